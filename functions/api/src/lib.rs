@@ -1,0 +1,1 @@
+//! HTTP: accounts, collections, sources, uploads, documents, operations.

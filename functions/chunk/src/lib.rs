@@ -1,0 +1,1 @@
+//! SQS: raw bytes to text to chunks.

@@ -1,0 +1,1 @@
+//! SQS: chunks to vectors to points in Qdrant.

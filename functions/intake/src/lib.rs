@@ -1,0 +1,1 @@
+//! SQS: S3 ObjectCreated events become append operations.

@@ -1,0 +1,1 @@
+//! Applies the migrations: a CloudFormation custom resource and a command.

@@ -1,0 +1,1 @@
+//! SQS: lists a source, finds what changed, stages raw bytes.

@@ -1,0 +1,1 @@
+//! HTTP: embeds the query, asks Qdrant, enriches from PostgreSQL.

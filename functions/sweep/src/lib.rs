@@ -1,0 +1,1 @@
+//! Every minute: dispatches again, drains dead letters, tidies.

@@ -1,0 +1,2 @@
+DROP TABLE connector_secrets;
+DROP TABLE collection_sources;

@@ -1,0 +1,4 @@
+DROP TABLE document_artifacts;
+DROP TABLE documents;
+DROP TYPE error_category;
+DROP TYPE document_status;

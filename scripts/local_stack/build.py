@@ -1,0 +1,81 @@
+"""From sources to what is deployed: the model folder, the binaries, one folder per function."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from local_stack.settings import LOCAL, ROOT, VENV, StackError, target_dir
+
+PACKAGES = LOCAL / "build"
+MODELS = LOCAL / "models"
+FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
+# What each function reads of a model folder; ONNX Runtime itself goes with the model file.
+MODEL_FILES = {
+    "api": ("model.json",),
+    "scan": ("model.json",),
+    "chunk": ("model.json", "tokenizer.json"),
+    "search": ("model.json", "tokenizer.json", "model.onnx"),
+    "embed": ("model.json", "tokenizer.json", "model.onnx"),
+}
+
+
+def models() -> None:
+    """Makes the model folders under .local/models; a folder that is there is left alone."""
+    _run([str(ROOT / "scripts" / "make-model")], "scripts/make-model")
+
+
+def binaries() -> Path:
+    """Builds every binary of the workspace in the dev profile, and says where they are."""
+    _run(["cargo", "build", "--quiet", "--workspace", "--bins"], "cargo build")
+    return target_dir() / "debug"
+
+
+def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
+    """Lays out a function's package: bootstrap with its read-only files beside it."""
+    package = packages / function
+    wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
+    names = MODEL_FILES.get(function, ())
+    for model in sorted(MODELS.iterdir()) if names else []:
+        for name in names:
+            wanted[Path("models") / model.name / name] = model / name
+    if "model.onnx" in names:
+        wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
+    for relative, source in wanted.items():
+        if not source.exists():
+            raise StackError(f"{function} needs {source}, which is not there")
+        _place(source, package / relative)
+    for stale in [path for path in package.rglob("*") if path.is_file()]:
+        if stale.relative_to(package) not in wanted:
+            stale.unlink()
+    return package
+
+
+def onnxruntime() -> Path:
+    """The shared library inside PyPI's onnxruntime."""
+    found = sorted(VENV.glob("lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*"))
+    if not found:
+        raise StackError("ONNX Runtime is not installed in .venv; run scripts/install")
+    return found[0]
+
+
+def _place(source: Path, destination: Path) -> None:
+    """Copies, unless the same bytes are there; a copy, because cargo rewrites its files."""
+    if destination.exists() and filecmp.cmp(source, destination):
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    partial = destination.with_name(destination.name + ".partial")
+    shutil.copy2(source, partial)
+    partial.replace(destination)
+
+
+def _run(command: list[str], what: str) -> None:
+    try:
+        status = subprocess.run(command, cwd=ROOT, env=os.environ).returncode
+    except FileNotFoundError as error:
+        raise StackError(f"{what}: {command[0]} is not there") from error
+    if status != 0:
+        raise StackError(f"{what} failed with status {status}")

@@ -1,0 +1,105 @@
+"""MiniStack: S3, SQS, Lambda, API Gateway, EventBridge, IAM and CloudFormation on one local port."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+from local_stack import processes
+from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings, StackError
+
+PART = "emulator"
+STATE = LOCAL / "emulator"
+
+
+def up(settings: Settings) -> None:
+    """Starts the emulator where it is not running; its functions start on demand."""
+    if processes.running(PART) is None:
+        # Functions of an emulator that was killed go before a new one starts.
+        down()
+        processes.require_free(PART, settings.emulator_port, "STACK_EMULATOR_PORT")
+        for folder in ("state", "s3", "tmp"):
+            (STATE / folder).mkdir(parents=True, exist_ok=True)
+        server = ROOT / "scripts" / "local_stack" / "emulator_server.py"
+        processes.start(PART, [str(VENV / "bin" / "python"), str(server)], _environment(settings))
+    processes.await_ready(PART, lambda: _ready(settings), 60)
+
+
+def down() -> bool:
+    """Orderly: the emulator writes its state and ends its functions; what remains is killed."""
+    return processes.stop(PART, signal.SIGTERM, 30)
+
+
+def purge() -> None:
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+def client(settings: Settings, service: str) -> Any:
+    """A boto3 client of the emulator's account owner."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service, endpoint_url=settings.endpoint, region_name=REGION,
+        aws_access_key_id="test", aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 2}, read_timeout=400),
+    )
+
+
+def checkpoint(settings: Settings) -> None:
+    """Makes the emulator write everything to disk, so that a kill cannot lose the deployment."""
+    status, body = _request(settings, "POST", "/_stack/checkpoint", 60)
+    if status != 204:
+        raise StackError(f"the emulator could not write its state: {status} {body[:200]!r}")
+
+
+def api_url(settings: Settings, api_id: str) -> str:
+    """Where the HTTP API of the deployed stack answers."""
+    return f"{settings.endpoint}/_aws/execute-api/{api_id}/$default"
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    # Functions inherit all of this, and the emulator's AWS calls must never leave the machine:
+    # no AWS_ variable of the caller is passed on.
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": os.environ.get("HOME", "/"),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(STATE / "tmp"),
+        "AWS_ENDPOINT_URL": settings.endpoint,
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "GATEWAY_PORT": str(settings.emulator_port),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "AUTH": "true",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(STATE / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(STATE / "s3"),
+    }
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        status, body = _request(settings, "GET", "/_ministack/health", 2)
+    except OSError:
+        return False
+    return status == 200 and bool(json.loads(body))
+
+
+def _request(settings: Settings, method: str, path: str, seconds: float) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", settings.emulator_port, timeout=seconds)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

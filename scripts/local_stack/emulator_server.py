@@ -1,0 +1,217 @@
+"""Runs MiniStack so that what it acknowledged survives `kill -9`, as it would in AWS.
+
+MiniStack keeps queues and control-plane state in memory and writes them on an orderly stop only.
+This wrapper adds, without touching its files:
+
+- a journal of queue messages: every answer to a request that may have put a message into a queue
+  waits until the message is on disk; at start the journal is replayed. Deletions are journalled
+  within half a second, so a kill may deliver a message twice, never lose it.
+- bucket notifications delivered before the upload is acknowledged, instead of by a thread after it.
+- `POST /_stack/checkpoint`, which writes all other state (functions, roles, routes, stacks); the
+  deployment calls it when it is done.
+- `OPTIONS` reaches the function, as AWS routes it for an HTTP API without CORS settings of its own;
+  MiniStack would answer 403 itself.
+- messages that a function was working on when the emulator died are visible again at once: the
+  functions died with it.
+
+It also switches Nagle's algorithm off in the runtime API, which costs 40 ms a call otherwise.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socketserver
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from ministack import app as ministack
+from ministack.core import persistence
+from ministack.services import apigateway, s3, sqs
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+# A queue's scoped key in MiniStack's table, and a message's id.
+Place = tuple[tuple[str, ...], str]
+
+COMPACT_AFTER_LINES = 20_000
+
+
+class Journal:
+    """An append-only file of messages put into and removed from queues since the last checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known: set[Place] = set()
+        self.lines = 0
+        self.file: io.TextIOWrapper | None = None
+        self.lock = threading.RLock()
+
+    def open(self) -> None:
+        """Replays what a killed emulator left, then starts anew from the replayed state."""
+        if self.path.exists():
+            for line in self.path.read_text().splitlines():
+                self._replay(line)
+        now = time.time()
+        for queue in sqs._queues._data.values():
+            for message in queue["messages"]:
+                if message["receive_count"] > 0:
+                    message["visible_at"] = min(message["visible_at"], now)
+        self.restart()
+        threading.Thread(target=self._commit_forever, name="queue-journal", daemon=True).start()
+
+    def restart(self) -> None:
+        """Writes the queues whole, after which the journal is empty."""
+        with self.lock:
+            self.known = set(_messages())
+            persistence.save_state("sqs", sqs.get_state())
+            if self.file is not None:
+                self.file.close()
+            self.file = self.path.open("w")
+            self.lines = 0
+
+    def commit(self) -> None:
+        """Appends what changed since the last commit. The operating system has it when this returns."""
+        with self.lock:
+            if self.file is None:
+                return
+            current = _messages()
+            added = [place for place in current if place not in self.known]
+            removed = self.known.difference(current)
+            if not added and not removed:
+                return
+            for place in added:
+                self._append({"queue": place[0], "message": current[place]})
+            for queue, message_id in removed:
+                self._append({"queue": queue, "removed": message_id})
+            self.file.flush()
+            self.known = set(current)
+            if self.lines > COMPACT_AFTER_LINES:
+                self.restart()
+
+    def _commit_forever(self) -> None:
+        """Notes the deletions of functions that nobody's request follows."""
+        while True:
+            time.sleep(0.5)
+            self.commit()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        assert self.file is not None
+        self.file.write(json.dumps(entry) + "\n")
+        self.lines += 1
+
+    def _replay(self, line: str) -> None:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            # The last line, cut off by the kill: its request was never answered.
+            return
+        queue = sqs._queues._data.get(tuple(entry["queue"]))
+        if queue is None:
+            return
+        messages = queue["messages"]
+        if "removed" in entry:
+            queue["messages"] = [m for m in messages if m["id"] != entry["removed"]]
+        elif all(m["id"] != entry["message"]["id"] for m in messages):
+            messages.append(entry["message"])
+
+
+def _messages() -> dict[Place, dict[str, Any]]:
+    return {
+        (key, message["id"]): message
+        for key, queue in list(sqs._queues._data.items())
+        for message in list(queue["messages"])
+    }
+
+
+def durable(app: Callable[[Scope, Receive, Send], Awaitable[None]], journal: Journal) -> Any:
+    """The ASGI application whose answers wait for the journal."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def lifespan_send(event: dict[str, Any]) -> None:
+            if event["type"] == "lifespan.startup.complete":
+                journal.open()
+            elif event["type"] == "lifespan.shutdown.complete":
+                journal.restart()
+            await send(event)
+
+        async def committed_send(event: dict[str, Any]) -> None:
+            if event["type"] == "http.response.start":
+                journal.commit()
+            await send(event)
+
+        if scope["type"] == "lifespan":
+            await app(scope, receive, lifespan_send)
+        elif scope["type"] == "http" and scope["path"] == "/_stack/checkpoint":
+            await _checkpoint(scope, send, journal)
+        elif scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            await app(scope, receive, committed_send)
+        else:
+            await app(scope, receive, send)
+
+    return answer
+
+
+async def _checkpoint(scope: Scope, send: Send, journal: Journal) -> None:
+    if scope["method"] == "POST":
+        persistence.save_all(ministack._build_persistence_save_dict())
+        journal.restart()
+    status = 204 if scope["method"] == "POST" else 405
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def deliver_notifications_at_once() -> None:
+    """Puts an upload's event into its queue before the upload is answered."""
+
+    def fire(bucket: str, key: str, event: str, size: int = 0, etag: str = "",
+             deletion_type: str | None = None, **details: Any) -> None:
+        if bucket in s3._bucket_notifications:
+            sequencer = s3._next_event_sequencer(event)
+            s3._fire_s3_event(bucket, key, event, size, etag, deletion_type,
+                              sequencer=sequencer, **details)
+
+    # Loud if an upgrade of the pinned emulator renames them.
+    assert callable(s3._fire_s3_event_async) and callable(s3._next_event_sequencer)
+    s3._fire_s3_event_async = fire
+
+
+class Forwarded(str):
+    """An HTTP method that compares unequal to every text, so that no shortcut recognises it."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+
+def forward_preflights() -> None:
+    """Lets the $default route have OPTIONS requests."""
+    execute = apigateway.handle_execute
+
+    async def handle(api_id: str, stage: str, path: str, method: str, *rest: Any, **named: Any) -> Any:
+        forwarded = Forwarded(method) if method == "OPTIONS" else method
+        return await execute(api_id, stage, path, forwarded, *rest, **named)
+
+    apigateway.handle_execute = handle
+
+
+def main() -> None:
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    deliver_notifications_at_once()
+    forward_preflights()
+    journal = Journal(Path(os.environ["STATE_DIR"]) / "queue-journal.jsonl")
+    ministack.app = durable(ministack.app, journal)
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()

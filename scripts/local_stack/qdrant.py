@@ -1,0 +1,47 @@
+"""Qdrant's engine as a local server: this workspace's own binary qdrant-local."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from local_stack import processes
+from local_stack.settings import LOCAL, Settings, StackError
+
+PART = "qdrant"
+STORAGE = LOCAL / "qdrant"
+# A copy, so that a rebuild never pulls the file from under the running server.
+BINARY = LOCAL / "bin" / "qdrant-local"
+
+
+def up(settings: Settings, built: Path) -> None:
+    """Starts the server, or restarts it when `built` differs from what runs."""
+    if not built.exists():
+        raise StackError(f"{built} is missing; scripts/stack up builds it")
+    if not BINARY.exists() or not filecmp.cmp(built, BINARY):
+        down()
+        BINARY.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(built, BINARY)
+    start(settings)
+
+
+def start(settings: Settings) -> None:
+    """Starts the binary that the last `up` put in place, where it is not running."""
+    if processes.running(PART) is None:
+        processes.require_free(PART, settings.qdrant_port, "STACK_QDRANT_PORT")
+        STORAGE.mkdir(parents=True, exist_ok=True)
+        address = f"127.0.0.1:{settings.qdrant_port}"
+        command = [str(BINARY), "--storage", str(STORAGE), "--grpc", address]
+        processes.start(PART, command, {"PATH": os.environ.get("PATH", "")})
+    processes.await_ready(PART, lambda: processes.accepts(settings.qdrant_port), 60)
+
+
+def down() -> bool:
+    return processes.stop(PART, signal.SIGTERM, 20)
+
+
+def purge() -> None:
+    shutil.rmtree(STORAGE, ignore_errors=True)

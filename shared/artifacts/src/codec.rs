@@ -1,0 +1,99 @@
+//! What the artifacts between two stages look like.
+
+use std::collections::HashMap;
+
+use domain::ChunkRecord;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+const TENSOR: &str = "vectors";
+
+/// Writes chunks as JSON Lines, one [`ChunkRecord`] a line.
+///
+/// # Errors
+/// Never for chunks with UTF-8 text; the type says so because serialising may fail in general.
+pub fn encode_chunks(chunks: &[ChunkRecord]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut lines = Vec::new();
+    for chunk in chunks {
+        serde_json::to_writer(&mut lines, chunk)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+/// Reads what [`encode_chunks`] wrote.
+///
+/// # Errors
+/// When a line is not a chunk.
+pub fn decode_chunks(bytes: &[u8]) -> Result<Vec<ChunkRecord>, serde_json::Error> {
+    serde_json::Deserializer::from_slice(bytes).into_iter().collect()
+}
+
+/// Writes vectors as one float32 tensor of shape \[vectors, dimension\], with the model's name in
+/// the metadata (<https://github.com/huggingface/safetensors#format>).
+///
+/// # Errors
+/// When the vectors differ in length.
+pub fn encode_vectors(vectors: &[Vec<f32>], model: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+    let dimension = vectors.first().map_or(0, Vec::len);
+    let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
+    let tensor = TensorView::new(Dtype::F32, vec![vectors.len(), dimension], &bytes)?;
+    let metadata = HashMap::from([("model".to_owned(), model.to_owned())]);
+    safetensors::serialize([(TENSOR, tensor)], Some(metadata))
+}
+
+/// Reads what [`encode_vectors`] wrote.
+///
+/// # Errors
+/// Says what is wrong with the artifact.
+pub fn decode_vectors(bytes: &[u8]) -> Result<Vec<Vec<f32>>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let tensor = tensors.tensor(TENSOR).map_err(|error| error.to_string())?;
+    let [count, dimension] = tensor.shape() else {
+        return Err(format!("the tensor has {} axes instead of 2", tensor.shape().len()));
+    };
+    if tensor.dtype() != Dtype::F32 {
+        return Err(format!("the tensor holds {:?} instead of F32", tensor.dtype()));
+    }
+    if *dimension == 0 {
+        return Ok(vec![Vec::new(); *count]);
+    }
+    let values: Vec<f32> =
+        tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Ok(values.chunks_exact(*dimension).map(<[f32]>::to_vec).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn chunks_read_back_as_they_were(texts in proptest::collection::vec(".*", 0..20)) {
+            let chunks: Vec<ChunkRecord> = texts.into_iter().enumerate().map(|(index, text)| ChunkRecord {
+                index: u32::try_from(index).unwrap(),
+                start_offset: 7,
+                end_offset: 7 + text.len() as u64,
+                token_count: 3,
+                text,
+            }).collect();
+            let bytes = encode_chunks(&chunks).unwrap();
+            prop_assert_eq!(decode_chunks(&bytes).unwrap(), chunks);
+        }
+
+        #[test]
+        fn vectors_read_back_bit_for_bit(
+            vectors in proptest::collection::vec(proptest::collection::vec(-1.0_f32..1.0, 5), 0..20)
+        ) {
+            let bytes = encode_vectors(&vectors, "model").unwrap();
+            prop_assert_eq!(decode_vectors(&bytes).unwrap(), vectors);
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(decode_vectors(b"not safetensors").is_err());
+        assert!(decode_chunks(b"{\"index\":").is_err());
+    }
+}

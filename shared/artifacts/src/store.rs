@@ -1,0 +1,224 @@
+//! The staging bucket.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use bytes::Bytes;
+use domain::{ArtifactKey, CollectionId};
+
+use crate::ArtifactError;
+
+/// The staging bucket. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ArtifactStore {
+    client: Client,
+    bucket: String,
+}
+
+/// What S3 says of an object without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// The entity tag, without quotes: changes whenever the bytes do.
+    pub etag: String,
+    /// The type the writer gave.
+    pub content_type: Option<String>,
+}
+
+/// An object being read, a piece at a time.
+#[derive(Debug)]
+pub struct ArtifactReader {
+    key: String,
+    head: ObjectHead,
+    body: ByteStream,
+}
+
+impl ArtifactReader {
+    /// What is being read.
+    pub fn head(&self) -> &ObjectHead {
+        &self.head
+    }
+
+    /// The next piece, of no particular size; nothing at the end.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ArtifactError> {
+        let piece = self.body.try_next().await;
+        piece.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))
+    }
+
+    /// All bytes at once: for artifacts of known small size only.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn into_bytes(self) -> Result<Bytes, ArtifactError> {
+        let all = self.body.collect().await;
+        let all = all.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))?;
+        Ok(all.into_bytes())
+    }
+}
+
+impl ArtifactStore {
+    /// The bucket of this name.
+    pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+        Self { client: Client::new(config), bucket: bucket.into() }
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What S3 knows of the object; nothing if there is none.
+    ///
+    /// # Errors
+    /// When S3 refuses or does not answer.
+    pub async fn head(&self, key: &ArtifactKey) -> Result<Option<ObjectHead>, ArtifactError> {
+        let path = key.path();
+        match self.client.head_object().bucket(&self.bucket).key(&path).send().await {
+            Ok(answer) => Ok(Some(ObjectHead {
+                size_bytes: size(answer.content_length),
+                etag: etag(answer.e_tag.as_deref()),
+                content_type: answer.content_type,
+            })),
+            Err(SdkError::ServiceError(error)) if error.err().is_not_found() => Ok(None),
+            Err(error) => Err(ArtifactError::call(path, "HeadObject", error)),
+        }
+    }
+
+    /// Opens an object for reading.
+    ///
+    /// # Errors
+    /// [`ArtifactError::NotFound`] if there is none.
+    pub async fn open(&self, key: &ArtifactKey) -> Result<ArtifactReader, ArtifactError> {
+        let path = key.path();
+        match self.client.get_object().bucket(&self.bucket).key(&path).send().await {
+            Ok(answer) => Ok(ArtifactReader {
+                key: path,
+                head: ObjectHead {
+                    size_bytes: size(answer.content_length),
+                    etag: etag(answer.e_tag.as_deref()),
+                    content_type: answer.content_type,
+                },
+                body: answer.body,
+            }),
+            Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => {
+                Err(ArtifactError::NotFound { key: path })
+            }
+            Err(error) => Err(ArtifactError::call(path, "GetObject", error)),
+        }
+    }
+
+    /// Reads a small artifact whole.
+    ///
+    /// # Errors
+    /// [`ArtifactError::NotFound`] if there is none.
+    pub async fn read(&self, key: &ArtifactKey) -> Result<Bytes, ArtifactError> {
+        self.open(key).await?.into_bytes().await
+    }
+
+    /// Writes a small artifact whole, replacing what was there.
+    ///
+    /// # Errors
+    /// When S3 refuses or does not answer.
+    pub async fn write(&self, key: &ArtifactKey, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), ArtifactError> {
+        let path = key.path();
+        let body = ByteStream::from(bytes.into());
+        let request = self.client.put_object().bucket(&self.bucket).key(&path).content_type(content_type).body(body);
+        request.send().await.map_err(|error| ArtifactError::call(path, "PutObject", error))?;
+        Ok(())
+    }
+
+    /// Copies an object within the bucket (up to 5 GiB), if its bytes are still those of `etag`.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Replaced`] if they are not.
+    pub async fn copy(&self, from: &ArtifactKey, etag: &str, to: &ArtifactKey) -> Result<(), ArtifactError> {
+        let (source, target) = (from.path(), to.path());
+        let request = self
+            .client
+            .copy_object()
+            .bucket(&self.bucket)
+            .copy_source(format!("{}/{}", self.bucket, encode_path(&source)))
+            .copy_source_if_match(etag)
+            .key(&target);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 412 => {
+                Err(ArtifactError::Replaced { key: source })
+            }
+            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 404 => {
+                Err(ArtifactError::NotFound { key: source })
+            }
+            Err(error) => Err(ArtifactError::call(target, "CopyObject", error)),
+        }
+    }
+
+    /// Deletes one page of what the bucket holds for a collection under one of
+    /// [`ArtifactKey::PREFIXES`]; says whether there is more.
+    ///
+    /// # Errors
+    /// When S3 refuses or does not answer.
+    pub async fn delete_page(&self, prefix: &str, collection_id: CollectionId) -> Result<bool, ArtifactError> {
+        let prefix = format!("{prefix}/{collection_id}/");
+        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
+        let listing = listing.map_err(|error| ArtifactError::call(&prefix, "ListObjectsV2", error))?;
+        let mut delete = Delete::builder().quiet(true);
+        let mut is_empty = true;
+        for key in listing.contents().iter().filter_map(|object| object.key()) {
+            let object = ObjectIdentifier::builder().key(key).build();
+            delete = delete.objects(object.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?);
+            is_empty = false;
+        }
+        if is_empty {
+            return Ok(false);
+        }
+        let delete = delete.build().map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
+        let answer = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let answer = answer.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
+        if let Some(refusal) = answer.errors().first() {
+            let reason = refusal.message().unwrap_or("no reason given").to_owned();
+            return Err(ArtifactError::call(&prefix, "DeleteObjects", reason));
+        }
+        Ok(listing.is_truncated().unwrap_or(false))
+    }
+}
+
+fn size(content_length: Option<i64>) -> u64 {
+    content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
+}
+
+fn etag(value: Option<&str>) -> String {
+    value.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// Percent-encodes a key for the `x-amz-copy-source` header, slashes kept.
+fn encode_path(key: &str) -> String {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_sources_are_percent_encoded() {
+        assert_eq!(encode_path("uploads/a b/ü😀.md"), "uploads/a%20b/%C3%BC%F0%9F%98%80.md");
+    }
+}

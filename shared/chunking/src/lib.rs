@@ -1,0 +1,1 @@
+//! Text to chunks, sized in the model's own tokens. Pure.

@@ -1,0 +1,1 @@
+//! Sources of documents: directory, file, S3.

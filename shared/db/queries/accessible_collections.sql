@@ -1,0 +1,68 @@
+-- $1 user, $2 API key or NULL, $3 only these ids or NULL for all, $4 whether being public counts,
+-- $5 limit, $6 offset.
+--
+-- The one place that decides who may do what with a collection.
+-- 0 nothing, 1 read, 2 write, 3 admin, 4 owner.
+WITH caller AS (
+    -- A key acts for its user, at most as far as its scope goes, on the collections it names.
+    SELECT
+        api_keys.collection_ids AS only_ids,
+        CASE
+            WHEN $2::uuid IS NULL OR api_keys.scope = 'admin' THEN 4
+            WHEN api_keys.scope = 'write' THEN 2
+            WHEN api_keys.scope = 'read' THEN 1
+            ELSE 0
+        END AS most
+    FROM (SELECT 1) AS always
+    LEFT JOIN api_keys ON api_keys.id = $2::uuid
+)
+SELECT
+    c.id,
+    c.name,
+    c.description,
+    c.owner_id,
+    c.vector_store_name,
+    c.embedding_model,
+    c.quantization::text AS "quantization!",
+    c.chunking_strategy,
+    c.chunking_config,
+    c.chunk_size,
+    c.chunk_overlap,
+    c.is_public,
+    c.created_at,
+    c.updated_at,
+    c.deleted_at,
+    c.meta,
+    c.status::text AS "status!",
+    c.status_message,
+    c.document_count,
+    c.vector_count,
+    c.total_size_bytes,
+    c.sync_mode,
+    c.sync_interval_minutes,
+    c.sync_paused_at,
+    c.sync_next_run_at,
+    granted.level AS "level!",
+    count(*) OVER () AS "total!"
+FROM collections c
+CROSS JOIN caller
+LEFT JOIN collection_permissions by_user ON by_user.collection_id = c.id AND by_user.user_id = $1
+LEFT JOIN collection_permissions by_key ON by_key.collection_id = c.id AND by_key.api_key_id = $2::uuid
+CROSS JOIN LATERAL (
+    SELECT least(caller.most, greatest(
+        array_position(enum_range(NULL::permission), by_key.permission),
+        CASE
+            WHEN caller.only_ids IS NOT NULL AND NOT (c.id = ANY (caller.only_ids)) THEN 0
+            ELSE greatest(
+                CASE WHEN c.owner_id = $1 THEN 4 ELSE 0 END,
+                array_position(enum_range(NULL::permission), by_user.permission),
+                CASE WHEN c.is_public AND $4 THEN 1 ELSE 0 END
+            )
+        END
+    )) AS level
+) AS granted
+WHERE c.deleted_at IS NULL
+    AND ($3::uuid[] IS NULL OR c.id = ANY ($3))
+    AND granted.level > 0
+ORDER BY c.created_at DESC, c.id
+LIMIT $5 OFFSET $6

@@ -1,0 +1,225 @@
+//! Where the documents of a collection come from.
+
+use chrono::{DateTime, Utc};
+use domain::{CollectionId, SourceId, SourceType};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{DbError, Page};
+
+/// A source of documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectionSource {
+    /// Its id.
+    pub id: SourceId,
+    /// The collection it feeds.
+    pub collection_id: CollectionId,
+    /// Its identity within the collection: a path, a URL, `uploads`.
+    pub source_path: String,
+    /// Which connector reads it.
+    pub source_type: SourceType,
+    /// That connector's settings, an object without secrets.
+    pub source_config: Value,
+    /// Live documents that came from it.
+    pub document_count: i64,
+    /// Their bytes.
+    pub size_bytes: i64,
+    /// When its last run started.
+    pub last_run_started_at: Option<DateTime<Utc>>,
+    /// When its last run ended.
+    pub last_run_completed_at: Option<DateTime<Utc>>,
+    /// How its last run ended.
+    pub last_run_status: Option<String>,
+    /// Why its last run failed.
+    pub last_error: Option<String>,
+    /// When it last ran without an error.
+    pub last_indexed_at: Option<DateTime<Utc>>,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Notes about it, an object.
+    pub meta: Value,
+}
+
+/// A source to add, or to change where its path is known.
+#[derive(Debug, Clone)]
+pub struct NewSource<'a> {
+    /// The collection it feeds.
+    pub collection_id: CollectionId,
+    /// Its identity within the collection.
+    pub source_path: &'a str,
+    /// Which connector reads it.
+    pub source_type: SourceType,
+    /// That connector's settings, an object without secrets.
+    pub source_config: &'a Value,
+}
+
+/// Reads and changes sources.
+#[derive(Debug)]
+pub struct CollectionSources<'c> {
+    connection: &'c mut PgConnection,
+}
+
+impl<'c> CollectionSources<'c> {
+    /// The path of the source that uploads and dropped files belong to.
+    pub const UPLOAD_PATH: &'static str = "uploads";
+
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// The source with this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
+        let row = sqlx::query_as!(SourceRow, "SELECT * FROM collection_sources WHERE id = $1", id.0)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        row.map(CollectionSource::try_from).transpose()
+    }
+
+    /// The collection's sources in the order in which they were added.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(
+        &mut self,
+        collection_id: CollectionId,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Page<CollectionSource>, DbError> {
+        let total = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "total!" FROM collection_sources WHERE collection_id = $1"#,
+            collection_id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        let rows = sqlx::query_as!(
+            SourceRow,
+            "SELECT * FROM collection_sources WHERE collection_id = $1 ORDER BY id LIMIT $2 OFFSET $3",
+            collection_id.0,
+            limit,
+            offset,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            items.push(row.try_into()?);
+        }
+        Ok(Page { items, total })
+    }
+
+    /// Adds the source, or gives the one with the same path these settings. Returns it and
+    /// whether it is new.
+    ///
+    /// # Errors
+    /// When there is no such collection or the database does not answer.
+    pub async fn upsert(&mut self, new: &NewSource<'_>) -> Result<(CollectionSource, bool), DbError> {
+        let row = sqlx::query!(
+            r#"INSERT INTO collection_sources (collection_id, source_path, source_type, source_config)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (collection_id, source_path) DO UPDATE
+                SET source_type = EXCLUDED.source_type, source_config = EXCLUDED.source_config,
+                    updated_at = now()
+            -- A row that was there before carries the transaction that locked it.
+            RETURNING id, xmax = 0 AS "is_new!""#,
+            new.collection_id.0,
+            new.source_path,
+            new.source_type.as_str(),
+            new.source_config,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        let source = self.find(SourceId(row.id)).await?;
+        let Some(source) = source else {
+            return Err(DbError::Inconsistent {
+                table: "collection_sources",
+                column: "id",
+                value: row.id.to_string(),
+            });
+        };
+        Ok((source, row.is_new))
+    }
+
+    /// The source that the collection's uploads belong to, made on first use.
+    ///
+    /// # Errors
+    /// When there is no such collection or the database does not answer.
+    pub async fn find_or_create_upload(
+        &mut self,
+        collection_id: CollectionId,
+    ) -> Result<CollectionSource, DbError> {
+        let known = sqlx::query_as!(
+            SourceRow,
+            "SELECT * FROM collection_sources WHERE collection_id = $1 AND source_path = $2",
+            collection_id.0,
+            Self::UPLOAD_PATH,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        if let Some(row) = known {
+            return row.try_into();
+        }
+        let new = NewSource {
+            collection_id,
+            source_path: Self::UPLOAD_PATH,
+            source_type: SourceType::Upload,
+            source_config: &Value::Object(serde_json::Map::new()),
+        };
+        let (source, _) = self.upsert(&new).await?;
+        Ok(source)
+    }
+}
+
+struct SourceRow {
+    id: i64,
+    collection_id: Uuid,
+    source_path: String,
+    source_type: String,
+    source_config: Value,
+    document_count: i64,
+    size_bytes: i64,
+    last_run_started_at: Option<DateTime<Utc>>,
+    last_run_completed_at: Option<DateTime<Utc>>,
+    last_run_status: Option<String>,
+    last_error: Option<String>,
+    last_indexed_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    meta: Value,
+}
+
+impl TryFrom<SourceRow> for CollectionSource {
+    type Error = DbError;
+
+    fn try_from(row: SourceRow) -> Result<Self, DbError> {
+        let Ok(source_type) = row.source_type.parse() else {
+            return Err(DbError::Inconsistent {
+                table: "collection_sources",
+                column: "source_type",
+                value: row.source_type,
+            });
+        };
+        Ok(Self {
+            id: SourceId(row.id),
+            collection_id: CollectionId(row.collection_id),
+            source_path: row.source_path,
+            source_type,
+            source_config: row.source_config,
+            document_count: row.document_count,
+            size_bytes: row.size_bytes,
+            last_run_started_at: row.last_run_started_at,
+            last_run_completed_at: row.last_run_completed_at,
+            last_run_status: row.last_run_status,
+            last_error: row.last_error,
+            last_indexed_at: row.last_indexed_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            meta: row.meta,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! PostgreSQL: the schema and one repository per table. The only user of sqlx.
+//!
+//! [`Db`] is the pool. [`Db::begin`] gives a [`Tx`], [`Db::connection`] a [`Connection`] for
+//! single statements; both hand out the repositories, which hold one query per method. Changes
+//! of status are guarded in SQL and say whether they happened.
+
+mod config;
+mod error;
+mod migrations;
+mod page;
+mod session;
+
+pub mod api_keys;
+pub mod audit_log;
+pub mod collection_sources;
+pub mod collections;
+pub mod documents;
+pub mod login_attempts;
+pub mod operation_items;
+pub mod operations;
+pub mod refresh_tokens;
+pub mod uploads;
+pub mod users;
+
+pub use config::DbConfig;
+pub use error::DbError;
+pub use migrations::{MIGRATOR, MigrationReport, migrate, undo_to};
+pub use page::Page;
+pub use session::{Connection, Db, Tx};

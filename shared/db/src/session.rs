@@ -1,0 +1,138 @@
+//! The pool, and the two ways to talk through it.
+
+use secrecy::ExposeSecret;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres};
+
+use crate::api_keys::ApiKeys;
+use crate::audit_log::AuditLog;
+use crate::collection_sources::CollectionSources;
+use crate::collections::Collections;
+use crate::documents::Documents;
+use crate::login_attempts::LoginAttempts;
+use crate::operation_items::OperationItems;
+use crate::operations::Operations;
+use crate::refresh_tokens::RefreshTokens;
+use crate::uploads::Uploads;
+use crate::users::Users;
+use crate::{DbConfig, DbError};
+
+/// The pool of connections of this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: PgPool,
+}
+
+impl Db {
+    /// Prepares a pool; the first statement connects.
+    ///
+    /// # Errors
+    /// When the URL is not one that PostgreSQL understands.
+    pub fn connect(config: &DbConfig) -> Result<Self, DbError> {
+        let options: PgConnectOptions = config.url.expose_secret().parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options.application_name("semantik"));
+        Ok(Self { pool })
+    }
+
+    /// Takes over a pool that a test made.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Starts a transaction. Dropping it rolls it back.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        Ok(Tx { inner: self.pool.begin().await? })
+    }
+
+    /// A connection on which every statement commits by itself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn connection(&self) -> Result<Connection, DbError> {
+        Ok(Connection { inner: self.pool.acquire().await? })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+/// A transaction.
+#[derive(Debug)]
+pub struct Tx {
+    inner: sqlx::Transaction<'static, Postgres>,
+}
+
+impl Tx {
+    /// Makes everything done through this transaction permanent.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer: then nothing is.
+    pub async fn commit(self) -> Result<(), DbError> {
+        Ok(self.inner.commit().await?)
+    }
+}
+
+/// One connection outside any transaction.
+#[derive(Debug)]
+pub struct Connection {
+    inner: PoolConnection<Postgres>,
+}
+
+/// Gives both kinds of session the same repositories.
+macro_rules! repositories {
+    ($($(#[$doc:meta])* $method:ident: $repository:ident,)+) => {
+        impl Tx {
+            $($(#[$doc])* pub fn $method(&mut self) -> $repository<'_> {
+                $repository::new(&mut self.inner)
+            })+
+        }
+
+        impl Connection {
+            $($(#[$doc])* pub fn $method(&mut self) -> $repository<'_> {
+                $repository::new(&mut self.inner)
+            })+
+        }
+    };
+}
+
+repositories! {
+    /// API keys.
+    api_keys: ApiKeys,
+    /// The audit log.
+    audit_log: AuditLog,
+    /// Sources of collections.
+    collection_sources: CollectionSources,
+    /// Collections.
+    collections: Collections,
+    /// Documents.
+    documents: Documents,
+    /// Failed log-ins.
+    login_attempts: LoginAttempts,
+    /// Work lists of operations.
+    operation_items: OperationItems,
+    /// Operations.
+    operations: Operations,
+    /// Refresh tokens.
+    refresh_tokens: RefreshTokens,
+    /// Announced uploads.
+    uploads: Uploads,
+    /// Accounts.
+    users: Users,
+}

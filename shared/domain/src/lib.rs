@@ -1,0 +1,23 @@
+//! What Semantik talks about: ids, statuses, messages, artifact formats and the one error
+//! classification. No IO and no async, so every other crate can depend on it.
+
+mod access;
+mod artifact;
+mod error;
+mod ids;
+mod message;
+mod point;
+mod settings;
+mod status;
+
+pub use access::{Access, Principal};
+pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
+pub use error::{Classify, ErrorKind};
+pub use ids::{ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SourceId, UploadId, UserId};
+pub use message::{ChunkDocument, EmbedBatch, ScanMessage};
+pub use point::{document_id, point_id};
+pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
+pub use status::{
+    CollectionStatus, DocumentStatus, ErrorCategory, ItemState, OperationStatus, OperationType,
+    ParseStatusError, Quantization, SourceType, UploadStatus,
+};

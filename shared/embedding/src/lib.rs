@@ -1,0 +1,1 @@
+//! Texts to vectors: tokenizers and ONNX Runtime. The only user of ort.

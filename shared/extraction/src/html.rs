@@ -1,0 +1,402 @@
+//! HTML to text events, by pieces.
+//!
+//! The states are those of the WHATWG tokenizer, reduced to what decides between text and markup.
+//! A tokenizer that hands out whole tokens would have to hold a comment or an attribute of any
+//! length, and a tree would hold the document; here only a tag's name and one character reference
+//! are held, so memory is flat whatever the page looks like.
+
+use crate::layout::Layout;
+
+/// Longer names belong to no element that matters here.
+const MAX_NAME_BYTES: usize = 32;
+
+/// The longest named character reference has 33 bytes.
+const MAX_REFERENCE_BYTES: usize = 48;
+
+/// Reads HTML and writes what a reader would see.
+#[derive(Debug)]
+pub(crate) struct HtmlText {
+    state: State,
+    /// Lower-case name of the tag that is being read.
+    name: String,
+    is_end_tag: bool,
+    /// A `/` stood right before the current position in a tag.
+    is_self_closing: bool,
+    /// `&...` or `<...` that may turn out to be text.
+    held: String,
+    /// Set between the tags of an element whose content is not markup.
+    raw: Option<Raw>,
+    layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Text,
+    Reference,
+    TagOpen,
+    EndTagOpen,
+    TagName,
+    BeforeAttribute,
+    AttributeName,
+    AfterAttributeName,
+    BeforeValue,
+    DoubleQuoted,
+    SingleQuoted,
+    Unquoted,
+    AfterQuoted,
+    /// `<!` and up to one dash.
+    MarkupDeclaration { dashes: u8 },
+    /// Until the next `>`.
+    BogusComment,
+    Comment { dashes: u8, is_at_start: bool, has_bang: bool },
+    /// `</` and part of the name that would end the raw element.
+    RawEnd,
+}
+
+/// An element whose content runs to its own end tag.
+#[derive(Debug)]
+struct Raw {
+    name: &'static str,
+    /// Whether its content is text with character references, as a title's is.
+    is_text: bool,
+    script: ScriptEscape,
+}
+
+/// A script may hold `<!-- <script> </script> -->` without ending there.
+#[derive(Debug, Default)]
+struct ScriptEscape {
+    is_escaped: bool,
+    is_double: bool,
+    tail: [u8; 9],
+}
+
+impl HtmlText {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Text,
+            name: String::new(),
+            is_end_tag: false,
+            is_self_closing: false,
+            held: String::new(),
+            raw: None,
+            layout: Layout::new(),
+        }
+    }
+
+    /// Reads more of the page.
+    pub(crate) fn push(&mut self, html: &str, out: &mut String) {
+        let mut rest = html;
+        while let Some(character) = rest.chars().next() {
+            if self.state == State::Text {
+                let markup = memchr::memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len());
+                let (text, later) = rest.split_at(markup);
+                self.text(text, out);
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+                self.open_markup(rest.as_bytes()[0], out);
+                rest = &rest[1..];
+                continue;
+            }
+            if let Some(skipped) = self.skip_length(rest) {
+                rest = &rest[skipped..];
+                continue;
+            }
+            if self.step(character, out) {
+                rest = &rest[character.len_utf8()..];
+            }
+        }
+    }
+
+    /// The end of the page. Returns its title, if it has one.
+    pub(crate) fn finish(mut self, out: &mut String) -> Option<String> {
+        match self.state {
+            State::Reference => self.end_reference(out),
+            State::TagOpen | State::EndTagOpen | State::RawEnd => self.held_is_text(out),
+            _ => {}
+        }
+        self.layout.finish()
+    }
+
+    /// Where only a few characters matter, the way to the next of them.
+    fn skip_length(&self, rest: &str) -> Option<usize> {
+        let bytes = rest.as_bytes();
+        let next = match self.state {
+            State::DoubleQuoted => memchr::memchr(b'"', bytes),
+            State::SingleQuoted => memchr::memchr(b'\'', bytes),
+            State::BogusComment => memchr::memchr(b'>', bytes),
+            State::Comment { dashes: 0, is_at_start: false, has_bang: false } => memchr::memchr(b'-', bytes),
+            _ => return None,
+        };
+        match next {
+            Some(0) => None,
+            Some(length) => Some(length),
+            None => Some(bytes.len()),
+        }
+    }
+
+    fn open_markup(&mut self, byte: u8, out: &mut String) {
+        match (byte, &self.raw) {
+            (b'&', Some(raw)) if !raw.is_text => self.text("&", out),
+            (b'&', _) => {
+                self.held.push('&');
+                self.state = State::Reference;
+            }
+            (_, Some(_)) => {
+                self.held.push('<');
+                self.state = State::RawEnd;
+            }
+            (_, None) => {
+                self.held.push('<');
+                self.state = State::TagOpen;
+            }
+        }
+    }
+
+    /// One character outside text. Returns false if it is to be read again in the new state.
+    fn step(&mut self, character: char, out: &mut String) -> bool {
+        let is_space = matches!(character, '\t' | '\n' | '\r' | '\x0C' | ' ');
+        match self.state {
+            State::Text => return false,
+            State::Reference => {
+                let continues = character.is_ascii_alphanumeric()
+                    || (character == '#' && self.held.len() == 1);
+                if continues && self.held.len() < MAX_REFERENCE_BYTES {
+                    self.held.push(character);
+                    return true;
+                }
+                let ends = character == ';';
+                if ends {
+                    self.held.push(';');
+                }
+                self.end_reference(out);
+                return ends;
+            }
+            State::TagOpen => match character {
+                '/' => {
+                    self.held.push('/');
+                    self.state = State::EndTagOpen;
+                }
+                '!' => self.begin(State::MarkupDeclaration { dashes: 0 }),
+                '?' => self.begin(State::BogusComment),
+                letter if letter.is_ascii_alphabetic() => return self.begin_tag(false),
+                _ => {
+                    self.held_is_text(out);
+                    return false;
+                }
+            },
+            State::EndTagOpen => match character {
+                '>' => self.begin(State::Text),
+                letter if letter.is_ascii_alphabetic() => return self.begin_tag(true),
+                _ => {
+                    self.begin(State::BogusComment);
+                    return false;
+                }
+            },
+            State::TagName => match character {
+                '/' | '>' => return self.leave_name(),
+                _ if is_space => return self.leave_name(),
+                _ if self.name.len() < MAX_NAME_BYTES => self.name.push(character.to_ascii_lowercase()),
+                _ => {}
+            },
+            State::BeforeAttribute | State::AfterQuoted | State::AttributeName | State::AfterAttributeName => {
+                return self.step_attribute(character, is_space, out);
+            }
+            State::BeforeValue => match character {
+                _ if is_space => {}
+                '"' => self.state = State::DoubleQuoted,
+                '\'' => self.state = State::SingleQuoted,
+                '>' => self.end_tag(out),
+                _ => self.state = State::Unquoted,
+            },
+            State::DoubleQuoted | State::SingleQuoted => self.state = State::AfterQuoted,
+            State::Unquoted => match character {
+                '>' => self.end_tag(out),
+                _ if is_space => self.state = State::BeforeAttribute,
+                _ => {}
+            },
+            State::MarkupDeclaration { dashes } => match (character, dashes) {
+                ('-', 0) => self.state = State::MarkupDeclaration { dashes: 1 },
+                ('-', _) => self.state = State::Comment { dashes: 0, is_at_start: true, has_bang: false },
+                _ => {
+                    self.state = State::BogusComment;
+                    return false;
+                }
+            },
+            State::BogusComment => self.state = State::Text,
+            State::Comment { dashes, is_at_start, has_bang } => {
+                self.step_comment(character, dashes, is_at_start, has_bang);
+            }
+            State::RawEnd => return self.step_raw_end(character, out),
+        }
+        true
+    }
+
+    fn step_attribute(&mut self, character: char, is_space: bool, out: &mut String) -> bool {
+        match character {
+            '>' => self.end_tag(out),
+            '/' => {
+                self.is_self_closing = true;
+                self.state = State::BeforeAttribute;
+                return true;
+            }
+            '=' if matches!(self.state, State::AttributeName | State::AfterAttributeName) => {
+                self.state = State::BeforeValue;
+            }
+            _ if is_space => {
+                self.state = match self.state {
+                    State::AttributeName | State::AfterAttributeName => State::AfterAttributeName,
+                    _ => State::BeforeAttribute,
+                };
+            }
+            _ => self.state = State::AttributeName,
+        }
+        self.is_self_closing = false;
+        true
+    }
+
+    fn step_comment(&mut self, character: char, dashes: u8, is_at_start: bool, has_bang: bool) {
+        self.state = match character {
+            '-' if has_bang => State::Comment { dashes: 1, is_at_start: false, has_bang: false },
+            // `<!-` and one more dash stay at the start: `<!--->` is a whole comment.
+            '-' => State::Comment { dashes: (dashes + 1).min(2), is_at_start: is_at_start && dashes == 0, has_bang: false },
+            '>' if has_bang || dashes == 2 || is_at_start => State::Text,
+            '!' if dashes == 2 && !has_bang => State::Comment { dashes: 2, is_at_start: false, has_bang: true },
+            _ => State::Comment { dashes: 0, is_at_start: false, has_bang: false },
+        };
+    }
+
+    /// Within a raw element, after a `<`.
+    fn step_raw_end(&mut self, character: char, out: &mut String) -> bool {
+        let Some(raw) = &self.raw else {
+            self.held_is_text(out);
+            return false;
+        };
+        let expected_length = "</".len() + raw.name.len();
+        if self.held.len() == expected_length {
+            let ends = matches!(character, '\t' | '\n' | '\r' | '\x0C' | ' ' | '/' | '>');
+            if ends && !raw.script.is_double {
+                self.name = raw.name.to_owned();
+                self.begin_named(true);
+                self.state = State::BeforeAttribute;
+            } else {
+                self.held_is_text(out);
+            }
+            return false;
+        }
+        let expected = match self.held.len() {
+            1 => b'/',
+            position => raw.name.as_bytes()[position - 2],
+        };
+        if u8::try_from(character).is_ok_and(|byte| byte.eq_ignore_ascii_case(&expected)) {
+            self.held.push(character);
+            return true;
+        }
+        self.held_is_text(out);
+        false
+    }
+
+    fn begin(&mut self, state: State) {
+        self.held.clear();
+        self.state = state;
+    }
+
+    fn begin_tag(&mut self, is_end_tag: bool) -> bool {
+        self.name.clear();
+        self.begin_named(is_end_tag);
+        self.state = State::TagName;
+        false
+    }
+
+    fn begin_named(&mut self, is_end_tag: bool) {
+        self.held.clear();
+        self.is_end_tag = is_end_tag;
+        self.is_self_closing = false;
+    }
+
+    fn leave_name(&mut self) -> bool {
+        self.state = State::BeforeAttribute;
+        false
+    }
+
+    /// The `>` of a tag.
+    fn end_tag(&mut self, out: &mut String) {
+        self.state = State::Text;
+        if self.is_end_tag {
+            if self.raw.take().is_some_and(|raw| raw.name == "title") {
+                self.layout.end_title(out);
+            } else {
+                self.layout.end_tag(&self.name);
+            }
+            return;
+        }
+        self.raw = Raw::of(&self.name);
+        if self.name == "title" {
+            self.layout.begin_title();
+        } else {
+            self.layout.start_tag(&self.name, self.is_self_closing);
+        }
+    }
+
+    fn end_reference(&mut self, out: &mut String) {
+        self.state = State::Text;
+        let held = std::mem::take(&mut self.held);
+        let decoded = htmlize::unescape(held.as_str());
+        self.text(&decoded, out);
+    }
+
+    fn held_is_text(&mut self, out: &mut String) {
+        self.state = State::Text;
+        let held = std::mem::take(&mut self.held);
+        self.text(&held, out);
+    }
+
+    fn text(&mut self, text: &str, out: &mut String) {
+        if let Some(raw) = &mut self.raw {
+            if !raw.is_text {
+                if raw.name == "script" {
+                    raw.script.read(text);
+                }
+                return;
+            }
+        }
+        self.layout.text(text, out);
+    }
+}
+
+impl Raw {
+    fn of(name: &str) -> Option<Self> {
+        const DROPPED: [&str; 6] = ["script", "style", "xmp", "iframe", "noembed", "noframes"];
+        const TEXT: [&str; 2] = ["title", "textarea"];
+        let find = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
+        let (name, is_text) = match (find(&DROPPED), find(&TEXT)) {
+            (Some(name), _) => (name, false),
+            (None, Some(name)) => (name, true),
+            (None, None) => return None,
+        };
+        Some(Self { name, is_text, script: ScriptEscape::default() })
+    }
+}
+
+impl ScriptEscape {
+    fn read(&mut self, text: &str) {
+        for byte in text.bytes() {
+            let ends_name = matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | b' ' | b'/' | b'>');
+            if self.is_escaped && ends_name {
+                if self.tail.ends_with(b"</script") {
+                    self.is_double = false;
+                } else if self.tail.ends_with(b"<script") {
+                    self.is_double = true;
+                }
+            }
+            self.tail.rotate_left(1);
+            self.tail[8] = byte.to_ascii_lowercase();
+            if self.tail.ends_with(b"<!--") {
+                self.is_escaped = true;
+            } else if self.tail.ends_with(b"-->") {
+                *self = Self { tail: self.tail, ..Self::default() };
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Who is calling: an Authorization header becomes a principal.

@@ -1,0 +1,67 @@
+//! The only place that reads environment variables.
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+/// A variable that is missing or cannot be read.
+#[derive(Debug, Error)]
+pub enum EnvError {
+    /// Not set, or empty.
+    #[error("environment variable {0} is not set")]
+    Missing(&'static str),
+    /// Set to something that is not what it should be.
+    #[error("environment variable {name} is {got:?}: {reason}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        got: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The variable's value; an empty one counts as not set.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn optional(name: &'static str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The variable's value.
+///
+/// # Errors
+/// When it is not set or empty.
+pub fn required(name: &'static str) -> Result<String, EnvError> {
+    optional(name).ok_or(EnvError::Missing(name))
+}
+
+/// The variable's value, in a wrapper that does not print it.
+///
+/// # Errors
+/// When it is not set or empty.
+pub fn secret(name: &'static str) -> Result<SecretString, EnvError> {
+    required(name).map(SecretString::from)
+}
+
+/// The variable's value read as a `T`, or the default where it is not set.
+///
+/// # Errors
+/// When it is set to something that is not a `T`.
+pub fn parsed_or<T>(name: &'static str, default: T) -> Result<T, EnvError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let Some(value) = optional(name) else {
+        return Ok(default);
+    };
+    match value.parse() {
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(EnvError::Invalid { name, reason: error.to_string(), got: value }),
+    }
+}
+
+/// The folder that holds what was deployed beside `bootstrap`.
+pub fn task_root() -> std::path::PathBuf {
+    optional("LAMBDA_TASK_ROOT").map_or_else(|| std::path::PathBuf::from("."), Into::into)
+}

@@ -1,0 +1,21 @@
+//! HTTP functions: axum routers behind API Gateway, problem documents, one log line a request.
+
+mod client;
+mod extract;
+mod middleware;
+mod problem;
+
+use axum::Router;
+
+pub use client::ClientInfo;
+pub use extract::{ApiJson, ApiPath, ApiQuery};
+pub use middleware::wrap;
+pub use problem::{ApiError, FieldError, Problem};
+
+/// Serves the router behind API Gateway until the process is stopped.
+///
+/// # Errors
+/// When the runtime's interface cannot be reached.
+pub async fn run(router: Router) -> Result<(), lambda_runtime::Error> {
+    lambda_http::run(wrap(router)).await
+}

@@ -1,0 +1,45 @@
+//! Where a request came from.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use http::header::USER_AGENT;
+use http::request::Parts;
+use lambda_http::request::RequestContext;
+
+/// The client of a request, for audit rows, throttles and logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The address API Gateway saw. Never taken from a header that a client can write.
+    pub ip_address: Option<String>,
+    /// What the client calls itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+    /// The request's id, also sent back as `x-request-id`.
+    pub request_id: String,
+}
+
+impl ClientInfo {
+    pub(crate) fn from_parts(parts: &Parts) -> Self {
+        let (request_id, ip_address) = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => {
+                (context.request_id.clone(), context.http.source_ip.clone())
+            }
+            _ => (None, None),
+        };
+        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Self {
+            ip_address,
+            user_agent: user_agent.map(|text| text.chars().take(256).collect()),
+            request_id: request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientInfo {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Self>().cloned();
+        Ok(known.unwrap_or_else(|| Self::from_parts(parts)))
+    }
+}

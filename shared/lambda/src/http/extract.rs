@@ -1,0 +1,89 @@
+//! axum's extractors, with refusals as problem documents.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use domain::ErrorKind;
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+
+/// A JSON body.
+#[derive(Debug, Clone)]
+pub struct ApiJson<T>(pub T);
+
+/// Query parameters.
+#[derive(Debug, Clone)]
+pub struct ApiQuery<T>(pub T);
+
+/// Path parameters.
+#[derive(Debug, Clone)]
+pub struct ApiPath<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refuse_body(&rejection)),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(refuse_query(&rejection)),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(path)) => Ok(Self(path)),
+            Err(rejection) => Err(refuse_path(&rejection)),
+        }
+    }
+}
+
+fn refuse_body(rejection: &JsonRejection) -> ApiError {
+    let text = cause_text(rejection);
+    match rejection {
+        JsonRejection::JsonDataError(_) => ApiError::new(ErrorKind::Invalid, format!("the body does not fit: {text}")),
+        JsonRejection::MissingJsonContentType(_) => {
+            ApiError::new(ErrorKind::Invalid, "the body must be JSON; send content-type: application/json")
+                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        }
+        JsonRejection::BytesRejection(_) => {
+            ApiError::new(ErrorKind::TooLarge, "the body is larger than 2 MiB; documents go through uploads")
+        }
+        _ => ApiError::new(ErrorKind::Invalid, format!("the body is not JSON: {text}"))
+            .with_status(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn refuse_query(rejection: &QueryRejection) -> ApiError {
+    ApiError::new(ErrorKind::Invalid, format!("the query parameters do not fit: {}", cause_text(rejection)))
+}
+
+fn refuse_path(rejection: &PathRejection) -> ApiError {
+    // An id that is no id names nothing.
+    ApiError::new(ErrorKind::NotFound, format!("there is nothing at this path: {}", cause_text(rejection)))
+}
+
+/// The innermost message: the outer ones only say that something was refused.
+fn cause_text(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}

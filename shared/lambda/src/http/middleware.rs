@@ -1,0 +1,162 @@
+//! What happens around every request.
+
+use std::any::Any;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use domain::ErrorKind;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any as AnyOrigin, CorsLayer};
+use tracing::Instrument;
+
+use super::problem::PendingProblem;
+use super::{ApiError, ClientInfo};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Adds request ids, problem bodies, CORS answers, a catch for panics and the log line.
+pub fn wrap(router: Router) -> Router {
+    router
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(cors())
+        .layer(from_fn(observe))
+}
+
+/// Any origin may call: callers prove themselves by a header, never by a cookie.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AnyOrigin)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([REQUEST_ID, header::ETAG, header::RETRY_AFTER, header::LOCATION])
+        .max_age(Duration::from_secs(3600))
+}
+
+async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let client = ClientInfo::from_parts(&parts);
+    let request_id = client.request_id.clone();
+    let method = parts.method.clone();
+    // The template of the route, not the path: ids in paths would make every line unique.
+    let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = parts.uri.path().to_owned();
+    parts.extensions.insert(client);
+
+    let span = tracing::info_span!("request", request.id = request_id);
+    let response = next.run(Request::from_parts(parts, body)).instrument(span.clone()).await;
+    let mut response = write_problem(response, &request_id);
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    span.in_scope(|| {
+        tracing::info!(
+            http.method = %method,
+            http.route = route.unwrap_or(path),
+            http.status = response.status().as_u16(),
+            duration_ms = started.elapsed().as_secs_f64() * 1000.0,
+            "answered"
+        );
+    });
+    response
+}
+
+fn write_problem(mut response: Response, request_id: &str) -> Response {
+    let Some(PendingProblem(carrier)) = response.extensions_mut().remove::<PendingProblem>() else {
+        return response;
+    };
+    let error = carrier.lock().ok().and_then(|mut slot| slot.take());
+    let Some(error) = error else {
+        return response;
+    };
+    if let Some(cause) = error.cause() {
+        tracing::error!(request.id = request_id, error = cause, "request failed");
+    }
+    // Headers that inner layers added, such as CORS, stay.
+    let mut answer = error.into_problem_response(request_id);
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH && !answer.headers().contains_key(name) {
+            answer.headers_mut().append(name, value.clone());
+        }
+    }
+    answer
+}
+
+async fn no_such_route(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::new(ErrorKind::NotFound, format!("there is no route {method} {path}; GET /api/openapi.json lists them"))
+}
+
+async fn no_such_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::new(ErrorKind::Invalid, format!("{path} does not take {method}; GET /api/openapi.json lists what it takes"))
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown".to_owned());
+    tracing::error!(panic = text, "handler panicked");
+    ApiError::new(ErrorKind::Internal, "something went wrong on our side; the request id leads to it in the logs")
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(router: Router, uri: &str) -> (StatusCode, serde_json::Value, http::HeaderMap) {
+        let request = http::Request::get(uri).header("origin", "https://example.org").body(Body::empty()).unwrap();
+        let response = wrap(router).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status, serde_json::from_slice(&bytes).unwrap(), parts.headers)
+    }
+
+    #[tokio::test]
+    async fn unknown_route_is_a_problem_document() {
+        let (status, body, headers) = answer(Router::new(), "/nowhere").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(headers[&REQUEST_ID], body["request_id"].as_str().unwrap());
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        insta::assert_json_snapshot!(body, { ".request_id" => "[id]" }, @r#"
+        {
+          "detail": "there is no route GET /nowhere; GET /api/openapi.json lists them",
+          "request_id": "[id]",
+          "status": 404,
+          "title": "Not Found",
+          "type": "about:blank"
+        }
+        "#);
+    }
+
+    #[tokio::test]
+    async fn panic_is_a_500_that_tells_nothing() {
+        async fn boom() -> &'static str {
+            panic!("secret")
+        }
+        let (status, body, _) = answer(Router::new().route("/boom", get(boom)), "/boom").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!body.to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,13 @@
+//! What every function does the same way: read its configuration, log, take a batch of messages
+//! apart, answer an HTTP request. The only user of lambda_runtime and lambda_http.
+
+pub mod env;
+pub mod event;
+pub mod http;
+pub mod sqs;
+pub mod telemetry;
+
+mod stage_error;
+
+pub use lambda_runtime::Error;
+pub use stage_error::StageError;

@@ -1,0 +1,163 @@
+//! The batch loop: one SQS event in, the messages that must be delivered again out.
+//!
+//! A body that cannot be read fails its message, so that it ends in the dead-letter queue as
+//! evidence. A retryable error fails its message too, after asking for a delay that grows with
+//! the number of deliveries. Any other error is logged and the message acknowledged: the stage
+//! has recorded it. A panic fails only its own message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::{StreamExt, stream};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::de::DeserializeOwned;
+use tracing::Instrument;
+
+use crate::StageError;
+use crate::event::Invocation;
+
+/// One delivery of one message.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The message's id, the same at every delivery.
+    pub message_id: String,
+    /// How often it was delivered, from 1.
+    pub receive_count: u32,
+    /// What the queue wants to hear when the message's visibility is changed.
+    pub receipt_handle: String,
+    /// The queue it came from.
+    pub queue_arn: String,
+    /// The invocation that brought it.
+    pub invocation: Invocation,
+}
+
+impl Delivery {
+    /// How long a failed message should stay invisible: 2 s, doubling up to 4 minutes.
+    pub fn backoff(&self) -> Duration {
+        let doublings = self.receive_count.saturating_sub(1).min(7);
+        Duration::from_secs((2_u64 << doublings).min(240))
+    }
+}
+
+/// What the loop needs of a function's state: a way to ask for a later delivery.
+///
+/// Without it a failed message would stay invisible for the queue's whole visibility time-out,
+/// which must exceed the function's longest run.
+pub trait Redeliver {
+    /// Makes the message visible again after `delay`. A failure is only logged by the
+    /// implementation: the visibility time-out then applies.
+    fn redeliver_after(&self, delivery: &Delivery, delay: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Serves SQS events until the process is stopped, handling up to `concurrency` messages of a
+/// batch at a time.
+///
+/// # Errors
+/// When the runtime's interface cannot be reached.
+pub async fn run<S, M, F, R>(state: S, concurrency: usize, handle: F) -> Result<(), lambda_runtime::Error>
+where
+    S: Redeliver + Send + Sync + 'static,
+    M: DeserializeOwned + Send + 'static,
+    F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
+    R: Future<Output = Result<(), StageError>> + Send + 'static,
+{
+    let state = Arc::new(state);
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let state = Arc::clone(&state);
+        let invocation = Invocation::from_context(&event.context);
+        async move {
+            let response = handle_batch(state, event.payload, &invocation, concurrency, handle).await;
+            Ok::<_, lambda_runtime::Error>(response)
+        }
+    }))
+    .await
+}
+
+/// Handles one event. Public so that a test can hand in a recorded one.
+pub async fn handle_batch<S, M, F, R>(
+    state: Arc<S>,
+    event: SqsEvent,
+    invocation: &Invocation,
+    concurrency: usize,
+    handle: &F,
+) -> SqsBatchResponse
+where
+    S: Redeliver + Send + Sync + 'static,
+    M: DeserializeOwned + Send + 'static,
+    F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
+    R: Future<Output = Result<(), StageError>> + Send + 'static,
+{
+    let failures: Vec<Option<String>> = stream::iter(event.records)
+        .map(|record| {
+            let state = Arc::clone(&state);
+            async move {
+                let (delivery, body) = read_record(record, invocation);
+                let succeeded = handle_one(state, &delivery, &body, handle).await;
+                (!succeeded).then_some(delivery.message_id)
+            }
+        })
+        .buffer_unordered(concurrency.max(1))
+        .collect()
+        .await;
+    let mut response = SqsBatchResponse::default();
+    for message_id in failures.into_iter().flatten() {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message_id;
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
+async fn handle_one<S, M, F, R>(state: Arc<S>, delivery: &Delivery, body: &str, handle: &F) -> bool
+where
+    S: Redeliver + Send + Sync + 'static,
+    M: DeserializeOwned + Send + 'static,
+    F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
+    R: Future<Output = Result<(), StageError>> + Send + 'static,
+{
+    let message: M = match serde_json::from_str(body) {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be read; left for the dead-letter queue");
+            return false;
+        }
+    };
+    let span = tracing::info_span!(
+        "message",
+        message.id = delivery.message_id,
+        message.receive_count = delivery.receive_count,
+        request.id = delivery.invocation.request_id,
+    );
+    let work = handle(Arc::clone(&state), message, delivery.clone());
+    // A task of its own, so that a panic ends this message and not the batch.
+    let outcome = tokio::spawn(work.instrument(span.clone())).await;
+    let _entered = span.entered();
+    let error = match outcome {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) if !error.is_retryable() => {
+            tracing::error!(error = error.chain(), "message cannot be handled; another delivery would not help");
+            return true;
+        }
+        Ok(Err(error)) => error.chain(),
+        Err(panic) => panic.to_string(),
+    };
+    let delay = delivery.backoff();
+    tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be delivered again");
+    drop(_entered);
+    state.redeliver_after(delivery, delay).await;
+    false
+}
+
+fn read_record(record: SqsMessage, invocation: &Invocation) -> (Delivery, String) {
+    let receive_count = record.attributes.get("ApproximateReceiveCount");
+    let delivery = Delivery {
+        message_id: record.message_id.unwrap_or_default(),
+        receive_count: receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),
+        receipt_handle: record.receipt_handle.unwrap_or_default(),
+        queue_arn: record.event_source_arn.unwrap_or_default(),
+        invocation: invocation.clone(),
+    };
+    (delivery, record.body.unwrap_or_default())
+}

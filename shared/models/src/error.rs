@@ -1,0 +1,96 @@
+//! What can be wrong with model folders.
+
+use std::{io, path::PathBuf};
+
+use domain::{Classify, ErrorKind};
+use thiserror::Error;
+
+/// A model that cannot be used, and what to do about it.
+#[derive(Debug, Error)]
+pub enum ModelsError {
+    /// The folder of model folders cannot be listed, or a file in it cannot be read.
+    #[error("cannot read {}; the models folder must be readable by this process", path.display())]
+    Unreadable {
+        /// What was read.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// No subfolder has a manifest.
+    #[error(
+        "no model in {}: none of its folders has a model.json; run scripts/make-model or put a model folder there",
+        path.display()
+    )]
+    Empty {
+        /// The folder that was searched.
+        path: PathBuf,
+    },
+    /// A manifest is not JSON of the right shape.
+    #[error("{} is not a model manifest", path.display())]
+    Malformed {
+        /// The manifest.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A manifest says something impossible.
+    #[error("{}: {field} is {got}; {allowed}", path.display())]
+    Contradictory {
+        /// The manifest.
+        path: PathBuf,
+        /// The field that is wrong.
+        field: &'static str,
+        /// What it says.
+        got: String,
+        /// What it may say.
+        allowed: String,
+    },
+    /// Two folders claim the same name.
+    #[error(
+        "{} and {} both call their model {name:?}; names must differ, remove one of the folders",
+        first.display(),
+        second.display()
+    )]
+    Duplicate {
+        /// The name or short name.
+        name: String,
+        /// The folder that had it first.
+        first: PathBuf,
+        /// The folder that has it too.
+        second: PathBuf,
+    },
+    /// A folder lacks a file that its manifest promises.
+    #[error("the model folder {} lacks {file}; {remedy}", folder.display())]
+    MissingFile {
+        /// The model folder.
+        folder: PathBuf,
+        /// The file's name.
+        file: String,
+        /// What brings it there.
+        remedy: &'static str,
+    },
+    /// Nobody knows a model of this name.
+    #[error("there is no model {name:?}; choose one of {}", known.join(", "))]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+}
+
+impl Classify for ModelsError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unknown { .. } => ErrorKind::Invalid,
+            Self::Unreadable { .. }
+            | Self::Empty { .. }
+            | Self::Malformed { .. }
+            | Self::Contradictory { .. }
+            | Self::Duplicate { .. }
+            | Self::MissingFile { .. } => ErrorKind::Internal,
+        }
+    }
+}

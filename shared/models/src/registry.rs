@@ -1,0 +1,236 @@
+//! The models that this process may use.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{ModelManifest, ModelsError};
+
+const MANIFEST: &str = "model.json";
+
+/// Every model folder of one directory, by name.
+#[derive(Debug, Clone)]
+pub struct ModelRegistry {
+    /// Sorted by name.
+    folders: Vec<ModelFolder>,
+}
+
+/// One model: its manifest and where its files are.
+#[derive(Debug, Clone)]
+pub struct ModelFolder {
+    /// What the model is.
+    pub manifest: ModelManifest,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+impl ModelRegistry {
+    /// Reads the manifest of every folder in `models_dir`. Folders without one are not models.
+    ///
+    /// Only manifests are read: a function that asks about a model needs no graph, so files are
+    /// looked for when somebody opens them.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, holds no model, or a manifest is wrong. One bad folder
+    /// fails the whole registry: a model that silently went missing would be harder to find.
+    pub fn open(models_dir: &Path) -> Result<Self, ModelsError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| ModelsError::Unreadable { path, source }
+        };
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(models_dir).map_err(unreadable(models_dir))? {
+            let path = entry.map_err(unreadable(models_dir))?.path();
+            if let Some(folder) = ModelFolder::read(path)? {
+                folders.push(folder);
+            }
+        }
+        if folders.is_empty() {
+            return Err(ModelsError::Empty { path: models_dir.to_owned() });
+        }
+        folders.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
+        refuse_duplicates(&folders)?;
+        Ok(Self { folders })
+    }
+
+    /// The model of exactly this name.
+    pub fn find(&self, name: &str) -> Option<&ModelFolder> {
+        self.folders.iter().find(|folder| folder.manifest.name == name)
+    }
+
+    /// The model of exactly this name, or the error that lists those that exist.
+    ///
+    /// # Errors
+    /// [`ModelsError::Unknown`].
+    pub fn require(&self, name: &str) -> Result<&ModelFolder, ModelsError> {
+        self.find(name).ok_or_else(|| ModelsError::Unknown {
+            name: name.to_owned(),
+            known: self.names().into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.folders.iter().map(|folder| folder.manifest.name.as_str()).collect()
+    }
+
+    /// All models, sorted by name.
+    pub fn folders(&self) -> &[ModelFolder] {
+        &self.folders
+    }
+}
+
+impl ModelFolder {
+    /// Where the tokenizer is.
+    ///
+    /// # Errors
+    /// [`ModelsError::MissingFile`] when it is not there.
+    pub fn tokenizer_path(&self) -> Result<PathBuf, ModelsError> {
+        self.existing(&self.manifest.files.tokenizer.name, "copy it from where the model came from")
+    }
+
+    /// Where the ONNX graph is. Its weights, if they are a file of their own, are there too.
+    ///
+    /// # Errors
+    /// [`ModelsError::MissingFile`] when the graph or its weights are not there.
+    pub fn onnx_path(&self) -> Result<PathBuf, ModelsError> {
+        let remedy = "run scripts/make-model, or export the model to ONNX and put the file there";
+        if let Some(weights) = &self.manifest.files.weights {
+            self.existing(&weights.name, remedy)?;
+        }
+        self.existing(&self.manifest.files.graph.name, remedy)
+    }
+
+    /// The model in one folder, if it is one.
+    fn read(path: PathBuf) -> Result<Option<Self>, ModelsError> {
+        let manifest_path = path.join(MANIFEST);
+        let bytes = match fs::read(&manifest_path) {
+            Ok(bytes) => bytes,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(source) => return Err(ModelsError::Unreadable { path: manifest_path, source }),
+        };
+        let manifest: ModelManifest = match serde_json::from_slice(&bytes) {
+            Ok(manifest) => manifest,
+            Err(source) => return Err(ModelsError::Malformed { path: manifest_path, source }),
+        };
+        manifest.check(&manifest_path)?;
+        Ok(Some(Self { manifest, path }))
+    }
+
+    fn existing(&self, file: &str, remedy: &'static str) -> Result<PathBuf, ModelsError> {
+        let path = self.path.join(file);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(ModelsError::MissingFile { folder: self.path.clone(), file: file.to_owned(), remedy })
+    }
+}
+
+/// Names find models, and short names keep their vectors apart in Qdrant: both must be unique.
+fn refuse_duplicates(folders: &[ModelFolder]) -> Result<(), ModelsError> {
+    for (index, folder) in folders.iter().enumerate() {
+        for earlier in &folders[..index] {
+            let (ours, theirs) = (&folder.manifest, &earlier.manifest);
+            let name = if ours.name == theirs.name {
+                &ours.name
+            } else if ours.short_name == theirs.short_name {
+                &ours.short_name
+            } else {
+                continue;
+            };
+            return Err(ModelsError::Duplicate {
+                name: name.clone(),
+                first: earlier.path.clone(),
+                second: folder.path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add_model(models_dir: &Path, folder: &str, name: &str, short_name: &str) -> PathBuf {
+        let path = models_dir.join(folder);
+        fs::create_dir(&path).unwrap();
+        let manifest = serde_json::json!({
+            "name": name, "short_name": short_name, "dimension": 4, "max_tokens": 64,
+            "special_tokens": 2, "pooling": "cls", "normalize": true,
+        });
+        fs::write(path.join(MANIFEST), manifest.to_string()).unwrap();
+        path
+    }
+
+    #[test]
+    fn every_folder_with_a_manifest_is_a_model() {
+        let models_dir = tempfile::tempdir().unwrap();
+        add_model(models_dir.path(), "one", "org/b", "b");
+        add_model(models_dir.path(), "two", "org/a", "a");
+        fs::create_dir(models_dir.path().join("not-a-model")).unwrap();
+        fs::write(models_dir.path().join("README.md"), "words").unwrap();
+
+        let registry = ModelRegistry::open(models_dir.path()).unwrap();
+        assert_eq!(registry.names(), ["org/a", "org/b"]);
+        assert_eq!(registry.find("org/a").unwrap().path, models_dir.path().join("two"));
+        assert!(registry.find("a").is_none());
+        let error = registry.require("org/c").unwrap_err();
+        assert_eq!(error.to_string(), r#"there is no model "org/c"; choose one of org/a, org/b"#);
+    }
+
+    #[test]
+    fn a_model_without_its_graph_loads_and_says_so_when_opened() {
+        let models_dir = tempfile::tempdir().unwrap();
+        let path = add_model(models_dir.path(), "one", "org/a", "a");
+        fs::write(path.join("tokenizer.json"), "{}").unwrap();
+
+        let registry = ModelRegistry::open(models_dir.path()).unwrap();
+        let model = registry.find("org/a").unwrap();
+        assert_eq!(model.tokenizer_path().unwrap(), path.join("tokenizer.json"));
+        let error = model.onnx_path().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "the model folder {} lacks model.onnx; run scripts/make-model, or export the model to ONNX and put the file there",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn absent_and_empty_directories_say_what_to_do() {
+        let models_dir = tempfile::tempdir().unwrap();
+        let empty = ModelRegistry::open(models_dir.path()).unwrap_err().to_string();
+        assert!(empty.contains(&models_dir.path().display().to_string()), "{empty}");
+        assert!(empty.contains("run scripts/make-model"), "{empty}");
+        let absent = models_dir.path().join("absent");
+        let error = ModelRegistry::open(&absent).unwrap_err();
+        assert!(matches!(error, ModelsError::Unreadable { path, .. } if path == absent));
+    }
+
+    #[test]
+    fn one_bad_manifest_fails_the_registry_and_names_its_file() {
+        let models_dir = tempfile::tempdir().unwrap();
+        add_model(models_dir.path(), "good", "org/a", "a");
+        let bad = models_dir.path().join("bad");
+        fs::create_dir(&bad).unwrap();
+        fs::write(bad.join(MANIFEST), r#"{"name": "org/b"}"#).unwrap();
+        let error = ModelRegistry::open(models_dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is not a model manifest", bad.join(MANIFEST).display()));
+    }
+
+    #[test]
+    fn two_models_never_share_a_name_or_a_short_name() {
+        for (name, short_name) in [("org/a", "other"), ("org/other", "a")] {
+            let models_dir = tempfile::tempdir().unwrap();
+            add_model(models_dir.path(), "one", "org/a", "a");
+            add_model(models_dir.path(), "two", name, short_name);
+            let error = ModelRegistry::open(models_dir.path()).unwrap_err();
+            assert!(matches!(error, ModelsError::Duplicate { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The work queues, by the stage that consumes them.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use domain::{ChunkDocument, EmbedBatch, ScanMessage};
+use serde::Serialize;
+
+use crate::QueueError;
+
+/// SQS takes at most this many messages in one call.
+const MESSAGES_PER_CALL: usize = 10;
+
+/// A stage of the pipeline that consumes a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Lists sources and stages bytes.
+    Scan,
+    /// Turns bytes into chunks.
+    Chunk,
+    /// Turns chunks into points.
+    Embed,
+}
+
+impl Stage {
+    /// The stage's name as it appears in logs and errors.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Chunk => "chunk",
+            Self::Embed => "embed",
+        }
+    }
+}
+
+/// Where the queues are. A function is told only of those that it sends to.
+#[derive(Debug, Clone, Default)]
+pub struct QueueUrls {
+    /// The scan function's queue.
+    pub scan: Option<String>,
+    /// The chunk function's queue.
+    pub chunk: Option<String>,
+    /// The embed function's queue.
+    pub embed: Option<String>,
+}
+
+/// Sends to the work queues. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    client: aws_sdk_sqs::Client,
+    urls: QueueUrls,
+}
+
+impl Queues {
+    /// A client for these queues.
+    pub fn new(config: &SdkConfig, urls: QueueUrls) -> Self {
+        Self { client: aws_sdk_sqs::Client::new(config), urls }
+    }
+
+    /// Asks the scan function for work.
+    ///
+    /// # Errors
+    /// When SQS does not take all messages; some may have been sent.
+    pub async fn send_scan(&self, messages: &[ScanMessage]) -> Result<(), QueueError> {
+        self.send(Stage::Scan, messages).await
+    }
+
+    /// Asks the chunk function for work.
+    ///
+    /// # Errors
+    /// When SQS does not take all messages; some may have been sent.
+    pub async fn send_chunk(&self, messages: &[ChunkDocument]) -> Result<(), QueueError> {
+        self.send(Stage::Chunk, messages).await
+    }
+
+    /// Asks the embed function for work.
+    ///
+    /// # Errors
+    /// When SQS does not take all messages; some may have been sent.
+    pub async fn send_embed(&self, messages: &[EmbedBatch]) -> Result<(), QueueError> {
+        self.send(Stage::Embed, messages).await
+    }
+
+    /// About how many messages the stage's queue holds: waiting, delayed and in work. SQS counts
+    /// approximately; nothing but a decision to look closer may hang on it.
+    ///
+    /// # Errors
+    /// When SQS does not answer.
+    pub async fn depth(&self, stage: Stage) -> Result<u64, QueueError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(self.url(stage)?);
+        let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
+        let answer = answer.map_err(|error| call_error(stage.as_str(), "GetQueueAttributes", error))?;
+        let counts = answer.attributes.unwrap_or_default();
+        let count = |name| counts.get(&name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        Ok(names.into_iter().map(count).sum())
+    }
+
+    /// Makes a delivered message visible again after `delay` instead of the queue's time-out.
+    ///
+    /// # Errors
+    /// When SQS does not answer or the delivery is no longer the current one.
+    pub async fn redeliver_after(&self, queue_arn: &str, receipt_handle: &str, delay: Duration) -> Result<(), QueueError> {
+        let url = url_from_arn(queue_arn);
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let request = self.client.change_message_visibility().queue_url(&url);
+        let answer = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await;
+        answer.map_err(|error| call_error(&url, "ChangeMessageVisibility", error))?;
+        Ok(())
+    }
+
+    async fn send<M: Serialize>(&self, stage: Stage, messages: &[M]) -> Result<(), QueueError> {
+        let url = self.url(stage)?;
+        for group in messages.chunks(MESSAGES_PER_CALL) {
+            let mut request = self.client.send_message_batch().queue_url(url);
+            for (position, message) in group.iter().enumerate() {
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(position.to_string())
+                    .message_body(serde_json::to_string(message)?)
+                    .build()
+                    .map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
+                request = request.entries(entry);
+            }
+            let answer = request.send().await;
+            let answer = answer.map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
+            if let Some(first) = answer.failed.first() {
+                return Err(QueueError::Refused {
+                    queue: stage.as_str(),
+                    refused: answer.failed.len(),
+                    reason: first.message.clone().unwrap_or_else(|| first.code.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn url(&self, stage: Stage) -> Result<&str, QueueError> {
+        let url = match stage {
+            Stage::Scan => &self.urls.scan,
+            Stage::Chunk => &self.urls.chunk,
+            Stage::Embed => &self.urls.embed,
+        };
+        url.as_deref().ok_or(QueueError::NotConfigured(stage.as_str()))
+    }
+}
+
+/// `arn:aws:sqs:{region}:{account}:{name}` names the same queue as this URL; an emulator reads
+/// the account and name out of it.
+fn url_from_arn(arn: &str) -> String {
+    let mut parts = arn.split(':').skip(3);
+    let (region, account, name) = (parts.next(), parts.next(), parts.next());
+    match (region, account, name) {
+        (Some(region), Some(account), Some(name)) => {
+            format!("https://sqs.{region}.amazonaws.com/{account}/{name}")
+        }
+        _ => arn.to_owned(),
+    }
+}
+
+fn call_error(
+    queue: &str,
+    call: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> QueueError {
+    QueueError::Call { queue: queue.to_owned(), call, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_become_urls() {
+        let url = url_from_arn("arn:aws:sqs:us-east-1:000000000000:semantik-EmbedQueue");
+        assert_eq!(url, "https://sqs.us-east-1.amazonaws.com/000000000000/semantik-EmbedQueue");
+    }
+}

@@ -1,0 +1,1 @@
+//! The running stack's endpoints and builders for tests.

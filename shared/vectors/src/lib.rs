@@ -1,0 +1,1 @@
+//! Qdrant: collections, points, queries. The only user of qdrant-client.

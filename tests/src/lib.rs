@@ -1,0 +1,1 @@
+//! User journeys over the running stack, one module each.
