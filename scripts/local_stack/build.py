@@ -13,19 +13,19 @@ from local_stack.settings import LOCAL, ROOT, VENV, StackError, target_dir
 PACKAGES = LOCAL / "build"
 MODELS = LOCAL / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
-# What each function reads of a model folder; ONNX Runtime itself goes with the model file.
+# What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {
-    "api": ("model.json",),
-    "scan": ("model.json",),
-    "chunk": ("model.json", "tokenizer.json"),
-    "search": ("model.json", "tokenizer.json", "model.onnx"),
-    "embed": ("model.json", "tokenizer.json", "model.onnx"),
+    "api": ["model.json"],
+    "scan": ["model.json"],
+    "chunk": ["model.json", "tokenizer.json"],
+    "search": ["*"],
+    "embed": ["*"],
 }
 
 
 def models() -> None:
     """Makes the model folders under .local/models; a folder that is there is left alone."""
-    _run([str(ROOT / "scripts" / "make-model")], "scripts/make-model")
+    _run([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "make-model")], "scripts/make-model")
 
 
 def binaries() -> Path:
@@ -38,11 +38,10 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
     """Lays out a function's package: bootstrap with its read-only files beside it."""
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
-    names = MODEL_FILES.get(function, ())
-    for model in sorted(MODELS.iterdir()) if names else []:
-        for name in names:
-            wanted[Path("models") / model.name / name] = model / name
-    if "model.onnx" in names:
+    patterns = MODEL_FILES.get(function, [])
+    for source in sorted({file for pattern in patterns for file in MODELS.glob(f"*/{pattern}")}):
+        wanted[Path("models") / source.relative_to(MODELS)] = source
+    if patterns == ["*"]:
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():
         if not source.exists():

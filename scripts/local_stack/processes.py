@@ -75,6 +75,21 @@ def stop(part: str, gently: signal.Signals, seconds: float) -> bool:
     return found
 
 
+def kill(part: str) -> None:
+    """SIGKILL to the part's first process alone, as a crash would have it."""
+    pid = running(part)
+    if pid is None:
+        raise StackError(f"{part} is not running")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: running(part) is None, 10)
+
+
+def members(part: str) -> list[int]:
+    """Living processes that the part has started, itself included."""
+    recorded = _recorded(part)
+    return [] if recorded is None else list(_session_members(recorded))
+
+
 def await_ready(part: str, ready: Callable[[], bool], seconds: float) -> None:
     """Waits until `ready`; a part that exits instead is reported with its last log lines."""
     def settled() -> bool:

@@ -212,7 +212,7 @@ impl Collection {
         self.with_flushed_files(|_| Ok(()))
     }
 
-    /// Flushes as [`Self::checkpoint`] does, and runs `work` on the shard's folder before the
+    /// Flushes as [`Self::checkpoint`] does, and runs `work` on the collection's folder before the
     /// next write.
     pub(crate) fn with_flushed_files<T>(
         &self,
@@ -221,7 +221,7 @@ impl Collection {
         let mut journal = self.writer.lock();
         journal.rotate()?;
         recovery::flush(&self.shard)?;
-        let result = work(&recovery::shard_dir(&self.dir.path))?;
+        let result = work(&self.dir.path)?;
         journal.discard_older()?;
         drop(journal);
         recovery::trim_engine_log(&self.dir.path)?;

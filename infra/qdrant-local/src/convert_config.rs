@@ -57,7 +57,7 @@ pub fn collection_config(
     config: &EdgeConfig,
 ) -> proto::CollectionConfig {
     let hnsw = &config.hnsw_config;
-    let optimizers = request.optimizers_config.clone().unwrap_or_default();
+    let optimizers = request.optimizers_config.unwrap_or_default();
     let indexing_threshold = config.optimizers.get_indexing_threshold_kb();
     proto::CollectionConfig {
         params: Some(proto::CollectionParams {

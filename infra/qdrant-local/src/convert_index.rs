@@ -158,6 +158,7 @@ fn tokenizer(value: i32) -> Result<&'static str, LocalError> {
         Ok(proto::TokenizerType::Word) => Ok("word"),
         Ok(proto::TokenizerType::Multilingual) => Ok("multilingual"),
         Ok(proto::TokenizerType::Unknown) => Ok("word"),
+        Ok(other) => Err(LocalError::unserved(format!("the tokenizer {}", other.as_str_name()))),
         Err(error) => Err(LocalError::BadInput(error.to_string())),
     }
 }

@@ -1,1 +1,24 @@
-fn main() {}
+//! See [`qdrant_local::Config`] for the command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use qdrant_local::{Config, run};
+use tracing_subscriber::EnvFilter;
+
+/// The engine logs its own housekeeping at "info".
+const DEFAULT_LOG: &str = "info,qdrant_edge=warn";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

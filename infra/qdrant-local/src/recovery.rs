@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use qdrant_client::qdrant::points_update_operation::{DeletePoints, Operation, PointStructList};
-use qdrant_client::qdrant::{PointsIdsList, PointsUpdateOperation};
+use qdrant_client::qdrant::PointsUpdateOperation;
 use qdrant_edge::{
     Condition, CountRequest, CreateIndex, EdgeShard, FieldIndexOperations, Filter, HasIdCondition,
     PayloadFieldSchema, PointId, ScrollRequest, UpdateOperation, WithPayloadInterface, WithVector,
@@ -158,7 +158,7 @@ fn remove_unfinished_segments(shard_dir: &Path) -> Result<(), LocalError> {
 /// of the others.
 fn restore_indexes(shard: &EdgeShard) -> Result<(), LocalError> {
     for (field_name, info) in shard.info().payload_schema {
-        let field_schema = Some(PayloadFieldSchema::try_from(info)?);
+        let field_schema = Some(PayloadFieldSchema::try_from(info).map_err(LocalError::Internal)?);
         let index = CreateIndex { field_name, field_schema };
         let change = FieldIndexOperations::CreateIndex(index);
         shard.update(UpdateOperation::FieldIndexOperation(change))?;
@@ -205,9 +205,9 @@ fn remove_copies(shard: &EdgeShard, journal: &mut Journal) -> Result<usize, Loca
         }
         let payload = Some(WithPayloadInterface::Bool(true));
         let points = shard.retrieve(page, payload, Some(WithVector::Bool(true)))?;
-        let ids = page.iter().copied().map(point_id_to_proto).collect();
+        let ids: Vec<_> = page.iter().copied().map(point_id_to_proto).collect();
         let delete = Operation::DeletePoints(DeletePoints {
-            points: Some(PointsIdsList { ids }.into()),
+            points: Some(ids.into()),
             ..Default::default()
         });
         let upsert = Operation::Upsert(PointStructList {

@@ -6,6 +6,7 @@
 //! has a thread that, a moment after a write, makes a checkpoint and lets the engine optimise.
 //! Searches and writes go on meanwhile: what is not indexed yet is scanned.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -125,7 +126,8 @@ impl Upkeep {
 fn work(collection: Arc<Collection>) {
     loop {
         let goes_on = collection.upkeep.wait_for_work();
-        let result = run(&collection, goes_on);
+        let result = catch_unwind(AssertUnwindSafe(|| run(&collection, goes_on)))
+            .unwrap_or_else(|_| Err(LocalError::Internal("the engine panicked".to_owned())));
         if let Err(error) = &result {
             let name = &collection.definition().collection_name;
             tracing::error!(collection.name = name, %error, "upkeep failed");

@@ -130,10 +130,17 @@ impl ArtifactStore {
     /// # Errors
     /// When S3 refuses or does not answer.
     pub async fn write(&self, key: &ArtifactKey, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), ArtifactError> {
-        let path = key.path();
+        self.write_object(&key.path(), bytes, content_type).await
+    }
+
+    /// Writes an object of another bucket, whose keys are its owner's business.
+    ///
+    /// # Errors
+    /// When S3 refuses or does not answer.
+    pub async fn write_object(&self, key: &str, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), ArtifactError> {
         let body = ByteStream::from(bytes.into());
-        let request = self.client.put_object().bucket(&self.bucket).key(&path).content_type(content_type).body(body);
-        request.send().await.map_err(|error| ArtifactError::call(path, "PutObject", error))?;
+        let request = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(body);
+        request.send().await.map_err(|error| ArtifactError::call(key, "PutObject", error))?;
         Ok(())
     }
 

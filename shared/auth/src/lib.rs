@@ -1,1 +1,9 @@
-//! Passwords, tokens and API keys.
+//! Passwords, access tokens, refresh tokens and API keys: making them and checking them. No IO.
+
+mod opaque;
+mod password;
+mod token;
+
+pub use opaque::{OpaqueToken, hash_token, is_api_key};
+pub use password::{PasswordError, hash_password, verify_password};
+pub use token::{ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, TokenError};

@@ -1,17 +1,17 @@
-//! Collections, and who may do what with them.
+//! Collections. Who may do what with them is in [`crate::collection_access`].
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Access, ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Principal, Quantization,
-    UserId,
+    ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Quantization, UserId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{DbError, Page};
+use crate::DbError;
+pub use crate::collection_access::AccessibleCollection;
 
 /// A collection.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,15 +62,6 @@ pub struct Collection {
     pub sync_next_run_at: Option<DateTime<Utc>>,
 }
 
-/// A collection that a caller may at least read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccessibleCollection {
-    /// The collection; never a deleted one.
-    pub collection: Collection,
-    /// The most that the caller may do with it.
-    pub access: Access,
-}
-
 /// What a new collection starts with.
 #[derive(Debug, Clone)]
 pub struct NewCollection<'a> {
@@ -103,7 +94,7 @@ pub struct NewCollection<'a> {
 /// Reads and changes collections.
 #[derive(Debug)]
 pub struct Collections<'c> {
-    connection: &'c mut PgConnection,
+    pub(crate) connection: &'c mut PgConnection,
 }
 
 impl<'c> Collections<'c> {
@@ -115,7 +106,7 @@ impl<'c> Collections<'c> {
     }
 
     /// The collection with this id, also when its deletion was asked for. Says nothing about who
-    /// may see it: that is [`Self::find_accessible`].
+    /// may see it: that is [`Collections::find_accessible`].
     ///
     /// # Errors
     /// When the database does not answer.
@@ -133,54 +124,6 @@ impl<'c> Collections<'c> {
         .fetch_optional(&mut *self.connection)
         .await?;
         row.map(Collection::try_from).transpose()
-    }
-
-    /// The collection with this id and what the caller may do with it; `None` where there is no
-    /// such collection or the caller may not know of it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn find_accessible(
-        &mut self,
-        id: CollectionId,
-        principal: &Principal,
-    ) -> Result<Option<AccessibleCollection>, DbError> {
-        Ok(self.find_accessible_many(&[id], principal).await?.pop())
-    }
-
-    /// Those of these collections that the caller may read, newest first, in one statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn find_accessible_many(
-        &mut self,
-        ids: &[CollectionId],
-        principal: &Principal,
-    ) -> Result<Vec<AccessibleCollection>, DbError> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        Ok(self.accessible(Some(&ids), principal, true, limit, 0).await?.items)
-    }
-
-    /// What the caller may read, newest first. Without `include_public`, only what is theirs or
-    /// was shared with them.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn list_accessible(
-        &mut self,
-        principal: &Principal,
-        include_public: bool,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Page<AccessibleCollection>, DbError> {
-        let page = self.accessible(None, principal, include_public, limit, offset).await?;
-        if page.items.is_empty() && offset > 0 {
-            // The total comes with the rows; past the end there are none to carry it.
-            let first = self.accessible(None, principal, include_public, 1, 0).await?;
-            return Ok(Page { items: Vec::new(), total: first.total });
-        }
-        Ok(page)
     }
 
     /// Adds a collection in state `pending`.
@@ -224,7 +167,9 @@ impl<'c> Collections<'c> {
         row.try_into()
     }
 
-    /// Hides the collection from everybody and frees its name. Returns whether it was visible.
+    /// Hides the collection from everybody and frees its name; what still fills it is asked to
+    /// stop, so that the turn of the operation that deletes it comes soon. Returns whether it was
+    /// visible.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -236,7 +181,19 @@ impl<'c> Collections<'c> {
         )
         .execute(&mut *self.connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!(
+            "UPDATE operations SET cancel_requested_at = $2, updated_at = $2
+            WHERE collection_id = $1 AND status IN ('pending', 'processing')
+                AND type NOT IN ('index', 'delete') AND cancel_requested_at IS NULL",
+            id.0,
+            now,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(true)
     }
 
     /// How many documents of each of these collections failed; collections without any are absent.
@@ -255,61 +212,34 @@ impl<'c> Collections<'c> {
         Ok(rows.into_iter().map(|row| (CollectionId(row.collection_id), row.failed)).collect())
     }
 
-    async fn accessible(
-        &mut self,
-        only_ids: Option<&[Uuid]>,
-        principal: &Principal,
-        include_public: bool,
-        limit: i64,
-        offset: i64,
-    ) -> Result<Page<AccessibleCollection>, DbError> {
-        let rows = sqlx::query_file_as!(
-            AccessibleRow,
-            "queries/accessible_collections.sql",
-            principal.user_id.0,
-            principal.api_key_id.map(|key| key.0),
-            only_ids,
-            include_public,
-            limit,
-            offset,
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let total = rows.first().map_or(0, |row| row.total);
-        let mut items = Vec::with_capacity(rows.len());
-        for row in rows {
-            items.push(AccessibleCollection::try_from(row)?);
-        }
-        Ok(Page { items, total })
-    }
 }
 
-struct CollectionRow {
-    id: Uuid,
-    name: String,
-    description: Option<String>,
-    owner_id: i64,
-    vector_store_name: String,
-    embedding_model: String,
-    quantization: String,
-    chunking_strategy: String,
-    chunking_config: Value,
-    chunk_size: i32,
-    chunk_overlap: i32,
-    is_public: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    deleted_at: Option<DateTime<Utc>>,
-    meta: Value,
-    status: String,
-    status_message: Option<String>,
-    document_count: i64,
-    vector_count: i64,
-    total_size_bytes: i64,
-    sync_mode: String,
-    sync_interval_minutes: Option<i32>,
-    sync_paused_at: Option<DateTime<Utc>>,
-    sync_next_run_at: Option<DateTime<Utc>>,
+pub(crate) struct CollectionRow {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) owner_id: i64,
+    pub(crate) vector_store_name: String,
+    pub(crate) embedding_model: String,
+    pub(crate) quantization: String,
+    pub(crate) chunking_strategy: String,
+    pub(crate) chunking_config: Value,
+    pub(crate) chunk_size: i32,
+    pub(crate) chunk_overlap: i32,
+    pub(crate) is_public: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) deleted_at: Option<DateTime<Utc>>,
+    pub(crate) meta: Value,
+    pub(crate) status: String,
+    pub(crate) status_message: Option<String>,
+    pub(crate) document_count: i64,
+    pub(crate) vector_count: i64,
+    pub(crate) total_size_bytes: i64,
+    pub(crate) sync_mode: String,
+    pub(crate) sync_interval_minutes: Option<i32>,
+    pub(crate) sync_paused_at: Option<DateTime<Utc>>,
+    pub(crate) sync_next_run_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<CollectionRow> for Collection {
@@ -357,84 +287,5 @@ impl TryFrom<CollectionRow> for Collection {
             sync_paused_at: row.sync_paused_at,
             sync_next_run_at: row.sync_next_run_at,
         })
-    }
-}
-
-/// A collection's columns, then what the caller may do and how many rows the list has.
-struct AccessibleRow {
-    id: Uuid,
-    name: String,
-    description: Option<String>,
-    owner_id: i64,
-    vector_store_name: String,
-    embedding_model: String,
-    quantization: String,
-    chunking_strategy: String,
-    chunking_config: Value,
-    chunk_size: i32,
-    chunk_overlap: i32,
-    is_public: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    deleted_at: Option<DateTime<Utc>>,
-    meta: Value,
-    status: String,
-    status_message: Option<String>,
-    document_count: i64,
-    vector_count: i64,
-    total_size_bytes: i64,
-    sync_mode: String,
-    sync_interval_minutes: Option<i32>,
-    sync_paused_at: Option<DateTime<Utc>>,
-    sync_next_run_at: Option<DateTime<Utc>>,
-    level: i32,
-    total: i64,
-}
-
-impl TryFrom<AccessibleRow> for AccessibleCollection {
-    type Error = DbError;
-
-    fn try_from(row: AccessibleRow) -> Result<Self, DbError> {
-        let access = match row.level {
-            1 => Access::Read,
-            2 => Access::Write,
-            3 => Access::Admin,
-            4 => Access::Owner,
-            other => {
-                return Err(DbError::Inconsistent {
-                    table: "collection_permissions",
-                    column: "permission",
-                    value: other.to_string(),
-                });
-            }
-        };
-        let collection = CollectionRow {
-            id: row.id,
-            name: row.name,
-            description: row.description,
-            owner_id: row.owner_id,
-            vector_store_name: row.vector_store_name,
-            embedding_model: row.embedding_model,
-            quantization: row.quantization,
-            chunking_strategy: row.chunking_strategy,
-            chunking_config: row.chunking_config,
-            chunk_size: row.chunk_size,
-            chunk_overlap: row.chunk_overlap,
-            is_public: row.is_public,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            deleted_at: row.deleted_at,
-            meta: row.meta,
-            status: row.status,
-            status_message: row.status_message,
-            document_count: row.document_count,
-            vector_count: row.vector_count,
-            total_size_bytes: row.total_size_bytes,
-            sync_mode: row.sync_mode,
-            sync_interval_minutes: row.sync_interval_minutes,
-            sync_paused_at: row.sync_paused_at,
-            sync_next_run_at: row.sync_next_run_at,
-        };
-        Ok(Self { collection: collection.try_into()?, access })
     }
 }

@@ -44,6 +44,24 @@ impl DbError {
             _ => None,
         }
     }
+
+    /// Reads an enum column's label.
+    pub(crate) fn word<T: std::str::FromStr>(
+        table: &'static str,
+        column: &'static str,
+        label: &str,
+    ) -> Result<T, Self> {
+        label.parse().map_err(|_| Self::Inconsistent { table, column, value: label.to_owned() })
+    }
+
+    /// Reads an enum column's label, where there is one.
+    pub(crate) fn optional_word<T: std::str::FromStr>(
+        table: &'static str,
+        column: &'static str,
+        label: Option<&str>,
+    ) -> Result<Option<T>, Self> {
+        label.map(|label| Self::word(table, column, label)).transpose()
+    }
 }
 
 impl From<sqlx::Error> for DbError {

@@ -4,6 +4,7 @@
 //! single statements; both hand out the repositories, which hold one query per method. Changes
 //! of status are guarded in SQL and say whether they happened.
 
+mod collection_access;
 mod config;
 mod error;
 mod migrations;
@@ -19,6 +20,7 @@ pub mod login_attempts;
 pub mod operation_items;
 pub mod operations;
 pub mod refresh_tokens;
+pub mod search_documents;
 pub mod uploads;
 pub mod users;
 

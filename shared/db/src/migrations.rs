@@ -47,3 +47,78 @@ async fn applied_versions(connection: &mut sqlx::PgConnection) -> Result<Vec<i64
     let applied = connection.list_applied_migrations(&MIGRATOR.table_name).await?;
     Ok(applied.into_iter().map(|migration| migration.version).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sqlx::PgPool;
+
+    use super::*;
+
+    /// The rows that a migration's own tables should be tried with.
+    fn sample(version: i64) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{version}.sql"));
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("migration {version} needs sample rows in {}: {error}", path.display()))
+    }
+
+    fn versions() -> Vec<i64> {
+        let ups = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
+        ups.map(|migration| migration.version).collect()
+    }
+
+    async fn fill(pool: &PgPool) {
+        for version in versions() {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sample(version))).execute(pool).await.unwrap();
+        }
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn every_migration_goes_up_down_and_up_again_on_rows(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        let first = migrate(&db).await.unwrap();
+        assert_eq!(first.applied, versions());
+        fill(&pool).await;
+
+        let mut downwards = versions();
+        downwards.reverse();
+        for version in downwards {
+            undo_to(&db, version - 1).await.unwrap();
+        }
+        let left: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+             WHERE nspname = 'public' AND relname NOT LIKE '_sqlx%'",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert_eq!(left, 0, "the down migrations leave something behind");
+
+        let again = migrate(&db).await.unwrap();
+        assert_eq!(again.applied, versions());
+        fill(&pool).await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn migrating_twice_applies_nothing_the_second_time(pool: PgPool) {
+        let db = Db::from_pool(pool);
+        migrate(&db).await.unwrap();
+        let second = migrate(&db).await.unwrap();
+        assert_eq!(second.applied, Vec::<i64>::new());
+        assert_eq!(second.version, *versions().last().unwrap());
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn audit_rows_outlive_their_collection(pool: PgPool) {
+        migrate(&Db::from_pool(pool.clone())).await.unwrap();
+        fill(&pool).await;
+        sqlx::query("DELETE FROM collections").execute(&pool).await.unwrap();
+        let (rows, named): (i64, i64) =
+            sqlx::query_as("SELECT count(*), count(collection_name) FROM collection_audit_log WHERE collection_id IS NULL")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        assert_eq!((rows, named), (2, 2));
+    }
+}

@@ -14,6 +14,7 @@ use crate::login_attempts::LoginAttempts;
 use crate::operation_items::OperationItems;
 use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
+use crate::search_documents::SearchDocuments;
 use crate::uploads::Uploads;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
@@ -131,6 +132,8 @@ repositories! {
     operations: Operations,
     /// Refresh tokens.
     refresh_tokens: RefreshTokens,
+    /// What search results say of their documents.
+    search_documents: SearchDocuments,
     /// Announced uploads.
     uploads: Uploads,
     /// Accounts.

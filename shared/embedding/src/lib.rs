@@ -1,1 +1,20 @@
 //! Texts to vectors: tokenizers and ONNX Runtime. The only user of ort.
+//!
+//! ```text
+//! texts ─ tokenize ─▶ token ids ─ batch ─▶ padded batches ─ graph ─▶ hidden states ─ pooling ─▶ vectors
+//! ```
+//!
+//! Everything here is synchronous and uses the processor fully: call it from
+//! `tokio::task::spawn_blocking`. Start with [`OrtRuntime::load`], then [`Embedder::open`].
+
+mod batch;
+mod embedder;
+mod error;
+mod graph;
+mod pooling;
+mod runtime;
+mod tokenize;
+
+pub use embedder::{Embedder, EmbedderOptions};
+pub use error::EmbeddingError;
+pub use runtime::OrtRuntime;

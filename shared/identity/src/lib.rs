@@ -1,1 +1,8 @@
-//! Who is calling: an Authorization header becomes a principal.
+//! Who is calling, and what they may do: an `Authorization` header becomes a [`Caller`], a
+//! collection's id and a caller become an [`Access`]. Every HTTP function asks here.
+
+mod access;
+mod caller;
+
+pub use access::{access_to, require_access};
+pub use caller::{Caller, IdentityState};

@@ -10,4 +10,4 @@ pub mod telemetry;
 mod stage_error;
 
 pub use lambda_runtime::Error;
-pub use stage_error::StageError;
+pub use stage_error::{StageError, error_chain};

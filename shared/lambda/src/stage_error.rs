@@ -2,6 +2,18 @@
 
 use domain::{Classify, ErrorKind};
 
+/// An error with its causes, outermost first, separated by colons: what a log line says.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// An error on its way from a stage to the batch loop. Its kind decides whether the message is
 /// delivered again.
 #[derive(Debug)]
@@ -33,14 +45,7 @@ impl StageError {
 
     /// The error with its causes, outermost first, separated by colons.
     pub fn chain(&self) -> String {
-        let mut text = self.source.to_string();
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        error_chain(self.source.as_ref())
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::StageError;
+use crate::error_chain;
 
 /// The body of every error answer, as `application/problem+json`
 /// (<https://www.rfc-editor.org/rfc/rfc9457>).
@@ -124,13 +124,13 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
         match kind {
             ErrorKind::Internal => {
                 let mut api_error = Self::new(kind, "something went wrong on our side; the request id leads to it in the logs");
-                api_error.cause = Some(StageError::from(error).chain());
+                api_error.cause = Some(error_chain(&error));
                 api_error
             }
             ErrorKind::Unavailable => {
                 let mut api_error = Self::new(kind, "a part of the service does not answer; try again in a few seconds");
                 api_error.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-                api_error.cause = Some(StageError::from(error).chain());
+                api_error.cause = Some(error_chain(&error));
                 api_error
             }
             _ => Self::new(kind, error.to_string()),

@@ -1,0 +1,122 @@
+//! What a search answers.
+
+use domain::{CollectionId, DocumentId};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The answer to a search.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SearchResponse {
+    /// The query as it was searched.
+    pub query: String,
+    /// The best passages, best first.
+    pub results: Vec<SearchResult>,
+    /// How many results there are.
+    pub total_results: usize,
+    /// The collections that answered.
+    pub collections_searched: Vec<CollectionResult>,
+    /// What the client asked for.
+    pub search_type: String,
+    /// How it was searched.
+    pub search_mode_used: &'static str,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+    /// Whether a reranker ordered the results.
+    pub reranking_used: bool,
+    /// The reranker, if one did.
+    pub reranker_model: Option<String>,
+    /// Milliseconds for the query's vector.
+    pub embedding_time_ms: f64,
+    /// Milliseconds that Qdrant took, the slowest collection counting.
+    pub search_time_ms: f64,
+    /// Milliseconds that a reranker took.
+    pub reranking_time_ms: Option<f64>,
+    /// Milliseconds for everything.
+    pub total_time_ms: f64,
+    /// The same, part by part.
+    pub timings: Timings,
+    /// Whether the query was expanded by a language model.
+    pub hyde_used: bool,
+    /// Whether a collection did not answer.
+    pub partial_failure: bool,
+    /// The collections that did not answer.
+    pub failed_collections: Vec<FailedCollection>,
+    /// The API's version.
+    pub api_version: &'static str,
+}
+
+/// Where the milliseconds went; they add up to `total_time_ms`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
+pub struct Timings {
+    /// The query's vector.
+    pub embedding_ms: f64,
+    /// Qdrant.
+    pub qdrant_ms: f64,
+    /// PostgreSQL: the collections, and the documents of the hits.
+    pub postgres_ms: f64,
+    /// Everything else in this function.
+    pub rest_ms: f64,
+}
+
+/// One passage.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SearchResult {
+    /// The document it is from.
+    #[schema(value_type = Uuid)]
+    pub document_id: DocumentId,
+    /// The chunk.
+    pub chunk_id: Uuid,
+    /// Cosine similarity of query and passage, -1 to 1.
+    pub score: f32,
+    /// The score before reranking.
+    pub original_score: f32,
+    /// The score after reranking.
+    pub reranked_score: Option<f32>,
+    /// The passage.
+    pub text: String,
+    /// Offsets, type and dates.
+    pub metadata: Value,
+    /// The file's name.
+    pub file_name: String,
+    /// Where the file lies in its source.
+    pub file_path: String,
+    /// The passage's position in the document, from 0.
+    pub chunk_index: u32,
+    /// How many passages the document has.
+    pub total_chunks: u32,
+    /// The collection it is from.
+    #[schema(value_type = Uuid)]
+    pub collection_id: CollectionId,
+    /// That collection's name.
+    pub collection_name: String,
+    /// The model that compared them.
+    pub embedding_model: String,
+}
+
+/// A collection that answered.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CollectionResult {
+    /// The collection.
+    #[schema(value_type = Uuid)]
+    pub id: CollectionId,
+    /// Its name.
+    pub name: String,
+    /// How many of the results are from it.
+    pub result_count: usize,
+}
+
+/// A collection that did not answer.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct FailedCollection {
+    /// The collection.
+    #[schema(value_type = Uuid)]
+    pub collection_id: CollectionId,
+    /// Its name.
+    pub collection_name: String,
+    /// What kind of failure it was.
+    pub error: String,
+    /// What the caller can do.
+    pub error_message: String,
+}

@@ -1,0 +1,43 @@
+//! What the search function keeps between requests.
+
+use std::sync::Arc;
+
+use auth::AccessTokens;
+use axum::extract::FromRef;
+use db::Db;
+use identity::IdentityState;
+use vectors::VectorStore;
+
+use crate::Config;
+use crate::embedders::Embedders;
+
+/// Clients and models, built once a process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub(crate) db: Db,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) vectors: VectorStore,
+    pub(crate) embedders: Arc<Embedders>,
+}
+
+impl State {
+    /// Prepares the clients and starts loading the models: nothing waits for the network, and the
+    /// first request waits only for what is left of the loading.
+    ///
+    /// # Errors
+    /// Says which setting or file is wrong.
+    pub fn open(config: &Config) -> Result<Self, lambda::Error> {
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            tokens: AccessTokens::new(&config.jwt_secret)?,
+            vectors: VectorStore::connect(&config.vectors)?,
+            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime)?),
+        })
+    }
+}
+
+impl FromRef<State> for IdentityState {
+    fn from_ref(state: &State) -> Self {
+        Self { db: state.db.clone(), tokens: state.tokens.clone() }
+    }
+}

@@ -1,0 +1,253 @@
+"""scripts/stack: starts, stops and describes the local stack."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import shlex
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
+from local_stack.settings import LOCAL, REGION, Settings, StackError
+
+DESCRIPTION = """\
+The local stack of this checkout: PostgreSQL 18, Qdrant's engine (qdrant-local) and an AWS emulator
+(ministack) that runs the functions of template.yaml, all as ordinary processes on 127.0.0.1.
+State and logs lie under .local/, which `down --purge` empties.
+
+commands:
+  up                  install, build, start, deploy; quick when nothing changed, safe to repeat
+  down [--purge]      stop every process; --purge also drops the data
+  status              what runs, and where; exit status 3 when a part does not
+  env                 the variables a shell needs: eval "$(scripts/stack env)"
+  restart PART        postgres, qdrant or emulator, or a function by its name (api, embed, ...);
+                      --kill stops it with SIGKILL, in the middle of whatever it does
+  logs [PART]         the last log lines of a part, or of the functions
+"""
+
+VARIABLES = """\
+environment:
+  STACK_POSTGRES_PORT (55432)  STACK_QDRANT_PORT (6334)  STACK_EMULATOR_PORT (4566)
+  STACK_NAME (semantik)        names the CloudFormation stack and prefixes its buckets
+  STACK_DATABASE_URL           an existing PostgreSQL server, instead of starting one
+  STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
+  STACK_DIRECTORY_ROOTS        what directory sources may read (.local/sources)
+  STACK_LOG_LEVEL (info)       of the functions
+  CARGO_TARGET_DIR             cargo's build folder (target)
+Two checkouts run side by side when one of them is given other ports.
+"""
+
+PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/stack", description=DESCRIPTION, epilog=VARIABLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="scripts/stack up | down [--purge] | status | env | restart [--kill] PART | logs [PART]",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
+    commands.add_parser("up")
+    commands.add_parser("down").add_argument("--purge", action="store_true")
+    commands.add_parser("status")
+    commands.add_parser("env")
+    restart_parser = commands.add_parser("restart")
+    restart_parser.add_argument("--kill", action="store_true")
+    restart_parser.add_argument("part", choices=[*PARTS, *build.FUNCTIONS])
+    logs_parser = commands.add_parser("logs")
+    logs_parser.add_argument("part", nargs="?", default="functions", choices=[*PARTS, "functions"])
+    arguments = parser.parse_args()
+    try:
+        stack = settings.load()
+        if arguments.command == "up":
+            with _alone():
+                up(stack)
+        elif arguments.command == "down":
+            with _alone():
+                down(arguments.purge)
+        elif arguments.command == "status":
+            return status(stack)
+        elif arguments.command == "env":
+            for name, value in environment(stack).items():
+                print(f"export {name}={shlex.quote(value)}")
+        elif arguments.command == "restart":
+            with _alone():
+                restart(stack, arguments.part, arguments.kill)
+        else:
+            logs(stack, arguments.part)
+    except StackError as error:
+        print(f"scripts/stack: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("scripts/stack: interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def up(stack: Settings) -> None:
+    """Every step does only what is missing, so a run after an interruption goes on where it stopped."""
+    Path(stack.directory_roots.split(":")[0]).mkdir(parents=True, exist_ok=True)
+    with _step("model folder"):
+        build.models()
+    with _step("binaries (cargo build)"):
+        binaries = build.binaries()
+    if not stack.external_database_url:
+        with _step("PostgreSQL"):
+            postgres.up(stack)
+    if not stack.external_qdrant_url:
+        with _step("Qdrant engine"):
+            qdrant.up(stack, binaries / "qdrant-local")
+    with _step("AWS emulator"):
+        emulator.up(stack)
+    with _step("packages"):
+        packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
+    with _step("template.yaml") as note:
+        note(deploy.up(stack, packages))
+        emulator.checkpoint(stack)
+    variables = environment(stack)
+    with _step("API"):
+        _await_api(variables["API_URL"])
+    print(f"API      {variables['API_URL']}")
+    print(f"database {stack.database_url}")
+    print(f"qdrant   {stack.qdrant_url}")
+    print(f"aws      {stack.endpoint}")
+
+
+def down(purge: bool) -> None:
+    """The emulator first: its functions use the others."""
+    for name in reversed(PARTS):
+        if PARTS[name].down():
+            print(f"stopped {name}")
+    if purge:
+        for part in PARTS.values():
+            part.purge()
+        print("dropped the data under .local/")
+
+
+def status(stack: Settings) -> int:
+    """One line a part."""
+    addresses = {
+        "postgres": stack.external_database_url or f"127.0.0.1:{stack.postgres_port}",
+        "qdrant": stack.external_qdrant_url or f"127.0.0.1:{stack.qdrant_port}",
+        "emulator": f"127.0.0.1:{stack.emulator_port}",
+    }
+    external = {"postgres": stack.external_database_url, "qdrant": stack.external_qdrant_url, "emulator": ""}
+    missing = False
+    for name, address in addresses.items():
+        pid = processes.running(name)
+        missing = missing or (pid is None and not external[name])
+        state = "external" if external[name] else f"running, pid {pid}" if pid else "stopped"
+        print(f"{name:9} {state:20} {address}")
+    if processes.running("emulator"):
+        for function, pids in functions.running(stack).items():
+            print(f"  {function:9} {len(pids)} processes" if pids else f"  {function:9} idle")
+        print(f"API       {emulator.api_url(stack, deploy.outputs(stack)['ApiId'])}")
+    return 3 if missing else 0
+
+
+def environment(stack: Settings) -> dict[str, str]:
+    """What a shell or a test needs to talk to the stack."""
+    outputs = deploy.outputs(stack)
+    return {
+        "API_URL": emulator.api_url(stack, outputs["ApiId"]),
+        "DATABASE_URL": stack.database_url,
+        "QDRANT_URL": stack.qdrant_url,
+        "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "STACK_NAME": stack.name,
+        "STAGING_BUCKET": outputs["StagingBucketName"],
+        "SOURCE_BUCKET": stack.source_bucket,
+        "INTAKE_QUEUE_URL": outputs["IntakeQueueUrl"],
+        "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
+        "CHUNK_QUEUE_URL": outputs["ChunkQueueUrl"],
+        "EMBED_QUEUE_URL": outputs["EmbedQueueUrl"],
+        "INTAKE_DEAD_LETTER_QUEUE_URL": outputs["IntakeDeadLetterQueueUrl"],
+        "SCAN_DEAD_LETTER_QUEUE_URL": outputs["ScanDeadLetterQueueUrl"],
+        "CHUNK_DEAD_LETTER_QUEUE_URL": outputs["ChunkDeadLetterQueueUrl"],
+        "EMBED_DEAD_LETTER_QUEUE_URL": outputs["EmbedDeadLetterQueueUrl"],
+        "DIRECTORY_ROOTS": stack.directory_roots,
+        "MODELS_DIR": str(build.MODELS),
+        "ORT_DYLIB_PATH": str(build.onnxruntime()),
+    }
+
+
+def restart(stack: Settings, part: str, kill: bool) -> None:
+    """Stops a part, orderly or not, and starts it again; a function starts with its next event."""
+    if part in build.FUNCTIONS:
+        stopped = functions.stop(stack, part, kill)
+        print(f"stopped {len(stopped)} processes of {part}; its next event starts one")
+        return
+    if kill:
+        processes.kill(part)
+    PARTS[part].down()
+    if part == "postgres":
+        postgres.up(stack)
+    elif part == "qdrant":
+        qdrant.start(stack)
+    else:
+        emulator.up(stack)
+    print(f"restarted {part}")
+
+
+def logs(stack: Settings, part: str) -> None:
+    """Function logs come from the emulator's CloudWatch Logs."""
+    if part == "functions":
+        for line in functions.log_lines(stack):
+            print(line)
+    else:
+        print(processes.log_tail(part, 200))
+
+
+def _await_api(url: str) -> None:
+    """Any answer below 500 comes from the function itself."""
+    problem = ""
+
+    def answers() -> bool:
+        nonlocal problem
+        try:
+            with urllib.request.urlopen(f"{url}/api/openapi.json", timeout=30):
+                return True
+        except urllib.error.HTTPError as error:
+            problem = f"{error.code} {error.read(300).decode(errors='replace')}"
+            return error.code < 500
+        except OSError as error:
+            problem = str(error)
+            return False
+
+    if not processes.wait_until(answers, 30):
+        raise StackError(f"the API does not answer: {problem}")
+
+
+@contextmanager
+def _step(what: str) -> Iterator[object]:
+    """Prints what is being done, how long it took, and a note where the step leaves one."""
+    started = time.monotonic()
+    notes: list[str] = []
+    print(f"{what} ...", flush=True)
+    yield notes.append
+    print(f"{what}: {' '.join([*notes, ''])}{time.monotonic() - started:.1f} s", flush=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One command at a time changes the stack."""
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError("another scripts/stack is at work in this checkout; wait for it") from error
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The functions as the emulator runs them: their processes and their logs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from local_stack import emulator, processes
+from local_stack.build import FUNCTIONS
+from local_stack.settings import Settings
+
+
+def running(stack: Settings) -> dict[str, list[int]]:
+    """Process ids by function."""
+    found: dict[str, list[int]] = {name: [] for name in FUNCTIONS}
+    for pid in processes.members("emulator"):
+        function = _function_of(stack, pid)
+        if function in found:
+            found[function].append(pid)
+    return found
+
+
+def stop(stack: Settings, function: str, kill: bool) -> list[int]:
+    """Ends every process of a function; the emulator starts new ones on demand."""
+    pids = running(stack)[function]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+    return pids
+
+
+def log_lines(stack: Settings, limit: int = 200) -> Iterator[str]:
+    """The last lines that the functions wrote, oldest first."""
+    client = emulator.client(stack, "logs")
+    groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"]]
+    events = []
+    for group in groups:
+        if stack.name in group:
+            for page in client.get_paginator("filter_log_events").paginate(logGroupName=group):
+                events += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
+    for _, message in sorted(events, key=lambda event: event[0])[-limit:]:
+        yield message
+
+
+def _function_of(stack: Settings, pid: int) -> str | None:
+    """Which function a process is, by the name that the emulator gave it: <stack>-<Verb>Function-<id>."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    for entry in environment:
+        name, _, value = entry.decode(errors="replace").partition("=")
+        if name == "AWS_LAMBDA_FUNCTION_NAME" and value.startswith(f"{stack.name}-"):
+            return value.removeprefix(f"{stack.name}-").partition("Function-")[0].lower()
+    return None

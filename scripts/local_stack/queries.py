@@ -1,0 +1,109 @@
+"""scripts/prepare-queries: the committed .sqlx/, by which queries are checked without a database."""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local_stack import postgres, processes, settings
+from local_stack.settings import LOCAL, ROOT, Settings, StackError
+
+PREPARED = ROOT / ".sqlx"
+CRATE = ROOT / "shared" / "db"
+MIGRATIONS = ROOT / "migrations"
+DATABASE = "semantik_prepare"
+# Digest of everything that the last successful check looked at.
+CHECKED = LOCAL / "queries-checked"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/prepare-queries",
+        description="Compiles the queries of shared/db against a fresh database that has all migrations, "
+                    "and writes what PostgreSQL says about them to .sqlx/.",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where .sqlx/ is out of date")
+    arguments = parser.parse_args()
+    try:
+        stack = settings.load()
+        if arguments.check and CHECKED.exists() and CHECKED.read_text() == _inputs_digest():
+            return 0
+        with tempfile.TemporaryDirectory() as fresh:
+            _prepare(stack, Path(fresh))
+            differing = _differences(Path(fresh))
+            if arguments.check and differing:
+                raise StackError(
+                    f".sqlx/ is out of date in {len(differing)} files; run scripts/prepare-queries and commit it")
+            if not arguments.check:
+                shutil.rmtree(PREPARED, ignore_errors=True)
+                shutil.copytree(fresh, PREPARED)
+                print(f"wrote .sqlx/: {len(list(PREPARED.iterdir()))} queries, {len(differing)} changed")
+        CHECKED.write_text(_inputs_digest())
+    except StackError as error:
+        print(f"scripts/prepare-queries: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _prepare(stack: Settings, output: Path) -> None:
+    """Has sqlx's macros describe every query while they compile."""
+    started = processes.running(postgres.PART) is None and not stack.external_database_url
+    if not stack.external_database_url:
+        postgres.up(stack)
+    server, _, _ = stack.database_url.rpartition("/")
+    try:
+        _psql(stack.database_url, "-c", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)",
+              "-c", f"CREATE DATABASE {DATABASE}")
+        for migration in sorted(MIGRATIONS.glob("*.up.sql")):
+            _psql(f"{server}/{DATABASE}", "--single-transaction", "-f", str(migration))
+        # Cargo must see the crate as changed, or nothing is compiled and nothing is described.
+        (CRATE / "src" / "lib.rs").touch()
+        described = subprocess.run(
+            ["cargo", "check", "--quiet", "--package", "db", "--all-targets"], cwd=ROOT,
+            env=os.environ | {
+                "SQLX_OFFLINE": "false", "SQLX_OFFLINE_DIR": str(output),
+                "DATABASE_URL": f"{server}/{DATABASE}",
+            },
+        )
+        if described.returncode != 0:
+            raise StackError("shared/db does not compile against its own migrations")
+        _psql(stack.database_url, "-c", f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    finally:
+        if started:
+            postgres.down()
+
+
+def _psql(url: str, *arguments: str) -> None:
+    command = [str(postgres.binary("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise StackError(done.stderr.strip() or f"psql failed with status {done.returncode}")
+
+
+def _differences(fresh: Path) -> list[str]:
+    """Names that are new, gone or changed."""
+    names = {path.name for folder in (fresh, PREPARED) if folder.exists() for path in folder.iterdir()}
+    return sorted(
+        name for name in names
+        if not (fresh / name).exists() or not (PREPARED / name).exists()
+        or not filecmp.cmp(fresh / name, PREPARED / name, shallow=False)
+    )
+
+
+def _inputs_digest() -> str:
+    digest = hashlib.sha256()
+    for folder in (CRATE, MIGRATIONS, PREPARED):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What scripts/demo and scripts/evaluate share: a client of the HTTP API and a few measures."""

@@ -1,0 +1,156 @@
+"""The HTTP API of Semantik, as far as the commands need it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from semantik.account import Account
+from semantik.errors import ApiError, CommandError
+from semantik.transport import Http, Response
+
+# What one call may announce, and the largest page.
+FILES_PER_CALL = 100
+PER_PAGE = 100
+PARALLEL_UPLOADS = 8
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to index. `name` is a relative path with `/` between folders."""
+
+    name: str
+    content: bytes
+    content_type: str = "text/plain"
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class Client:
+    """Calls as methods; answers as the JSON says them. Anything but success raises ApiError."""
+
+    def __init__(self, http: Http, api_url: str, account: Account):
+        self._http = http
+        self._api_url = api_url.rstrip("/")
+        self._account = account
+
+    def find_collection(self, name: str) -> dict[str, Any] | None:
+        """The caller's own collection of that name."""
+        collections = self._pages("/api/v2/collections", "collections", include_public="false")
+        return next((entry for entry in collections if entry["name"] == name), None)
+
+    def create_collection(self, name: str, **settings: Any) -> dict[str, Any]:
+        return self._json("POST", "/api/v2/collections", {"name": name, **settings})
+
+    def delete_collection(self, collection_id: str) -> None:
+        self._json("DELETE", f"/api/v2/collections/{collection_id}")
+
+    def collection(self, collection_id: str) -> dict[str, Any]:
+        return self._json("GET", f"/api/v2/collections/{collection_id}")
+
+    def upload(
+        self, collection_id: str, files: Iterable[File], arrived: Callable[[File], None] = lambda file: None,
+    ) -> None:
+        """Asks for presigned URLs, a hundred a call, and puts the bytes there, a few at a time."""
+        remaining = list(files)
+        with ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
+            while remaining:
+                batch, remaining = remaining[:FILES_PER_CALL], remaining[FILES_PER_CALL:]
+                wanted = [
+                    {"name": f.name, "size": len(f.content), "content_type": f.content_type, "sha256": f.sha256}
+                    for f in batch
+                ]
+                path = f"/api/v2/collections/{collection_id}/uploads"
+                uploads = self._json("POST", path, {"files": wanted})["uploads"]
+                by_name = {upload["name"]: upload for upload in uploads}
+                puts = {pool.submit(self._put, by_name[file.name], file): file for file in batch}
+                for put in as_completed(puts):
+                    put.result()
+                    arrived(puts[put])
+
+    def uploads_total(self, collection_id: str, status: str) -> int:
+        """How many announced uploads are `expected`, `received` or `expired`."""
+        return self._total(f"/api/v2/collections/{collection_id}/uploads", status=status)
+
+    def operations(self, collection_id: str, status: str) -> list[dict[str, Any]]:
+        """The collection's operations in that state."""
+        return list(self._pages(f"/api/v2/collections/{collection_id}/operations", "operations", status=status))
+
+    def operation(self, operation_id: str, wait_seconds: int = 0) -> dict[str, Any]:
+        """One operation; with `wait_seconds` the answer comes when it changes, or when that time is over."""
+        query = f"?wait_seconds={wait_seconds}" if wait_seconds else ""
+        return self._json("GET", f"/api/v2/operations/{operation_id}{query}")
+
+    def documents(self, collection_id: str, **filters: str) -> Iterator[dict[str, Any]]:
+        return self._pages(f"/api/v2/collections/{collection_id}/documents", "documents", **filters)
+
+    def documents_total(self, collection_id: str, status: str) -> int:
+        return self._total(f"/api/v2/collections/{collection_id}/documents", status=status)
+
+    def search(self, collection_id: str, query: str, k: int) -> tuple[dict[str, Any], float]:
+        """The answer of a dense search, and how many milliseconds it took as seen from here."""
+        body = {"collection_uuids": [collection_id], "query": query, "k": k, "search_mode": "dense"}
+        response = self._request("POST", "/api/v2/search", body)
+        return json.loads(response.body), response.seconds * 1000
+
+    def _put(self, upload: dict[str, Any], file: File) -> None:
+        response = self._http.request(upload["method"], upload["url"], upload["headers"], file.content)
+        if response.status not in (200, 201, 204):
+            raise ApiError(f"uploading {file.name}", response.status, response.body)
+
+    def _pages(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
+        page = 1
+        while True:
+            answer = self._json("GET", f"{path}?{urlencode({**query, 'page': page, 'per_page': PER_PAGE})}")
+            # Semantik lists a collection's operations without an envelope.
+            entries = answer if isinstance(answer, list) else answer[key]
+            yield from entries
+            if len(entries) < PER_PAGE:
+                return
+            page += 1
+
+    def _total(self, path: str, **query: str) -> int:
+        return self._json("GET", f"{path}?{urlencode({**query, 'per_page': 1})}")["total"]
+
+    def _json(self, method: str, path: str, body: Any = None) -> Any:
+        response = self._request(method, path, body)
+        return json.loads(response.body) if response.body else None
+
+    def _request(self, method: str, path: str, body: Any = None) -> Response:
+        headers = {"accept": "application/json"}
+        if method == "POST":
+            # A call that is sent again after a lost answer is done once.
+            headers["idempotency-key"] = str(uuid.uuid4())
+        content = None
+        if body is not None:
+            headers["content-type"] = "application/json"
+            content = json.dumps(body).encode()
+        token = self._account.token()
+        for last in (False, True):
+            headers["authorization"] = f"Bearer {token}"
+            response = self._http.request(method, self._api_url + path, headers, content)
+            if response.status == 401 and not last:
+                self._account.replace(token)
+                token = self._account.token()
+                continue
+            break
+        if not 200 <= response.status < 300:
+            raise ApiError(f"{method} {path.partition('?')[0]}", response.status, response.body)
+        return response
+
+
+def connect(environment: dict[str, str], http: Http, account: Account) -> Client:
+    """A client of the stack that `scripts/stack env` describes."""
+    url = environment.get("API_URL")
+    if not url:
+        raise CommandError("API_URL is not set; scripts/stack env prints it")
+    return Client(http, url, account)

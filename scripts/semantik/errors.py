@@ -1,0 +1,24 @@
+"""Failures that one line explains."""
+
+from __future__ import annotations
+
+import json
+
+
+class CommandError(Exception):
+    """Ends the command with its text and exit code 1, without a traceback."""
+
+
+class ApiError(CommandError):
+    """An answer of the API that is no success; carries what its problem document says."""
+
+    def __init__(self, what: str, status: int, body: bytes):
+        self.status = status
+        try:
+            problem = json.loads(body)
+            detail, request_id = problem.get("detail"), problem.get("request_id")
+        except (ValueError, AttributeError):
+            detail, request_id = None, None
+        self.detail = detail or body[:300].decode(errors="replace") or "no body"
+        suffix = f" (request {request_id})" if request_id else ""
+        super().__init__(f"{what}: {status} {self.detail}{suffix}")

@@ -1,0 +1,191 @@
+"""scripts/evaluate: search quality on a judged test collection, beside exact search of the same run."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from semantik import corpus, exact, indexing
+from semantik.account import Account
+from semantik.client import Client
+from semantik.command import LOCAL, heading, last_line, run, variable
+from semantik.corpus import Corpus
+from semantik.errors import CommandError
+from semantik.indexing import Outcome
+from semantik.metrics import group_by_document, spread, summarise
+from semantik.progress import Progress
+from semantik.transport import Http
+
+# Search returns at most this many chunks, so recall@100 is measured on the documents among the 100
+# best chunks, often fewer than 100 documents. Exact search is cut at the same place, so the two compare.
+CHUNKS_PER_QUERY = 100
+TOLERANCE = 0.005
+PARTS = ("embedding_ms", "qdrant_ms", "postgres_ms", "rest_ms")
+
+
+def main() -> bool:
+    parser = argparse.ArgumentParser(prog="scripts/evaluate")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--started", type=float, default=time.time())
+    arguments = parser.parse_args()
+
+    judged = corpus.load(arguments.folder)
+    http = Http(notify=lambda message: print(f"  {message}", flush=True))
+    account = Account(http, variable("API_URL"), LOCAL / "evaluate.json", "evaluate")
+    account.sign_in()
+    client = Client(http, variable("API_URL"), account)
+    collection = client.create_collection(f"evaluate {arguments.folder.name} {time.strftime('%Y-%m-%d %H.%M.%S')}")
+    try:
+        result, sound = evaluate(client, collection, judged)
+    finally:
+        if arguments.keep:
+            print(f"  kept the collection {collection['id']}")
+        else:
+            client.delete_collection(collection["id"])
+            print("  the collection is being deleted")
+    result["seconds"] = round(time.time() - arguments.started, 1)
+    last_line(result)
+    return sound
+
+
+def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tuple[dict[str, Any], bool]:
+    """Indexes, asks, compares. The second value says whether counts add up and dense equals exact."""
+    heading(f"indexing {len(judged.documents)} documents into {collection['name']!r}")
+    began = time.monotonic()
+    outcome = index(client, collection["id"], judged)
+    indexing_seconds = time.monotonic() - began
+    problems = account_for(client, collection["id"], judged, outcome)
+
+    heading(f"asking {len(judged.queries)} queries")
+    ids = {document["id"]: id for id, document in by_corpus_id(judged, outcome).items()}
+    rankings, search_ms = ask(client, collection["id"], judged, ids)
+    dense = summarise(rankings, judged.judgments)
+
+    heading("exact search over the same chunks")
+    s3 = boto3.client("s3", endpoint_url=variable("AWS_ENDPOINT_URL"))
+    chunks = exact.staged_chunks(s3, variable("STAGING_BUCKET"), collection["id"])
+    if len(chunks) != outcome.chunks:
+        problems.append(f"the documents count {outcome.chunks} chunks, the bucket holds {len(chunks)}")
+    reference = summarise(
+        search_exactly(collection["embedding_model"], chunks, judged, ids), judged.judgments)
+    difference = round(dense["ndcg@10"] - reference["ndcg@10"], 5)
+    if abs(difference) > TOLERANCE:
+        problems.append(f"ndcg@10 of dense and exact search differ by {difference:+}; {TOLERANCE} is allowed")
+
+    show(dense, reference, search_ms)
+    for problem in problems:
+        print(f"  PROBLEM: {problem}")
+    return {
+        "documents": len(judged.documents),
+        "queries": len(judged.queries),
+        "skipped": len(outcome.having("skipped")),
+        "failed": len(outcome.having("failed")),
+        "chunks": outcome.chunks,
+        "seconds": None,
+        "indexing_seconds": round(indexing_seconds, 1),
+        "dense": dense,
+        "exact": reference,
+        "difference": difference,
+        "search_ms": search_ms,
+        "problems": problems,
+    }, not problems
+
+
+def index(client: Client, collection_id: str, judged: Corpus) -> Outcome:
+    files = list(judged.files().values())
+    with Progress("uploading", len(files)) as progress:
+        client.upload(collection_id, files, lambda _: progress.advance())
+    return indexing.wait(client, collection_id, files)
+
+
+def account_for(client: Client, collection_id: str, judged: Corpus, outcome: Outcome) -> list[str]:
+    """Whether each document ended as it must: completed, or skipped with a reason where it is empty."""
+    problems = indexing.failed_operations(client, collection_id)
+    for id, document in by_corpus_id(judged, outcome).items():
+        wanted = "completed" if judged.documents[id].strip() else "skipped"
+        reason = document["error_message"]
+        if document["status"] != wanted:
+            problems.append(f"document {id} ended {document['status']}, expected {wanted}: {reason}")
+        elif wanted == "skipped" and not reason:
+            problems.append(f"document {id} was skipped without a reason")
+    for document in outcome.having("skipped"):
+        print(f"  skipped {indexing.name_of(document)}: {document['error_message']}")
+    counted = client.collection(collection_id)
+    there = {
+        "document_count": len(outcome.having("completed")),
+        "vector_count": outcome.chunks,
+    }
+    for field, count in there.items():
+        if counted[field] != count:
+            problems.append(f"the collection's {field} is {counted[field]}, its documents say {count}")
+    return problems
+
+
+def by_corpus_id(judged: Corpus, outcome: Outcome) -> dict[str, dict[str, Any]]:
+    return {id: outcome.documents[file.name] for id, file in judged.files().items()}
+
+
+def ask(
+    client: Client, collection_id: str, judged: Corpus, ids: dict[str, str],
+) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Rankings by query, and the times. One query at a time: each has the machine to itself."""
+    # The first search starts the function and loads the model; it is told apart from the warm ones.
+    _, first_ms = client.search(collection_id, next(iter(judged.queries.values())), CHUNKS_PER_QUERY)
+    rankings: dict[str, list[str]] = {}
+    client_ms: list[float] = []
+    total_ms: list[float] = []
+    parts: dict[str, list[float]] = {part: [] for part in PARTS}
+    with Progress("searching", len(judged.queries)) as progress:
+        for query_id, text in judged.queries.items():
+            answer, milliseconds = client.search(collection_id, text, CHUNKS_PER_QUERY)
+            if answer.get("partial_failure"):
+                raise CommandError(f"query {query_id} was answered in part: {answer.get('failed_collections')}")
+            hits = [(ids[hit["document_id"]], hit["score"]) for hit in answer["results"]]
+            rankings[query_id] = group_by_document(hits)
+            client_ms.append(milliseconds)
+            total_ms.append(answer["total_time_ms"])
+            for part in PARTS:
+                parts[part].append(answer["timings"][part])
+            progress.advance()
+    times = spread(client_ms) | {
+        "first": round(first_ms, 1),
+        "function": spread(total_ms),
+        "parts": {part.removesuffix("_ms"): spread(values) for part, values in parts.items()},
+    }
+    return rankings, times
+
+
+def search_exactly(
+    model_name: str, chunks: list[exact.Chunk], judged: Corpus, ids: dict[str, str],
+) -> dict[str, list[str]]:
+    model = exact.find_model(Path(variable("MODELS_DIR")), model_name)
+    with Progress("embedding", len(chunks)) as progress:
+        vectors = model.passages([chunk.text for chunk in chunks], progress.show)
+    queries = dict(zip(judged.queries, model.queries(list(judged.queries.values()))))
+    ranked = exact.rank(queries, chunks, vectors, CHUNKS_PER_QUERY)
+    return {
+        query: group_by_document((ids[document], score) for document, score in nearest)
+        for query, nearest in ranked.items()
+    }
+
+
+def show(dense: dict[str, float], reference: dict[str, float], search_ms: dict[str, Any]) -> None:
+    heading("results")
+    print(f"  {'':10}{'dense':>10}{'exact':>10}{'difference':>12}")
+    for measure, value in dense.items():
+        print(f"  {measure:10}{value:10.4f}{reference[measure]:10.4f}{value - reference[measure]:+12.4f}")
+    print(f"\n  {'search, ms':20}{'p50':>8}{'p99':>8}   (the first one, cold: {search_ms['first']})")
+    rows = {"as seen from here": search_ms, "in the function": search_ms["function"]} | {
+        f"  {part}": times for part, times in search_ms["parts"].items()
+    }
+    for label, times in rows.items():
+        print(f"  {label:20}{times['p50']:8.1f}{times['p99']:8.1f}")
+
+
+if __name__ == "__main__":
+    run("scripts/evaluate", main)

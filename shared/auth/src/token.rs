@@ -1,0 +1,187 @@
+//! Access tokens: JSON Web Tokens that work without a look into the database.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Classify, ErrorKind, UserId};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// How long an access token works.
+pub const ACCESS_TOKEN_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+/// How long a refresh token works.
+pub const REFRESH_TOKEN_LIFETIME: TimeDelta = TimeDelta::days(30);
+
+/// A shorter key could be guessed from one token.
+const MIN_SECRET_BYTES: usize = 32;
+
+/// A token that does not hold, or a key that cannot make any.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// It was good once.
+    #[error("the access token expired at {at}; exchange your refresh token at POST /api/auth/refresh")]
+    Expired {
+        /// When that was.
+        at: DateTime<Utc>,
+    },
+    /// It was not made here, or was changed since.
+    #[error("the access token is not valid; sign in again at POST /api/auth/login")]
+    Invalid(#[source] Option<jsonwebtoken::errors::Error>),
+    /// It could not be made.
+    #[error("the access token cannot be signed")]
+    Sign(#[source] jsonwebtoken::errors::Error),
+    /// The signing key is too short.
+    #[error("the signing key has {got} bytes, it needs at least {MIN_SECRET_BYTES}")]
+    WeakSecret {
+        /// How many bytes it has.
+        got: usize,
+    },
+}
+
+impl Classify for TokenError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Expired { .. } | Self::Invalid(_) => ErrorKind::Unauthenticated,
+            Self::Sign(_) | Self::WeakSecret { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// The user's name.
+    pub sub: String,
+    /// The user's id.
+    pub user_id: UserId,
+    /// When it was made, in seconds since 1970.
+    pub iat: i64,
+    /// When it stops to work, in seconds since 1970.
+    pub exp: i64,
+    /// Always `access`.
+    #[serde(rename = "type")]
+    pub token_type: String,
+}
+
+/// Makes and checks access tokens (HS256) with one key.
+#[derive(Clone)]
+pub struct AccessTokens {
+    encoding_key: EncodingKey,
+    decoding_key: DecodingKey,
+    validation: Validation,
+}
+
+impl std::fmt::Debug for AccessTokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AccessTokens").finish_non_exhaustive()
+    }
+}
+
+impl AccessTokens {
+    const TYPE: &'static str = "access";
+
+    /// Takes the signing key, at least 32 bytes.
+    ///
+    /// # Errors
+    /// When it is shorter.
+    pub fn new(secret: &SecretString) -> Result<Self, TokenError> {
+        let bytes = secret.expose_secret().as_bytes();
+        if bytes.len() < MIN_SECRET_BYTES {
+            return Err(TokenError::WeakSecret { got: bytes.len() });
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Checked in `verify`, against the caller's clock and without leeway.
+        validation.validate_exp = false;
+        Ok(Self {
+            encoding_key: EncodingKey::from_secret(bytes),
+            decoding_key: DecodingKey::from_secret(bytes),
+            validation,
+        })
+    }
+
+    /// Makes a token for this user that works from now for [`ACCESS_TOKEN_LIFETIME`].
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn issue(&self, user_id: UserId, username: &str, now: DateTime<Utc>) -> Result<String, TokenError> {
+        let claims = AccessClaims {
+            sub: username.to_owned(),
+            user_id,
+            iat: now.timestamp(),
+            exp: (now + ACCESS_TOKEN_LIFETIME).timestamp(),
+            token_type: Self::TYPE.to_owned(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding_key).map_err(TokenError::Sign)
+    }
+
+    /// What the token says, if it was made with this key and still works.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`] or [`TokenError::Invalid`].
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
+        let claims = jsonwebtoken::decode::<AccessClaims>(token, &self.decoding_key, &self.validation)
+            .map_err(|error| TokenError::Invalid(Some(error)))?
+            .claims;
+        if claims.token_type != Self::TYPE {
+            return Err(TokenError::Invalid(None));
+        }
+        let Some(at) = DateTime::from_timestamp(claims.exp, 0) else {
+            return Err(TokenError::Invalid(None));
+        };
+        if at <= now {
+            return Err(TokenError::Expired { at });
+        }
+        Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(secret: &str) -> AccessTokens {
+        AccessTokens::new(&SecretString::from(secret)).unwrap()
+    }
+
+    fn noon() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_token_reads_back_until_it_expires() {
+        let tokens = tokens(SECRET);
+        let token = tokens.issue(UserId(7), "ada", noon()).unwrap();
+        let claims = tokens.verify(&token, noon() + TimeDelta::seconds(899)).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.user_id), ("ada", UserId(7)));
+        let error = tokens.verify(&token, noon() + ACCESS_TOKEN_LIFETIME).unwrap_err();
+        assert!(matches!(error, TokenError::Expired { at } if at == noon() + ACCESS_TOKEN_LIFETIME));
+    }
+
+    #[test]
+    fn tokens_of_another_key_or_kind_are_invalid() {
+        let token = tokens("another key of at least 32 bytes!").issue(UserId(7), "ada", noon()).unwrap();
+        assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
+
+        let claims = serde_json::json!({"sub": "ada", "user_id": 7, "iat": 0, "exp": i64::MAX / 2, "type": "refresh"});
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+        assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_token_without_a_signature_is_invalid() {
+        let token = tokens(SECRET).issue(UserId(7), "ada", noon()).unwrap();
+        let payload = token.split('.').nth(1).unwrap();
+        // {"alg":"none","typ":"JWT"}
+        let forged = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
+        assert!(matches!(tokens(SECRET).verify(&forged, noon()), Err(TokenError::Invalid(_))));
+    }
+
+    #[test]
+    fn short_keys_are_refused() {
+        let error = AccessTokens::new(&SecretString::from("short")).unwrap_err();
+        assert_eq!(error.to_string(), "the signing key has 5 bytes, it needs at least 32");
+    }
+}

@@ -1,0 +1,204 @@
+//! The model's tokenizer and how its tokens are counted.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use tokenizers::Tokenizer;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::ChunkingError;
+use crate::word_counts::WordCounts;
+
+/// Remembered counts that wait for the next document; more than this many chunkers at once are
+/// rare, and theirs are dropped.
+const MAX_IDLE_COUNTS: usize = 4;
+
+/// A model's tokenizer, opened once and shared by all documents.
+pub struct ModelTokenizer {
+    tokenizer: Tokenizer,
+    special: u32,
+    /// Set where the tokens of a text are those of its words, each alone.
+    per_word: Option<PerWord>,
+    idle_counts: Mutex<Vec<WordCounts>>,
+}
+
+/// What counting by words needs to know.
+#[derive(Debug)]
+struct PerWord {
+    /// Tokens of each ASCII punctuation mark, by its code.
+    ascii: [u32; 128],
+    /// `[SEP]` and the like, which the tokenizer finds in plain text too.
+    added: Vec<String>,
+}
+
+impl std::fmt::Debug for ModelTokenizer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ModelTokenizer")
+            .field("special", &self.special)
+            .field("counts_per_word", &self.counts_per_word())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ModelTokenizer {
+    /// Reads a `tokenizer.json`. Truncation and padding that it asks for are left out: chunks are
+    /// to be counted in full.
+    ///
+    /// # Errors
+    /// [`ChunkingError::TokenizerFile`] where the file is missing or no tokenizer.
+    pub fn open(path: &Path) -> Result<Self, ChunkingError> {
+        let refuse = |reason: String| ChunkingError::TokenizerFile { path: path.display().to_string(), reason };
+        let json = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+        let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| refuse(error.to_string()))?;
+        let declared: Value = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|error| refuse(error.to_string()))?;
+        tokenizer.with_padding(None);
+        let mut opened =
+            Self { tokenizer, special: 0, per_word: None, idle_counts: Mutex::new(Vec::new()) };
+        opened.special = opened.encode_length("", true)?;
+        if splits_words(&declared) {
+            opened.per_word = opened.measure_per_word(&declared)?;
+        }
+        Ok(opened)
+    }
+
+    /// How many tokens the model reads for this text, special tokens included.
+    ///
+    /// # Errors
+    /// [`ChunkingError::Tokenize`] where the tokenizer refuses it.
+    pub fn count(&self, text: &str) -> Result<u32, ChunkingError> {
+        self.encode_length(text, true)
+    }
+
+    /// What the model adds to every text, `[CLS]` and `[SEP]` for example.
+    pub fn special_tokens(&self) -> u32 {
+        self.special
+    }
+
+    /// Whether counts are remembered per word. True for BERT's WordPiece tokenizers, where the
+    /// sum over the words is exact; others are counted by encoding each chunk.
+    pub fn counts_per_word(&self) -> bool {
+        self.per_word.is_some()
+    }
+
+    /// The texts that are one token wherever they stand.
+    pub(crate) fn added_tokens(&self) -> &[String] {
+        self.per_word.as_ref().map_or(&[], |per_word| &per_word.added)
+    }
+
+    pub(crate) fn take_counts(&self) -> WordCounts {
+        let mut idle = self.idle_counts.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_else(WordCounts::new)
+    }
+
+    pub(crate) fn give_counts_back(&self, counts: WordCounts) {
+        let mut idle = self.idle_counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE_COUNTS {
+            idle.push(counts);
+        }
+    }
+
+    /// Tokens of one atom, exact where counts are per word.
+    pub(crate) fn count_atom(&self, atom: &str, counts: &mut WordCounts) -> Result<u32, ChunkingError> {
+        if let (Some(per_word), [byte]) = (&self.per_word, atom.as_bytes()) {
+            if byte.is_ascii_punctuation() {
+                return Ok(per_word.ascii[usize::from(*byte)]);
+            }
+        }
+        counts.find_or_insert(atom, |atom| self.content_length(atom))
+    }
+
+    /// Tokens of a text without the special ones, by a full encode.
+    pub(crate) fn content_length(&self, text: &str) -> Result<u32, ChunkingError> {
+        self.encode_length(text, false)
+    }
+
+    /// Where each token of the text ends, in bytes.
+    pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<usize>, ChunkingError> {
+        let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
+        Ok(encoding.get_offsets().iter().map(|(_, end)| *end).collect())
+    }
+
+    /// The longest start of the text, in whole graphemes where one fits, that has at most `limit`
+    /// tokens; at least one character.
+    pub(crate) fn longest_prefix(&self, text: &str, limit: u32) -> Result<usize, ChunkingError> {
+        let graphemes: Vec<usize> =
+            text.grapheme_indices(true).map(|(start, grapheme)| start + grapheme.len()).collect();
+        let found = self.longest_of(text, &graphemes, limit)?;
+        if found > 0 {
+            return Ok(found);
+        }
+        let characters: Vec<usize> =
+            text.char_indices().map(|(start, character)| start + character.len_utf8()).collect();
+        let found = self.longest_of(text, &characters, limit)?;
+        Ok(if found > 0 { found } else { characters.first().copied().unwrap_or(text.len()) })
+    }
+
+    /// Halves the range, since longer texts have more tokens; where a tokenizer breaks that rule
+    /// the answer still fits and is only shorter than it could be.
+    fn longest_of(&self, text: &str, ends: &[usize], limit: u32) -> Result<usize, ChunkingError> {
+        let (mut fits, mut low, mut high) = (0, 0, ends.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.content_length(&text[..ends[middle]])? <= limit {
+                fits = ends[middle];
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(fits)
+    }
+
+    fn encode_length(&self, text: &str, with_special: bool) -> Result<u32, ChunkingError> {
+        let encoding = self.tokenizer.encode_fast(text, with_special).map_err(refused)?;
+        Ok(u32::try_from(encoding.len()).unwrap_or(u32::MAX))
+    }
+
+    fn measure_per_word(&self, declared: &Value) -> Result<Option<PerWord>, ChunkingError> {
+        let Some(added) = added_tokens(declared) else {
+            return Ok(None);
+        };
+        let mut ascii = [0; 128];
+        for (code, tokens) in (0_u8..).zip(&mut ascii) {
+            if code.is_ascii_punctuation() {
+                *tokens = self.content_length(&char::from(code).to_string())?;
+            }
+        }
+        Ok(Some(PerWord { ascii, added }))
+    }
+}
+
+fn refused(error: tokenizers::Error) -> ChunkingError {
+    ChunkingError::Tokenize { reason: error.to_string() }
+}
+
+/// Whether the parts are the ones whose tokens never reach across words: BERT's normalizer treats
+/// characters one by one, its pre-tokenizer splits at white space and punctuation, and WordPiece
+/// sees one such word at a time.
+fn splits_words(declared: &Value) -> bool {
+    declared["model"]["type"] == "WordPiece"
+        && declared["pre_tokenizer"]["type"] == "BertPreTokenizer"
+        && declared["normalizer"]["type"] == "BertNormalizer"
+        && declared["normalizer"]["handle_chinese_chars"] == true
+}
+
+/// The texts of the added tokens, or `None` where one of them could be found otherwise than as it
+/// stands, starting with a punctuation mark.
+fn added_tokens(declared: &Value) -> Option<Vec<String>> {
+    let empty = Vec::new();
+    let tokens = declared["added_tokens"].as_array().unwrap_or(&empty);
+    tokens
+        .iter()
+        .map(|token| {
+            let content = token["content"].as_str()?;
+            let is_plain = token["normalized"] == false
+                && token["single_word"] == false
+                && content.starts_with(|first: char| first.is_ascii_punctuation())
+                && !content.contains(char::is_whitespace);
+            is_plain.then(|| content.to_owned())
+        })
+        .collect()
+}

@@ -1,0 +1,36 @@
+//! What the tests of this crate share.
+
+use std::path::PathBuf;
+
+use chunking::{Chunk, Chunker, ChunkingParameters, ModelTokenizer};
+
+/// The real model's tokenizer, from `MODELS_DIR` or the checkout's own stack.
+pub fn minilm() -> ModelTokenizer {
+    let models = std::env::var_os("MODELS_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
+        PathBuf::from,
+    );
+    let path = models.join("all-MiniLM-L6-v2/tokenizer.json");
+    ModelTokenizer::open(&path).unwrap_or_else(|error| {
+        panic!("{error}; run scripts/stack up, which makes the model folder, or set MODELS_DIR")
+    })
+}
+
+/// All chunks of a document that arrives in pieces of about so many bytes.
+pub fn chunks_by(
+    tokenizer: &ModelTokenizer,
+    parameters: ChunkingParameters,
+    document: &str,
+    piece: usize,
+) -> Vec<Chunk> {
+    let mut chunker = Chunker::new(tokenizer, parameters).unwrap();
+    let mut chunks = Vec::new();
+    let mut rest = document;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(rest.ceil_char_boundary(piece.min(rest.len())));
+        chunks.extend(chunker.push(now).unwrap());
+        rest = later;
+    }
+    chunks.extend(chunker.finish().unwrap());
+    chunks
+}

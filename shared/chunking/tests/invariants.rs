@@ -1,0 +1,244 @@
+//! What holds for every text, whatever the strategy and the tokenizer.
+
+mod common;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use chunking::{Chunk, ChunkingParameters, ModelTokenizer, Strategy};
+use common::{chunks_by, minilm};
+use proptest::prelude::{ProptestConfig, Strategy as _, prop, prop_assert_eq, prop_oneof, proptest};
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::models::unigram::{Unigram, UnigramTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder};
+
+static MINILM: LazyLock<ModelTokenizer> = LazyLock::new(minilm);
+
+const SAMPLE: &str = include_str!("texts/sample.md");
+
+fn parameters(strategy: Strategy, size: u32, overlap: u32) -> ChunkingParameters {
+    ChunkingParameters::new(strategy, size, overlap, 512).unwrap()
+}
+
+/// Checks everything that can be checked of any chunks of any document.
+fn check(tokenizer: &ModelTokenizer, size: u32, document: &str, chunks: &[Chunk]) {
+    let mut covered = 0;
+    for (position, chunk) in chunks.iter().enumerate() {
+        let (start, end) = (chunk.start_offset as usize, chunk.end_offset as usize);
+        assert_eq!(chunk.index as usize, position);
+        assert_eq!(chunk.text, &document[start..end], "offsets of chunk {position}");
+        assert_eq!(tokenizer.count(&chunk.text).unwrap(), chunk.token_count, "count of {:?}", chunk.text);
+        assert!(chunk.token_count <= size, "{} tokens in {:?}", chunk.token_count, chunk.text);
+        assert!(chunk.text.len() <= 32 * size as usize + 256, "{} bytes", chunk.text.len());
+        if let Some(before) = position.checked_sub(1).map(|before| &chunks[before]) {
+            assert!(chunk.start_offset > before.start_offset && chunk.end_offset > before.end_offset);
+        }
+        assert_eq!(document[covered.min(start)..start].trim(), "", "text left out before chunk {position}");
+        covered = end;
+        for edge in [start, end] {
+            assert!(may_cut(tokenizer, size, document, edge), "a word cut at {edge}: {:?}", chunk.text);
+        }
+    }
+    assert_eq!(document[covered..].trim(), "", "text left out at the end");
+}
+
+/// Whether a chunk may start or end here: beside white space or an ideograph, or inside what is
+/// too much for one chunk.
+fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -> bool {
+    let (before, after) = document.split_at(edge);
+    let is_ideograph = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}');
+    let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else {
+        return true;
+    };
+    if left.is_whitespace() || right.is_whitespace() || is_ideograph(left) || is_ideograph(right) {
+        return true;
+    }
+    if matches!(left, '。' | '！' | '？') {
+        return true;
+    }
+    let start = before.rfind(char::is_whitespace).map_or(0, |space| before[space..].ceil_char_boundary(1) + space);
+    let end = edge + after.find(char::is_whitespace).unwrap_or(after.len());
+    let word = &document[start..end];
+    tokenizer.count(word).unwrap() > size || word.len() > 16 * size as usize
+}
+
+fn fragment() -> impl prop::strategy::Strategy<Value = String> {
+    prop_oneof![
+        8 => "[a-z]{1,9} ",
+        2 => "[A-Z][a-z]{1,7}[.!?] ",
+        2 => "[!-~]{1,12}",
+        1 => "\\PC{1,6}",
+        1 => "[一-龥ぁ-んァ-ヶ。、「」]{1,30}",
+        1 => "[а-я]{2,12} ",
+        1 => "(😀|👩‍👩‍👧|🇩🇪|e\u{301}|ก|한국어){1,12}",
+        1 => "[a-z0-9]{90,600}",
+        1 => "[a-z./?=&-]{100,900}",
+        3 => prop::sample::select(vec![
+            "\n", "\r\n", "\n\n", "\r\n\r\n", "\t", "    ", "\n    ", "\n        ", "\u{2028}", "\u{3000}", "\u{A0}",
+            "\n# Heading\n", "\n## Part\n\n", "\n```rust\nlet x = 1;\n\nlet y = 2;\n```\n", "\n~~~\n", "\n```\n", "\n- item ",
+            "\n1. item ", "[SEP]", "[MASK]", "[CLS", "\u{0}", "\u{C}", "\u{85}", "\u{200B}", "\u{FEFF}", "\u{FFFD}", "\r",
+            "Dr. ", "e.g. ", "\n===\n", "\n---\n", "}\n", "{\n",
+        ]).prop_map(str::to_owned),
+        1 => (0usize..3000).prop_map(|length| " ".repeat(length)),
+    ]
+}
+
+fn document() -> impl prop::strategy::Strategy<Value = String> {
+    prop::collection::vec(fragment(), 0..160).prop_map(|fragments| fragments.concat())
+}
+
+fn strategy() -> impl prop::strategy::Strategy<Value = Strategy> {
+    prop::sample::select(vec![Strategy::Recursive, Strategy::Markdown, Strategy::Code])
+}
+
+fn sizes() -> impl prop::strategy::Strategy<Value = (u32, u32)> {
+    (16u32..80).prop_flat_map(|size| (0..size).prop_map(move |overlap| (size, overlap)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_text_is_covered_in_true_and_small_enough_chunks(
+        document in document(), strategy in strategy(), (size, overlap) in sizes(),
+    ) {
+        let chunks = chunks_by(&MINILM, parameters(strategy, size, overlap), &document, usize::MAX);
+        check(&MINILM, size, &document, &chunks);
+    }
+
+    #[test]
+    fn chunks_do_not_depend_on_the_pieces(
+        document in document(), strategy in strategy(), (size, overlap) in sizes(), piece in 1usize..300,
+    ) {
+        let parameters = parameters(strategy, size, overlap);
+        prop_assert_eq!(
+            chunks_by(&MINILM, parameters, &document, piece),
+            chunks_by(&MINILM, parameters, &document, usize::MAX)
+        );
+    }
+
+    #[test]
+    fn the_overlap_is_as_asked(
+        words in prop::collection::vec("[a-z]{1,6}", 50..400), size in 32u32..80, overlap in 12u32..16,
+    ) {
+        let document = words.join(" ");
+        let chunks = chunks_by(&MINILM, parameters(Strategy::Recursive, size, overlap), &document, 100);
+        for pair in chunks.windows(2) {
+            let repeated = &document[pair[1].start_offset as usize..pair[0].end_offset as usize];
+            let tokens = MINILM.count(repeated).unwrap() - MINILM.special_tokens();
+            // A word of six letters has at most six tokens.
+            assert!((overlap - 6..=overlap).contains(&tokens), "{tokens} of {overlap} tokens: {repeated:?}");
+        }
+    }
+}
+
+#[test]
+fn real_texts_hold_for_every_strategy_and_size() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["src/chunker.rs", "src/boundary.rs", "Cargo.toml", "../../Cargo.toml"];
+    let mut documents: Vec<String> =
+        sources.iter().map(|path| std::fs::read_to_string(root.join(path)).unwrap()).collect();
+    documents.push(SAMPLE.to_owned());
+    documents.push(SAMPLE.replace('\n', "\r\n"));
+    documents.push(SAMPLE.replace(char::is_whitespace, ""));
+    documents.push("a".repeat(300_000));
+    documents.push("9f,".repeat(50_000));
+    documents.push("文".repeat(20_000));
+    documents.push("😀".repeat(20_000));
+    documents.push(format!("start{}end", " ".repeat(200_000)));
+    for document in &documents {
+        for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
+            for (size, overlap) in [(256, 51), (128, 0), (40, 39)] {
+                let chunks = chunks_by(&MINILM, parameters(strategy, size, overlap), document, 1000);
+                check(&MINILM, size, document, &chunks);
+                assert!(!chunks.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_without_words_has_no_chunks() {
+    for document in ["", " \n\t \r\n", "\u{3000}\u{A0}"] {
+        assert_eq!(chunks_by(&MINILM, parameters(Strategy::Recursive, 256, 51), document, 1), []);
+    }
+}
+
+#[test]
+fn a_fence_that_fits_is_never_cut() {
+    let fence = "```rust\nfn main() {\n    println!(\"hello\");\n\n    println!(\"again\");\n}\n```";
+    for words in 0..60 {
+        let document = format!("{}\n\n{fence}\n\n{}", "word ".repeat(words), "more words ".repeat(30));
+        let chunks = chunks_by(&MINILM, parameters(Strategy::Markdown, 64, 12), &document, 50);
+        let (start, end) = (document.find("```").unwrap() as u64, document.rfind("```").unwrap() as u64);
+        for chunk in &chunks {
+            for edge in [chunk.start_offset, chunk.end_offset] {
+                assert!(!(start + 1..end + 3).contains(&edge), "{words} words before: cut at {edge}: {chunk:?}");
+            }
+        }
+        check(&MINILM, 64, &document, &chunks);
+    }
+}
+
+/// Writes a tokenizer that was trained on the sample, and opens it.
+fn open_trained<M>(model: M, trainer: &mut M::Trainer, pre_tokenizer: impl Into<PreTokenizerWrapper>) -> ModelTokenizer
+where
+    M: tokenizers::Model + Send + Sync + serde::Serialize + Into<tokenizers::ModelWrapper>,
+    M::Trainer: tokenizers::Trainer<Model = M> + Sync,
+{
+    let mut tokenizer =
+        TokenizerBuilder::<M, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>::new()
+            .with_model(model)
+            .with_pre_tokenizer(Some(pre_tokenizer.into()))
+            .build()
+            .unwrap();
+    tokenizer.train(trainer, SAMPLE.lines()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    tokenizer.save(&path, false).unwrap();
+    ModelTokenizer::open(&path).unwrap()
+}
+
+fn check_other(tokenizer: &ModelTokenizer) {
+    assert!(!tokenizer.counts_per_word());
+    let joined = SAMPLE.replace(char::is_whitespace, "");
+    for document in [SAMPLE, &joined, &"x".repeat(30_000), &"文".repeat(3000)] {
+        for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
+            for (size, overlap) in [(256, 51), (40, 0), (20, 19)] {
+                let parameters = parameters(strategy, size, overlap);
+                let chunks = chunks_by(tokenizer, parameters, document, 777);
+                check(tokenizer, size, document, &chunks);
+                assert_eq!(chunks, chunks_by(tokenizer, parameters, document, 13));
+            }
+        }
+    }
+    let prose = SAMPLE.split("```").next().unwrap();
+    let chunks = chunks_by(tokenizer, parameters(Strategy::Recursive, 64, 12), prose, 999);
+    let filled: u32 = chunks.iter().map(|chunk| chunk.token_count).sum();
+    assert!(filled / chunks.len() as u32 > 40, "chunks are about full: {filled} in {}", chunks.len());
+}
+
+#[test]
+fn byte_level_bpe_is_counted_by_full_encodes() {
+    let mut trainer = BpeTrainer::builder()
+        .vocab_size(600)
+        .show_progress(false)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    check_other(&open_trained(BPE::default(), &mut trainer, ByteLevel::default()));
+}
+
+#[test]
+fn sentence_piece_unigram_is_counted_by_full_encodes() {
+    let mut trainer = UnigramTrainer::builder()
+        .vocab_size(600)
+        .show_progress(false)
+        .unk_token(Some("<unk>".into()))
+        .special_tokens(vec![tokenizers::AddedToken::from("<unk>", true)])
+        .build()
+        .unwrap();
+    let metaspace = Metaspace::new('▁', PrependScheme::Always, true);
+    check_other(&open_trained(Unigram::default(), &mut trainer, metaspace));
+}

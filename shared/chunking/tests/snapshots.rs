@@ -1,0 +1,40 @@
+//! What the chunks of small documents look like, one for each strategy.
+
+mod common;
+
+use chunking::{ChunkingParameters, Strategy};
+use common::{chunks_by, minilm};
+use insta::assert_snapshot;
+
+/// Chunks with their tokens and offsets, divided by lines.
+fn show(strategy: Strategy, size: u32, overlap: u32, document: &str) -> String {
+    let parameters = ChunkingParameters::new(strategy, size, overlap, 256).unwrap();
+    let chunks = chunks_by(&minilm(), parameters, document, usize::MAX);
+    let shown = chunks.iter().map(|chunk| {
+        let (tokens, start, end) = (chunk.token_count, chunk.start_offset, chunk.end_offset);
+        format!("--- {tokens} tokens, {start}..{end}\n{}", chunk.text)
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn running_text_is_cut_between_paragraphs_and_sentences() {
+    let document = "The first paragraph is short. It has two sentences.\n\n\
+        The second paragraph goes on for longer, so it will not fit beside the first one. \
+        Its second sentence says nothing new. Its third one neither, and it ends here.\n";
+    assert_snapshot!(show(Strategy::Recursive, 32, 6, document), @"");
+}
+
+#[test]
+fn markdown_is_cut_before_headings_and_around_fences() {
+    let document = "# Guide\n\nSome words that introduce the guide to its readers.\n\n## Install\n\n\
+        Run this command:\n\n```sh\ncargo install guide --locked\nguide --version\n```\n\n## Use\n\nStart it and read.\n";
+    assert_snapshot!(show(Strategy::Markdown, 32, 6, document), @"");
+}
+
+#[test]
+fn code_is_cut_at_blank_lines_with_its_indentation() {
+    let document = "use std::fs;\n\nfn first(path: &str) -> usize {\n    let text = fs::read(path);\n    text.len()\n}\n\n\
+        fn second() {\n    for line in lines() {\n        print(line);\n        count(line);\n    }\n}\n";
+    assert_snapshot!(show(Strategy::Code, 40, 8, document), @"");
+}

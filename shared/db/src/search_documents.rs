@@ -1,0 +1,50 @@
+//! What a search result says of its document.
+
+use domain::DocumentId;
+use sqlx::PgConnection;
+
+use crate::DbError;
+
+/// A document that a hit may belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveDocument {
+    /// The document.
+    pub id: DocumentId,
+    /// The generation whose points are valid: hits of others are leftovers.
+    pub generation: i32,
+    /// Its name.
+    pub file_name: String,
+    /// Where it lies in its source.
+    pub file_path: String,
+    /// How many chunks this generation has.
+    pub chunk_count: i32,
+}
+
+/// Reads documents for search results.
+#[derive(Debug)]
+pub struct SearchDocuments<'c> {
+    connection: &'c mut PgConnection,
+}
+
+impl<'c> SearchDocuments<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// Those of the documents that are not deleted, in no particular order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_live(&mut self, ids: &[DocumentId]) -> Result<Vec<LiveDocument>, DbError> {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        let documents = sqlx::query_as!(
+            LiveDocument,
+            "SELECT id, generation, file_name, file_path, chunk_count FROM documents
+             WHERE id = ANY($1) AND status <> 'deleted' AND generation > 0",
+            &ids,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(documents)
+    }
+}

@@ -1,0 +1,208 @@
+//! Uploads that were announced, and what became of them.
+
+use chrono::{DateTime, Utc};
+use domain::{CollectionId, OperationId, UploadId, UploadStatus, UserId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{DbError, Page};
+
+/// An announced upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// The collection it is for.
+    pub collection_id: CollectionId,
+    /// Who announced it.
+    pub user_id: UserId,
+    /// The file's name within the collection.
+    pub name: String,
+    /// The key that its bytes are put under.
+    pub object_key: String,
+    /// The size that was announced, in bytes.
+    pub size_bytes: i64,
+    /// The media type that was announced.
+    pub content_type: String,
+    /// The SHA-256 that was announced, in hex.
+    pub sha256: Option<String>,
+    /// What became of it.
+    pub status: UploadStatus,
+    /// The operation that its bytes belong to.
+    pub operation_id: Option<OperationId>,
+    /// When its URL runs out.
+    pub expires_at: DateTime<Utc>,
+    /// When its bytes came.
+    pub received_at: Option<DateTime<Utc>>,
+    /// When it was announced.
+    pub created_at: DateTime<Utc>,
+}
+
+/// An upload to expect.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    /// Its id.
+    pub id: UploadId,
+    /// The collection it is for.
+    pub collection_id: CollectionId,
+    /// Who announces it.
+    pub user_id: UserId,
+    /// The file's name within the collection.
+    pub name: String,
+    /// The key that its bytes will be put under.
+    pub object_key: String,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// Its media type.
+    pub content_type: String,
+    /// Its SHA-256 in hex, where the client knows it.
+    pub sha256: Option<String>,
+    /// When its URL runs out.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Reads and changes uploads.
+#[derive(Debug)]
+pub struct Uploads<'c> {
+    connection: &'c mut PgConnection,
+}
+
+impl<'c> Uploads<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// Expects these uploads.
+    ///
+    /// # Errors
+    /// When there is no such collection or the database does not answer.
+    pub async fn insert_many(&mut self, new: &[NewUpload]) -> Result<(), DbError> {
+        let ids: Vec<Uuid> = new.iter().map(|upload| upload.id.0).collect();
+        let collection_ids: Vec<Uuid> = new.iter().map(|upload| upload.collection_id.0).collect();
+        let user_ids: Vec<i64> = new.iter().map(|upload| upload.user_id.0).collect();
+        let names: Vec<String> = new.iter().map(|upload| upload.name.clone()).collect();
+        let object_keys: Vec<String> = new.iter().map(|upload| upload.object_key.clone()).collect();
+        let sizes: Vec<i64> = new.iter().map(|upload| upload.size_bytes).collect();
+        let content_types: Vec<String> = new.iter().map(|upload| upload.content_type.clone()).collect();
+        let hashes: Vec<Option<String>> = new.iter().map(|upload| upload.sha256.clone()).collect();
+        let expiries: Vec<DateTime<Utc>> = new.iter().map(|upload| upload.expires_at).collect();
+        sqlx::query!(
+            "INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes,
+                content_type, sha256, expires_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
+                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[])",
+            &ids,
+            &collection_ids,
+            &user_ids,
+            &names,
+            &object_keys,
+            &sizes,
+            &content_types,
+            &hashes as &[Option<String>],
+            &expiries,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// The upload with this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find(&mut self, id: UploadId) -> Result<Option<Upload>, DbError> {
+        let row = sqlx::query_as!(
+            UploadRow,
+            r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
+                sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
+                received_at, u.created_at
+            FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
+            WHERE u.id = $1"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        row.map(Upload::try_from).transpose()
+    }
+
+    /// The collection's uploads in the order in which they were announced, all or those in one
+    /// state.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(
+        &mut self,
+        collection_id: CollectionId,
+        status: Option<UploadStatus>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Page<Upload>, DbError> {
+        let status = status.map(UploadStatus::as_str);
+        let total = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "total!" FROM uploads
+            WHERE collection_id = $1 AND ($2::text IS NULL OR status = $2::text::upload_status)"#,
+            collection_id.0,
+            status,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        let rows = sqlx::query_as!(
+            UploadRow,
+            r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
+                sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
+                received_at, u.created_at
+            FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
+            WHERE u.collection_id = $1 AND ($2::text IS NULL OR u.status = $2::text::upload_status)
+            ORDER BY u.created_at, u.id LIMIT $3 OFFSET $4"#,
+            collection_id.0,
+            status,
+            limit,
+            offset,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            items.push(row.try_into()?);
+        }
+        Ok(Page { items, total })
+    }
+}
+
+struct UploadRow {
+    id: Uuid,
+    collection_id: Uuid,
+    user_id: i64,
+    name: String,
+    object_key: String,
+    size_bytes: i64,
+    content_type: String,
+    sha256: Option<String>,
+    status: String,
+    operation_id: Option<Uuid>,
+    expires_at: DateTime<Utc>,
+    received_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<UploadRow> for Upload {
+    type Error = DbError;
+
+    fn try_from(row: UploadRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: UploadId(row.id),
+            collection_id: CollectionId(row.collection_id),
+            user_id: UserId(row.user_id),
+            name: row.name,
+            object_key: row.object_key,
+            size_bytes: row.size_bytes,
+            content_type: row.content_type,
+            sha256: row.sha256,
+            status: DbError::word("uploads", "status", &row.status)?,
+            operation_id: row.operation_id.map(OperationId),
+            expires_at: row.expires_at,
+            received_at: row.received_at,
+            created_at: row.created_at,
+        })
+    }
+}

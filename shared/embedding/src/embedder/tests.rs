@@ -1,0 +1,246 @@
+//! The real model, on real texts. Needs what `scripts/stack` installs: the model folder and ONNX
+//! Runtime, found by MODELS_DIR and ORT_DYLIB_PATH or at their places in the checkout.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use models::{ModelFile, ModelFiles, ModelRegistry};
+use ort::session::{Session, builder::GraphOptimizationLevel};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+
+const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
+
+/// A vector that sentence-transformers computed.
+#[derive(Deserialize)]
+struct Reference {
+    text: String,
+    embedding: Vec<f32>,
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn runtime() -> OrtRuntime {
+    let library = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).or_else(installed_runtime).expect(
+        "no libonnxruntime.so under .venv and ORT_DYLIB_PATH is not set: run scripts/stack up, which installs it",
+    );
+    OrtRuntime::load(&library).unwrap()
+}
+
+fn installed_runtime() -> Option<PathBuf> {
+    for python in fs::read_dir(checkout().join(".venv/lib")).ok()?.flatten() {
+        let capi = python.path().join("site-packages/onnxruntime/capi");
+        for file in fs::read_dir(capi).into_iter().flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with("libonnxruntime.so") {
+                return Some(file.path());
+            }
+        }
+    }
+    None
+}
+
+fn minilm() -> ModelFolder {
+    let models_dir =
+        env::var_os("MODELS_DIR").map_or_else(|| checkout().join(".local/models"), PathBuf::from);
+    let folder = ModelRegistry::open(&models_dir).and_then(|registry| registry.require(MINILM).cloned());
+    folder.unwrap_or_else(|error| panic!("{error}: run scripts/stack up, which makes the model"))
+}
+
+fn open(options: EmbedderOptions) -> Embedder {
+    Embedder::open(&runtime(), &minilm(), options).unwrap()
+}
+
+/// Texts of this repository, some longer than the model reads, and their vectors one by one.
+static ALONE: LazyLock<(Vec<String>, Vec<Vec<f32>>)> = LazyLock::new(|| {
+    let source = include_str!("../embedder.rs");
+    let mut texts: Vec<String> = source.split("\n\n").map(str::to_owned).collect();
+    texts.extend(["", " ", "Ω", "naïve 🦀 [MASK] #[derive]", "word ".repeat(400).as_str()].map(str::to_owned));
+    let embedder = open(EmbedderOptions::default());
+    let alone = |text: &String| embedder.embed_passages(&[text]).unwrap().remove(0);
+    let vectors = texts.iter().map(alone).collect();
+    (texts, vectors)
+});
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn vectors_are_those_of_sentence_transformers() {
+    let path = checkout().join("../shared/data/reference-vectors/all-MiniLM-L6-v2.jsonl");
+    let Ok(lines) = fs::read_to_string(&path) else {
+        println!("skipped: the reference vectors are not at {}", path.display());
+        return;
+    };
+    let references: Vec<Reference> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let texts: Vec<&str> = references.iter().map(|reference| reference.text.as_str()).collect();
+    let embedder = open(EmbedderOptions::default());
+    let vectors = embedder.embed_passages(&texts).unwrap();
+
+    assert_eq!(vectors.len(), 201);
+    let mut lowest = f64::MAX;
+    for (reference, vector) in references.iter().zip(&vectors) {
+        let cosine = cosine(&reference.embedding, vector);
+        lowest = lowest.min(cosine);
+        assert!(cosine >= 0.99999, "{cosine} for {:?}", reference.text);
+        // The reference is rounded to 7 decimals.
+        assert!(largest_difference(&reference.embedding, vector) < 1e-5, "{:?}", reference.text);
+    }
+    println!("lowest cosine of {}: {lowest:.8}", vectors.len());
+}
+
+#[test]
+fn a_query_is_where_the_same_passage_is() {
+    let embedder = open(EmbedderOptions::default());
+    let query = embedder.embed_query("which bird cannot fly?").unwrap();
+    let passages = embedder
+        .embed_passages(&["which bird cannot fly?", "Penguins are flightless.", "The invoice is due in May."])
+        .unwrap();
+    assert_eq!(query, passages[0]);
+    assert!(cosine(&query, &passages[1]) > cosine(&query, &passages[2]) + 0.2);
+}
+
+#[test]
+fn every_vector_has_the_dimension_and_length_one() {
+    for vector in &ALONE.1 {
+        assert_eq!(vector.len(), 384);
+        assert!((cosine(vector, vector) - 1.0).abs() < 1e-9);
+        let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
+}
+
+#[test]
+fn no_texts_give_no_vectors() {
+    assert!(open(EmbedderOptions::default()).embed_passages(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_beyond_the_models_limit_changes_nothing() {
+    let embedder = open(EmbedderOptions::default());
+    // 254 one-token words fill the 256 tokens with [CLS] and [SEP].
+    let full = "word ".repeat(254);
+    let (over, under) = (format!("{full} penguin"), "word ".repeat(253));
+    let vectors = embedder.embed_passages(&[&full, &over, &under]).unwrap();
+    assert_eq!(largest_difference(&vectors[0], &vectors[1]), 0.0);
+    assert!(largest_difference(&vectors[0], &vectors[2]) > 1e-4);
+}
+
+#[test]
+fn threads_may_share_one_embedder() {
+    let embedder = open(EmbedderOptions { threads: 1, ..EmbedderOptions::default() });
+    let (texts, vectors) = &*ALONE;
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for (text, vector) in texts.iter().zip(vectors).take(8) {
+                    assert!(largest_difference(&embedder.embed_query(text).unwrap(), vector) <= 1e-5);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_graph_with_its_weights_inside_is_a_drop_in() {
+    // What Hugging Face publishes for a model of this size: one file, no manifest entry for weights.
+    let folder = tempfile::tempdir().unwrap();
+    let original = minilm();
+    let single = folder.path().join("model.onnx");
+    Session::builder(runtime().environment())
+        .unwrap()
+        .with_optimization_level(GraphOptimizationLevel::Level1)
+        .unwrap()
+        .with_optimized_model_path(&single)
+        .unwrap()
+        // "External only from a gigabyte on" takes the weights back into the file.
+        .with_config_entry("session.optimized_model_external_initializers_file_name", "unused")
+        .unwrap()
+        .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1000000000")
+        .unwrap()
+        .commit_from_file(original.onnx_path().unwrap())
+        .unwrap();
+    assert!(fs::metadata(&single).unwrap().len() > 80_000_000);
+    fs::copy(original.tokenizer_path().unwrap(), folder.path().join("tokenizer.json")).unwrap();
+    let manifest = ModelManifest { files: ModelFiles::default(), ..original.manifest };
+    let public = ModelFolder { manifest, path: folder.path().to_owned() };
+
+    let embedder = Embedder::open(&runtime(), &public, EmbedderOptions::default()).unwrap();
+    let (texts, vectors) = &*ALONE;
+    for (text, vector) in texts.iter().zip(vectors).take(10) {
+        assert!(largest_difference(&embedder.embed_query(text).unwrap(), vector) <= 1e-5);
+    }
+}
+
+#[test]
+fn a_manifest_that_contradicts_its_files_is_refused() {
+    let refused = |change: fn(&mut ModelManifest)| {
+        let mut folder = minilm();
+        change(&mut folder.manifest);
+        Embedder::open(&runtime(), &folder, EmbedderOptions::default()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(|manifest| manifest.special_tokens = 1),
+        "the manifest of sentence-transformers/all-MiniLM-L6-v2 says special_tokens 1, but its tokenizer adds 2; \
+         correct model.json"
+    );
+    assert_eq!(
+        refused(|manifest| manifest.passage_prefix = "passage: ".to_owned()),
+        "the manifest of sentence-transformers/all-MiniLM-L6-v2 says passage_prefix_tokens 0, but its tokenizer \
+         makes 2 of the prefix; correct model.json"
+    );
+    let wrong_dimension = refused(|manifest| manifest.dimension = 768);
+    assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is needed"), "{wrong_dimension}");
+    let no_graph = refused(|manifest| manifest.files.graph = ModelFile { name: "absent.onnx".to_owned(), sha256: None });
+    assert!(no_graph.contains("lacks absent.onnx"), "{no_graph}");
+    let no_model = refused(|manifest| manifest.files.graph = manifest.files.tokenizer.clone());
+    assert!(no_model.contains("is not a usable graph"), "{no_model}");
+}
+
+#[test]
+fn prefixes_are_part_of_what_the_model_reads() {
+    let mut folder = minilm();
+    folder.manifest.query_prefix = "query: ".to_owned();
+    folder.manifest.passage_prefix = "passage: ".to_owned();
+    folder.manifest.passage_prefix_tokens = 2;
+    let prefixed = Embedder::open(&runtime(), &folder, EmbedderOptions::default()).unwrap();
+    let plain = open(EmbedderOptions::default());
+    assert_eq!(prefixed.embed_query("penguins").unwrap(), plain.embed_query("query: penguins").unwrap());
+    assert_eq!(
+        prefixed.embed_passages(&["penguins"]).unwrap(),
+        plain.embed_passages(&["passage: penguins"]).unwrap()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Any texts, in any order, with repetitions, in batches of any size.
+    #[test]
+    fn a_vector_does_not_depend_on_its_batch(
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 1..40),
+        batch_tokens in 1usize..3000,
+        threads in 1usize..3,
+    ) {
+        let (texts, vectors) = &*ALONE;
+        let picks: Vec<usize> = picks.iter().map(|pick| pick.index(texts.len())).collect();
+        let chosen: Vec<&str> = picks.iter().map(|&pick| texts[pick].as_str()).collect();
+        let embedder = open(EmbedderOptions { threads, batch_tokens });
+        for (pick, vector) in picks.into_iter().zip(embedder.embed_passages(&chosen).unwrap()) {
+            prop_assert!(largest_difference(&vector, &vectors[pick]) <= 1e-5, "{:?}", texts[pick]);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The vectors of a text's tokens become the vector of the text. Pure.
+//!
+//! The three ways and their details are those of sentence-transformers, which most public models
+//! were trained with:
+//! <https://github.com/UKPLab/sentence-transformers/blob/master/sentence_transformers/models/Pooling.py>
+//! and `Normalize.py` beside it (`torch.nn.functional.normalize`, p = 2, eps = 1e-12).
+
+use models::Pooling;
+
+/// Below this length a vector is taken as it is rather than divided by almost nothing.
+const SHORTEST_NORM: f32 = 1e-12;
+
+/// Pools the hidden states of one text.
+///
+/// `hidden` holds the text's tokens row by row, `dimension` numbers each; only its first `tokens`
+/// rows belong to the text, the rest is padding. `tokens` is at least 1.
+pub(crate) fn pool(hidden: &[f32], tokens: usize, dimension: usize, pooling: Pooling) -> Vec<f32> {
+    match pooling {
+        Pooling::Mean => mean(&hidden[..tokens * dimension], tokens, dimension),
+        Pooling::Cls => hidden[..dimension].to_vec(),
+        Pooling::LastToken => hidden[(tokens - 1) * dimension..tokens * dimension].to_vec(),
+    }
+}
+
+/// Scales a vector to length one. The zero vector stays what it is.
+pub(crate) fn normalize(vector: &mut [f32]) {
+    let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(SHORTEST_NORM);
+    for value in vector {
+        *value /= norm;
+    }
+}
+
+/// The sum over the text's own tokens (attention mask 1), divided by their number.
+fn mean(hidden: &[f32], tokens: usize, dimension: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; dimension];
+    for token in hidden.chunks_exact(dimension) {
+        for (total, value) in sum.iter_mut().zip(token) {
+            *total += value;
+        }
+    }
+    let count = tokens as f32;
+    for total in &mut sum {
+        *total /= count;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Three tokens of two numbers, then padding that must not count.
+    const HIDDEN: [f32; 8] = [1.0, 2.0, 3.0, 4.0, 8.0, 9.0, f32::NAN, f32::NAN];
+
+    #[test]
+    fn padding_counts_in_no_pooling() {
+        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::Mean), [4.0, 5.0]);
+        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::Cls), [1.0, 2.0]);
+        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::LastToken), [8.0, 9.0]);
+    }
+
+    #[test]
+    fn the_zero_vector_stays_zero() {
+        let mut vector = [0.0; 4];
+        normalize(&mut vector);
+        assert_eq!(vector, [0.0; 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_normalized_vector_has_length_one_and_its_direction(
+            vector in prop::collection::vec(-100f32..100.0, 1..64).prop_filter("not zero", |v| v.iter().any(|x| x.abs() > 0.01))
+        ) {
+            let mut unit = vector.clone();
+            normalize(&mut unit);
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+            prop_assert!((dot(&unit, &unit) - 1.0).abs() < 1e-5);
+            prop_assert!((dot(&unit, &vector) - dot(&vector, &vector).sqrt()).abs() < 1e-2);
+        }
+    }
+}

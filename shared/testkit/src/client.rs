@@ -1,0 +1,262 @@
+//! A user of the API.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{Stack, unique};
+
+/// One HTTP answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body as it came.
+    pub bytes: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; `null` if there is none.
+    ///
+    /// # Panics
+    /// When the body is something else.
+    pub fn json(&self) -> Value {
+        if self.bytes.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    /// The body as JSON, if the status is this one.
+    ///
+    /// # Panics
+    /// When the status is another.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.bytes));
+        self.json()
+    }
+}
+
+/// A file to upload.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The name it gets, with `/` between folders.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its type.
+    pub content_type: String,
+}
+
+impl Upload {
+    /// A plain text file.
+    pub fn text(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), bytes: Bytes::from(text.into()), content_type: "text/plain".to_owned() }
+    }
+}
+
+/// A registered user with a valid access token.
+#[derive(Debug, Clone)]
+pub struct TestUser {
+    stack: Stack,
+    http: reqwest::Client,
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// The bearer token that requests carry; empty for nobody.
+    pub access_token: String,
+    /// The token that gets a new pair.
+    pub refresh_token: String,
+}
+
+impl TestUser {
+    /// Somebody who is not signed in.
+    pub fn anonymous(stack: &Stack) -> Self {
+        Self {
+            stack: stack.clone(),
+            http: reqwest::Client::new(),
+            username: String::new(),
+            password: String::new(),
+            access_token: String::new(),
+            refresh_token: String::new(),
+        }
+    }
+
+    /// Registers a user that no other test has and signs in.
+    pub async fn register(stack: &Stack) -> Self {
+        let mut user = Self::anonymous(stack);
+        user.username = unique("user").replace('-', "_");
+        user.password = unique("correct horse battery");
+        let body = json!({
+            "username": user.username,
+            "email": format!("{}@example.org", user.username),
+            "password": user.password,
+        });
+        user.post("/api/auth/register", &body).await.expect(201);
+        let body = json!({ "username": user.username, "password": user.password });
+        let tokens = user.post("/api/auth/login", &body).await.expect(200);
+        user.access_token = text(&tokens["access_token"]);
+        user.refresh_token = text(&tokens["refresh_token"]);
+        user
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.stack.api_url));
+        if !self.access_token.is_empty() {
+            request = request.bearer_auth(&self.access_token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.expect("the API answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.expect("the answer can be read");
+        Answer { status, headers, bytes }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Creates a collection and waits until it is set up; returns its id.
+    pub async fn create_collection(&self) -> String {
+        let body = json!({ "name": unique("collection"), "quantization": "float32" });
+        let collection = self.post("/api/v2/collections", &body).await.expect(201);
+        self.wait_for_operation(&text(&collection["initial_operation_id"])).await;
+        text(&collection["id"])
+    }
+
+    /// Announces one file and returns what the API says to do with it.
+    pub async fn announce(&self, collection: &str, file: &Upload) -> Value {
+        let body = json!({ "files": [{
+            "name": file.name, "size": file.bytes.len(), "content_type": file.content_type,
+        }] });
+        let answer = self.post(&format!("/api/v2/collections/{collection}/uploads"), &body).await.expect(201);
+        answer["uploads"][0].clone()
+    }
+
+    /// Puts bytes where an announcement said, with the headers it asked for.
+    pub async fn put(&self, announced: &Value, bytes: Bytes) -> StatusCode {
+        let mut request = self.http.put(text(&announced["url"])).body(bytes);
+        let headers = announced["headers"].as_object().expect("headers is an object");
+        for (name, value) in headers {
+            // The client library writes these two itself.
+            if !["host", "content-length"].contains(&name.to_lowercase().as_str()) {
+                request = request.header(name, text(value));
+            }
+        }
+        request.send().await.expect("the bucket answers").status()
+    }
+
+    /// Uploads files and waits until all their documents have ended; returns their rows by name.
+    pub async fn upload(&self, collection: &str, files: &[Upload]) -> Vec<Value> {
+        for file in files {
+            let announced = self.announce(collection, file).await;
+            let status = self.put(&announced, file.bytes.clone()).await;
+            assert!(status.is_success(), "the bucket refused {}: {status}", file.name);
+        }
+        let mut rows = Vec::new();
+        for file in files {
+            rows.push(self.wait_for_document(collection, &file.name).await);
+        }
+        rows
+    }
+
+    /// Waits until the collection has ended with the file of this path; returns the document.
+    ///
+    /// # Panics
+    /// When that takes longer than two minutes.
+    pub async fn wait_for_document(&self, collection: &str, file_path: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let path = format!("/api/v2/collections/{collection}/documents?per_page=100");
+            let documents = self.get(&path).await.expect(200);
+            let rows = documents["documents"].as_array().cloned().unwrap_or_default();
+            let row = rows.into_iter().find(|row| row["file_path"] == file_path);
+            if let Some(row) = row
+                && !["pending", "processing"].contains(&text(&row["status"]).as_str())
+            {
+                return row;
+            }
+            assert!(Instant::now() < deadline, "{file_path} has not ended after two minutes: {documents}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Asks for a resource until it is as wanted; returns it.
+    ///
+    /// # Panics
+    /// When that takes longer than two minutes.
+    pub async fn wait_until(&self, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let resource = self.get(path).await.expect(200);
+            if is_wanted(&resource) {
+                return resource;
+            }
+            assert!(Instant::now() < deadline, "{path} is not as wanted after two minutes: {resource}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until no operation of the collection is waiting or running.
+    ///
+    /// # Panics
+    /// When that takes longer than two minutes.
+    pub async fn wait_until_idle(&self, collection: &str) {
+        self.wait_until("/api/v2/operations?status=pending,processing&per_page=100", |listed| {
+            let operations = listed["operations"].as_array().cloned().unwrap_or_default();
+            operations.iter().all(|operation| operation["collection_id"] != collection)
+        })
+        .await;
+    }
+
+    /// Waits until an operation has ended; returns it.
+    ///
+    /// # Panics
+    /// When that takes longer than three minutes.
+    pub async fn wait_for_operation(&self, id: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(180);
+        loop {
+            let operation = self.get(&format!("/api/v2/operations/{id}?wait_seconds=10")).await.expect(200);
+            if ["completed", "failed", "cancelled"].contains(&text(&operation["status"]).as_str()) {
+                return operation;
+            }
+            assert!(Instant::now() < deadline, "operation {id} has not ended after three minutes: {operation}");
+        }
+    }
+
+    /// Searches one collection by meaning; returns the results.
+    pub async fn search(&self, collection: &str, query: &str) -> Vec<Value> {
+        let body = json!({ "collection_uuids": [collection], "query": query, "k": 5 });
+        let answer = self.post("/api/v2/search", &body).await.expect(200);
+        answer["results"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// The text of a JSON string.
+///
+/// # Panics
+/// When it is none.
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+}

@@ -1,0 +1,57 @@
+//! Where the stack under test listens.
+
+/// The endpoints that `scripts/stack env` prints.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// The HTTP API.
+    pub api_url: String,
+    /// PostgreSQL.
+    pub database_url: String,
+    /// Qdrant's gRPC endpoint.
+    pub qdrant_url: String,
+    /// The staging bucket's name.
+    pub staging_bucket: String,
+    /// A bucket that the scan function may read.
+    pub source_bucket: String,
+    /// A folder that directory sources may read.
+    pub directory_root: String,
+    /// The scan function's queue.
+    pub scan_queue_url: String,
+    /// The chunk function's queue.
+    pub chunk_queue_url: String,
+    /// The embed function's queue.
+    pub embed_queue_url: String,
+}
+
+impl Stack {
+    /// Reads the endpoints from the environment.
+    ///
+    /// # Panics
+    /// When one is missing, saying how to start the stack.
+    pub fn from_env() -> Self {
+        Self {
+            api_url: variable("API_URL"),
+            database_url: variable("DATABASE_URL"),
+            qdrant_url: variable("QDRANT_URL"),
+            staging_bucket: variable("STAGING_BUCKET"),
+            source_bucket: variable("SOURCE_BUCKET"),
+            directory_root: variable("DIRECTORY_ROOT"),
+            scan_queue_url: variable("SCAN_QUEUE_URL"),
+            chunk_queue_url: variable("CHUNK_QUEUE_URL"),
+            embed_queue_url: variable("EMBED_QUEUE_URL"),
+        }
+    }
+}
+
+/// A name no other test uses, e.g. `reader-3f9c2a1b`.
+pub fn unique(prefix: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("{prefix}-{}", &id[..8])
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests find the stack through the variables that scripts/stack env prints")]
+fn variable(name: &str) -> String {
+    let value = std::env::var(name).unwrap_or_default();
+    assert!(!value.is_empty(), "{name} is not set: run scripts/test, or scripts/stack up and eval \"$(scripts/stack env)\"");
+    value
+}

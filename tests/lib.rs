@@ -1,0 +1,15 @@
+//! User journeys over the running stack, one module each.
+//!
+//! `scripts/test` starts the stack and runs them. Each makes its own users and collections, so
+//! they run side by side and leave nothing that another would trip over.
+
+#![cfg(test)]
+
+mod accounts;
+mod bad_input;
+mod collection_deletion;
+mod event_payloads;
+mod first_light;
+mod redelivery;
+mod sources;
+mod uploads;

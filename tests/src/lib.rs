@@ -1,1 +1,0 @@
-//! User journeys over the running stack, one module each.
