@@ -65,5 +65,5 @@ async fn drained(queues: &queue::Queues, stage: queue::Stage) {
 
 fn queue_urls() -> queue::QueueUrls {
     let stack = Stack::from_env();
-    queue::QueueUrls { scan: Some(stack.scan_queue_url), chunk: Some(stack.chunk_queue_url), embed: Some(stack.embed_queue_url) }
+    queue::QueueUrls { scan: Some(stack.scan_queue_url), chunk: Some(stack.chunk_queue_url), embed: Some(stack.embed_queue_url), ..queue::QueueUrls::default() }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import os
 import shlex
 import sys
 import time
@@ -40,7 +41,7 @@ environment:
   STACK_DIRECTORY_ROOTS        what directory sources may read (.local/sources)
   STACK_LOG_LEVEL (info)       of the functions
   CARGO_TARGET_DIR             cargo's build folder (target)
-Two checkouts run side by side when one of them is given other ports.
+`up` remembers them until `down --purge`. Two checkouts run side by side when one is given other ports.
 """
 
 PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator}
@@ -63,6 +64,9 @@ def main() -> int:
     logs_parser = commands.add_parser("logs")
     logs_parser.add_argument("part", nargs="?", default="functions", choices=[*PARTS, "functions"])
     arguments = parser.parse_args()
+    # The caller's AWS profile is for the real AWS; nothing here may take it up.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
     try:
         stack = settings.load()
         if arguments.command == "up":
@@ -84,6 +88,16 @@ def main() -> int:
     except StackError as error:
         print(f"scripts/stack: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        # What the emulator refuses is a message too; anything else is a mistake in these scripts.
+        if not type(error).__module__.startswith("botocore"):
+            raise
+        print(f"scripts/stack: {error}; see .local/logs/emulator.log", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader, head or grep -q, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("scripts/stack: interrupted; run it again to go on", file=sys.stderr)
         return 130
@@ -92,6 +106,8 @@ def main() -> int:
 
 def up(stack: Settings) -> None:
     """Every step does only what is missing, so a run after an interruption goes on where it stopped."""
+    _require_free_ports(stack)
+    settings.remember(stack)
     Path(stack.directory_roots.split(":")[0]).mkdir(parents=True, exist_ok=True)
     with _step("model folder"):
         build.models()
@@ -127,6 +143,7 @@ def down(purge: bool) -> None:
     if purge:
         for part in PARTS.values():
             part.purge()
+        settings.REMEMBERED.unlink(missing_ok=True)
         print("dropped the data under .local/")
 
 
@@ -175,6 +192,7 @@ def environment(stack: Settings) -> dict[str, str]:
         "CHUNK_DEAD_LETTER_QUEUE_URL": outputs["ChunkDeadLetterQueueUrl"],
         "EMBED_DEAD_LETTER_QUEUE_URL": outputs["EmbedDeadLetterQueueUrl"],
         "DIRECTORY_ROOTS": stack.directory_roots,
+        "DIRECTORY_ROOT": stack.directory_roots.split(":")[0],
         "MODELS_DIR": str(build.MODELS),
         "ORT_DYLIB_PATH": str(build.onnxruntime()),
     }
@@ -205,6 +223,18 @@ def logs(stack: Settings, part: str) -> None:
             print(line)
     else:
         print(processes.log_tail(part, 200))
+
+
+def _require_free_ports(stack: Settings) -> None:
+    """Refuses before anything is built or started."""
+    wanted = [("emulator", stack.emulator_port, "STACK_EMULATOR_PORT")]
+    if not stack.external_database_url:
+        wanted.append(("postgres", stack.postgres_port, "STACK_POSTGRES_PORT"))
+    if not stack.external_qdrant_url:
+        wanted.append(("qdrant", stack.qdrant_port, "STACK_QDRANT_PORT"))
+    for part, port, variable in wanted:
+        if processes.running(part) is None:
+            processes.require_free(part, port, variable)
 
 
 def _await_api(url: str) -> None:

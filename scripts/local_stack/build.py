@@ -41,7 +41,7 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
     patterns = MODEL_FILES.get(function, [])
     for source in sorted({file for pattern in patterns for file in MODELS.glob(f"*/{pattern}")}):
         wanted[Path("models") / source.relative_to(MODELS)] = source
-    if patterns == ["*"]:
+    if uses_onnxruntime(function):
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():
         if not source.exists():
@@ -51,6 +51,11 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
         if stale.relative_to(package) not in wanted:
             stale.unlink()
     return package
+
+
+def uses_onnxruntime(function: str) -> bool:
+    """Whether a function embeds texts itself."""
+    return "*" in MODEL_FILES.get(function, [])
 
 
 def onnxruntime() -> Path:

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from local_stack import emulator
+from local_stack import emulator, postgres, processes
 from local_stack.build import FUNCTIONS
 from local_stack.settings import LOCAL, ROOT, Settings, StackError, load_secrets
 
 DIGEST_TAG = "deployed-digest"
+UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+# After a roll-back the stack works as before the update that failed.
+USABLE = (*UP_TO_DATE, "UPDATE_ROLLBACK_COMPLETE")
 ARCHIVES = LOCAL / "archives"
-FINISHED = re.compile(r"_(COMPLETE|FAILED)$")
 _CODE_URI = re.compile(r"^(?P<head>\s+CodeUri:\s+)target/lambda/(?P<function>\w+)/\s*$", re.MULTILINE)
 
 
 def up(settings: Settings, packages: dict[str, Path]) -> str:
     """Creates or updates the stack; says which of "created", "updated", "unchanged" it was."""
+    from botocore.exceptions import ClientError
+
     archives = {function: _archive(function, packages[function]) for function in FUNCTIONS}
     template = _localise(settings, (ROOT / "template.yaml").read_text(), archives)
     parameters = _parameters(settings)
     digest = hashlib.sha256("\n".join([template, *parameters, *parameters.values()]).encode()).hexdigest()
 
-    cloudformation = emulator.client(settings, "cloudformation")
-    before = find(settings)
-    if before is not None and _is_settled(before) and _tags(before).get(DIGEST_TAG) == digest:
+    before = _updatable(settings)
+    if before is not None and before["StackStatus"] in UP_TO_DATE and _tags(before).get(DIGEST_TAG) == digest:
         return "unchanged"
-    if before is not None and before["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"):
-        cloudformation.delete_stack(StackName=settings.name)
-        cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=settings.name, WaiterConfig={"Delay": 1})
-        before = None
 
     _upload(settings, archives)
     request = {
@@ -43,12 +42,20 @@ def up(settings: Settings, packages: dict[str, Path]) -> str:
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Tags": [{"Key": DIGEST_TAG, "Value": digest}],
     }
+    cloudformation = emulator.client(settings, "cloudformation")
     if before is None:
         cloudformation.create_stack(**request)
         _await(settings, "CREATE_COMPLETE")
     else:
-        cloudformation.update_stack(**request)
+        try:
+            cloudformation.update_stack(**request)
+        except ClientError as error:
+            # After a roll-back to what is wanted now, only the tag differs.
+            if "No updates are to be performed" in str(error):
+                return "unchanged"
+            raise
         _await(settings, "UPDATE_COMPLETE")
+    _tidy(settings, archives)
     return "created" if before is None else "updated"
 
 
@@ -69,9 +76,28 @@ def find(settings: Settings) -> dict[str, Any] | None:
 def outputs(settings: Settings) -> dict[str, str]:
     """The stack's outputs by name."""
     stack = find(settings)
-    if stack is None or not _is_settled(stack):
+    if stack is None or stack["StackStatus"] not in USABLE:
         raise StackError("the stack is not deployed; run scripts/stack up")
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _updatable(settings: Settings) -> dict[str, Any] | None:
+    """The stack in a state that can be updated: what an earlier deployment left unfinished is finished."""
+    cloudformation = emulator.client(settings, "cloudformation")
+    stack = find(settings)
+    if stack is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        stack = _await_end(settings)
+    if stack is not None and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+        # What could not go back is left as it is; the update that follows sets it anyway.
+        failed = re.search(r"\[([^\]]*)\]", stack.get("StackStatusReason", ""))
+        skip = re.split(r",\s*", failed[1]) if failed else []
+        cloudformation.continue_update_rollback(StackName=settings.name, ResourcesToSkip=skip)
+        processes.wait_until(lambda: (find(settings) or {}).get("StackStatus") != "UPDATE_ROLLBACK_FAILED", 30)
+        stack = _await_end(settings)
+    if stack is not None and stack["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"):
+        cloudformation.delete_stack(StackName=settings.name)
+        stack = _await_end(settings)
+    return stack
 
 
 def _localise(settings: Settings, template: str, archives: dict[str, Path]) -> str:
@@ -94,7 +120,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "JwtSecret": load_secrets()["jwt_secret"],
         "SourceBucket": settings.source_bucket,
         "DirectoryRoots": settings.directory_roots,
-        "SchemaVersion": schema_version(),
+        "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         "LogLevel": settings.log_level,
     }
 
@@ -133,7 +159,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _upload(settings: Settings, archives: dict[str, Path]) -> None:
-    """Puts archives that the deploy bucket lacks there, and removes those no longer deployed."""
+    """Puts archives that the deploy bucket lacks there."""
     s3 = emulator.client(settings, "s3")
     for bucket in (settings.deploy_bucket, settings.source_bucket):
         s3.create_bucket(Bucket=bucket)
@@ -143,25 +169,34 @@ def _upload(settings: Settings, archives: dict[str, Path]) -> None:
     for name in sorted(wanted.keys() - present):
         with wanted[name].open("rb") as body:
             s3.put_object(Bucket=settings.deploy_bucket, Key=name, Body=body)
-    for name in sorted(present - wanted.keys()):
-        s3.delete_object(Bucket=settings.deploy_bucket, Key=name)
+
+
+def _tidy(settings: Settings, archives: dict[str, Path]) -> None:
+    """Removes archives that are no longer deployed; until now a roll-back might have wanted them."""
+    s3 = emulator.client(settings, "s3")
+    wanted = {archive.name for archive in archives.values()}
+    for entry in s3.list_objects_v2(Bucket=settings.deploy_bucket).get("Contents", []):
+        if entry["Key"] not in wanted:
+            s3.delete_object(Bucket=settings.deploy_bucket, Key=entry["Key"])
 
 
 def _await(settings: Settings, wanted: str) -> None:
     """Waits for the end of the deployment; a failure is told by the first resource that failed."""
-    import time
-
-    deadline = time.monotonic() + 600
-    while True:
-        stack = find(settings)
-        status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-        if FINISHED.search(status):
-            break
-        if time.monotonic() > deadline:
-            raise StackError(f"the deployment is still {status} after 600 s")
-        time.sleep(0.2)
+    stack = _await_end(settings)
+    status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
     if status != wanted:
         raise StackError(f"the deployment ended {status}: {_first_failure(settings)}")
+
+
+def _await_end(settings: Settings) -> dict[str, Any] | None:
+    """The stack once nothing is in progress any more."""
+    deadline = time.monotonic() + 600
+    while (stack := find(settings)) is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the deployment is still {stack['StackStatus']} after 600 s; scripts/stack down --purge starts over")
+        time.sleep(0.2)
+    return stack
 
 
 def _first_failure(settings: Settings) -> str:
@@ -173,10 +208,6 @@ def _first_failure(settings: Settings) -> str:
     ]
     # Newest first, and what failed first explains the rest.
     return reasons[-1] if reasons else "no resource says why; see .local/logs/emulator.log"
-
-
-def _is_settled(stack: dict[str, Any]) -> bool:
-    return stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def _tags(stack: dict[str, Any]) -> dict[str, str]:

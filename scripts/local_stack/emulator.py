@@ -23,6 +23,8 @@ def up(settings: Settings) -> None:
         # Functions of an emulator that was killed go before a new one starts.
         down()
         processes.require_free(PART, settings.emulator_port, "STACK_EMULATOR_PORT")
+        # Packages that an earlier emulator unpacked; a new one unpacks its own.
+        shutil.rmtree(STATE / "tmp", ignore_errors=True)
         for folder in ("state", "s3", "tmp"):
             (STATE / folder).mkdir(parents=True, exist_ok=True)
         server = ROOT / "scripts" / "local_stack" / "emulator_server.py"
@@ -43,6 +45,9 @@ def client(settings: Settings, service: str) -> Any:
     """A boto3 client of the emulator's account owner."""
     import boto3
     from botocore.config import Config
+
+    if processes.running(PART) is None:
+        raise StackError("the emulator is not running; run scripts/stack up")
 
     return boto3.client(
         service, endpoint_url=settings.endpoint, region_name=REGION,

@@ -25,6 +25,7 @@ def up(settings: Settings) -> None:
         processes.require_free(PART, settings.postgres_port, "STACK_POSTGRES_PORT")
         if not (DATA / "PG_VERSION").exists():
             _initialise()
+        _clear_stale_lock()
         processes.start(PART, _command(settings), _environment(), user=_user())
     processes.await_ready(PART, lambda: _answers(settings), 60)
     _ensure_database(settings)
@@ -37,6 +38,13 @@ def down() -> bool:
 
 def purge() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
+
+
+def generation(settings: Settings) -> str:
+    """Differs for every cluster made here, so that a new one is migrated although no migration is new."""
+    if settings.external_database_url:
+        return ""
+    return f"-{(DATA / 'PG_VERSION').stat().st_mtime_ns}"
 
 
 def binary(name: str) -> Path:
@@ -70,6 +78,19 @@ def _initialise() -> None:
         raise StackError(f"initdb failed: {error.stderr.strip()}") from error
     finally:
         password.unlink()
+
+
+def _clear_stale_lock() -> None:
+    """Removes the lock file of a killed server that the system has not reaped yet, once its backends ended.
+
+    PostgreSQL takes a process number that still exists for a running server.
+    """
+    lock = DATA / "postmaster.pid"
+    if not lock.exists() or processes.alive(int(lock.read_text().split()[0])):
+        return
+    if not processes.wait_until(lambda: not processes.working_in(DATA), 30):
+        raise StackError(f"backends of a killed PostgreSQL still run in {DATA}: {processes.working_in(DATA)}")
+    lock.unlink(missing_ok=True)
 
 
 def _command(settings: Settings) -> list[str]:

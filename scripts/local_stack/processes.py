@@ -126,15 +126,39 @@ def accepts(port: int) -> bool:
 
 
 def require_free(part: str, port: int, variable: str) -> None:
-    """Refuses a port that another program holds: parts are never shared by accident."""
+    """Refuses a port that another program holds: parts are never shared by accident.
+
+    Waits a moment first: the threads of a killed process let go of its port one after the other.
+    """
+    if not wait_until(lambda: _can_bind(port), 2):
+        raise StackError(f"port {port} for {part} is taken by another program; stop it or set {variable}")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    return _start_ticks(pid) is not None
+
+
+def working_in(folder: Path) -> list[int]:
+    """Living processes whose working directory is `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder and alive(int(entry.name)):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _can_bind(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise StackError(
-                f"port {port} for {part} is taken by another program; stop it or set {variable}"
-            ) from error
+        except OSError:
+            return False
+    return True
 
 
 def _recorded(part: str) -> Process | None:

@@ -19,6 +19,10 @@ PREPARED = ROOT / ".sqlx"
 CRATE = ROOT / "shared" / "db"
 MIGRATIONS = ROOT / "migrations"
 DATABASE = "semantik_prepare"
+# scripts/check's own command: what it compiles for the check need not compile again.
+CHECKING = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]
+# The rest of the workspace may be in pieces while queries change.
+WRITING = ["check", "--quiet", "--package", "db", "--all-targets"]
 # Digest of everything that the last successful check looked at.
 CHECKED = LOCAL / "queries-checked"
 
@@ -36,7 +40,7 @@ def main() -> int:
         if arguments.check and CHECKED.exists() and CHECKED.read_text() == _inputs_digest():
             return 0
         with tempfile.TemporaryDirectory() as fresh:
-            _prepare(stack, Path(fresh))
+            _prepare(stack, Path(fresh), CHECKING if arguments.check else WRITING)
             differing = _differences(Path(fresh))
             if arguments.check and differing:
                 raise StackError(
@@ -52,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _prepare(stack: Settings, output: Path) -> None:
+def _prepare(stack: Settings, output: Path, cargo_arguments: list[str]) -> None:
     """Has sqlx's macros describe every query while they compile."""
     started = processes.running(postgres.PART) is None and not stack.external_database_url
     if not stack.external_database_url:
@@ -66,14 +70,14 @@ def _prepare(stack: Settings, output: Path) -> None:
         # Cargo must see the crate as changed, or nothing is compiled and nothing is described.
         (CRATE / "src" / "lib.rs").touch()
         described = subprocess.run(
-            ["cargo", "check", "--quiet", "--package", "db", "--all-targets"], cwd=ROOT,
+            ["cargo", *cargo_arguments], cwd=ROOT,
             env=os.environ | {
                 "SQLX_OFFLINE": "false", "SQLX_OFFLINE_DIR": str(output),
                 "DATABASE_URL": f"{server}/{DATABASE}",
             },
         )
         if described.returncode != 0:
-            raise StackError("shared/db does not compile against its own migrations")
+            raise StackError("the queries do not compile against the migrations")
         _psql(stack.database_url, "-c", f"DROP DATABASE {DATABASE} WITH (FORCE)")
     finally:
         if started:

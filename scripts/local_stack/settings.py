@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 VENV = ROOT / ".venv"
+REMEMBERED = LOCAL / "stack.json"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
@@ -59,24 +61,37 @@ class Settings:
 
 
 def load() -> Settings:
-    """Reads the environment; `scripts/stack --help` lists the variables."""
+    """Reads the environment, then what the last `up` ran with; `scripts/stack --help` lists the variables."""
+    remembered = json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
+
+    def text(variable: str, field: str, default: str) -> str:
+        return os.environ.get(variable, remembered.get(field, default))
+
+    def port(variable: str, field: str, default: int) -> int:
+        value = str(os.environ.get(variable, remembered.get(field, default)))
+        if not value.isdecimal() or not 1024 <= int(value) <= 65535:
+            raise StackError(f"{variable} is {value!r}; give a port from 1024 to 65535")
+        return int(value)
+
+    name = text("STACK_NAME", "name", "semantik")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name):
+        raise StackError(f"STACK_NAME is {name!r}; give at most 20 of a-z, 0-9 and -, starting with a letter")
     return Settings(
-        name=os.environ.get("STACK_NAME", "semantik"),
-        postgres_port=_port("STACK_POSTGRES_PORT", 55432),
-        qdrant_port=_port("STACK_QDRANT_PORT", 6334),
-        emulator_port=_port("STACK_EMULATOR_PORT", 4566),
-        external_database_url=os.environ.get("STACK_DATABASE_URL", ""),
-        external_qdrant_url=os.environ.get("STACK_QDRANT_URL", ""),
-        directory_roots=os.environ.get("STACK_DIRECTORY_ROOTS", str(LOCAL / "sources")),
-        log_level=os.environ.get("STACK_LOG_LEVEL", "info"),
+        name=name,
+        postgres_port=port("STACK_POSTGRES_PORT", "postgres_port", 55432),
+        qdrant_port=port("STACK_QDRANT_PORT", "qdrant_port", 6334),
+        emulator_port=port("STACK_EMULATOR_PORT", "emulator_port", 4566),
+        external_database_url=text("STACK_DATABASE_URL", "external_database_url", ""),
+        external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
+        directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
+        log_level=text("STACK_LOG_LEVEL", "log_level", "info"),
     )
 
 
-def _port(variable: str, default: int) -> int:
-    text = os.environ.get(variable, str(default))
-    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
-        raise StackError(f"{variable} is {text!r}; give a port from 1024 to 65535")
-    return int(text)
+def remember(stack: Settings) -> None:
+    """Makes later commands find the stack without the variables that `up` had."""
+    REMEMBERED.touch(mode=0o600)
+    REMEMBERED.write_text(json.dumps(asdict(stack), indent=2) + "\n")
 
 
 def load_secrets() -> dict[str, str]:

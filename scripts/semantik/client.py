@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from semantik.account import Account
-from semantik.errors import ApiError, CommandError
+from semantik.errors import ApiError
 from semantik.transport import Http, Response
 
 # What one call may announce, and the largest page.
@@ -48,8 +48,19 @@ class Client:
         collections = self._pages("/api/v2/collections", "collections", include_public="false")
         return next((entry for entry in collections if entry["name"] == name), None)
 
-    def create_collection(self, name: str, **settings: Any) -> dict[str, Any]:
-        return self._json("POST", "/api/v2/collections", {"name": name, **settings})
+    def ensure_collection(self, name: str, **settings: Any) -> tuple[dict[str, Any], bool]:
+        """The caller's collection of that name, made now if there was none; the flag says which."""
+        found = self.find_collection(name)
+        if found is not None:
+            return found, False
+        try:
+            return self._json("POST", "/api/v2/collections", {"name": name, **settings}), True
+        except ApiError as error:
+            # The answer to a first try was lost, and this was the second.
+            made = self.find_collection(name) if error.status == 409 else None
+            if made is None:
+                raise
+            return made, True
 
     def delete_collection(self, collection_id: str) -> None:
         self._json("DELETE", f"/api/v2/collections/{collection_id}")
@@ -146,11 +157,3 @@ class Client:
         if not 200 <= response.status < 300:
             raise ApiError(f"{method} {path.partition('?')[0]}", response.status, response.body)
         return response
-
-
-def connect(environment: dict[str, str], http: Http, account: Account) -> Client:
-    """A client of the stack that `scripts/stack env` describes."""
-    url = environment.get("API_URL")
-    if not url:
-        raise CommandError("API_URL is not set; scripts/stack env prints it")
-    return Client(http, url, account)

@@ -29,7 +29,7 @@ DROPPED = (
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "CHANGELOG.md",
-    "docker-compose.yml",
+    "infra/docker-compose.yml",
     "template.yaml",
 )
 
@@ -43,7 +43,11 @@ class Question:
 
 
 QUESTIONS = (
-    Question("may a contributor sue me over his inventions?", "LICENSE-APACHE"),
+    Question("must I pay contributors if they hold a patent on what they gave?", "LICENSE-APACHE"),
+    Question("how are passwords hashed?", "shared/auth/src/password.rs"),
+    Question("which user owns the PostgreSQL process when an administrator starts it?", "scripts/local_stack/postgres.py"),
+    Question("which tags of a web page are ignored when only its words matter?", "shared/extraction/src/html.rs"),
+    Question("how do I run a vector database and PostgreSQL with Docker?", "infra/docker-compose.yml"),
 )
 
 
@@ -61,9 +65,8 @@ def main() -> bool:
     client = Client(http, api_url, account)
     heading("user and collection")
     print(f"  {'registered' if account.registered else 'logged in as'} {account.username}")
-    collection = client.find_collection(COLLECTION)
-    print(f"  {'made' if collection is None else 'found'} the collection {COLLECTION!r}")
-    collection = collection or client.create_collection(COLLECTION, description="scripts/demo made it")
+    collection, made = client.ensure_collection(COLLECTION, description="scripts/demo made it")
+    print(f"  {'made' if made else 'found'} the collection {COLLECTION!r}")
 
     heading("indexing")
     began = time.monotonic()

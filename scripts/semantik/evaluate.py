@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -39,18 +40,27 @@ def main() -> bool:
     account = Account(http, variable("API_URL"), LOCAL / "evaluate.json", "evaluate")
     account.sign_in()
     client = Client(http, variable("API_URL"), account)
-    collection = client.create_collection(f"evaluate {arguments.folder.name} {time.strftime('%Y-%m-%d %H.%M.%S')}")
+    name = f"evaluate {arguments.folder.resolve().name} {time.strftime('%Y-%m-%d %H.%M.%S')} {secrets.token_hex(2)}"
+    collection, _ = client.ensure_collection(name)
     try:
         result, sound = evaluate(client, collection, judged)
     finally:
-        if arguments.keep:
-            print(f"  kept the collection {collection['id']}")
-        else:
-            client.delete_collection(collection["id"])
-            print("  the collection is being deleted")
+        clean_up(client, collection["id"], arguments.keep)
     result["seconds"] = round(time.time() - arguments.started, 1)
     last_line(result)
     return sound
+
+
+def clean_up(client: Client, collection_id: str, keep: bool) -> None:
+    if keep:
+        print(f"  kept the collection {collection_id}")
+        return
+    try:
+        client.delete_collection(collection_id)
+        print("  the collection is being deleted")
+    except CommandError as error:
+        # Said, not raised: whatever ended the evaluation matters more.
+        print(f"  the collection {collection_id} is left behind: {error}")
 
 
 def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tuple[dict[str, Any], bool]:
@@ -117,7 +127,7 @@ def account_for(client: Client, collection_id: str, judged: Corpus, outcome: Out
         print(f"  skipped {indexing.name_of(document)}: {document['error_message']}")
     counted = client.collection(collection_id)
     there = {
-        "document_count": len(outcome.having("completed")),
+        "document_count": len(outcome.documents),
         "vector_count": outcome.chunks,
     }
     for field, count in there.items():

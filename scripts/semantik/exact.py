@@ -31,20 +31,28 @@ class Chunk:
 
 def staged_chunks(s3: Any, bucket: str, collection_id: str) -> list[Chunk]:
     """All chunks of a collection: of each document those of its newest generation."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"chunks/{collection_id}/")
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    chunks = []
+    for document_id, key in newest(keys):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8")
+        # Not splitlines(): a text may hold characters that it takes for line ends.
+        chunks += [Chunk(document_id, json.loads(line)["text"]) for line in body.split("\n") if line]
+    return chunks
+
+
+def newest(keys: Sequence[str]) -> list[tuple[str, str]]:
+    """(document, key) of each document's newest generation, in the order of documents and batches."""
     # chunks/{collection}/{document}/{generation}/{batch}.jsonl
     generations: dict[str, dict[int, list[str]]] = {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"chunks/{collection_id}/")
-    for page in pages:
-        for entry in page.get("Contents", []):
-            _, _, document_id, generation, _ = entry["Key"].split("/")
-            generations.setdefault(document_id, {}).setdefault(int(generation), []).append(entry["Key"])
-    chunks = []
-    for document_id, by_generation in sorted(generations.items()):
-        for key in sorted(by_generation[max(by_generation)]):
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8")
-            # Not splitlines(): a text may hold characters that it takes for line ends.
-            chunks += [Chunk(document_id, json.loads(line)["text"]) for line in body.split("\n") if line]
-    return chunks
+    for key in sorted(keys):
+        _, _, document_id, generation, _ = key.split("/")
+        generations.setdefault(document_id, {}).setdefault(int(generation), []).append(key)
+    return [
+        (document_id, key)
+        for document_id, by_generation in generations.items()
+        for key in by_generation[max(by_generation)]
+    ]
 
 
 class Model:

@@ -1,4 +1,4 @@
-"""This repository as a corpus: its documents, migrations, templates and sources."""
+"""This repository as a corpus: its documents, configuration, migrations, scripts and shared crates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from semantik.client import File
 from semantik.errors import CommandError
 
-# What a reader would call text here, and what it is announced as.
 CONTENT_TYPES = {
     ".md": "text/markdown",
     ".rs": "text/x-rust",
@@ -19,28 +18,30 @@ CONTENT_TYPES = {
     ".py": "text/x-python",
     "": "text/plain",
 }
-# Documents first: where the limit cuts, it cuts sources.
-ORDER = [".md", "", ".sql", ".yaml", ".yml", ".toml", ".py", ".rs"]
-LARGEST_BYTES = 48 * 1024
-MOST_FILES = 120
-# Nobody asks what these say.
-LEFT_OUT = (".sqlx/", ".lock", "Cargo.toml", ".down.sql", ".gitignore", "/tests.rs")
+# As git's pathspecs, in which * also crosses folders.
+CHOSEN = (
+    "*.md", "LICENSE-*", "*.yaml", "*.yml", "clippy.toml", "deny.toml", "scripts/*",
+    "migrations/*.up.sql", "shared/*/src/*.rs", "functions/*/src/lib.rs",
+)
+# README.md quotes the demo's questions and the demo asks them: either would be every question's best
+# answer, word for word. Samples and tests speak about anything.
+LEFT_OUT = ("README.md", "scripts/demo", "scripts/semantik/*", "*/tests/*", "*/tests.rs", "*/samples/*")
+LARGEST_BYTES = 64 * 1024
 
 
 def files(root: Path) -> list[File]:
-    """Up to MOST_FILES text files that git knows or would add, with their path as their name."""
+    """The chosen text files that git knows or would add, with their path as their name."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--",
+         *CHOSEN, *(f":(exclude){path}" for path in LEFT_OUT)],
         cwd=root, capture_output=True, text=True,
     )
     if listing.returncode != 0:
         raise CommandError(f"git cannot list this checkout's files: {listing.stderr.strip()}")
-    chosen = [
-        path for path in map(Path, filter(None, listing.stdout.split("\0")))
-        if path.suffix in CONTENT_TYPES and not any(part in str(path) for part in LEFT_OUT)
-        and (root / path).is_file() and 0 < (root / path).stat().st_size <= LARGEST_BYTES
-    ]
-    chosen.sort(key=lambda path: (ORDER.index(path.suffix), str(path)))
+    paths = sorted(Path(path) for path in set(listing.stdout.split("\0")) if path)
     return [
-        File(str(path), (root / path).read_bytes(), CONTENT_TYPES[path.suffix]) for path in chosen[:MOST_FILES]
+        File(str(path), (root / path).read_bytes(), CONTENT_TYPES[path.suffix])
+        for path in paths
+        if path.suffix in CONTENT_TYPES and (root / path).is_file()
+        and 0 < (root / path).stat().st_size <= LARGEST_BYTES
     ]

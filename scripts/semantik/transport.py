@@ -42,31 +42,36 @@ class Http:
     ) -> Response:
         """Sends until an answer comes that waiting cannot better. `again=False` sends once."""
         retried = BROKEN if method in ("GET", "PUT", "DELETE") else AWAY
+        address = urlsplit(url)
         give_up = time.monotonic() + self._patience_seconds
         attempt = 0
         while True:
+            # Jitter, so that parallel uploads do not come back all at once.
+            pause = min(5.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)
             try:
-                response = self._send(method, urlsplit(url), headers, body)
-                problem = f"answered {response.status}"
-                if not again or response.status not in retried or time.monotonic() > give_up:
-                    return response
+                response = self._send(method, address, headers, body)
                 wanted = response.headers.get("retry-after", "")
-                pause = float(wanted) if wanted.isdecimal() else 0.0
+                pause = max(pause, float(wanted) if wanted.isdecimal() else 0)
+                if not again or response.status not in retried or time.monotonic() + pause > give_up:
+                    return response
+                problem = f"answered {response.status}"
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
-                if not again or time.monotonic() > give_up:
-                    address = urlsplit(url)
+                if not again or time.monotonic() + pause > give_up:
                     raise CommandError(
                         f"{method} {address.netloc}{address.path} failed: {problem}; is the stack up? "
                         "scripts/stack status says"
                     ) from error
-                pause = 0.0
             if attempt == 3:
-                self._notify(f"{method} {urlsplit(url).path} {problem}; still trying")
-            # Jitter, so that parallel uploads do not come back all at once.
-            pause = max(pause, min(5.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0))
+                self._notify(f"{method} {address.path} {problem}; still trying")
             time.sleep(pause)
             attempt += 1
+
+    def close(self) -> None:
+        """Closes the connections of the calling thread."""
+        for connection in self._kept().values():
+            connection.close()
+        self._kept().clear()
 
     def _send(self, method: str, url: SplitResult, headers: Mapping[str, str], body: bytes | None) -> Response:
         target = url.path or "/"

@@ -1,1 +1,33 @@
-//! HTTP: accounts, collections, sources, uploads, documents, operations.
+//! The HTTP API: accounts, collections, sources, uploads, documents and operations.
+//!
+//! *Triggered by* API Gateway, every route but search.
+//! *Reads* PostgreSQL, staged bytes in S3, the manifests of the models beside it.
+//! *Writes* PostgreSQL, then a message to ScanQueue; clients put their files into S3 themselves.
+//! *Safe to repeat because* each change is one transaction, and what must be unique is so in the
+//! database.
+//! *Retries when* never: the caller decides. A message that could not be sent is sent by sweep.
+
+mod audit;
+mod collections;
+mod config;
+mod content;
+mod dispatch;
+mod documents;
+mod health;
+mod openapi;
+mod operations;
+mod paging;
+mod router;
+mod sessions;
+mod sources;
+mod state;
+mod throttle;
+mod upload_name;
+mod uploads;
+mod users;
+mod validation;
+
+pub use config::Config;
+pub use openapi::openapi;
+pub use router::router;
+pub use state::State;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use qdrant_client::qdrant::{self as proto, PointsUpdateOperation};
 use qdrant_edge::{
-    CountRequest, CreateIndex, EdgeConfig, EdgeShard, FieldIndexOperations, Filter, PointId,
-    QueryRequest, Record as StoredPoint, ScoredPoint, ScrollRequest, UpdateOperation,
-    VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
+    CountRequest, CreateIndex, EdgeConfig, EdgeShard, FieldIndexOperations, Filter, PointId, QueryRequest,
+    Record as StoredPoint, ScoredPoint, ScrollRequest, UpdateOperation, VectorInternal, VectorStructInternal,
+    WithPayloadInterface, WithVector,
 };
 
 use crate::convert_config::{collection_config, engine_config};
@@ -45,10 +45,7 @@ pub struct Collection {
 
 impl Collection {
     /// Makes a new, empty collection in the folder `dir`.
-    pub fn create(
-        dir: PathBuf,
-        definition: proto::CreateCollection,
-    ) -> Result<Arc<Self>, LocalError> {
+    pub fn create(dir: PathBuf, definition: proto::CreateCollection) -> Result<Arc<Self>, LocalError> {
         let config = engine_config(&definition)?;
         let shard_dir = recovery::shard_dir(&dir);
         std::fs::create_dir_all(&shard_dir).map_err(LocalError::file("creating", &shard_dir))?;
@@ -60,10 +57,7 @@ impl Collection {
     }
 
     /// Opens a collection, bringing back what a killed process had not flushed.
-    pub fn open(
-        dir: PathBuf,
-        definition: proto::CreateCollection,
-    ) -> Result<Arc<Self>, LocalError> {
+    pub fn open(dir: PathBuf, definition: proto::CreateCollection) -> Result<Arc<Self>, LocalError> {
         let config = engine_config(&definition)?;
         let (shard, journal) = recovery::open(&dir)?;
         Ok(Self::start(dir, definition, config, shard, journal))
@@ -113,15 +107,13 @@ impl Collection {
     }
 
     /// Makes a payload index and returns the change's sequence number.
-    pub fn create_index(
-        &self,
-        request: proto::CreateFieldIndexCollection,
-    ) -> Result<u64, LocalError> {
+    pub fn create_index(&self, request: proto::CreateFieldIndexCollection) -> Result<u64, LocalError> {
         let field_name = json_path(&request.field_name)?;
         let schema = field_schema(&request)?;
-        let change = UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(
-            CreateIndex { field_name: field_name.clone(), field_schema: Some(schema.clone()) },
-        ));
+        let change = UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(CreateIndex {
+            field_name: field_name.clone(),
+            field_schema: Some(schema.clone()),
+        }));
         let mut journal = self.writer.lock();
         let sequence = self.write(&mut journal, &Record::CreateIndex(request), change)?;
         self.indexes.write().insert(field_name, schema);
@@ -129,10 +121,7 @@ impl Collection {
     }
 
     /// Removes a payload index, if there is one, and returns the change's sequence number.
-    pub fn delete_index(
-        &self,
-        request: proto::DeleteFieldIndexCollection,
-    ) -> Result<u64, LocalError> {
+    pub fn delete_index(&self, request: proto::DeleteFieldIndexCollection) -> Result<u64, LocalError> {
         let field_name = json_path(&request.field_name)?;
         let operation = FieldIndexOperations::DeleteIndex(field_name.clone());
         let change = UpdateOperation::FieldIndexOperation(operation);
@@ -153,10 +142,7 @@ impl Collection {
     }
 
     /// A page of points, and where the next one starts.
-    pub fn scroll(
-        &self,
-        request: ScrollRequest,
-    ) -> Result<(Vec<StoredPoint>, Option<PointId>), LocalError> {
+    pub fn scroll(&self, request: ScrollRequest) -> Result<(Vec<StoredPoint>, Option<PointId>), LocalError> {
         if let Some(filter) = &request.filter {
             self.check_filter(filter)?;
         }

@@ -4,14 +4,13 @@ use qdrant_client::qdrant::alias_operations::Action;
 use qdrant_client::qdrant::collections_server::Collections;
 use qdrant_client::qdrant::{
     AliasDescription, AliasOperations, ChangeAliases, CollectionClusterInfoRequest,
-    CollectionClusterInfoResponse, CollectionDescription, CollectionExists,
-    CollectionExistsRequest, CollectionExistsResponse, CollectionOperationResponse,
-    CreateCollection, CreateShardKeyRequest, CreateShardKeyResponse, DeleteCollection,
-    DeleteShardKeyRequest, DeleteShardKeyResponse, GetCollectionInfoRequest,
-    GetCollectionInfoResponse, ListAliasesRequest, ListAliasesResponse,
-    ListCollectionAliasesRequest, ListCollectionsRequest, ListCollectionsResponse,
-    ListShardKeysRequest, ListShardKeysResponse, UpdateCollection,
-    UpdateCollectionClusterSetupRequest, UpdateCollectionClusterSetupResponse,
+    CollectionClusterInfoResponse, CollectionDescription, CollectionExists, CollectionExistsRequest,
+    CollectionExistsResponse, CollectionOperationResponse, CreateCollection, CreateShardKeyRequest,
+    CreateShardKeyResponse, DeleteCollection, DeleteShardKeyRequest, DeleteShardKeyResponse,
+    GetCollectionInfoRequest, GetCollectionInfoResponse, ListAliasesRequest, ListAliasesResponse,
+    ListCollectionAliasesRequest, ListCollectionsRequest, ListCollectionsResponse, ListShardKeysRequest,
+    ListShardKeysResponse, UpdateCollection, UpdateCollectionClusterSetupRequest,
+    UpdateCollectionClusterSetupResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -65,8 +64,7 @@ impl Collections for Api {
     ) -> Result<Response<CollectionOperationResponse>, Status> {
         let name = request.into_inner().collection_name;
         let deleted = name.clone();
-        let (result, time) =
-            self.call("Collections/Delete", move |store| store.delete(&name)).await?;
+        let (result, time) = self.call("Collections/Delete", move |store| store.delete(&name)).await?;
         tracing::info!(collection.name = deleted, existed = result, "deleted");
         Ok(Response::new(CollectionOperationResponse { result, time }))
     }
@@ -155,10 +153,9 @@ impl Collections for Api {
 
 fn alias_change(operation: AliasOperations) -> Result<AliasChange, LocalError> {
     match operation.action {
-        Some(Action::CreateAlias(create)) => Ok(AliasChange::Create {
-            alias: create.alias_name,
-            collection: create.collection_name,
-        }),
+        Some(Action::CreateAlias(create)) => {
+            Ok(AliasChange::Create { alias: create.alias_name, collection: create.collection_name })
+        }
         Some(Action::RenameAlias(rename)) => {
             Ok(AliasChange::Rename { old: rename.old_alias_name, new: rename.new_alias_name })
         }

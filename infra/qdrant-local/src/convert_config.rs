@@ -12,8 +12,8 @@ use qdrant_client::qdrant::vectors_config::Config as VectorsVariant;
 use qdrant_client::qdrant::{self as proto};
 use qdrant_edge::{
     DEFAULT_VECTOR_NAME, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeSparseVectorParams,
-    EdgeVectorParams, HnswIndexConfig, Modifier, QuantizationConfig, ScalarQuantizationConfig,
-    ScalarType, VectorStorageDatatype, WalOptions,
+    EdgeVectorParams, HnswIndexConfig, Modifier, QuantizationConfig, ScalarQuantizationConfig, ScalarType,
+    VectorStorageDatatype, WalOptions,
 };
 
 use crate::convert_filter::to_usize;
@@ -42,20 +42,14 @@ pub fn engine_config(request: &proto::CreateCollection) -> Result<EdgeConfig, Lo
         hnsw_config,
         quantization_config: quantization(request.quantization_config.as_ref())?,
         optimizers: optimizers(request.optimizers_config.as_ref())?,
-        wal_options: Some(WalOptions {
-            segment_capacity: ENGINE_LOG_FILE_BYTES,
-            ..WalOptions::default()
-        }),
+        wal_options: Some(WalOptions { segment_capacity: ENGINE_LOG_FILE_BYTES, ..WalOptions::default() }),
     })
 }
 
 /// The configuration part of a collection's info: the request with the engine's defaults
 /// filled in.
 #[expect(deprecated, reason = "clients may still read these fields")]
-pub fn collection_config(
-    request: &proto::CreateCollection,
-    config: &EdgeConfig,
-) -> proto::CollectionConfig {
+pub fn collection_config(request: &proto::CreateCollection, config: &EdgeConfig) -> proto::CollectionConfig {
     let hnsw = &config.hnsw_config;
     let optimizers = request.optimizers_config.unwrap_or_default();
     let indexing_threshold = config.optimizers.get_indexing_threshold_kb();
@@ -176,10 +170,7 @@ fn sparse(params: &proto::SparseVectorParams) -> Result<EdgeSparseVectorParams, 
 }
 
 #[expect(deprecated, reason = "what replaces the flag is not served")]
-fn hnsw(
-    base: HnswIndexConfig,
-    diff: Option<&proto::HnswConfigDiff>,
-) -> Result<HnswIndexConfig, LocalError> {
+fn hnsw(base: HnswIndexConfig, diff: Option<&proto::HnswConfigDiff>) -> Result<HnswIndexConfig, LocalError> {
     let Some(diff) = diff else {
         return Ok(base);
     };
@@ -201,9 +192,7 @@ fn hnsw(
     Ok(config)
 }
 
-fn optimizers(
-    diff: Option<&proto::OptimizersConfigDiff>,
-) -> Result<EdgeOptimizersConfig, LocalError> {
+fn optimizers(diff: Option<&proto::OptimizersConfigDiff>) -> Result<EdgeOptimizersConfig, LocalError> {
     let Some(diff) = diff else {
         return Ok(EdgeOptimizersConfig::default());
     };

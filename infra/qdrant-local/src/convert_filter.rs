@@ -2,15 +2,15 @@
 
 use chrono::DateTime;
 use qdrant_client::qdrant::condition::ConditionOneOf;
-use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::r#match::MatchValue as ProtoMatch;
+use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::{self as proto};
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::external::uuid::Uuid;
 use qdrant_edge::{
-    Condition, DateTimeWrapper, FieldCondition, Filter, HasIdCondition, HasVectorCondition,
-    IsEmptyCondition, IsNullCondition, JsonPath, Match, MatchExcept, MatchPhrase, MatchTextAny,
-    MinShould, PointId, Range, RangeInterface, ValuesCount,
+    Condition, DateTimeWrapper, FieldCondition, Filter, HasIdCondition, HasVectorCondition, IsEmptyCondition,
+    IsNullCondition, JsonPath, Match, MatchExcept, MatchPhrase, MatchTextAny, MinShould, PointId, Range,
+    RangeInterface, ValuesCount,
 };
 
 use crate::error::LocalError;
@@ -78,9 +78,7 @@ fn condition(value: proto::Condition) -> Result<Condition, LocalError> {
         ConditionOneOf::IsEmpty(is_empty) => {
             Condition::IsEmpty(IsEmptyCondition::from(json_path(&is_empty.key)?))
         }
-        ConditionOneOf::IsNull(is_null) => {
-            Condition::IsNull(IsNullCondition::from(json_path(&is_null.key)?))
-        }
+        ConditionOneOf::IsNull(is_null) => Condition::IsNull(IsNullCondition::from(json_path(&is_null.key)?)),
         ConditionOneOf::HasId(has_id) => {
             let ids = has_id.has_id.into_iter().map(point_id).collect::<Result<Vec<_>, _>>()?;
             Condition::HasId(HasIdCondition::from_iter(ids))
@@ -89,10 +87,9 @@ fn condition(value: proto::Condition) -> Result<Condition, LocalError> {
             Condition::HasVector(HasVectorCondition::from(has_vector.has_vector))
         }
         ConditionOneOf::Filter(inner) => Condition::Filter(filter(inner)?),
-        ConditionOneOf::Nested(nested) => Condition::new_nested(
-            json_path(&nested.key)?,
-            filter(nested.filter.unwrap_or_default())?,
-        ),
+        ConditionOneOf::Nested(nested) => {
+            Condition::new_nested(json_path(&nested.key)?, filter(nested.filter.unwrap_or_default())?)
+        }
         ConditionOneOf::Slice(_) => return Err(LocalError::unserved("the slice condition")),
     })
 }

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::LocalError;
 
 /// The schema that a request asks for.
-pub fn field_schema(
-    request: &proto::CreateFieldIndexCollection,
-) -> Result<PayloadFieldSchema, LocalError> {
+pub fn field_schema(request: &proto::CreateFieldIndexCollection) -> Result<PayloadFieldSchema, LocalError> {
     let params = request.field_index_params.as_ref().and_then(|params| params.index_params.as_ref());
     if let Some(params) = params {
         return params_schema(params);
@@ -43,11 +41,7 @@ pub fn schema_info(info: &PayloadIndexInfo) -> proto::PayloadSchemaInfo {
         PayloadSchemaType::Datetime => proto::PayloadSchemaType::Datetime,
         PayloadSchemaType::Uuid => proto::PayloadSchemaType::Uuid,
     };
-    proto::PayloadSchemaInfo {
-        data_type: data_type as i32,
-        params: None,
-        points: Some(info.points as u64),
-    }
+    proto::PayloadSchemaInfo { data_type: data_type as i32, params: None, points: Some(info.points as u64) }
 }
 
 /// The engine's parameter types cannot all be named from outside, but all of them can be read
@@ -166,8 +160,7 @@ fn tokenizer(value: i32) -> Result<&'static str, LocalError> {
 #[cfg(test)]
 mod tests {
     use qdrant_client::qdrant::{
-        IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, TextIndexParamsBuilder,
-        TokenizerType,
+        IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, TextIndexParamsBuilder, TokenizerType,
     };
 
     use super::*;

@@ -9,9 +9,9 @@ use qdrant_client::qdrant::with_payload_selector::SelectorOptions as PayloadOpti
 use qdrant_client::qdrant::with_vectors_selector::SelectorOptions as VectorOptions;
 use qdrant_client::qdrant::{self as proto, order_value, vector_output};
 use qdrant_edge::{
-    OrderValue, Payload, PayloadSelectorExclude, PayloadSelectorInclude, PointStructPersisted,
-    Record, ScoredPoint, SparseVector, VectorInternal, VectorPersisted, VectorStructInternal,
-    VectorStructPersisted, WithPayloadInterface, WithVector,
+    OrderValue, Payload, PayloadSelectorExclude, PayloadSelectorInclude, PointStructPersisted, Record,
+    ScoredPoint, SparseVector, VectorInternal, VectorPersisted, VectorStructInternal, VectorStructPersisted,
+    WithPayloadInterface, WithVector,
 };
 
 use crate::convert_filter::{json_path, point_id, point_id_to_proto};
@@ -21,8 +21,8 @@ use crate::error::LocalError;
 pub fn point(value: proto::PointStruct) -> Result<PointStructPersisted, LocalError> {
     let proto::PointStruct { id, payload, vectors: point_vectors } = value;
     let id = id.ok_or_else(|| LocalError::BadInput("Empty ID is not allowed".to_owned()))?;
-    let point_vectors = point_vectors
-        .ok_or_else(|| LocalError::BadInput("Expected some vectors".to_owned()))?;
+    let point_vectors =
+        point_vectors.ok_or_else(|| LocalError::BadInput("Expected some vectors".to_owned()))?;
     Ok(PointStructPersisted {
         id: point_id(id)?,
         vector: vectors(point_vectors)?,
@@ -42,9 +42,7 @@ pub fn vectors(value: proto::Vectors) -> Result<VectorStructPersisted, LocalErro
         Some(VectorsOptions::Vectors(named)) => {
             let named = named.vectors.into_iter();
             let named = named.map(|(name, value)| Ok((name, vector(value)?)));
-            named
-                .collect::<Result<HashMap<_, _>, LocalError>>()
-                .map(VectorStructPersisted::Named)
+            named.collect::<Result<HashMap<_, _>, LocalError>>().map(VectorStructPersisted::Named)
         }
         None => Err(LocalError::BadInput("Expected some vectors".to_owned())),
     }
@@ -78,12 +76,8 @@ pub fn with_payload(
     Ok(match value.and_then(|selector| selector.selector_options) {
         None => WithPayloadInterface::Bool(default),
         Some(PayloadOptions::Enable(enable)) => WithPayloadInterface::Bool(enable),
-        Some(PayloadOptions::Include(include)) => {
-            PayloadSelectorInclude::new(paths(include.fields)?).into()
-        }
-        Some(PayloadOptions::Exclude(exclude)) => {
-            PayloadSelectorExclude::new(paths(exclude.fields)?).into()
-        }
+        Some(PayloadOptions::Include(include)) => PayloadSelectorInclude::new(paths(include.fields)?).into(),
+        Some(PayloadOptions::Exclude(exclude)) => PayloadSelectorExclude::new(paths(exclude.fields)?).into(),
     })
 }
 
@@ -166,10 +160,9 @@ fn vector(value: proto::Vector) -> Result<VectorPersisted, LocalError> {
 fn input_vector(vector: VectorInternal) -> proto::Vector {
     let vector = match vector {
         VectorInternal::Dense(data) => ProtoVector::Dense(proto::DenseVector { data }),
-        VectorInternal::Sparse(sparse) => ProtoVector::Sparse(proto::SparseVector {
-            values: sparse.values,
-            indices: sparse.indices,
-        }),
+        VectorInternal::Sparse(sparse) => {
+            ProtoVector::Sparse(proto::SparseVector { values: sparse.values, indices: sparse.indices })
+        }
         VectorInternal::MultiDense(multi) => ProtoVector::MultiDense(multi_dense(&multi)),
     };
     proto::Vector { vector: Some(vector), ..Default::default() }
@@ -193,23 +186,17 @@ fn vectors_to_output(vectors: VectorStructInternal) -> proto::VectorsOutput {
 
 fn output_vector(vector: VectorInternal) -> proto::VectorOutput {
     let vector = match vector {
-        VectorInternal::Dense(data) => {
-            vector_output::Vector::Dense(proto::DenseVector { data })
-        }
+        VectorInternal::Dense(data) => vector_output::Vector::Dense(proto::DenseVector { data }),
         VectorInternal::Sparse(sparse) => vector_output::Vector::Sparse(proto::SparseVector {
             values: sparse.values,
             indices: sparse.indices,
         }),
-        VectorInternal::MultiDense(multi) => {
-            vector_output::Vector::MultiDense(multi_dense(&multi))
-        }
+        VectorInternal::MultiDense(multi) => vector_output::Vector::MultiDense(multi_dense(&multi)),
     };
     proto::VectorOutput { vector: Some(vector), ..Default::default() }
 }
 
-fn multi_dense(
-    multi: &qdrant_edge::TypedMultiDenseVector<f32>,
-) -> proto::MultiDenseVector {
+fn multi_dense(multi: &qdrant_edge::TypedMultiDenseVector<f32>) -> proto::MultiDenseVector {
     let rows = multi.flattened_vectors.chunks(multi.dim.max(1));
     let rows = rows.map(|row| proto::DenseVector { data: row.to_vec() });
     proto::MultiDenseVector { vectors: rows.collect() }

@@ -5,10 +5,9 @@ use qdrant_client::qdrant::vector_input::Variant as InputVariant;
 use qdrant_client::qdrant::{self as proto};
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    AcornSearchParams, Condition, DEFAULT_VECTOR_NAME, DateTimeWrapper, Direction, EdgeConfig,
-    Filter, Fusion, HasIdCondition, NamedQuery, OrderBy, PointId, Prefetch,
-    QuantizationSearchParams, QueryEnum, QueryRequest, Sample, ScoringQuery, SearchParams,
-    StartFrom, VectorInternal,
+    AcornSearchParams, Condition, DEFAULT_VECTOR_NAME, DateTimeWrapper, Direction, EdgeConfig, Filter,
+    Fusion, HasIdCondition, NamedQuery, OrderBy, PointId, Prefetch, QuantizationSearchParams, QueryEnum,
+    QueryRequest, Sample, ScoringQuery, SearchParams, StartFrom, VectorInternal,
 };
 
 use crate::convert_filter::{filter, json_path, point_id, to_usize};
@@ -81,10 +80,7 @@ fn prefetches(
     values.into_iter().map(|value| prefetch(value, context)).collect()
 }
 
-fn prefetch(
-    value: proto::PrefetchQuery,
-    context: &impl QueryContext,
-) -> Result<Prefetch, LocalError> {
+fn prefetch(value: proto::PrefetchQuery, context: &impl QueryContext) -> Result<Prefetch, LocalError> {
     if value.lookup_from.is_some() {
         return Err(LocalError::unserved("lookup_from"));
     }

@@ -4,9 +4,9 @@ use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::points_update_operation::{self as op, Operation};
 use qdrant_client::qdrant::{self as proto, PointsSelector, PointsUpdateOperation};
 use qdrant_edge::{
-    DeletePayloadOp, EdgeConfig, OperationError, PayloadOps, PointId, PointIdsList,
-    PointInsertOperations, PointOperations, PointVectorsPersisted, SetPayloadOp, UpdateOperation,
-    UpdateVectorsOp, VectorOperations, VectorPersisted, VectorStructPersisted,
+    DeletePayloadOp, EdgeConfig, OperationError, PayloadOps, PointId, PointIdsList, PointInsertOperations,
+    PointOperations, PointVectorsPersisted, SetPayloadOp, UpdateOperation, UpdateVectorsOp, VectorOperations,
+    VectorPersisted, VectorStructPersisted,
 };
 
 use crate::convert_filter::{json_path, point_id};
@@ -98,9 +98,8 @@ pub fn resolve_selector(
         Some(Operation::DeleteVectors(delete)) => &mut delete.points_selector,
         _ => return Ok(()),
     };
-    if let Some(PointsSelectorOneOf::Filter(filter)) = selector
-        .as_mut()
-        .and_then(|selector| selector.points_selector_one_of.as_mut())
+    if let Some(PointsSelectorOneOf::Filter(filter)) =
+        selector.as_mut().and_then(|selector| selector.points_selector_one_of.as_mut())
     {
         let ids = matching(std::mem::take(filter))?;
         *selector = Some(PointsSelectorOneOf::Points(proto::PointsIdsList { ids }).into());
@@ -109,22 +108,17 @@ pub fn resolve_selector(
 }
 
 /// Refuses vectors that the collection has no place for.
-pub fn check_vectors(
-    vectors: &VectorStructPersisted,
-    config: &EdgeConfig,
-) -> Result<(), LocalError> {
+pub fn check_vectors(vectors: &VectorStructPersisted, config: &EdgeConfig) -> Result<(), LocalError> {
     match vectors {
         VectorStructPersisted::Single(values) => {
             check_dense(qdrant_edge::DEFAULT_VECTOR_NAME, values.len(), config)
         }
         VectorStructPersisted::MultiDense(_) => Err(LocalError::unserved("multivectors")),
-        VectorStructPersisted::Named(named) => {
-            named.iter().try_for_each(|(name, vector)| match vector {
-                VectorPersisted::Dense(values) => check_dense(name, values.len(), config),
-                VectorPersisted::Sparse(_) => check_sparse(name, config),
-                VectorPersisted::MultiDense(_) => Err(LocalError::unserved("multivectors")),
-            })
-        }
+        VectorStructPersisted::Named(named) => named.iter().try_for_each(|(name, vector)| match vector {
+            VectorPersisted::Dense(values) => check_dense(name, values.len(), config),
+            VectorPersisted::Sparse(_) => check_sparse(name, config),
+            VectorPersisted::MultiDense(_) => Err(LocalError::unserved("multivectors")),
+        }),
     }
 }
 
@@ -142,11 +136,7 @@ pub fn check_dense(name: &str, received_dim: usize, config: &EdgeConfig) -> Resu
 
 /// Refuses a sparse vector of the wrong name or kind.
 pub fn check_sparse(name: &str, config: &EdgeConfig) -> Result<(), LocalError> {
-    if config.sparse_vectors.contains_key(name) {
-        Ok(())
-    } else {
-        Err(wrong_kind_or_name(name, config))
-    }
+    if config.sparse_vectors.contains_key(name) { Ok(()) } else { Err(wrong_kind_or_name(name, config)) }
 }
 
 /// Refuses a vector name that the collection does not have.

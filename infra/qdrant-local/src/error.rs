@@ -52,10 +52,7 @@ impl LocalError {
     }
 
     /// Wraps an error of the file system with what was tried on which path.
-    pub fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
@@ -137,10 +134,7 @@ mod tests {
                 "Wrong input: Collection `a` already exists!",
             ),
             (
-                LocalError::Engine(OperationError::WrongVectorDimension {
-                    expected_dim: 3,
-                    received_dim: 4,
-                }),
+                LocalError::Engine(OperationError::WrongVectorDimension { expected_dim: 3, received_dim: 4 }),
                 Code::InvalidArgument,
                 "Wrong input: Vector dimension error: expected dim: 3, got 4",
             ),

@@ -10,8 +10,7 @@ use crate::error::LocalError;
 /// or the new content.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     let unfinished = path.with_extension("tmp");
-    let mut file =
-        File::create(&unfinished).map_err(LocalError::file("creating", &unfinished))?;
+    let mut file = File::create(&unfinished).map_err(LocalError::file("creating", &unfinished))?;
     file.write_all(bytes).map_err(LocalError::file("writing", &unfinished))?;
     file.sync_all().map_err(LocalError::file("syncing", &unfinished))?;
     rename(&unfinished, path)

@@ -15,9 +15,7 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use qdrant_client::qdrant::{
-    CreateFieldIndexCollection, DeleteFieldIndexCollection, PointsUpdateOperation,
-};
+use qdrant_client::qdrant::{CreateFieldIndexCollection, DeleteFieldIndexCollection, PointsUpdateOperation};
 
 use crate::error::LocalError;
 
@@ -240,10 +238,7 @@ mod tests {
     use super::*;
 
     fn record(field: &str) -> Record {
-        Record::DeleteIndex(DeleteFieldIndexCollection {
-            field_name: field.to_owned(),
-            ..Default::default()
-        })
+        Record::DeleteIndex(DeleteFieldIndexCollection { field_name: field.to_owned(), ..Default::default() })
     }
 
     fn reopen(dir: &Path) -> (Journal, Vec<Record>) {

@@ -5,10 +5,10 @@
 //!   error codes and messages included; any other call answers `unimplemented` and names
 //!   itself. Fields of served requests that mean nothing to a single process (consistency,
 //!   ordering, timeouts) are accepted; those that would change the result are refused.
-//! - *Durable*: an acknowledged write survives the death of the process, see [`journal`].
-//! - *Indexed*: HNSW graphs and quantized vectors are built in the background, see [`upkeep`].
+//! - *Durable*: an acknowledged write survives the death of the process, see `journal.rs`.
+//! - *Indexed*: HNSW graphs and quantized vectors are built in the background, see `upkeep.rs`.
 //! - *Strict*: filters over unindexed payload fields are refused as in Qdrant Cloud, see
-//!   [`strict`].
+//!   `strict.rs`.
 
 mod api;
 mod collection;

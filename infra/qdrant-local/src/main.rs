@@ -6,8 +6,9 @@ use clap::Parser;
 use qdrant_local::{Config, run};
 use tracing_subscriber::EnvFilter;
 
-/// The engine logs its own housekeeping at "info".
-const DEFAULT_LOG: &str = "info,qdrant_edge=warn";
+/// The engine logs its own housekeeping at "info", and warns that a server did not set it up.
+const DEFAULT_LOG: &str =
+    "info,qdrant_edge=warn,qdrant_edge::common::flags=error,qdrant_edge::common::mmap=error";
 
 #[tokio::main]
 async fn main() -> ExitCode {

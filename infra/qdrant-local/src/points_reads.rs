@@ -13,10 +13,7 @@ use crate::store::Store;
 pub type Page = (Vec<proto::RetrievedPoint>, Option<proto::PointId>);
 
 /// The points of the request's ids.
-pub fn get(
-    store: &Store,
-    request: proto::GetPoints,
-) -> Result<Vec<proto::RetrievedPoint>, LocalError> {
+pub fn get(store: &Store, request: proto::GetPoints) -> Result<Vec<proto::RetrievedPoint>, LocalError> {
     refuse_shard_key(&request.shard_key_selector)?;
     let collection = store.collection(&request.collection_name)?;
     let ids = request.ids.into_iter().map(point_id).collect::<Result<Vec<_>, _>>()?;
@@ -55,10 +52,7 @@ pub fn count(store: &Store, request: proto::CountPoints) -> Result<u64, LocalErr
 }
 
 /// The best points for one query.
-pub fn query(
-    store: &Store,
-    request: proto::QueryPoints,
-) -> Result<Vec<proto::ScoredPoint>, LocalError> {
+pub fn query(store: &Store, request: proto::QueryPoints) -> Result<Vec<proto::ScoredPoint>, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let request = query_request(request, collection.as_ref())?;
     let points = collection.query(request)?;

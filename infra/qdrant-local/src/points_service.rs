@@ -9,15 +9,14 @@ use qdrant_client::qdrant::points_update_operation::{
 use qdrant_client::qdrant::{
     ClearPayloadPoints, CountPoints, CountResponse, CountResult, CreateFieldIndexCollection,
     CreateVectorNameRequest, DeleteFieldIndexCollection, DeletePayloadPoints, DeletePointVectors,
-    DeletePoints, DeleteVectorNameRequest, DiscoverBatchPoints, DiscoverBatchResponse,
-    DiscoverPoints, DiscoverResponse, FacetCounts, FacetResponse, GetPoints, GetResponse,
-    PointsOperationResponse, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse,
-    QueryPointGroups, QueryPoints, QueryResponse, RecommendBatchPoints, RecommendBatchResponse,
-    RecommendGroupsResponse, RecommendPointGroups, RecommendPoints, RecommendResponse,
-    ScrollPoints, ScrollResponse, SearchBatchPoints, SearchBatchResponse, SearchGroupsResponse,
-    SearchMatrixOffsetsResponse, SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups,
-    SearchPoints, SearchResponse, SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse,
-    UpdatePointVectors, UpsertPoints,
+    DeletePoints, DeleteVectorNameRequest, DiscoverBatchPoints, DiscoverBatchResponse, DiscoverPoints,
+    DiscoverResponse, FacetCounts, FacetResponse, GetPoints, GetResponse, PointsOperationResponse,
+    QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse, QueryPointGroups, QueryPoints, QueryResponse,
+    RecommendBatchPoints, RecommendBatchResponse, RecommendGroupsResponse, RecommendPointGroups,
+    RecommendPoints, RecommendResponse, ScrollPoints, ScrollResponse, SearchBatchPoints, SearchBatchResponse,
+    SearchGroupsResponse, SearchMatrixOffsetsResponse, SearchMatrixPairsResponse, SearchMatrixPoints,
+    SearchPointGroups, SearchPoints, SearchResponse, SetPayloadPoints, UpdateBatchPoints,
+    UpdateBatchResponse, UpdatePointVectors, UpsertPoints,
 };
 use tonic::{Request, Response, Status};
 
@@ -53,15 +52,11 @@ impl Points for Api {
 
     async fn get(&self, request: Request<GetPoints>) -> Answer<GetResponse> {
         let request = request.into_inner();
-        let (result, time) =
-            self.call("Points/Get", move |store| reads::get(store, request)).await?;
+        let (result, time) = self.call("Points/Get", move |store| reads::get(store, request)).await?;
         Ok(Response::new(GetResponse { result, time, usage: None }))
     }
 
-    async fn update_vectors(
-        &self,
-        request: Request<UpdatePointVectors>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn update_vectors(&self, request: Request<UpdatePointVectors>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::UpdateVectors(UpdateVectors {
             points: request.points,
@@ -72,10 +67,7 @@ impl Points for Api {
         self.write("Points/UpdateVectors", write).await
     }
 
-    async fn delete_vectors(
-        &self,
-        request: Request<DeletePointVectors>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn delete_vectors(&self, request: Request<DeletePointVectors>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::DeleteVectors(DeleteVectors {
             points_selector: request.points_selector,
@@ -86,10 +78,7 @@ impl Points for Api {
         self.write("Points/DeleteVectors", write).await
     }
 
-    async fn set_payload(
-        &self,
-        request: Request<SetPayloadPoints>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn set_payload(&self, request: Request<SetPayloadPoints>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::SetPayload(SetPayload {
             payload: request.payload,
@@ -101,10 +90,7 @@ impl Points for Api {
         self.write("Points/SetPayload", write).await
     }
 
-    async fn overwrite_payload(
-        &self,
-        request: Request<SetPayloadPoints>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn overwrite_payload(&self, request: Request<SetPayloadPoints>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::OverwritePayload(OverwritePayload {
             payload: request.payload,
@@ -116,10 +102,7 @@ impl Points for Api {
         self.write("Points/OverwritePayload", write).await
     }
 
-    async fn delete_payload(
-        &self,
-        request: Request<DeletePayloadPoints>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn delete_payload(&self, request: Request<DeletePayloadPoints>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::DeletePayload(DeletePayload {
             keys: request.keys,
@@ -130,10 +113,7 @@ impl Points for Api {
         self.write("Points/DeletePayload", write).await
     }
 
-    async fn clear_payload(
-        &self,
-        request: Request<ClearPayloadPoints>,
-    ) -> Answer<PointsOperationResponse> {
+    async fn clear_payload(&self, request: Request<ClearPayloadPoints>) -> Answer<PointsOperationResponse> {
         let request = request.into_inner();
         let operation = Operation::ClearPayload(ClearPayload {
             points: request.points,
@@ -181,17 +161,11 @@ impl Points for Api {
         unserved("Points/Search; Points/Query does the same")
     }
 
-    async fn search_batch(
-        &self,
-        _request: Request<SearchBatchPoints>,
-    ) -> Answer<SearchBatchResponse> {
+    async fn search_batch(&self, _request: Request<SearchBatchPoints>) -> Answer<SearchBatchResponse> {
         unserved("Points/SearchBatch; Points/QueryBatch does the same")
     }
 
-    async fn search_groups(
-        &self,
-        _request: Request<SearchPointGroups>,
-    ) -> Answer<SearchGroupsResponse> {
+    async fn search_groups(&self, _request: Request<SearchPointGroups>) -> Answer<SearchGroupsResponse> {
         unserved("Points/SearchGroups")
     }
 
@@ -224,25 +198,18 @@ impl Points for Api {
         unserved("Points/Discover")
     }
 
-    async fn discover_batch(
-        &self,
-        _request: Request<DiscoverBatchPoints>,
-    ) -> Answer<DiscoverBatchResponse> {
+    async fn discover_batch(&self, _request: Request<DiscoverBatchPoints>) -> Answer<DiscoverBatchResponse> {
         unserved("Points/DiscoverBatch")
     }
 
     async fn count(&self, request: Request<CountPoints>) -> Answer<CountResponse> {
         let request = request.into_inner();
-        let (count, time) =
-            self.call("Points/Count", move |store| reads::count(store, request)).await?;
+        let (count, time) = self.call("Points/Count", move |store| reads::count(store, request)).await?;
         let result = Some(CountResult { count });
         Ok(Response::new(CountResponse { result, time, usage: None }))
     }
 
-    async fn update_batch(
-        &self,
-        request: Request<UpdateBatchPoints>,
-    ) -> Answer<UpdateBatchResponse> {
+    async fn update_batch(&self, request: Request<UpdateBatchPoints>) -> Answer<UpdateBatchResponse> {
         let request = request.into_inner();
         let work = move |store: &crate::store::Store| writes::update_batch(store, request);
         let (result, time) = self.call("Points/UpdateBatch", work).await?;
@@ -251,8 +218,7 @@ impl Points for Api {
 
     async fn query(&self, request: Request<QueryPoints>) -> Answer<QueryResponse> {
         let request = request.into_inner();
-        let (result, time) =
-            self.call("Points/Query", move |store| reads::query(store, request)).await?;
+        let (result, time) = self.call("Points/Query", move |store| reads::query(store, request)).await?;
         Ok(Response::new(QueryResponse { result, time, usage: None }))
     }
 
@@ -263,10 +229,7 @@ impl Points for Api {
         Ok(Response::new(QueryBatchResponse { result, time, usage: None }))
     }
 
-    async fn query_groups(
-        &self,
-        _request: Request<QueryPointGroups>,
-    ) -> Answer<QueryGroupsResponse> {
+    async fn query_groups(&self, _request: Request<QueryPointGroups>) -> Answer<QueryGroupsResponse> {
         unserved("Points/QueryGroups")
     }
 

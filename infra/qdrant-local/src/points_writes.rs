@@ -5,8 +5,8 @@
 
 use qdrant_client::qdrant::points_update_operation::Operation;
 use qdrant_client::qdrant::{
-    CreateFieldIndexCollection, DeleteFieldIndexCollection, PointsUpdateOperation,
-    ShardKeySelector, UpdateBatchPoints, UpdateResult, UpdateStatus,
+    CreateFieldIndexCollection, DeleteFieldIndexCollection, PointsUpdateOperation, ShardKeySelector,
+    UpdateBatchPoints, UpdateResult, UpdateStatus,
 };
 
 use crate::error::LocalError;
@@ -36,10 +36,7 @@ impl Write {
 }
 
 /// Makes several changes, one after another; the first that fails ends it.
-pub fn update_batch(
-    store: &Store,
-    request: UpdateBatchPoints,
-) -> Result<Vec<UpdateResult>, LocalError> {
+pub fn update_batch(store: &Store, request: UpdateBatchPoints) -> Result<Vec<UpdateResult>, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
     let operations = request.operations.into_iter();
@@ -52,20 +49,14 @@ pub fn update_batch(
 }
 
 /// Makes a payload index.
-pub fn create_index(
-    store: &Store,
-    request: CreateFieldIndexCollection,
-) -> Result<UpdateResult, LocalError> {
+pub fn create_index(store: &Store, request: CreateFieldIndexCollection) -> Result<UpdateResult, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
     Ok(update_result(collection.create_index(request)?, wait))
 }
 
 /// Removes a payload index.
-pub fn delete_index(
-    store: &Store,
-    request: DeleteFieldIndexCollection,
-) -> Result<UpdateResult, LocalError> {
+pub fn delete_index(store: &Store, request: DeleteFieldIndexCollection) -> Result<UpdateResult, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
     Ok(update_result(collection.delete_index(request)?, wait))

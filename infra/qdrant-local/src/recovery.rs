@@ -5,8 +5,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use qdrant_client::qdrant::points_update_operation::{DeletePoints, Operation, PointStructList};
 use qdrant_client::qdrant::PointsUpdateOperation;
+use qdrant_client::qdrant::points_update_operation::{DeletePoints, Operation, PointStructList};
 use qdrant_edge::{
     Condition, CountRequest, CreateIndex, EdgeShard, FieldIndexOperations, Filter, HasIdCondition,
     PayloadFieldSchema, PointId, ScrollRequest, UpdateOperation, WithPayloadInterface, WithVector,
@@ -85,10 +85,7 @@ pub fn while_optimizing<T>(
 }
 
 /// The ids of all points that match, each once.
-pub fn ids_matching(
-    shard: &EdgeShard,
-    filter: Option<&Filter>,
-) -> Result<Vec<PointId>, LocalError> {
+pub fn ids_matching(shard: &EdgeShard, filter: Option<&Filter>) -> Result<Vec<PointId>, LocalError> {
     let mut ids = Vec::new();
     let mut offset = None;
     loop {
@@ -206,10 +203,7 @@ fn remove_copies(shard: &EdgeShard, journal: &mut Journal) -> Result<usize, Loca
         let payload = Some(WithPayloadInterface::Bool(true));
         let points = shard.retrieve(page, payload, Some(WithVector::Bool(true)))?;
         let ids: Vec<_> = page.iter().copied().map(point_id_to_proto).collect();
-        let delete = Operation::DeletePoints(DeletePoints {
-            points: Some(ids.into()),
-            ..Default::default()
-        });
+        let delete = Operation::DeletePoints(DeletePoints { points: Some(ids.into()), ..Default::default() });
         let upsert = Operation::Upsert(PointStructList {
             points: points.into_iter().map(record_to_point).collect(),
             ..Default::default()

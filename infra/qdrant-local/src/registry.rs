@@ -147,9 +147,7 @@ fn check_name(name: &str) -> Result<(), LocalError> {
         forbidden.map(|character| format!("cannot contain {character:?}"))
     };
     match problem {
-        Some(problem) => {
-            Err(LocalError::BadInput(format!("Validation error: collection name {problem}")))
-        }
+        Some(problem) => Err(LocalError::BadInput(format!("Validation error: collection name {problem}"))),
         None => Ok(()),
     }
 }

@@ -23,7 +23,7 @@ use crate::snapshot;
 use crate::store::Store;
 
 /// How long calls may take to end once a signal came.
-const CALL_PATIENCE: Duration = Duration::from_secs(5);
+const CALL_PATIENCE: Duration = Duration::from_secs(3);
 /// How long collections may take to flush after that.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -66,11 +66,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     }
 }
 
-async fn restore(
-    storage: PathBuf,
-    file: PathBuf,
-    collection: String,
-) -> Result<(), ServerError> {
+async fn restore(storage: PathBuf, file: PathBuf, collection: String) -> Result<(), ServerError> {
     let work = move || {
         let store = Store::open(&storage)?;
         let result = snapshot::restore(&store, &file, &collection);

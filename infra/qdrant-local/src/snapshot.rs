@@ -69,8 +69,8 @@ pub fn delete(store: &Store, name: &str, snapshot: &str) -> Result<(), LocalErro
 pub fn restore(store: &Store, snapshot: &Path, name: &str) -> Result<(), LocalError> {
     let expected_path = checksum_path(snapshot);
     if expected_path.exists() {
-        let expected = fs::read_to_string(&expected_path)
-            .map_err(LocalError::file("reading", &expected_path))?;
+        let expected =
+            fs::read_to_string(&expected_path).map_err(LocalError::file("reading", &expected_path))?;
         let actual = checksum(snapshot)?;
         if expected.trim() != actual {
             return Err(LocalError::BadInput(format!(
@@ -82,9 +82,7 @@ pub fn restore(store: &Store, snapshot: &Path, name: &str) -> Result<(), LocalEr
     store.adopt(name, |dir| {
         let file = File::open(snapshot).map_err(LocalError::file("opening", snapshot))?;
         // Refuses entries that would lie outside `dir`.
-        tar::Archive::new(BufReader::new(file))
-            .unpack(dir)
-            .map_err(LocalError::file("unpacking", snapshot))
+        tar::Archive::new(BufReader::new(file)).unpack(dir).map_err(LocalError::file("unpacking", snapshot))
     })
 }
 
@@ -110,8 +108,7 @@ fn describe(path: &Path) -> Result<SnapshotDescription, LocalError> {
     let modified = metadata.modified().map_err(LocalError::file("reading", path))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let checksum_path = checksum_path(path);
-    let checksum = fs::read_to_string(&checksum_path)
-        .map_err(LocalError::file("reading", &checksum_path))?;
+    let checksum = fs::read_to_string(&checksum_path).map_err(LocalError::file("reading", &checksum_path))?;
     Ok(SnapshotDescription {
         name,
         creation_time: Some(Timestamp::from(modified)),

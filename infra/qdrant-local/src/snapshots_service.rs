@@ -2,9 +2,9 @@
 
 use qdrant_client::qdrant::snapshots_server::Snapshots;
 use qdrant_client::qdrant::{
-    CreateFullSnapshotRequest, CreateSnapshotRequest, CreateSnapshotResponse,
-    DeleteFullSnapshotRequest, DeleteSnapshotRequest, DeleteSnapshotResponse,
-    ListFullSnapshotsRequest, ListSnapshotsRequest, ListSnapshotsResponse,
+    CreateFullSnapshotRequest, CreateSnapshotRequest, CreateSnapshotResponse, DeleteFullSnapshotRequest,
+    DeleteSnapshotRequest, DeleteSnapshotResponse, ListFullSnapshotsRequest, ListSnapshotsRequest,
+    ListSnapshotsResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -40,9 +40,8 @@ impl Snapshots for Api {
         request: Request<DeleteSnapshotRequest>,
     ) -> Result<Response<DeleteSnapshotResponse>, Status> {
         let DeleteSnapshotRequest { collection_name, snapshot_name } = request.into_inner();
-        let work = move |store: &crate::store::Store| {
-            snapshot::delete(store, &collection_name, &snapshot_name)
-        };
+        let work =
+            move |store: &crate::store::Store| snapshot::delete(store, &collection_name, &snapshot_name);
         let ((), time) = self.call("Snapshots/Delete", work).await?;
         Ok(Response::new(DeleteSnapshotResponse { time }))
     }

@@ -165,24 +165,14 @@ impl Store {
         }
     }
 
-    fn create_in(
-        &self,
-        dir: &Path,
-        dir_name: &str,
-        definition: CreateCollection,
-    ) -> Result<(), LocalError> {
+    fn create_in(&self, dir: &Path, dir_name: &str, definition: CreateCollection) -> Result<(), LocalError> {
         let name = definition.collection_name.clone();
         write_definition(dir, &definition)?;
         let collection = Collection::create(dir.to_owned(), definition)?;
         self.register(&name, dir_name, collection)
     }
 
-    fn register(
-        &self,
-        name: &str,
-        dir_name: &str,
-        collection: Arc<Collection>,
-    ) -> Result<(), LocalError> {
+    fn register(&self, name: &str, dir_name: &str, collection: Arc<Collection>) -> Result<(), LocalError> {
         let mut registry = self.state.read().registry.clone();
         registry.collections.insert(name.to_owned(), dir_name.to_owned());
         if let Err(error) = registry.save(&self.root) {

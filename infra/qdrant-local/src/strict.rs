@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use qdrant_client::qdrant::StrictModeConfig;
 use qdrant_edge::external::uuid::Uuid;
 use qdrant_edge::{
-    AnyVariants, Condition, FieldCondition, Filter, JsonPath, Match, PayloadFieldSchema,
-    PayloadSchemaParams, PayloadSchemaType, RangeInterface, ValueVariants,
+    AnyVariants, Condition, FieldCondition, Filter, JsonPath, Match, PayloadFieldSchema, PayloadSchemaParams,
+    PayloadSchemaType, RangeInterface, ValueVariants,
 };
 
 use crate::convert_filter::json_path;
@@ -104,11 +104,7 @@ impl Need {
     }
 }
 
-fn check_under(
-    prefix: Option<&str>,
-    filter: &Filter,
-    indexes: &Indexes,
-) -> Result<(), LocalError> {
+fn check_under(prefix: Option<&str>, filter: &Filter, indexes: &Indexes) -> Result<(), LocalError> {
     for condition in filter.iter_conditions() {
         match condition {
             Condition::Field(field) => check_key(prefix, &field.key, &needs(field), indexes)?,

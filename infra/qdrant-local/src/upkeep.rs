@@ -53,9 +53,7 @@ impl Upkeep {
         // What was written before, or left undone by a process that was killed.
         collection.upkeep.state.lock().is_dirty = true;
         let worker = Arc::clone(collection);
-        let spawned = thread::Builder::new()
-            .name("qdrant-upkeep".to_owned())
-            .spawn(move || work(worker));
+        let spawned = thread::Builder::new().name("qdrant-upkeep".to_owned()).spawn(move || work(worker));
         if let Err(error) = spawned {
             let mut state = collection.upkeep.state.lock();
             state.failure = Some(format!("no thread for the upkeep: {error}"));

@@ -164,7 +164,7 @@ impl Boundaries {
             let closes = fence_run(peek, fence.mark) >= fence.length && ends_line(peek, fence.mark);
             fence.line = if closes { FenceLine::Closing } else { FenceLine::Inside };
             boundary.is_in_fence = true;
-            boundary.level = if closes { GLUE } else { self.code(&atom.gap, atom.kind, first) };
+            boundary.level = if closes { WORD } else { self.code(&atom.gap, atom.kind, first) };
             return;
         }
         let was_in_heading = std::mem::take(&mut self.is_in_heading);
@@ -339,7 +339,7 @@ mod tests {
         let text = "Run:\n```sh\na b\n\n``` x\n```\nafter ```code``` span\n```no `fence\nend";
         insta::assert_snapshot!(
             levels(Strategy::Markdown, text),
-            @"6Run: 4` 0!` 0!` 0!sh 5!a 1!b 7!` 0!` 0!` 1!x 0!` 0!` 0!` 2after 1``` code``` 1span 4` 0!` 0!` 0!no 1`fence 2end"
+            @"6Run: 4` 0!` 0!` 0!sh 5!a 1!b 7!` 0!` 0!` 1!x 1!` 0!` 0!` 4after 1```code``` 1span 4` 0!` 0!` 0!no 1`fence 2end"
         );
     }
 

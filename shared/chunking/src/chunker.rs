@@ -488,8 +488,8 @@ mod tests {
             for piece in pieces {
                 let parameters = ChunkingParameters::new(strategy, 256, 51, 256).unwrap();
                 let mut chunker = Chunker::new(&tokenizer, parameters).unwrap();
-                let piece = piece.repeat(10_000);
-                for _ in 0..20 {
+                let piece = piece.repeat(8_000);
+                for _ in 0..8 {
                     chunker.push(&piece).unwrap();
                     let held = chunker.scanner.held_bytes();
                     assert!(held < 512 * 1024, "{held} bytes of {:?}", &piece[..6]);

@@ -10,7 +10,8 @@
 //!   chunk's text exactly;
 //! - a word (what stands between white space; an ideograph is a word of its own) is cut only when
 //!   it alone does not fit, a Markdown code fence only when it alone does not fit, a character
-//!   never;
+//!   never (where the tokenizer does not count per word, a word may be cut that is within two
+//!   tokens of the size);
 //! - a chunk repeats up to `chunk_overlap` tokens of the one before it, from a word boundary on.
 //!   It repeats at least one word, unless that word would take half of the chunk, the next word
 //!   needs the room, or the cut is inside an oversized word or right after a code fence.

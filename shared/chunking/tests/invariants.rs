@@ -44,24 +44,32 @@ fn check(tokenizer: &ModelTokenizer, size: u32, document: &str, chunks: &[Chunk]
     assert_eq!(document[covered..].trim(), "", "text left out at the end");
 }
 
+/// White space as tokenizers split at it: BERT's drops the other three and joins what they separate.
+fn is_space(character: char) -> bool {
+    character.is_whitespace() && !matches!(character, '\u{B}' | '\u{C}' | '\u{85}')
+}
+
 /// Whether a chunk may start or end here: beside white space or an ideograph, or inside what is
 /// too much for one chunk.
 fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -> bool {
     let (before, after) = document.split_at(edge);
-    let is_ideograph = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}');
+    let is_ideograph = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{2FA1F}');
     let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else {
         return true;
     };
-    if left.is_whitespace() || right.is_whitespace() || is_ideograph(left) || is_ideograph(right) {
+    if is_space(left) || is_space(right) || is_ideograph(left) || is_ideograph(right) {
         return true;
     }
-    if matches!(left, '。' | '！' | '？') {
+    // A sentence of a script without spaces may end in closing quotes.
+    if before.trim_end_matches(['」', '』', '）', '】', '》', '”', '’']).ends_with(['。', '！', '？']) {
         return true;
     }
-    let start = before.rfind(char::is_whitespace).map_or(0, |space| before[space..].ceil_char_boundary(1) + space);
-    let end = edge + after.find(char::is_whitespace).unwrap_or(after.len());
+    let start = before.rfind(is_space).map_or(0, |space| before[space..].ceil_char_boundary(1) + space);
+    let end = edge + after.find(is_space).unwrap_or(after.len());
     let word = &document[start..end];
-    tokenizer.count(word).unwrap() > size || word.len() > 16 * size as usize
+    // An estimate places the cuts where tokens are not counted per word.
+    let margin = if tokenizer.counts_per_word() { 0 } else { 2 };
+    word.len() > 16 * size as usize || tokenizer.count(word).unwrap() + margin > size
 }
 
 fn fragment() -> impl prop::strategy::Strategy<Value = String> {
@@ -98,7 +106,7 @@ fn sizes() -> impl prop::strategy::Strategy<Value = (u32, u32)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_text_is_covered_in_true_and_small_enough_chunks(
@@ -143,11 +151,11 @@ fn real_texts_hold_for_every_strategy_and_size() {
     documents.push(SAMPLE.to_owned());
     documents.push(SAMPLE.replace('\n', "\r\n"));
     documents.push(SAMPLE.replace(char::is_whitespace, ""));
-    documents.push("a".repeat(300_000));
-    documents.push("9f,".repeat(50_000));
-    documents.push("文".repeat(20_000));
+    documents.push("a".repeat(60_000));
+    documents.push("9f,".repeat(8000));
+    documents.push("文".repeat(4000));
     documents.push("😀".repeat(20_000));
-    documents.push(format!("start{}end", " ".repeat(200_000)));
+    documents.push(format!("start{}end", " ".repeat(100_000)));
     for document in &documents {
         for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
             for (size, overlap) in [(256, 51), (128, 0), (40, 39)] {

@@ -196,6 +196,18 @@ impl<'c> Collections<'c> {
         Ok(true)
     }
 
+    /// Removes the collection with everything that belongs to it, for good, if its deletion was
+    /// asked for. Returns whether it was there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete(&mut self, id: CollectionId) -> Result<bool, DbError> {
+        let done = sqlx::query!("DELETE FROM collections WHERE id = $1 AND deleted_at IS NOT NULL", id.0)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// How many documents of each of these collections failed; collections without any are absent.
     ///
     /// # Errors

@@ -16,13 +16,19 @@ pub mod audit_log;
 pub mod collection_sources;
 pub mod collections;
 pub mod documents;
+pub mod item_work;
 pub mod login_attempts;
 pub mod operation_items;
+pub mod operation_runs;
 pub mod operations;
 pub mod refresh_tokens;
 pub mod search_documents;
+pub mod staging;
 pub mod uploads;
 pub mod users;
+
+#[cfg(test)]
+mod pipeline_tests;
 
 pub use config::DbConfig;
 pub use error::DbError;

@@ -19,6 +19,11 @@ impl Subject {
         Self { key: format!("account:{}", username.to_lowercase()), free: 5 }
     }
 
+    /// An account as seen from an address that its owner is known to use.
+    pub fn account_at(username: &str, ip_address: &str) -> Self {
+        Self { key: format!("account:{}@{ip_address}", username.to_lowercase()), free: 5 }
+    }
+
     /// A client's address. Many people can share one, so it may fail more often.
     pub fn address(ip_address: &str) -> Self {
         Self { key: format!("address:{ip_address}"), free: 50 }

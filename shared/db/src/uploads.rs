@@ -167,6 +167,100 @@ impl<'c> Uploads<'c> {
         }
         Ok(Page { items, total })
     }
+
+    /// Notes that the bytes of these keys have come and belong to the operation.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_received(&mut self, object_keys: &[String], operation_id: OperationId) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "UPDATE uploads SET status = 'received', received_at = now(),
+                operation_id = (SELECT id FROM operations WHERE uuid = $2)
+            WHERE object_key = ANY ($1) AND status = 'expected'",
+            object_keys,
+            operation_id.0,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Who announced the first of these keys that is still expected.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_announcer(&mut self, object_keys: &[String]) -> Result<Option<UserId>, DbError> {
+        let user_id = sqlx::query_scalar!(
+            "SELECT user_id FROM uploads WHERE object_key = ANY ($1) AND status = 'expected'
+            ORDER BY created_at, id LIMIT 1",
+            object_keys,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(user_id.map(UserId))
+    }
+
+    /// Those of the uploads that no bytes have come for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_expected(&mut self, ids: &[UploadId]) -> Result<Vec<Upload>, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_as!(
+            UploadRow,
+            r#"SELECT id, collection_id, user_id, name, object_key, size_bytes, content_type, sha256,
+                status::text AS "status!", NULL::uuid AS "operation_id?", expires_at, received_at,
+                created_at
+            FROM uploads WHERE id = ANY ($1) AND status = 'expected' ORDER BY created_at, id"#,
+            &ids,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut uploads = Vec::with_capacity(rows.len());
+        for row in rows {
+            uploads.push(row.try_into()?);
+        }
+        Ok(uploads)
+    }
+
+    /// Gives up an upload whose URL ran out before any bytes came. Returns whether it was still
+    /// expected.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_expired(&mut self, id: UploadId) -> Result<bool, DbError> {
+        let done = sqlx::query!("UPDATE uploads SET status = 'expired' WHERE id = $1 AND status = 'expected'", id.0)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Expected uploads that somebody should look after: those whose URL ran out before
+    /// `expired_before`, and those announced in the time from `announced_from` to
+    /// `announced_until`, whose event may be lost. Oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_unsettled(
+        &mut self,
+        expired_before: DateTime<Utc>,
+        announced_from: DateTime<Utc>,
+        announced_until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<UploadId>, DbError> {
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM uploads
+            WHERE status = 'expected' AND (expires_at < $1 OR created_at BETWEEN $2 AND $3)
+            ORDER BY created_at, id LIMIT $4",
+            expired_before,
+            announced_from,
+            announced_until,
+            limit,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(ids.into_iter().map(UploadId).collect())
+    }
 }
 
 struct UploadRow {

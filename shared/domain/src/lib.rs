@@ -14,7 +14,7 @@ pub use access::{Access, Principal};
 pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SourceId, UploadId, UserId};
-pub use message::{ChunkDocument, EmbedBatch, ScanMessage};
+pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use status::{

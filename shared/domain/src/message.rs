@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ItemId, OperationId};
+use crate::{ItemId, OperationId, UploadId};
 
 /// What the scan function is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,14 @@ pub struct EmbedBatch {
     pub item_id: ItemId,
     /// Which of the document's chunk batches, from 0.
     pub batch: u32,
+}
+
+/// Look whether these uploads have arrived: what the bucket says of an upload may get lost, or the
+/// upload may never have been made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckUploads {
+    /// At most 25 announced uploads.
+    pub check_uploads: Vec<UploadId>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use auth::{AccessTokens, TokenError};
 use axum::extract::{FromRef, FromRequestParts};
 use chrono::{DateTime, TimeDelta, Utc};
 use db::Db;
-use domain::{Access, ErrorKind, Principal};
+use domain::{Access, CollectionId, ErrorKind, Principal};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use lambda::http::ApiError;
@@ -30,6 +30,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The most this caller may do anywhere: an API key's scope; [`Access::Owner`] for a person.
     pub scope: Access,
+    /// The collections that an API key is limited to; `None` without a limit.
+    pub only_collections: Option<Vec<CollectionId>>,
 }
 
 impl Caller {
@@ -107,7 +109,7 @@ async fn by_access_token(state: &IdentityState, token: &str, now: DateTime<Utc>)
         is_superuser: user.is_superuser,
         api_key_id: None,
     };
-    Ok(Caller { principal, scope: Access::Owner })
+    Ok(Caller { principal, scope: Access::Owner, only_collections: None })
 }
 
 async fn by_api_key(state: &IdentityState, key: &str, now: DateTime<Utc>) -> Result<Caller, ApiError> {
@@ -133,7 +135,7 @@ async fn by_api_key(state: &IdentityState, key: &str, now: DateTime<Utc>) -> Res
         is_superuser: false,
         api_key_id: Some(found.id),
     };
-    Ok(Caller { principal, scope: found.scope })
+    Ok(Caller { principal, scope: found.scope, only_collections: found.collection_ids })
 }
 
 /// What a 401 answers to, in the words of <https://www.rfc-editor.org/rfc/rfc6750#section-3>.

@@ -75,6 +75,74 @@ where
     .await
 }
 
+/// Serves SQS events whose messages are cheaper to handle together than one by one. `handle` gets
+/// the messages of an event and answers with one result for each, in their order. A panic fails
+/// them all.
+///
+/// # Errors
+/// When the runtime's interface cannot be reached.
+pub async fn run_together<S, M, F, R>(state: S, handle: F) -> Result<(), lambda_runtime::Error>
+where
+    S: Redeliver + Send + Sync + 'static,
+    M: DeserializeOwned + Send + 'static,
+    F: Fn(Arc<S>, Vec<M>, Invocation) -> R + Send + Sync,
+    R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
+{
+    let state = Arc::new(state);
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let state = Arc::clone(&state);
+        let invocation = Invocation::from_context(&event.context);
+        async move {
+            Ok::<_, lambda_runtime::Error>(handle_together(state, event.payload, &invocation, handle).await)
+        }
+    }))
+    .await
+}
+
+/// Handles one event as [`run_together`] does. Public so that a test can hand in a recorded one.
+pub async fn handle_together<S, M, F, R>(
+    state: Arc<S>,
+    event: SqsEvent,
+    invocation: &Invocation,
+    handle: &F,
+) -> SqsBatchResponse
+where
+    S: Redeliver + Send + Sync + 'static,
+    M: DeserializeOwned + Send + 'static,
+    F: Fn(Arc<S>, Vec<M>, Invocation) -> R + Send + Sync,
+    R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
+{
+    let mut failures: Vec<String> = Vec::new();
+    let mut deliveries = Vec::new();
+    let mut messages = Vec::new();
+    for record in event.records {
+        let (delivery, body) = read_record(record, invocation);
+        match read_body(&delivery, &body) {
+            Some(message) => {
+                deliveries.push(delivery);
+                messages.push(message);
+            }
+            None => failures.push(delivery.message_id),
+        }
+    }
+    let work = handle(Arc::clone(&state), messages, invocation.clone());
+    let span = tracing::info_span!("messages", request.id = invocation.request_id);
+    let outcome = tokio::spawn(work.instrument(span)).await;
+    let mut results = match outcome {
+        Ok(results) => results.into_iter().map(Ok).collect::<Vec<_>>().into_iter(),
+        Err(panic) => deliveries.iter().map(|_| Err(panic.to_string())).collect::<Vec<_>>().into_iter(),
+    };
+    for delivery in deliveries {
+        let result = results.next().unwrap_or_else(|| Err("the message was left without an answer".to_owned()));
+        let span = message_span(&delivery);
+        if !settle(state.as_ref(), &delivery, result).instrument(span).await {
+            failures.push(delivery.message_id);
+        }
+    }
+    response(failures)
+}
+
 /// Handles one event. Public so that a test can hand in a recorded one.
 pub async fn handle_batch<S, M, F, R>(
     state: Arc<S>,
@@ -101,13 +169,7 @@ where
         .buffer_unordered(concurrency.max(1))
         .collect()
         .await;
-    let mut response = SqsBatchResponse::default();
-    for message_id in failures.into_iter().flatten() {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = message_id;
-        response.batch_item_failures.push(failure);
-    }
-    response
+    response(failures.into_iter().flatten())
 }
 
 async fn handle_one<S, M, F, R>(state: Arc<S>, delivery: &Delivery, body: &str, handle: &F) -> bool
@@ -117,23 +179,20 @@ where
     F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
     R: Future<Output = Result<(), StageError>> + Send + 'static,
 {
-    let message: M = match serde_json::from_str(body) {
-        Ok(message) => message,
-        Err(error) => {
-            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be read; left for the dead-letter queue");
-            return false;
-        }
+    let Some(message) = read_body(delivery, body) else {
+        return false;
     };
-    let span = tracing::info_span!(
-        "message",
-        message.id = delivery.message_id,
-        message.receive_count = delivery.receive_count,
-        request.id = delivery.invocation.request_id,
-    );
+    let span = message_span(delivery);
     let work = handle(Arc::clone(&state), message, delivery.clone());
     // A task of its own, so that a panic ends this message and not the batch.
     let outcome = tokio::spawn(work.instrument(span.clone())).await;
-    let _entered = span.entered();
+    let outcome = outcome.map_err(|panic| panic.to_string());
+    settle(state.as_ref(), delivery, outcome).instrument(span).await
+}
+
+/// Says whether the message is done with; asks for a later delivery if it is not. The outer error
+/// is that of a message whose handler did not get to an answer.
+async fn settle<S: Redeliver>(state: &S, delivery: &Delivery, outcome: Result<Result<(), StageError>, String>) -> bool {
     let error = match outcome {
         Ok(Ok(())) => return true,
         Ok(Err(error)) if !error.is_retryable() => {
@@ -141,13 +200,41 @@ where
             return true;
         }
         Ok(Err(error)) => error.chain(),
-        Err(panic) => panic.to_string(),
+        Err(panic) => panic,
     };
     let delay = delivery.backoff();
     tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be delivered again");
-    drop(_entered);
     state.redeliver_after(delivery, delay).await;
     false
+}
+
+fn message_span(delivery: &Delivery) -> tracing::Span {
+    tracing::info_span!(
+        "message",
+        message.id = delivery.message_id,
+        message.receive_count = delivery.receive_count,
+        request.id = delivery.invocation.request_id,
+    )
+}
+
+fn response(failures: impl IntoIterator<Item = String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for message_id in failures {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message_id;
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
+fn read_body<M: DeserializeOwned>(delivery: &Delivery, body: &str) -> Option<M> {
+    match serde_json::from_str(body) {
+        Ok(message) => Some(message),
+        Err(error) => {
+            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be read; left for the dead-letter queue");
+            None
+        }
+    }
 }
 
 fn read_record(record: SqsMessage, invocation: &Invocation) -> (Delivery, String) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use domain::{ChunkDocument, EmbedBatch, ScanMessage};
+use domain::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 use serde::Serialize;
 
 use crate::QueueError;
@@ -15,6 +15,8 @@ const MESSAGES_PER_CALL: usize = 10;
 /// A stage of the pipeline that consumes a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
+    /// Turns arrived uploads into operations.
+    Intake,
     /// Lists sources and stages bytes.
     Scan,
     /// Turns bytes into chunks.
@@ -27,6 +29,7 @@ impl Stage {
     /// The stage's name as it appears in logs and errors.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Intake => "intake",
             Self::Scan => "scan",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
@@ -37,6 +40,8 @@ impl Stage {
 /// Where the queues are. A function is told only of those that it sends to.
 #[derive(Debug, Clone, Default)]
 pub struct QueueUrls {
+    /// The intake function's queue.
+    pub intake: Option<String>,
     /// The scan function's queue.
     pub scan: Option<String>,
     /// The chunk function's queue.
@@ -56,6 +61,14 @@ impl Queues {
     /// A client for these queues.
     pub fn new(config: &SdkConfig, urls: QueueUrls) -> Self {
         Self { client: aws_sdk_sqs::Client::new(config), urls }
+    }
+
+    /// Asks the intake function to look after uploads.
+    ///
+    /// # Errors
+    /// When SQS does not take all messages; some may have been sent.
+    pub async fn send_intake(&self, messages: &[CheckUploads]) -> Result<(), QueueError> {
+        self.send(Stage::Intake, messages).await
     }
 
     /// Asks the scan function for work.
@@ -141,6 +154,7 @@ impl Queues {
 
     fn url(&self, stage: Stage) -> Result<&str, QueueError> {
         let url = match stage {
+            Stage::Intake => &self.urls.intake,
             Stage::Scan => &self.urls.scan,
             Stage::Chunk => &self.urls.chunk,
             Stage::Embed => &self.urls.embed,

@@ -1,4 +1,4 @@
-"""scripts/test runs this; by hand: cd scripts && ../.venv/bin/python -m unittest discover -t . -s semantik"""
+"""scripts/test runs this; by hand: PYTHONPATH=scripts .venv/bin/python -m unittest semantik.corpus_test"""
 
 from __future__ import annotations
 

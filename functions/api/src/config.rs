@@ -1,0 +1,102 @@
+//! What the API function is told by its environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use db::DbConfig;
+use lambda::env::{self, EnvError};
+use secrecy::SecretString;
+use vectors::VectorsConfig;
+
+/// The API function's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `DATABASE_URL`.
+    pub db: DbConfig,
+    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): asked for nothing but whether it answers.
+    pub vectors: VectorsConfig,
+    /// `JWT_SECRET`: what access tokens are signed with, at least 32 bytes.
+    pub jwt_secret: SecretString,
+    /// `STAGING_BUCKET`: where clients put their files.
+    pub staging_bucket: String,
+    /// `SCAN_QUEUE_URL`: where operations are started.
+    pub scan_queue_url: String,
+    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dir: PathBuf,
+    /// How requests are answered.
+    pub limits: Limits,
+}
+
+/// What decides about a request without any other part.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `DEFAULT_EMBEDDING_MODEL`: the model of a collection that names none; default
+    /// `sentence-transformers/all-MiniLM-L6-v2`.
+    pub default_embedding_model: String,
+    /// `DIRECTORY_ROOTS`: folders that file and directory sources may lie under, separated by
+    /// colons; default none.
+    pub directory_roots: Vec<PathBuf>,
+    /// `MAX_UPLOAD_BYTES`: the largest file that may be announced; default 5 GiB, which is also
+    /// the most that S3 takes in one request.
+    pub max_upload_bytes: u64,
+    /// `UPLOAD_URL_SECONDS`: how long an upload's URL works; default one hour, at most seven days.
+    pub upload_url_lifetime: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            default_embedding_model: "sentence-transformers/all-MiniLM-L6-v2".to_owned(),
+            directory_roots: Vec::new(),
+            max_upload_bytes: 5 * 1024 * 1024 * 1024,
+            upload_url_lifetime: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, EnvError> {
+        let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
+        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.timeout = Duration::from_secs(3);
+        Ok(Self {
+            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            vectors,
+            jwt_secret: env::secret("JWT_SECRET")?,
+            staging_bucket: env::required("STAGING_BUCKET")?,
+            scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            models_dir: env::optional("MODELS_DIR")
+                .map_or_else(|| env::task_root().join("models"), PathBuf::from),
+            limits: Limits::from_env()?,
+        })
+    }
+}
+
+impl Limits {
+    fn from_env() -> Result<Self, EnvError> {
+        let default = Self::default();
+        let roots = env::optional("DIRECTORY_ROOTS").unwrap_or_default();
+        let lifetime = env::parsed_or("UPLOAD_URL_SECONDS", default.upload_url_lifetime.as_secs())?;
+        // A signature of S3 holds for seven days at most.
+        if !(60..=604_800).contains(&lifetime) {
+            return Err(EnvError::Invalid {
+                name: "UPLOAD_URL_SECONDS",
+                got: lifetime.to_string(),
+                reason: "choose 60 to 604800".to_owned(),
+            });
+        }
+        Ok(Self {
+            default_embedding_model: env::optional("DEFAULT_EMBEDDING_MODEL")
+                .unwrap_or(default.default_embedding_model),
+            directory_roots: std::env::split_paths(&roots)
+                .filter(|root| !root.as_os_str().is_empty())
+                .collect(),
+            max_upload_bytes: env::parsed_or("MAX_UPLOAD_BYTES", default.max_upload_bytes)?,
+            upload_url_lifetime: Duration::from_secs(lifetime),
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Tells the pipeline of an operation, after the transaction that inserted it.
+
+use domain::{Classify, OperationId, ScanMessage};
+use lambda::StageError;
+
+use crate::State;
+
+/// Sends the operation's message. The operation is safe in the database by now: what goes wrong
+/// here delays it until sweep looks, and is no reason to tell the caller that anything failed.
+pub(crate) async fn dispatch(state: &State, operation_id: OperationId) {
+    if let Err(error) = state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await {
+        warn(operation_id, "operation could not be dispatched, sweep will do it", error);
+        return;
+    }
+    let marked = async {
+        state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await
+    };
+    if let Err(error) = marked.await {
+        warn(operation_id, "dispatched operation could not be marked, sweep may send it again", error);
+    }
+}
+
+fn warn(operation_id: OperationId, what: &'static str, error: impl Classify + Send + Sync + 'static) {
+    tracing::warn!(operation.id = %operation_id, error = StageError::from(error).chain(), "{what}");
+}

@@ -1,0 +1,174 @@
+//! The API's description: what the handlers do not say themselves.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Access, CollectionStatus, DocumentStatus, ErrorCategory, OperationStatus, OperationType,
+    Quantization, SourceType, UploadStatus,
+};
+use lambda::http::{FieldError, Problem};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, OpenApi as _};
+
+/// The description of all routes, generated from the handlers.
+pub fn openapi() -> OpenApi {
+    crate::router::routes().into_openapi()
+}
+
+/// What the description starts with; the router adds the routes.
+pub(crate) fn frame() -> OpenApi {
+    Frame::openapi()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Semantik",
+        description = "Upload documents, watch their operations, search them by meaning. \
+            Every error is a problem document (RFC 9457) with the request's id."
+    ),
+    components(schemas(Problem, FieldError)),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "Accounts and tokens."),
+        (name = "collections", description = "Collections of documents."),
+        (name = "sources", description = "Where documents come from."),
+        (name = "uploads", description = "Files from clients, straight into the bucket."),
+        (name = "documents", description = "What a collection holds."),
+        (name = "operations", description = "What happens to collections."),
+        (name = "system", description = "The installation."),
+    )
+)]
+struct Frame;
+
+/// An access token or an API key.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An access token of POST /api/auth/login, or an API key (smtk_...)."))
+            .build();
+        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Errors of a route that anyone may call.
+pub(crate) struct PublicErrors;
+/// Errors of a route that needs a caller.
+pub(crate) struct CallerErrors;
+/// Errors of a route below something that the caller may not know of.
+pub(crate) struct LookupErrors;
+/// Errors of a route that takes a JSON body.
+pub(crate) struct BodyErrors;
+
+impl IntoResponses for PublicErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[(500, "Something went wrong on our side."), (503, "A part of the service does not answer.")])
+    }
+}
+
+impl IntoResponses for CallerErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = PublicErrors::responses();
+        responses.append(&mut problems(&[
+            (401, "No caller, or credentials that do not hold."),
+            (403, "The caller may not do this."),
+        ]));
+        responses
+    }
+}
+
+impl IntoResponses for LookupErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = CallerErrors::responses();
+        responses.append(&mut problems(&[(404, "There is no such thing, or none that the caller can see.")]));
+        responses
+    }
+}
+
+impl IntoResponses for BodyErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (400, "The body is no JSON."),
+            (413, "The body is too large."),
+            (415, "The body is not announced as JSON."),
+            (422, "A field is wrong; `errors` names it."),
+        ])
+    }
+}
+
+fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
+    let schema = Ref::from_schema_name("Problem");
+    let entry = |(status, description): &(u16, &str)| {
+        let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+        let response = ResponseBuilder::new().description(*description).content("application/problem+json", content);
+        (status.to_string(), RefOr::T(response.build()))
+    };
+    statuses.iter().map(entry).collect()
+}
+
+/// The schema of each closed set of words.
+pub(crate) mod words {
+    use super::{
+        Access, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder, OperationStatus,
+        OperationType, Quantization, SourceType, Type, UploadStatus,
+    };
+
+    fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
+        let values: Vec<&str> = all.collect();
+        let builder = ObjectBuilder::new();
+        if nullable {
+            let mut values: Vec<serde_json::Value> = values.into_iter().map(Into::into).collect();
+            values.push(serde_json::Value::Null);
+            let types: Vec<Type> = vec![Type::String, Type::Null];
+            return builder.schema_type(types).enum_values(Some(values)).build();
+        }
+        builder.schema_type(Type::String).enum_values(Some(values)).build()
+    }
+
+    pub(crate) fn access() -> Object {
+        let word = |access: &Access| match access {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Admin => "admin",
+            Access::Owner => "owner",
+        };
+        words([Access::Read, Access::Write, Access::Admin, Access::Owner].iter().map(word), false)
+    }
+
+    pub(crate) fn collection_status() -> Object {
+        words(CollectionStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn document_status() -> Object {
+        words(DocumentStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn error_category() -> Object {
+        words(ErrorCategory::ALL.iter().map(|word| word.as_str()), true)
+    }
+
+    pub(crate) fn operation_status() -> Object {
+        words(OperationStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn operation_type() -> Object {
+        words(OperationType::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn quantization() -> Object {
+        words(Quantization::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn source_type() -> Object {
+        words(SourceType::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn upload_status() -> Object {
+        words(UploadStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+}

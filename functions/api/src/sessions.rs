@@ -1,0 +1,263 @@
+//! Signing in, staying signed in, signing out.
+
+use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_token};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::Tx;
+use db::refresh_tokens::{NewRefreshToken, Spend};
+use domain::{ErrorKind, UserId};
+use http::StatusCode;
+use identity::Caller;
+use lambda::http::{ApiError, ApiJson, ApiQuery, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::{BodyErrors, CallerErrors, PublicErrors};
+use crate::throttle;
+use crate::users::{MAX_PASSWORD_CHARS, off_thread};
+use crate::validation::optional_body;
+
+/// A name and its password.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LoginRequest {
+    #[schema(example = "ada")]
+    username: String,
+    #[schema(format = "password")]
+    password: String,
+}
+
+/// A pair of tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenResponse {
+    /// Goes into the header `Authorization: Bearer`.
+    access_token: String,
+    /// Gets the next pair, once.
+    refresh_token: String,
+    /// Always `bearer`.
+    token_type: &'static str,
+    /// How long the access token works, in seconds.
+    expires_in: i64,
+}
+
+/// The refresh token, for clients that send it in the query.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RefreshQuery {
+    /// Better sent in the body: addresses end up in logs.
+    refresh_token: Option<String>,
+}
+
+/// The refresh token.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct RefreshRequest {
+    refresh_token: Option<String>,
+}
+
+/// A sentence.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessageResponse {
+    message: &'static str,
+}
+
+/// Sign in
+///
+/// The access token works for 15 minutes, the refresh token for 30 days. Who fails too often waits.
+#[utoipa::path(
+    post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
+    responses(
+        (status = 200, body = TokenResponse),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "The name or the password is wrong."),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failures; `Retry-After` says how long to wait."),
+        BodyErrors, PublicErrors,
+    ),
+)]
+pub(crate) async fn login(
+    Shared(state): Shared<State>,
+    client: ClientInfo,
+    ApiJson(request): ApiJson<LoginRequest>,
+) -> Result<Json<TokenResponse>, ApiError> {
+    let now = Utc::now();
+    // No account has such a name or password; PostgreSQL takes no NUL either.
+    let is_possible = request.username.len() <= 64
+        && !request.username.contains('\0')
+        && request.password.chars().count() <= MAX_PASSWORD_CHARS;
+    if !is_possible {
+        return Err(wrong_password());
+    }
+    let attempt = throttle::admit(&state.db, &request.username, &client, now).await?;
+    let user = state.db.connection().await?.users().find_by_username(&request.username).await?;
+    let stored = user.as_ref().map(|user| user.hashed_password.clone());
+    let password = request.password;
+    let is_right = off_thread(move || auth::verify_password(&password, stored.as_deref())).await?;
+    let Some(user) = user.filter(|_| is_right) else {
+        return Err(wrong_password());
+    };
+    if !user.is_active {
+        return Err(ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator"));
+    }
+
+    let mut tx = state.db.begin().await?;
+    for subject in &attempt.subjects {
+        tx.login_attempts().forgive(subject).await?;
+    }
+    let family_id = Uuid::new_v4();
+    let pair = give_pair(&state, &mut tx, &client, (user.id, &user.username), family_id, now).await?;
+    tx.users().mark_signed_in(user.id, now).await?;
+    record(&mut tx, &client, "user_signed_in", user.id, family_id).await?;
+    tx.commit().await?;
+    Ok(Json(pair))
+}
+
+/// Exchange a refresh token for a new pair
+///
+/// A refresh token works once. If it comes a second time, somebody holds a copy: then all tokens
+/// of that log-in stop working.
+#[utoipa::path(
+    post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, params(RefreshQuery),
+    responses(
+        (status = 200, body = TokenResponse),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "No refresh token came."),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token does not hold."),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter cannot be read."),
+        PublicErrors,
+    ),
+)]
+pub(crate) async fn refresh(
+    Shared(state): Shared<State>,
+    client: ClientInfo,
+    ApiQuery(query): ApiQuery<RefreshQuery>,
+    body: Bytes,
+) -> Result<Json<TokenResponse>, ApiError> {
+    let now = Utc::now();
+    let request: RefreshRequest = optional_body(&body)?;
+    let Some(token) = request.refresh_token.or(query.refresh_token).filter(|token| !token.is_empty()) else {
+        return Err(ApiError::invalid_field("refresh_token", "is missing; send {\"refresh_token\": \"...\"}")
+            .with_status(StatusCode::BAD_REQUEST));
+    };
+    let mut tx = state.db.begin().await?;
+    let (user_id, family_id) = match tx.refresh_tokens().spend(&hash_token(&token), now).await? {
+        Spend::Spent { user_id, family_id } => (user_id, family_id),
+        Spend::Reused { user_id, family_id } => {
+            let revoked = tx.refresh_tokens().revoke_family(family_id).await?;
+            record(&mut tx, &client, "refresh_token_reused", user_id, family_id).await?;
+            tx.commit().await?;
+            tracing::warn!(user.id = %user_id, tokens.revoked = revoked, "refresh token came a second time");
+            return Err(refuse("this refresh token was used or revoked before, so its session is over; sign in again"));
+        }
+        Spend::Raced => {
+            return Err(refuse("another request has just used this refresh token; go on with the pair it got"));
+        }
+        Spend::Expired => return Err(refuse("this refresh token expired; sign in again at POST /api/auth/login")),
+        Spend::Unknown => return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login")),
+    };
+    let Some(user) = tx.users().find(user_id).await? else {
+        return Err(refuse("this account no longer exists"));
+    };
+    if !user.is_active {
+        return Err(ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator"));
+    }
+    let pair = give_pair(&state, &mut tx, &client, (user.id, &user.username), family_id, now).await?;
+    tx.commit().await?;
+    Ok(Json(pair))
+}
+
+/// Sign out
+///
+/// Ends the session that the refresh token belongs to. The access token runs out by itself within
+/// 15 minutes.
+#[utoipa::path(
+    post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, security(("bearer" = [])),
+    responses(
+        (status = 200, body = MessageResponse),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        CallerErrors,
+    ),
+)]
+pub(crate) async fn logout(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    body: Bytes,
+) -> Result<Json<MessageResponse>, ApiError> {
+    let request: RefreshRequest = optional_body(&body)?;
+    let Some(token) = request.refresh_token.filter(|token| !token.is_empty()) else {
+        return Ok(Json(MessageResponse {
+            message: "forget the access token; send the refresh token too to end its session here",
+        }));
+    };
+    let user_id = caller.principal.user_id;
+    let mut tx = state.db.begin().await?;
+    let revoked = tx.refresh_tokens().revoke_by_token(user_id, &hash_token(&token)).await?;
+    if revoked > 0 {
+        let change = Change {
+            action: "user_signed_out",
+            user_id,
+            collection: None,
+            operation_id: None,
+            details: json!({ "tokens_revoked": revoked }),
+        };
+        audit::record(&mut tx, &client, change).await?;
+    }
+    tx.commit().await?;
+    Ok(Json(MessageResponse { message: "signed out" }))
+}
+
+async fn give_pair(
+    state: &State,
+    tx: &mut Tx,
+    client: &ClientInfo,
+    (user_id, username): (UserId, &str),
+    family_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, ApiError> {
+    let refresh_token = OpaqueToken::refresh();
+    let new = NewRefreshToken {
+        user_id,
+        family_id,
+        token_hash: &refresh_token.hash(),
+        expires_at: now + REFRESH_TOKEN_LIFETIME,
+        ip_address: client.ip_address.as_deref(),
+        user_agent: client.user_agent.as_deref(),
+    };
+    tx.refresh_tokens().insert(&new).await?;
+    Ok(TokenResponse {
+        access_token: state.tokens.issue(user_id, username, now)?,
+        refresh_token: refresh_token.expose().to_owned(),
+        token_type: "bearer",
+        expires_in: ACCESS_TOKEN_LIFETIME.num_seconds(),
+    })
+}
+
+async fn record(
+    tx: &mut Tx,
+    client: &ClientInfo,
+    action: &'static str,
+    user_id: UserId,
+    family_id: Uuid,
+) -> Result<(), ApiError> {
+    let change = Change {
+        action,
+        user_id,
+        collection: None,
+        operation_id: None,
+        details: json!({ "session": family_id }),
+    };
+    Ok(audit::record(tx, client, change).await?)
+}
+
+/// The same for unknown names and wrong passwords.
+fn wrong_password() -> ApiError {
+    refuse("the username or the password is wrong")
+}
+
+fn refuse(detail: &str) -> ApiError {
+    ApiError::new(ErrorKind::Unauthenticated, detail)
+}

@@ -1,0 +1,60 @@
+//! What the API function keeps between requests.
+
+use std::sync::Arc;
+
+use artifacts::ArtifactStore;
+use auth::AccessTokens;
+use axum::extract::FromRef;
+use db::Db;
+use identity::IdentityState;
+use models::ModelRegistry;
+use queue::{QueueUrls, Queues};
+use vectors::VectorStore;
+
+use crate::Config;
+use crate::config::Limits;
+
+/// Clients and settings, built once a process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Makes and checks access tokens.
+    pub tokens: AccessTokens,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
+    /// The work queues, of which only scan's is known here.
+    pub queues: Queues,
+    /// Qdrant.
+    pub vectors: VectorStore,
+    /// The models that collections may use.
+    pub models: Arc<ModelRegistry>,
+    /// How requests are answered.
+    pub limits: Arc<Limits>,
+}
+
+impl State {
+    /// Prepares the clients; nothing waits for the network.
+    ///
+    /// # Errors
+    /// Says which setting or file is wrong.
+    pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
+        let sdk = aws::sdk_config().await;
+        let queues = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            tokens: AccessTokens::new(&config.jwt_secret)?,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            queues: Queues::new(&sdk, queues),
+            vectors: VectorStore::connect(&config.vectors)?,
+            models: Arc::new(ModelRegistry::open(&config.models_dir)?),
+            limits: Arc::new(config.limits.clone()),
+        })
+    }
+}
+
+impl FromRef<State> for IdentityState {
+    fn from_ref(state: &State) -> Self {
+        Self { db: state.db.clone(), tokens: state.tokens.clone() }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a file may be called.
+
+/// The longest name, in bytes: with its prefix it stays well inside S3's 1,024.
+const MAX_BYTES: usize = 512;
+
+/// Why this is no name for a file, if it is none. A name is a relative path with `/` between
+/// folders, in any script.
+pub(crate) fn refuse(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("must not be empty".to_owned());
+    }
+    if name.len() > MAX_BYTES {
+        return Some(format!("must have at most {MAX_BYTES} bytes in UTF-8, got {}", name.len()));
+    }
+    if name.starts_with('/') {
+        return Some(format!("must be a relative path, got {name:?}"));
+    }
+    if name.contains('\\') {
+        return Some(format!("must have '/' between folders, not '\\', got {name:?}"));
+    }
+    if name.chars().any(char::is_control) {
+        return Some(format!("must not have control characters, got {name:?}"));
+    }
+    let bad_segment = name.split('/').find(|segment| matches!(*segment, "" | "." | ".."));
+    bad_segment.map(|segment| format!("must not have {segment:?} between two '/', got {name:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_of_any_script_are_fine() {
+        for name in ["a", "notes/a b.md", "🦀/été.txt", "..a/b..", "C:notes.txt", "%2e%2e/a", "名前.pdf"] {
+            assert_eq!(refuse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_leave_their_folder_are_refused_with_the_reason() {
+        let reasons: Vec<String> = ["", "../etc/passwd", "a/../b", "a//b", "a/", "/a", "a\\b", "a\u{0}b", "./a", &"ä".repeat(257)]
+            .iter()
+            .filter_map(|name| refuse(name))
+            .collect();
+        insta::assert_snapshot!(reasons.join("\n"), @r#""#);
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_name_stays_below_its_prefix(name in "[a-z./\\\\ ]{1,20}") {
+            if refuse(&name).is_none() {
+                let path = std::path::Path::new("/prefix").join(&name);
+                prop_assert!(path.starts_with("/prefix"));
+                prop_assert!(path.components().all(|part| !matches!(part, std::path::Component::ParentDir)));
+                prop_assert_eq!(name.split('/').count() + 2, path.components().count());
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Collects everything that is wrong with a request, so that one answer names it all.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use axum::body::Bytes;
+use domain::ErrorKind;
+use http::StatusCode;
+use lambda::http::{ApiError, FieldError};
+use serde::de::DeserializeOwned;
+
+/// The fields found wrong so far.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    errors: Vec<FieldError>,
+}
+
+impl Checks {
+    /// Adds an error.
+    pub(crate) fn refuse(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(FieldError { field: field.into(), message: message.into() });
+    }
+
+    /// Refuses a number outside the range; returns it as it is.
+    pub(crate) fn range(&mut self, field: &str, got: i64, allowed: RangeInclusive<i64>) -> i64 {
+        if !allowed.contains(&got) {
+            self.refuse(field, format!("must be {} to {}, got {got}", allowed.start(), allowed.end()));
+        }
+        got
+    }
+
+    /// Refuses a text whose length in characters lies outside the range.
+    pub(crate) fn length(&mut self, field: &str, got: &str, allowed: RangeInclusive<usize>) {
+        let characters = got.chars().count();
+        if !allowed.contains(&characters) {
+            let (least, most) = (allowed.start(), allowed.end());
+            self.refuse(field, format!("must have {least} to {most} characters, got {characters}"));
+        }
+    }
+
+    /// Reads a word of a closed set; its error lists the set.
+    pub(crate) fn word<T>(&mut self, field: &str, got: &str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        match got.parse() {
+            Ok(word) => Some(word),
+            Err(error) => {
+                self.refuse(field, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Reads words separated by commas; none at all for an absent parameter.
+    pub(crate) fn words<T>(&mut self, field: &str, got: Option<&str>) -> Vec<T>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let words = got.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.filter_map(|word| self.word(field, word)).collect()
+    }
+
+    /// Refuses the request if anything was wrong.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_fields(self.errors)) }
+    }
+}
+
+/// Reads a JSON body that may be left out.
+pub(crate) fn optional_body<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
+            .with_status(StatusCode::BAD_REQUEST)
+    })
+}

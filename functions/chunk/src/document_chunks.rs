@@ -1,0 +1,258 @@
+//! The thinking of this stage: bytes in, batches of chunks out. Pure and synchronous; what it
+//! holds is bounded whatever the document's size.
+
+use chunking::{Chunk, Chunker, ChunkingError, ChunkingParameters, ModelTokenizer, Strategy};
+use domain::{ArtifactKey, ChunkRecord, Classify, ErrorKind};
+use extraction::{Content, Extracted, ExtractionError, Extractor, Format};
+use thiserror::Error;
+
+/// As much of a document's start as is looked at to tell its format.
+const HEAD_BYTES: usize = 8 * 1024;
+
+/// A document that cannot be chunked.
+#[derive(Debug, Error)]
+pub(crate) enum DocumentError {
+    /// Its bytes are no text that we can read.
+    #[error(transparent)]
+    Extraction(#[from] ExtractionError),
+    /// Its text cannot be cut as the collection's settings say.
+    #[error(transparent)]
+    Chunking(#[from] ChunkingError),
+}
+
+impl Classify for DocumentError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Extraction(error) => error.kind(),
+            Self::Chunking(error) => error.kind(),
+        }
+    }
+}
+
+/// What decides how a document is read and cut.
+#[derive(Debug, Clone)]
+pub(crate) struct DocumentSettings {
+    pub(crate) file_name: String,
+    pub(crate) content_type: Option<String>,
+    /// The collection's strategy, by name.
+    pub(crate) strategy: String,
+    pub(crate) chunk_size: u32,
+    pub(crate) chunk_overlap: u32,
+    /// The most tokens that the model reads.
+    pub(crate) max_tokens: u32,
+}
+
+/// One document on its way from bytes to chunks.
+#[derive(Debug)]
+pub(crate) struct DocumentChunks<'t> {
+    tokenizer: &'t ModelTokenizer,
+    settings: DocumentSettings,
+    reading: Reading<'t>,
+    /// Chunks that do not fill a batch yet.
+    pending: Vec<ChunkRecord>,
+}
+
+#[derive(Debug)]
+enum Reading<'t> {
+    /// The format is not known yet.
+    Head(Vec<u8>),
+    Body(Body<'t>),
+}
+
+impl<'t> DocumentChunks<'t> {
+    pub(crate) fn new(tokenizer: &'t ModelTokenizer, settings: DocumentSettings) -> Self {
+        Self { tokenizer, settings, reading: Reading::Head(Vec::new()), pending: Vec::new() }
+    }
+
+    /// Reads the next bytes; returns the batches that are full by now.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<ChunkRecord>>, DocumentError> {
+        match &mut self.reading {
+            Reading::Head(head) => {
+                head.extend_from_slice(bytes);
+                if head.len() < HEAD_BYTES {
+                    return Ok(Vec::new());
+                }
+                let mut body = Body::open(self.tokenizer, &self.settings, head)?;
+                body.read(head, &mut self.pending)?;
+                self.reading = Reading::Body(body);
+            }
+            Reading::Body(body) => body.read(bytes, &mut self.pending)?,
+        }
+        Ok(full_batches(&mut self.pending))
+    }
+
+    /// The end of the document: the last batches, and what was found out about it.
+    pub(crate) fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
+        let body = match self.reading {
+            Reading::Head(head) => {
+                let mut body = Body::open(self.tokenizer, &self.settings, &head)?;
+                body.read(&head, &mut self.pending)?;
+                body
+            }
+            Reading::Body(body) => body,
+        };
+        let extracted = body.finish(&mut self.pending)?;
+        let mut batches = full_batches(&mut self.pending);
+        if !self.pending.is_empty() {
+            batches.push(self.pending);
+        }
+        Ok((batches, extracted))
+    }
+}
+
+/// A document whose format is known.
+#[derive(Debug)]
+struct Body<'t> {
+    extractor: Extractor,
+    chunker: Chunker<'t>,
+}
+
+impl<'t> Body<'t> {
+    fn open(tokenizer: &'t ModelTokenizer, settings: &DocumentSettings, head: &[u8]) -> Result<Self, DocumentError> {
+        let content_type = settings.content_type.as_deref();
+        let looked_at = &head[..head.len().min(HEAD_BYTES)];
+        let format = Format::detect(&settings.file_name, content_type, looked_at);
+        let parameters = ChunkingParameters::new(
+            strategy_for(&format, settings.strategy.parse()?),
+            settings.chunk_size,
+            settings.chunk_overlap,
+            settings.max_tokens,
+        )?;
+        Ok(Self {
+            extractor: Extractor::new(&format, content_type)?,
+            chunker: Chunker::new(tokenizer, parameters)?,
+        })
+    }
+
+    fn read(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), DocumentError> {
+        let mut text = String::new();
+        self.extractor.push(bytes, &mut text)?;
+        take_in(chunks, self.chunker.push(&text)?);
+        Ok(())
+    }
+
+    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, DocumentError> {
+        let mut text = String::new();
+        let extracted = self.extractor.finish(&mut text)?;
+        if extracted.content == Content::Text {
+            take_in(chunks, self.chunker.push(&text)?);
+            take_in(chunks, self.chunker.finish()?);
+        }
+        Ok(extracted)
+    }
+}
+
+/// The general strategy follows the document: Markdown is cut at its headings, code at its
+/// definitions. A strategy that was asked for by name is kept.
+fn strategy_for(format: &Format, configured: Strategy) -> Strategy {
+    match (configured, format) {
+        (Strategy::Recursive, Format::Markdown) => Strategy::Markdown,
+        (Strategy::Recursive, Format::SourceCode { .. }) => Strategy::Code,
+        (configured, _) => configured,
+    }
+}
+
+fn take_in(pending: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
+    pending.extend(chunks.into_iter().map(|chunk| ChunkRecord {
+        index: chunk.index,
+        text: chunk.text,
+        start_offset: chunk.start_offset,
+        end_offset: chunk.end_offset,
+        token_count: chunk.token_count,
+    }));
+}
+
+fn full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
+    let mut batches = Vec::new();
+    while pending.len() >= ArtifactKey::CHUNKS_PER_BATCH {
+        let rest = pending.split_off(ArtifactKey::CHUNKS_PER_BATCH);
+        batches.push(std::mem::replace(pending, rest));
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn settings(file_name: &str) -> DocumentSettings {
+        DocumentSettings {
+            file_name: file_name.to_owned(),
+            content_type: None,
+            strategy: "recursive".to_owned(),
+            chunk_size: 32,
+            chunk_overlap: 6,
+            max_tokens: 256,
+        }
+    }
+
+    fn chunk(file_name: &str, bytes: &[u8], piece: usize) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
+        let tokenizer = tokenizer();
+        let mut document = DocumentChunks::new(&tokenizer, settings(file_name));
+        let mut batches = Vec::new();
+        for piece in bytes.chunks(piece.max(1)) {
+            batches.extend(document.push(piece)?);
+        }
+        let (last, extracted) = document.finish()?;
+        batches.extend(last);
+        Ok((batches, extracted))
+    }
+
+    fn tokenizer() -> ModelTokenizer {
+        ModelTokenizer::open(&tokenizer_path()).unwrap()
+    }
+
+    /// A WordPiece tokenizer with a vocabulary small enough to read.
+    fn tokenizer_path() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tokenizer.json")
+    }
+
+    #[test]
+    fn every_batch_but_the_last_is_full_and_indices_run_through() {
+        let text = "some words about a stone. ".repeat(4000);
+        let (batches, extracted) = chunk("a.txt", text.as_bytes(), 10_000).unwrap();
+        assert_eq!(extracted.content, Content::Text);
+        let (last, full) = batches.split_last().unwrap();
+        assert!(full.len() > 1 && full.iter().all(|batch| batch.len() == ArtifactKey::CHUNKS_PER_BATCH));
+        assert!((1..=ArtifactKey::CHUNKS_PER_BATCH).contains(&last.len()));
+        let indices: Vec<u32> = batches.iter().flatten().map(|chunk| chunk.index).collect();
+        assert_eq!(indices, (0..u32::try_from(indices.len()).unwrap()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_binary_file_by_the_name_of_a_text_is_refused_whatever_its_size() {
+        for length in [30, 100_000] {
+            let bytes: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
+            let error = chunk("a.txt", &bytes, 4096).unwrap_err();
+            assert!(error.to_string().starts_with("this is a binary file"), "{error}");
+            assert!(!error.kind().is_retryable());
+        }
+    }
+
+    #[test]
+    fn a_document_without_text_has_no_chunks_and_a_reason() {
+        let (batches, extracted) = chunk("a.html", b"<p> </p>", 3).unwrap();
+        assert_eq!(batches.len(), 0);
+        assert!(matches!(extracted.content, Content::Empty(_)), "{extracted:?}");
+    }
+
+    #[test]
+    fn the_general_strategy_follows_the_document() {
+        assert_eq!(strategy_for(&Format::Markdown, Strategy::Recursive), Strategy::Markdown);
+        assert_eq!(strategy_for(&Format::SourceCode { language: "rust" }, Strategy::Recursive), Strategy::Code);
+        assert_eq!(strategy_for(&Format::Html, Strategy::Recursive), Strategy::Recursive);
+        assert_eq!(strategy_for(&Format::PlainText, Strategy::Markdown), Strategy::Markdown);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_depend_on_the_pieces(text in "[a-d \n.#]{0,20000}", piece in 1usize..9000) {
+            let whole = chunk("a.md", text.as_bytes(), usize::MAX).unwrap();
+            prop_assert_eq!(chunk("a.md", text.as_bytes(), piece).unwrap(), whole);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! One staged document, chunked.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use db::item_work::{ItemFailure, ItemWork, StagedVersion};
+use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState, OperationId, ScanMessage};
+use extraction::Content;
+use lambda::StageError;
+use lambda::sqs::Delivery;
+
+use crate::State;
+use crate::document_chunks::DocumentSettings;
+use crate::stream::{ChunkedDocument, chunk_document};
+
+/// Chunks the item's document, or does what is left to do where that has happened already.
+///
+/// # Errors
+/// When the message should be delivered again.
+pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> Result<(), StageError> {
+    let started = Instant::now();
+    let found = state.db.connection().await?.operation_items().find_work(&[message.item_id]).await?;
+    let Some(work) = found.into_iter().next() else {
+        tracing::info!(item.id = %message.item_id, outcome = "gone", "chunk message handled");
+        return Ok(());
+    };
+    let outcome = advance(&state, &work).await?;
+    tracing::info!(
+        operation.id = %work.operation_id,
+        item.id = %work.item_id,
+        document.id = work.staged.map(|staged| tracing::field::display(staged.document_id)),
+        outcome,
+        size_bytes = work.size_bytes,
+        ms = started.elapsed().as_millis(),
+        "chunk message handled"
+    );
+    Ok(())
+}
+
+/// Takes the item one step further; says what happened, for the log.
+async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
+    if !work.is_wanted {
+        state.db.connection().await?.operation_items().mark_cancelled(work.item_id).await?;
+        finish(state, work.operation_id).await?;
+        return Ok("cancelled");
+    }
+    match (work.state, work.staged) {
+        (ItemState::Staged, Some(staged)) => chunk(state, work, staged).await,
+        (ItemState::Chunked, _) => {
+            hand_over(state, work, &work.missing_batches).await?;
+            Ok("handed over again")
+        }
+        // Not staged yet: whoever stages it sends another message.
+        (ItemState::Listed, _) | (ItemState::Staged, None) => Ok("too early"),
+        _ => {
+            finish(state, work.operation_id).await?;
+            Ok("done before")
+        }
+    }
+}
+
+async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<&'static str, StageError> {
+    let document = match read_and_cut(state, work, staged).await {
+        Ok(document) => document,
+        Err(error) if error.is_retryable() => return Err(error),
+        Err(error) => {
+            let failure = ItemFailure::Failed { reason: error.chain(), category: ErrorCategory::Permanent };
+            give_up(state, work, staged, &failure).await?;
+            return Ok("failed");
+        }
+    };
+    let reason = match document.extracted.content {
+        Content::Empty(reason) => Some(reason.to_string()),
+        Content::Text if document.chunk_count == 0 => Some("the file holds no text to search for".to_owned()),
+        Content::Text => None,
+    };
+    if let Some(reason) = reason {
+        give_up(state, work, staged, &ItemFailure::Skipped { reason }).await?;
+        return Ok("skipped");
+    }
+    let mut connection = state.db.connection().await?;
+    let is_mine =
+        connection.operation_items().mark_chunked(work.item_id, document.chunk_count, document.batch_count).await?;
+    drop(connection);
+    if is_mine {
+        let batches: Vec<u32> = (0..document.batch_count).collect();
+        hand_over(state, work, &batches).await?;
+    }
+    Ok("chunked")
+}
+
+async fn read_and_cut(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<ChunkedDocument, StageError> {
+    let model = &work.settings.embedding_model;
+    let manifest = &state.models.require(model)?.manifest;
+    let prefix_tokens = manifest.passage_prefix_tokens;
+    let settings = DocumentSettings {
+        file_name: work.file_name.clone(),
+        content_type: work.mime_type.clone(),
+        strategy: work.chunking_strategy.clone(),
+        // The prefix takes its room from the chunk, so that the model reads both in full.
+        chunk_size: work.settings.chunks.chunk_size.saturating_sub(prefix_tokens),
+        chunk_overlap: work.settings.chunks.chunk_overlap,
+        max_tokens: manifest.max_tokens.saturating_sub(prefix_tokens),
+    };
+    let tokenizer = state.tokenizer(model)?;
+    chunk_document(state, work.collection_id, staged, tokenizer, settings).await
+}
+
+async fn hand_over(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {
+    let (operation_id, item_id) = (work.operation_id, work.item_id);
+    let message = |batch: &u32| EmbedBatch { operation_id, item_id, batch: *batch };
+    let messages: Vec<EmbedBatch> = batches.iter().map(message).collect();
+    state.queues.send_embed(&messages).await?;
+    Ok(())
+}
+
+/// Ends the item without indexing it.
+async fn give_up(state: &State, work: &ItemWork, staged: StagedVersion, failure: &ItemFailure) -> Result<(), StageError> {
+    let mut tx = state.db.begin().await?;
+    tx.operation_items().mark_failed(work.item_id, failure).await?;
+    tx.commit().await?;
+    if matches!(failure, ItemFailure::Skipped { .. }) && staged.searchable_generation > 0 {
+        // The points of the version with text are of no use any more; embed deletes them.
+        hand_over(state, work, &[0]).await?;
+    }
+    finish(state, work.operation_id).await
+}
+
+/// Ends the operation if this was its last item, and starts the collection's next one.
+async fn finish(state: &State, operation_id: OperationId) -> Result<(), StageError> {
+    let mut connection = state.db.connection().await?;
+    let Some(finished) = connection.operations().complete_if_done(operation_id).await? else {
+        return Ok(());
+    };
+    tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
+    if let Some(next) = connection.operations().next_pending(finished.collection_id).await? {
+        state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: next }]).await?;
+        connection.operations().mark_dispatched(&[next]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What the chunk function keeps between messages.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
+use chunking::ModelTokenizer;
+use db::Db;
+use lambda::StageError;
+use lambda::sqs::{Delivery, Redeliver};
+use models::ModelRegistry;
+use queue::{QueueUrls, Queues};
+
+use crate::Config;
+
+/// Clients and tokenizers, built once a process.
+#[derive(Debug)]
+pub struct State {
+    /// PostgreSQL.
+    pub db: Db,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
+    /// The work queues: embed's, and scan's for the next operation.
+    pub queues: Queues,
+    /// The models that collections may use.
+    pub models: ModelRegistry,
+    tokenizers: Mutex<HashMap<String, Arc<ModelTokenizer>>>,
+}
+
+impl State {
+    /// Prepares the clients; nothing waits for the network.
+    ///
+    /// # Errors
+    /// Says which setting or file is wrong.
+    pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
+        let sdk = aws::sdk_config().await;
+        let urls = QueueUrls {
+            scan: Some(config.scan_queue_url.clone()),
+            embed: Some(config.embed_queue_url.clone()),
+            ..QueueUrls::default()
+        };
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            queues: Queues::new(&sdk, urls),
+            models: ModelRegistry::open(&config.models_dir)?,
+            tokenizers: Mutex::default(),
+        })
+    }
+
+    /// The model's tokenizer, opened when it is first asked for.
+    ///
+    /// # Errors
+    /// When there is no such model here, or its tokenizer is missing or broken.
+    pub fn tokenizer(&self, model: &str) -> Result<Arc<ModelTokenizer>, StageError> {
+        let folder = self.models.require(model)?;
+        let mut tokenizers = self.tokenizers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tokenizer) = tokenizers.get(model) {
+            return Ok(Arc::clone(tokenizer));
+        }
+        let tokenizer = Arc::new(ModelTokenizer::open(&folder.tokenizer_path()?)?);
+        tokenizers.insert(model.to_owned(), Arc::clone(&tokenizer));
+        Ok(tokenizer)
+    }
+}
+
+impl Redeliver for State {
+    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
+        let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
+        if let Err(error) = asked.await {
+            tracing::warn!(error = StageError::from(error).chain(), "no earlier delivery, the queue's time-out applies");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+-- $1 item, $2 skipped or failed, $3 reason, $4 category or NULL.
+WITH item AS (
+    UPDATE operation_items
+    SET state = $2::text::item_state, error_message = $3, error_category = $4::text::error_category,
+        updated_at = now()
+    WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')
+    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type
+),
+document AS (
+    UPDATE documents d
+    SET status = $2::text::document_status,
+        error_message = $3,
+        error_category = $4::text::error_category,
+        -- What failed lays no claim to its bytes, and must be tried again whatever the hint.
+        content_hash = CASE WHEN $2 = 'failed' THEN NULL ELSE item.content_hash END,
+        change_hint = CASE WHEN $2 = 'failed' THEN d.change_hint ELSE item.change_hint END,
+        generation = CASE WHEN $2 = 'failed' THEN d.generation ELSE item.generation END,
+        chunk_count = CASE WHEN $2 = 'failed' THEN d.chunk_count ELSE 0 END,
+        file_size = item.size_bytes,
+        mime_type = item.mime_type,
+        duplicate_of = NULL,
+        updated_at = now()
+    FROM item
+    WHERE d.id = item.document_id AND d.status <> 'deleted'
+)
+SELECT document_id, content_hash FROM item

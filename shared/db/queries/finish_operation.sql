@@ -1,0 +1,147 @@
+-- $1 operation, $2 completed or failed, $3 reason or NULL, $4 category or NULL.
+--
+-- One statement, so that an operation never ends without its counts: whoever changes the row
+-- does all of it, and everybody else changes nothing.
+WITH finished AS (
+    UPDATE operations o
+    SET status = CASE
+            WHEN $2::text = 'failed' THEN 'failed'::operation_status
+            WHEN o.cancel_requested_at IS NOT NULL
+                OR EXISTS (SELECT FROM collections c WHERE c.id = o.collection_id AND c.deleted_at IS NOT NULL)
+                THEN 'cancelled'
+            ELSE 'completed'
+        END,
+        completed_at = now(),
+        updated_at = now(),
+        error_message = $3,
+        error_category = $4::text::error_category,
+        meta = o.meta || jsonb_build_object('counts', (
+            SELECT coalesce(jsonb_object_agg(per_state.state, per_state.items), '{}')
+            FROM (
+                SELECT i.state, count(*) AS items
+                FROM operation_items i
+                WHERE i.operation_id = o.id
+                GROUP BY i.state
+            ) AS per_state
+        ))
+    WHERE o.uuid = $1
+        AND CASE
+            WHEN $2::text = 'failed' THEN o.status IN ('pending', 'processing')
+            ELSE o.status = 'processing'
+                AND o.scan_finished_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT FROM operation_items i
+                    WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+                )
+        END
+    RETURNING o.id, o.uuid, o.collection_id, o.source_id, o.user_id, o.type, o.status, o.created_at,
+        o.started_at, o.completed_at, o.meta, o.error_message
+),
+totals AS (
+    SELECT
+        count(d.id) AS documents,
+        count(d.id) FILTER (WHERE d.status = 'failed') AS failed,
+        coalesce(sum(d.chunk_count), 0) AS vectors,
+        coalesce(sum(d.file_size), 0) AS size_bytes,
+        count(d.id) FILTER (WHERE d.source_id = finished.source_id) AS source_documents,
+        coalesce(sum(d.file_size) FILTER (WHERE d.source_id = finished.source_id), 0) AS source_size_bytes
+    FROM finished
+    LEFT JOIN documents d ON d.collection_id = finished.collection_id AND d.status <> 'deleted'
+),
+collection AS (
+    UPDATE collections c
+    SET document_count = totals.documents,
+        vector_count = totals.vectors,
+        total_size_bytes = totals.size_bytes,
+        status = CASE
+            WHEN finished.type = 'index' AND finished.status <> 'completed' THEN 'error'::collection_status
+            WHEN totals.failed > 0 THEN 'degraded'
+            ELSE 'ready'
+        END,
+        status_message = CASE
+            WHEN finished.type = 'index' AND finished.status <> 'completed' THEN finished.error_message
+            WHEN totals.failed > 0 THEN format('%s of %s documents could not be indexed', totals.failed, totals.documents)
+        END,
+        updated_at = now()
+    FROM finished CROSS JOIN totals
+    WHERE c.id = finished.collection_id
+    RETURNING c.name
+),
+source AS (
+    UPDATE collection_sources s
+    SET document_count = totals.source_documents,
+        size_bytes = totals.source_size_bytes,
+        last_run_completed_at = finished.completed_at,
+        last_run_status = CASE
+            WHEN finished.status = 'completed' AND finished.meta -> 'counts' ? 'failed' THEN 'partial'
+            WHEN finished.status = 'completed' THEN 'success'
+            ELSE finished.status::text
+        END,
+        last_error = finished.error_message,
+        last_indexed_at = CASE WHEN finished.status = 'completed' THEN finished.completed_at ELSE s.last_indexed_at END,
+        updated_at = now()
+    FROM finished CROSS JOIN totals
+    WHERE s.id = finished.source_id
+),
+metrics AS (
+    INSERT INTO operation_metrics (operation_id, name, value, unit)
+    SELECT finished.id, measured.name, measured.value, measured.unit
+    FROM finished
+    CROSS JOIN LATERAL (
+        SELECT
+            count(*) FILTER (WHERE i.state = 'completed') AS documents,
+            coalesce(sum(i.chunk_count) FILTER (WHERE i.state = 'completed'), 0) AS chunks,
+            coalesce(sum(i.size_bytes) FILTER (WHERE i.state = 'completed'), 0) AS size_bytes
+        FROM operation_items i
+        WHERE i.operation_id = finished.id
+    ) AS work
+    CROSS JOIN LATERAL (
+        VALUES
+            ('duration_seconds', extract(epoch FROM finished.completed_at - coalesce(finished.started_at, finished.created_at))::float8, 'seconds'),
+            ('documents_indexed', work.documents::float8, 'documents'),
+            ('chunks_indexed', work.chunks::float8, 'chunks'),
+            ('bytes_indexed', work.size_bytes::float8, 'bytes')
+    ) AS measured (name, value, unit)
+),
+audit AS (
+    INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, user_id, action, details)
+    SELECT
+        finished.collection_id,
+        collection.name,
+        finished.id,
+        finished.user_id,
+        'operation_' || finished.status::text,
+        jsonb_build_object('operation_id', finished.uuid, 'type', finished.type, 'counts', finished.meta -> 'counts')
+    FROM finished CROSS JOIN collection
+),
+-- Duplicates whose original has other bytes by now: what they hold is not searchable any more,
+-- so they are queued to be indexed themselves.
+orphans AS (
+    SELECT d.source_id, d.uri, d.file_path, d.file_name, d.file_size, d.mime_type, d.change_hint
+    FROM finished
+    JOIN documents d ON d.collection_id = finished.collection_id
+        AND d.duplicate_of IS NOT NULL AND d.status = 'completed' AND d.uri IS NOT NULL
+    JOIN documents original ON original.id = d.duplicate_of
+    WHERE finished.status = 'completed'
+        AND (original.content_hash IS DISTINCT FROM d.content_hash OR original.status = 'deleted')
+),
+requeued AS (
+    INSERT INTO operations (uuid, collection_id, user_id, source_id, type, config)
+    SELECT gen_random_uuid(), finished.collection_id, finished.user_id, sources.source_id, 'append',
+        '{"work_list": "given", "reason": "the documents that these were duplicates of have changed"}'
+    FROM finished CROSS JOIN (SELECT DISTINCT source_id FROM orphans) AS sources
+    RETURNING id, source_id
+),
+requeued_items AS (
+    INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
+    SELECT requeued.id, orphans.uri, orphans.file_path, orphans.file_name, orphans.file_size,
+        orphans.mime_type, orphans.change_hint
+    FROM orphans
+    JOIN requeued ON requeued.source_id IS NOT DISTINCT FROM orphans.source_id
+)
+SELECT
+    collection_id,
+    type::text AS "operation_type!",
+    status::text AS "status!",
+    completed_at AS "completed_at!"
+FROM finished

@@ -1,0 +1,41 @@
+-- $1 item, $2 batch.
+WITH before AS (
+    SELECT d.generation
+    FROM operation_items i JOIN documents d ON d.id = i.document_id
+    WHERE i.id = $1
+),
+item AS (
+    -- Written only in terms of the row itself: of two simultaneous batches the later one computes
+    -- this again from what the earlier one left.
+    UPDATE operation_items i
+    SET batches_done = array_append(array_remove(i.batches_done, $2), $2),
+        state = CASE
+            WHEN cardinality(array_remove(i.batches_done, $2)) + 1 >= i.batch_count THEN 'completed'::item_state
+            ELSE i.state
+        END,
+        updated_at = now()
+    WHERE i.id = $1 AND i.state = 'chunked'
+    RETURNING i.*
+),
+document AS (
+    UPDATE documents d
+    SET status = 'completed',
+        generation = item.generation,
+        content_hash = item.content_hash,
+        file_size = item.size_bytes,
+        mime_type = item.mime_type,
+        change_hint = item.change_hint,
+        chunk_count = item.chunk_count,
+        error_message = NULL,
+        error_category = NULL,
+        duplicate_of = NULL,
+        updated_at = now()
+    FROM item
+    WHERE d.id = item.document_id AND item.state = 'completed' AND d.status <> 'deleted'
+)
+SELECT
+    item.state = 'completed' AS "is_last!",
+    cardinality(item.batches_done) AS "done!",
+    item.batch_count AS "total!",
+    coalesce((SELECT generation FROM before), 0) AS "replaced_generation!"
+FROM item

@@ -1,0 +1,28 @@
+-- $1 operation, $2 the item after which to look.
+WITH same AS (
+    UPDATE documents d
+    SET last_seen_at = now(), is_stale = FALSE
+    FROM operations o
+    JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+    WHERE o.uuid = $1
+        AND i.state = 'listed'
+        AND i.dispatched_at IS NULL
+        AND i.id > $2
+        AND d.collection_id = o.collection_id
+        AND d.uri = i.uri
+        AND d.status IN ('completed', 'skipped')
+        AND d.change_hint = i.change_hint
+        -- A later version that was staged and never indexed makes the row say nothing reliable.
+        AND d.generation = d.last_generation
+        -- A duplicate whose original has changed is not searchable any more.
+        AND NOT EXISTS (
+            SELECT FROM documents original
+            WHERE original.id = d.duplicate_of
+                AND (original.content_hash IS DISTINCT FROM d.content_hash OR original.status = 'deleted')
+        )
+    RETURNING i.id AS item_id, d.id AS document_id
+)
+UPDATE operation_items i
+SET state = 'unchanged', document_id = same.document_id, updated_at = now()
+FROM same
+WHERE i.id = same.item_id AND i.state = 'listed'

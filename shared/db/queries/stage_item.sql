@@ -1,0 +1,75 @@
+-- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, duplicate,
+-- skipped, failed), $6 hash, $7 size, $8 media type, $9 original of a duplicate, $10 reason,
+-- $11 category, $12 change hint of the version that was read or NULL.
+WITH original AS (
+    -- Locked: it must not fail between this look and the commit.
+    SELECT id FROM documents
+    WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'deleted')
+    FOR SHARE
+),
+item AS (
+    UPDATE operation_items i
+    SET state = $5::text::item_state,
+        document_id = $2,
+        content_hash = $6,
+        size_bytes = $7,
+        mime_type = $8,
+        change_hint = coalesce($12, i.change_hint),
+        error_message = $10,
+        error_category = $11::text::error_category,
+        dispatched_at = now(),
+        updated_at = now()
+    WHERE i.id = $1
+        AND i.state = 'listed'
+        AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
+    RETURNING i.uri, i.location, i.file_name, i.change_hint, coalesce(i.generation, 1) AS generation
+)
+INSERT INTO documents AS d (
+    id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
+    status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
+    last_seen_at
+)
+SELECT
+    $2, $3, $4, item.uri, item.location, item.file_name, $7, $8,
+    -- What failed lays no claim to its bytes: a copy of them gets its own chance.
+    CASE WHEN $5::text <> 'failed' THEN $6 END,
+    CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
+    $10,
+    $11::text::error_category,
+    CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.generation ELSE 0 END,
+    item.generation,
+    CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
+    $9,
+    now()
+FROM item
+ON CONFLICT (id) DO UPDATE
+SET source_id = EXCLUDED.source_id,
+    file_path = EXCLUDED.file_path,
+    file_name = EXCLUDED.file_name,
+    content_hash = EXCLUDED.content_hash,
+    last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
+    duplicate_of = EXCLUDED.duplicate_of,
+    last_seen_at = now(),
+    is_stale = FALSE,
+    updated_at = now(),
+    deleted_at = NULL,
+    -- A searchable document that has changed shows its old version until the new one is indexed.
+    status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        THEN d.status ELSE EXCLUDED.status END,
+    file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        THEN d.file_size ELSE EXCLUDED.file_size END,
+    mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        THEN d.mime_type ELSE EXCLUDED.mime_type END,
+    error_message = EXCLUDED.error_message,
+    error_category = EXCLUDED.error_category,
+    change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,
+    -- A duplicate or empty document has no points: the new generation makes search drop the old ones.
+    generation = CASE
+        WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.generation
+        ELSE EXCLUDED.generation
+    END,
+    chunk_count = CASE
+        WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.chunk_count
+        ELSE 0
+    END
+RETURNING d.id

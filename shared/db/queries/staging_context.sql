@@ -1,0 +1,24 @@
+-- $1 document, $2 collection, $3 hash of the bytes that were read.
+SELECT
+    d.status::text AS status,
+    d.content_hash AS "content_hash?",
+    d.generation AS "generation?",
+    d.last_generation AS "last_generation?",
+    d.duplicate_of AS "duplicate_of?",
+    twin.id AS "twin_id?",
+    (
+        (twin.status = 'completed' AND twin.generation = twin.last_generation)
+        -- One operation runs per collection, so an open item is one of the caller's own.
+        OR EXISTS (
+            SELECT FROM operation_items i
+            JOIN operations o ON o.id = i.operation_id AND o.status = 'processing'
+            WHERE i.document_id = twin.id AND i.content_hash = $3 AND i.state IN ('staged', 'chunked')
+        )
+    ) AS twin_is_indexed
+FROM (SELECT 1) AS always
+LEFT JOIN documents d ON d.id = $1
+LEFT JOIN documents twin ON twin.collection_id = $2
+    AND twin.content_hash = $3
+    AND twin.id <> $1
+    AND twin.status NOT IN ('deleted', 'skipped')
+    AND twin.duplicate_of IS NULL

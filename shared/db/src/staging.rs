@@ -1,0 +1,248 @@
+//! What the scan function finds out about the items of a work list, and what it then writes.
+//!
+//! A document's `content_hash` belongs to the version that was staged last. The searchable
+//! version is the same one where `generation` equals `last_generation`.
+
+use domain::{CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, SourceId};
+
+use crate::DbError;
+use crate::documents::Documents;
+use crate::operation_items::OperationItems;
+
+/// An item whose bytes are to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagingItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its state; past `listed`, its bytes were staged before.
+    pub state: ItemState,
+    /// The document's logical name.
+    pub uri: String,
+    /// Where its bytes are.
+    pub location: String,
+    /// The last part of its name.
+    pub file_name: String,
+    /// Its size in bytes, as listed.
+    pub size_bytes: i64,
+    /// Its media type, where the source says one.
+    pub mime_type: Option<String>,
+    /// What the source says of this version.
+    pub change_hint: Option<String>,
+    /// The generation that its bytes are staged as. The same at every try.
+    pub generation: i32,
+}
+
+/// What the collection holds of a document, and of its bytes under other names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StagingContext {
+    /// The document as it is.
+    pub existing: Option<ExistingDocument>,
+    /// Another document that lays claim to the same bytes.
+    pub twin: Option<Twin>,
+}
+
+/// A document that the collection already holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingDocument {
+    /// Its state.
+    pub status: DocumentStatus,
+    /// SHA-256 of the version that was staged last, in hex.
+    pub content_hash: Option<String>,
+    /// The searchable generation.
+    pub generation: i32,
+    /// The generation that was staged last.
+    pub last_generation: i32,
+    /// The document that is searchable in its place.
+    pub duplicate_of: Option<DocumentId>,
+}
+
+/// A document of the same collection with the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twin {
+    /// The document.
+    pub id: DocumentId,
+    /// Whether these bytes are searchable under its name, or will be when its item is done. If
+    /// not, its claim is left over from a run that was stopped.
+    pub is_indexed: bool,
+}
+
+/// What became of an item's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StagingOutcome {
+    /// They are staged and will be indexed.
+    Staged,
+    /// They are searchable under another name.
+    Duplicate {
+        /// The document of that name.
+        original: DocumentId,
+    },
+    /// There is nothing in them to index.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// They could not be read.
+    Failed {
+        /// Why, and what to do about it.
+        reason: String,
+        /// Whether trying again can help.
+        category: ErrorCategory,
+    },
+}
+
+/// One item's way from the list into the collection.
+#[derive(Debug, Clone)]
+pub struct StagedItem<'a> {
+    /// The item.
+    pub item_id: ItemId,
+    /// Its collection.
+    pub collection_id: CollectionId,
+    /// Its source.
+    pub source_id: Option<SourceId>,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// SHA-256 of its bytes in hex, if they were read.
+    pub content_hash: Option<&'a str>,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// Its media type.
+    pub mime_type: Option<&'a str>,
+    /// What the source said of the version that was read, if it said anything since the listing.
+    pub change_hint: Option<&'a str>,
+    /// What became of it.
+    pub outcome: &'a StagingOutcome,
+}
+
+impl OperationItems<'_> {
+    /// Notes a try at staging these items of the operation, reserves each a generation, and
+    /// returns them in order. Items of a document that was never seen get generation 1.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_staging(&mut self, operation_id: OperationId, ids: &[ItemId]) -> Result<Vec<StagingItem>, DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_file!("queries/begin_staging.sql", operation_id.0, &ids)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            items.push(StagingItem {
+                id: ItemId(row.id),
+                state: DbError::word("operation_items", "state", &row.state)?,
+                uri: row.uri,
+                location: row.location,
+                file_name: row.file_name,
+                size_bytes: row.size_bytes,
+                mime_type: row.mime_type,
+                change_hint: row.change_hint,
+                generation: row.generation,
+            });
+        }
+        Ok(items)
+    }
+
+    /// Writes what became of a listed item's bytes: the item and its document, in one statement.
+    /// Returns whether it did; it does not if the item is no longer listed, or if the original
+    /// of a duplicate is gone.
+    ///
+    /// A document that is searchable stays as it is until its new version is indexed.
+    ///
+    /// # Errors
+    /// [`DbError::Constraint`] with [`Documents::HASH_CONSTRAINT`] if another document has laid
+    /// claim to the same bytes since they were looked for; when the database does not answer.
+    pub async fn mark_staged(&mut self, staged: &StagedItem<'_>) -> Result<bool, DbError> {
+        let (state, original, reason, category) = match staged.outcome {
+            StagingOutcome::Staged => (ItemState::Staged, None, None, None),
+            StagingOutcome::Duplicate { original } => (ItemState::Duplicate, Some(original.0), None, None),
+            StagingOutcome::Skipped { reason } => (ItemState::Skipped, None, Some(reason), None),
+            StagingOutcome::Failed { reason, category } => (ItemState::Failed, None, Some(reason), Some(category)),
+        };
+        let row = sqlx::query_file!(
+            "queries/stage_item.sql",
+            staged.item_id.0,
+            staged.document_id.0,
+            staged.collection_id.0,
+            staged.source_id.map(|id| id.0),
+            state.as_str(),
+            staged.content_hash,
+            staged.size_bytes,
+            staged.mime_type,
+            original,
+            reason,
+            category.map(|category| category.as_str()),
+            staged.change_hint,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Ends a listed item whose bytes are those that its document is searchable with already, and
+    /// notes what the source says of this version. Returns whether it was listed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_item_unchanged(&mut self, item_id: ItemId, document_id: DocumentId) -> Result<bool, DbError> {
+        let row = sqlx::query!(
+            "WITH item AS (
+                UPDATE operation_items SET state = 'unchanged', document_id = $2, updated_at = now()
+                WHERE id = $1 AND state = 'listed'
+                RETURNING change_hint, location, file_name
+            )
+            UPDATE documents d
+            SET change_hint = item.change_hint, file_path = item.location, file_name = item.file_name,
+                last_seen_at = now(), is_stale = FALSE, updated_at = now()
+            FROM item WHERE d.id = $2
+            RETURNING d.id",
+            item_id.0,
+            document_id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.is_some())
+    }
+}
+
+impl Documents<'_> {
+    /// What the collection holds of this document, and of these bytes under another name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn staging_context(
+        &mut self,
+        collection_id: CollectionId,
+        document_id: DocumentId,
+        content_hash: &str,
+    ) -> Result<StagingContext, DbError> {
+        let row = sqlx::query_file!("queries/staging_context.sql", document_id.0, collection_id.0, content_hash)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let existing = match row.status {
+            Some(status) => Some(ExistingDocument {
+                status: DbError::word("documents", "status", &status)?,
+                content_hash: row.content_hash,
+                generation: row.generation.unwrap_or(0),
+                last_generation: row.last_generation.unwrap_or(0),
+                duplicate_of: row.duplicate_of.map(DocumentId),
+            }),
+            None => None,
+        };
+        let twin = row.twin_id.map(|id| Twin { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
+        Ok(StagingContext { existing, twin })
+    }
+
+    /// Takes back a claim on bytes that was left over from a run that was stopped.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release_hash(&mut self, id: DocumentId, content_hash: &str) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE documents SET content_hash = NULL, updated_at = now() WHERE id = $1 AND content_hash = $2",
+            id.0,
+            content_hash,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+}

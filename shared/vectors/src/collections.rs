@@ -1,0 +1,159 @@
+//! Qdrant collections: made, completed, deleted.
+
+use domain::Quantization;
+use qdrant_client::QdrantError;
+use qdrant_client::qdrant::quantization_config::Quantization as QuantizationVariant;
+use qdrant_client::qdrant::vectors_config::Config as VectorsVariant;
+use qdrant_client::qdrant::{
+    CollectionConfig, CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Datatype,
+    Distance, FieldType, HnswConfigDiffBuilder, OptimizersConfigDiffBuilder, PayloadSchemaType,
+    QuantizationType, ScalarQuantizationBuilder, VectorParams, VectorParamsBuilder, VectorParamsMap,
+};
+use tonic::Code;
+
+use crate::payload::INDEXED_FIELDS;
+use crate::{DENSE, VectorStore, VectorsError};
+
+/// Edges of each node in the HNSW graph.
+const HNSW_M: u64 = 16;
+/// Neighbours considered while the graph is built.
+const HNSW_EF_CONSTRUCT: u64 = 512;
+/// Kilobytes of vectors from which a segment gets a graph.
+const INDEXING_THRESHOLD_KB: u64 = 20_000;
+/// Kilobytes of vectors from which a segment is mapped from disk.
+const MEMMAP_THRESHOLD_KB: u64 = 50_000;
+/// Values beyond this quantile are clipped when a vector is quantized.
+const QUANTILE: f32 = 0.99;
+
+/// What a Qdrant collection of ours looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectionSpec {
+    /// Its name, see `domain::vector_store_name`.
+    pub name: String,
+    /// The dimension of its vectors.
+    pub dimension: u64,
+    /// How its vectors are stored: as float32, as float16, or as int8. The last keeps the
+    /// float32 vectors on disk beside quantized ones in memory; searches rescore with them.
+    pub quantization: Quantization,
+}
+
+impl VectorStore {
+    /// Makes the collection and its payload indexes, or what of them is missing. An existing
+    /// collection of another dimension or storage is a conflict.
+    pub async fn ensure_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
+        let info = match self.find_info(&spec.name).await? {
+            Some(info) => info,
+            None => {
+                self.create_collection(spec).await?;
+                let message = format!("collection {} is gone again", spec.name);
+                self.find_info(&spec.name).await?.ok_or(VectorsError::Unavailable { message })?
+            }
+        };
+        check_existing(spec, &info)?;
+        for (field, field_type) in INDEXED_FIELDS {
+            let index = info.payload_schema.get(field);
+            if index.is_none_or(|index| index.data_type != schema_type(field_type) as i32) {
+                let request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type);
+                self.client.create_field_index(request.wait(true)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the collection with all its points. One that does not exist is deleted already.
+    pub async fn delete_collection(&self, name: &str) -> Result<(), VectorsError> {
+        match self.client.delete_collection(name).await.map_err(VectorsError::from) {
+            Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find_info(&self, name: &str) -> Result<Option<CollectionInfo>, VectorsError> {
+        match self.client.collection_info(name).await.map_err(VectorsError::from) {
+            Ok(response) => Ok(response.result),
+            Err(VectorsError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
+        let vectors = VectorParamsMap { map: [(DENSE.to_owned(), vector_params(spec))].into() };
+        let request = CreateCollectionBuilder::new(&spec.name)
+            .vectors_config(VectorsVariant::ParamsMap(vectors))
+            .hnsw_config(HnswConfigDiffBuilder::default().m(HNSW_M).ef_construct(HNSW_EF_CONSTRUCT))
+            .optimizers_config(
+                OptimizersConfigDiffBuilder::default()
+                    .indexing_threshold(INDEXING_THRESHOLD_KB)
+                    .memmap_threshold(MEMMAP_THRESHOLD_KB),
+            );
+        match self.client.create_collection(request).await {
+            Ok(_) => Ok(()),
+            // Somebody else was faster, with the same intention.
+            Err(QdrantError::ResponseError { status }) if status.code() == Code::AlreadyExists => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn vector_params(spec: &CollectionSpec) -> VectorParams {
+    let params = VectorParamsBuilder::new(spec.dimension, Distance::Cosine);
+    match spec.quantization {
+        Quantization::Float32 => params.datatype(Datatype::Float32).build(),
+        Quantization::Float16 => params.datatype(Datatype::Float16).build(),
+        Quantization::Int8 => params
+            .datatype(Datatype::Float32)
+            .on_disk(true)
+            .quantization_config(QuantizationVariant::Scalar(
+                ScalarQuantizationBuilder::default()
+                    .r#type(QuantizationType::Int8 as i32)
+                    .quantile(QUANTILE)
+                    .always_ram(true)
+                    .build(),
+            ))
+            .build(),
+    }
+}
+
+fn check_existing(spec: &CollectionSpec, info: &CollectionInfo) -> Result<(), VectorsError> {
+    let expected = describe(&vector_params(spec));
+    let existing = info.config.as_ref().and_then(dense_params).map(describe);
+    let existing = existing.unwrap_or_else(|| format!("no vector {DENSE:?}"));
+    if existing == expected {
+        return Ok(());
+    }
+    Err(VectorsError::Conflict { name: spec.name.clone(), existing, expected })
+}
+
+fn dense_params(config: &CollectionConfig) -> Option<&VectorParams> {
+    match config.params.as_ref()?.vectors_config.as_ref()?.config.as_ref()? {
+        VectorsVariant::ParamsMap(named) => named.map.get(DENSE),
+        VectorsVariant::Params(_) => None,
+    }
+}
+
+/// What must not differ between an existing collection and the one that is asked for.
+fn describe(params: &VectorParams) -> String {
+    let quantization = params.quantization_config.as_ref();
+    let is_quantized = quantization.is_some_and(|config| config.quantization.is_some());
+    let storage = match (is_quantized, params.datatype()) {
+        (true, _) => "int8",
+        (false, Datatype::Float16) => "float16",
+        (false, Datatype::Default | Datatype::Float32) => "float32",
+        (false, other) => other.as_str_name(),
+    };
+    let distance = params.distance().as_str_name();
+    format!("vectors of dimension {} stored as {storage} with distance {distance}", params.size)
+}
+
+fn schema_type(field_type: FieldType) -> PayloadSchemaType {
+    match field_type {
+        FieldType::Keyword => PayloadSchemaType::Keyword,
+        FieldType::Integer => PayloadSchemaType::Integer,
+        FieldType::Float => PayloadSchemaType::Float,
+        FieldType::Geo => PayloadSchemaType::Geo,
+        FieldType::Text => PayloadSchemaType::Text,
+        FieldType::Bool => PayloadSchemaType::Bool,
+        FieldType::Datetime => PayloadSchemaType::Datetime,
+        FieldType::Uuid => PayloadSchemaType::Uuid,
+    }
+}

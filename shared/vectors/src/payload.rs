@@ -1,0 +1,114 @@
+//! What a point carries besides its vector.
+
+use chrono::{DateTime, Utc};
+use domain::{CollectionId, DocumentId};
+use qdrant_client::qdrant::FieldType;
+use serde::{Deserialize, Serialize};
+
+/// The payload of a chunk's point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkPayload {
+    /// The document that the chunk is a part of.
+    pub document_id: DocumentId,
+    /// The collection that the document is in.
+    pub collection_id: CollectionId,
+    /// The source that the document came from.
+    pub source_id: i64,
+    /// The document's generation when the chunk was cut.
+    pub generation: i32,
+    /// The chunk's position in the document, from 0.
+    pub chunk_index: i32,
+    /// The chunk's text.
+    pub content: String,
+    /// What is known of the document.
+    pub metadata: ChunkMetadata,
+}
+
+/// The part of a chunk's payload that describes its document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChunkMetadata {
+    /// The document's path or URI within its source.
+    pub source_path: String,
+    /// Its last component.
+    pub file_name: String,
+    /// The document's media type.
+    pub mime_type: String,
+    /// When the document was first seen.
+    pub created_at: DateTime<Utc>,
+    /// Where the chunk starts in the document's extracted UTF-8 text, in bytes.
+    pub start_offset: u64,
+    /// Where it ends, exclusive, in bytes.
+    pub end_offset: u64,
+}
+
+/// Every field that a filter may use, with the type of its index. A key never changes its type:
+/// points written before would not be found by the new index.
+pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 7] = [
+    ("document_id", FieldType::Uuid),
+    ("collection_id", FieldType::Uuid),
+    ("source_id", FieldType::Integer),
+    ("generation", FieldType::Integer),
+    ("chunk_index", FieldType::Integer),
+    ("metadata.mime_type", FieldType::Keyword),
+    ("metadata.source_path", FieldType::Keyword),
+];
+
+#[cfg(test)]
+mod tests {
+    use uuid::uuid;
+
+    use super::*;
+
+    fn payload() -> ChunkPayload {
+        ChunkPayload {
+            document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
+            collection_id: CollectionId(uuid!("1c9c5a3e-7e0b-4e9f-8d6c-2f4b5a697887")),
+            source_id: 7,
+            generation: 2,
+            chunk_index: 3,
+            content: "text".to_owned(),
+            metadata: ChunkMetadata {
+                source_path: "notes/a.md".to_owned(),
+                file_name: "a.md".to_owned(),
+                mime_type: "text/markdown".to_owned(),
+                created_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+                start_offset: 10,
+                end_offset: 14,
+            },
+        }
+    }
+
+    #[test]
+    fn keys_are_those_of_the_requirements() {
+        insta::assert_json_snapshot!(payload(), @r#"
+        {
+          "document_id": "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f",
+          "collection_id": "1c9c5a3e-7e0b-4e9f-8d6c-2f4b5a697887",
+          "source_id": 7,
+          "generation": 2,
+          "chunk_index": 3,
+          "content": "text",
+          "metadata": {
+            "source_path": "notes/a.md",
+            "file_name": "a.md",
+            "mime_type": "text/markdown",
+            "created_at": "2023-11-14T22:13:20Z",
+            "start_offset": 10,
+            "end_offset": 14
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn every_indexed_field_is_in_the_payload() {
+        let json = serde_json::to_value(payload()).unwrap();
+        for (field, field_type) in INDEXED_FIELDS {
+            let pointer = format!("/{}", field.replace('.', "/"));
+            let value = json.pointer(&pointer).unwrap_or_else(|| panic!("no {field}"));
+            let is_number = field_type == FieldType::Integer;
+            assert_eq!(value.is_i64(), is_number, "{field}");
+            assert_eq!(value.is_string(), !is_number, "{field}");
+        }
+    }
+}

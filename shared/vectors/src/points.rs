@@ -1,0 +1,116 @@
+//! Points: written, counted, deleted.
+
+use std::collections::HashMap;
+
+use domain::DocumentId;
+use qdrant_client::Payload;
+use qdrant_client::qdrant::{
+    Condition, CountPointsBuilder, DeletePointsBuilder, Filter, NamedVectors, PointStruct, Range,
+    UpsertPointsBuilder, Value, Vector,
+};
+use uuid::Uuid;
+
+use crate::{ChunkPayload, DENSE, VectorStore, VectorsError};
+
+/// Points in one upsert.
+const UPSERT_BATCH: usize = 100;
+
+/// A chunk to store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkPoint {
+    /// See `domain::point_id`: the same chunk always has the same id.
+    pub id: Uuid,
+    /// The embedding of the chunk's text.
+    pub vector: Vec<f32>,
+    /// What to store beside it.
+    pub payload: ChunkPayload,
+}
+
+impl VectorStore {
+    /// Stores points, replacing those of the same ids, a hundred at a time. Each batch is waited
+    /// for, so that success means: every point is durable and found by searches. After an error
+    /// some batches may be stored; storing all of them again is the remedy.
+    pub async fn upsert(&self, name: &str, points: Vec<ChunkPoint>) -> Result<(), VectorsError> {
+        let mut points = points.into_iter();
+        loop {
+            let batch = points.by_ref().take(UPSERT_BATCH).map(point_struct);
+            let batch = batch.collect::<Result<Vec<_>, _>>()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let request = UpsertPointsBuilder::new(name, batch).wait(true);
+            self.client.upsert_points(request).await?;
+        }
+    }
+
+    /// Deletes all points of a document, of whatever generation.
+    pub async fn delete_document(&self, name: &str, document_id: DocumentId) -> Result<(), VectorsError> {
+        self.delete_where(name, Filter::must([of_document(document_id)])).await
+    }
+
+    /// Deletes a document's points of all generations before `generation`.
+    pub async fn delete_generations_before(
+        &self,
+        name: &str,
+        document_id: DocumentId,
+        generation: i32,
+    ) -> Result<(), VectorsError> {
+        let before = Range { lt: Some(f64::from(generation)), ..Range::default() };
+        let filter = Filter::must([of_document(document_id), Condition::range("generation", before)]);
+        self.delete_where(name, filter).await
+    }
+
+    /// Deletes all points of a source.
+    pub async fn delete_source(&self, name: &str, source_id: i64) -> Result<(), VectorsError> {
+        let filter = Filter::must([Condition::matches("source_id", source_id)]);
+        self.delete_where(name, filter).await
+    }
+
+    /// How many points the collection has, exactly.
+    pub async fn count(&self, name: &str) -> Result<u64, VectorsError> {
+        self.count_where(CountPointsBuilder::new(name)).await
+    }
+
+    /// How many points a document has of one generation, exactly.
+    pub async fn count_document(
+        &self,
+        name: &str,
+        document_id: DocumentId,
+        generation: i32,
+    ) -> Result<u64, VectorsError> {
+        let filter =
+            Filter::must([of_document(document_id), Condition::matches("generation", i64::from(generation))]);
+        self.count_where(CountPointsBuilder::new(name).filter(filter)).await
+    }
+
+    /// A collection that does not exist has no points left to delete.
+    async fn delete_where(&self, name: &str, filter: Filter) -> Result<(), VectorsError> {
+        let request = DeletePointsBuilder::new(name).points(filter).wait(true);
+        match self.client.delete_points(request).await.map_err(VectorsError::from) {
+            Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn count_where(&self, request: CountPointsBuilder) -> Result<u64, VectorsError> {
+        let response = self.client.count(request.exact(true)).await?;
+        let message = "a count without a result".to_owned();
+        let result = response.result.ok_or(VectorsError::Internal { message })?;
+        Ok(result.count)
+    }
+}
+
+fn of_document(document_id: DocumentId) -> Condition {
+    Condition::matches("document_id", document_id.to_string())
+}
+
+fn point_struct(point: ChunkPoint) -> Result<PointStruct, VectorsError> {
+    let ChunkPoint { id, vector, payload } = point;
+    let payload = serde_json::to_value(payload)
+        .map_err(|error| error.to_string())
+        .and_then(|json| Payload::try_from(json).map_err(|error| error.to_string()))
+        .map_err(|reason| VectorsError::Unwritable { id, reason })?;
+    let payload: HashMap<String, Value> = payload.into();
+    let vectors = NamedVectors::default().add_vector(DENSE, Vector::new_dense(vector));
+    Ok(PointStruct::new(id.to_string(), vectors, payload))
+}
