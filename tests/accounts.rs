@@ -48,11 +48,13 @@ async fn of_parallel_registrations_of_one_name_one_wins() {
     let nobody = TestUser::anonymous(&stack);
     let username = testkit::unique("twin").replace('-', "_");
     let bodies: Vec<_> = (0..10)
-        .map(|number| json!({
-            "username": username,
-            "email": format!("{username}{number}@example.org"),
-            "password": "correct horse battery",
-        }))
+        .map(|number| {
+            json!({
+                "username": username,
+                "email": format!("{username}{number}@example.org"),
+                "password": "correct horse battery",
+            })
+        })
         .collect();
     let answers = join_all(bodies.iter().map(|body| nobody.post("/api/auth/register", body))).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();

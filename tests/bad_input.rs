@@ -123,7 +123,8 @@ async fn names_that_climb_out_are_refused_and_odd_ones_are_not() {
         let problem = user.post(&path, &files).await.expect(422);
         assert_eq!(problem["errors"][0]["field"], "files[0].name", "{problem}");
     }
-    let document = &user.upload(&collection, &[Upload::text("Größe 📏 100%+.txt", "A ruler measures length.")]).await[0];
+    let document =
+        &user.upload(&collection, &[Upload::text("Größe 📏 100%+.txt", "A ruler measures length.")]).await[0];
     assert_eq!(document["status"], "completed", "{document}");
     assert_eq!(document["file_name"], "Größe 📏 100%+.txt");
 }
@@ -159,7 +160,8 @@ async fn broken_bodies_are_explained() {
     let user = user().await;
     let missing = user.post("/api/v2/collections", &json!({ "description": "no name" })).await.expect(422);
     assert!(missing["detail"].as_str().unwrap().contains("name"), "{missing}");
-    let search = user.post("/api/v2/search", &json!({ "collection_uuids": [], "query": "" })).await.expect(422);
+    let search =
+        user.post("/api/v2/search", &json!({ "collection_uuids": [], "query": "" })).await.expect(422);
     let fields: Vec<&str> =
         search["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["collection_uuids", "query"]);

@@ -18,7 +18,11 @@ fn read(name: &str) -> Value {
 fn bodies<M: DeserializeOwned>(name: &str) -> Vec<M> {
     let event: SqsEvent = serde_json::from_value(read(name)).unwrap();
     assert!(!event.records.is_empty(), "{name} holds no record");
-    event.records.iter().map(|record| serde_json::from_str(record.body.as_deref().unwrap()).unwrap()).collect()
+    event
+        .records
+        .iter()
+        .map(|record| serde_json::from_str(record.body.as_deref().unwrap()).unwrap())
+        .collect()
 }
 
 #[test]

@@ -6,7 +6,8 @@ use testkit::{Stack, TestUser, Upload};
 
 const TIDES: &str = "The tide rises twice a day because the Moon's pull is stronger on the near side of the Earth than on the far side.";
 const BREAD: &str = "A sourdough starter is flour and water in which wild yeast and lactic acid bacteria live. Feed it daily.";
-const LOCKS: &str = "A mutex lets one thread at a time into a critical section; the others wait until it is released.";
+const LOCKS: &str =
+    "A mutex lets one thread at a time into a critical section; the others wait until it is released.";
 
 #[tokio::test]
 async fn uploaded_files_are_found_by_meaning() {
@@ -92,8 +93,9 @@ async fn a_replaced_file_is_found_by_its_new_words_only() {
 async fn counts_and_progress_add_up() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
-    let files: Vec<Upload> =
-        (0..12).map(|number| Upload::text(&format!("{number}.txt"), format!("{TIDES} Version {number}."))).collect();
+    let files: Vec<Upload> = (0..12)
+        .map(|number| Upload::text(&format!("{number}.txt"), format!("{TIDES} Version {number}.")))
+        .collect();
     user.upload(&collection, &files).await;
     user.wait_until_idle(&collection).await;
 
@@ -115,7 +117,8 @@ async fn a_documents_bytes_come_back_as_they_went_in() {
     let collection = user.create_collection().await;
     let page = Upload {
         name: "page.html".to_owned(),
-        bytes: "<html><body><h1>Tides</h1><script>alert(1)</script><p>The Moon pulls.</p></body></html>".into(),
+        bytes: "<html><body><h1>Tides</h1><script>alert(1)</script><p>The Moon pulls.</p></body></html>"
+            .into(),
         content_type: "text/html".to_owned(),
     };
     let document = &user.upload(&collection, std::slice::from_ref(&page)).await[0];

@@ -8,7 +8,8 @@ async fn repeated_messages_of_every_stage_change_nothing() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
-    let document = user.upload(&collection, &[Upload::text("a.txt", "Obsidian is volcanic glass.")]).await.remove(0);
+    let document =
+        user.upload(&collection, &[Upload::text("a.txt", "Obsidian is volcanic glass.")]).await.remove(0);
     user.wait_until_idle(&collection).await;
     let before = snapshot(&stack, &user, &collection).await;
 
@@ -65,5 +66,10 @@ async fn drained(queues: &queue::Queues, stage: queue::Stage) {
 
 fn queue_urls() -> queue::QueueUrls {
     let stack = Stack::from_env();
-    queue::QueueUrls { scan: Some(stack.scan_queue_url), chunk: Some(stack.chunk_queue_url), embed: Some(stack.embed_queue_url), ..queue::QueueUrls::default() }
+    queue::QueueUrls {
+        scan: Some(stack.scan_queue_url),
+        chunk: Some(stack.chunk_queue_url),
+        embed: Some(stack.embed_queue_url),
+        ..queue::QueueUrls::default()
+    }
 }

@@ -14,7 +14,11 @@ async fn add(user: &TestUser, collection: &str, source: Value) -> Value {
 fn folder(stack: &Stack) -> std::path::PathBuf {
     let folder = std::path::Path::new(&stack.directory_root).join(unique("source"));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
-    std::fs::write(folder.join("whales.md"), "# Whales\n\nBlue whales are the largest animals that ever lived.").unwrap();
+    std::fs::write(
+        folder.join("whales.md"),
+        "# Whales\n\nBlue whales are the largest animals that ever lived.",
+    )
+    .unwrap();
     std::fs::write(folder.join("deep/volcano.txt"), "Lava is molten rock that a volcano erupts.").unwrap();
     folder
 }
@@ -50,7 +54,8 @@ async fn one_file_is_a_source_too() {
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
     let path = folder(&stack).join("deep/volcano.txt");
-    let operation = add(&user, &collection, json!({ "source_type": "file", "source_config": { "path": path } })).await;
+    let operation =
+        add(&user, &collection, json!({ "source_type": "file", "source_config": { "path": path } })).await;
     assert_eq!(operation["progress"]["completed"], 1, "{operation}");
 }
 
@@ -93,7 +98,8 @@ async fn a_bucket_is_indexed_and_the_staging_bucket_is_refused() {
     let results = user.search(&collection, "one-directional flow").await;
     assert_eq!(results[0]["file_name"], "valve.txt");
 
-    let staging = json!({ "source_type": "s3", "source_config": { "bucket": stack.staging_bucket, "prefix": "" } });
+    let staging =
+        json!({ "source_type": "s3", "source_config": { "bucket": stack.staging_bucket, "prefix": "" } });
     user.post(&format!("/api/v2/collections/{collection}/sources"), &staging).await.expect(422);
 }
 

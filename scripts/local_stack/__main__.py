@@ -24,6 +24,7 @@ State and logs lie under .local/, which `down --purge` empties.
 
 commands:
   up                  install, build, start, deploy; quick when nothing changed, safe to repeat
+  services            PostgreSQL and the model folder only: what the crates' own tests need
   down [--purge]      stop every process; --purge also drops the data
   status              what runs, and where; exit status 3 when a part does not
   env                 the variables a shell needs: eval "$(scripts/stack env)"
@@ -51,10 +52,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/stack", description=DESCRIPTION, epilog=VARIABLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="scripts/stack up | down [--purge] | status | env | restart [--kill] PART | logs [PART]",
+        usage="scripts/stack up | services | down [--purge] | status | env | restart [--kill] PART | logs [PART]",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
     commands.add_parser("up")
+    commands.add_parser("services")
     commands.add_parser("down").add_argument("--purge", action="store_true")
     commands.add_parser("status")
     commands.add_parser("env")
@@ -72,6 +74,9 @@ def main() -> int:
         if arguments.command == "up":
             with _alone():
                 up(stack)
+        elif arguments.command == "services":
+            with _alone():
+                services(stack)
         elif arguments.command == "down":
             with _alone():
                 down(arguments.purge)
@@ -135,6 +140,16 @@ def up(stack: Settings) -> None:
     print(f"aws      {stack.endpoint}")
 
 
+def services(stack: Settings) -> None:
+    """The database and the model: nothing is deployed."""
+    with _step("model folder"):
+        build.models()
+    if not stack.external_database_url:
+        with _step("PostgreSQL"):
+            postgres.up(stack)
+    print(f"database {stack.database_url}")
+
+
 def down(purge: bool) -> None:
     """The emulator first: its functions use the others."""
     for name in reversed(PARTS):
@@ -170,10 +185,16 @@ def status(stack: Settings) -> int:
 
 def environment(stack: Settings) -> dict[str, str]:
     """What a shell or a test needs to talk to the stack."""
-    outputs = deploy.outputs(stack)
-    return {
-        "API_URL": emulator.api_url(stack, outputs["ApiId"]),
+    local = {
         "DATABASE_URL": stack.database_url,
+        "MODELS_DIR": str(build.MODELS),
+        "ORT_DYLIB_PATH": str(build.onnxruntime()),
+    }
+    if processes.running("emulator") is None:
+        return local
+    outputs = deploy.outputs(stack)
+    return local | {
+        "API_URL": emulator.api_url(stack, outputs["ApiId"]),
         "QDRANT_URL": stack.qdrant_url,
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -193,8 +214,6 @@ def environment(stack: Settings) -> dict[str, str]:
         "EMBED_DEAD_LETTER_QUEUE_URL": outputs["EmbedDeadLetterQueueUrl"],
         "DIRECTORY_ROOTS": stack.directory_roots,
         "DIRECTORY_ROOT": stack.directory_roots.split(":")[0],
-        "MODELS_DIR": str(build.MODELS),
-        "ORT_DYLIB_PATH": str(build.onnxruntime()),
     }
 
 

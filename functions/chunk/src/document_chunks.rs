@@ -56,7 +56,7 @@ pub(crate) struct DocumentChunks<'t> {
 enum Reading<'t> {
     /// The format is not known yet.
     Head(Vec<u8>),
-    Body(Body<'t>),
+    Body(Box<Body<'t>>),
 }
 
 impl<'t> DocumentChunks<'t> {
@@ -74,7 +74,7 @@ impl<'t> DocumentChunks<'t> {
                 }
                 let mut body = Body::open(self.tokenizer, &self.settings, head)?;
                 body.read(head, &mut self.pending)?;
-                self.reading = Reading::Body(body);
+                self.reading = Reading::Body(Box::new(body));
             }
             Reading::Body(body) => body.read(bytes, &mut self.pending)?,
         }
@@ -89,7 +89,7 @@ impl<'t> DocumentChunks<'t> {
                 body.read(&head, &mut self.pending)?;
                 body
             }
-            Reading::Body(body) => body,
+            Reading::Body(body) => *body,
         };
         let extracted = body.finish(&mut self.pending)?;
         let mut batches = full_batches(&mut self.pending);
@@ -108,7 +108,11 @@ struct Body<'t> {
 }
 
 impl<'t> Body<'t> {
-    fn open(tokenizer: &'t ModelTokenizer, settings: &DocumentSettings, head: &[u8]) -> Result<Self, DocumentError> {
+    fn open(
+        tokenizer: &'t ModelTokenizer,
+        settings: &DocumentSettings,
+        head: &[u8],
+    ) -> Result<Self, DocumentError> {
         let content_type = settings.content_type.as_deref();
         let looked_at = &head[..head.len().min(HEAD_BYTES)];
         let format = Format::detect(&settings.file_name, content_type, looked_at);
@@ -173,7 +177,8 @@ fn full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
 
     use proptest::{prop_assert_eq, proptest};
 
@@ -190,9 +195,12 @@ mod tests {
         }
     }
 
-    fn chunk(file_name: &str, bytes: &[u8], piece: usize) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
-        let tokenizer = tokenizer();
-        let mut document = DocumentChunks::new(&tokenizer, settings(file_name));
+    fn chunk(
+        file_name: &str,
+        bytes: &[u8],
+        piece: usize,
+    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
+        let mut document = DocumentChunks::new(tokenizer(), settings(file_name));
         let mut batches = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
             batches.extend(document.push(piece)?);
@@ -202,13 +210,16 @@ mod tests {
         Ok((batches, extracted))
     }
 
-    fn tokenizer() -> ModelTokenizer {
-        ModelTokenizer::open(&tokenizer_path()).unwrap()
-    }
-
-    /// A WordPiece tokenizer with a vocabulary small enough to read.
-    fn tokenizer_path() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tokenizer.json")
+    fn tokenizer() -> &'static ModelTokenizer {
+        static TOKENIZER: OnceLock<ModelTokenizer> = OnceLock::new();
+        TOKENIZER.get_or_init(|| {
+            let models = std::env::var_os("MODELS_DIR").map_or_else(
+                || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
+                PathBuf::from,
+            );
+            ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
+                .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"))
+        })
     }
 
     #[test]
@@ -243,7 +254,10 @@ mod tests {
     #[test]
     fn the_general_strategy_follows_the_document() {
         assert_eq!(strategy_for(&Format::Markdown, Strategy::Recursive), Strategy::Markdown);
-        assert_eq!(strategy_for(&Format::SourceCode { language: "rust" }, Strategy::Recursive), Strategy::Code);
+        assert_eq!(
+            strategy_for(&Format::SourceCode { language: "rust" }, Strategy::Recursive),
+            Strategy::Code
+        );
         assert_eq!(strategy_for(&Format::Html, Strategy::Recursive), Strategy::Recursive);
         assert_eq!(strategy_for(&Format::PlainText, Strategy::Markdown), Strategy::Markdown);
     }

@@ -79,8 +79,10 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         return Ok("skipped");
     }
     let mut connection = state.db.connection().await?;
-    let is_mine =
-        connection.operation_items().mark_chunked(work.item_id, document.chunk_count, document.batch_count).await?;
+    let is_mine = connection
+        .operation_items()
+        .mark_chunked(work.item_id, document.chunk_count, document.batch_count)
+        .await?;
     drop(connection);
     if is_mine {
         let batches: Vec<u32> = (0..document.batch_count).collect();
@@ -89,7 +91,11 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
     Ok("chunked")
 }
 
-async fn read_and_cut(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<ChunkedDocument, StageError> {
+async fn read_and_cut(
+    state: &State,
+    work: &ItemWork,
+    staged: StagedVersion,
+) -> Result<ChunkedDocument, StageError> {
     let model = &work.settings.embedding_model;
     let manifest = &state.models.require(model)?.manifest;
     let prefix_tokens = manifest.passage_prefix_tokens;
@@ -115,7 +121,12 @@ async fn hand_over(state: &State, work: &ItemWork, batches: &[u32]) -> Result<()
 }
 
 /// Ends the item without indexing it.
-async fn give_up(state: &State, work: &ItemWork, staged: StagedVersion, failure: &ItemFailure) -> Result<(), StageError> {
+async fn give_up(
+    state: &State,
+    work: &ItemWork,
+    staged: StagedVersion,
+    failure: &ItemFailure,
+) -> Result<(), StageError> {
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, failure).await?;
     tx.commit().await?;

@@ -43,32 +43,18 @@ pub(crate) async fn chunk_document(
     let StagedVersion { document_id, generation, .. } = staged;
     let reader = state.artifacts.open(&ArtifactKey::Raw { collection_id, document_id, generation }).await?;
     let (piece_sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
-    let (batch_sender, mut batches) = mpsc::channel::<Vec<ChunkRecord>>(PIECES_IN_FLIGHT);
-    let thinking =
-        tokio::task::spawn_blocking(move || think(&tokenizer, settings, pieces, &batch_sender));
-    let write = async {
-        let (mut chunk_count, mut batch_count) = (0_usize, 0_u32);
-        while let Some(batch) = batches.recv().await {
-            let key = ArtifactKey::Chunks { collection_id, document_id, generation, batch: batch_count };
-            let lines = codec::encode_chunks(&batch).map_err(|error| StageError::new(ErrorKind::Internal, error))?;
-            state.artifacts.write(&key, lines, "application/x-ndjson").await?;
-            chunk_count += batch.len();
-            batch_count += 1;
-        }
-        Ok((u32::try_from(chunk_count).unwrap_or(u32::MAX), batch_count))
-    };
+    let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(PIECES_IN_FLIGHT);
+    let thinking = tokio::task::spawn_blocking(move || think(&tokenizer, settings, pieces, &batch_sender));
     // The chunker ends when the bytes do, or when nobody takes its batches any more: it never
     // outlives the other two.
-    let (read, written) = tokio::join!(read(reader, piece_sender), async {
-        let written: Result<(u32, u32), StageError> = write.await;
-        drop(batches);
-        written
-    });
+    let (read, written) =
+        tokio::join!(read(reader, piece_sender), write(state, collection_id, staged, batches));
     let thought = thinking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))?;
     let extracted = thought?;
     read?;
     let (chunk_count, batch_count) = written?;
-    let extracted = extracted.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
+    let extracted =
+        extracted.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
     Ok(ChunkedDocument { extracted, chunk_count, batch_count })
 }
 
@@ -92,6 +78,27 @@ async fn read(
             return Ok(());
         }
     }
+}
+
+/// Writes the batches in the order in which they come. Returns how many chunks and batches there
+/// were.
+async fn write(
+    state: &State,
+    collection_id: CollectionId,
+    staged: StagedVersion,
+    mut batches: mpsc::Receiver<Vec<ChunkRecord>>,
+) -> Result<(u32, u32), StageError> {
+    let StagedVersion { document_id, generation, .. } = staged;
+    let (mut chunk_count, mut batch_count) = (0_usize, 0_u32);
+    while let Some(batch) = batches.recv().await {
+        let key = ArtifactKey::Chunks { collection_id, document_id, generation, batch: batch_count };
+        let lines =
+            codec::encode_chunks(&batch).map_err(|error| StageError::new(ErrorKind::Internal, error))?;
+        state.artifacts.write(&key, lines, "application/x-ndjson").await?;
+        chunk_count += batch.len();
+        batch_count += 1;
+    }
+    Ok((u32::try_from(chunk_count).unwrap_or(u32::MAX), batch_count))
 }
 
 /// Runs on a thread of its own. Nothing is returned if the bytes broke off or nobody wants the

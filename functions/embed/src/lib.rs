@@ -1,1 +1,22 @@
-//! SQS: chunks to vectors to points in Qdrant.
+//! Turns staged chunks into points that a search finds.
+//!
+//! *Triggered by* EmbedQueue: one message for each batch of a document's chunks.
+//! *Reads* the item and its collection's settings in PostgreSQL, the chunks in S3, the model
+//! beside it.
+//! *Writes* the vectors to S3, the points to Qdrant, which batches are done; with a document's
+//! last batch its new version, and the end of the operation with its last document.
+//! *Safe to repeat because* a chunk's point has the same id at every try, a batch is counted once,
+//! and points of older versions are deleted by a filter.
+//! *Retries when* PostgreSQL, S3, SQS or Qdrant does not answer, or the model fails. What Qdrant
+//! refuses is recorded on the document.
+
+mod config;
+mod embedders;
+mod handler;
+mod jobs;
+mod state;
+mod store;
+
+pub use config::Config;
+pub use handler::handle;
+pub use state::State;

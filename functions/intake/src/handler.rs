@@ -8,8 +8,8 @@ use chrono::Utc;
 use db::operation_items::NewItem;
 use db::operations::NewOperation;
 use domain::{
-    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, ScanMessage,
-    UploadId, upload_name_from_key,
+    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, ScanMessage, UploadId,
+    upload_name_from_key,
 };
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -31,7 +31,11 @@ type Arrivals = BTreeMap<CollectionId, BTreeMap<String, Arrival>>;
 
 /// Handles the messages of one event together: one transaction for each collection, however many
 /// files have arrived for it.
-pub async fn handle(state: Arc<State>, messages: Vec<Notification>, _: Invocation) -> Vec<Result<(), StageError>> {
+pub async fn handle(
+    state: Arc<State>,
+    messages: Vec<Notification>,
+    _: Invocation,
+) -> Vec<Result<(), StageError>> {
     let mut arrivals = Arrivals::new();
     let mut results: Vec<Result<(), StageError>> = Vec::with_capacity(messages.len());
     // The collections that each message hangs on.
@@ -61,7 +65,9 @@ pub async fn handle(state: Arc<State>, messages: Vec<Notification>, _: Invocatio
             continue;
         };
         let (kind, chain) = (error.kind(), error.chain());
-        for (result, _) in results.iter_mut().zip(&awaited).filter(|(_, awaits)| awaits.contains(&collection_id)) {
+        for (result, _) in
+            results.iter_mut().zip(&awaited).filter(|(_, awaits)| awaits.contains(&collection_id))
+        {
             *result = Err(StageError::new(kind, chain.clone()));
         }
     }
@@ -74,7 +80,11 @@ fn read_events(events: &ObjectEvents, bucket: &str, arrivals: &mut Arrivals) {
     for event in &events.records {
         let object = &event.s3.object;
         if !event.is_created() || event.s3.bucket.name != bucket {
-            tracing::warn!(event = event.event_name, bucket = event.s3.bucket.name, "an event that is not about uploads");
+            tracing::warn!(
+                event = event.event_name,
+                bucket = event.s3.bucket.name,
+                "an event that is not about uploads"
+            );
             continue;
         }
         let Some(key) = decode_key(&object.key) else {
@@ -100,7 +110,11 @@ fn read_events(events: &ObjectEvents, bucket: &str, arrivals: &mut Arrivals) {
 
 /// Asks S3 for uploads that nothing was heard of. Those that lie there have arrived; those whose
 /// URL has run out have not and never will.
-async fn look_after(state: &State, question: &CheckUploads, arrivals: &mut Arrivals) -> Result<(), StageError> {
+async fn look_after(
+    state: &State,
+    question: &CheckUploads,
+    arrivals: &mut Arrivals,
+) -> Result<(), StageError> {
     let expected = state.db.connection().await?.uploads().list_expected(&question.check_uploads).await?;
     for upload in expected {
         let key = ArtifactKey::Upload { collection_id: upload.collection_id, name: upload.name.clone() };
@@ -223,7 +237,8 @@ mod tests {
         read_events(&events(&keys), "staging", &mut arrivals);
         let files = arrivals.remove(&id.parse().unwrap()).unwrap();
         assert!(arrivals.is_empty());
-        let told: Vec<(&str, i64)> = files.iter().map(|(name, file)| (name.as_str(), file.size_bytes)).collect();
+        let told: Vec<(&str, i64)> =
+            files.iter().map(|(name, file)| (name.as_str(), file.size_bytes)).collect();
         assert_eq!(told, [("a.txt", 3), ("folder/b c.txt", 2)]);
         let item = new_item(&files["folder/b c.txt"]);
         assert_eq!((item.uri.as_str(), item.file_name.as_str()), ("upload://folder/b c.txt", "b c.txt"));

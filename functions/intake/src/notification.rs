@@ -111,9 +111,12 @@ mod tests {
 
     #[test]
     fn sweeps_question_is_no_event() {
-        let question = CheckUploads { check_uploads: vec!["6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap()] };
+        let question =
+            CheckUploads { check_uploads: vec!["6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap()] };
         let json = serde_json::to_string(&question).unwrap();
-        assert!(matches!(serde_json::from_str(&json).unwrap(), Notification::Check(read) if read == question));
+        assert!(
+            matches!(serde_json::from_str(&json).unwrap(), Notification::Check(read) if read == question)
+        );
     }
 
     #[test]

@@ -80,9 +80,12 @@ impl Embedders {
         if slot.embedder.get().is_some() {
             return Ok(());
         }
-        let (registry, runtime, name) = (Arc::clone(&self.registry), Arc::clone(&self.runtime), model.to_owned());
+        let (registry, runtime, name) =
+            (Arc::clone(&self.registry), Arc::clone(&self.runtime), model.to_owned());
         let embedder = tokio::task::spawn_blocking(move || {
-            let folder = registry.require(&name).map_err(|_: ModelsError| EmbedQueryError::UnknownModel(name.clone()))?;
+            let folder = registry
+                .require(&name)
+                .map_err(|_: ModelsError| EmbedQueryError::UnknownModel(name.clone()))?;
             Ok::<_, EmbedQueryError>(Embedder::open(&runtime, folder, EmbedderOptions::default())?)
         })
         .await??;

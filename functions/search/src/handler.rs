@@ -95,10 +95,8 @@ async fn answer(state: &State, caller: &Caller, search: Search) -> Result<Search
     timings.postgres_ms += millis_since(documents_started);
 
     let live = lists.into_iter().map(|list| keep_live(list, &documents)).collect();
-    let results: Vec<SearchResult> = merge(live, search.limit as usize)
-        .into_iter()
-        .filter_map(|hit| describe(hit, &documents))
-        .collect();
+    let results: Vec<SearchResult> =
+        merge(live, search.limit as usize).into_iter().filter_map(|hit| describe(hit, &documents)).collect();
     let total_time_ms = millis_since(started);
     timings.rest_ms = total_time_ms - timings.embedding_ms - timings.qdrant_ms - timings.postgres_ms;
 
@@ -125,7 +123,11 @@ async fn answer(state: &State, caller: &Caller, search: Search) -> Result<Search
 }
 
 /// The collections in the order in which they were named, all of them readable by the caller.
-async fn find_collections(state: &State, caller: &Caller, ids: &[CollectionId]) -> Result<Vec<Collection>, ApiError> {
+async fn find_collections(
+    state: &State,
+    caller: &Caller,
+    ids: &[CollectionId],
+) -> Result<Vec<Collection>, ApiError> {
     let mut connection = state.db.connection().await?;
     let found = connection.collections().find_accessible_many(ids, &caller.principal).await?;
     let mut by_id: HashMap<CollectionId, AccessibleCollection> =
@@ -143,7 +145,8 @@ async fn embed<'a>(
     collections: &'a [Collection],
     query: &str,
 ) -> Result<HashMap<&'a str, Vec<f32>>, ApiError> {
-    let mut models: Vec<&str> = collections.iter().map(|found| found.settings.embedding_model.as_str()).collect();
+    let mut models: Vec<&str> =
+        collections.iter().map(|found| found.settings.embedding_model.as_str()).collect();
     models.sort_unstable();
     models.dedup();
     let vectors = models.into_iter().map(|model| async move {
@@ -205,7 +208,10 @@ fn failure(collection: &Collection, error: &VectorsError) -> FailedCollection {
     }
 }
 
-async fn find_documents(state: &State, lists: &[Vec<Hit<'_>>]) -> Result<HashMap<DocumentId, LiveDocument>, ApiError> {
+async fn find_documents(
+    state: &State,
+    lists: &[Vec<Hit<'_>>],
+) -> Result<HashMap<DocumentId, LiveDocument>, ApiError> {
     let mut ids: Vec<DocumentId> = lists.iter().flatten().map(|hit| hit.chunk.payload.document_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -252,7 +258,9 @@ fn count_by_collection(
     failed: &[FailedCollection],
     results: &[SearchResult],
 ) -> Vec<CollectionResult> {
-    let answered = collections.iter().filter(|collection| failed.iter().all(|failed| failed.collection_id != collection.id));
+    let answered = collections
+        .iter()
+        .filter(|collection| failed.iter().all(|failed| failed.collection_id != collection.id));
     answered
         .map(|collection| CollectionResult {
             id: collection.id,

@@ -116,7 +116,10 @@ impl SearchRequest {
             }
         }
         if collections.is_empty() || collections.len() > MAX_COLLECTIONS {
-            wrong("collection_uuids", format!("{} collections were named; name 1 to {MAX_COLLECTIONS}", collections.len()));
+            wrong(
+                "collection_uuids",
+                format!("{} collections were named; name 1 to {MAX_COLLECTIONS}", collections.len()),
+            );
         }
         let query = self.query.trim().to_owned();
         let chars = query.chars().count();
@@ -136,7 +139,10 @@ impl SearchRequest {
         }
         let search_type = self.search_type.unwrap_or_else(|| "semantic".to_owned());
         if !["semantic", "question", "code"].contains(&search_type.as_str()) {
-            wrong("search_type", format!("{search_type:?} was asked for; semantic, question and code are allowed"));
+            wrong(
+                "search_type",
+                format!("{search_type:?} was asked for; semantic, question and code are allowed"),
+            );
         }
         if !errors.is_empty() {
             return Err(ApiError::invalid_fields(errors));
@@ -163,7 +169,8 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = check(json!({ "collection_uuids": [], "query": " ", "k": 0, "score_threshold": 2.0 })).unwrap_err();
+        let error = check(json!({ "collection_uuids": [], "query": " ", "k": 0, "score_threshold": 2.0 }))
+            .unwrap_err();
         insta::assert_snapshot!(error.detail(), @"collection_uuids: 0 collections were named; name 1 to 10; query: the query has 0 characters; 1 to 1000 are allowed; k: 0 was asked for; 1 to 100 are allowed; score_threshold: 2 was asked for; 0 to 1 is allowed");
     }
 

@@ -1,1 +1,19 @@
-//! Every minute: dispatches again, drains dead letters, tidies.
+//! Heals what was lost on the way, records what was given up, and tidies.
+//!
+//! *Triggered by* the clock, every minute; and by the dead-letter queues of all stages.
+//! *Reads* operations, items and uploads in PostgreSQL, how full the queues are.
+//! *Writes* messages that seem lost, once more; the end of operations that nobody ended; the
+//! failure of what a stage gave up; and removes what has expired.
+//! *Safe to repeat because* every stage takes a message twice without harm, and ends are written
+//! once.
+//! *Retries when* PostgreSQL or SQS does not answer: the next minute tries again.
+
+mod config;
+mod dead_letters;
+mod handler;
+mod healing;
+mod state;
+
+pub use config::{Config, Patience};
+pub use handler::handle;
+pub use state::State;

@@ -76,7 +76,8 @@ impl ArtifactWriter {
         if self.upload_id.is_none() {
             let request = client.create_multipart_upload().bucket(&bucket).key(&self.path);
             let answer = request.content_type(&self.content_type).send().await;
-            let answer = answer.map_err(|error| ArtifactError::call(&self.path, "CreateMultipartUpload", error))?;
+            let answer =
+                answer.map_err(|error| ArtifactError::call(&self.path, "CreateMultipartUpload", error))?;
             self.upload_id = answer.upload_id;
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);

@@ -129,7 +129,12 @@ impl ArtifactStore {
     ///
     /// # Errors
     /// When S3 refuses or does not answer.
-    pub async fn write(&self, key: &ArtifactKey, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), ArtifactError> {
+    pub async fn write(
+        &self,
+        key: &ArtifactKey,
+        bytes: impl Into<Bytes>,
+        content_type: &str,
+    ) -> Result<(), ArtifactError> {
         self.write_object(&key.path(), bytes, content_type).await
     }
 
@@ -137,9 +142,15 @@ impl ArtifactStore {
     ///
     /// # Errors
     /// When S3 refuses or does not answer.
-    pub async fn write_object(&self, key: &str, bytes: impl Into<Bytes>, content_type: &str) -> Result<(), ArtifactError> {
+    pub async fn write_object(
+        &self,
+        key: &str,
+        bytes: impl Into<Bytes>,
+        content_type: &str,
+    ) -> Result<(), ArtifactError> {
         let body = ByteStream::from(bytes.into());
-        let request = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(body);
+        let request =
+            self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(body);
         request.send().await.map_err(|error| ArtifactError::call(key, "PutObject", error))?;
         Ok(())
     }
@@ -174,7 +185,11 @@ impl ArtifactStore {
     ///
     /// # Errors
     /// When S3 refuses or does not answer.
-    pub async fn delete_page(&self, prefix: &str, collection_id: CollectionId) -> Result<bool, ArtifactError> {
+    pub async fn delete_page(
+        &self,
+        prefix: &str,
+        collection_id: CollectionId,
+    ) -> Result<bool, ArtifactError> {
         let prefix = format!("{prefix}/{collection_id}/");
         let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
         let listing = listing.map_err(|error| ArtifactError::call(&prefix, "ListObjectsV2", error))?;
@@ -182,7 +197,8 @@ impl ArtifactStore {
         let mut is_empty = true;
         for key in listing.contents().iter().filter_map(|object| object.key()) {
             let object = ObjectIdentifier::builder().key(key).build();
-            delete = delete.objects(object.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?);
+            delete =
+                delete.objects(object.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?);
             is_empty = false;
         }
         if is_empty {

@@ -111,7 +111,8 @@ impl AccessTokens {
             exp: (now + ACCESS_TOKEN_LIFETIME).timestamp(),
             token_type: Self::TYPE.to_owned(),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding_key).map_err(TokenError::Sign)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding_key)
+            .map_err(TokenError::Sign)
     }
 
     /// What the token says, if it was made with this key and still works.
@@ -164,7 +165,8 @@ mod tests {
         let token = tokens("another key of at least 32 bytes!").issue(UserId(7), "ada", noon()).unwrap();
         assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
 
-        let claims = serde_json::json!({"sub": "ada", "user_id": 7, "iat": 0, "exp": i64::MAX / 2, "type": "refresh"});
+        let claims =
+            serde_json::json!({"sub": "ada", "user_id": 7, "iat": 0, "exp": i64::MAX / 2, "type": "refresh"});
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
         assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));

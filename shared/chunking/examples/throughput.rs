@@ -41,11 +41,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut texts = Vec::new();
     read_texts(&folder, &mut texts)?;
+    let mut part: Vec<&String> = Vec::new();
     let mut part_bytes = 0;
-    let part: Vec<&String> = texts
-        .iter()
-        .take_while(|text| std::mem::replace(&mut part_bytes, part_bytes + text.len()) < RIVAL_BYTES)
-        .collect();
+    for text in &texts {
+        if part_bytes >= RIVAL_BYTES {
+            break;
+        }
+        part_bytes += text.len();
+        part.push(text);
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} files, {} MB; chunk_size {size}, overlap {overlap}", texts.len(), megabytes(&texts))?;
 
@@ -57,7 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
     tokenizer.with_padding(None);
     // Its capacity counts no special tokens: two fewer are the same window.
-    let config = ChunkConfig::new(size as usize - 2).with_sizer(Sizer(tokenizer)).with_overlap(overlap as usize)?;
+    let config =
+        ChunkConfig::new(size as usize - 2).with_sizer(Sizer(tokenizer)).with_overlap(overlap as usize)?;
     let splitter = TextSplitter::new(config);
     let rival = rate(&part, || Ok(part.iter().map(|text| splitter.chunks(text).count()).sum()))?;
     writeln!(out, "text-splitter, first part    {rival:8.2} MB/s")?;
@@ -74,7 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn chunk_all(path: &Path, parameters: ChunkingParameters, texts: &[&String]) -> Result<usize, Box<dyn Error>> {
+fn chunk_all(
+    path: &Path,
+    parameters: ChunkingParameters,
+    texts: &[&String],
+) -> Result<usize, Box<dyn Error>> {
     let tokenizer = ModelTokenizer::open(path)?;
     let mut chunks = 0;
     for text in texts {
@@ -85,7 +94,10 @@ fn chunk_all(path: &Path, parameters: ChunkingParameters, texts: &[&String]) -> 
 }
 
 /// Megabytes a second, opening the tokenizer included.
-fn rate(texts: &[&String], work: impl FnOnce() -> Result<usize, Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+fn rate(
+    texts: &[&String],
+    work: impl FnOnce() -> Result<usize, Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     let started = Instant::now();
     let chunks = work()?;
@@ -111,7 +123,12 @@ fn read_texts(folder: &Path, texts: &mut Vec<String>) -> Result<(), Box<dyn Erro
         }
         if path.is_dir() {
             read_texts(&path, texts)?;
-        } else if name.ends_with(".md") || name.ends_with(".txt") || name.ends_with(".rs") || name.ends_with(".py") || name.ends_with(".jsonl") {
+        } else if name.ends_with(".md")
+            || name.ends_with(".txt")
+            || name.ends_with(".rs")
+            || name.ends_with(".py")
+            || name.ends_with(".jsonl")
+        {
             if texts.iter().map(String::len).sum::<usize>() > MAX_BYTES {
                 return Ok(());
             }

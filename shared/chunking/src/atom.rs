@@ -57,17 +57,48 @@ pub(crate) fn class_of(character: char) -> Class {
         ascii if ascii.is_ascii_punctuation() => Class::Of(Kind::Punctuation),
         ascii if ascii.is_ascii() => Class::Of(Kind::Word),
         space if space.is_whitespace() => Class::Space,
-        '\u{A1}' | '\u{A7}' | '\u{AB}' | '\u{B6}' | '\u{B7}' | '\u{BB}' | '\u{BF}'
-        | '\u{589}' | '\u{60C}' | '\u{61B}' | '\u{61F}' | '\u{6D4}' | '\u{964}' | '\u{965}'
-        | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{2043}' | '\u{2045}'..='\u{2051}' | '\u{2053}'..='\u{205E}'
-        | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{3014}'..='\u{301B}'
-        | '\u{FF01}'..='\u{FF03}' | '\u{FF05}'..='\u{FF0A}' | '\u{FF0C}'..='\u{FF0F}'
-        | '\u{FF1A}' | '\u{FF1B}' | '\u{FF1F}' | '\u{FF20}' | '\u{FF3B}'..='\u{FF3D}' | '\u{FF3F}'
-        | '\u{FF5B}' | '\u{FF5D}' | '\u{FF5F}'..='\u{FF65}' => Class::Of(Kind::Punctuation),
+        '\u{A1}'
+        | '\u{A7}'
+        | '\u{AB}'
+        | '\u{B6}'
+        | '\u{B7}'
+        | '\u{BB}'
+        | '\u{BF}'
+        | '\u{589}'
+        | '\u{60C}'
+        | '\u{61B}'
+        | '\u{61F}'
+        | '\u{6D4}'
+        | '\u{964}'
+        | '\u{965}'
+        | '\u{2010}'..='\u{2027}'
+        | '\u{2030}'..='\u{2043}'
+        | '\u{2045}'..='\u{2051}'
+        | '\u{2053}'..='\u{205E}'
+        | '\u{3001}'..='\u{3003}'
+        | '\u{3008}'..='\u{3011}'
+        | '\u{3014}'..='\u{301B}'
+        | '\u{FF01}'..='\u{FF03}'
+        | '\u{FF05}'..='\u{FF0A}'
+        | '\u{FF0C}'..='\u{FF0F}'
+        | '\u{FF1A}'
+        | '\u{FF1B}'
+        | '\u{FF1F}'
+        | '\u{FF20}'
+        | '\u{FF3B}'..='\u{FF3D}'
+        | '\u{FF3F}'
+        | '\u{FF5B}'
+        | '\u{FF5D}'
+        | '\u{FF5F}'..='\u{FF65}' => Class::Of(Kind::Punctuation),
         // The blocks that BERT's normalizer puts spaces around.
-        '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
-        | '\u{20000}'..='\u{2A6DF}' | '\u{2A700}'..='\u{2B73F}' | '\u{2B740}'..='\u{2B81F}'
-        | '\u{2B920}'..='\u{2CEAF}' | '\u{2F800}'..='\u{2FA1F}' => Class::Of(Kind::Ideograph),
+        '\u{3400}'..='\u{4DBF}'
+        | '\u{4E00}'..='\u{9FFF}'
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{20000}'..='\u{2A6DF}'
+        | '\u{2A700}'..='\u{2B73F}'
+        | '\u{2B740}'..='\u{2B81F}'
+        | '\u{2B920}'..='\u{2CEAF}'
+        | '\u{2F800}'..='\u{2FA1F}' => Class::Of(Kind::Ideograph),
         _ => Class::Of(Kind::Word),
     }
 }
@@ -107,7 +138,12 @@ mod tests {
                 tried += 1;
                 let alone = count(&character.to_string());
                 let expected = count(left) + alone + count(right);
-                assert_eq!(count(&format!("{left}{character}{right}")), expected, "U+{:04X}", u32::from(character));
+                assert_eq!(
+                    count(&format!("{left}{character}{right}")),
+                    expected,
+                    "U+{:04X}",
+                    u32::from(character)
+                );
             }
         }
         assert!(tried > 80_000);

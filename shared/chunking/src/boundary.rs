@@ -175,12 +175,13 @@ impl Boundaries {
         } else if let Some(depth) = heading_depth(peek) {
             self.is_in_heading = true;
             boundary.level = heading_level(depth);
-        } else if atom.gap.lines == 1 && !was_in_heading {
-            if let Some(depth) = underline_depth(peek) {
-                self.is_in_heading = true;
-                boundary.level = WORD;
-                boundary.raises_line_before = Some(heading_level(depth));
-            }
+        } else if atom.gap.lines == 1
+            && !was_in_heading
+            && let Some(depth) = underline_depth(peek)
+        {
+            self.is_in_heading = true;
+            boundary.level = WORD;
+            boundary.raises_line_before = Some(heading_level(depth));
         }
         if is_after_fence {
             boundary.level = boundary.level.max(SENTENCE);
@@ -209,14 +210,34 @@ impl Boundaries {
             kind: atom.kind,
             is_opener: matches!(
                 first,
-                '(' | '[' | '{' | '<' | '«' | '“' | '‘' | '¿' | '¡' | '（' | '［' | '｛' | '｢'
-                    | '「' | '『' | '【' | '《' | '〈' | '〔' | '〖'
+                '(' | '['
+                    | '{'
+                    | '<'
+                    | '«'
+                    | '“'
+                    | '‘'
+                    | '¿'
+                    | '¡'
+                    | '（'
+                    | '［'
+                    | '｛'
+                    | '｢'
+                    | '「'
+                    | '『'
+                    | '【'
+                    | '《'
+                    | '〈'
+                    | '〔'
+                    | '〖'
             ),
         });
         match first {
             '.' => self.ends_sentence = !(self.before_is_abbreviation && atom.gap.bytes == 0),
-            '!' | '?' | '…' | '。' | '！' | '？' | '．' | '｡' | '।' | '؟' | '۔' => self.ends_sentence = true,
-            ')' | ']' | '"' | '\'' | '”' | '’' | '»' | '*' | '_' | '）' | '」' | '』' | '】' | '》' | '〉' => {}
+            '!' | '?' | '…' | '。' | '！' | '？' | '．' | '｡' | '।' | '؟' | '۔' => {
+                self.ends_sentence = true
+            }
+            ')' | ']' | '"' | '\'' | '”' | '’' | '»' | '*' | '_' | '）' | '」' | '』' | '】' | '》'
+            | '〉' => {}
             _ => self.ends_sentence = false,
         }
         let is_wide_end = matches!(first, '。' | '！' | '？' | '｡');
@@ -233,8 +254,8 @@ fn heading_level(depth: u8) -> Level {
 
 fn is_abbreviation(word: &str) -> bool {
     const KNOWN: [&str; 18] = [
-        "mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "no", "vol", "al", "jr", "sr", "inc", "approx",
-        "cf", "ca",
+        "mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "no", "vol", "al", "jr", "sr", "inc",
+        "approx", "cf", "ca",
     ];
     word.len() <= 6
         && (word.chars().count() == 1 && word.chars().all(char::is_alphabetic)
@@ -272,7 +293,8 @@ fn ends_line(peek: &str, mark: u8) -> bool {
 fn heading_depth(peek: &str) -> Option<u8> {
     let depth = fence_run(peek, b'#');
     let rest = &peek[depth..];
-    let is_heading = (1..=6).contains(&depth) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']));
+    let is_heading =
+        (1..=6).contains(&depth) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']));
     is_heading.then(|| u8::try_from(depth).unwrap_or(6))
 }
 

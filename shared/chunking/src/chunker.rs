@@ -159,7 +159,8 @@ impl<'t> Chunker<'t> {
             self.close(chunks)?;
         }
         let needed = self.window.atoms.first().map(|atom| atom.chunk_start);
-        let needed = needed.or_else(|| self.batch.first().map(|(atom, boundary)| chunk_start(atom, boundary)));
+        let needed =
+            needed.or_else(|| self.batch.first().map(|(atom, boundary)| chunk_start(atom, boundary)));
         self.scanner.release(needed);
         Ok(())
     }
@@ -362,8 +363,7 @@ impl Window {
         let Some(last) = self.atoms.last() else {
             return true;
         };
-        self.total <= self.max_tokens
-            && last.end - self.atoms[0].chunk_start <= self.max_bytes
+        self.total <= self.max_tokens && last.end - self.atoms[0].chunk_start <= self.max_bytes
     }
 
     /// What comes next, with at most `budget` tokens in a chunk.
@@ -483,7 +483,15 @@ mod tests {
         );
         let tokenizer = ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
             .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"));
-        let pieces = ["A sentence of words. ", "nowhitespaceatall", " \n\t  \n", "```\n", "{\"a\":1,", "文字。", "\u{200B}"];
+        let pieces = [
+            "A sentence of words. ",
+            "nowhitespaceatall",
+            " \n\t  \n",
+            "```\n",
+            "{\"a\":1,",
+            "文字。",
+            "\u{200B}",
+        ];
         for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
             for piece in pieces {
                 let parameters = ChunkingParameters::new(strategy, 256, 51, 256).unwrap();

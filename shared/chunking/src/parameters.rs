@@ -60,12 +60,9 @@ impl ChunkingParameters {
         chunk_overlap: u32,
         max_tokens: u32,
     ) -> Result<Self, ChunkingError> {
-        let settings = ChunkSettings::resolve(Some(chunk_size), Some(chunk_overlap), "the model", max_tokens)?;
-        Ok(Self {
-            strategy,
-            chunk_size: settings.chunk_size,
-            chunk_overlap: settings.chunk_overlap,
-        })
+        let settings =
+            ChunkSettings::resolve(Some(chunk_size), Some(chunk_overlap), "the model", max_tokens)?;
+        Ok(Self { strategy, chunk_size: settings.chunk_size, chunk_overlap: settings.chunk_overlap })
     }
 }
 
@@ -89,10 +86,7 @@ mod tests {
     #[test]
     fn an_overlap_as_long_as_the_chunk_is_refused() {
         let error = ChunkingParameters::new(Strategy::Code, 100, 100, 256).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99"
-        );
+        assert_eq!(error.to_string(), "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99");
     }
 
     #[test]

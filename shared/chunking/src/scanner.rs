@@ -157,7 +157,9 @@ impl Scanner {
                 continue;
             }
             match self.text[end..].chars().next() {
-                Some(character) if class_of(character) == Class::Of(Kind::Word) => end += character.len_utf8(),
+                Some(character) if class_of(character) == Class::Of(Kind::Word) => {
+                    end += character.len_utf8()
+                }
                 _ => break,
             }
         }

@@ -49,14 +49,14 @@ impl ModelTokenizer {
     /// # Errors
     /// [`ChunkingError::TokenizerFile`] where the file is missing or no tokenizer.
     pub fn open(path: &Path) -> Result<Self, ChunkingError> {
-        let refuse = |reason: String| ChunkingError::TokenizerFile { path: path.display().to_string(), reason };
+        let refuse =
+            |reason: String| ChunkingError::TokenizerFile { path: path.display().to_string(), reason };
         let json = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
         let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| refuse(error.to_string()))?;
         let declared: Value = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
         tokenizer.with_truncation(None).map_err(|error| refuse(error.to_string()))?;
         tokenizer.with_padding(None);
-        let mut opened =
-            Self { tokenizer, special: 0, per_word: None, idle_counts: Mutex::new(Vec::new()) };
+        let mut opened = Self { tokenizer, special: 0, per_word: None, idle_counts: Mutex::new(Vec::new()) };
         opened.special = opened.encode_length("", true)?;
         if splits_words(&declared) {
             opened.per_word = opened.measure_per_word(&declared)?;
@@ -102,10 +102,10 @@ impl ModelTokenizer {
 
     /// Tokens of one atom, exact where counts are per word.
     pub(crate) fn count_atom(&self, atom: &str, counts: &mut WordCounts) -> Result<u32, ChunkingError> {
-        if let (Some(per_word), [byte]) = (&self.per_word, atom.as_bytes()) {
-            if byte.is_ascii_punctuation() {
-                return Ok(per_word.ascii[usize::from(*byte)]);
-            }
+        if let (Some(per_word), [byte]) = (&self.per_word, atom.as_bytes())
+            && byte.is_ascii_punctuation()
+        {
+            return Ok(per_word.ascii[usize::from(*byte)]);
         }
         counts.find_or_insert(atom, |atom| self.content_length(atom))
     }

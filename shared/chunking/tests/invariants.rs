@@ -1,5 +1,7 @@
 //! What holds for every text, whatever the strategy and the tokenizer.
 
+#![expect(clippy::unwrap_used, reason = "a test has no better way to end")]
+
 mod common;
 
 use std::path::Path;
@@ -12,7 +14,9 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
-use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder};
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
+};
 
 static MINILM: LazyLock<ModelTokenizer> = LazyLock::new(minilm);
 
@@ -53,7 +57,8 @@ fn is_space(character: char) -> bool {
 /// too much for one chunk.
 fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -> bool {
     let (before, after) = document.split_at(edge);
-    let is_ideograph = |c: char| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{2FA1F}');
+    let is_ideograph =
+        |c: char| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{2FA1F}');
     let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else {
         return true;
     };
@@ -61,7 +66,8 @@ fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -
         return true;
     }
     // A sentence of a script without spaces may end in closing quotes.
-    if before.trim_end_matches(['」', '』', '）', '】', '》', '”', '’']).ends_with(['。', '！', '？']) {
+    if before.trim_end_matches(['」', '』', '）', '】', '》', '”', '’']).ends_with(['。', '！', '？'])
+    {
         return true;
     }
     let start = before.rfind(is_space).map_or(0, |space| before[space..].ceil_char_boundary(1) + space);
@@ -183,7 +189,10 @@ fn a_fence_that_fits_is_never_cut() {
         let (start, end) = (document.find("```").unwrap() as u64, document.rfind("```").unwrap() as u64);
         for chunk in &chunks {
             for edge in [chunk.start_offset, chunk.end_offset] {
-                assert!(!(start + 1..end + 3).contains(&edge), "{words} words before: cut at {edge}: {chunk:?}");
+                assert!(
+                    !(start + 1..end + 3).contains(&edge),
+                    "{words} words before: cut at {edge}: {chunk:?}"
+                );
             }
         }
         check(&MINILM, 64, &document, &chunks);
@@ -191,17 +200,26 @@ fn a_fence_that_fits_is_never_cut() {
 }
 
 /// Writes a tokenizer that was trained on the sample, and opens it.
-fn open_trained<M>(model: M, trainer: &mut M::Trainer, pre_tokenizer: impl Into<PreTokenizerWrapper>) -> ModelTokenizer
+fn open_trained<M>(
+    model: M,
+    trainer: &mut M::Trainer,
+    pre_tokenizer: impl Into<PreTokenizerWrapper>,
+) -> ModelTokenizer
 where
     M: tokenizers::Model + Send + Sync + serde::Serialize + Into<tokenizers::ModelWrapper>,
     M::Trainer: tokenizers::Trainer<Model = M> + Sync,
 {
-    let mut tokenizer =
-        TokenizerBuilder::<M, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>::new()
-            .with_model(model)
-            .with_pre_tokenizer(Some(pre_tokenizer.into()))
-            .build()
-            .unwrap();
+    let mut tokenizer = TokenizerBuilder::<
+        M,
+        NormalizerWrapper,
+        PreTokenizerWrapper,
+        PostProcessorWrapper,
+        DecoderWrapper,
+    >::new()
+    .with_model(model)
+    .with_pre_tokenizer(Some(pre_tokenizer.into()))
+    .build()
+    .unwrap();
     tokenizer.train(trainer, SAMPLE.lines()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");

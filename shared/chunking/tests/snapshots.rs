@@ -1,5 +1,7 @@
 //! What the chunks of small documents look like, one for each strategy.
 
+#![expect(clippy::unwrap_used, reason = "a test has no better way to end")]
+
 mod common;
 
 use chunking::{ChunkingParameters, Strategy};

@@ -188,7 +188,12 @@ mod tests {
     const KEY: ApiKeyId = ApiKeyId(Uuid::from_u128(9));
 
     fn person(id: i64) -> Principal {
-        Principal { user_id: UserId(id), username: format!("user{id}"), is_superuser: false, api_key_id: None }
+        Principal {
+            user_id: UserId(id),
+            username: format!("user{id}"),
+            is_superuser: false,
+            api_key_id: None,
+        }
     }
 
     fn key_of(id: i64) -> Principal {

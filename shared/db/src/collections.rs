@@ -1,11 +1,9 @@
-//! Collections. Who may do what with them is in [`crate::collection_access`].
+//! Collections. Who may do what with them is in `collection_access.rs`.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{
-    ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Quantization, UserId,
-};
+use domain::{ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Quantization, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -212,7 +210,10 @@ impl<'c> Collections<'c> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn error_counts(&mut self, ids: &[CollectionId]) -> Result<HashMap<CollectionId, i64>, DbError> {
+    pub async fn error_counts(
+        &mut self,
+        ids: &[CollectionId],
+    ) -> Result<HashMap<CollectionId, i64>, DbError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(
             r#"SELECT collection_id, count(*) AS "failed!" FROM documents
@@ -223,7 +224,6 @@ impl<'c> Collections<'c> {
         .await?;
         Ok(rows.into_iter().map(|row| (CollectionId(row.collection_id), row.failed)).collect())
     }
-
 }
 
 pub(crate) struct CollectionRow {

@@ -199,7 +199,11 @@ impl TryFrom<DocumentRow> for Document {
             content_hash: row.content_hash,
             status: DbError::word("documents", "status", &row.status)?,
             error_message: row.error_message,
-            error_category: DbError::optional_word("documents", "error_category", row.error_category.as_deref())?,
+            error_category: DbError::optional_word(
+                "documents",
+                "error_category",
+                row.error_category.as_deref(),
+            )?,
             retry_count: row.retry_count,
             last_retry_at: row.last_retry_at,
             chunk_count: row.chunk_count,

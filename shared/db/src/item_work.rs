@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState,
-    OperationId, SourceId,
+    ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState, OperationId,
+    SourceId,
 };
 
 use crate::DbError;
@@ -98,9 +98,8 @@ impl OperationItems<'_> {
     /// When the database does not answer.
     pub async fn find_work(&mut self, ids: &[ItemId]) -> Result<Vec<ItemWork>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        let rows = sqlx::query_file!("queries/find_item_work.sql", &ids)
-            .fetch_all(&mut *self.connection)
-            .await?;
+        let rows =
+            sqlx::query_file!("queries/find_item_work.sql", &ids).fetch_all(&mut *self.connection).await?;
         let mut work = Vec::with_capacity(rows.len());
         for row in rows {
             let staged = match (row.document_id, row.generation, row.first_seen_at) {
@@ -147,7 +146,12 @@ impl OperationItems<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_chunked(&mut self, id: ItemId, chunk_count: u32, batch_count: u32) -> Result<bool, DbError> {
+    pub async fn mark_chunked(
+        &mut self,
+        id: ItemId,
+        chunk_count: u32,
+        batch_count: u32,
+    ) -> Result<bool, DbError> {
         let row = sqlx::query!(
             "WITH item AS (
                 UPDATE operation_items
@@ -177,9 +181,10 @@ impl OperationItems<'_> {
     /// # Errors
     /// When the database does not answer.
     pub async fn mark_batch_done(&mut self, id: ItemId, batch: u32) -> Result<Option<BatchDone>, DbError> {
-        let row = sqlx::query_file!("queries/mark_batch_done.sql", id.0, i32::try_from(batch).unwrap_or(i32::MAX))
-            .fetch_optional(&mut *self.connection)
-            .await?;
+        let row =
+            sqlx::query_file!("queries/mark_batch_done.sql", id.0, i32::try_from(batch).unwrap_or(i32::MAX))
+                .fetch_optional(&mut *self.connection)
+                .await?;
         let Some(row) = row else {
             return Ok(None);
         };

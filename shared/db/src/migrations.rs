@@ -59,8 +59,9 @@ mod tests {
     /// The rows that a migration's own tables should be tried with.
     fn sample(version: i64) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{version}.sql"));
-        std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("migration {version} needs sample rows in {}: {error}", path.display()))
+        std::fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("migration {version} needs sample rows in {}: {error}", path.display())
+        })
     }
 
     fn versions() -> Vec<i64> {
@@ -114,11 +115,12 @@ mod tests {
         migrate(&Db::from_pool(pool.clone())).await.unwrap();
         fill(&pool).await;
         sqlx::query("DELETE FROM collections").execute(&pool).await.unwrap();
-        let (rows, named): (i64, i64) =
-            sqlx::query_as("SELECT count(*), count(collection_name) FROM collection_audit_log WHERE collection_id IS NULL")
-                .fetch_one(&pool)
-                .await
-                .unwrap();
+        let (rows, named): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), count(collection_name) FROM collection_audit_log WHERE collection_id IS NULL",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
         assert_eq!((rows, named), (2, 2));
     }
 }

@@ -66,7 +66,10 @@ impl<'c> OperationItems<'c> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn find_latest_of_document(&mut self, document_id: DocumentId) -> Result<Option<Item>, DbError> {
+    pub async fn find_latest_of_document(
+        &mut self,
+        document_id: DocumentId,
+    ) -> Result<Option<Item>, DbError> {
         let row = sqlx::query!(
             r#"SELECT i.id, o.uuid AS operation_id, i.state::text AS "state!", i.error_message
             FROM operation_items i JOIN operations o ON o.id = i.operation_id
@@ -91,7 +94,11 @@ impl<'c> OperationItems<'c> {
     ///
     /// # Errors
     /// When there is no such operation or the database does not answer.
-    pub async fn insert_many(&mut self, operation_id: OperationId, items: &[NewItem]) -> Result<u64, DbError> {
+    pub async fn insert_many(
+        &mut self,
+        operation_id: OperationId,
+        items: &[NewItem],
+    ) -> Result<u64, DbError> {
         let columns = ItemColumns::of(items);
         let done = sqlx::query!(
             "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
@@ -119,7 +126,11 @@ impl<'c> OperationItems<'c> {
     /// # Errors
     /// When there is no such operation, the same document is given twice, or the database does
     /// not answer.
-    pub async fn upsert_many(&mut self, operation_id: OperationId, items: &[NewItem]) -> Result<u64, DbError> {
+    pub async fn upsert_many(
+        &mut self,
+        operation_id: OperationId,
+        items: &[NewItem],
+    ) -> Result<u64, DbError> {
         let columns = ItemColumns::of(items);
         let done = sqlx::query!(
             "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)

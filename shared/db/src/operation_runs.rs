@@ -143,7 +143,10 @@ impl Operations<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn next_pending(&mut self, collection_id: CollectionId) -> Result<Option<OperationId>, DbError> {
+    pub async fn next_pending(
+        &mut self,
+        collection_id: CollectionId,
+    ) -> Result<Option<OperationId>, DbError> {
         let next = sqlx::query_scalar!(
             "SELECT uuid FROM operations WHERE collection_id = $1 AND status = 'pending' ORDER BY id LIMIT 1",
             collection_id.0,

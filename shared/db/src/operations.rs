@@ -3,9 +3,7 @@
 //! How an operation moves from one state to the next is in `operation_runs`.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId, UserId,
-};
+use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -288,7 +286,11 @@ impl TryFrom<OperationRow> for Operation {
             status: DbError::word("operations", "status", &row.status)?,
             config: row.config,
             error_message: row.error_message,
-            error_category: DbError::optional_word("operations", "error_category", row.error_category.as_deref())?,
+            error_category: DbError::optional_word(
+                "operations",
+                "error_category",
+                row.error_category.as_deref(),
+            )?,
             created_at: row.created_at,
             updated_at: row.updated_at,
             started_at: row.started_at,

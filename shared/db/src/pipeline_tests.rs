@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId,
-    OperationStatus, OperationType, UserId, document_id,
+    CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, OperationStatus,
+    OperationType, UserId, document_id,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -82,7 +82,13 @@ impl Bench {
         (operation_id, ids)
     }
 
-    async fn stage(&self, item_id: ItemId, name: &str, hash: &str, outcome: &StagingOutcome) -> Result<bool, crate::DbError> {
+    async fn stage(
+        &self,
+        item_id: ItemId,
+        name: &str,
+        hash: &str,
+        outcome: &StagingOutcome,
+    ) -> Result<bool, crate::DbError> {
         let staged = StagedItem {
             item_id,
             collection_id: self.collection_id,
@@ -155,7 +161,8 @@ async fn one_of_many_simultaneous_claimers_starts_the_oldest_operation(pool: PgP
     let mut claims = tokio::task::JoinSet::new();
     for round in 0..12 {
         let (db, id) = (bench.db.clone(), if round % 3 == 0 { later } else { oldest });
-        claims.spawn(async move { (id, db.connection().await.unwrap().operations().claim(id).await.unwrap()) });
+        claims
+            .spawn(async move { (id, db.connection().await.unwrap().operations().claim(id).await.unwrap()) });
     }
     let winners: Vec<OperationId> =
         claims.join_all().await.into_iter().filter_map(|(id, is_claimed)| is_claimed.then_some(id)).collect();
@@ -209,10 +216,11 @@ async fn two_last_finishers_complete_the_operation_once(pool: PgPool) {
         let completed = finishers.join_all().await.into_iter().flatten().count();
         assert_eq!(completed, 1, "round {round}");
     }
-    let metrics: i64 = sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents_indexed'")
-        .fetch_one(&bench.pool)
-        .await
-        .unwrap();
+    let metrics: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents_indexed'")
+            .fetch_one(&bench.pool)
+            .await
+            .unwrap();
     assert_eq!(metrics, 10);
 }
 
@@ -233,7 +241,10 @@ async fn batches_that_end_at_once_flip_the_document_once(pool: PgPool) {
     let last = done.iter().filter(|done| done.replaced_generation.is_some()).count();
     assert_eq!(last, 1);
     let document = bench.document("a").await;
-    assert_eq!((document.status, document.generation, document.chunk_count), (DocumentStatus::Completed, 1, 2000));
+    assert_eq!(
+        (document.status, document.generation, document.chunk_count),
+        (DocumentStatus::Completed, 1, 2000)
+    );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -254,7 +265,8 @@ async fn terminal_items_and_operations_never_change(pool: PgPool) {
     assert!(!connection.operations().mark_scan_finished(operation_id).await.unwrap());
     assert!(!connection.operations().advance_cursor(operation_id, None, Some("x")).await.unwrap());
     assert_eq!(connection.operations().complete_if_done(operation_id).await.unwrap(), None);
-    let failed = connection.operations().mark_failed(operation_id, "late", ErrorCategory::Unknown).await.unwrap();
+    let failed =
+        connection.operations().mark_failed(operation_id, "late", ErrorCategory::Unknown).await.unwrap();
     assert_eq!(failed, None);
 
     assert_eq!(connection.operations().find(operation_id).await.unwrap(), before);
@@ -284,8 +296,12 @@ async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) 
     let source = connection.collection_sources().find_or_create_upload(bench.collection_id).await.unwrap();
     assert_eq!(source.last_run_status.as_deref(), Some("partial"));
     let counts = bench.counts(operation_id).await;
-    assert_eq!(counts, ItemCounts { completed: 1, failed: 1, skipped: 1, bytes: 30, ..ItemCounts::default() });
-    let audit: String = sqlx::query_scalar("SELECT action FROM collection_audit_log").fetch_one(&bench.pool).await.unwrap();
+    assert_eq!(
+        counts,
+        ItemCounts { completed: 1, failed: 1, skipped: 1, bytes: 30, ..ItemCounts::default() }
+    );
+    let audit: String =
+        sqlx::query_scalar("SELECT action FROM collection_audit_log").fetch_one(&bench.pool).await.unwrap();
     assert_eq!(audit, "operation_completed");
 }
 
@@ -297,11 +313,20 @@ async fn a_changed_document_shows_its_old_version_until_the_new_one_is_indexed(p
     bench.finish(first).await;
 
     let (_, items) = bench.run_append(&["a"]).await;
-    let staging = bench.connection().await.operation_items().begin_staging(OperationId(Uuid::nil()), &items).await.unwrap();
+    let staging = bench
+        .connection()
+        .await
+        .operation_items()
+        .begin_staging(OperationId(Uuid::nil()), &items)
+        .await
+        .unwrap();
     assert_eq!(staging, [], "items are found by their own operation only");
     bench.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
     let between = bench.document("a").await;
-    assert_eq!((between.status, between.generation, between.last_generation), (DocumentStatus::Completed, 1, 2));
+    assert_eq!(
+        (between.status, between.generation, between.last_generation),
+        (DocumentStatus::Completed, 1, 2)
+    );
     let mut connection = bench.connection().await;
     connection.operation_items().mark_chunked(items[0], 5, 1).await.unwrap();
     let done = connection.operation_items().mark_batch_done(items[0], 0).await.unwrap().unwrap();
@@ -341,7 +366,11 @@ async fn equal_bytes_are_claimed_by_one_document(pool: PgPool) {
     assert_eq!(refused.constraint(), Some(Documents::HASH_CONSTRAINT));
 
     let mut connection = bench.connection().await;
-    let context = connection.documents().staging_context(bench.collection_id, bench.document_id("b"), "same").await.unwrap();
+    let context = connection
+        .documents()
+        .staging_context(bench.collection_id, bench.document_id("b"), "same")
+        .await
+        .unwrap();
     let twin = context.twin.unwrap();
     assert_eq!((twin.id, twin.is_indexed), (bench.document_id("a"), true));
     let duplicate = StagingOutcome::Duplicate { original: twin.id };
@@ -391,13 +420,21 @@ async fn a_claim_left_over_by_a_stopped_run_is_seen_through(pool: PgPool) {
     let (second, items) = bench.run_append(&["a"]).await;
     bench.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
     let mut tx = bench.db.begin().await.unwrap();
-    tx.operations().mark_failed(second, "the source is gone", ErrorCategory::Permanent).await.unwrap().unwrap();
+    tx.operations()
+        .mark_failed(second, "the source is gone", ErrorCategory::Permanent)
+        .await
+        .unwrap()
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(bench.document("a").await.status, DocumentStatus::Completed, "what was searchable stays so");
     assert_eq!(bench.counts(second).await.failed, 1);
 
     let mut connection = bench.connection().await;
-    let context = connection.documents().staging_context(bench.collection_id, bench.document_id("b"), "new").await.unwrap();
+    let context = connection
+        .documents()
+        .staging_context(bench.collection_id, bench.document_id("b"), "new")
+        .await
+        .unwrap();
     assert!(!context.twin.unwrap().is_indexed);
     connection.documents().release_hash(bench.document_id("a"), "new").await.unwrap();
     let (_, items) = bench.run_append(&["b"]).await;
@@ -410,11 +447,17 @@ async fn a_removed_document_comes_back_under_a_new_generation(pool: PgPool) {
     let (first, items) = bench.run_append(&["a"]).await;
     bench.index(items[0], "a", "h").await;
     bench.finish(first).await;
-    sqlx::query("UPDATE documents SET status = 'deleted', deleted_at = now()").execute(&bench.pool).await.unwrap();
+    sqlx::query("UPDATE documents SET status = 'deleted', deleted_at = now()")
+        .execute(&bench.pool)
+        .await
+        .unwrap();
     let (_, items) = bench.run_append(&["a"]).await;
     bench.index(items[0], "a", "h").await;
     let revived = bench.document("a").await;
-    assert_eq!((revived.status, revived.generation, revived.deleted_at), (DocumentStatus::Completed, 2, None));
+    assert_eq!(
+        (revived.status, revived.generation, revived.deleted_at),
+        (DocumentStatus::Completed, 2, None)
+    );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -491,7 +534,10 @@ async fn lists_filter_and_count_the_whole(pool: PgPool) {
     query.user_id = Some(UserId(-1));
     assert_eq!(connection.operations().list(&query).await.unwrap().total, 0);
 
-    sqlx::query("UPDATE documents SET status = 'deleted' WHERE file_name = 'b'").execute(&bench.pool).await.unwrap();
+    sqlx::query("UPDATE documents SET status = 'deleted' WHERE file_name = 'b'")
+        .execute(&bench.pool)
+        .await
+        .unwrap();
     let mut query = crate::documents::DocumentQuery {
         collection_id: bench.collection_id,
         status: None,
@@ -518,7 +564,10 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
     let minute = Duration::from_secs(60);
     let mut connection = bench.connection().await;
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), []);
-    assert_eq!(connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap(), []);
+    assert_eq!(
+        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap(),
+        []
+    );
 
     for table in ["operations", "operation_items"] {
         let older = format!(
@@ -529,10 +578,12 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
     }
     // The waiting one is not due: another one runs before it.
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [running]);
-    let stalled = connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap();
+    let stalled =
+        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap();
     assert_eq!((stalled.len(), stalled[0].id, stalled[0].operation_id), (1, items[0], running));
     assert_eq!(stalled[0].missing_batches, [0, 2]);
-    let listed = connection.operation_items().list_stalled(ItemState::Listed, minute, ItemId(0), 10).await.unwrap();
+    let listed =
+        connection.operation_items().list_stalled(ItemState::Listed, minute, ItemId(0), 10).await.unwrap();
     assert_eq!(listed[0].id, items[1]);
     assert_eq!(connection.operations().list_finishable(10).await.unwrap(), []);
 

@@ -178,7 +178,8 @@ mod tests {
     async fn db_with_token(pool: PgPool, lives: TimeDelta) -> (Db, UserId) {
         let db = Db::from_pool(pool);
         let mut tx = db.begin().await.unwrap();
-        let new = NewUser { username: "ada", email: "ada@example.org", full_name: None, hashed_password: "x" };
+        let new =
+            NewUser { username: "ada", email: "ada@example.org", full_name: None, hashed_password: "x" };
         let user_id = tx.users().insert(&new).await.unwrap().id;
         insert(&mut tx, user_id, &TOKEN, lives).await;
         tx.commit().await.unwrap();

@@ -3,7 +3,9 @@
 //! A document's `content_hash` belongs to the version that was staged last. The searchable
 //! version is the same one where `generation` equals `last_generation`.
 
-use domain::{CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, SourceId};
+use domain::{
+    CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, SourceId,
+};
 
 use crate::DbError;
 use crate::documents::Documents;
@@ -119,7 +121,11 @@ impl OperationItems<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin_staging(&mut self, operation_id: OperationId, ids: &[ItemId]) -> Result<Vec<StagingItem>, DbError> {
+    pub async fn begin_staging(
+        &mut self,
+        operation_id: OperationId,
+        ids: &[ItemId],
+    ) -> Result<Vec<StagingItem>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query_file!("queries/begin_staging.sql", operation_id.0, &ids)
             .fetch_all(&mut *self.connection)
@@ -155,7 +161,9 @@ impl OperationItems<'_> {
             StagingOutcome::Staged => (ItemState::Staged, None, None, None),
             StagingOutcome::Duplicate { original } => (ItemState::Duplicate, Some(original.0), None, None),
             StagingOutcome::Skipped { reason } => (ItemState::Skipped, None, Some(reason), None),
-            StagingOutcome::Failed { reason, category } => (ItemState::Failed, None, Some(reason), Some(category)),
+            StagingOutcome::Failed { reason, category } => {
+                (ItemState::Failed, None, Some(reason), Some(category))
+            }
         };
         let row = sqlx::query_file!(
             "queries/stage_item.sql",
@@ -182,7 +190,11 @@ impl OperationItems<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_item_unchanged(&mut self, item_id: ItemId, document_id: DocumentId) -> Result<bool, DbError> {
+    pub async fn mark_item_unchanged(
+        &mut self,
+        item_id: ItemId,
+        document_id: DocumentId,
+    ) -> Result<bool, DbError> {
         let row = sqlx::query!(
             "WITH item AS (
                 UPDATE operation_items SET state = 'unchanged', document_id = $2, updated_at = now()
@@ -214,9 +226,10 @@ impl Documents<'_> {
         document_id: DocumentId,
         content_hash: &str,
     ) -> Result<StagingContext, DbError> {
-        let row = sqlx::query_file!("queries/staging_context.sql", document_id.0, collection_id.0, content_hash)
-            .fetch_one(&mut *self.connection)
-            .await?;
+        let row =
+            sqlx::query_file!("queries/staging_context.sql", document_id.0, collection_id.0, content_hash)
+                .fetch_one(&mut *self.connection)
+                .await?;
         let existing = match row.status {
             Some(status) => Some(ExistingDocument {
                 status: DbError::word("documents", "status", &status)?,
@@ -227,7 +240,9 @@ impl Documents<'_> {
             }),
             None => None,
         };
-        let twin = row.twin_id.map(|id| Twin { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
+        let twin = row
+            .twin_id
+            .map(|id| Twin { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
         Ok(StagingContext { existing, twin })
     }
 

@@ -172,7 +172,11 @@ impl<'c> Uploads<'c> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_received(&mut self, object_keys: &[String], operation_id: OperationId) -> Result<u64, DbError> {
+    pub async fn mark_received(
+        &mut self,
+        object_keys: &[String],
+        operation_id: OperationId,
+    ) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "UPDATE uploads SET status = 'received', received_at = now(),
                 operation_id = (SELECT id FROM operations WHERE uuid = $2)
@@ -229,9 +233,10 @@ impl<'c> Uploads<'c> {
     /// # Errors
     /// When the database does not answer.
     pub async fn mark_expired(&mut self, id: UploadId) -> Result<bool, DbError> {
-        let done = sqlx::query!("UPDATE uploads SET status = 'expired' WHERE id = $1 AND status = 'expected'", id.0)
-            .execute(&mut *self.connection)
-            .await?;
+        let done =
+            sqlx::query!("UPDATE uploads SET status = 'expired' WHERE id = $1 AND status = 'expected'", id.0)
+                .execute(&mut *self.connection)
+                .await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -132,9 +132,6 @@ mod tests {
             "chunk_size 512 is more than the 256 tokens that m reads; choose 16 to 256"
         );
         let error = ChunkSettings::resolve(Some(100), Some(100), "m", 256).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99"
-        );
+        assert_eq!(error.to_string(), "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99");
     }
 }

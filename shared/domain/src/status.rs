@@ -217,9 +217,6 @@ mod tests {
     #[test]
     fn unknown_word_names_what_is_allowed() {
         let error = "float64".parse::<Quantization>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            r#""float64" is not a quantization; allowed: float32, float16, int8"#
-        );
+        assert_eq!(error.to_string(), r#""float64" is not a quantization; allowed: float32, float16, int8"#);
     }
 }

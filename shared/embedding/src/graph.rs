@@ -34,7 +34,12 @@ pub(crate) struct Graph {
 impl Graph {
     /// Opens a graph and checks that its inputs and outputs are those of a text encoder with
     /// `dimension` numbers a token. `threads` are used within one run.
-    pub fn open(runtime: &OrtRuntime, path: &Path, threads: usize, dimension: usize) -> Result<Self, EmbeddingError> {
+    pub fn open(
+        runtime: &OrtRuntime,
+        path: &Path,
+        threads: usize,
+        dimension: usize,
+    ) -> Result<Self, EmbeddingError> {
         let session = open_session(runtime, path, threads)
             .map_err(|source| EmbeddingError::Graph { path: path.to_owned(), source })?;
         let misshapen = |reason| EmbeddingError::GraphShape { path: path.to_owned(), reason };
@@ -101,9 +106,14 @@ fn check_inputs(inputs: &[Outlet]) -> Result<bool, String> {
 
 /// Returns the name of the output that holds the vectors of tokens.
 fn check_outputs(outputs: &[Outlet], dimension: usize) -> Result<String, String> {
-    let Some(output) = OUTPUTS.iter().find_map(|name| outputs.iter().find(|output| output.name() == *name)) else {
+    let Some(output) = OUTPUTS.iter().find_map(|name| outputs.iter().find(|output| output.name() == *name))
+    else {
         let names: Vec<&str> = outputs.iter().map(Outlet::name).collect();
-        return Err(format!("the graph returns {}; one of {} is needed", names.join(", "), OUTPUTS.join(", ")));
+        return Err(format!(
+            "the graph returns {}; one of {} is needed",
+            names.join(", "),
+            OUTPUTS.join(", ")
+        ));
     };
     // [batch, sequence, dimension]; -1 stands for a size that is known only when it runs.
     let last = output.dtype().tensor_shape().filter(|shape| shape.len() == 3).map(|shape| shape[2]);

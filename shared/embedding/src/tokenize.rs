@@ -32,8 +32,10 @@ impl TextTokenizer {
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(unusable)?;
         check_manifest(&tokenizer, &folder.manifest)?;
-        let truncation =
-            TruncationParams { max_length: folder.manifest.max_tokens as usize, ..TruncationParams::default() };
+        let truncation = TruncationParams {
+            max_length: folder.manifest.max_tokens as usize,
+            ..TruncationParams::default()
+        };
         tokenizer.with_truncation(Some(truncation)).map_err(unusable)?;
         Ok(Self { tokenizer, padding_token_id: folder.manifest.padding_token_id })
     }

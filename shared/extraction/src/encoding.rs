@@ -106,9 +106,10 @@ impl TextDecoder {
         if let Some((encoding, _)) = Encoding::for_bom(head) {
             return Some(encoding);
         }
-        let named = self.charset.clone().or_else(|| {
-            self.is_html.then(|| meta_charset(&head[..head.len().min(SNIFF_BYTES)])).flatten()
-        })?;
+        let named = self
+            .charset
+            .clone()
+            .or_else(|| self.is_html.then(|| meta_charset(&head[..head.len().min(SNIFF_BYTES)])).flatten())?;
         let encoding = Encoding::for_label(named.as_bytes())?.output_encoding();
         (encoding != UTF_8 && encoding != WINDOWS_1252).then_some(encoding)
     }
@@ -139,7 +140,8 @@ fn reads_as_utf8(window: &[u8]) -> bool {
             }
             Err(error) => {
                 let (good, bad) = rest.split_at(error.valid_up_to());
-                valid += String::from_utf8_lossy(good).chars().filter(|character| !character.is_ascii()).count();
+                valid +=
+                    String::from_utf8_lossy(good).chars().filter(|character| !character.is_ascii()).count();
                 match error.error_len() {
                     Some(length) => {
                         invalid += 1;
@@ -176,7 +178,8 @@ fn meta_charset(head: &[u8]) -> Option<String> {
         if let Some((_, value)) = tag.split_once("charset") {
             let value = value.trim_start().strip_prefix('=').unwrap_or_default();
             let value = value.trim_start().trim_start_matches(['"', '\'']);
-            let end = value.find(|character: char| !character.is_ascii_alphanumeric() && !"-_:.".contains(character));
+            let end = value
+                .find(|character: char| !character.is_ascii_alphanumeric() && !"-_:.".contains(character));
             let label = &value[..end.unwrap_or(value.len())];
             // A meta element that can be read at all is not in UTF-16.
             if !label.is_empty() && !label.starts_with("utf-16") {
@@ -194,7 +197,12 @@ mod tests {
 
     use super::*;
 
-    fn decode_with(bytes: &[u8], content_type: Option<&str>, is_html: bool, piece: usize) -> (String, &'static str) {
+    fn decode_with(
+        bytes: &[u8],
+        content_type: Option<&str>,
+        is_html: bool,
+        piece: usize,
+    ) -> (String, &'static str) {
         let mut decoder = TextDecoder::new(content_type, is_html);
         let mut text = String::new();
         for piece in bytes.chunks(piece.max(1)) {

@@ -226,7 +226,10 @@ mod tests {
         use EmptyReason::{NoBytes, OnlyMarkup, OnlyWhiteSpace};
         assert_eq!(content(&Format::PlainText, b""), Content::Empty(NoBytes));
         assert_eq!(content(&Format::Html, b""), Content::Empty(NoBytes));
-        assert_eq!(content(&Format::Markdown, "\u{FEFF} \r\n\t\u{200B}".as_bytes()), Content::Empty(OnlyWhiteSpace));
+        assert_eq!(
+            content(&Format::Markdown, "\u{FEFF} \r\n\t\u{200B}".as_bytes()),
+            Content::Empty(OnlyWhiteSpace)
+        );
         assert_eq!(content(&Format::Html, b"<p> </p><script>x</script>"), Content::Empty(OnlyMarkup));
         assert_eq!(content(&Format::Html, b"<p>x"), Content::Text);
         assert_eq!(NoBytes.to_string(), "the file is empty: 0 bytes");

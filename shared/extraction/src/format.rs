@@ -74,9 +74,7 @@ impl Format {
 }
 
 fn unsupported(described: &str) -> Format {
-    Format::Unsupported {
-        reason: format!("{described} cannot be read; supported are {SUPPORTED_FORMATS}"),
-    }
+    Format::Unsupported { reason: format!("{described} cannot be read; supported are {SUPPORTED_FORMATS}") }
 }
 
 fn media_type_of(content_type: &str) -> String {
@@ -156,9 +154,7 @@ fn by_media_type(media_type: &str) -> Option<Format> {
             Some(Format::SourceCode { language: "yaml" })
         }
         "text/css" => Some(Format::SourceCode { language: "css" }),
-        "text/javascript" | "application/javascript" => {
-            Some(Format::SourceCode { language: "javascript" })
-        }
+        "text/javascript" | "application/javascript" => Some(Format::SourceCode { language: "javascript" }),
         text if text.starts_with("text/") => Some(Format::PlainText),
         "application/pdf" => Some(unsupported("a PDF document")),
         image if image.starts_with("image/") => Some(unsupported("an image")),
@@ -228,9 +224,9 @@ fn binary_by_signature(head: &[u8]) -> Option<&'static str> {
 
 fn looks_like_html(head: &[u8]) -> bool {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    [b"<!doctype html".as_slice(), b"<html"].iter().any(|opening| {
-        start.get(..opening.len()).is_some_and(|found| found.eq_ignore_ascii_case(opening))
-    })
+    [b"<!doctype html".as_slice(), b"<html"]
+        .iter()
+        .any(|opening| start.get(..opening.len()).is_some_and(|found| found.eq_ignore_ascii_case(opening)))
 }
 
 fn looks_like_text(head: &[u8]) -> bool {
@@ -283,7 +279,10 @@ mod tests {
         );
         assert!(reason(Format::detect("x.txt", None, b"%PDF-1.7 ...")).starts_with("a PDF document"));
         assert!(reason(Format::detect("x.docx", None, b"PK\x03\x04")).starts_with("a Word document"));
-        assert!(reason(Format::detect("x", Some("application/x-foo"), b"\0\x01\x02")).contains("application/x-foo"));
+        assert!(
+            reason(Format::detect("x", Some("application/x-foo"), b"\0\x01\x02"))
+                .contains("application/x-foo")
+        );
         assert!(reason(Format::detect("x", Some("image/png"), b"")).starts_with("an image"));
     }
 

@@ -45,10 +45,16 @@ enum State {
     Unquoted,
     AfterQuoted,
     /// `<!` and up to one dash.
-    MarkupDeclaration { dashes: u8 },
+    MarkupDeclaration {
+        dashes: u8,
+    },
     /// Until the next `>`.
     BogusComment,
-    Comment { dashes: u8, is_at_start: bool, has_bang: bool },
+    Comment {
+        dashes: u8,
+        is_at_start: bool,
+        has_bang: bool,
+    },
     /// `</` and part of the name that would end the raw element.
     RawEnd,
 }
@@ -160,8 +166,8 @@ impl HtmlText {
         match self.state {
             State::Text => return false,
             State::Reference => {
-                let continues = character.is_ascii_alphanumeric()
-                    || (character == '#' && self.held.len() == 1);
+                let continues =
+                    character.is_ascii_alphanumeric() || (character == '#' && self.held.len() == 1);
                 if continues && self.held.len() < MAX_REFERENCE_BYTES {
                     self.held.push(character);
                     return true;
@@ -200,7 +206,10 @@ impl HtmlText {
                 _ if self.name.len() < MAX_NAME_BYTES => self.name.push(character.to_ascii_lowercase()),
                 _ => {}
             },
-            State::BeforeAttribute | State::AfterQuoted | State::AttributeName | State::AfterAttributeName => {
+            State::BeforeAttribute
+            | State::AfterQuoted
+            | State::AttributeName
+            | State::AfterAttributeName => {
                 return self.step_attribute(character, is_space, out);
             }
             State::BeforeValue => match character {
@@ -260,9 +269,15 @@ impl HtmlText {
         self.state = match character {
             '-' if has_bang => State::Comment { dashes: 1, is_at_start: false, has_bang: false },
             // `<!-` and one more dash stay at the start: `<!--->` is a whole comment.
-            '-' => State::Comment { dashes: (dashes + 1).min(2), is_at_start: is_at_start && dashes == 0, has_bang: false },
+            '-' => State::Comment {
+                dashes: (dashes + 1).min(2),
+                is_at_start: is_at_start && dashes == 0,
+                has_bang: false,
+            },
             '>' if has_bang || dashes == 2 || is_at_start => State::Text,
-            '!' if dashes == 2 && !has_bang => State::Comment { dashes: 2, is_at_start: false, has_bang: true },
+            '!' if dashes == 2 && !has_bang => {
+                State::Comment { dashes: 2, is_at_start: false, has_bang: true }
+            }
             _ => State::Comment { dashes: 0, is_at_start: false, has_bang: false },
         };
     }
@@ -353,13 +368,13 @@ impl HtmlText {
     }
 
     fn text(&mut self, text: &str, out: &mut String) {
-        if let Some(raw) = &mut self.raw {
-            if !raw.is_text {
-                if raw.name == "script" {
-                    raw.script.read(text);
-                }
-                return;
+        if let Some(raw) = &mut self.raw
+            && !raw.is_text
+        {
+            if raw.name == "script" {
+                raw.script.read(text);
             }
+            return;
         }
         self.layout.text(text, out);
     }

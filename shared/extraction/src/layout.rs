@@ -70,7 +70,10 @@ impl Layout {
         }
         if name == "head" {
             self.is_in_head = true;
-        } else if !matches!(name, "meta" | "link" | "base" | "basefont" | "bgsound" | "script" | "style" | "html") {
+        } else if !matches!(
+            name,
+            "meta" | "link" | "base" | "basefont" | "bgsound" | "script" | "style" | "html"
+        ) {
             // Whatever does not belong into a head ends it, as in a browser.
             self.is_in_head = false;
         }
@@ -206,8 +209,8 @@ impl Layout {
             "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" | "table" | "blockquote"
             | "pre" | "section" | "article" | "main" | "header" | "footer" | "aside" | "figure" | "form"
             | "fieldset" | "hr" | "address" | "details" | "body" => Gap::Paragraph,
-            "div" | "li" | "dt" | "dd" | "tr" | "br" | "option" | "legend" | "caption" | "thead" | "tbody"
-            | "tfoot" | "center" | "figcaption" | "summary" | "textarea" | "menu" => Gap::Line,
+            "div" | "li" | "dt" | "dd" | "tr" | "br" | "option" | "legend" | "caption" | "thead"
+            | "tbody" | "tfoot" | "center" | "figcaption" | "summary" | "textarea" | "menu" => Gap::Line,
             "td" | "th" => Gap::Cell,
             _ => return,
         };
@@ -262,7 +265,9 @@ mod tests {
                 Token::TagToken(tag) if tag.kind == TagKind::EndTag => {
                     *in_raw = false;
                     match &*tag.name {
-                        "title" if matches!(layout.title, Title::Open(_) | Title::Ignored(_)) => layout.end_title(out),
+                        "title" if matches!(layout.title, Title::Open(_) | Title::Ignored(_)) => {
+                            layout.end_title(out)
+                        }
                         name => layout.end_tag(name),
                     }
                 }
@@ -287,8 +292,10 @@ mod tests {
     }
 
     fn by_html5ever(html: &str) -> String {
-        let tokenizer =
-            Tokenizer::new(Oracle(std::cell::RefCell::new((Layout::new(), String::new(), false))), TokenizerOpts::default());
+        let tokenizer = Tokenizer::new(
+            Oracle(std::cell::RefCell::new((Layout::new(), String::new(), false))),
+            TokenizerOpts::default(),
+        );
         let queue = BufferQueue::default();
         queue.push_back(StrTendril::from(html));
         assert!(matches!(tokenizer.feed(&queue), html5ever::TokenizerResult::Done));
@@ -331,7 +338,10 @@ mod tests {
 
     #[test]
     fn what_looks_like_markup_and_is_none_stays() {
-        assert_eq!(text("1 < 2 && 3 > 2 &unknown; &notit; a&b <3 </ x>y"), "1 < 2 && 3 > 2 &unknown; ¬it; a&b <3 y");
+        assert_eq!(
+            text("1 < 2 && 3 > 2 &unknown; &notit; a&b <3 </ x>y"),
+            "1 < 2 && 3 > 2 &unknown; ¬it; a&b <3 y"
+        );
         assert_eq!(text("a<"), "a<");
         assert_eq!(text("a</"), "a</");
         assert_eq!(text("<textarea><b>&lt;</textareas></textarea>z"), "<b><</textareas>\nz");
@@ -362,10 +372,51 @@ mod tests {
             "[a-z &<>]{0,6}",
             "\\PC{0,4}",
             prop::sample::select(vec![
-                "<p>", "</p>", "<div class=\"a>b\">", "<br/>", "<pre>\n", "</pre>", "<title>", "</title>", "<nav>",
-                "</nav>", "<script>", "</script>", "<style>", "</style>", "<textarea>", "</textarea>", "<!--", "-->",
-                "--!>", "<!", "<?", "</", "<", ">", "&amp;", "&amp", "&#65;", "&#x1F600;", "&notit;", "&", "'", "\"",
-                "=", "/", "-", "<svg/>", "<svg>", "</svg>", "<head>", "</head>", "<td>", " ", "\n", "\t", "<a href=x/y>",
+                "<p>",
+                "</p>",
+                "<div class=\"a>b\">",
+                "<br/>",
+                "<pre>\n",
+                "</pre>",
+                "<title>",
+                "</title>",
+                "<nav>",
+                "</nav>",
+                "<script>",
+                "</script>",
+                "<style>",
+                "</style>",
+                "<textarea>",
+                "</textarea>",
+                "<!--",
+                "-->",
+                "--!>",
+                "<!",
+                "<?",
+                "</",
+                "<",
+                ">",
+                "&amp;",
+                "&amp",
+                "&#65;",
+                "&#x1F600;",
+                "&notit;",
+                "&",
+                "'",
+                "\"",
+                "=",
+                "/",
+                "-",
+                "<svg/>",
+                "<svg>",
+                "</svg>",
+                "<head>",
+                "</head>",
+                "<td>",
+                " ",
+                "\n",
+                "\t",
+                "<a href=x/y>",
             ])
             .prop_map(str::to_owned),
         ];

@@ -112,10 +112,7 @@ mod tests {
     fn a_nul_is_named_by_its_character() {
         let mut check = PrintableCheck::new("plain text");
         check.read("äöü").unwrap();
-        assert_eq!(
-            check.read("ß\0x"),
-            Err(ExtractionError::Nul { format: "plain text", character: 4 })
-        );
+        assert_eq!(check.read("ß\0x"), Err(ExtractionError::Nul { format: "plain text", character: 4 }));
     }
 
     #[test]

@@ -63,7 +63,11 @@ where
     }
 }
 
-async fn identify(state: &IdentityState, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Caller, ApiError> {
+async fn identify(
+    state: &IdentityState,
+    headers: &HeaderMap,
+    now: DateTime<Utc>,
+) -> Result<Caller, ApiError> {
     let credential = bearer(headers)?;
     // A JSON Web Token has exactly two dots; an API key has none.
     if credential.matches('.').count() == 2 {
@@ -87,7 +91,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, credential)| credential.trim())
         .filter(|credential| !credential.is_empty());
-    credential.ok_or_else(|| refuse(&format!("the Authorization header cannot be read; {EXPECTED}"), Challenge::Missing))
+    credential.ok_or_else(|| {
+        refuse(&format!("the Authorization header cannot be read; {EXPECTED}"), Challenge::Missing)
+    })
 }
 
 async fn by_access_token(state: &IdentityState, token: &str, now: DateTime<Utc>) -> Result<Caller, ApiError> {

@@ -1,5 +1,5 @@
 //! Who is calling, and what they may do: an `Authorization` header becomes a [`Caller`], a
-//! collection's id and a caller become an [`Access`]. Every HTTP function asks here.
+//! collection's id and a caller become an [`domain::Access`]. Every HTTP function asks here.
 
 mod access;
 mod caller;

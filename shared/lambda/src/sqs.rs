@@ -134,7 +134,8 @@ where
         Err(panic) => deliveries.iter().map(|_| Err(panic.to_string())).collect::<Vec<_>>().into_iter(),
     };
     for delivery in deliveries {
-        let result = results.next().unwrap_or_else(|| Err("the message was left without an answer".to_owned()));
+        let result =
+            results.next().unwrap_or_else(|| Err("the message was left without an answer".to_owned()));
         let span = message_span(&delivery);
         if !settle(state.as_ref(), &delivery, result).instrument(span).await {
             failures.push(delivery.message_id);
@@ -192,11 +193,18 @@ where
 
 /// Says whether the message is done with; asks for a later delivery if it is not. The outer error
 /// is that of a message whose handler did not get to an answer.
-async fn settle<S: Redeliver>(state: &S, delivery: &Delivery, outcome: Result<Result<(), StageError>, String>) -> bool {
+async fn settle<S: Redeliver>(
+    state: &S,
+    delivery: &Delivery,
+    outcome: Result<Result<(), StageError>, String>,
+) -> bool {
     let error = match outcome {
         Ok(Ok(())) => return true,
         Ok(Err(error)) if !error.is_retryable() => {
-            tracing::error!(error = error.chain(), "message cannot be handled; another delivery would not help");
+            tracing::error!(
+                error = error.chain(),
+                "message cannot be handled; another delivery would not help"
+            );
             return true;
         }
         Ok(Err(error)) => error.chain(),

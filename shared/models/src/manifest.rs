@@ -142,7 +142,8 @@ impl ModelManifest {
             return contradiction("special_tokens", self.special_tokens.to_string(), allowed);
         }
         if self.max_tokens < ChunkSettings::MIN_CHUNK_SIZE {
-            let allowed = format!("it must be at least the smallest chunk, {}", ChunkSettings::MIN_CHUNK_SIZE);
+            let allowed =
+                format!("it must be at least the smallest chunk, {}", ChunkSettings::MIN_CHUNK_SIZE);
             return contradiction("max_tokens", self.max_tokens.to_string(), allowed);
         }
         let files = [Some(&self.files.graph), self.files.weights.as_ref(), Some(&self.files.tokenizer)];
@@ -158,7 +159,8 @@ impl ModelManifest {
 
 /// Whether a name can stand inside a Qdrant collection name and a URL as it is.
 fn is_short_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     !name.is_empty() && name.len() <= 48 && name.bytes().all(allowed)
 }
 
@@ -182,7 +184,10 @@ mod tests {
     #[test]
     fn files_default_to_the_names_of_a_hugging_face_export() {
         let files = manifest("").files;
-        assert_eq!((files.graph.name.as_str(), files.tokenizer.name.as_str()), ("model.onnx", "tokenizer.json"));
+        assert_eq!(
+            (files.graph.name.as_str(), files.tokenizer.name.as_str()),
+            ("model.onnx", "tokenizer.json")
+        );
         assert_eq!(files.weights, None);
     }
 

@@ -118,7 +118,12 @@ impl Queues {
     ///
     /// # Errors
     /// When SQS does not answer or the delivery is no longer the current one.
-    pub async fn redeliver_after(&self, queue_arn: &str, receipt_handle: &str, delay: Duration) -> Result<(), QueueError> {
+    pub async fn redeliver_after(
+        &self,
+        queue_arn: &str,
+        receipt_handle: &str,
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let url = url_from_arn(queue_arn);
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(&url);

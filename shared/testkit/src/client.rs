@@ -241,7 +241,10 @@ impl TestUser {
             if ["completed", "failed", "cancelled"].contains(&text(&operation["status"]).as_str()) {
                 return operation;
             }
-            assert!(Instant::now() < deadline, "operation {id} has not ended after three minutes: {operation}");
+            assert!(
+                Instant::now() < deadline,
+                "operation {id} has not ended after three minutes: {operation}"
+            );
         }
     }
 

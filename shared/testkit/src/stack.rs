@@ -49,9 +49,15 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", &id[..8])
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests find the stack through the variables that scripts/stack env prints")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests find the stack through the variables that scripts/stack env prints"
+)]
 fn variable(name: &str) -> String {
     let value = std::env::var(name).unwrap_or_default();
-    assert!(!value.is_empty(), "{name} is not set: run scripts/test, or scripts/stack up and eval \"$(scripts/stack env)\"");
+    assert!(
+        !value.is_empty(),
+        "{name} is not set: run scripts/test, or scripts/stack up and eval \"$(scripts/stack env)\""
+    );
     value
 }

@@ -61,7 +61,8 @@ fn open(options: EmbedderOptions) -> Embedder {
 static ALONE: LazyLock<(Vec<String>, Vec<Vec<f32>>)> = LazyLock::new(|| {
     let source = include_str!("../embedder.rs");
     let mut texts: Vec<String> = source.split("\n\n").map(str::to_owned).collect();
-    texts.extend(["", " ", "Ω", "naïve 🦀 [MASK] #[derive]", "word ".repeat(400).as_str()].map(str::to_owned));
+    texts
+        .extend(["", " ", "Ω", "naïve 🦀 [MASK] #[derive]", "word ".repeat(400).as_str()].map(str::to_owned));
     let embedder = open(EmbedderOptions::default());
     let alone = |text: &String| embedder.embed_passages(&[text]).unwrap().remove(0);
     let vectors = texts.iter().map(alone).collect();
@@ -204,7 +205,8 @@ fn a_manifest_that_contradicts_its_files_is_refused() {
     );
     let wrong_dimension = refused(|manifest| manifest.dimension = 768);
     assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is needed"), "{wrong_dimension}");
-    let no_graph = refused(|manifest| manifest.files.graph = ModelFile { name: "absent.onnx".to_owned(), sha256: None });
+    let no_graph =
+        refused(|manifest| manifest.files.graph = ModelFile { name: "absent.onnx".to_owned(), sha256: None });
     assert!(no_graph.contains("lacks absent.onnx"), "{no_graph}");
     let no_model = refused(|manifest| manifest.files.graph = manifest.files.tokenizer.clone());
     assert!(no_model.contains("is not a usable graph"), "{no_model}");

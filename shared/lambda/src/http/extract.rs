@@ -57,7 +57,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
 fn refuse_body(rejection: &JsonRejection) -> ApiError {
     let text = cause_text(rejection);
     match rejection {
-        JsonRejection::JsonDataError(_) => ApiError::new(ErrorKind::Invalid, format!("the body does not fit: {text}")),
+        JsonRejection::JsonDataError(_) => {
+            ApiError::new(ErrorKind::Invalid, format!("the body does not fit: {text}"))
+        }
         JsonRejection::MissingJsonContentType(_) => {
             ApiError::new(ErrorKind::Invalid, "the body must be JSON; send content-type: application/json")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)

@@ -95,13 +95,19 @@ fn write_problem(mut response: Response, request_id: &str) -> Response {
 
 async fn no_such_route(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
-    ApiError::new(ErrorKind::NotFound, format!("there is no route {method} {path}; GET /api/openapi.json lists them"))
+    ApiError::new(
+        ErrorKind::NotFound,
+        format!("there is no route {method} {path}; GET /api/openapi.json lists them"),
+    )
 }
 
 async fn no_such_method(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
-    ApiError::new(ErrorKind::Invalid, format!("{path} does not take {method}; GET /api/openapi.json lists what it takes"))
-        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+    ApiError::new(
+        ErrorKind::Invalid,
+        format!("{path} does not take {method}; GET /api/openapi.json lists what it takes"),
+    )
+    .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
@@ -111,8 +117,11 @@ fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "unknown".to_owned());
     tracing::error!(panic = text, "handler panicked");
-    ApiError::new(ErrorKind::Internal, "something went wrong on our side; the request id leads to it in the logs")
-        .into_response()
+    ApiError::new(
+        ErrorKind::Internal,
+        "something went wrong on our side; the request id leads to it in the logs",
+    )
+    .into_response()
 }
 
 #[cfg(test)]
@@ -125,7 +134,8 @@ mod tests {
     use super::*;
 
     async fn answer(router: Router, uri: &str) -> (StatusCode, serde_json::Value, http::HeaderMap) {
-        let request = http::Request::get(uri).header("origin", "https://example.org").body(Body::empty()).unwrap();
+        let request =
+            http::Request::get(uri).header("origin", "https://example.org").body(Body::empty()).unwrap();
         let response = wrap(router).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -141,11 +151,11 @@ mod tests {
         assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         insta::assert_json_snapshot!(body, { ".request_id" => "[id]" }, @r#"
         {
-          "detail": "there is no route GET /nowhere; GET /api/openapi.json lists them",
-          "request_id": "[id]",
-          "status": 404,
+          "type": "about:blank",
           "title": "Not Found",
-          "type": "about:blank"
+          "status": 404,
+          "detail": "there is no route GET /nowhere; GET /api/openapi.json lists them",
+          "request_id": "[id]"
         }
         "#);
     }

@@ -40,6 +40,12 @@ pub struct FieldError {
 /// An error on its way to the client. Internal causes are logged, never sent.
 #[derive(Debug)]
 pub struct ApiError {
+    // Boxed: every handler returns one of these by value.
+    parts: Box<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
     kind: ErrorKind,
     status: StatusCode,
     detail: String,
@@ -52,7 +58,16 @@ impl ApiError {
     /// An error whose text the client may read.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { kind, status, detail: detail.into(), errors: Vec::new(), headers: HeaderMap::new(), cause: None }
+        Self {
+            parts: Box::new(Parts {
+                kind,
+                status,
+                detail: detail.into(),
+                errors: Vec::new(),
+                headers: HeaderMap::new(),
+                cause: None,
+            }),
+        }
     }
 
     /// 404: no such thing, or none that the caller may know of.
@@ -70,48 +85,48 @@ impl ApiError {
         let listed: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
         let mut error = Self::new(ErrorKind::Invalid, listed.join("; "));
-        error.errors = errors;
+        error.parts.errors = errors;
         error
     }
 
     /// Answers with another status of the same kind, e.g. 400 for a body that is no JSON.
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.parts.status = status;
         self
     }
 
     /// Adds a response header, e.g. `Retry-After`.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.parts.headers.insert(name, value);
         self
     }
 
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.parts.kind
     }
 
     /// The sentence the client reads.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.parts.detail
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.parts.cause.as_deref()
     }
 
     /// The finished answer.
     pub(crate) fn into_problem_response(self, request_id: &str) -> Response {
         let problem = Problem {
             type_uri: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
+            title: self.parts.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.parts.status.as_u16(),
+            detail: self.parts.detail,
             request_id: request_id.to_owned(),
-            errors: self.errors,
+            errors: self.parts.errors,
         };
-        let mut response = (self.status, axum::Json(problem)).into_response();
-        response.headers_mut().extend(self.headers);
+        let mut response = (self.parts.status, axum::Json(problem)).into_response();
+        response.headers_mut().extend(self.parts.headers);
         let problem_json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
         response
@@ -123,14 +138,18 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
         let kind = error.kind();
         match kind {
             ErrorKind::Internal => {
-                let mut api_error = Self::new(kind, "something went wrong on our side; the request id leads to it in the logs");
-                api_error.cause = Some(error_chain(&error));
+                let mut api_error = Self::new(
+                    kind,
+                    "something went wrong on our side; the request id leads to it in the logs",
+                );
+                api_error.parts.cause = Some(error_chain(&error));
                 api_error
             }
             ErrorKind::Unavailable => {
-                let mut api_error = Self::new(kind, "a part of the service does not answer; try again in a few seconds");
-                api_error.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-                api_error.cause = Some(error_chain(&error));
+                let mut api_error =
+                    Self::new(kind, "a part of the service does not answer; try again in a few seconds");
+                api_error.parts.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                api_error.parts.cause = Some(error_chain(&error));
                 api_error
             }
             _ => Self::new(kind, error.to_string()),
@@ -144,7 +163,7 @@ pub(crate) struct PendingProblem(pub(crate) std::sync::Arc<std::sync::Mutex<Opti
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.parts.status.into_response();
         let carrier = PendingProblem(std::sync::Arc::new(std::sync::Mutex::new(Some(self))));
         response.extensions_mut().insert(carrier);
         response

@@ -1,0 +1,48 @@
+//! What the embed function is told by its environment.
+
+use std::path::PathBuf;
+
+use db::DbConfig;
+use lambda::env::{self, EnvError};
+use secrecy::SecretString;
+use vectors::VectorsConfig;
+
+/// The embed function's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `DATABASE_URL`.
+    pub db: DbConfig,
+    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    pub vectors: VectorsConfig,
+    /// `STAGING_BUCKET`: where chunks and vectors lie.
+    pub staging_bucket: String,
+    /// `SCAN_QUEUE_URL`: where a collection's next operation is started.
+    pub scan_queue_url: String,
+    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dir: PathBuf,
+    /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
+    pub onnx_runtime: PathBuf,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, EnvError> {
+        let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
+        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        Ok(Self {
+            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            vectors,
+            staging_bucket: env::required("STAGING_BUCKET")?,
+            scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            models_dir: path_or("MODELS_DIR", "models"),
+            onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
+        })
+    }
+}
+
+fn path_or(name: &'static str, below_task_root: &str) -> PathBuf {
+    env::optional(name).map_or_else(|| env::task_root().join(below_task_root), PathBuf::from)
+}

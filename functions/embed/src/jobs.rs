@@ -1,0 +1,146 @@
+//! Batches of chunks that are embedded together.
+
+use db::item_work::{ItemWork, StagedVersion};
+use domain::{ChunkRecord, point_id};
+use vectors::{ChunkMetadata, ChunkPayload, ChunkPoint};
+
+/// Texts that go through the model in one call. Enough to fill its batches with texts of similar
+/// length, few enough that a group is stored well within the time limit.
+const TEXTS_PER_GROUP: usize = 512;
+
+/// One batch of one document, with its chunks read.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// Which of the event's messages asked for it.
+    pub(crate) position: usize,
+    pub(crate) work: ItemWork,
+    pub(crate) staged: StagedVersion,
+    pub(crate) batch: u32,
+    pub(crate) chunks: Vec<ChunkRecord>,
+}
+
+impl Job {
+    /// The points of this batch; `vectors` in the order of its chunks.
+    pub(crate) fn points(&self, vectors: &[Vec<f32>]) -> Vec<ChunkPoint> {
+        let StagedVersion { document_id, generation, first_seen_at, .. } = self.staged;
+        let points = self.chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
+            id: point_id(document_id, generation, chunk.index),
+            vector: vector.clone(),
+            payload: ChunkPayload {
+                document_id,
+                collection_id: self.work.collection_id,
+                source_id: self.work.source_id.map_or(0, |id| id.0),
+                generation,
+                chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
+                content: chunk.text.clone(),
+                metadata: ChunkMetadata {
+                    source_path: self.work.uri.clone(),
+                    file_name: self.work.file_name.clone(),
+                    mime_type: self.work.mime_type.clone().unwrap_or_default(),
+                    created_at: first_seen_at,
+                    start_offset: chunk.start_offset,
+                    end_offset: chunk.end_offset,
+                },
+            },
+        });
+        points.collect()
+    }
+}
+
+/// Sorts jobs into groups of one model each that the model reads in one call. A job is never
+/// split: what its message asked for is done or not done.
+pub(crate) fn groups(mut jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    jobs.sort_by(|a, b| a.work.settings.embedding_model.cmp(&b.work.settings.embedding_model));
+    let mut groups: Vec<Vec<Job>> = Vec::new();
+    for job in jobs {
+        let fits = groups.last().is_some_and(|group| {
+            let texts: usize = group.iter().map(|job| job.chunks.len()).sum();
+            let is_same_model = group
+                .iter()
+                .all(|other| other.work.settings.embedding_model == job.work.settings.embedding_model);
+            is_same_model && texts + job.chunks.len() <= TEXTS_PER_GROUP
+        });
+        match groups.last_mut() {
+            Some(group) if fits => group.push(job),
+            _ => groups.push(vec![job]),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::{
+        ChunkSettings, CollectionId, DocumentId, IndexSettings, ItemId, ItemState, OperationId, Quantization,
+        SourceId,
+    };
+    use uuid::uuid;
+
+    use super::*;
+
+    fn job(position: usize, model: &str, chunks: u32) -> Job {
+        let staged = StagedVersion {
+            document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
+            generation: 2,
+            searchable_generation: 1,
+            first_seen_at: DateTime::UNIX_EPOCH,
+        };
+        Job {
+            position,
+            work: ItemWork {
+                item_id: ItemId(1),
+                operation_id: OperationId(uuid!("00000000-0000-0000-0000-000000000001")),
+                is_wanted: true,
+                state: ItemState::Chunked,
+                collection_id: CollectionId(uuid!("00000000-0000-0000-0000-000000000002")),
+                source_id: Some(SourceId(7)),
+                vector_store_name: "store".to_owned(),
+                settings: IndexSettings {
+                    embedding_model: model.to_owned(),
+                    quantization: Quantization::Float16,
+                    chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
+                },
+                chunking_strategy: "recursive".to_owned(),
+                uri: "upload://a.txt".to_owned(),
+                location: "uploads/x/a.txt".to_owned(),
+                file_name: "a.txt".to_owned(),
+                mime_type: Some("text/plain".to_owned()),
+                size_bytes: 10,
+                staged: Some(staged),
+                chunk_count: chunks,
+                missing_batches: vec![0],
+            },
+            staged,
+            batch: 0,
+            chunks: (0..chunks)
+                .map(|index| ChunkRecord {
+                    index,
+                    text: format!("text {index}"),
+                    start_offset: u64::from(index) * 10,
+                    end_offset: u64::from(index) * 10 + 6,
+                    token_count: 4,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn groups_hold_one_model_each_and_whole_jobs() {
+        let jobs =
+            vec![job(0, "b", 200), job(1, "a", 200), job(2, "b", 256), job(3, "b", 256), job(4, "a", 1)];
+        let grouped: Vec<Vec<usize>> =
+            groups(jobs).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+        assert_eq!(grouped, [vec![1, 4], vec![0, 2], vec![3]]);
+    }
+
+    #[test]
+    fn a_chunks_point_is_the_same_at_every_try() {
+        let job = job(0, "a", 3);
+        let points = job.points(&[vec![1.0], vec![2.0], vec![3.0]]);
+        assert_eq!(points, job.points(&[vec![1.0], vec![2.0], vec![3.0]]));
+        assert_eq!(points[1].id, point_id(job.staged.document_id, 2, 1));
+        assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
+        assert_eq!(points[1].payload.content, "text 1");
+    }
+}

@@ -1,0 +1,58 @@
+//! What the embed function keeps between messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
+use db::Db;
+use lambda::StageError;
+use lambda::sqs::{Delivery, Redeliver};
+use queue::{QueueUrls, Queues};
+use vectors::VectorStore;
+
+use crate::Config;
+use crate::embedders::Embedders;
+
+/// Clients and models, built once a process.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// PostgreSQL.
+    pub db: Db,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
+    /// The work queues, of which only scan's is known here.
+    pub queues: Queues,
+    /// Qdrant.
+    pub vectors: VectorStore,
+    pub(crate) embedders: Arc<Embedders>,
+}
+
+impl State {
+    /// Prepares the clients and loads ONNX Runtime; nothing waits for the network.
+    ///
+    /// # Errors
+    /// Says which setting or file is wrong.
+    pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
+        let sdk = aws::sdk_config().await;
+        let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            queues: Queues::new(&sdk, urls),
+            vectors: VectorStore::connect(&config.vectors)?,
+            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime)?),
+        })
+    }
+}
+
+impl Redeliver for State {
+    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
+        let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
+        if let Err(error) = asked.await {
+            tracing::warn!(
+                error = StageError::from(error).chain(),
+                "no earlier delivery, the queue's time-out applies"
+            );
+        }
+    }
+}

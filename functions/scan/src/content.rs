@@ -1,0 +1,80 @@
+//! What is found out about a document's bytes in the one pass that reads them.
+
+use sha2::{Digest, Sha256};
+
+/// Takes in a document's bytes, a piece at a time.
+#[derive(Debug)]
+pub(crate) struct ContentScanner {
+    hasher: Sha256,
+    size_bytes: u64,
+    is_blank: bool,
+}
+
+/// What there is to know of bytes without looking at their format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// SHA-256 in hex.
+    pub(crate) hash: String,
+    pub(crate) size_bytes: u64,
+    /// Whether they are nothing but ASCII white space.
+    pub(crate) is_blank: bool,
+}
+
+impl ContentScanner {
+    pub(crate) fn new() -> Self {
+        Self { hasher: Sha256::new(), size_bytes: 0, is_blank: true }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+        self.is_blank = self.is_blank && bytes.iter().all(u8::is_ascii_whitespace);
+    }
+
+    pub(crate) fn finish(self) -> Content {
+        let mut hash = String::with_capacity(64);
+        for byte in self.hasher.finalize() {
+            hash.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
+            hash.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+        }
+        Content { hash, size_bytes: self.size_bytes, is_blank: self.is_blank }
+    }
+}
+
+impl Content {
+    /// Why there is nothing to index, if there is nothing.
+    pub(crate) fn empty_reason(&self) -> Option<&'static str> {
+        match (self.size_bytes, self.is_blank) {
+            (0, _) => Some("the file is empty: 0 bytes"),
+            (_, true) => Some("the file is empty: it holds only white space"),
+            (_, false) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(pieces: &[&[u8]]) -> Content {
+        let mut scanner = ContentScanner::new();
+        for piece in pieces {
+            scanner.push(piece);
+        }
+        scanner.finish()
+    }
+
+    #[test]
+    fn the_pieces_do_not_matter() {
+        assert_eq!(scan(&[b"ab", b"", b"c"]), scan(&[b"abc"]));
+        // FIPS 180-4, the digest of "abc".
+        assert_eq!(scan(&[b"abc"]).hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn blank_files_have_a_reason_to_be_skipped() {
+        assert_eq!(scan(&[]).empty_reason(), Some("the file is empty: 0 bytes"));
+        assert_eq!(scan(&[b" \r\n", b"\t"]).empty_reason(), Some("the file is empty: it holds only white space"));
+        assert_eq!(scan(&[b" \n", b"x", b" "]).empty_reason(), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! One operation, from its turn to its end.
+
+use db::collections::Collection;
+use db::operations::Operation;
+use domain::{Classify, ErrorCategory, ErrorKind, OperationId, OperationStatus, OperationType};
+use lambda::StageError;
+use lambda::event::Invocation;
+use thiserror::Error;
+use vectors::CollectionSpec;
+
+use crate::State;
+use crate::listing::{Listed, list_documents};
+use crate::purge::purge;
+
+/// An operation that cannot be run.
+#[derive(Debug, Error)]
+enum OperationError {
+    /// Its type is known to the database and not to this version.
+    #[error("operations of type {0} cannot be run yet; delete the source's documents or make a new collection instead")]
+    Unavailable(OperationType),
+}
+
+impl Classify for OperationError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable(_) => ErrorKind::Invalid,
+        }
+    }
+}
+
+/// Starts the operation if it is its collection's turn, or goes on where it stopped. Says what
+/// happened, for the log.
+///
+/// # Errors
+/// When the message should be delivered again.
+pub(crate) async fn run_operation(
+    state: &State,
+    operation_id: OperationId,
+    invocation: &Invocation,
+) -> Result<&'static str, StageError> {
+    let mut connection = state.db.connection().await?;
+    let Some(operation) = connection.operations().find(operation_id).await? else {
+        return Ok("gone");
+    };
+    match operation.status {
+        OperationStatus::Pending if !connection.operations().claim(operation_id).await? => return Ok("waits for its turn"),
+        OperationStatus::Pending | OperationStatus::Processing => {}
+        _ => return Ok("done before"),
+    }
+    let Some(collection) = connection.collections().find_any(operation.collection_id).await? else {
+        return Ok("gone");
+    };
+    drop(connection);
+    match run(state, &operation, &collection, invocation).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) if error.is_retryable() => Err(error),
+        Err(error) => {
+            fail(state, operation_id, &error.chain()).await?;
+            Ok("failed")
+        }
+    }
+}
+
+async fn run(
+    state: &State,
+    operation: &Operation,
+    collection: &Collection,
+    invocation: &Invocation,
+) -> Result<&'static str, StageError> {
+    let is_deletion = operation.operation_type == OperationType::Delete;
+    if operation.cancel_requested_at.is_some() || (collection.deleted_at.is_some() && !is_deletion) {
+        let mut tx = state.db.begin().await?;
+        tx.operations().cancel_open_items(operation.id).await?;
+        tx.commit().await?;
+        state.finish(operation.id).await?;
+        return Ok("cancelled");
+    }
+    match operation.operation_type {
+        OperationType::Index => {
+            ensure_vectors(state, collection).await?;
+            state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
+            state.finish(operation.id).await?;
+            Ok("collection made")
+        }
+        OperationType::Append => {
+            // Usually there already; a collection whose index operation failed is mended by this.
+            ensure_vectors(state, collection).await?;
+            match list_documents(state, operation, invocation).await? {
+                Listed::Everything => {
+                    state.finish(operation.id).await?;
+                    Ok("listed")
+                }
+                Listed::Part => Ok("listed in part"),
+                Listed::ByAnother => Ok("another lists it"),
+            }
+        }
+        OperationType::Delete => purge(state, operation, collection, invocation).await,
+        other @ (OperationType::Reindex | OperationType::RemoveSource | OperationType::RetryDocuments) => {
+            Err(OperationError::Unavailable(other).into())
+        }
+    }
+}
+
+async fn ensure_vectors(state: &State, collection: &Collection) -> Result<(), StageError> {
+    let model = state.models.require(&collection.settings.embedding_model)?;
+    let spec = CollectionSpec {
+        name: collection.vector_store_name.clone(),
+        dimension: u64::from(model.manifest.dimension),
+        quantization: collection.settings.quantization,
+    };
+    state.vectors.ensure_collection(&spec).await?;
+    Ok(())
+}
+
+async fn fail(state: &State, operation_id: OperationId, reason: &str) -> Result<(), StageError> {
+    tracing::warn!(operation.id = %operation_id, reason, "operation failed");
+    let mut tx = state.db.begin().await?;
+    let finished = tx.operations().mark_failed(operation_id, reason, ErrorCategory::Permanent).await?;
+    tx.commit().await?;
+    match finished {
+        Some(finished) => state.start_next(finished.collection_id).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,70 @@
+//! What the sweep function is told by its environment.
+
+use std::time::Duration;
+
+use db::DbConfig;
+use lambda::env::{self, EnvError};
+
+/// The sweep function's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `DATABASE_URL`.
+    pub db: DbConfig,
+    /// `INTAKE_QUEUE_URL`: where it is asked after uploads.
+    pub intake_queue_url: String,
+    /// `SCAN_QUEUE_URL`.
+    pub scan_queue_url: String,
+    /// `CHUNK_QUEUE_URL`.
+    pub chunk_queue_url: String,
+    /// `EMBED_QUEUE_URL`.
+    pub embed_queue_url: String,
+    /// How long things may take before they count as lost.
+    pub patience: Patience,
+}
+
+/// How long things may take before they count as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// An operation whose turn it is, since its message was sent. `SWEEP_PENDING_SECONDS`,
+    /// default 60.
+    pub pending: Duration,
+    /// A listing, since it last moved on: as long as SQS hides a message from others, because a
+    /// function that was stopped gets its message again after that. `SWEEP_LISTING_SECONDS`,
+    /// default 120 where `STAGE` is `local`, else 1800.
+    pub listing: Duration,
+    /// An item whose stage's queue is empty. `SWEEP_ITEM_SECONDS`, default 120.
+    pub item: Duration,
+    /// An item whose stage's queue holds messages, among which its own may be.
+    /// `SWEEP_QUEUED_ITEM_SECONDS`, default 3600.
+    pub queued_item: Duration,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, EnvError> {
+        Ok(Self {
+            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
+            scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
+            embed_queue_url: env::required("EMBED_QUEUE_URL")?,
+            patience: Patience::from_env()?,
+        })
+    }
+}
+
+impl Patience {
+    fn from_env() -> Result<Self, EnvError> {
+        let is_local = env::optional("STAGE").is_some_and(|stage| stage == "local");
+        let seconds = |name, default| env::parsed_or(name, default).map(Duration::from_secs);
+        Ok(Self {
+            pending: seconds("SWEEP_PENDING_SECONDS", 60)?,
+            listing: seconds("SWEEP_LISTING_SECONDS", if is_local { 120 } else { 1800 })?,
+            item: seconds("SWEEP_ITEM_SECONDS", 120)?,
+            queued_item: seconds("SWEEP_QUEUED_ITEM_SECONDS", 3600)?,
+        })
+    }
+}

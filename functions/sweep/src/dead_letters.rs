@@ -1,0 +1,168 @@
+//! Messages that a stage could not handle at any delivery: what they asked for has failed.
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use db::item_work::{ItemFailure, ItemWork};
+use db::staging::{StagedItem, StagingOutcome};
+use domain::{
+    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, ScanMessage, document_id,
+};
+use lambda::StageError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::State;
+
+/// What was given up. The order matters: each kind is told by fields that those after it lack.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum GivenUp {
+    Scan(ScanMessage),
+    Embed(EmbedBatch),
+    Chunk(ChunkDocument),
+    /// An event of the bucket, or a message of another version of this program. Announced uploads
+    /// are asked after again; there is nothing to record.
+    Other(Value),
+}
+
+/// Records the failures. Returns the records that must come again, in the form that SQS reads.
+pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Value> {
+    let mut failures = Vec::new();
+    for record in event.records {
+        if let Err(error) = take(state, &record).await {
+            tracing::error!(message.id = record.message_id, error = error.chain(), "a dead letter could not be recorded");
+            failures.push(json!({"itemIdentifier": record.message_id}));
+        }
+    }
+    failures
+}
+
+async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
+    let body = record.body.as_deref().unwrap_or_default();
+    let given_up = serde_json::from_str(body).unwrap_or_else(|_| GivenUp::Other(Value::String(body.to_owned())));
+    tracing::warn!(
+        message.id = record.message_id,
+        queue = record.event_source_arn,
+        kind = given_up.stage(),
+        "a message was given up"
+    );
+    match given_up {
+        GivenUp::Scan(ScanMessage::RunOperation { operation_id }) => fail_operation(state, operation_id).await,
+        GivenUp::Scan(ScanMessage::StageItems { operation_id, item_ids }) => {
+            fail_items(state, operation_id, &item_ids, |work| work.state == ItemState::Listed, "read").await
+        }
+        GivenUp::Chunk(message) => {
+            let is_meant = |work: &ItemWork| work.state == ItemState::Staged;
+            fail_items(state, message.operation_id, &[message.item_id], is_meant, "chunked").await
+        }
+        GivenUp::Embed(message) => {
+            let is_meant = |work: &ItemWork| {
+                work.state == ItemState::Chunked && work.missing_batches.contains(&message.batch)
+            };
+            fail_items(state, message.operation_id, &[message.item_id], is_meant, "embedded").await
+        }
+        GivenUp::Other(body) => {
+            tracing::error!(body = clip(&body.to_string()), "a message that asks for nothing we know was given up");
+            Ok(())
+        }
+    }
+}
+
+impl GivenUp {
+    fn stage(&self) -> &'static str {
+        match self {
+            Self::Scan(_) => "scan",
+            Self::Chunk(_) => "chunk",
+            Self::Embed(_) => "embed",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), StageError> {
+    let mut tx = state.db.begin().await?;
+    let reason = reason("run");
+    let finished = tx.operations().mark_failed(operation_id, &reason, ErrorCategory::Unknown).await?;
+    tx.commit().await?;
+    let Some(finished) = finished else {
+        return Ok(());
+    };
+    let next = state.db.connection().await?.operations().next_pending(finished.collection_id).await?;
+    state.dispatch(next.as_slice()).await
+}
+
+/// Fails those of the items that are still where the message found them: others got further by
+/// another message.
+async fn fail_items(
+    state: &State,
+    operation_id: OperationId,
+    ids: &[ItemId],
+    is_meant: impl Fn(&ItemWork) -> bool,
+    step: &str,
+) -> Result<(), StageError> {
+    let works = state.db.connection().await?.operation_items().find_work(ids).await?;
+    let reason = reason(step);
+    for work in works.iter().filter(|work| is_meant(work)) {
+        let mut tx = state.db.begin().await?;
+        if work.state == ItemState::Listed {
+            // Its document may not be known yet: it becomes one that failed.
+            let outcome = StagingOutcome::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
+            tx.operation_items().mark_staged(&never_staged(work, &outcome)).await?;
+        } else {
+            let failure = ItemFailure::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
+            tx.operation_items().mark_failed(work.item_id, &failure).await?;
+        }
+        tx.commit().await?;
+        tracing::warn!(operation.id = %operation_id, item.id = %work.item_id, step, "item failed");
+    }
+    state.finish(operation_id).await?;
+    Ok(())
+}
+
+fn never_staged<'a>(work: &'a ItemWork, outcome: &'a StagingOutcome) -> StagedItem<'a> {
+    StagedItem {
+        item_id: work.item_id,
+        collection_id: work.collection_id,
+        source_id: work.source_id,
+        document_id: document_id(work.collection_id, &work.uri),
+        content_hash: None,
+        size_bytes: work.size_bytes,
+        mime_type: work.mime_type.as_deref(),
+        change_hint: None,
+        outcome,
+    }
+}
+
+fn reason(step: &str) -> String {
+    format!("gave up: it could not be {step} at any of several tries; try it again later")
+}
+
+/// A foreign body may be anything: enough of it to recognise it.
+fn clip(text: &str) -> &str {
+    &text[..text.floor_char_boundary(200)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(body: &str) -> &'static str {
+        serde_json::from_str::<GivenUp>(body).unwrap().stage()
+    }
+
+    #[test]
+    fn every_message_is_told_by_its_fields() {
+        let operation_id: OperationId = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let run = serde_json::to_string(&ScanMessage::RunOperation { operation_id }).unwrap();
+        let items = serde_json::to_string(&ScanMessage::StageItems { operation_id, item_ids: vec![ItemId(7)] }).unwrap();
+        let chunk = serde_json::to_string(&ChunkDocument { operation_id, item_id: ItemId(7) }).unwrap();
+        let embed = serde_json::to_string(&EmbedBatch { operation_id, item_id: ItemId(7), batch: 0 }).unwrap();
+        assert_eq!([stage(&run), stage(&items), stage(&chunk), stage(&embed)], ["scan", "scan", "chunk", "embed"]);
+        assert_eq!(stage(r#"{"Records": []}"#), "other");
+    }
+
+    #[test]
+    fn the_recorded_dead_letter_is_a_chunk_message() {
+        let event: SqsEvent = serde_json::from_str(include_str!("../../../events/sweep-dead-letter.json")).unwrap();
+        assert_eq!(stage(event.records[0].body.as_deref().unwrap()), "chunk");
+    }
+}
