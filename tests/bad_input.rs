@@ -63,21 +63,63 @@ async fn nobody_gets_in_without_a_token() {
 async fn an_unknown_model_names_the_known_ones() {
     let body = json!({ "name": unique("c"), "embedding_model": "acme/none" });
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
-    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @"");
+    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
+    {
+      "detail": "embedding_model: there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2",
+      "errors": [
+        {
+          "field": "embedding_model",
+          "message": "there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2"
+        }
+      ],
+      "request_id": "[id]",
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn an_overlap_as_long_as_the_chunk_is_refused() {
     let body = json!({ "name": unique("c"), "chunk_size": 100, "chunk_overlap": 100 });
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
-    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @"");
+    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
+    {
+      "detail": "chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99",
+      "errors": [
+        {
+          "field": "chunk_overlap",
+          "message": "100 tokens are not less than a chunk of 100; choose 0 to 99"
+        }
+      ],
+      "request_id": "[id]",
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn a_chunk_longer_than_the_model_reads_is_refused() {
     let body = json!({ "name": unique("c"), "chunk_size": 512 });
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
-    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @"");
+    assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
+    {
+      "detail": "chunk_size: 512 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256",
+      "errors": [
+        {
+          "field": "chunk_size",
+          "message": "512 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256"
+        }
+      ],
+      "request_id": "[id]",
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -100,7 +142,7 @@ async fn a_binary_file_named_txt_fails_with_a_reason() {
     let collection = user.create_collection().await;
     let binary = Upload {
         name: "program.txt".to_owned(),
-        bytes: Bytes::from([0x7f, b'E', b'L', b'F', 0, 1, 2, 3].repeat(100)),
+        bytes: Bytes::from([b'a', 0, 1, 2, 3, 4, 5, 6].repeat(100)),
         content_type: "text/plain".to_owned(),
     };
     let document = &user.upload(&collection, &[binary]).await[0];

@@ -33,17 +33,17 @@ async fn a_directory_is_indexed_and_an_unchanged_one_costs_nothing() {
 
     let first = add(&user, &collection, source.clone()).await;
     assert_eq!(first["status"], "completed", "{first}");
-    assert_eq!(first["progress"]["completed"], 2, "{first}");
+    assert_eq!(first["progress"]["by_state"]["completed"], 2, "{first}");
     let results = user.search(&collection, "the biggest creature on the planet").await;
     assert_eq!(results[0]["file_name"], "whales.md");
 
     let second = add(&user, &collection, source.clone()).await;
-    assert_eq!(second["progress"]["unchanged"], 2, "{second}");
-    assert_eq!(second["progress"]["completed"], 0, "{second}");
+    assert_eq!(second["progress"]["by_state"]["unchanged"], 2, "{second}");
+    assert_eq!(second["progress"]["by_state"]["completed"], 0, "{second}");
 
     std::fs::write(folder.join("whales.md"), "# Ants\n\nLeafcutter ants farm fungus underground.").unwrap();
     let third = add(&user, &collection, source).await;
-    assert_eq!(third["progress"]["completed"], 1, "{third}");
+    assert_eq!(third["progress"]["by_state"]["completed"], 1, "{third}");
     let results = user.search(&collection, "insects that grow mushrooms").await;
     assert!(results[0]["text"].as_str().unwrap().contains("Leafcutter"), "{results:?}");
 }
@@ -56,7 +56,7 @@ async fn one_file_is_a_source_too() {
     let path = folder(&stack).join("deep/volcano.txt");
     let operation =
         add(&user, &collection, json!({ "source_type": "file", "source_config": { "path": path } })).await;
-    assert_eq!(operation["progress"]["completed"], 1, "{operation}");
+    assert_eq!(operation["progress"]["by_state"]["completed"], 1, "{operation}");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_bucket_is_indexed_and_the_staging_bucket_is_refused() {
         "source_config": { "bucket": stack.source_bucket, "prefix": format!("{prefix}/") },
     });
     let operation = add(&user, &collection, source).await;
-    assert_eq!(operation["progress"]["completed"], 2, "{operation}");
+    assert_eq!(operation["progress"]["by_state"]["completed"], 2, "{operation}");
     let results = user.search(&collection, "one-directional flow").await;
     assert_eq!(results[0]["file_name"], "valve.txt");
 

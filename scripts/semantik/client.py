@@ -93,7 +93,7 @@ class Client:
         return self._total(f"/api/v2/collections/{collection_id}/uploads", status=status)
 
     def operations(self, collection_id: str, status: str) -> list[dict[str, Any]]:
-        """The collection's operations in that state."""
+        """The collection's operations in one of these states, which commas separate."""
         return list(self._pages(f"/api/v2/collections/{collection_id}/operations", "operations", status=status))
 
     def operation(self, operation_id: str, wait_seconds: int = 0) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Client:
         page = 1
         while True:
             answer = self._json("GET", f"{path}?{urlencode({**query, 'page': page, 'per_page': PER_PAGE})}")
-            # Semantik lists a collection's operations without an envelope.
+            # A collection's operations come without an envelope.
             entries = answer if isinstance(answer, list) else answer[key]
             yield from entries
             if len(entries) < PER_PAGE:

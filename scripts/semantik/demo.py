@@ -46,8 +46,8 @@ QUESTIONS = (
     Question("must I pay contributors if they hold a patent on what they gave?", "LICENSE-APACHE"),
     Question("how are passwords hashed?", "shared/auth/src/password.rs"),
     Question("which user owns the PostgreSQL process when an administrator starts it?", "scripts/local_stack/postgres.py"),
-    Question("which tags of a web page are ignored when only its words matter?", "shared/extraction/src/html.rs"),
-    Question("how do I run a vector database and PostgreSQL with Docker?", "infra/docker-compose.yml"),
+    Question("how are words of a sentence averaged into a single vector?", "shared/embedding/src/pooling.rs"),
+    Question("which texts share a batch so that little is padded?", "shared/embedding/src/batch.rs"),
 )
 
 
@@ -144,7 +144,7 @@ def show(question: Question, results: list[dict[str, Any]], milliseconds: float)
     right = next(iter(best), None) == question.answered_by
     print(f"\n  {question.text}   ({milliseconds:.0f} ms)")
     for rank, (name, result) in enumerate(list(best.items())[:SHOWN_RESULTS], 1):
-        mark = "✓" if name == question.answered_by else " "
+        mark = "✓" if right and rank == 1 else " "
         print(f"   {mark} {rank}. {result['score']:.3f}  {name}")
     if not right:
         place = list(best).index(question.answered_by) + 1 if question.answered_by in best else None
@@ -162,8 +162,9 @@ def farewell(api_url: str, collection_id: str) -> None:
   curl -s "$API/api/v2/search" -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
     -d '{{"collection_uuids": ["{collection_id}"], "query": "how are passwords kept?", "k": 3}}'
   curl -s "$API/api/v2/collections/{collection_id}/documents?per_page=5" -H "authorization: Bearer $TOKEN"
-  eval "$(scripts/stack env)"; .venv/bin/python -c 'import boto3; boto3.client("s3").upload_file(
-    "README.md", "'$STAGING_BUCKET'", "uploads/{collection_id}/notes/readme.md")'   # another way in
+  eval "$(scripts/stack env)"   # then drop a file of your own into the bucket:
+  .venv/bin/python -c 'import boto3, os; boto3.client("s3").upload_file(
+      "README.md", os.environ["STAGING_BUCKET"], "uploads/{collection_id}/README.md")'
   scripts/stack status; scripts/stack logs; scripts/stack down
 """)
 

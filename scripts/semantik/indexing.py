@@ -41,31 +41,34 @@ def wait(client: Client, collection_id: str, files: Iterable[File]) -> Outcome:
     expected = {file.name: file for file in files}
     last_change = time.monotonic()
     last_seen: Any = None
+    stages: dict[str, int] = {}
     with Progress("indexing ", len(expected)) as progress:
         while True:
             counts = {status: client.documents_total(collection_id, status) for status in SETTLED}
             missing = client.uploads_total(collection_id, "expected")
-            running = client.operations(collection_id, "processing")
-            waiting = client.operations(collection_id, "pending")
-            progress.show(sum(counts.values()), _note(counts, missing, running, waiting))
+            operations = client.operations(collection_id, "pending,processing")
+            progress.show(sum(counts.values()), _note(counts, missing, operations, stages))
 
-            seen = (counts, missing, [_position(operation) for operation in running], len(waiting))
+            seen = (counts, missing, [operation["id"] for operation in operations], stages)
             if seen != last_seen:
                 last_seen, last_change = seen, time.monotonic()
-            quiet = not missing and not running and not waiting
-            if quiet:
-                found = {name_of(document): document for document in client.documents(collection_id)}
-                open_names = [name for name, file in expected.items() if not _settled(found.get(name), file)]
-                if not open_names:
-                    progress.show(len(expected), _note(counts, 0, [], []))
-                    return Outcome({name: found[name] for name in expected})
+            if not missing and not operations:
+                outcome = _outcome(client, collection_id, expected)
+                if outcome is not None:
+                    progress.show(len(expected), _note(counts, 0, [], {}))
+                    return outcome
             if time.monotonic() - last_change > STALLED_SECONDS:
                 raise CommandError(_stalled(client, collection_id, expected))
-            if running:
-                # Answers at once when the operation ends, so the last second is not slept away.
-                client.operation(running[0]["id"], wait_seconds=POLL_SECONDS)
-            else:
+            running = next((one for one in operations if one["status"] == "processing"), None)
+            if running is None:
+                stages = {}
                 time.sleep(POLL_SECONDS / 4)
+            else:
+                # Answers at once when something happens.
+                began = time.monotonic()
+                stages = client.operation(running["id"], wait_seconds=POLL_SECONDS)["progress"]["by_state"]
+                # Something always happens in a large run, and asking costs the machine as well.
+                time.sleep(max(0.0, POLL_SECONDS / 2 - (time.monotonic() - began)))
 
 
 def name_of(document: dict[str, Any]) -> str:
@@ -79,6 +82,14 @@ def failed_operations(client: Client, collection_id: str) -> list[str]:
     return [f"{operation['type']} {operation['id']}: {operation['error_message']}" for operation in failed]
 
 
+def _outcome(client: Client, collection_id: str, expected: dict[str, File]) -> Outcome | None:
+    """The documents of all expected files, once each of them is settled."""
+    found = {name_of(document): document for document in client.documents(collection_id)}
+    if not all(_settled(found.get(name), file) for name, file in expected.items()):
+        return None
+    return Outcome({name: found[name] for name in expected})
+
+
 def _settled(document: dict[str, Any] | None, file: File) -> bool:
     if document is None or document["status"] not in SETTLED:
         return False
@@ -86,16 +97,13 @@ def _settled(document: dict[str, Any] | None, file: File) -> bool:
     return document["content_hash"] in (None, file.sha256)
 
 
-def _position(operation: dict[str, Any]) -> tuple[str, Any]:
-    return operation["id"], (operation.get("progress") or {}).get("done")
-
-
-def _note(counts: dict[str, int], missing: int, running: list[Any], waiting: list[Any]) -> str:
+def _note(counts: dict[str, int], missing: int, operations: list[Any], stages: dict[str, int]) -> str:
     parts = [f"{counts[status]} {status}" for status in ("skipped", "failed") if counts[status]]
+    parts += [f"{stages[state]} {state}" for state in ("listed", "staged", "chunked") if stages.get(state)]
     if missing:
         parts.append(f"{missing} not yet arrived")
-    if running or waiting:
-        parts.append(f"operations: {len(running)} running, {len(waiting)} waiting")
+    if len(operations) > 1:
+        parts.append(f"{len(operations)} operations")
     return ", ".join(parts)
 
 

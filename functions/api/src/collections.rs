@@ -358,12 +358,20 @@ pub(crate) async fn delete(
 }
 
 /// What the request's fields mean together, and the model they are about.
-fn check<'s>(state: &'s State, request: &CreateCollectionRequest) -> Result<(IndexSettings, &'s ModelFolder), ApiError> {
+fn check<'s>(
+    state: &'s State,
+    request: &CreateCollectionRequest,
+) -> Result<(IndexSettings, &'s ModelFolder), ApiError> {
     let mut checks = Checks::default();
     let name = request.name.trim();
     checks.length("name", name, 1..=255);
-    if let Some(bad) = name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character) || character.is_control()) {
-        checks.refuse("name", format!("must not have any of / \\ * ? < > : \" | or control characters, got {bad:?}"));
+    if let Some(bad) =
+        name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character) || character.is_control())
+    {
+        checks.refuse(
+            "name",
+            format!("must not have any of / \\ * ? < > : \" | or control characters, got {bad:?}"),
+        );
     }
     if let Some(description) = &request.description {
         checks.length("description", description, 0..=4000);

@@ -12,9 +12,7 @@ pub(crate) async fn dispatch(state: &State, operation_id: OperationId) {
         warn(operation_id, "operation could not be dispatched, sweep will do it", error);
         return;
     }
-    let marked = async {
-        state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await
-    };
+    let marked = async { state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await };
     if let Err(error) = marked.await {
         warn(operation_id, "dispatched operation could not be marked, sweep may send it again", error);
     }

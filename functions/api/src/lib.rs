@@ -27,7 +27,7 @@ mod uploads;
 mod users;
 mod validation;
 
-pub use config::Config;
-pub use openapi::openapi;
+pub use config::{Config, Limits};
+pub use openapi::{DescriptionError, openapi};
 pub use router::router;
 pub use state::State;

@@ -6,5 +6,5 @@ use api::{Config, State, router};
 async fn main() -> Result<(), lambda::Error> {
     lambda::telemetry::init();
     let state = State::open(&Config::from_env()?).await?;
-    lambda::http::run(router(state)?).await
+    lambda::http::run(router(state)).await
 }

@@ -2,19 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use domain::{
-    Access, CollectionStatus, DocumentStatus, ErrorCategory, OperationStatus, OperationType,
-    Quantization, SourceType, UploadStatus,
+    Access, Classify, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind, OperationStatus,
+    OperationType, Quantization, SourceType, UploadStatus,
 };
-use lambda::http::{FieldError, Problem};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use lambda::http::{ApiError, FieldError, Problem};
+use serde_json::Value;
+use thiserror::Error;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-/// The description of all routes, generated from the handlers.
-pub fn openapi() -> OpenApi {
-    crate::router::routes().into_openapi()
+/// The search function's routes, generated from its handlers; a test of that crate keeps the file
+/// up to date. Linking the crate for it would link ONNX Runtime.
+const SEARCH: &str = include_str!("../../search/openapi.json");
+
+/// The description cannot be put together.
+#[derive(Debug, Error)]
+#[error("the API's description cannot be put together")]
+pub struct DescriptionError(#[from] serde_json::Error);
+
+impl Classify for DescriptionError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+}
+
+/// The description of all routes, the search function's included, generated from the handlers.
+///
+/// # Errors
+/// When the search function's part cannot be read.
+pub fn openapi() -> Result<Value, DescriptionError> {
+    let mut description = serde_json::to_value(crate::router::routes().into_openapi())?;
+    let mut search: Value = serde_json::from_str(SEARCH)?;
+    for part in ["/paths", "/components/schemas"] {
+        let (Some(Value::Object(all)), Some(Value::Object(more))) =
+            (description.pointer_mut(part), search.pointer_mut(part))
+        else {
+            continue;
+        };
+        all.append(more);
+    }
+    Ok(description)
+}
+
+/// Describe the API
+///
+/// In OpenAPI 3.1.
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "system",
+    responses((status = 200, description = "The description.", body = Object), PublicErrors),
+)]
+pub(crate) async fn describe() -> Result<Json<Value>, ApiError> {
+    Ok(Json(openapi()?))
 }
 
 /// What the description starts with; the router adds the routes.
@@ -38,6 +80,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "uploads", description = "Files from clients, straight into the bucket."),
         (name = "documents", description = "What a collection holds."),
         (name = "operations", description = "What happens to collections."),
+        (name = "search", description = "Finding passages by meaning."),
         (name = "system", description = "The installation."),
     )
 )]
@@ -52,7 +95,10 @@ impl Modify for Bearer {
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("An access token of POST /api/auth/login, or an API key (smtk_...)."))
             .build();
-        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
 }
 
@@ -67,7 +113,10 @@ pub(crate) struct BodyErrors;
 
 impl IntoResponses for PublicErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(500, "Something went wrong on our side."), (503, "A part of the service does not answer.")])
+        problems(&[
+            (500, "Something went wrong on our side."),
+            (503, "A part of the service does not answer."),
+        ])
     }
 }
 
@@ -105,7 +154,8 @@ fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
     let schema = Ref::from_schema_name("Problem");
     let entry = |(status, description): &(u16, &str)| {
         let content = ContentBuilder::new().schema(Some(schema.clone())).build();
-        let response = ResponseBuilder::new().description(*description).content("application/problem+json", content);
+        let response =
+            ResponseBuilder::new().description(*description).content("application/problem+json", content);
         (status.to_string(), RefOr::T(response.build()))
     };
     statuses.iter().map(entry).collect()
@@ -115,16 +165,16 @@ fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
 pub(crate) mod words {
     use super::{
         Access, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder, OperationStatus,
-        OperationType, Quantization, SourceType, Type, UploadStatus,
+        OperationType, Quantization, SchemaType, SourceType, Type, UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
         let values: Vec<&str> = all.collect();
         let builder = ObjectBuilder::new();
         if nullable {
-            let mut values: Vec<serde_json::Value> = values.into_iter().map(Into::into).collect();
-            values.push(serde_json::Value::Null);
-            let types: Vec<Type> = vec![Type::String, Type::Null];
+            let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+            values.push(Value::Null);
+            let types = SchemaType::Array(vec![Type::String, Type::Null]);
             return builder.schema_type(types).enum_values(Some(values)).build();
         }
         builder.schema_type(Type::String).enum_values(Some(values)).build()

@@ -66,6 +66,9 @@ mod tests {
     #[test]
     fn slices_have_defaults_and_bounds() {
         assert_eq!(Slice::new(None, None).unwrap(), Slice { offset: 0, limit: 50 });
-        assert_eq!(Slice::new(Some(-1), None).unwrap_err().detail(), "offset: must be 0 to 100000000, got -1");
+        assert_eq!(
+            Slice::new(Some(-1), None).unwrap_err().detail(),
+            "offset: must be 0 to 100000000, got -1"
+        );
     }
 }

@@ -139,8 +139,11 @@ pub(crate) async fn refresh(
     let now = Utc::now();
     let request: RefreshRequest = optional_body(&body)?;
     let Some(token) = request.refresh_token.or(query.refresh_token).filter(|token| !token.is_empty()) else {
-        return Err(ApiError::invalid_field("refresh_token", "is missing; send {\"refresh_token\": \"...\"}")
-            .with_status(StatusCode::BAD_REQUEST));
+        return Err(ApiError::invalid_field(
+            "refresh_token",
+            "is missing; send {\"refresh_token\": \"...\"}",
+        )
+        .with_status(StatusCode::BAD_REQUEST));
     };
     let mut tx = state.db.begin().await?;
     let (user_id, family_id) = match tx.refresh_tokens().spend(&hash_token(&token), now).await? {
@@ -150,13 +153,21 @@ pub(crate) async fn refresh(
             record(&mut tx, &client, "refresh_token_reused", user_id, family_id).await?;
             tx.commit().await?;
             tracing::warn!(user.id = %user_id, tokens.revoked = revoked, "refresh token came a second time");
-            return Err(refuse("this refresh token was used or revoked before, so its session is over; sign in again"));
+            return Err(refuse(
+                "this refresh token was used or revoked before, so its session is over; sign in again",
+            ));
         }
         Spend::Raced => {
-            return Err(refuse("another request has just used this refresh token; go on with the pair it got"));
+            return Err(refuse(
+                "another request has just used this refresh token; go on with the pair it got",
+            ));
         }
-        Spend::Expired => return Err(refuse("this refresh token expired; sign in again at POST /api/auth/login")),
-        Spend::Unknown => return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login")),
+        Spend::Expired => {
+            return Err(refuse("this refresh token expired; sign in again at POST /api/auth/login"));
+        }
+        Spend::Unknown => {
+            return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login"));
+        }
     };
     let Some(user) = tx.users().find(user_id).await? else {
         return Err(refuse("this account no longer exists"));

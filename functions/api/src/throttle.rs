@@ -48,6 +48,9 @@ pub(crate) async fn admit(
 fn refuse(wait: TimeDelta) -> ApiError {
     // Rounded up: who comes back after exactly that long is let in.
     let seconds = ((wait.num_milliseconds() + 999) / 1000).max(1);
-    ApiError::new(ErrorKind::Throttled, format!("too many failed attempts to sign in; try again in {seconds} seconds"))
-        .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    ApiError::new(
+        ErrorKind::Throttled,
+        format!("too many failed attempts to sign in; try again in {seconds} seconds"),
+    )
+    .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }

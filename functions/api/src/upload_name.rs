@@ -33,18 +33,31 @@ mod tests {
 
     #[test]
     fn names_of_any_script_are_fine() {
-        for name in ["a", "notes/a b.md", "🦀/été.txt", "..a/b..", "C:notes.txt", "%2e%2e/a", "名前.pdf"] {
+        for name in ["a", "notes/a b.md", "🦀/été.txt", "..a/b..", "C:notes.txt", "%2e%2e/a", "名前.pdf"]
+        {
             assert_eq!(refuse(name), None, "{name}");
         }
     }
 
     #[test]
     fn names_that_leave_their_folder_are_refused_with_the_reason() {
-        let reasons: Vec<String> = ["", "../etc/passwd", "a/../b", "a//b", "a/", "/a", "a\\b", "a\u{0}b", "./a", &"ä".repeat(257)]
-            .iter()
-            .filter_map(|name| refuse(name))
-            .collect();
-        insta::assert_snapshot!(reasons.join("\n"), @r#""#);
+        let reasons: Vec<String> =
+            ["", "../etc/passwd", "a/../b", "a//b", "a/", "/a", "a\\b", "a\u{0}b", "./a", &"ä".repeat(257)]
+                .iter()
+                .filter_map(|name| refuse(name))
+                .collect();
+        insta::assert_snapshot!(reasons.join("\n"), @r#"
+        must not be empty
+        must not have ".." between two '/', got "../etc/passwd"
+        must not have ".." between two '/', got "a/../b"
+        must not have "" between two '/', got "a//b"
+        must not have "" between two '/', got "a/"
+        must be a relative path, got "/a"
+        must have '/' between folders, not '\', got "a\\b"
+        must not have control characters, got "a\0b"
+        must not have "." between two '/', got "./a"
+        must have at most 512 bytes in UTF-8, got 514
+        "#);
     }
 
     proptest! {

@@ -156,7 +156,10 @@ fn check(request: &RegisterRequest) -> Result<(), ApiError> {
     checks.length("username", &request.username, 3..=64);
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
     if !request.username.chars().all(is_plain) {
-        checks.refuse("username", format!("may have letters, digits and underscores, got {:?}", request.username));
+        checks.refuse(
+            "username",
+            format!("may have letters, digits and underscores, got {:?}", request.username),
+        );
     }
     if !is_email(request.email.trim()) {
         checks.refuse("email", format!("must be an address like ada@example.org, got {:?}", request.email));
@@ -178,7 +181,12 @@ fn is_email(text: &str) -> bool {
     };
     let is_bad = |character: char| character.is_whitespace() || character.is_control() || character == '@';
     let labels_are_full = domain.split('.').all(|label| !label.is_empty());
-    text.len() <= 254 && !local.is_empty() && domain.contains('.') && labels_are_full && !local.contains(is_bad) && !domain.contains(is_bad)
+    text.len() <= 254
+        && !local.is_empty()
+        && domain.contains('.')
+        && labels_are_full
+        && !local.contains(is_bad)
+        && !domain.contains(is_bad)
 }
 
 fn explain(error: DbError, username: &str, email: &str) -> ApiError {
@@ -206,7 +214,7 @@ mod tests {
             password: "short".to_owned(),
             full_name: None,
         };
-        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @"");
+        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: must have 3 to 64 characters, got 2; username: may have letters, digits and underscores, got "a!"; email: must be an address like ada@example.org, got "ada@localhost"; password: must have 8 to 1024 characters, got 5"#);
     }
 
     #[test]
@@ -214,7 +222,16 @@ mod tests {
         for good in ["ada@example.org", "a+b.c@sub.example.co", "ä@exämple.org"] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["", "ada", "@example.org", "ada@", "ada@example", "a b@example.org", "a@@example.org", "ada@example..org"] {
+        for bad in [
+            "",
+            "ada",
+            "@example.org",
+            "ada@",
+            "ada@example",
+            "a b@example.org",
+            "a@@example.org",
+            "ada@example..org",
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
     }

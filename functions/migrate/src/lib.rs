@@ -1,1 +1,19 @@
-//! Applies the migrations: a CloudFormation custom resource and a command.
+//! Brings the database's schema up to the version of this release.
+//!
+//! *Triggered by* CloudFormation, as the custom resource `Migration`, before the other functions
+//! are created or updated; and by hand, as the command `migrate`.
+//! *Reads* the migrations embedded in the binary.
+//! *Writes* the schema, and the answer that CloudFormation waits for.
+//! *Safe to repeat because* only missing migrations are applied, under an advisory lock.
+//! *Retries when* the database does not answer yet, until shortly before the function's limit.
+
+mod command;
+mod config;
+mod custom_resource;
+mod handler;
+mod state;
+
+pub use command::run_command;
+pub use config::Config;
+pub use handler::handle;
+pub use state::State;

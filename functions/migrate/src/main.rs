@@ -1,1 +1,26 @@
-fn main() {}
+//! The migrate function, and the command of the same name.
+
+use std::process::ExitCode;
+
+use migrate::{Config, State, handle, run_command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // AWS sets this for functions, nobody sets it for commands.
+    if lambda::env::optional("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return run_command().await;
+    }
+    lambda::telemetry::init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the migrate function cannot run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), lambda::Error> {
+    let state = State::open(&Config::from_env()?)?;
+    lambda::event::run(state, handle).await
+}

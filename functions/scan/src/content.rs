@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn blank_files_have_a_reason_to_be_skipped() {
         assert_eq!(scan(&[]).empty_reason(), Some("the file is empty: 0 bytes"));
-        assert_eq!(scan(&[b" \r\n", b"\t"]).empty_reason(), Some("the file is empty: it holds only white space"));
+        assert_eq!(
+            scan(&[b" \r\n", b"\t"]).empty_reason(),
+            Some("the file is empty: it holds only white space")
+        );
         assert_eq!(scan(&[b" \n", b"x", b" "]).empty_reason(), None);
     }
 }

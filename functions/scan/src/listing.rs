@@ -68,8 +68,10 @@ pub(crate) async fn list_documents(
                 break;
             }
             let mut connection = state.db.connection().await?;
-            let is_mine =
-                connection.operations().advance_cursor(operation.id, cursor.as_deref(), page.next.as_deref()).await?;
+            let is_mine = connection
+                .operations()
+                .advance_cursor(operation.id, cursor.as_deref(), page.next.as_deref())
+                .await?;
             drop(connection);
             if !is_mine {
                 return Ok(Listed::ByAnother);
@@ -86,7 +88,10 @@ pub(crate) async fn list_documents(
 }
 
 /// The source to list; nothing where the work list was given with the operation.
-async fn listable_source(state: &State, operation: &Operation) -> Result<Option<CollectionSource>, StageError> {
+async fn listable_source(
+    state: &State,
+    operation: &Operation,
+) -> Result<Option<CollectionSource>, StageError> {
     if operation.config.get("work_list").is_some_and(|kind| kind == "given") {
         return Ok(None);
     }

@@ -16,7 +16,7 @@ use crate::purge::purge;
 #[derive(Debug, Error)]
 enum OperationError {
     /// Its type is known to the database and not to this version.
-    #[error("operations of type {0} cannot be run yet; delete the source's documents or make a new collection instead")]
+    #[error("operations of type {0} cannot be run by this version")]
     Unavailable(OperationType),
 }
 
@@ -43,7 +43,9 @@ pub(crate) async fn run_operation(
         return Ok("gone");
     };
     match operation.status {
-        OperationStatus::Pending if !connection.operations().claim(operation_id).await? => return Ok("waits for its turn"),
+        OperationStatus::Pending if !connection.operations().claim(operation_id).await? => {
+            return Ok("waits for its turn");
+        }
         OperationStatus::Pending | OperationStatus::Processing => {}
         _ => return Ok("done before"),
     }

@@ -2,6 +2,7 @@
 
 use artifacts::{ArtifactError, ArtifactReader, ArtifactStore};
 use bytes::Bytes;
+use connectors::{ConnectorError, Connectors, SourceSpec};
 use db::collection_sources::CollectionSource;
 use db::operation_items::NewItem;
 use db::staging::StagingItem;
@@ -27,16 +28,13 @@ enum SourceError {
         /// The upload's name.
         name: String,
     },
-    /// No connector reads this type.
-    #[error("sources of type {0} cannot be listed by this version")]
-    Unsupported(SourceType),
 }
 
 impl Classify for SourceError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Gone | Self::UploadGone { .. } => ErrorKind::NotFound,
-            Self::NotAnUpload { .. } | Self::Unsupported(_) => ErrorKind::Invalid,
+            Self::NotAnUpload { .. } => ErrorKind::Invalid,
         }
     }
 }
@@ -45,6 +43,7 @@ impl Classify for SourceError {
 #[derive(Debug)]
 pub(crate) struct Sources {
     artifacts: ArtifactStore,
+    connectors: Connectors,
 }
 
 /// Some of a source's documents.
@@ -58,11 +57,12 @@ pub(crate) struct ListedPage {
 /// A document's bytes, a piece at a time.
 pub(crate) enum SourceReader {
     Upload(Box<ArtifactReader>),
+    Connector(Box<connectors::SourceReader>),
 }
 
 impl Sources {
-    pub(crate) fn new(artifacts: ArtifactStore) -> Self {
-        Self { artifacts }
+    pub(crate) fn new(artifacts: ArtifactStore, connectors: Connectors) -> Self {
+        Self { artifacts, connectors }
     }
 
     /// One page of the source's documents, from the cursor on.
@@ -72,9 +72,18 @@ impl Sources {
     pub(crate) async fn list(
         &self,
         source: &CollectionSource,
-        _cursor: Option<&str>,
+        cursor: Option<&str>,
     ) -> Result<ListedPage, StageError> {
-        Err(SourceError::Unsupported(source.source_type).into())
+        let page = self.connectors.list(&spec(source)?, cursor).await?;
+        let items = page.entries.into_iter().map(|entry| NewItem {
+            uri: entry.uri,
+            location: entry.location,
+            file_name: entry.file_name,
+            size_bytes: i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
+            mime_type: entry.mime_type,
+            change_hint: Some(entry.change_hint),
+        });
+        Ok(ListedPage { items: items.collect(), next: page.next })
     }
 
     /// Starts reading an item's bytes.
@@ -91,10 +100,15 @@ impl Sources {
         if source.source_type == SourceType::Upload {
             return self.open_upload(collection_id, item).await;
         }
-        Err(SourceError::Unsupported(source.source_type).into())
+        let reader = self.connectors.open(&spec(source)?, &item.location).await?;
+        Ok(SourceReader::Connector(Box::new(reader)))
     }
 
-    async fn open_upload(&self, collection_id: CollectionId, item: &StagingItem) -> Result<SourceReader, StageError> {
+    async fn open_upload(
+        &self,
+        collection_id: CollectionId,
+        item: &StagingItem,
+    ) -> Result<SourceReader, StageError> {
         let name = match upload_name_from_key(&item.location) {
             Some((owner, name)) if owner == collection_id => name.to_owned(),
             _ => return Err(SourceError::NotAnUpload { location: item.location.clone() }.into()),
@@ -116,6 +130,7 @@ impl SourceReader {
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StageError> {
         match self {
             Self::Upload(reader) => Ok(reader.next().await?),
+            Self::Connector(reader) => Ok(reader.next().await?),
         }
     }
 
@@ -123,6 +138,7 @@ impl SourceReader {
     pub(crate) fn change_hint(&self) -> Option<String> {
         match self {
             Self::Upload(reader) => Some(reader.head().etag.clone()),
+            Self::Connector(reader) => Some(reader.change_hint().to_owned()),
         }
     }
 
@@ -131,14 +147,20 @@ impl SourceReader {
     pub(crate) fn mime_type(&self, item: &StagingItem) -> Option<String> {
         let said = match self {
             Self::Upload(reader) => item.mime_type.as_deref().or(reader.head().content_type.as_deref()),
+            Self::Connector(_) => item.mime_type.as_deref(),
         };
         mime_type_of(said, &item.file_name)
     }
 }
 
+fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {
+    SourceSpec::parse(source.source_type.as_str(), &source.source_config)
+}
+
 /// S3 says `binary/octet-stream` of what nobody said anything of.
 fn mime_type_of(said: Option<&str>, file_name: &str) -> Option<String> {
-    let said = said.filter(|said| !said.ends_with("/octet-stream") && *said != "application/x-www-form-urlencoded");
+    let said =
+        said.filter(|said| !said.ends_with("/octet-stream") && *said != "application/x-www-form-urlencoded");
     let guessed = || mime_guess::from_path(file_name).first_raw();
     said.or_else(guessed).map(str::to_owned)
 }

@@ -48,11 +48,18 @@ pub(crate) struct StagedItems {
 
 /// What became of one item.
 enum Step {
-    Staged { id: ItemId, size_bytes: u64 },
-    Ended { size_bytes: u64 },
+    Staged {
+        id: ItemId,
+        size_bytes: u64,
+    },
+    Ended {
+        size_bytes: u64,
+    },
     /// Further than this stage already.
     Passed,
-    PutOff { id: ItemId },
+    PutOff {
+        id: ItemId,
+    },
 }
 
 /// What all items of a message have in common.
@@ -280,7 +287,10 @@ async fn register(
         }
         return Ok(Step::Ended { size_bytes });
     }
-    Err(StageError::new(ErrorKind::Unavailable, "other documents with the same bytes come and go; later it will be clear"))
+    Err(StageError::new(
+        ErrorKind::Unavailable,
+        "other documents with the same bytes come and go; later it will be clear",
+    ))
 }
 
 async fn is_listed(state: &State, run: &Run<'_>, item: &StagingItem) -> Result<bool, DbError> {

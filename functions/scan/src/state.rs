@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
+use connectors::{Connectors, ConnectorsConfig};
 use db::Db;
 use domain::{CollectionId, OperationId, ScanMessage};
 use lambda::StageError;
@@ -42,10 +43,14 @@ impl State {
             chunk: Some(config.chunk_queue_url.clone()),
             ..QueueUrls::default()
         };
+        let sources = ConnectorsConfig {
+            directory_roots: config.directory_roots.clone(),
+            staging_bucket: config.staging_bucket.clone(),
+        };
         let artifacts = ArtifactStore::new(&sdk, &config.staging_bucket);
         Ok(Self {
             db: Db::connect(&config.db)?,
-            sources: Sources::new(artifacts.clone()),
+            sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
             artifacts,
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
@@ -78,7 +83,10 @@ impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
         let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
         if let Err(error) = asked.await {
-            tracing::warn!(error = StageError::from(error).chain(), "no earlier delivery, the queue's time-out applies");
+            tracing::warn!(
+                error = StageError::from(error).chain(),
+                "no earlier delivery, the queue's time-out applies"
+            );
         }
     }
 }

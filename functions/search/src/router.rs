@@ -14,5 +14,5 @@ pub fn router(state: State) -> Router {
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(handler::search)).routes(routes!(handler::search_single))
+    OpenApiRouter::default().routes(routes!(handler::search)).routes(routes!(handler::search_single))
 }

@@ -37,6 +37,9 @@ pub struct Patience {
     /// An item whose stage's queue holds messages, among which its own may be.
     /// `SWEEP_QUEUED_ITEM_SECONDS`, default 3600.
     pub queued_item: Duration,
+    /// An upload whose URL has run out: bytes may still be on their way.
+    /// `SWEEP_EXPIRED_UPLOAD_SECONDS`, default 10 where `STAGE` is `local`, else 300.
+    pub expired_upload: Duration,
 }
 
 impl Config {
@@ -65,6 +68,7 @@ impl Patience {
             listing: seconds("SWEEP_LISTING_SECONDS", if is_local { 120 } else { 1800 })?,
             item: seconds("SWEEP_ITEM_SECONDS", 120)?,
             queued_item: seconds("SWEEP_QUEUED_ITEM_SECONDS", 3600)?,
+            expired_upload: seconds("SWEEP_EXPIRED_UPLOAD_SECONDS", if is_local { 10 } else { 300 })?,
         })
     }
 }

@@ -29,7 +29,11 @@ pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Val
     let mut failures = Vec::new();
     for record in event.records {
         if let Err(error) = take(state, &record).await {
-            tracing::error!(message.id = record.message_id, error = error.chain(), "a dead letter could not be recorded");
+            tracing::error!(
+                message.id = record.message_id,
+                error = error.chain(),
+                "a dead letter could not be recorded"
+            );
             failures.push(json!({"itemIdentifier": record.message_id}));
         }
     }
@@ -38,7 +42,8 @@ pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Val
 
 async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
     let body = record.body.as_deref().unwrap_or_default();
-    let given_up = serde_json::from_str(body).unwrap_or_else(|_| GivenUp::Other(Value::String(body.to_owned())));
+    let given_up =
+        serde_json::from_str(body).unwrap_or_else(|_| GivenUp::Other(Value::String(body.to_owned())));
     tracing::warn!(
         message.id = record.message_id,
         queue = record.event_source_arn,
@@ -46,7 +51,9 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
         "a message was given up"
     );
     match given_up {
-        GivenUp::Scan(ScanMessage::RunOperation { operation_id }) => fail_operation(state, operation_id).await,
+        GivenUp::Scan(ScanMessage::RunOperation { operation_id }) => {
+            fail_operation(state, operation_id).await
+        }
         GivenUp::Scan(ScanMessage::StageItems { operation_id, item_ids }) => {
             fail_items(state, operation_id, &item_ids, |work| work.state == ItemState::Listed, "read").await
         }
@@ -61,7 +68,10 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
             fail_items(state, message.operation_id, &[message.item_id], is_meant, "embedded").await
         }
         GivenUp::Other(body) => {
-            tracing::error!(body = clip(&body.to_string()), "a message that asks for nothing we know was given up");
+            tracing::error!(
+                body = clip(&body.to_string()),
+                "a message that asks for nothing we know was given up"
+            );
             Ok(())
         }
     }
@@ -153,16 +163,23 @@ mod tests {
     fn every_message_is_told_by_its_fields() {
         let operation_id: OperationId = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
         let run = serde_json::to_string(&ScanMessage::RunOperation { operation_id }).unwrap();
-        let items = serde_json::to_string(&ScanMessage::StageItems { operation_id, item_ids: vec![ItemId(7)] }).unwrap();
+        let items =
+            serde_json::to_string(&ScanMessage::StageItems { operation_id, item_ids: vec![ItemId(7)] })
+                .unwrap();
         let chunk = serde_json::to_string(&ChunkDocument { operation_id, item_id: ItemId(7) }).unwrap();
-        let embed = serde_json::to_string(&EmbedBatch { operation_id, item_id: ItemId(7), batch: 0 }).unwrap();
-        assert_eq!([stage(&run), stage(&items), stage(&chunk), stage(&embed)], ["scan", "scan", "chunk", "embed"]);
+        let embed =
+            serde_json::to_string(&EmbedBatch { operation_id, item_id: ItemId(7), batch: 0 }).unwrap();
+        assert_eq!(
+            [stage(&run), stage(&items), stage(&chunk), stage(&embed)],
+            ["scan", "scan", "chunk", "embed"]
+        );
         assert_eq!(stage(r#"{"Records": []}"#), "other");
     }
 
     #[test]
     fn the_recorded_dead_letter_is_a_chunk_message() {
-        let event: SqsEvent = serde_json::from_str(include_str!("../../../events/sweep-dead-letter.json")).unwrap();
+        let event: SqsEvent =
+            serde_json::from_str(include_str!("../../../events/sweep-dead-letter.json")).unwrap();
         assert_eq!(stage(event.records[0].body.as_deref().unwrap()), "chunk");
     }
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use domain::{CheckUploads, ChunkDocument, EmbedBatch, ItemId, ItemState, OperationId, ScanMessage, UploadId};
+use domain::{
+    CheckUploads, ChunkDocument, EmbedBatch, ItemId, ItemState, OperationId, ScanMessage, UploadId,
+};
 use lambda::StageError;
 use lambda::event::Invocation;
 use queue::Stage;
@@ -28,8 +30,6 @@ const RESERVE: Duration = Duration::from_secs(10);
 const EVENT_DELAY_SECS: i64 = 120;
 /// And is asked after for this long: a run or two may be missed.
 const EVENT_WINDOW_SECS: i64 = 180;
-/// Bytes may still be on their way when a URL runs out.
-const EXPIRY_GRACE_SECS: i64 = 300;
 
 /// Spent and expired tokens stay this long, so that their reuse is noticed.
 const TOKEN_DAYS: i64 = 7;
@@ -62,9 +62,18 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         }
     };
     note("dispatch", dispatch(state, &mut done).await);
-    note("listed items", resend(state, invocation, ItemState::Listed, Stage::Scan, &mut done.items_listed_sent).await);
-    note("staged items", resend(state, invocation, ItemState::Staged, Stage::Chunk, &mut done.items_staged_sent).await);
-    note("chunked items", resend(state, invocation, ItemState::Chunked, Stage::Embed, &mut done.items_chunked_sent).await);
+    note(
+        "listed items",
+        resend(state, invocation, ItemState::Listed, Stage::Scan, &mut done.items_listed_sent).await,
+    );
+    note(
+        "staged items",
+        resend(state, invocation, ItemState::Staged, Stage::Chunk, &mut done.items_staged_sent).await,
+    );
+    note(
+        "chunked items",
+        resend(state, invocation, ItemState::Chunked, Stage::Embed, &mut done.items_chunked_sent).await,
+    );
     note("finish", finish(state, &mut done).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
     note("retention", retain(state, &mut done).await);
@@ -89,7 +98,8 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
 async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
     let patience = state.patience;
     let mut connection = state.db.connection().await?;
-    let overdue = connection.operations().list_overdue(patience.pending, patience.listing, MOST_OPERATIONS).await?;
+    let overdue =
+        connection.operations().list_overdue(patience.pending, patience.listing, MOST_OPERATIONS).await?;
     drop(connection);
     state.dispatch(&overdue).await?;
     done.operations_dispatched = overdue.len();
@@ -180,7 +190,7 @@ async fn ask_after_uploads(state: &State, done: &mut Done) -> Result<(), StageEr
     let ids = connection
         .uploads()
         .list_unsettled(
-            now - seconds(EXPIRY_GRACE_SECS),
+            now - state.patience.expired_upload,
             now - seconds(EVENT_DELAY_SECS + EVENT_WINDOW_SECS),
             now - seconds(EVENT_DELAY_SECS),
             MOST_UPLOADS,
@@ -210,7 +220,8 @@ mod tests {
 
     #[test]
     fn items_travel_with_their_own_operation_in_messages_of_limited_size() {
-        let operation = |byte: u8| OperationId(format!("00000000-0000-0000-0000-0000000000{byte:02x}").parse().unwrap());
+        let operation =
+            |byte: u8| OperationId(format!("00000000-0000-0000-0000-0000000000{byte:02x}").parse().unwrap());
         let items = (0..60).map(|id| (operation(u8::try_from(id % 2).unwrap()), ItemId(id)));
         let messages = stage_messages(items);
         let mut seen = Vec::new();

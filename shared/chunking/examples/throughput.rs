@@ -41,20 +41,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut texts = Vec::new();
     read_texts(&folder, &mut texts)?;
-    let mut part: Vec<&String> = Vec::new();
-    let mut part_bytes = 0;
+    let mut room = RIVAL_BYTES;
+    let mut part: Vec<&str> = Vec::new();
     for text in &texts {
-        if part_bytes >= RIVAL_BYTES {
-            break;
-        }
-        part_bytes += text.len();
-        part.push(text);
+        let start = &text[..text.floor_char_boundary(room)];
+        room -= start.len();
+        part.extend((!start.is_empty()).then_some(start));
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} files, {} MB; chunk_size {size}, overlap {overlap}", texts.len(), megabytes(&texts))?;
 
     let parameters = ChunkingParameters::new(Strategy::Recursive, size, overlap, size)?;
-    let ours_part = rate(&part, || chunk_all(&path, parameters, &part))?;
+    let ours = ModelTokenizer::open(&path)?;
+    let ours_part = rate(&part, || chunk_all(&ours, parameters, &part))?;
     writeln!(out, "chunking, first part, cold   {ours_part:8.2} MB/s")?;
 
     let mut tokenizer = Tokenizer::from_file(&path).map_err(|error| error.to_string())?;
@@ -67,8 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rival = rate(&part, || Ok(part.iter().map(|text| splitter.chunks(text).count()).sum()))?;
     writeln!(out, "text-splitter, first part    {rival:8.2} MB/s")?;
 
-    let all: Vec<&String> = texts.iter().collect();
-    let ours_all = rate(&all, || chunk_all(&path, parameters, &all))?;
+    let all: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let ours_all = rate(&all, || chunk_all(&ours, parameters, &all))?;
     writeln!(out, "chunking, everything         {ours_all:8.2} MB/s")?;
     writeln!(
         out,
@@ -80,24 +79,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn chunk_all(
-    path: &Path,
+    tokenizer: &ModelTokenizer,
     parameters: ChunkingParameters,
-    texts: &[&String],
+    texts: &[&str],
 ) -> Result<usize, Box<dyn Error>> {
-    let tokenizer = ModelTokenizer::open(path)?;
     let mut chunks = 0;
     for text in texts {
-        let mut chunker = Chunker::new(&tokenizer, parameters)?;
+        let mut chunker = Chunker::new(tokenizer, parameters)?;
         chunks += chunker.push(text)?.len() + chunker.finish()?.len();
     }
     Ok(chunks)
 }
 
-/// Megabytes a second, opening the tokenizer included.
-fn rate(
-    texts: &[&String],
-    work: impl FnOnce() -> Result<usize, Box<dyn Error>>,
-) -> Result<f64, Box<dyn Error>> {
+/// Megabytes a second.
+fn rate(texts: &[&str], work: impl FnOnce() -> Result<usize, Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     let started = Instant::now();
     let chunks = work()?;

@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChunkingError {
     /// Chunk size or overlap cannot be honoured.
-    #[error(transparent)]
+    #[error("{field}: {0}", field = .0.field())]
     Settings(#[from] ChunkSettingsError),
     /// The special tokens leave no room for text.
     #[error("chunk_size {chunk_size} leaves no room beside the model's {special} special tokens; choose at least {}", special + 8)]

@@ -26,6 +26,7 @@ mod error;
 mod parameters;
 mod scanner;
 mod tokenizer;
+mod window;
 mod word_counts;
 
 pub use chunker::{Chunk, Chunker};

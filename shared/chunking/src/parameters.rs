@@ -78,7 +78,7 @@ mod tests {
         let error = ChunkingParameters::new(Strategy::Recursive, 257, 51, 256).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "chunk_size 257 is more than the 256 tokens that the model reads; choose 16 to 256"
+            "chunk_size: 257 tokens are more than the 256 that the model reads; choose 16 to 256"
         );
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }
@@ -86,7 +86,10 @@ mod tests {
     #[test]
     fn an_overlap_as_long_as_the_chunk_is_refused() {
         let error = ChunkingParameters::new(Strategy::Code, 100, 100, 256).unwrap_err();
-        assert_eq!(error.to_string(), "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99");
+        assert_eq!(
+            error.to_string(),
+            "chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99"
+        );
     }
 
     #[test]

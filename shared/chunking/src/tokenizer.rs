@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::{Model, Tokenizer};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::ChunkingError;
@@ -30,6 +30,8 @@ struct PerWord {
     ascii: [u32; 128],
     /// `[SEP]` and the like, which the tokenizer finds in plain text too.
     added: Vec<String>,
+    /// Whether the normalizer makes letters small.
+    lowercases: bool,
 }
 
 impl std::fmt::Debug for ModelTokenizer {
@@ -107,7 +109,25 @@ impl ModelTokenizer {
         {
             return Ok(per_word.ascii[usize::from(*byte)]);
         }
-        counts.find_or_insert(atom, |atom| self.content_length(atom))
+        counts.find_or_insert(atom, |atom| self.count_new_word(atom))
+    }
+
+    /// ASCII letters and digits pass the normalizer and the pre-tokenizer as they are, but for
+    /// their case, so the model alone can be asked, at a fifth of the cost.
+    fn count_new_word(&self, word: &str) -> Result<u32, ChunkingError> {
+        let Some(per_word) = &self.per_word else {
+            return self.content_length(word);
+        };
+        if !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return self.content_length(word);
+        }
+        let model = self.tokenizer.get_model();
+        let tokens = if per_word.lowercases && word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            model.tokenize(&word.to_ascii_lowercase())
+        } else {
+            model.tokenize(word)
+        };
+        Ok(u32::try_from(tokens.map_err(refused)?.len()).unwrap_or(u32::MAX))
     }
 
     /// Tokens of a text without the special ones, by a full encode.
@@ -167,7 +187,8 @@ impl ModelTokenizer {
                 *tokens = self.content_length(&char::from(code).to_string())?;
             }
         }
-        Ok(Some(PerWord { ascii, added }))
+        let lowercases = declared["normalizer"]["lowercase"] == true;
+        Ok(Some(PerWord { ascii, added, lowercases }))
     }
 }
 

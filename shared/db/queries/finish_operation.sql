@@ -117,7 +117,7 @@ audit AS (
 -- Duplicates whose original has other bytes by now: what they hold is not searchable any more,
 -- so they are queued to be indexed themselves.
 orphans AS (
-    SELECT d.source_id, d.uri, d.file_path, d.file_name, d.file_size, d.mime_type, d.change_hint
+    SELECT d.source_id, d.uri, coalesce(d.source_metadata ->> 'location', d.file_path) AS location, d.file_name, d.file_size, d.mime_type, d.change_hint
     FROM finished
     JOIN documents d ON d.collection_id = finished.collection_id
         AND d.duplicate_of IS NOT NULL AND d.status = 'completed' AND d.uri IS NOT NULL
@@ -134,7 +134,7 @@ requeued AS (
 ),
 requeued_items AS (
     INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
-    SELECT requeued.id, orphans.uri, orphans.file_path, orphans.file_name, orphans.file_size,
+    SELECT requeued.id, orphans.uri, orphans.location, orphans.file_name, orphans.file_size,
         orphans.mime_type, orphans.change_hint
     FROM orphans
     JOIN requeued ON requeued.source_id IS NOT DISTINCT FROM orphans.source_id

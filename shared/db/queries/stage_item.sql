@@ -27,10 +27,13 @@ item AS (
 INSERT INTO documents AS d (
     id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
     status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
-    last_seen_at
+    last_seen_at, source_metadata
 )
 SELECT
-    $2, $3, $4, item.uri, item.location, item.file_name, $7, $8,
+    $2, $3, $4, item.uri,
+    -- People know an upload by its name, not by its key.
+    CASE WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10) ELSE item.location END,
+    item.file_name, $7, $8,
     -- What failed lays no claim to its bytes: a copy of them gets its own chance.
     CASE WHEN $5::text <> 'failed' THEN $6 END,
     CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
@@ -40,12 +43,14 @@ SELECT
     item.generation,
     CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
     $9,
-    now()
+    now(),
+    jsonb_build_object('location', item.location)
 FROM item
 ON CONFLICT (id) DO UPDATE
 SET source_id = EXCLUDED.source_id,
     file_path = EXCLUDED.file_path,
     file_name = EXCLUDED.file_name,
+    source_metadata = d.source_metadata || EXCLUDED.source_metadata,
     content_hash = EXCLUDED.content_hash,
     last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
     duplicate_of = EXCLUDED.duplicate_of,

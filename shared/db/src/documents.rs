@@ -22,7 +22,7 @@ pub struct Document {
     pub source_id: Option<SourceId>,
     /// Its logical name, unique among the living documents of its collection.
     pub uri: Option<String>,
-    /// Where its bytes were read: a path, or an object's key.
+    /// Where it lies in its source: a path, an object's key, the name it was uploaded by.
     pub file_path: String,
     /// The last part of its name.
     pub file_name: String,

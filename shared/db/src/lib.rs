@@ -32,6 +32,6 @@ mod pipeline_tests;
 
 pub use config::DbConfig;
 pub use error::DbError;
-pub use migrations::{MIGRATOR, MigrationReport, migrate, undo_to};
+pub use migrations::{MIGRATOR, MigrationReport, MigrationStatus, migrate, migration_status, undo_to};
 pub use page::Page;
 pub use session::{Connection, Db, Tx};

@@ -32,6 +32,33 @@ pub async fn migrate(db: &Db) -> Result<MigrationReport, DbError> {
     Ok(MigrationReport { applied, version })
 }
 
+/// One migration of this release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its version.
+    pub version: i64,
+    /// What it is about.
+    pub description: String,
+    /// Whether the database has it.
+    pub is_applied: bool,
+}
+
+/// Every migration of this release, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> {
+    let mut connection = db.pool().acquire().await?;
+    let applied = applied_versions(&mut connection).await?;
+    let ups = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
+    let status = ups.map(|migration| MigrationStatus {
+        version: migration.version,
+        description: migration.description.to_string(),
+        is_applied: applied.contains(&migration.version),
+    });
+    Ok(status.collect())
+}
+
 /// Undoes every migration newer than `version`; 0 undoes all.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! How an operation moves from one state to the next is in `operation_runs`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId, UserId};
 use serde_json::Value;
@@ -235,6 +237,36 @@ impl<'c> Operations<'c> {
             .fetch_one(&mut *self.connection)
             .await?;
         Ok(counts)
+    }
+
+    /// How far each of these operations is. One without items is not in the map.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn item_counts_of(
+        &mut self,
+        ids: &[OperationId],
+    ) -> Result<HashMap<OperationId, ItemCounts>, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_file!("queries/count_items_of_many.sql", &ids)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let counts = rows.into_iter().map(|row| {
+            let counts = ItemCounts {
+                listed: row.listed,
+                staged: row.staged,
+                chunked: row.chunked,
+                completed: row.completed,
+                unchanged: row.unchanged,
+                duplicate: row.duplicate,
+                skipped: row.skipped,
+                failed: row.failed,
+                cancelled: row.cancelled,
+                bytes: row.bytes,
+            };
+            (OperationId(row.uuid), counts)
+        });
+        Ok(counts.collect())
     }
 
     /// Notes that the operations' messages were sent.

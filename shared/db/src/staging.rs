@@ -199,11 +199,11 @@ impl OperationItems<'_> {
             "WITH item AS (
                 UPDATE operation_items SET state = 'unchanged', document_id = $2, updated_at = now()
                 WHERE id = $1 AND state = 'listed'
-                RETURNING change_hint, location, file_name
+                RETURNING change_hint
             )
             UPDATE documents d
-            SET change_hint = item.change_hint, file_path = item.location, file_name = item.file_name,
-                last_seen_at = now(), is_stale = FALSE, updated_at = now()
+            SET change_hint = item.change_hint, last_seen_at = now(), is_stale = FALSE,
+                updated_at = now()
             FROM item WHERE d.id = $2
             RETURNING d.id",
             item_id.0,

@@ -17,7 +17,7 @@ pub struct ChunkSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChunkSettingsError {
     /// Larger than what the model reads: the rest would be cut off silently.
-    #[error("chunk_size {got} is more than the {limit} tokens that {model} reads; choose 16 to {limit}")]
+    #[error("{got} tokens are more than the {limit} that {model} reads; choose 16 to {limit}")]
     ExceedsModel {
         /// The size that was asked for.
         got: u32,
@@ -27,7 +27,7 @@ pub enum ChunkSettingsError {
         model: String,
     },
     /// Too small to hold a sentence.
-    #[error("chunk_size {got} is too small; choose 16 to {limit}")]
+    #[error("{got} tokens are too few for a chunk; choose 16 to {limit}")]
     TooSmall {
         /// The size that was asked for.
         got: u32,
@@ -35,7 +35,7 @@ pub enum ChunkSettingsError {
         limit: u32,
     },
     /// An overlap as long as the chunk would never get to the end.
-    #[error("chunk_overlap {overlap} must be less than chunk_size {size}; choose 0 to {}", size - 1)]
+    #[error("{overlap} tokens are not less than a chunk of {size}; choose 0 to {}", size - 1)]
     OverlapTooLarge {
         /// The overlap that was asked for.
         overlap: u32,
@@ -127,11 +127,8 @@ mod tests {
     #[test]
     fn refusals_name_both_numbers() {
         let error = ChunkSettings::resolve(Some(512), None, "m", 256).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "chunk_size 512 is more than the 256 tokens that m reads; choose 16 to 256"
-        );
+        assert_eq!(error.to_string(), "512 tokens are more than the 256 that m reads; choose 16 to 256");
         let error = ChunkSettings::resolve(Some(100), Some(100), "m", 256).unwrap_err();
-        assert_eq!(error.to_string(), "chunk_overlap 100 must be less than chunk_size 100; choose 0 to 99");
+        assert_eq!(error.to_string(), "100 tokens are not less than a chunk of 100; choose 0 to 99");
     }
 }

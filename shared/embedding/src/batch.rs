@@ -2,7 +2,7 @@
 //!
 //! A batch is a rectangle: every text is filled up to the longest. In the order of arrival most of
 //! that rectangle is padding; sorted by length almost none is. Small batches fit the processor's
-//! caches, so a budget of about a thousand tokens beats one sixteen times as large.
+//! caches, so a budget of some hundred tokens beats one of many thousand.
 
 use std::cmp::Reverse;
 

@@ -17,14 +17,15 @@ use crate::{
 pub struct EmbedderOptions {
     /// Threads within one run of the model.
     pub threads: usize,
-    /// The most tokens that go through the model at once, padding included. Speed on a processor
-    /// is flat between about 256 and 2048 and falls beyond; memory grows with it.
+    /// The most tokens that go through the model at once, padding included. MiniLM on two threads
+    /// is about as fast with 256 as with 2048 and slower beyond, while every doubling takes more
+    /// memory: a process peaks at 153 MB with 512, 173 MB with 1024, 276 MB with 4096.
     pub batch_tokens: usize,
 }
 
 impl EmbedderOptions {
     /// The default for `batch_tokens`.
-    pub const DEFAULT_BATCH_TOKENS: usize = 1024;
+    pub const DEFAULT_BATCH_TOKENS: usize = 512;
 }
 
 impl Default for EmbedderOptions {

@@ -40,7 +40,7 @@ pub async fn run<S, F, R>(state: S, handle: F) -> Result<(), lambda_runtime::Err
 where
     S: Send + Sync + 'static,
     F: Fn(Arc<S>, Value, Invocation) -> R + Send + Sync,
-    R: Future<Output = Result<Value, lambda_runtime::Error>> + Send,
+    R: Future<Output = Result<Value, lambda_runtime::Error>>,
 {
     let state = Arc::new(state);
     let handle = &handle;

@@ -1,0 +1,176 @@
+//! Documents: what a collection holds, and why it does not hold something.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::Connection;
+use db::documents::{Document, DocumentQuery};
+use domain::{Access, CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
+use identity::{Caller, require_access};
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+use crate::openapi::{LookupErrors, words};
+use crate::paging::Paging;
+use crate::validation::Checks;
+
+/// A document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentResponse {
+    #[schema(value_type = Uuid)]
+    id: DocumentId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(value_type = Option<i64>)]
+    source_id: Option<SourceId>,
+    /// Its name within its source, the same at every run.
+    uri: Option<String>,
+    file_name: String,
+    file_path: String,
+    /// In bytes.
+    file_size: i64,
+    mime_type: Option<String>,
+    /// SHA-256 of its bytes in hex; null until they were read.
+    content_hash: Option<String>,
+    #[schema(schema_with = words::document_status)]
+    status: DocumentStatus,
+    /// Why it failed or was skipped.
+    error_message: Option<String>,
+    #[schema(schema_with = words::error_category)]
+    error_category: Option<ErrorCategory>,
+    chunk_count: i32,
+    /// The document with the same bytes that is found in its place.
+    #[schema(value_type = Option<Uuid>)]
+    duplicate_of: Option<DocumentId>,
+    retry_count: i32,
+    last_retry_at: Option<DateTime<Utc>>,
+    /// When its source last had it.
+    last_seen_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Object)]
+    metadata: Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Document> for DocumentResponse {
+    fn from(document: Document) -> Self {
+        Self {
+            id: document.id,
+            collection_id: document.collection_id,
+            source_id: document.source_id,
+            uri: document.uri,
+            file_name: document.file_name,
+            file_path: document.file_path,
+            file_size: document.file_size,
+            mime_type: document.mime_type,
+            content_hash: document.content_hash,
+            status: document.status,
+            error_message: document.error_message,
+            error_category: document.error_category,
+            chunk_count: document.chunk_count,
+            duplicate_of: document.duplicate_of,
+            retry_count: document.retry_count,
+            last_retry_at: document.last_retry_at,
+            last_seen_at: document.last_seen_at,
+            metadata: document.meta,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+        }
+    }
+}
+
+/// Which documents to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListDocumentsQuery {
+    /// Only those in this state; deleted ones are listed only when asked for.
+    #[param(schema_with = words::document_status)]
+    status: Option<String>,
+    /// Only those of this source.
+    source_id: Option<i64>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Documents on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of documents in the order in which they were first seen.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentsResponse {
+    documents: Vec<DocumentResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List a collection's documents
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/documents", tag = "documents",
+    params(("collection_id" = Uuid, Path), ListDocumentsQuery), security(("bearer" = [])),
+    responses(
+        (status = 200, body = DocumentsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        LookupErrors,
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListDocumentsQuery>,
+) -> Result<Json<DocumentsResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
+    let mut checks = Checks::default();
+    let status = query.status.as_deref().filter(|status| !status.is_empty());
+    let status = status.and_then(|status| checks.word("status", status));
+    checks.finish()?;
+    let paging = Paging::new(query.page, query.per_page)?;
+    let query = DocumentQuery {
+        collection_id,
+        status,
+        source_id: query.source_id.map(SourceId),
+        limit: paging.per_page,
+        offset: paging.offset(),
+    };
+    let page = connection.documents().list(&query).await?;
+    Ok(Json(DocumentsResponse {
+        documents: page.items.into_iter().map(DocumentResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Show a document
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
+    params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)), security(("bearer" = [])),
+    responses((status = 200, body = DocumentResponse), LookupErrors),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
+) -> Result<Json<DocumentResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    Ok(Json(find(&mut connection, &caller, collection_id, id).await?.into()))
+}
+
+/// The document, if the caller may read it and it is in that collection.
+pub(crate) async fn find(
+    connection: &mut Connection,
+    caller: &Caller,
+    collection_id: CollectionId,
+    id: DocumentId,
+) -> Result<Document, ApiError> {
+    require_access(connection.collections(), collection_id, caller, Access::Read).await?;
+    let document = connection.documents().find(id).await?;
+    let document = document.filter(|document| document.collection_id == collection_id);
+    document.ok_or_else(|| ApiError::not_found("document", id))
+}

@@ -1,0 +1,135 @@
+//! Whether the installation works, and what it is.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind};
+use http::{HeaderValue, header};
+use lambda::StageError;
+use lambda::http::{ApiError, Problem};
+use models::ModelFolder;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::State;
+use crate::openapi::PublicErrors;
+
+/// That the function runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HealthResponse {
+    /// Always `healthy`.
+    status: &'static str,
+}
+
+/// That everything the API needs answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReadyResponse {
+    /// Always `ready`.
+    status: &'static str,
+    /// The parts that answered.
+    components: Vec<&'static str>,
+}
+
+/// What this installation is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SystemInfoResponse {
+    name: &'static str,
+    version: &'static str,
+    /// The model of a collection that names none.
+    default_embedding_model: String,
+    embedding_models: Vec<ModelResponse>,
+    limits: LimitsResponse,
+}
+
+/// A model that collections can use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelResponse {
+    name: String,
+    /// Numbers in a vector.
+    dimension: u32,
+    /// The largest `chunk_size`, in tokens.
+    max_tokens: u32,
+}
+
+impl From<&ModelFolder> for ModelResponse {
+    fn from(folder: &ModelFolder) -> Self {
+        let manifest = &folder.manifest;
+        Self { name: manifest.name.clone(), dimension: manifest.dimension, max_tokens: manifest.max_tokens }
+    }
+}
+
+/// What a caller may not exceed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LimitsResponse {
+    max_upload_bytes: u64,
+    /// How long an upload's address works.
+    upload_url_seconds: u64,
+    /// Whether sources of type `file` and `directory` can be added.
+    directory_sources: bool,
+}
+
+/// Say that the function runs
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = HealthResponse)))]
+pub(crate) async fn health() -> Json<HealthResponse> {
+    Json(HealthResponse { status: "healthy" })
+}
+
+/// Say whether everything that the API needs answers
+#[utoipa::path(
+    get, path = "/readyz", tag = "system",
+    responses(
+        (status = 200, body = ReadyResponse),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Names the parts that do not answer."),
+    ),
+)]
+pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResponse>, ApiError> {
+    // An object that never exists: to hear so, the bucket and the permission must be there.
+    let nothing = ArtifactKey::Raw {
+        collection_id: CollectionId(Uuid::nil()),
+        document_id: DocumentId(Uuid::nil()),
+        generation: 0,
+    };
+    let (database, bucket, qdrant) =
+        tokio::join!(state.db.ping(), state.artifacts.head(&nothing), state.vectors.health());
+    let answers =
+        [("database", chain(database)), ("bucket", chain(bucket.map(|_| ()))), ("qdrant", chain(qdrant))];
+    let mut down = Vec::new();
+    for (part, answer) in &answers {
+        if let Err(error) = answer {
+            tracing::error!(part, error, "part does not answer");
+            down.push(*part);
+        }
+    }
+    if down.is_empty() {
+        return Ok(Json(ReadyResponse {
+            status: "ready",
+            components: answers.map(|(part, _)| part).to_vec(),
+        }));
+    }
+    let detail = format!("not ready: no answer from {}", down.join(" and "));
+    Err(ApiError::new(ErrorKind::Unavailable, detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5")))
+}
+
+/// Show what this installation is
+#[utoipa::path(
+    get, path = "/api/v2/system/info", tag = "system",
+    responses((status = 200, body = SystemInfoResponse), PublicErrors),
+)]
+pub(crate) async fn system_info(Shared(state): Shared<State>) -> Json<SystemInfoResponse> {
+    Json(SystemInfoResponse {
+        name: "semantik",
+        version: env!("CARGO_PKG_VERSION"),
+        default_embedding_model: state.limits.default_embedding_model.clone(),
+        embedding_models: state.models.folders().iter().map(ModelResponse::from).collect(),
+        limits: LimitsResponse {
+            max_upload_bytes: state.limits.max_upload_bytes,
+            upload_url_seconds: state.limits.upload_url_lifetime.as_secs(),
+            directory_sources: !state.limits.directory_roots.is_empty(),
+        },
+    })
+}
+
+fn chain<E: Classify + Send + Sync + 'static>(answer: Result<(), E>) -> Result<(), String> {
+    answer.map_err(|error| StageError::from(error).chain())
+}

@@ -1,0 +1,380 @@
+//! Operations: what is happening to collections, and how far it is.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::operations::{ItemCounts, Operation, OperationQuery, Operations};
+use domain::{
+    Access, CollectionId, ErrorCategory, ErrorKind, OperationId, OperationStatus, OperationType, SourceId,
+};
+use http::{HeaderName, HeaderValue};
+use identity::{Caller, require_access};
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+use crate::openapi::{CallerErrors, LookupErrors, words};
+use crate::paging::Paging;
+use crate::validation::Checks;
+
+/// The longest that a caller may wait for news, in seconds: API Gateway gives up after 29.
+const MAX_WAIT_SECONDS: i64 = 20;
+/// How often a waiting request looks, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An operation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperationResponse {
+    #[schema(value_type = Uuid)]
+    id: OperationId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    /// The source it reads, if any.
+    #[schema(value_type = Option<i64>)]
+    source_id: Option<SourceId>,
+    #[serde(rename = "type")]
+    #[schema(schema_with = words::operation_type)]
+    operation_type: OperationType,
+    #[schema(schema_with = words::operation_status)]
+    status: OperationStatus,
+    /// What it was asked to do.
+    #[schema(value_type = Object)]
+    config: Value,
+    /// Why it failed.
+    error_message: Option<String>,
+    #[schema(schema_with = words::error_category)]
+    error_category: Option<ErrorCategory>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    /// What it found; `counts` once it ended.
+    #[schema(value_type = Object)]
+    meta: Value,
+    /// How far it is.
+    progress: Progress,
+}
+
+/// How far an operation is, in documents.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Progress {
+    /// Documents found so far; final when `is_listed`.
+    total: i64,
+    /// Documents that nothing more happens to.
+    done: i64,
+    /// `done` of `total`, 0 to 100; 100 only when the operation has ended.
+    percent: f64,
+    /// Whether its source was listed to the end.
+    is_listed: bool,
+    by_state: StateCounts,
+}
+
+/// Documents of an operation by their state.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct StateCounts {
+    /// Known by name.
+    listed: i64,
+    /// With their bytes staged.
+    staged: i64,
+    /// Cut into chunks.
+    chunked: i64,
+    /// Searchable.
+    completed: i64,
+    /// The same as at the last run.
+    unchanged: i64,
+    /// With the bytes of another document.
+    duplicate: i64,
+    /// With nothing to index.
+    skipped: i64,
+    /// Not indexed, with a reason.
+    failed: i64,
+    /// Not indexed, because the operation was cancelled.
+    cancelled: i64,
+}
+
+impl OperationResponse {
+    fn new(operation: Operation, counts: &ItemCounts) -> Self {
+        Self {
+            progress: progress(&operation, counts),
+            id: operation.id,
+            collection_id: operation.collection_id,
+            source_id: operation.source_id,
+            operation_type: operation.operation_type,
+            status: operation.status,
+            config: operation.config,
+            error_message: operation.error_message,
+            error_category: operation.error_category,
+            created_at: operation.created_at,
+            started_at: operation.started_at,
+            completed_at: operation.completed_at,
+            meta: operation.meta,
+        }
+    }
+
+    /// An operation that was added just now.
+    pub(crate) fn fresh(operation: Operation) -> Self {
+        Self::new(operation, &ItemCounts::default())
+    }
+}
+
+/// How long to wait for news.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowOperationQuery {
+    /// Answer when the operation's state or progress changes, or after this many seconds.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    wait_seconds: Option<i64>,
+}
+
+/// Which operations to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListOperationsQuery {
+    /// One or more states, separated by commas.
+    #[param(example = "pending,processing")]
+    status: Option<String>,
+    /// One or more types, separated by commas.
+    #[param(example = "append")]
+    operation_type: Option<String>,
+    /// The same as `operation_type`.
+    #[serde(rename = "type")]
+    type_alias: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Operations on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+impl ListOperationsQuery {
+    fn check(
+        &self,
+        collection_id: Option<CollectionId>,
+        caller: Option<&Caller>,
+    ) -> Result<(Paging, OperationQuery), ApiError> {
+        let mut checks = Checks::default();
+        let statuses = checks.words("status", self.status.as_deref());
+        let types = self.operation_type.as_deref().or(self.type_alias.as_deref());
+        let types = checks.words("operation_type", types);
+        checks.finish()?;
+        let paging = Paging::new(self.page, self.per_page)?;
+        let query = OperationQuery {
+            collection_id,
+            user_id: caller.map(|caller| caller.principal.user_id),
+            statuses,
+            types,
+            limit: paging.per_page,
+            offset: paging.offset(),
+        };
+        Ok((paging, query))
+    }
+}
+
+/// A page of operations, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperationsResponse {
+    operations: Vec<OperationResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List the caller's operations
+#[utoipa::path(
+    get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, body = OperationsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        CallerErrors,
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+) -> Result<Json<OperationsResponse>, ApiError> {
+    if caller.only_collections.is_some() {
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "this API key is limited to some collections; list the operations of one of them",
+        ));
+    }
+    let (paging, query) = query.check(None, Some(&caller))?;
+    let (operations, total) = list_with_progress(state.db.connection().await?.operations(), &query).await?;
+    Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
+}
+
+/// List a collection's operations
+///
+/// The answer is the bare list; the header `x-total-count` says how many there are in all.
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
+    params(("collection_id" = Uuid, Path), ListOperationsQuery), security(("bearer" = [])),
+    responses(
+        (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Operations in all."))),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        LookupErrors,
+    ),
+)]
+pub(crate) async fn list_of_collection(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
+    let (_, query) = query.check(Some(collection_id), None)?;
+    let (operations, total) = list_with_progress(connection.operations(), &query).await?;
+    let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
+    Ok(([total], Json(operations)))
+}
+
+/// A page of operations and how many there are in all, by two statements whatever the page's size.
+async fn list_with_progress(
+    mut operations: Operations<'_>,
+    query: &OperationQuery,
+) -> Result<(Vec<OperationResponse>, i64), ApiError> {
+    let page = operations.list(query).await?;
+    let ids: Vec<OperationId> = page.items.iter().map(|operation| operation.id).collect();
+    let counts = operations.item_counts_of(&ids).await?;
+    let described = page.items.into_iter().map(|operation| {
+        let counts = counts.get(&operation.id).copied().unwrap_or_default();
+        OperationResponse::new(operation, &counts)
+    });
+    Ok((described.collect(), page.total))
+}
+
+/// Show an operation
+///
+/// With `wait_seconds` the answer comes when something changed. The operation that deletes a
+/// collection ends by disappearing with it.
+#[utoipa::path(
+    get, path = "/api/v2/operations/{operation_id}", tag = "operations",
+    params(("operation_id" = Uuid, Path), ShowOperationQuery), security(("bearer" = [])),
+    responses(
+        (status = 200, body = OperationResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        LookupErrors,
+    ),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath(id): ApiPath<OperationId>,
+    ApiQuery(query): ApiQuery<ShowOperationQuery>,
+) -> Result<Json<OperationResponse>, ApiError> {
+    let mut checks = Checks::default();
+    let wait_seconds = checks.range("wait_seconds", query.wait_seconds.unwrap_or(0), 0..=MAX_WAIT_SECONDS);
+    checks.finish()?;
+    let deadline = Instant::now() + Duration::from_secs(wait_seconds.unsigned_abs());
+
+    let first = look(&state, id).await?;
+    require_sight(&state, &caller, &first.operation).await?;
+    let mut seen = first;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if is_final(seen.operation.status) || left.is_zero() {
+            return Ok(Json(seen.into_response()));
+        }
+        // Nothing is held while waiting, least of all a connection.
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 3 / 2).min(LAST_PAUSE);
+        let next = look(&state, id).await?;
+        let is_news = next.operation.status != seen.operation.status || next.counts != seen.counts;
+        seen = next;
+        if is_news {
+            return Ok(Json(seen.into_response()));
+        }
+    }
+}
+
+/// An operation as it was at one moment.
+struct Sight {
+    operation: Operation,
+    counts: ItemCounts,
+}
+
+impl Sight {
+    fn into_response(self) -> OperationResponse {
+        OperationResponse::new(self.operation, &self.counts)
+    }
+}
+
+async fn look(state: &State, id: OperationId) -> Result<Sight, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let operation = connection.operations().find(id).await?;
+    let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
+    let counts = connection.operations().item_counts(id).await?;
+    Ok(Sight { operation, counts })
+}
+
+/// Operations are seen by whoever reads their collection, and by the person who asked for them:
+/// so is the one that deletes a collection, which nobody can read any more.
+async fn require_sight(state: &State, caller: &Caller, operation: &Operation) -> Result<(), ApiError> {
+    let is_own = operation.user_id == caller.principal.user_id && caller.only_collections.is_none();
+    if is_own {
+        return Ok(());
+    }
+    let mut connection = state.db.connection().await?;
+    let found = connection.collections().find_accessible(operation.collection_id, &caller.principal).await?;
+    found.map(|_| ()).ok_or_else(|| ApiError::not_found("operation", operation.id))
+}
+
+const fn is_final(status: OperationStatus) -> bool {
+    matches!(status, OperationStatus::Completed | OperationStatus::Failed | OperationStatus::Cancelled)
+}
+
+fn progress(operation: &Operation, counts: &ItemCounts) -> Progress {
+    let (total, done) = (counts.total(), counts.finished());
+    Progress {
+        total,
+        done,
+        percent: percent(done, total, is_final(operation.status)),
+        is_listed: operation.scan_finished_at.is_some(),
+        by_state: StateCounts {
+            listed: counts.listed,
+            staged: counts.staged,
+            chunked: counts.chunked,
+            completed: counts.completed,
+            unchanged: counts.unchanged,
+            duplicate: counts.duplicate,
+            skipped: counts.skipped,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+        },
+    }
+}
+
+/// To one decimal place.
+fn percent(done: i64, total: i64, is_final: bool) -> f64 {
+    if is_final {
+        return 100.0;
+    }
+    if total == 0 {
+        return 0.0;
+    }
+    // While the source is being listed everything found may be done already.
+    let per_mille = (done * 1000 / total).min(999);
+    f64::from(i32::try_from(per_mille).unwrap_or(0)) / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_percent_means_ended() {
+        assert_eq!(percent(0, 0, false), 0.0);
+        assert_eq!(percent(1, 3, false), 33.3);
+        assert_eq!(percent(3, 3, false), 99.9);
+        assert_eq!(percent(0, 0, true), 100.0);
+    }
+}

@@ -1,0 +1,418 @@
+//! Uploads: clients say what they have, get an address for each file, and put it there.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::uploads::{NewUpload, Upload};
+use domain::{Access, ArtifactKey, CollectionId, OperationId, UploadId, UploadStatus};
+use http::StatusCode;
+use identity::{Caller, require_access};
+use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::{BodyErrors, LookupErrors, words};
+use crate::paging::Paging;
+use crate::upload_name;
+use crate::validation::Checks;
+
+/// The most files one call may announce.
+const MAX_FILES: usize = 100;
+/// The longest that an address works: a day.
+const MAX_LIFETIME_SECONDS: i64 = 86_400;
+const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
+
+/// Files that the client is about to put.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AnnounceUploadsRequest {
+    /// 1 to 100 files.
+    #[schema(min_items = 1, max_items = 100)]
+    files: Vec<AnnouncedFile>,
+    /// How long the addresses work, 1 second to a day; an hour unless said.
+    #[schema(minimum = 1, maximum = 86400)]
+    expires_in_seconds: Option<i64>,
+}
+
+/// A file that the client is about to put.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AnnouncedFile {
+    /// A relative path with `/` between folders, at most 512 bytes. The same name again replaces
+    /// the document.
+    #[schema(example = "guides/été.md")]
+    name: String,
+    /// In bytes; the address takes exactly that many.
+    #[schema(minimum = 0)]
+    size: i64,
+    /// Its media type; the address takes only that one.
+    #[schema(example = "text/markdown", default = "application/octet-stream")]
+    content_type: Option<String>,
+    /// SHA-256 of its bytes in hex; the address takes only those bytes.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
+    sha256: Option<String>,
+}
+
+/// Where to put the files, in the order in which they were announced.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnnouncedUploadsResponse {
+    uploads: Vec<AnnouncedUploadResponse>,
+}
+
+/// Where to put one file.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnnouncedUploadResponse {
+    /// Asks later what became of it.
+    #[schema(value_type = Uuid)]
+    id: UploadId,
+    name: String,
+    url: String,
+    method: String,
+    /// To be sent exactly like this.
+    headers: std::collections::BTreeMap<String, String>,
+    /// When the address stops working.
+    expires_at: DateTime<Utc>,
+}
+
+/// An announced upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UploadResponse {
+    #[schema(value_type = Uuid)]
+    id: UploadId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    name: String,
+    /// The size that was announced, in bytes.
+    size: i64,
+    content_type: String,
+    #[schema(schema_with = words::upload_status)]
+    status: UploadStatus,
+    /// What this means, and what to do.
+    message: String,
+    /// The operation that indexes it.
+    #[schema(value_type = Option<Uuid>)]
+    operation_id: Option<OperationId>,
+    expires_at: DateTime<Utc>,
+    received_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Upload> for UploadResponse {
+    fn from(upload: Upload) -> Self {
+        Self {
+            message: explain(&upload),
+            id: upload.id,
+            collection_id: upload.collection_id,
+            name: upload.name,
+            size: upload.size_bytes,
+            content_type: upload.content_type,
+            status: upload.status,
+            operation_id: upload.operation_id,
+            expires_at: upload.expires_at,
+            received_at: upload.received_at,
+            created_at: upload.created_at,
+        }
+    }
+}
+
+fn explain(upload: &Upload) -> String {
+    match (upload.status, upload.operation_id) {
+        (UploadStatus::Expected, _) => {
+            format!("no bytes came yet; put them to the address you were given, before {}", upload.expires_at)
+        }
+        (UploadStatus::Received, Some(operation_id)) => {
+            format!("the bytes came; GET /api/v2/operations/{operation_id} says how far they are")
+        }
+        (UploadStatus::Received, None) => "the bytes came, and their operation is long over".to_owned(),
+        (UploadStatus::Expired, _) => format!(
+            "no bytes came before {}, so nothing was indexed; announce the file again with \
+             POST /api/v2/collections/{}/uploads and put it to the new address",
+            upload.expires_at, upload.collection_id
+        ),
+    }
+}
+
+/// Which uploads to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUploadsQuery {
+    /// Only those in this state.
+    #[param(schema_with = words::upload_status)]
+    status: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Uploads on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of uploads in the order in which they were announced.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UploadsResponse {
+    uploads: Vec<UploadResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// Announce files to upload
+///
+/// Put each file to its address with exactly the given headers: that is all. The bucket's event
+/// starts the operation that indexes it.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest, security(("bearer" = [])),
+    responses((status = 201, body = AnnouncedUploadsResponse), BodyErrors, LookupErrors),
+)]
+pub(crate) async fn announce(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiJson(request): ApiJson<AnnounceUploadsRequest>,
+) -> Result<(StatusCode, Json<AnnouncedUploadsResponse>), ApiError> {
+    let mut tx = state.db.begin().await?;
+    let found = require_access(tx.collections(), collection_id, &caller, Access::Write).await?;
+    let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes)?;
+    let lifetime = request
+        .expires_in_seconds
+        .map_or(state.limits.upload_url_lifetime, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+
+    // Signing needs no network: the transaction is not held up.
+    let now = Utc::now();
+    let mut new_uploads = Vec::with_capacity(files.len());
+    let mut uploads = Vec::with_capacity(files.len());
+    for file in files {
+        let key = ArtifactKey::Upload { collection_id, name: file.name.to_owned() };
+        let presigned = state
+            .artifacts
+            .presign_upload(&key, file.size, file.content_type, file.sha256, now, lifetime)
+            .await?;
+        // Version 7: ids of one call sort in the order of its files.
+        let id = UploadId(Uuid::now_v7());
+        new_uploads.push(NewUpload {
+            id,
+            collection_id,
+            user_id: caller.principal.user_id,
+            name: file.name.to_owned(),
+            object_key: key.path(),
+            size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
+            content_type: file.content_type.to_owned(),
+            sha256: file.sha256.as_ref().map(to_hex),
+            expires_at: presigned.expires_at,
+        });
+        uploads.push(AnnouncedUploadResponse {
+            id,
+            name: file.name.to_owned(),
+            url: presigned.url,
+            method: presigned.method,
+            headers: presigned.headers,
+            expires_at: presigned.expires_at,
+        });
+    }
+    tx.uploads().insert_many(&new_uploads).await?;
+    let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
+    let change = Change {
+        action: "uploads_announced",
+        user_id: caller.principal.user_id,
+        collection: Some((collection_id, &found.collection.name)),
+        operation_id: None,
+        details: json!({ "files": new_uploads.len(), "bytes": bytes }),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(AnnouncedUploadsResponse { uploads })))
+}
+
+/// List a collection's uploads
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    params(("collection_id" = Uuid, Path), ListUploadsQuery), security(("bearer" = [])),
+    responses(
+        (status = 200, body = UploadsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        LookupErrors,
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListUploadsQuery>,
+) -> Result<Json<UploadsResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
+    let mut checks = Checks::default();
+    let status = query.status.as_deref().filter(|status| !status.is_empty());
+    let status = status.and_then(|status| checks.word("status", status));
+    checks.finish()?;
+    let paging = Paging::new(query.page, query.per_page)?;
+    let page = connection.uploads().list(collection_id, status, paging.per_page, paging.offset()).await?;
+    Ok(Json(UploadsResponse {
+        uploads: page.items.into_iter().map(UploadResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Show an upload
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", tag = "uploads",
+    params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)), security(("bearer" = [])),
+    responses((status = 200, body = UploadResponse), LookupErrors),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, UploadId)>,
+) -> Result<Json<UploadResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
+    let upload = connection.uploads().find(id).await?;
+    let upload = upload.filter(|upload| upload.collection_id == collection_id);
+    let upload = upload.ok_or_else(|| ApiError::not_found("upload", id))?;
+    Ok(Json(upload.into()))
+}
+
+/// A file that was checked.
+struct CheckedFile<'a> {
+    name: &'a str,
+    size: u64,
+    content_type: &'a str,
+    sha256: Option<[u8; 32]>,
+}
+
+fn check(
+    files: &[AnnouncedFile],
+    expires_in_seconds: Option<i64>,
+    max_bytes: u64,
+) -> Result<Vec<CheckedFile<'_>>, ApiError> {
+    let mut checks = Checks::default();
+    if let Some(seconds) = expires_in_seconds {
+        checks.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
+    }
+    if files.is_empty() || files.len() > MAX_FILES {
+        let message = format!("must have 1 to {MAX_FILES} files, got {}", files.len());
+        return Err(ApiError::invalid_field("files", message));
+    }
+    let mut names = HashSet::with_capacity(files.len());
+    let mut checked = Vec::with_capacity(files.len());
+    for (position, file) in files.iter().enumerate() {
+        let field = |name: &str| format!("files[{position}].{name}");
+        if let Some(reason) = upload_name::refuse(&file.name) {
+            checks.refuse(field("name"), reason);
+        } else if !names.insert(file.name.as_str()) {
+            checks.refuse(field("name"), format!("comes twice in this call: {:?}", file.name));
+        }
+        let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
+        if size.is_none() {
+            checks.refuse(field("size"), format!("must be 0 to {max_bytes} bytes, got {}", file.size));
+        }
+        let content_type =
+            file.content_type.as_deref().filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CONTENT_TYPE);
+        if !is_media_type(content_type) {
+            checks.refuse(
+                field("content_type"),
+                format!("must be a media type like text/plain, got {content_type:?}"),
+            );
+        }
+        let sha256 = file.sha256.as_deref().map(from_hex);
+        if sha256 == Some(None) {
+            checks.refuse(field("sha256"), "must be 64 hexadecimal digits");
+        }
+        checked.push(CheckedFile {
+            name: &file.name,
+            size: size.unwrap_or_default(),
+            content_type,
+            sha256: sha256.flatten(),
+        });
+    }
+    checks.finish()?;
+    Ok(checked)
+}
+
+fn is_media_type(text: &str) -> bool {
+    let is_visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let halves = essence.split_once('/');
+    let is_token =
+        |half: &str| !half.is_empty() && half.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    text.len() <= 255
+        && is_visible
+        && halves.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (position, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(position * 2..position * 2 + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+fn to_hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> AnnouncedFile {
+        AnnouncedFile { name: name.to_owned(), size: 1, content_type: None, sha256: None }
+    }
+
+    #[test]
+    fn every_wrong_field_of_every_file_is_named() {
+        let files = [
+            file("../a"),
+            AnnouncedFile { size: -1, ..file("b") },
+            AnnouncedFile { size: 11, content_type: Some("text\n/html".to_owned()), ..file("c") },
+            AnnouncedFile { sha256: Some("xyz".to_owned()), ..file("b") },
+        ];
+        let error = check(&files, None, 10).err().unwrap();
+        insta::assert_snapshot!(error.detail().replace("; ", "\n"), @r#"
+        files[0].name: must not have ".." between two '/', got "../a"
+        files[1].size: must be 0 to 10 bytes, got -1
+        files[2].size: must be 0 to 10 bytes, got 11
+        files[2].content_type: must be a media type like text/plain, got "text\n/html"
+        files[3].name: comes twice in this call: "b"
+        files[3].sha256: must be 64 hexadecimal digits
+        "#);
+    }
+
+    #[test]
+    fn one_to_a_hundred_files() {
+        let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
+        assert_eq!(
+            check(&files, None, 10).err().unwrap().detail(),
+            "files: must have 1 to 100 files, got 101"
+        );
+        assert_eq!(check(&[], None, 10).err().unwrap().detail(), "files: must have 1 to 100 files, got 0");
+        assert_eq!(check(&files[..100], None, 10).unwrap().len(), 100);
+    }
+
+    #[test]
+    fn empty_files_and_emoji_are_welcome() {
+        let files = [AnnouncedFile { size: 0, ..file("🦀.md") }];
+        assert_eq!(check(&files, None, 10).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
+    }
+
+    #[test]
+    fn digests_read_back() {
+        let digest = [0xa5; 32];
+        assert_eq!(from_hex(&to_hex(&digest)), Some(digest));
+        assert_eq!(from_hex(&to_hex(&digest).to_uppercase()), Some(digest));
+        assert_eq!(from_hex("é".repeat(32).as_str()), None);
+    }
+}

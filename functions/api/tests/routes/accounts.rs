@@ -1,0 +1,212 @@
+//! Registering, signing in, staying signed in.
+
+use chrono::{TimeDelta, Utc};
+use domain::UserId;
+use http::header;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Api, PASSWORD, text};
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_first_account_administers_and_sees_itself(pool: PgPool) {
+    let api = Api::new(pool);
+    assert_eq!(api.register("ada").await["is_superuser"], true);
+    assert_eq!(api.register("bob").await["is_superuser"], false);
+    let token = text(&api.login("ADA", PASSWORD).await.expect(200)["access_token"]);
+    let me = api.get("/api/auth/me", &token).await.expect(200);
+    insta::assert_json_snapshot!(me, {".id" => "[id]", ".created_at" => "[time]", ".updated_at" => "[time]", ".last_login" => "[time]"}, @r#"
+    {
+      "created_at": "[time]",
+      "email": "ada@example.org",
+      "full_name": null,
+      "id": "[id]",
+      "is_active": true,
+      "is_superuser": true,
+      "last_login": "[time]",
+      "updated_at": "[time]",
+      "username": "ada"
+    }
+    "#);
+    let audited = api.select("SELECT string_agg(action, ' ' ORDER BY id) FROM collection_audit_log").await;
+    assert_eq!(audited, "user_registered user_registered user_signed_in");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn taken_names_and_wrong_fields_are_named(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let again = |username: &str, email: &str, password: &str| {
+        let body = json!({ "username": username, "email": email, "password": password });
+        let api = &api;
+        async move { api.post("/api/auth/register", "", body).await }
+    };
+    let name = again("Ada", "a@example.org", PASSWORD).await.problem(409);
+    assert_eq!(name, r#"the username "Ada" is taken; choose another"#);
+    let email = again("bob", "ADA@example.org", PASSWORD).await.problem(409);
+    assert!(email.contains(r#"the email "ADA@example.org""#), "{email}");
+    let wrong = again("a", "x", "short").await.expect(422);
+    insta::assert_json_snapshot!(wrong, {".request_id" => "[id]"}, @r#"
+    {
+      "detail": "username: must have 3 to 64 characters, got 1; email: must be an address like ada@example.org, got \"x\"; password: must have 8 to 1024 characters, got 5",
+      "errors": [
+        {
+          "field": "username",
+          "message": "must have 3 to 64 characters, got 1"
+        },
+        {
+          "field": "email",
+          "message": "must be an address like ada@example.org, got \"x\""
+        },
+        {
+          "field": "password",
+          "message": "must have 8 to 1024 characters, got 5"
+        }
+      ],
+      "request_id": "[id]",
+      "status": 422,
+      "title": "Unprocessable Entity",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_wrong_password_and_an_unknown_name_get_the_same_answer(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let mut wrong = api.login("ada", "wrong password").await.expect(401);
+    let mut unknown = api.login("nobody", "wrong password").await.expect(401);
+    for body in [&mut wrong, &mut unknown] {
+        body["request_id"] = json!("[id]");
+    }
+    assert_eq!(wrong, unknown);
+    insta::assert_json_snapshot!(wrong, @r#"
+    {
+      "detail": "the username or the password is wrong",
+      "request_id": "[id]",
+      "status": 401,
+      "title": "Unauthorized",
+      "type": "about:blank"
+    }
+    "#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn who_guesses_too_often_waits_even_with_the_right_password(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    for _ in 0..5 {
+        api.login("ada", "wrong password").await.expect(401);
+    }
+    let refused = api.login("ada", PASSWORD).await;
+    assert_eq!(refused.headers[header::RETRY_AFTER], "1");
+    assert_eq!(refused.problem(429), "too many failed attempts to sign in; try again in 1 seconds");
+    api.sql("UPDATE login_attempts SET last_failure_at = last_failure_at - interval '2 seconds'").await;
+    api.login("ada", PASSWORD).await.expect(200);
+    // Nobody else had to wait.
+    api.login("bob", PASSWORD).await.expect(401);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn each_credential_that_does_not_hold_says_why(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let long_ago = Utc::now() - TimeDelta::hours(1);
+    let expired = api.state.tokens.issue(UserId(1), "ada", long_ago).unwrap();
+    let expired = api.get("/api/auth/me", &expired).await;
+    assert!(expired.headers[header::WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
+    let expired = expired.problem(401);
+    assert!(expired.starts_with("the access token expired at "), "{expired}");
+    assert!(expired.ends_with("exchange your refresh token at POST /api/auth/refresh"), "{expired}");
+
+    let forged = api.get("/api/auth/me", &format!("{token}x")).await.problem(401);
+    assert_eq!(forged, "the access token is not valid; sign in again at POST /api/auth/login");
+    let strange = api.get("/api/auth/me", "hello").await.problem(401);
+    assert_eq!(strange, "this is neither an access token nor an API key (smtk_...)");
+    let nobody = api.get("/api/auth/me", "").await.problem(401);
+    assert!(nobody.starts_with("this needs a signed-in caller"), "{nobody}");
+
+    api.sql("UPDATE users SET is_active = FALSE").await;
+    let gone = api.get("/api/auth/me", &token).await.problem(401);
+    assert_eq!(gone, "this account no longer exists or is deactivated");
+    api.login("ada", PASSWORD).await.expect(403);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_refresh_token_works_once_and_its_reuse_ends_the_session(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let first = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
+    let other = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
+    let refresh = |token: String| {
+        let api = &api;
+        async move { api.post("/api/auth/refresh", "", json!({ "refresh_token": token })).await }
+    };
+    let pair = refresh(first.clone()).await.expect(200);
+    api.get("/api/auth/me", &text(&pair["access_token"])).await.expect(200);
+    let second = text(&pair["refresh_token"]);
+
+    let reused = refresh(first).await.problem(401);
+    assert!(reused.contains("was used or revoked before"), "{reused}");
+    refresh(second).await.expect(401);
+    // The other log-in is another family.
+    refresh(other).await.expect(200);
+    let actions = api
+        .select("SELECT count(*)::text FROM collection_audit_log WHERE action = 'refresh_token_reused'")
+        .await;
+    assert_eq!(actions, "2");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn refresh_tokens_may_come_in_the_query_and_must_come(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let token = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
+    let path = format!("/api/auth/refresh?refresh_token={token}");
+    api.send(http::Method::POST, &path, "", None).await.expect(200);
+    let missing = api.send(http::Method::POST, "/api/auth/refresh", "", None).await.problem(400);
+    assert!(missing.starts_with("refresh_token: is missing"), "{missing}");
+    let unknown = api.post("/api/auth/refresh", "", json!({"refresh_token": "smtr_x"})).await.problem(401);
+    assert!(unknown.starts_with("this refresh token is not valid"), "{unknown}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn signing_out_ends_the_session_of_the_token_that_is_sent(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let pair = api.login("ada", PASSWORD).await.expect(200);
+    let (access, refresh) = (text(&pair["access_token"]), text(&pair["refresh_token"]));
+    api.send(http::Method::POST, "/api/auth/logout", &access, None).await.expect(200);
+    let signed_out =
+        api.post("/api/auth/logout", &access, json!({ "refresh_token": refresh })).await.expect(200);
+    assert_eq!(signed_out["message"], "signed out");
+    api.post("/api/auth/refresh", "", json!({ "refresh_token": refresh })).await.expect(401);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn api_keys_act_for_their_user_as_far_as_they_reach(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+    let key = auth::OpaqueToken::api_key(id);
+    sqlx::query("INSERT INTO api_keys (id, user_id, name, key_hash, scope) VALUES ($1, 1, 'ci', $2, 'read')")
+        .bind(id.0)
+        .bind(key.hash().to_vec())
+        .execute(&api.pool)
+        .await
+        .unwrap();
+    let key = key.expose();
+    assert_eq!(api.get("/api/auth/me", key).await.expect(200)["username"], "ada");
+    assert_eq!(api.select("SELECT (last_used_at IS NOT NULL)::text FROM api_keys").await, "true");
+    let refused = api.post("/api/v2/collections", key, json!({ "name": "c" })).await.problem(403);
+    assert_eq!(refused, "this API key has read access; this needs write access");
+
+    api.sql("UPDATE api_keys SET expires_at = now() - interval '1 minute'").await;
+    let expired = api.get("/api/auth/me", key).await.problem(401);
+    assert!(expired.starts_with("this API key expired at "), "{expired}");
+    api.sql("UPDATE api_keys SET is_active = FALSE").await;
+    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "this API key was revoked");
+    api.sql("DELETE FROM api_keys").await;
+    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "this API key is not valid");
+}

@@ -1,0 +1,54 @@
+//! Listing and showing documents.
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Api, text};
+
+async fn insert_documents(api: &Api) {
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, error_message)
+        SELECT lpad(n::text, 32, '0')::uuid, (SELECT id FROM collections WHERE name = 'notes'),
+            n::text, 'a/' || n, n::text, 10, (ARRAY['completed', 'failed', 'deleted'])[n]::document_status,
+            CASE n WHEN 2 THEN 'it is no text' END
+        FROM generate_series(1, 3) n",
+    )
+    .await;
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn lists_show_what_is_there_and_why_something_is_not(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    insert_documents(&api).await;
+    let all = api.get(&format!("{collection}/documents"), &token).await.expect(200);
+    assert_eq!(all["total"], 2);
+    let failed = api.get(&format!("{collection}/documents?status=failed"), &token).await.expect(200);
+    assert_eq!(
+        (&failed["total"], &failed["documents"][0]["error_message"]),
+        (&json!(1), &json!("it is no text"))
+    );
+    assert_eq!(api.get(&collection, &token).await.expect(200)["error_count"], 1);
+    let wrong = api.get(&format!("{collection}/documents?status=done"), &token).await.problem(422);
+    assert!(wrong.starts_with(r#"status: "done" is not a document status"#), "{wrong}");
+    let none = api.get(&format!("{collection}/documents?source_id=7&page=3"), &token).await.expect(200);
+    assert_eq!(none["total"], 0);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_document_is_found_in_its_own_collection_only(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let other = api.create_collection(&token, "other").await;
+    insert_documents(&api).await;
+    let document = "documents/00000000-0000-0000-0000-000000000001";
+    let shown = api.get(&format!("{collection}/{document}"), &token).await.expect(200);
+    assert_eq!(text(&shown["file_path"]), "a/1");
+    api.get(&format!("{other}/{document}"), &token).await.expect(404);
+    api.get(&format!("{other}/{document}/content"), &token).await.expect(404);
+    api.get(&format!("{collection}/documents/no-id"), &token).await.problem(404);
+    // The bucket does not answer: that is no fault of the document.
+    api.get(&format!("{collection}/{document}/content"), &token).await.problem(503);
+}

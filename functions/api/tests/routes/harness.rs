@@ -1,0 +1,170 @@
+//! The router with a database of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::{Limits, State};
+use artifacts::ArtifactStore;
+use auth::AccessTokens;
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::body::Body;
+use db::Db;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use insta::internals::SettingsBindDropGuard;
+use models::ModelRegistry;
+use queue::{QueueUrls, Queues};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tempfile::TempDir;
+use tower::ServiceExt;
+use vectors::{VectorStore, VectorsConfig};
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct Api {
+    router: Router,
+    pub pool: PgPool,
+    pub state: State,
+    _models_dir: TempDir,
+    _snapshots: SettingsBindDropGuard,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, if the status is this one.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    /// The problem's sentence, if the status is this one.
+    #[track_caller]
+    pub fn problem(self, status: u16) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let body = self.expect(status);
+        assert_eq!(body["status"], status);
+        body["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Api {
+    pub fn new(pool: PgPool) -> Self {
+        let models_dir = tempfile::tempdir().unwrap();
+        let folder = models_dir.path().join("model");
+        std::fs::create_dir(&folder).unwrap();
+        let manifest = json!({
+            "name": "sentence-transformers/all-MiniLM-L6-v2", "short_name": "minilm-l6-v2", "dimension": 384,
+            "max_tokens": 256, "special_tokens": 2, "pooling": "mean", "normalize": true,
+        });
+        std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
+        let sdk = sdk_config();
+        let scan = Some(format!("{NOWHERE}/000000000000/scan"));
+        let state = State {
+            db: Db::from_pool(pool.clone()),
+            tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
+            artifacts: ArtifactStore::new(&sdk, "staging"),
+            queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
+            vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+            models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
+            limits: Arc::new(Limits {
+                directory_roots: vec![PathBuf::from("/srv/docs")],
+                ..Limits::default()
+            }),
+        };
+        let router = lambda::http::wrap(api::router(state.clone()));
+        // Whether JSON objects keep their order depends on what else is built.
+        let mut snapshots = insta::Settings::clone_current();
+        snapshots.set_sort_maps(true);
+        let snapshots = snapshots.bind_to_scope();
+        Self { router, pool, state, _models_dir: models_dir, _snapshots: snapshots }
+    }
+
+    pub async fn send(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = match body {
+            Some(body) => {
+                request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string()))
+            }
+            None => request.body(Body::empty()),
+        };
+        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(Method::GET, path, token, None).await
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, token, Some(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        self.send(Method::DELETE, path, token, None).await
+    }
+
+    /// Registers an account; its password is [`PASSWORD`].
+    pub async fn register(&self, username: &str) -> Value {
+        let body =
+            json!({ "username": username, "email": format!("{username}@example.org"), "password": PASSWORD });
+        self.post("/api/auth/register", "", body).await.expect(201)
+    }
+
+    pub async fn login(&self, username: &str, password: &str) -> Answer {
+        self.post("/api/auth/login", "", json!({ "username": username, "password": password })).await
+    }
+
+    /// Registers an account and returns an access token.
+    pub async fn sign_up(&self, username: &str) -> String {
+        self.register(username).await;
+        text(&self.login(username, PASSWORD).await.expect(200)["access_token"])
+    }
+
+    /// Makes a collection and returns its path.
+    pub async fn create_collection(&self, token: &str, name: &str) -> String {
+        let created = self.post("/api/v2/collections", token, json!({ "name": name })).await.expect(201);
+        format!("/api/v2/collections/{}", text(&created["id"]))
+    }
+
+    pub async fn sql(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
+    }
+
+    /// One text out of the database.
+    pub async fn select(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+fn sdk_config() -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(NOWHERE)
+        .retry_config(RetryConfig::disabled())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}

@@ -1,0 +1,19 @@
+//! The routes of the API function over a real PostgreSQL. Nothing here reaches SQS or Qdrant: what
+//! happens when they do not answer is part of what is tested. The running stack has the journeys.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod collections;
+#[cfg(test)]
+mod description;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod uploads;

@@ -1,0 +1,106 @@
+//! Watching operations.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Api, text};
+
+async fn append(api: &Api, token: &str, collection: &str) -> String {
+    let body = json!({ "source_path": "/srv/docs" });
+    let operation = api.post(&format!("{collection}/sources"), token, body).await.expect(202);
+    format!("/api/v2/operations/{}", text(&operation["id"]))
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn progress_counts_documents_by_state(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    api.sql(
+        "INSERT INTO operation_items (operation_id, uri, location, file_name, state)
+        SELECT (SELECT max(id) FROM operations), n::text, 'x', 'x',
+            (ARRAY['completed', 'failed', 'listed'])[n]::item_state FROM generate_series(1, 3) n",
+    )
+    .await;
+    let shown = api.get(&operation, &token).await.expect(200);
+    insta::assert_json_snapshot!(shown["progress"], @r#"
+    {
+      "by_state": {
+        "cancelled": 0,
+        "chunked": 0,
+        "completed": 1,
+        "duplicate": 0,
+        "failed": 1,
+        "listed": 1,
+        "skipped": 0,
+        "staged": 0,
+        "unchanged": 0
+      },
+      "done": 2,
+      "is_listed": false,
+      "percent": 66.6,
+      "total": 3
+    }
+    "#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_waiting_caller_hears_of_a_change_at_once(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    let waiting = format!("{operation}?wait_seconds=20");
+    let started = Instant::now();
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        api.sql("UPDATE operations SET status = 'failed', error_message = 'x' WHERE type = 'append'").await;
+    };
+    let (answer, ()) = tokio::join!(api.get(&waiting, &token), change);
+    assert_eq!(answer.expect(200)["status"], "failed");
+    assert!(started.elapsed() >= Duration::from_millis(400));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    // It has ended: there is nothing to wait for.
+    let started = Instant::now();
+    assert_eq!(api.get(&waiting, &token).await.expect(200)["progress"]["percent"], 100.0);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_waiting_caller_is_answered_when_time_is_up(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    let started = Instant::now();
+    assert_eq!(
+        api.get(&format!("{operation}?wait_seconds=1"), &token).await.expect(200)["status"],
+        "pending"
+    );
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    let refused = api.get(&format!("{operation}?wait_seconds=21"), &token).await.problem(422);
+    assert_eq!(refused, "wait_seconds: must be 0 to 20, got 21");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn lists_filter_before_they_page(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    append(&api, &token, &collection).await;
+    append(&api, &token, &collection).await;
+    let appends =
+        api.get("/api/v2/operations?status=pending,processing&operation_type=append&per_page=1", &token);
+    let appends = appends.await.expect(200);
+    assert_eq!((&appends["total"], appends["operations"].as_array().unwrap().len()), (&json!(2), 1));
+    let of_collection = api.get(&format!("{collection}/operations?type=index"), &token).await;
+    assert_eq!(of_collection.headers["x-total-count"], "1");
+    assert_eq!(of_collection.expect(200)[0]["type"], "index");
+    let wrong = api.get("/api/v2/operations?status=done", &token).await.problem(422);
+    assert!(wrong.contains("allowed: pending, processing, completed, failed, cancelled"), "{wrong}");
+    let bob = api.sign_up("bob").await;
+    assert_eq!(api.get("/api/v2/operations", &bob).await.expect(200)["total"], 0);
+}
