@@ -17,7 +17,7 @@ use crate::documents::find;
 use crate::openapi::LookupErrors;
 
 /// A function's answer may have 6 MB, and bytes grow by a third on their way through it.
-const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
+const MAX_INLINE_BYTES: u64 = 4 * 1024 * 1024;
 /// How long the address of a larger document works.
 const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
 const OCTETS: &str = "application/octet-stream";
@@ -56,29 +56,26 @@ pub(crate) async fn download(
     };
     // A duplicate has no bytes of its own to speak of: those of its original are the same.
     let key = original.as_ref().map_or_else(|| staged(&document), staged);
-    let headers = safe_headers(&document);
-    if document.file_size > MAX_INLINE_BYTES {
-        return redirect(&state, &document, &key, headers).await;
-    }
-    let bytes = match state.artifacts.read(&key).await {
-        Ok(bytes) => bytes,
+    let mut headers = safe_headers(&document);
+    let reader = match state.artifacts.open(&key).await {
+        Ok(reader) => reader,
         Err(ArtifactError::NotFound { .. }) => return Err(no_bytes(&document)),
         Err(error) => return Err(error.into()),
     };
+    if reader.head().size_bytes > MAX_INLINE_BYTES {
+        return redirect(&state, &key, &headers).await;
+    }
+    let bytes = reader.into_bytes().await?;
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|content_type| arrives_unchanged(content_type, &bytes)) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    }
     let mut response = Response::new(Body::from(bytes));
     *response.headers_mut() = headers;
     Ok(response)
 }
 
-async fn redirect(
-    state: &State,
-    document: &Document,
-    key: &ArtifactKey,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    if state.artifacts.head(key).await?.is_none() {
-        return Err(no_bytes(document));
-    }
+async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Result<Response, ApiError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or(OCTETS);
     let url = state
         .artifacts
@@ -131,6 +128,24 @@ fn safe_headers(document: &Document) -> HeaderMap {
     headers
 }
 
+/// Answers of these types go through Lambda as text, all others in base64. Text keeps its bytes only
+/// if it is UTF-8 and says nothing else: a byte order mark would be dropped, another encoding
+/// replaced.
+fn arrives_unchanged(content_type: &str, bytes: &[u8]) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let is_text = essence.starts_with("text")
+        || ["json", "javascript", "xml", "yaml"].iter().any(|suffix| essence.ends_with(suffix));
+    if !is_text {
+        return true;
+    }
+    let says_utf8 = match content_type.split_once("charset=") {
+        Some((_, charset)) => charset.trim_start_matches('"').starts_with("utf-8"),
+        None => true,
+    };
+    says_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
+}
+
 /// The name in any script by RFC 5987, and once more in ASCII for old clients.
 fn attachment(file_name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '%');
@@ -152,6 +167,17 @@ fn attachment(file_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_plain_utf8_travels_as_text() {
+        assert!(arrives_unchanged("text/plain", "é🦀".as_bytes()));
+        assert!(arrives_unchanged("text/html; charset=UTF-8", b"a"));
+        assert!(arrives_unchanged("application/pdf", b"\xff\xfe"));
+        assert!(!arrives_unchanged("text/plain", b"caf\xe9"));
+        assert!(!arrives_unchanged("text/plain", b"\xef\xbb\xbfa"));
+        assert!(!arrives_unchanged("text/plain; charset=iso-8859-1", b"caf\xe9"));
+        assert!(!arrives_unchanged("image/svg+xml", b"\xff"));
+    }
 
     #[test]
     fn names_cannot_break_out_of_the_header() {

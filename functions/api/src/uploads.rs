@@ -130,9 +130,9 @@ fn explain(upload: &Upload) -> String {
         }
         (UploadStatus::Received, None) => "the bytes came, and their operation is long over".to_owned(),
         (UploadStatus::Expired, _) => format!(
-            "no bytes came before {}, so nothing was indexed; announce the file again with \
+            "no bytes of {:?} came before {}, so nothing was indexed; announce the file again with \
              POST /api/v2/collections/{}/uploads and put it to the new address",
-            upload.expires_at, upload.collection_id
+            upload.name, upload.expires_at, upload.collection_id
         ),
     }
 }

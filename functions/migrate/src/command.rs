@@ -54,7 +54,16 @@ async fn run(command: &Command, config: &Config) -> Result<String, String> {
     execute(command, &db).await.map_err(|error| lambda::error_chain(&error))
 }
 
-async fn execute(command: &Command, db: &Db) -> Result<String, DbError> {
+/// A command that was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("version {0} is not applied; `migrate status` lists those that are, 0 undoes everything")]
+    UnknownVersion(i64),
+}
+
+async fn execute(command: &Command, db: &Db) -> Result<String, CommandError> {
     match command {
         Command::Up => {
             let report = db::migrate(db).await?;
@@ -65,8 +74,13 @@ async fn execute(command: &Command, db: &Db) -> Result<String, DbError> {
             ))
         }
         Command::Down { to } => {
+            let before = db::migration_status(db).await?;
+            if *to != 0 && !before.iter().any(|migration| migration.version == *to && migration.is_applied) {
+                return Err(CommandError::UnknownVersion(*to));
+            }
             db::undo_to(db, *to).await?;
-            Ok(format!("the schema is at version {to}"))
+            let undone = before.iter().filter(|migration| migration.is_applied && migration.version > *to);
+            Ok(format!("undid {} migrations; the schema is at version {to}", undone.count()))
         }
         Command::Status => {
             let lines = db::migration_status(db).await?.into_iter().map(|migration| {

@@ -9,6 +9,9 @@ pub(crate) enum RequestType {
     Create,
     Update,
     Delete,
+    /// One that this version does not know: answered, not ignored.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A request, as far as it concerns us.

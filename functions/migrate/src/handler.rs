@@ -18,8 +18,23 @@ use crate::custom_resource::{self, Answer, RequestType};
 const ANSWER_RESERVE: Duration = Duration::from_secs(20);
 /// Between two tries to reach a database that is still starting, or CloudFormation.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
-/// How often the answer is sent before the invocation fails.
-const ANSWER_TRIES: u32 = 5;
+/// How often the answer is sent before the invocation fails, and how long each time.
+const ANSWER_TRIES: u32 = 4;
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A migration that was not finished in the function's time.
+#[derive(Debug, thiserror::Error)]
+enum MigrateError {
+    /// The database refused or did not answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// It held on to the connection.
+    #[error(
+        "the migrations did not finish in time: another session may hold a lock on the schema; \
+         look at pg_locks, end that session and deploy again"
+    )]
+    OutOfTime,
+}
 
 /// Handles a custom resource request, or `{}` from a person.
 ///
@@ -27,7 +42,7 @@ const ANSWER_TRIES: u32 = 5;
 /// When a plain invocation fails, or CloudFormation cannot be told.
 pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> Result<Value, lambda::Error> {
     if event.get("RequestType").is_none() {
-        let report = migrate(&state, &invocation).await?;
+        let report = migrate(&state, &invocation).await.map_err(|error| lambda::error_chain(&error))?;
         return Ok(json!({ "applied": report.applied, "version": report.version }));
     }
     let request: custom_resource::Request = serde_json::from_value(event)?;
@@ -38,6 +53,9 @@ pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> 
             .await
             .map(|report| Some(report.version))
             .map_err(|error| lambda::error_chain(&error)),
+        RequestType::Unknown => {
+            Err("this version knows the requests Create, Update and Delete only".to_owned())
+        }
     };
     if let Err(reason) = &outcome {
         tracing::error!(error = reason, "the schema could not be migrated");
@@ -48,7 +66,15 @@ pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> 
 }
 
 /// Applies what is missing, waiting for a database that does not answer yet.
-async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationReport, DbError> {
+async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationReport, MigrateError> {
+    let time_left = invocation.remaining().saturating_sub(ANSWER_RESERVE);
+    match tokio::time::timeout(time_left, migrate_when_up(state, invocation)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_elapsed) => Err(MigrateError::OutOfTime),
+    }
+}
+
+async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<MigrationReport, DbError> {
     loop {
         match db::migrate(&state.db).await {
             Ok(report) => {
@@ -56,7 +82,8 @@ async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationRepo
                 return Ok(report);
             }
             Err(error)
-                if error.kind() == ErrorKind::Unavailable && invocation.remaining() > ANSWER_RESERVE =>
+                if error.kind() == ErrorKind::Unavailable
+                    && invocation.remaining() > ANSWER_RESERVE + 2 * RETRY_PAUSE =>
             {
                 tracing::warn!(error = lambda::error_chain(&error), "the database does not answer yet");
                 tokio::time::sleep(RETRY_PAUSE).await;
@@ -86,7 +113,8 @@ async fn tell(state: &State, url: &str, answer: &Answer) -> Result<(), lambda::E
 async fn put(state: &State, url: &str, body: Bytes) -> Result<(), lambda::Error> {
     // Without a content type: the URL is signed for a request that has none.
     let request = Request::put(url).body(Full::new(body))?;
-    let status = state.http.request(request).await?.status();
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, state.http.request(request)).await?;
+    let status = answer.map_err(|error| lambda::error_chain(&error))?.status();
     if status.is_success() { Ok(()) } else { Err(format!("the answer was refused with {status}").into()) }
 }
 
@@ -156,7 +184,7 @@ mod tests {
         nowhere.acquire_timeout = Duration::from_millis(500);
         let state = State { db: Db::connect(&nowhere).unwrap(), http: http_client().unwrap() };
         let (url, answers) = cloudformation().await;
-        let invocation = Invocation::lasting(ANSWER_RESERVE + Duration::from_secs(1));
+        let invocation = Invocation::lasting(ANSWER_RESERVE + 3 * RETRY_PAUSE);
         handle(Arc::new(state), request("Create", &url), invocation).await.unwrap();
         let answers = answers.lock().unwrap();
         assert_eq!(answers[1]["Status"], "FAILED");

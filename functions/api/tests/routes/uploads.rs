@@ -75,7 +75,8 @@ async fn an_upload_that_never_came_says_what_to_do(pool: PgPool) {
 
     api.sql("UPDATE uploads SET status = 'expired'").await;
     let expired = api.get(&upload, &token).await.expect(200);
-    assert!(text(&expired["message"]).contains("announce the file again"), "{expired}");
+    let message = text(&expired["message"]);
+    assert!(message.contains("\"a.md\"") && message.contains("announce the file again"), "{message}");
 
     let other = api.create_collection(&token, "other").await;
     let elsewhere = upload.replace(&path, &other);
