@@ -65,17 +65,17 @@ async fn an_unknown_model_names_the_known_ones() {
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
     assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
     {
+      "type": "about:blank",
+      "title": "Unprocessable Entity",
+      "status": 422,
       "detail": "embedding_model: there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2",
+      "request_id": "[id]",
       "errors": [
         {
           "field": "embedding_model",
           "message": "there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2"
         }
-      ],
-      "request_id": "[id]",
-      "status": 422,
-      "title": "Unprocessable Entity",
-      "type": "about:blank"
+      ]
     }
     "#);
 }
@@ -86,17 +86,17 @@ async fn an_overlap_as_long_as_the_chunk_is_refused() {
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
     assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
     {
+      "type": "about:blank",
+      "title": "Unprocessable Entity",
+      "status": 422,
       "detail": "chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99",
+      "request_id": "[id]",
       "errors": [
         {
           "field": "chunk_overlap",
           "message": "100 tokens are not less than a chunk of 100; choose 0 to 99"
         }
-      ],
-      "request_id": "[id]",
-      "status": 422,
-      "title": "Unprocessable Entity",
-      "type": "about:blank"
+      ]
     }
     "#);
 }
@@ -107,17 +107,17 @@ async fn a_chunk_longer_than_the_model_reads_is_refused() {
     let problem = user().await.post("/api/v2/collections", &body).await.expect(422);
     assert_json_snapshot!(problem, { ".request_id" => "[id]" }, @r#"
     {
+      "type": "about:blank",
+      "title": "Unprocessable Entity",
+      "status": 422,
       "detail": "chunk_size: 512 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256",
+      "request_id": "[id]",
       "errors": [
         {
           "field": "chunk_size",
           "message": "512 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256"
         }
-      ],
-      "request_id": "[id]",
-      "status": 422,
-      "title": "Unprocessable Entity",
-      "type": "about:blank"
+      ]
     }
     "#);
 }

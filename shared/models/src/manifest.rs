@@ -212,7 +212,7 @@ mod tests {
         assert_eq!((settings.chunk_size, settings.chunk_overlap), (512, 102));
         let error = manifest("").chunk_settings(Some(513), None).unwrap_err();
         assert!(error.to_string().contains("513"), "{error}");
-        assert!(error.to_string().contains("512 tokens that intfloat/e5-small-v2 reads"), "{error}");
+        assert!(error.to_string().contains("512 that intfloat/e5-small-v2 reads"), "{error}");
     }
 
     #[test]
