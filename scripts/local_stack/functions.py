@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from local_stack import emulator, processes
 from local_stack.build import FUNCTIONS
@@ -31,16 +33,24 @@ def stop(stack: Settings, function: str, kill: bool) -> list[int]:
 
 
 def log_lines(stack: Settings, limit: int = 200) -> Iterator[str]:
-    """The last lines that the functions wrote, oldest first."""
+    """The last lines that the functions wrote, oldest first: looked for further back while they are too few."""
     client = emulator.client(stack, "logs")
-    groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"]]
+    groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"] if stack.name in group["logGroupName"]]
+    now = int(time.time() * 1000)
+    lines: list[str] = []
+    for minutes in (1, 5, 30, 24 * 60):
+        lines = _lines_since(client, groups, now - minutes * 60_000)
+        if len(lines) >= limit:
+            break
+    yield from lines[-limit:]
+
+
+def _lines_since(client: Any, groups: list[str], start: int) -> list[str]:
     events = []
     for group in groups:
-        if stack.name in group:
-            for page in client.get_paginator("filter_log_events").paginate(logGroupName=group):
-                events += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
-    for _, message in sorted(events, key=lambda event: event[0])[-limit:]:
-        yield message
+        for page in client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start):
+            events += [(event["timestamp"], event["message"].rstrip()) for event in page["events"]]
+    return [message for _, message in sorted(events, key=lambda event: event[0])]
 
 
 def _function_of(stack: Settings, pid: int) -> str | None:
