@@ -25,14 +25,12 @@ async fn a_wrong_password_and_an_unknown_user_look_the_same() {
 }
 
 #[tokio::test]
-async fn an_expired_token_says_that_it_expired() {
+async fn a_token_of_another_signer_is_refused() {
     let mut user = user().await;
-    // Signed with the stack's own development key is not possible from here; a token of another
-    // signer must be refused as invalid, not as expired.
     user.access_token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4IiwiZXhwIjoxfQ.c2lnbmF0dXJl".to_owned();
-    let problem = user.get("/api/auth/me").await;
-    assert!(problem.headers.contains_key("www-authenticate"));
-    let problem = problem.expect(401);
+    let refusal = user.get("/api/auth/me").await;
+    assert!(refusal.headers.contains_key("www-authenticate"));
+    let problem = refusal.expect(401);
     assert!(problem["detail"].as_str().unwrap().contains("token"), "{problem}");
 }
 
