@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use db::item_work::{ItemFailure, ItemWork, StagedVersion};
-use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState, OperationId, ScanMessage};
+use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
 use extraction::Content;
 use lambda::StageError;
 use lambda::sqs::Delivery;
@@ -41,7 +41,7 @@ pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> R
 async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
     if !work.is_wanted {
         state.db.connection().await?.operation_items().mark_cancelled(work.item_id).await?;
-        finish(state, work.operation_id).await?;
+        handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
         return Ok("cancelled");
     }
     match (work.state, work.staged) {
@@ -53,7 +53,7 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
         // Not staged yet: whoever stages it sends another message.
         (ItemState::Listed, _) | (ItemState::Staged, None) => Ok("too early"),
         _ => {
-            finish(state, work.operation_id).await?;
+            handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
             Ok("done before")
         }
     }
@@ -134,19 +134,6 @@ async fn give_up(
         // The points of the version with text are of no use any more; embed deletes them.
         hand_over(state, work, &[0]).await?;
     }
-    finish(state, work.operation_id).await
-}
-
-/// Ends the operation if this was its last item, and starts the collection's next one.
-async fn finish(state: &State, operation_id: OperationId) -> Result<(), StageError> {
-    let mut connection = state.db.connection().await?;
-    let Some(finished) = connection.operations().complete_if_done(operation_id).await? else {
-        return Ok(());
-    };
-    tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
-    if let Some(next) = connection.operations().next_pending(finished.collection_id).await? {
-        state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: next }]).await?;
-        connection.operations().mark_dispatched(&[next]).await?;
-    }
+    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::jobs::{Job, groups};
-use crate::store::{clean_up, fail, finish, store};
+use crate::store::{clean_up, fail, store};
 
 /// Calls to S3, Qdrant and PostgreSQL that are on their way at once.
 const CALLS_IN_FLIGHT: usize = 4;
@@ -97,7 +97,7 @@ async fn find_work(state: &State, ids: &[ItemId]) -> Result<Vec<ItemWork>, Stage
 async fn prepare(state: &State, position: usize, batch: u32, work: ItemWork) -> Result<Prepared, StageError> {
     if !work.is_wanted {
         state.db.connection().await?.operation_items().mark_cancelled(work.item_id).await?;
-        finish(state, work.operation_id).await?;
+        handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
         return Ok(Prepared::Nothing("cancelled"));
     }
     let staged = match (work.state, work.staged) {
@@ -171,7 +171,10 @@ async fn embed(
         let texts: Vec<&str> =
             group.iter().flat_map(|job| &job.chunks).map(|chunk| chunk.text.as_str()).collect();
         let model = group.first().map(|job| job.work.settings.embedding_model.as_str()).unwrap_or_default();
-        let vectors = embedders.embed(model, &texts);
+        let vectors = embedders
+            .find(model)
+            .and_then(|embedder| embedder.embed_passages(&texts))
+            .map_err(StageError::from);
         (group, vectors)
     });
     embedded.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))

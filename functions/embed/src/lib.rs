@@ -11,7 +11,6 @@
 //! refuses is recorded on the document.
 
 mod config;
-mod embedders;
 mod handler;
 mod jobs;
 mod state;

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use artifacts::ArtifactStore;
 use db::Db;
-use lambda::StageError;
+use embedding::Embedders;
 use lambda::sqs::{Delivery, Redeliver};
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
 
 use crate::Config;
-use crate::embedders::Embedders;
 
 /// Clients and models, built once a process.
 #[derive(Debug, Clone)]
@@ -47,12 +46,6 @@ impl State {
 
 impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
-        if let Err(error) = asked.await {
-            tracing::warn!(
-                error = StageError::from(error).chain(),
-                "no earlier delivery, the queue's time-out applies"
-            );
-        }
+        handover::redeliver_after(&self.queues, delivery, delay).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use artifacts::codec;
 use db::item_work::{BatchDone, ItemFailure, ItemWork, StagedVersion};
-use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind, OperationId, ScanMessage};
+use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;
 
 use crate::State;
@@ -32,7 +32,7 @@ pub(crate) async fn store(
     if replaced_generation > 0 {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
-    finish(state, job.work.operation_id).await?;
+    handover::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
     Ok(done)
 }
 
@@ -44,7 +44,8 @@ pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), Stage
     {
         delete_before(state, work, document_id, searchable_generation).await?;
     }
-    finish(state, work.operation_id).await
+    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+    Ok(())
 }
 
 /// Ends the item with a reason that a person can act on.
@@ -53,20 +54,7 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Resu
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, &failure).await?;
     tx.commit().await?;
-    finish(state, work.operation_id).await
-}
-
-/// Ends the operation if this was its last item, and starts the collection's next one.
-pub(crate) async fn finish(state: &State, operation_id: OperationId) -> Result<(), StageError> {
-    let mut connection = state.db.connection().await?;
-    let Some(finished) = connection.operations().complete_if_done(operation_id).await? else {
-        return Ok(());
-    };
-    tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
-    if let Some(next) = connection.operations().next_pending(finished.collection_id).await? {
-        state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: next }]).await?;
-        connection.operations().mark_dispatched(&[next]).await?;
-    }
+    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
 }
 

@@ -8,8 +8,7 @@ use chrono::Utc;
 use db::operation_items::NewItem;
 use db::operations::NewOperation;
 use domain::{
-    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, ScanMessage, UploadId,
-    upload_name_from_key,
+    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, UploadId, upload_name_from_key,
 };
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -178,8 +177,7 @@ async fn receive(state: &State, collection_id: CollectionId, files: &[Arrival]) 
     tx.uploads().mark_received(&keys, operation_id).await?;
     tx.commit().await?;
     if waiting.is_none() {
-        state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await?;
-        state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await?;
+        handover::dispatch(&state.db, &state.queues, &[operation_id]).await?;
     }
     tracing::info!(
         collection.id = %collection_id,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use artifacts::ArtifactStore;
 use db::Db;
-use lambda::StageError;
 use lambda::sqs::{Delivery, Redeliver};
 use queue::{QueueUrls, Queues};
 
@@ -39,12 +38,6 @@ impl State {
 
 impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
-        if let Err(error) = asked.await {
-            tracing::warn!(
-                error = StageError::from(error).chain(),
-                "no earlier delivery, the queue's time-out applies"
-            );
-        }
+        handover::redeliver_after(&self.queues, delivery, delay).await;
     }
 }

@@ -74,14 +74,14 @@ async fn run(
         let mut tx = state.db.begin().await?;
         tx.operations().cancel_open_items(operation.id).await?;
         tx.commit().await?;
-        state.finish(operation.id).await?;
+        handover::end_operation(&state.db, &state.queues, operation.id).await?;
         return Ok("cancelled");
     }
     match operation.operation_type {
         OperationType::Index => {
             ensure_vectors(state, collection).await?;
             state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-            state.finish(operation.id).await?;
+            handover::end_operation(&state.db, &state.queues, operation.id).await?;
             Ok("collection made")
         }
         OperationType::Append => {
@@ -89,7 +89,7 @@ async fn run(
             ensure_vectors(state, collection).await?;
             match list_documents(state, operation, invocation).await? {
                 Listed::Everything => {
-                    state.finish(operation.id).await?;
+                    handover::end_operation(&state.db, &state.queues, operation.id).await?;
                     Ok("listed")
                 }
                 Listed::Part => Ok("listed in part"),
@@ -120,7 +120,7 @@ async fn fail(state: &State, operation_id: OperationId, reason: &str) -> Result<
     let finished = tx.operations().mark_failed(operation_id, reason, ErrorCategory::Permanent).await?;
     tx.commit().await?;
     match finished {
-        Some(finished) => state.start_next(finished.collection_id).await,
+        Some(finished) => handover::start_next(&state.db, &state.queues, finished.collection_id).await,
         None => Ok(()),
     }
 }

@@ -95,7 +95,7 @@ pub(crate) async fn stage_items(
             ended += usize::from(connection.operation_items().mark_cancelled(*id).await?);
         }
         drop(connection);
-        state.finish(operation_id).await?;
+        handover::end_operation(&state.db, &state.queues, operation_id).await?;
         return Ok(StagedItems { ended, ..StagedItems::default() });
     }
     let source = match operation.source_id {
@@ -143,7 +143,7 @@ async fn stage_all(
     }
     state.queues.send_chunk(&to_chunk).await?;
     if done.ended > 0 {
-        state.finish(operation_id).await?;
+        handover::end_operation(&state.db, &state.queues, operation_id).await?;
     }
     if let Some(error) = first_error {
         return Err(error);

@@ -5,8 +5,6 @@ use std::time::Duration;
 use artifacts::ArtifactStore;
 use connectors::{Connectors, ConnectorsConfig};
 use db::Db;
-use domain::{CollectionId, OperationId, ScanMessage};
-use lambda::StageError;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -57,36 +55,10 @@ impl State {
             models: ModelRegistry::open(&config.models_dir)?,
         })
     }
-
-    /// Ends the operation if nothing is left to do in it, and starts the collection's next one.
-    pub(crate) async fn finish(&self, operation_id: OperationId) -> Result<(), StageError> {
-        let finished = self.db.connection().await?.operations().complete_if_done(operation_id).await?;
-        let Some(finished) = finished else {
-            return Ok(());
-        };
-        tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
-        self.start_next(finished.collection_id).await
-    }
-
-    /// Starts the operation that waits longest in a collection where none is running.
-    pub(crate) async fn start_next(&self, collection_id: CollectionId) -> Result<(), StageError> {
-        let mut connection = self.db.connection().await?;
-        if let Some(next) = connection.operations().next_pending(collection_id).await? {
-            self.queues.send_scan(&[ScanMessage::RunOperation { operation_id: next }]).await?;
-            connection.operations().mark_dispatched(&[next]).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        let asked = self.queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
-        if let Err(error) = asked.await {
-            tracing::warn!(
-                error = StageError::from(error).chain(),
-                "no earlier delivery, the queue's time-out applies"
-            );
-        }
+        handover::redeliver_after(&self.queues, delivery, delay).await;
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use vectors::{DenseQuery, ScoredChunk, VectorsError};
 
 use crate::merge::{Ranked, merge};
+use crate::query_vector::embed_query;
 use crate::request::Search;
 use crate::response::{CollectionResult, FailedCollection, SearchResponse, SearchResult, Timings};
 use crate::{SearchRequest, SingleSearchRequest, State};
@@ -150,7 +151,7 @@ async fn embed<'a>(
     models.sort_unstable();
     models.dedup();
     let vectors = models.into_iter().map(|model| async move {
-        Ok::<_, ApiError>((model, state.embedders.embed_query(model, query).await?))
+        Ok::<_, ApiError>((model, embed_query(&state.embedders, model, query).await?))
     });
     Ok(try_join_all(vectors).await?.into_iter().collect())
 }

@@ -8,10 +8,10 @@
 //! beside the results of the others.
 
 mod config;
-mod embedders;
 mod handler;
 mod merge;
 mod openapi;
+mod query_vector;
 mod request;
 mod response;
 mod router;

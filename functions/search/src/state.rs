@@ -5,11 +5,11 @@ use std::sync::Arc;
 use auth::AccessTokens;
 use axum::extract::FromRef;
 use db::Db;
+use embedding::Embedders;
 use identity::IdentityState;
 use vectors::VectorStore;
 
 use crate::Config;
-use crate::embedders::Embedders;
 
 /// Clients and models, built once a process. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -96,8 +96,7 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     let Some(finished) = finished else {
         return Ok(());
     };
-    let next = state.db.connection().await?.operations().next_pending(finished.collection_id).await?;
-    state.dispatch(next.as_slice()).await
+    handover::start_next(&state.db, &state.queues, finished.collection_id).await
 }
 
 /// Fails those of the items that are still where the message found them: others got further by
@@ -124,7 +123,7 @@ async fn fail_items(
         tx.commit().await?;
         tracing::warn!(operation.id = %operation_id, item.id = %work.item_id, step, "item failed");
     }
-    state.finish(operation_id).await?;
+    handover::end_operation(&state.db, &state.queues, operation_id).await?;
     Ok(())
 }
 

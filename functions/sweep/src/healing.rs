@@ -101,7 +101,7 @@ async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
     let overdue =
         connection.operations().list_overdue(patience.pending, patience.listing, MOST_OPERATIONS).await?;
     drop(connection);
-    state.dispatch(&overdue).await?;
+    handover::dispatch(&state.db, &state.queues, &overdue).await?;
     done.operations_dispatched = overdue.len();
     Ok(())
 }
@@ -174,7 +174,7 @@ fn stage_messages(items: impl Iterator<Item = (OperationId, ItemId)>) -> Vec<Sca
 async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
     let finishable = state.db.connection().await?.operations().list_finishable(MOST_OPERATIONS).await?;
     for operation_id in finishable {
-        if state.finish(operation_id).await? {
+        if handover::end_operation(&state.db, &state.queues, operation_id).await? {
             done.operations_finished += 1;
         }
     }

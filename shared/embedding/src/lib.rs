@@ -9,6 +9,7 @@
 
 mod batch;
 mod embedder;
+mod embedders;
 mod error;
 mod graph;
 mod pooling;
@@ -16,5 +17,6 @@ mod runtime;
 mod tokenize;
 
 pub use embedder::{Embedder, EmbedderOptions};
+pub use embedders::Embedders;
 pub use error::EmbeddingError;
 pub use runtime::OrtRuntime;

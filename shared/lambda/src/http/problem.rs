@@ -75,6 +75,16 @@ impl ApiError {
         Self::new(ErrorKind::NotFound, format!("there is no {what} {id} that you can see"))
     }
 
+    /// 500: the cause goes to the log, the client learns only where to find it.
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut error = Self::new(
+            ErrorKind::Internal,
+            "something went wrong on our side; the request id leads to it in the logs",
+        );
+        error.parts.cause = Some(error_chain(cause));
+        error
+    }
+
     /// 422 for one field.
     pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError { field: field.into(), message: message.into() }])
@@ -137,14 +147,7 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
     fn from(error: E) -> Self {
         let kind = error.kind();
         match kind {
-            ErrorKind::Internal => {
-                let mut api_error = Self::new(
-                    kind,
-                    "something went wrong on our side; the request id leads to it in the logs",
-                );
-                api_error.parts.cause = Some(error_chain(&error));
-                api_error
-            }
+            ErrorKind::Internal => Self::internal(&error),
             ErrorKind::Unavailable => {
                 let mut api_error =
                     Self::new(kind, "a part of the service does not answer; try again in a few seconds");

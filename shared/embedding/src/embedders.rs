@@ -1,15 +1,17 @@
-//! The embedding models of this process, each opened when it is first asked for.
+//! The embedding models of a process, each opened when it is first asked for.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use embedding::{Embedder, EmbedderOptions, OrtRuntime};
-use lambda::StageError;
 use models::ModelRegistry;
 
+use crate::{Embedder, EmbedderOptions, EmbeddingError, OrtRuntime};
+
+/// The models of a folder. Synchronous like everything here: opening a model takes a tenth of a
+/// second.
 #[derive(Debug)]
-pub(crate) struct Embedders {
+pub struct Embedders {
     registry: ModelRegistry,
     runtime: OrtRuntime,
     open: Mutex<HashMap<String, Arc<Embedder>>>,
@@ -17,7 +19,10 @@ pub(crate) struct Embedders {
 
 impl Embedders {
     /// Looks at the model folders and loads ONNX Runtime.
-    pub(crate) fn open(models_dir: &Path, onnx_runtime: &Path) -> Result<Self, lambda::Error> {
+    ///
+    /// # Errors
+    /// When there is no usable model folder, or the library cannot be loaded.
+    pub fn open(models_dir: &Path, onnx_runtime: &Path) -> Result<Self, EmbeddingError> {
         Ok(Self {
             registry: ModelRegistry::open(models_dir)?,
             runtime: OrtRuntime::load(onnx_runtime)?,
@@ -25,13 +30,11 @@ impl Embedders {
         })
     }
 
-    /// The vectors of these texts by this model, in their order. Takes as long as it takes: call
-    /// it on a thread of its own.
-    pub(crate) fn embed(&self, model: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, StageError> {
-        Ok(self.find_or_open(model)?.embed_passages(texts)?)
-    }
-
-    fn find_or_open(&self, model: &str) -> Result<Arc<Embedder>, StageError> {
+    /// The model of this name, opened at the first call.
+    ///
+    /// # Errors
+    /// When there is no such model here, or its files are damaged.
+    pub fn find(&self, model: &str) -> Result<Arc<Embedder>, EmbeddingError> {
         let folder = self.registry.require(model)?;
         // Held while the model is opened: a second caller waits instead of opening it twice.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,64 @@
+//! What every stage does after its commit: end the operation if that was its last item, start the
+//! collection's next one, ask for a later delivery of what failed.
+//!
+//! Each call is safe to repeat. A process that dies between two of them loses nothing: `sweep`
+//! finds operations that could end, and operations whose message was not sent.
+
+use std::time::Duration;
+
+use db::Db;
+use domain::{CollectionId, OperationId, ScanMessage};
+use lambda::StageError;
+use lambda::sqs::Delivery;
+use queue::Queues;
+
+/// Ends the operation if nothing is left to do in it, and starts the collection's next one.
+/// Returns whether it ended now.
+///
+/// # Errors
+/// When the database or the queue does not answer.
+pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) -> Result<bool, StageError> {
+    let finished = db.connection().await?.operations().complete_if_done(operation_id).await?;
+    let Some(finished) = finished else {
+        return Ok(false);
+    };
+    tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
+    start_next(db, queues, finished.collection_id).await?;
+    Ok(true)
+}
+
+/// Starts the operation that waits longest in a collection where none is running.
+///
+/// # Errors
+/// When the database or the queue does not answer.
+pub async fn start_next(db: &Db, queues: &Queues, collection_id: CollectionId) -> Result<(), StageError> {
+    let next = db.connection().await?.operations().next_pending(collection_id).await?;
+    dispatch(db, queues, next.as_slice()).await
+}
+
+/// Asks for these operations to be run, and notes that.
+///
+/// # Errors
+/// When the database or the queue does not answer.
+pub async fn dispatch(db: &Db, queues: &Queues, ids: &[OperationId]) -> Result<(), StageError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let messages: Vec<ScanMessage> =
+        ids.iter().map(|id| ScanMessage::RunOperation { operation_id: *id }).collect();
+    queues.send_scan(&messages).await?;
+    db.connection().await?.operations().mark_dispatched(ids).await?;
+    Ok(())
+}
+
+/// Makes a failed message visible again after `delay`. Where that fails, the queue's own time-out
+/// does the same later, so it is logged and no error.
+pub async fn redeliver_after(queues: &Queues, delivery: &Delivery, delay: Duration) {
+    let asked = queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay);
+    if let Err(error) = asked.await {
+        tracing::warn!(
+            error = lambda::error_chain(&error),
+            "no earlier delivery, the queue's time-out applies"
+        );
+    }
+}
