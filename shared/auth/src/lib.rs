@@ -1,9 +1,12 @@
-//! Passwords, access tokens, refresh tokens and API keys: making them and checking them. No IO.
+//! Passwords, access tokens, refresh tokens and API keys: making them and checking them. And the
+//! box that keeps the secrets of sources. No IO.
 
 mod opaque;
 mod password;
+mod secret_box;
 mod token;
 
 pub use opaque::{OpaqueToken, hash_token, is_api_key};
 pub use password::{PasswordError, hash_password, verify_password};
+pub use secret_box::{SealedSecret, SecretBox, SecretBoxError, SecretSlot};
 pub use token::{ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, TokenError};

@@ -19,5 +19,5 @@ pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use status::{
     CollectionStatus, DocumentStatus, ErrorCategory, ItemState, OperationStatus, OperationType,
-    ParseStatusError, Quantization, SourceType, UploadStatus,
+    ParseStatusError, Quantization, SecretType, SourceType, UploadStatus,
 };

@@ -203,6 +203,20 @@ words!(
     }
 );
 
+words!(
+    /// What a secret of a source is for.
+    SecretType, "secret type" {
+        /// The password of an account.
+        Password = "password",
+        /// An access token.
+        Token = "token",
+        /// A private SSH key.
+        SshKey = "ssh_key",
+        /// What the private SSH key is encrypted with.
+        SshPassphrase = "ssh_passphrase",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

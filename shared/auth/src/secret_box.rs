@@ -1,0 +1,337 @@
+//! The secrets of sources as the database keeps them: encrypted, each bound to its row.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use domain::{Classify, ErrorKind, SecretType, SourceId};
+use fernet::Fernet;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+const KEY_BYTES: usize = 32;
+/// Bytes of a key's SHA-256 that name it: 16 hex digits.
+const KEY_ID_BYTES: usize = 8;
+/// What every plaintext starts with, so that a token made for anything else never opens here.
+const PURPOSE: &[u8] = b"semantik connector secret 1";
+
+/// Reads keys with and without padding; writes them with it, as other Fernet programs do.
+const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A secret that cannot be kept or read. Says nothing of the secret, nor of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SecretBoxError {
+    /// There is no key to encrypt with.
+    #[error("secrets cannot be stored: the operator set no CONNECTOR_SECRETS_KEYS")]
+    NotConfigured,
+    /// A key is no key.
+    #[error(
+        "CONNECTOR_SECRETS_KEYS: key {position} is not 32 bytes in url-safe base64; \
+         make one with: openssl rand -base64 32 | tr '+/' '-_'"
+    )]
+    InvalidKey {
+        /// Which one, counted from 1.
+        position: usize,
+    },
+    /// The key that encrypted the secret is not among those configured.
+    #[error(
+        "a secret of this source is encrypted with key {key_id}, which is not in CONNECTOR_SECRETS_KEYS; \
+         set the secret again, or the key"
+    )]
+    UnknownKey {
+        /// The key's id.
+        key_id: String,
+    },
+    /// The ciphertext was changed, or belongs to another source or type.
+    #[error("a secret of this source cannot be decrypted; set it again")]
+    Unreadable,
+}
+
+impl Classify for SecretBoxError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotConfigured => ErrorKind::Invalid,
+            Self::InvalidKey { .. } => ErrorKind::Internal,
+            // Somebody has to set something: the same message again would not help.
+            Self::UnknownKey { .. } | Self::Unreadable => ErrorKind::Conflict,
+        }
+    }
+}
+
+/// The row that a secret belongs to. A ciphertext opens for no other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretSlot {
+    /// Whose secret it is.
+    pub source_id: SourceId,
+    /// What it is for.
+    pub secret_type: SecretType,
+}
+
+impl SecretSlot {
+    /// The purpose, the source and the type, each after its length: no two slots begin alike.
+    fn binding(self) -> Vec<u8> {
+        let source_id = self.source_id.0.to_be_bytes();
+        let mut binding = Vec::with_capacity(64);
+        for part in [PURPOSE, &source_id, self.secret_type.as_str().as_bytes()] {
+            binding.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            binding.extend_from_slice(part);
+        }
+        binding
+    }
+}
+
+/// An encrypted secret, as its row holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Which key opens it.
+    pub key_id: String,
+    /// A Fernet token: <https://github.com/fernet/spec/blob/master/Spec.md>.
+    pub ciphertext: Vec<u8>,
+}
+
+/// Encrypts with the newest of its keys and decrypts with all of them. Cheap to clone; may have
+/// no key at all, and then keeps nothing.
+#[derive(Clone, Default)]
+pub struct SecretBox {
+    /// Newest first.
+    keys: Arc<[Key]>,
+}
+
+struct Key {
+    id: String,
+    fernet: Fernet,
+}
+
+impl std::fmt::Debug for SecretBox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
+        formatter.debug_struct("SecretBox").field("key_ids", &ids).finish_non_exhaustive()
+    }
+}
+
+impl SecretBox {
+    /// Takes the keys, separated by commas, the newest first: each 32 bytes in url-safe base64.
+    /// An empty text holds no keys.
+    ///
+    /// # Errors
+    /// When one of them is no key.
+    pub fn new(keys: &SecretString) -> Result<Self, SecretBoxError> {
+        let texts = keys.expose_secret().split(',').map(str::trim).filter(|text| !text.is_empty());
+        let keys = texts
+            .enumerate()
+            .map(|(index, text)| Key::read(text).ok_or(SecretBoxError::InvalidKey { position: index + 1 }));
+        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
+    }
+
+    /// The id of the key that encrypts, if there is one.
+    pub fn newest_key_id(&self) -> Option<&str> {
+        self.keys.first().map(|key| key.id.as_str())
+    }
+
+    /// The ids of all keys, newest first.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
+
+    /// Encrypts a secret for this row.
+    ///
+    /// # Errors
+    /// [`SecretBoxError::NotConfigured`].
+    pub fn seal(&self, slot: SecretSlot, secret: &SecretString) -> Result<SealedSecret, SecretBoxError> {
+        let key = self.keys.first().ok_or(SecretBoxError::NotConfigured)?;
+        let binding = slot.binding();
+        let secret = secret.expose_secret().as_bytes();
+        // As long as it gets: a buffer that grows leaves copies behind.
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(binding.len() + secret.len()));
+        plaintext.extend_from_slice(&binding);
+        plaintext.extend_from_slice(secret);
+        let token = key.fernet.encrypt(&plaintext);
+        Ok(SealedSecret { key_id: key.id.clone(), ciphertext: token.into_bytes() })
+    }
+
+    /// Decrypts the secret of this row.
+    ///
+    /// # Errors
+    /// [`SecretBoxError::UnknownKey`] and [`SecretBoxError::Unreadable`].
+    pub fn open(
+        &self,
+        slot: SecretSlot,
+        key_id: &str,
+        ciphertext: &[u8],
+    ) -> Result<SecretString, SecretBoxError> {
+        let Some(key) = self.keys.iter().find(|key| key.id == key_id) else {
+            return Err(SecretBoxError::UnknownKey { key_id: key_id.to_owned() });
+        };
+        let token = std::str::from_utf8(ciphertext).map_err(|_| SecretBoxError::Unreadable)?;
+        let plaintext = key.fernet.decrypt(token).map_err(|_| SecretBoxError::Unreadable)?;
+        let plaintext = Zeroizing::new(plaintext);
+        let binding = slot.binding();
+        let Some((bound_to, secret)) = plaintext.split_at_checked(binding.len()) else {
+            return Err(SecretBoxError::Unreadable);
+        };
+        if !bool::from(bound_to.ct_eq(&binding)) {
+            return Err(SecretBoxError::Unreadable);
+        }
+        let secret = std::str::from_utf8(secret).map_err(|_| SecretBoxError::Unreadable)?;
+        Ok(SecretString::from(secret))
+    }
+}
+
+impl Key {
+    fn read(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(KEY_TEXT.decode(text).ok()?);
+        if bytes.len() != KEY_BYTES {
+            return None;
+        }
+        let id = Sha256::digest(&*bytes)[..KEY_ID_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = Zeroizing::new(KEY_TEXT.encode(&*bytes));
+        Some(Self { id, fernet: Fernet::new(&text)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NEW: &str = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=";
+
+    fn secret_box(keys: &str) -> SecretBox {
+        SecretBox::new(&keys.into()).unwrap()
+    }
+
+    fn slot(source_id: i64, secret_type: SecretType) -> SecretSlot {
+        SecretSlot { source_id: SourceId(source_id), secret_type }
+    }
+
+    fn any_slot() -> impl Strategy<Value = SecretSlot> {
+        (any::<i64>(), proptest::sample::select(SecretType::ALL))
+            .prop_map(|(id, secret_type)| slot(id, secret_type))
+    }
+
+    #[test]
+    fn a_key_is_named_by_the_start_of_its_hash_however_it_is_written() {
+        // printf of the bytes 0 to 31 | sha256sum
+        let id = Some("630dcd2966c43366");
+        assert_eq!(secret_box(OLD).newest_key_id(), id);
+        assert_eq!(secret_box(&format!(" {} ,", OLD.trim_end_matches('='))).newest_key_id(), id);
+        let rotated = secret_box(&format!("{NEW},{OLD}"));
+        assert_ne!(rotated.newest_key_id(), id);
+        assert_eq!(rotated.key_ids().nth(1), id);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_by_its_position_and_never_shown() {
+        for (keys, position) in [("hunter2", 1), (&format!("{OLD},c2hvcnQ="), 2), (&OLD.replace('A', "!"), 1)]
+        {
+            let error = SecretBox::new(&(*keys).into()).unwrap_err();
+            assert_eq!(error, SecretBoxError::InvalidKey { position });
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_kept_and_nothing_opens() {
+        let place = slot(1, SecretType::Token);
+        let sealed = secret_box(OLD).seal(place, &"s3cret".into()).unwrap();
+        for keyless in [SecretBox::default(), secret_box(""), secret_box(" , ")] {
+            assert_eq!(keyless.seal(place, &"s3cret".into()).unwrap_err(), SecretBoxError::NotConfigured);
+            let error = keyless.open(place, &sealed.key_id, &sealed.ciphertext).unwrap_err();
+            assert_eq!(error, SecretBoxError::UnknownKey { key_id: sealed.key_id.clone() });
+        }
+    }
+
+    #[test]
+    fn the_newest_key_encrypts_and_the_older_ones_still_open() {
+        let place = slot(7, SecretType::SshKey);
+        let before = secret_box(OLD).seal(place, &"s3cret".into()).unwrap();
+        let rotated = secret_box(&format!("{NEW},{OLD}"));
+        let after = rotated.seal(place, &"s3cret".into()).unwrap();
+        assert_eq!(Some(after.key_id.as_str()), rotated.newest_key_id());
+        for sealed in [&before, &after] {
+            let opened = rotated.open(place, &sealed.key_id, &sealed.ciphertext).unwrap();
+            assert_eq!(opened.expose_secret(), "s3cret");
+        }
+        // A row that names another key than its own opens with neither.
+        let mislabelled = rotated.open(place, &after.key_id, &before.ciphertext);
+        assert_eq!(mislabelled.unwrap_err(), SecretBoxError::Unreadable);
+    }
+
+    #[test]
+    fn printing_for_debugging_shows_neither_keys_nor_secrets() {
+        let keys = secret_box(&format!("{NEW},{OLD}"));
+        let sealed = keys.seal(slot(1, SecretType::Password), &"hunter2".into()).unwrap();
+        let printed = format!("{keys:?} {sealed:?}");
+        assert!(![NEW, OLD, "hunter2"].iter().any(|text| printed.contains(text)));
+        assert!(printed.contains("630dcd2966c43366"), "{printed}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_opens_where_it_was_put(secret in any::<String>(), place in any_slot()) {
+            let keys = secret_box(OLD);
+            let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
+            let opened = keys.open(place, &sealed.key_id, &sealed.ciphertext).unwrap();
+            prop_assert_eq!(opened.expose_secret(), secret.as_str());
+            // Equal secrets do not look equal.
+            prop_assert_ne!(keys.seal(place, &secret.as_str().into()).unwrap().ciphertext, sealed.ciphertext);
+        }
+
+        #[test]
+        fn a_secret_opens_nowhere_else(secret in any::<String>(), here in any_slot(), there in any_slot()) {
+            prop_assume!(here != there);
+            let keys = secret_box(OLD);
+            let sealed = keys.seal(here, &secret.as_str().into()).unwrap();
+            let moved = keys.open(there, &sealed.key_id, &sealed.ciphertext);
+            prop_assert_eq!(moved.unwrap_err(), SecretBoxError::Unreadable);
+        }
+
+        #[test]
+        fn slots_of_one_source_or_one_type_are_told_apart(
+            secret in any::<String>(), id in any::<i64>(), step in 1i64..i64::MAX,
+            first in proptest::sample::select(SecretType::ALL), second in proptest::sample::select(SecretType::ALL),
+        ) {
+            let keys = secret_box(OLD);
+            let sealed = keys.seal(slot(id, first), &secret.as_str().into()).unwrap();
+            let other_source = slot(id.wrapping_add(step), first);
+            prop_assert!(keys.open(other_source, &sealed.key_id, &sealed.ciphertext).is_err());
+            prop_assert_eq!(
+                keys.open(slot(id, second), &sealed.key_id, &sealed.ciphertext).is_ok(), first == second
+            );
+        }
+
+        #[test]
+        fn a_changed_ciphertext_does_not_open(
+            secret in any::<String>(), place in any_slot(),
+            at in any::<proptest::sample::Index>(), bit in 0u32..8,
+        ) {
+            let keys = secret_box(OLD);
+            let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
+            let mut changed = sealed.ciphertext.clone();
+            // The token, not its padding, which says nothing.
+            let length = changed.iter().position(|byte| *byte == b'=').unwrap_or(changed.len());
+            changed[at.index(length)] ^= 1 << bit;
+            prop_assert_eq!(
+                keys.open(place, &sealed.key_id, &changed).unwrap_err(), SecretBoxError::Unreadable
+            );
+        }
+
+        #[test]
+        fn anything_at_all_is_refused_without_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400), place in any_slot(),
+        ) {
+            let keys = secret_box(OLD);
+            let key_id = keys.newest_key_id().unwrap().to_owned();
+            prop_assert_eq!(keys.open(place, &key_id, &bytes).unwrap_err(), SecretBoxError::Unreadable);
+        }
+    }
+}
