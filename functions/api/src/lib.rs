@@ -12,6 +12,7 @@ mod collections;
 mod config;
 mod content;
 mod dispatch;
+mod docs;
 mod documents;
 mod health;
 mod openapi;

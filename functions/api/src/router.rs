@@ -6,17 +6,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, collections, content, documents, health, openapi, operations, sessions, sources, uploads, users,
+    State, collections, content, docs, documents, health, openapi, operations, sessions, sources, uploads,
+    users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
 pub fn router(state: State) -> Router {
     let (router, _) = routes().split_for_parts();
     router
-        // Other names for the same, as clients and load balancers know them.
+        // Other names for the same, as clients and load balancers know them, and the parts of a page.
         .route("/healthz", get(health::health))
         .route("/api/health", get(health::health))
         .route("/api/health/", get(health::health))
+        .route("/api/docs/{file}", get(docs::part))
         .with_state(state)
 }
 
@@ -43,4 +45,5 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::describe))
+        .routes(routes!(docs::page))
 }

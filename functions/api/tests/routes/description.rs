@@ -7,12 +7,13 @@ use sqlx::PgPool;
 use crate::harness::Api;
 
 /// Routes that need no caller.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "/api/auth/register",
     "/api/auth/login",
     "/api/auth/refresh",
     "/api/v2/system/info",
     "/api/openapi.json",
+    "/api/docs",
     "/health",
     "/readyz",
 ];

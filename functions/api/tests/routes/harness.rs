@@ -105,7 +105,12 @@ impl Api {
         let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        // What is no JSON is a text: pages, files.
+        let body = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(_) if bytes.is_empty() => Value::Null,
+            Err(_) => Value::from(String::from_utf8_lossy(&bytes)),
+        };
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

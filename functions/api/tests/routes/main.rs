@@ -8,6 +8,8 @@ mod collections;
 #[cfg(test)]
 mod description;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod harness;
