@@ -1,7 +1,7 @@
 //! Where the documents of a collection come from.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, SourceId, SourceType};
+use domain::{CollectionId, SecretType, SourceId, SourceType};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub struct CollectionSource {
     pub updated_at: DateTime<Utc>,
     /// Notes about it, an object.
     pub meta: Value,
+    /// The secrets that are set, in the order of their names.
+    pub secret_types: Vec<SecretType>,
 }
 
 /// A source to add, or to change where its path is known.
@@ -65,6 +67,8 @@ pub struct CollectionSources<'c> {
 impl<'c> CollectionSources<'c> {
     /// The path of the source that uploads and dropped files belong to.
     pub const UPLOAD_PATH: &'static str = "uploads";
+    /// Refuses two sources of one path in a collection.
+    pub const PATH_CONSTRAINT: &'static str = "uq_collection_source_path";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
@@ -75,10 +79,54 @@ impl<'c> CollectionSources<'c> {
     /// # Errors
     /// When the database does not answer.
     pub async fn find(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
-        let row = sqlx::query_as!(SourceRow, "SELECT * FROM collection_sources WHERE id = $1", id.0)
+        let row = sqlx::query_as!(
+            SourceRow,
+            r#"SELECT s.*, ARRAY(
+                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
+            ) AS "secret_types!"
+            FROM collection_sources s WHERE s.id = $1"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        row.map(CollectionSource::try_from).transpose()
+    }
+
+    /// The source with this id, which nobody else changes until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_for_update(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
+        // By itself: what a waiting statement says of other tables is as old as its beginning.
+        let locked = sqlx::query_scalar!("SELECT id FROM collection_sources WHERE id = $1 FOR UPDATE", id.0)
             .fetch_optional(&mut *self.connection)
             .await?;
-        row.map(CollectionSource::try_from).transpose()
+        match locked {
+            Some(_) => self.find(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Gives the source these settings, which may make it another one of its collection.
+    ///
+    /// # Errors
+    /// [`Self::PATH_CONSTRAINT`] when the collection has a source of that path, or the database
+    /// does not answer.
+    pub async fn update(
+        &mut self,
+        id: SourceId,
+        source_path: &str,
+        source_config: &Value,
+    ) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE collection_sources SET source_path = $2, source_config = $3, updated_at = now() WHERE id = $1",
+            id.0,
+            source_path,
+            source_config,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 
     /// The collection's sources in the order in which they were added.
@@ -99,7 +147,10 @@ impl<'c> CollectionSources<'c> {
         .await?;
         let rows = sqlx::query_as!(
             SourceRow,
-            "SELECT * FROM collection_sources WHERE collection_id = $1 ORDER BY id LIMIT $2 OFFSET $3",
+            r#"SELECT s.*, ARRAY(
+                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
+            ) AS "secret_types!"
+            FROM collection_sources s WHERE s.collection_id = $1 ORDER BY s.id LIMIT $2 OFFSET $3"#,
             collection_id.0,
             limit,
             offset,
@@ -155,7 +206,10 @@ impl<'c> CollectionSources<'c> {
     ) -> Result<CollectionSource, DbError> {
         let known = sqlx::query_as!(
             SourceRow,
-            "SELECT * FROM collection_sources WHERE collection_id = $1 AND source_path = $2",
+            r#"SELECT s.*, ARRAY(
+                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
+            ) AS "secret_types!"
+            FROM collection_sources s WHERE s.collection_id = $1 AND s.source_path = $2"#,
             collection_id.0,
             Self::UPLOAD_PATH,
         )
@@ -191,6 +245,7 @@ struct SourceRow {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     meta: Value,
+    secret_types: Vec<String>,
 }
 
 impl TryFrom<SourceRow> for CollectionSource {
@@ -204,6 +259,10 @@ impl TryFrom<SourceRow> for CollectionSource {
                 value: row.source_type,
             });
         };
+        let secret_types = row.secret_types.iter();
+        let secret_types = secret_types
+            .map(|label| DbError::word("connector_secrets", "secret_type", label))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             id: SourceId(row.id),
             collection_id: CollectionId(row.collection_id),
@@ -220,6 +279,7 @@ impl TryFrom<SourceRow> for CollectionSource {
             created_at: row.created_at,
             updated_at: row.updated_at,
             meta: row.meta,
+            secret_types,
         })
     }
 }

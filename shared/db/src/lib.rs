@@ -15,6 +15,7 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod collection_sources;
 pub mod collections;
+pub mod connector_secrets;
 pub mod documents;
 pub mod item_work;
 pub mod login_attempts;

@@ -9,6 +9,7 @@ use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
+use crate::connector_secrets::ConnectorSecrets;
 use crate::documents::Documents;
 use crate::login_attempts::LoginAttempts;
 use crate::operation_items::OperationItems;
@@ -122,6 +123,8 @@ repositories! {
     collection_sources: CollectionSources,
     /// Collections.
     collections: Collections,
+    /// Secrets of sources.
+    connector_secrets: ConnectorSecrets,
     /// Documents.
     documents: Documents,
     /// Failed log-ins.
