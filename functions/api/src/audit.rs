@@ -2,7 +2,7 @@
 
 use db::audit_log::AuditEntry;
 use db::{DbError, Tx};
-use domain::{CollectionId, OperationId, UserId};
+use domain::{Actor, CollectionId, OperationId};
 use lambda::http::ClientInfo;
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(crate) struct Change<'a> {
     /// What was done, e.g. `collection_created`.
     pub action: &'static str,
     /// Who did it.
-    pub user_id: UserId,
+    pub actor: Actor,
     /// The collection it was done to, with its name.
     pub collection: Option<(CollectionId, &'a str)>,
     /// The operation it started.
@@ -26,7 +26,7 @@ pub(crate) async fn record(tx: &mut Tx, client: &ClientInfo, change: Change<'_>)
         collection_id: change.collection.map(|(id, _)| id),
         collection_name: change.collection.map(|(_, name)| name),
         operation_id: change.operation_id,
-        user_id: Some(change.user_id),
+        actor: Some(change.actor),
         action: change.action,
         details: &change.details,
         ip_address: client.ip_address.as_deref(),

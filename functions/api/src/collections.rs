@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::collections::{AccessibleCollection, Collection, Collections, NewCollection};
 use db::operations::NewOperation;
@@ -9,9 +10,9 @@ use domain::{
     Access, CollectionId, CollectionStatus, ErrorKind, IndexSettings, OperationId, OperationType,
     Quantization, UserId, vector_store_name,
 };
+use guard::{Begun, Caller, Granted, Idempotency};
 use http::{HeaderValue, StatusCode, header};
-use identity::{Caller, require_access};
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ApiQuery, ClientInfo, Problem};
 use models::ModelFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
-use crate::openapi::{BodyErrors, CallerErrors, LookupErrors, words};
+use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
 use crate::validation::Checks;
 
@@ -176,26 +177,19 @@ pub(crate) struct CollectionsResponse {
 /// set it up.
 #[utoipa::path(
     post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
-    security(("bearer" = [])),
     responses(
         (status = 201, body = CollectionResponse),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name."),
-        BodyErrors, CallerErrors,
+        BodyErrors,
     ),
 )]
 pub(crate) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
+    idempotency: Idempotency,
     ApiJson(request): ApiJson<CreateCollectionRequest>,
-) -> Result<(StatusCode, Json<CollectionResponse>), ApiError> {
-    caller.require_scope(Access::Write)?;
-    if caller.only_collections.is_some() {
-        return Err(ApiError::new(
-            ErrorKind::Forbidden,
-            "this API key is limited to some collections, so it cannot make others",
-        ));
-    }
+) -> Result<Response, ApiError> {
     let (settings, model) = check(&state, &request)?;
     let id = CollectionId(Uuid::new_v4());
     let owner_id = caller.principal.user_id;
@@ -214,7 +208,10 @@ pub(crate) async fn create(
         sync_mode: request.sync_mode.as_deref().unwrap_or(SYNC_MODES[0]),
         sync_interval_minutes: None,
     };
-    let mut tx = state.db.begin().await?;
+    let mut tx = match idempotency.begin(&state.db, owner_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
     let collection = match tx.collections().insert(&new).await {
         Ok(collection) => collection,
         Err(error) if error.constraint() == Some(Collections::NAME_CONSTRAINT) => {
@@ -241,28 +238,25 @@ pub(crate) async fn create(
     tx.operations().insert(&operation).await?;
     let change = Change {
         action: "collection_created",
-        user_id: owner_id,
+        actor: caller.actor(),
         collection: Some((id, &collection.name)),
         operation_id: Some(operation.id),
         details: json!({ "is_public": collection.is_public, "settings": operation.config }),
     };
     audit::record(&mut tx, &client, change).await?;
-    tx.commit().await?;
-    dispatch(&state, operation.id).await;
-
     let mut response = CollectionResponse::new(collection, Access::Owner, 0);
     response.initial_operation_id = Some(operation.id);
-    Ok((StatusCode::CREATED, Json(response)))
+    let answer = tx.commit(StatusCode::CREATED, &response).await?;
+    dispatch(&state, operation.id).await;
+    Ok(answer)
 }
 
 /// List collections that the caller can read
 #[utoipa::path(
     get, path = "/api/v2/collections", tag = "collections", params(ListCollectionsQuery),
-    security(("bearer" = [])),
     responses(
         (status = 200, body = CollectionsResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        CallerErrors,
     ),
 )]
 pub(crate) async fn list(
@@ -294,16 +288,15 @@ pub(crate) async fn list(
 /// Show a collection
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}", tag = "collections",
-    params(("collection_id" = Uuid, Path)), security(("bearer" = [])),
-    responses((status = 200, body = CollectionResponse), LookupErrors),
+    params(("collection_id" = Uuid, Path)),
+    responses((status = 200, body = CollectionResponse)),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
-    caller: Caller,
-    ApiPath(id): ApiPath<CollectionId>,
+    Granted(found): Granted,
 ) -> Result<Json<CollectionResponse>, ApiError> {
+    let id = found.collection.id;
     let mut connection = state.db.connection().await?;
-    let found = require_access(connection.collections(), id, &caller, Access::Read).await?;
     let error_counts = connection.collections().error_counts(&[id]).await?;
     let error_count = error_counts.get(&id).copied().unwrap_or(0);
     Ok(Json(CollectionResponse::new(found.collection, found.access, error_count)))
@@ -315,20 +308,19 @@ pub(crate) async fn show(
 /// operation that removes them, which goes with the collection.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}", tag = "collections",
-    params(("collection_id" = Uuid, Path)), security(("bearer" = [])),
+    params(("collection_id" = Uuid, Path)),
     responses(
         (status = 204, description = "It is gone.", headers(("Location" = String, description = "The operation that tidies up."))),
-        LookupErrors,
     ),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    ApiPath(id): ApiPath<CollectionId>,
+    Granted(found): Granted,
 ) -> Result<(StatusCode, [(header::HeaderName, HeaderValue); 1]), ApiError> {
+    let id = found.collection.id;
     let mut tx = state.db.begin().await?;
-    let found = require_access(tx.collections(), id, &caller, Access::Owner).await?;
     if !tx.collections().mark_deleted(id, Utc::now()).await? {
         // Somebody else was faster.
         return Err(ApiError::not_found("collection", id));
@@ -344,7 +336,7 @@ pub(crate) async fn delete(
     tx.operations().insert(&operation).await?;
     let change = Change {
         action: "collection_deleted",
-        user_id: caller.principal.user_id,
+        actor: caller.actor(),
         collection: Some((id, &found.collection.name)),
         operation_id: Some(operation.id),
         details: json!({ "document_count": found.collection.document_count }),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use db::DbConfig;
+use guard::RateLimits;
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
@@ -41,6 +42,9 @@ pub struct Limits {
     pub max_upload_bytes: u64,
     /// `UPLOAD_URL_SECONDS`: how long an upload's URL works; default one hour, at most seven days.
     pub upload_url_lifetime: Duration,
+    /// `RATE_LIMIT_FACTOR`: multiplies how often callers may use each route; 0 for no limits;
+    /// default 1.
+    pub rate_limits: RateLimits,
 }
 
 impl Default for Limits {
@@ -50,6 +54,7 @@ impl Default for Limits {
             directory_roots: Vec::new(),
             max_upload_bytes: 5 * 1024 * 1024 * 1024,
             upload_url_lifetime: Duration::from_secs(3600),
+            rate_limits: RateLimits::DECLARED,
         }
     }
 }
@@ -97,6 +102,7 @@ impl Limits {
                 .collect(),
             max_upload_bytes: env::parsed_or("MAX_UPLOAD_BYTES", default.max_upload_bytes)?,
             upload_url_lifetime: Duration::from_secs(lifetime),
+            rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", default.rate_limits)?,
         })
     }
 }

@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::State;
-use crate::openapi::PublicErrors;
 
 /// That the function runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,7 +113,7 @@ pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResp
 /// Show what this installation is
 #[utoipa::path(
     get, path = "/api/v2/system/info", tag = "system",
-    responses((status = 200, body = SystemInfoResponse), PublicErrors),
+    responses((status = 200, body = SystemInfoResponse)),
 )]
 pub(crate) async fn system_info(Shared(state): Shared<State>) -> Json<SystemInfoResponse> {
     Json(SystemInfoResponse {

@@ -7,12 +7,13 @@ use domain::{
     Access, Classify, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind, OperationStatus,
     OperationType, Quantization, SourceType, UploadStatus,
 };
+use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{OpenApi, RefOr, Response};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 /// The search function's routes, generated from its handlers; a test of that crate keeps the file
@@ -53,7 +54,7 @@ pub fn openapi() -> Result<Value, DescriptionError> {
 /// In OpenAPI 3.1.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "system",
-    responses((status = 200, description = "The description.", body = Object), PublicErrors),
+    responses((status = 200, description = "The description.", body = Object)),
 )]
 pub(crate) async fn describe() -> Result<Json<Value>, ApiError> {
     Ok(Json(openapi()?))
@@ -102,42 +103,8 @@ impl Modify for Bearer {
     }
 }
 
-/// Errors of a route that anyone may call.
-pub(crate) struct PublicErrors;
-/// Errors of a route that needs a caller.
-pub(crate) struct CallerErrors;
-/// Errors of a route below something that the caller may not know of.
-pub(crate) struct LookupErrors;
 /// Errors of a route that takes a JSON body.
 pub(crate) struct BodyErrors;
-
-impl IntoResponses for PublicErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            (500, "Something went wrong on our side."),
-            (503, "A part of the service does not answer."),
-        ])
-    }
-}
-
-impl IntoResponses for CallerErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut responses = PublicErrors::responses();
-        responses.append(&mut problems(&[
-            (401, "No caller, or credentials that do not hold."),
-            (403, "The caller may not do this."),
-        ]));
-        responses
-    }
-}
-
-impl IntoResponses for LookupErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut responses = CallerErrors::responses();
-        responses.append(&mut problems(&[(404, "There is no such thing, or none that the caller can see.")]));
-        responses
-    }
-}
 
 impl IntoResponses for BodyErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -148,17 +115,6 @@ impl IntoResponses for BodyErrors {
             (422, "A field is wrong; `errors` names it."),
         ])
     }
-}
-
-fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
-    let schema = Ref::from_schema_name("Problem");
-    let entry = |(status, description): &(u16, &str)| {
-        let content = ContentBuilder::new().schema(Some(schema.clone())).build();
-        let response =
-            ResponseBuilder::new().description(*description).content("application/problem+json", content);
-        (status.to_string(), RefOr::T(response.build()))
-    };
-    statuses.iter().map(entry).collect()
 }
 
 /// The schema of each closed set of words.
@@ -181,13 +137,7 @@ pub(crate) mod words {
     }
 
     pub(crate) fn access() -> Object {
-        let word = |access: &Access| match access {
-            Access::Read => "read",
-            Access::Write => "write",
-            Access::Admin => "admin",
-            Access::Owner => "owner",
-        };
-        words([Access::Read, Access::Write, Access::Admin, Access::Owner].iter().map(word), false)
+        words(Access::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn collection_status() -> Object {

@@ -6,18 +6,16 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::operations::{ItemCounts, Operation, OperationQuery, Operations};
-use domain::{
-    Access, CollectionId, ErrorCategory, ErrorKind, OperationId, OperationStatus, OperationType, SourceId,
-};
+use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId};
+use guard::{Caller, GrantedOperation};
 use http::{HeaderName, HeaderValue};
-use identity::{Caller, require_access};
 use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
-use crate::openapi::{CallerErrors, LookupErrors, words};
+use crate::openapi::words;
 use crate::paging::Paging;
 use crate::validation::Checks;
 
@@ -187,11 +185,9 @@ pub(crate) struct OperationsResponse {
 /// List the caller's operations
 #[utoipa::path(
     get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery),
-    security(("bearer" = [])),
     responses(
         (status = 200, body = OperationsResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        CallerErrors,
     ),
 )]
 pub(crate) async fn list(
@@ -199,12 +195,6 @@ pub(crate) async fn list(
     caller: Caller,
     ApiQuery(query): ApiQuery<ListOperationsQuery>,
 ) -> Result<Json<OperationsResponse>, ApiError> {
-    if caller.only_collections.is_some() {
-        return Err(ApiError::new(
-            ErrorKind::Forbidden,
-            "this API key is limited to some collections; list the operations of one of them",
-        ));
-    }
     let (paging, query) = query.check(None, Some(&caller))?;
     let (operations, total) = list_with_progress(state.db.connection().await?.operations(), &query).await?;
     Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
@@ -215,21 +205,18 @@ pub(crate) async fn list(
 /// The answer is the bare list; the header `x-total-count` says how many there are in all.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
-    params(("collection_id" = Uuid, Path), ListOperationsQuery), security(("bearer" = [])),
+    params(("collection_id" = Uuid, Path), ListOperationsQuery),
     responses(
         (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Operations in all."))),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        LookupErrors,
     ),
 )]
 pub(crate) async fn list_of_collection(
     Shared(state): Shared<State>,
-    caller: Caller,
     ApiPath(collection_id): ApiPath<CollectionId>,
     ApiQuery(query): ApiQuery<ListOperationsQuery>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
     let mut connection = state.db.connection().await?;
-    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
     let (_, query) = query.check(Some(collection_id), None)?;
     let (operations, total) = list_with_progress(connection.operations(), &query).await?;
     let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
@@ -257,17 +244,15 @@ async fn list_with_progress(
 /// collection ends by disappearing with it.
 #[utoipa::path(
     get, path = "/api/v2/operations/{operation_id}", tag = "operations",
-    params(("operation_id" = Uuid, Path), ShowOperationQuery), security(("bearer" = [])),
+    params(("operation_id" = Uuid, Path), ShowOperationQuery),
     responses(
         (status = 200, body = OperationResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        LookupErrors,
     ),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
-    caller: Caller,
-    ApiPath(id): ApiPath<OperationId>,
+    GrantedOperation { operation, .. }: GrantedOperation,
     ApiQuery(query): ApiQuery<ShowOperationQuery>,
 ) -> Result<Json<OperationResponse>, ApiError> {
     let mut checks = Checks::default();
@@ -275,9 +260,9 @@ pub(crate) async fn show(
     checks.finish()?;
     let deadline = Instant::now() + Duration::from_secs(wait_seconds.unsigned_abs());
 
-    let first = look(&state, id).await?;
-    require_sight(&state, &caller, &first.operation).await?;
-    let mut seen = first;
+    let id = operation.id;
+    let counts = state.db.connection().await?.operations().item_counts(id).await?;
+    let mut seen = Sight { operation, counts };
     let mut pause = FIRST_PAUSE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -314,18 +299,6 @@ async fn look(state: &State, id: OperationId) -> Result<Sight, ApiError> {
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
     let counts = connection.operations().item_counts(id).await?;
     Ok(Sight { operation, counts })
-}
-
-/// Operations are seen by whoever reads their collection, and by the person who asked for them:
-/// so is the one that deletes a collection, which nobody can read any more.
-async fn require_sight(state: &State, caller: &Caller, operation: &Operation) -> Result<(), ApiError> {
-    let is_own = operation.user_id == caller.principal.user_id && caller.only_collections.is_none();
-    if is_own {
-        return Ok(());
-    }
-    let mut connection = state.db.connection().await?;
-    let found = connection.collections().find_accessible(operation.collection_id, &caller.principal).await?;
-    found.map(|_| ()).ok_or_else(|| ApiError::not_found("operation", operation.id))
 }
 
 const fn is_final(status: OperationStatus) -> bool {

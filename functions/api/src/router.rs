@@ -1,7 +1,9 @@
-//! All routes of the API function.
+//! All routes of the API function, and what each asks of its caller.
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
+use domain::Access::{Owner, Read, Write};
+use guard::{GuardState, Needs, Rate, Route};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,6 +14,11 @@ use crate::{
 
 /// The routes, each described at `/api/openapi.json`.
 pub fn router(state: State) -> Router {
+    let guard = GuardState {
+        db: state.db.clone(),
+        tokens: state.tokens.clone(),
+        rate_limits: state.limits.rate_limits,
+    };
     let (router, _) = routes().split_for_parts();
     router
         // Other names for the same, as clients and load balancers know them, and the parts of a page.
@@ -19,31 +26,81 @@ pub fn router(state: State) -> Router {
         .route("/api/health", get(health::health))
         .route("/api/health/", get(health::health))
         .route("/api/docs/{file}", get(docs::part))
+        .layer(Extension(guard))
         .with_state(state)
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(users::register))
-        .routes(routes!(sessions::login))
-        .routes(routes!(sessions::refresh))
-        .routes(routes!(sessions::logout))
-        .routes(routes!(users::me))
-        .routes(routes!(collections::create, collections::list))
-        .routes(routes!(collections::show, collections::delete))
-        .routes(routes!(sources::add, sources::list))
-        .routes(routes!(sources::show))
-        .routes(routes!(uploads::announce, uploads::list))
-        .routes(routes!(uploads::show))
-        .routes(routes!(documents::list))
-        .routes(routes!(documents::show))
-        .routes(routes!(content::download))
-        .routes(routes!(operations::list_of_collection))
-        .routes(routes!(operations::list))
-        .routes(routes!(operations::show))
-        .routes(routes!(health::system_info))
-        .routes(routes!(health::health))
-        .routes(routes!(health::ready))
-        .routes(routes!(openapi::describe))
-        .routes(routes!(docs::page))
+        .merge(accounts())
+        .merge(collections())
+        .merge(sources())
+        .merge(documents())
+        .merge(operations())
+        .merge(system())
+}
+
+fn accounts() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Nobody).limit(Rate::per_minute(30)).handles(routes!(users::register)))
+        .routes(Route::needs(Needs::Nobody).handles(routes!(sessions::login)))
+        .routes(Route::needs(Needs::Nobody).handles(routes!(sessions::refresh)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(sessions::logout)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(users::me)))
+}
+
+fn collections() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(
+            Route::needs(Needs::Everywhere(Write))
+                .limit(Rate::per_minute(60))
+                .idempotent()
+                .handles(routes!(collections::create)),
+        )
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(collections::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(collections::show)))
+        .routes(
+            Route::needs(Needs::Collection(Owner))
+                .limit(Rate::per_minute(60))
+                .handles(routes!(collections::delete)),
+        )
+}
+
+fn sources() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(
+            Route::needs(Needs::Collection(Write))
+                .limit(Rate::per_minute(60))
+                .idempotent()
+                .handles(routes!(sources::add)),
+        )
+        // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
+        .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::list)))
+        .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::show)))
+}
+
+fn documents() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Collection(Write)).idempotent().handles(routes!(uploads::announce)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(uploads::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(uploads::show)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::show)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(content::download)))
+}
+
+fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(operations::list_of_collection)))
+        .routes(Route::needs(Needs::Everywhere(Read)).handles(routes!(operations::list)))
+        .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
+}
+
+fn system() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Nobody).handles(routes!(health::system_info)))
+        .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(health::health)))
+        .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(health::ready)))
+        .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(openapi::describe)))
+        .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(docs::page)))
 }

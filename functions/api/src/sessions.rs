@@ -7,9 +7,9 @@ use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::Tx;
 use db::refresh_tokens::{NewRefreshToken, Spend};
-use domain::{ErrorKind, UserId};
+use domain::{Actor, ErrorKind, UserId};
+use guard::Caller;
 use http::StatusCode;
-use identity::Caller;
 use lambda::http::{ApiError, ApiJson, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, CallerErrors, PublicErrors};
+use crate::openapi::BodyErrors;
 use crate::throttle;
 use crate::users::{MAX_PASSWORD_CHARS, off_thread};
 use crate::validation::optional_body;
@@ -75,7 +75,7 @@ pub(crate) struct MessageResponse {
         (status = 401, body = Problem, content_type = "application/problem+json", description = "The name or the password is wrong."),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
         (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failures; `Retry-After` says how long to wait."),
-        BodyErrors, PublicErrors,
+        BodyErrors,
     ),
 )]
 pub(crate) async fn login(
@@ -127,7 +127,6 @@ pub(crate) async fn login(
         (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token does not hold."),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter cannot be read."),
-        PublicErrors,
     ),
 )]
 pub(crate) async fn refresh(
@@ -185,11 +184,10 @@ pub(crate) async fn refresh(
 /// Ends the session that the refresh token belongs to. The access token runs out by itself within
 /// 15 minutes.
 #[utoipa::path(
-    post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, security(("bearer" = [])),
+    post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>,
     responses(
         (status = 200, body = MessageResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
-        CallerErrors,
     ),
 )]
 pub(crate) async fn logout(
@@ -210,7 +208,7 @@ pub(crate) async fn logout(
     if revoked > 0 {
         let change = Change {
             action: "user_signed_out",
-            user_id,
+            actor: caller.actor(),
             collection: None,
             operation_id: None,
             details: json!({ "tokens_revoked": revoked }),
@@ -256,7 +254,7 @@ async fn record(
 ) -> Result<(), ApiError> {
     let change = Change {
         action,
-        user_id,
+        actor: Actor::person(user_id),
         collection: None,
         operation_id: None,
         details: json!({ "session": family_id }),

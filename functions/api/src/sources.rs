@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use connectors::{ConnectorError, SourceSpec, refuse_staging_bucket};
 use db::collection_sources::{CollectionSource, NewSource};
 use db::operations::NewOperation;
-use domain::{Access, CollectionId, OperationId, OperationType, SourceId, SourceType};
+use domain::{CollectionId, OperationId, OperationType, SourceId, SourceType};
+use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
-use identity::{Caller, require_access};
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
-use crate::openapi::{BodyErrors, LookupErrors, words};
+use crate::openapi::{BodyErrors, words};
 use crate::operations::OperationResponse;
 use crate::paging::Slice;
 
@@ -114,23 +115,27 @@ pub(crate) struct SourcesResponse {
 /// with the settings of this call: what has not changed costs nothing.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
-    params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest, security(("bearer" = [])),
-    responses((status = 202, body = OperationResponse), BodyErrors, LookupErrors),
+    params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest,
+    responses((status = 202, body = OperationResponse), BodyErrors),
 )]
 pub(crate) async fn add(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    ApiPath(collection_id): ApiPath<CollectionId>,
+    Granted(found): Granted,
+    idempotency: Idempotency,
     ApiJson(request): ApiJson<AddSourceRequest>,
-) -> Result<(StatusCode, Json<OperationResponse>), ApiError> {
+) -> Result<Response, ApiError> {
     let user_id = caller.principal.user_id;
-    let mut tx = state.db.begin().await?;
-    let found = require_access(tx.collections(), collection_id, &caller, Access::Write).await?;
+    let collection_id = found.collection.id;
     let spec = request.into_spec()?;
     refuse_staging_bucket(&spec, state.artifacts.bucket()).map_err(explain)?;
     refuse_outside_roots(&spec, &state.limits.directory_roots)?;
 
+    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
     let source_path = spec.source_path();
     let source_config = spec.to_config();
     let new = NewSource {
@@ -153,36 +158,33 @@ pub(crate) async fn add(
     let operation = tx.operations().insert(&operation).await?;
     let change = Change {
         action: if is_new { "source_added" } else { "source_read_again" },
-        user_id,
+        actor: caller.actor(),
         collection: Some((collection_id, &found.collection.name)),
         operation_id: Some(operation.id),
         details: json!({ "source_id": source.id, "source_type": source.source_type, "source_path": source_path }),
     };
     audit::record(&mut tx, &client, change).await?;
-    tx.commit().await?;
-    dispatch(&state, operation.id).await;
-    Ok((StatusCode::ACCEPTED, Json(OperationResponse::fresh(operation))))
+    let operation_id = operation.id;
+    let answer = tx.commit(StatusCode::ACCEPTED, &OperationResponse::fresh(operation)).await?;
+    dispatch(&state, operation_id).await;
+    Ok(answer)
 }
 
 /// List a collection's sources
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
-    params(("collection_id" = Uuid, Path), ListSourcesQuery), security(("bearer" = [])),
+    params(("collection_id" = Uuid, Path), ListSourcesQuery),
     responses(
         (status = 200, body = SourcesResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        LookupErrors,
     ),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    caller: Caller,
     ApiPath(collection_id): ApiPath<CollectionId>,
     ApiQuery(query): ApiQuery<ListSourcesQuery>,
 ) -> Result<Json<SourcesResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
-    require_access(connection.collections(), collection_id, &caller, Access::Write).await?;
     let slice = Slice::new(query.offset, query.limit)?;
     let page = connection.collection_sources().list(collection_id, slice.limit, slice.offset).await?;
     Ok(Json(SourcesResponse {
@@ -196,16 +198,14 @@ pub(crate) async fn list(
 /// Show a source
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
-    params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)), security(("bearer" = [])),
-    responses((status = 200, body = SourceResponse), LookupErrors),
+    params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
+    responses((status = 200, body = SourceResponse)),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
-    caller: Caller,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, SourceId)>,
 ) -> Result<Json<SourceResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    require_access(connection.collections(), collection_id, &caller, Access::Write).await?;
     let source = connection.collection_sources().find(id).await?;
     let source = source.filter(|source| source.collection_id == collection_id);
     let source = source.ok_or_else(|| ApiError::not_found("source", id))?;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use auth::AccessTokens;
-use axum::extract::FromRef;
 use db::Db;
-use identity::IdentityState;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
@@ -50,11 +48,5 @@ impl State {
             models: Arc::new(ModelRegistry::open(&config.models_dir)?),
             limits: Arc::new(config.limits.clone()),
         })
-    }
-}
-
-impl FromRef<State> for IdentityState {
-    fn from_ref(state: &State) -> Self {
-        Self { db: state.db.clone(), tokens: state.tokens.clone() }
     }
 }

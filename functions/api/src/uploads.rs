@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::{NewUpload, Upload};
-use domain::{Access, ArtifactKey, CollectionId, OperationId, UploadId, UploadStatus};
+use domain::{ArtifactKey, CollectionId, OperationId, UploadId, UploadStatus};
+use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
-use identity::{Caller, require_access};
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, LookupErrors, words};
+use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
 use crate::upload_name;
 use crate::validation::Checks;
@@ -167,18 +168,18 @@ pub(crate) struct UploadsResponse {
 /// starts the operation that indexes it.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
-    params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest, security(("bearer" = [])),
-    responses((status = 201, body = AnnouncedUploadsResponse), BodyErrors, LookupErrors),
+    params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
+    responses((status = 201, body = AnnouncedUploadsResponse), BodyErrors),
 )]
 pub(crate) async fn announce(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    ApiPath(collection_id): ApiPath<CollectionId>,
+    Granted(found): Granted,
+    idempotency: Idempotency,
     ApiJson(request): ApiJson<AnnounceUploadsRequest>,
-) -> Result<(StatusCode, Json<AnnouncedUploadsResponse>), ApiError> {
-    let mut tx = state.db.begin().await?;
-    let found = require_access(tx.collections(), collection_id, &caller, Access::Write).await?;
+) -> Result<Response, ApiError> {
+    let collection_id = found.collection.id;
     let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes)?;
     let lifetime = request
         .expires_in_seconds
@@ -216,38 +217,38 @@ pub(crate) async fn announce(
             expires_at: presigned.expires_at,
         });
     }
+    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
     tx.uploads().insert_many(&new_uploads).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",
-        user_id: caller.principal.user_id,
+        actor: caller.actor(),
         collection: Some((collection_id, &found.collection.name)),
         operation_id: None,
         details: json!({ "files": new_uploads.len(), "bytes": bytes }),
     };
     audit::record(&mut tx, &client, change).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(AnnouncedUploadsResponse { uploads })))
+    tx.commit(StatusCode::CREATED, &AnnouncedUploadsResponse { uploads }).await
 }
 
 /// List a collection's uploads
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
-    params(("collection_id" = Uuid, Path), ListUploadsQuery), security(("bearer" = [])),
+    params(("collection_id" = Uuid, Path), ListUploadsQuery),
     responses(
         (status = 200, body = UploadsResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-        LookupErrors,
     ),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    caller: Caller,
     ApiPath(collection_id): ApiPath<CollectionId>,
     ApiQuery(query): ApiQuery<ListUploadsQuery>,
 ) -> Result<Json<UploadsResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
     let mut checks = Checks::default();
     let status = query.status.as_deref().filter(|status| !status.is_empty());
     let status = status.and_then(|status| checks.word("status", status));
@@ -265,16 +266,14 @@ pub(crate) async fn list(
 /// Show an upload
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", tag = "uploads",
-    params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)), security(("bearer" = [])),
-    responses((status = 200, body = UploadResponse), LookupErrors),
+    params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)),
+    responses((status = 200, body = UploadResponse)),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
-    caller: Caller,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, UploadId)>,
 ) -> Result<Json<UploadResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    require_access(connection.collections(), collection_id, &caller, Access::Read).await?;
     let upload = connection.uploads().find(id).await?;
     let upload = upload.filter(|upload| upload.collection_id == collection_id);
     let upload = upload.ok_or_else(|| ApiError::not_found("upload", id))?;

@@ -6,9 +6,9 @@ use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::DbError;
 use db::users::{NewUser, User, Users};
-use domain::{Classify, ErrorKind, UserId};
+use domain::{Actor, Classify, ErrorKind, UserId};
+use guard::Caller;
 use http::StatusCode;
-use identity::Caller;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, CallerErrors, PublicErrors};
+use crate::openapi::BodyErrors;
 use crate::validation::Checks;
 
 /// The longest password, in characters: hashing a longer one would only cost time.
@@ -80,7 +80,7 @@ impl From<User> for UserResponse {
     responses(
         (status = 201, body = UserResponse),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
-        BodyErrors, PublicErrors,
+        BodyErrors,
     ),
 )]
 pub(crate) async fn register(
@@ -105,7 +105,7 @@ pub(crate) async fn register(
     };
     let change = Change {
         action: "user_registered",
-        user_id: user.id,
+        actor: Actor::person(user.id),
         collection: None,
         operation_id: None,
         details: json!({ "username": user.username, "is_superuser": user.is_superuser }),
@@ -117,8 +117,8 @@ pub(crate) async fn register(
 
 /// Show the caller's account
 #[utoipa::path(
-    get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
-    responses((status = 200, body = UserResponse), CallerErrors),
+    get, path = "/api/auth/me", tag = "auth",
+    responses((status = 200, body = UserResponse)),
 )]
 pub(crate) async fn me(Shared(state): Shared<State>, caller: Caller) -> Result<Json<UserResponse>, ApiError> {
     let id = caller.principal.user_id;

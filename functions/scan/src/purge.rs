@@ -5,7 +5,7 @@ use std::time::Duration;
 use db::audit_log::AuditEntry;
 use db::collections::Collection;
 use db::operations::Operation;
-use domain::{ArtifactKey, ScanMessage};
+use domain::{Actor, ArtifactKey, ScanMessage};
 use lambda::StageError;
 use lambda::event::Invocation;
 
@@ -38,7 +38,7 @@ pub(crate) async fn purge(
             collection_id: Some(collection.id),
             collection_name: Some(&collection.name),
             operation_id: Some(operation.id),
-            user_id: Some(operation.user_id),
+            actor: Some(Actor::person(operation.user_id)),
             action: "collection_purged",
             details: &details,
             ip_address: None,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use db::DbConfig;
+use guard::RateLimits;
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
@@ -21,6 +22,8 @@ pub struct Config {
     pub models_dir: PathBuf,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
+    /// `RATE_LIMIT_FACTOR`: multiplies how often callers may search; 0 for no limits; default 1.
+    pub rate_limits: RateLimits,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ impl Config {
             jwt_secret: env::secret("JWT_SECRET")?,
             models_dir: path_or("MODELS_DIR", "models"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
+            rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", RateLimits::DECLARED)?,
         })
     }
 }

@@ -9,7 +9,7 @@ use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
 use domain::{CollectionId, DocumentId};
 use futures_util::future::{join_all, try_join_all};
-use identity::Caller;
+use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
 use serde_json::json;
 use vectors::{DenseQuery, ScoredChunk, VectorsError};
@@ -26,11 +26,13 @@ use crate::{SearchRequest, SingleSearchRequest, State};
 /// in `failed_collections`; the others still answer.
 #[utoipa::path(
     post, path = "/api/v2/search", tag = "search", request_body = SearchRequest,
-    security(("bearer" = [])),
     responses(
         (status = 200, body = SearchResponse),
-        (status = 401, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "A collection does not exist, or the caller may not read it."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is not announced as JSON."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
     ),
 )]
 pub(crate) async fn search(
@@ -44,11 +46,13 @@ pub(crate) async fn search(
 /// Search one collection by meaning
 #[utoipa::path(
     post, path = "/api/v2/search/single", tag = "search", request_body = SingleSearchRequest,
-    security(("bearer" = [])),
     responses(
         (status = 200, body = SearchResponse),
-        (status = 401, body = Problem), (status = 404, body = Problem),
-        (status = 422, body = Problem), (status = 503, body = Problem),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "A collection does not exist, or the caller may not read it."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is not announced as JSON."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
     ),
 )]
 pub(crate) async fn search_single(

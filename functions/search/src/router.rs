@@ -1,18 +1,25 @@
 //! The routes.
 
-use axum::Router;
+use axum::{Extension, Router};
+use domain::Access::Read;
+use guard::{GuardState, Needs, Route};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::State;
 use crate::handler;
 
-/// All routes of the search function.
+/// All routes of the search function, and what each asks of its caller.
 pub fn router(state: State) -> Router {
+    let guard =
+        GuardState { db: state.db.clone(), tokens: state.tokens.clone(), rate_limits: state.rate_limits };
     let (router, _) = routes().split_for_parts();
-    router.with_state(state)
+    router.layer(Extension(guard)).with_state(state)
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::default().routes(routes!(handler::search)).routes(routes!(handler::search_single))
+    // Which of the named collections a caller may read is decided where they are looked up.
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(handler::search)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(handler::search_single)))
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use auth::AccessTokens;
-use axum::extract::FromRef;
 use db::Db;
 use embedding::Embedders;
-use identity::IdentityState;
+use guard::RateLimits;
 use vectors::VectorStore;
 
 use crate::Config;
@@ -18,6 +17,7 @@ pub struct State {
     pub(crate) tokens: AccessTokens,
     pub(crate) vectors: VectorStore,
     pub(crate) embedders: Arc<Embedders>,
+    pub(crate) rate_limits: RateLimits,
 }
 
 impl State {
@@ -32,12 +32,7 @@ impl State {
             tokens: AccessTokens::new(&config.jwt_secret)?,
             vectors: VectorStore::connect(&config.vectors)?,
             embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime)?),
+            rate_limits: config.rate_limits,
         })
-    }
-}
-
-impl FromRef<State> for IdentityState {
-    fn from_ref(state: &State) -> Self {
-        Self { db: state.db.clone(), tokens: state.tokens.clone() }
     }
 }

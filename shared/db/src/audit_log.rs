@@ -1,6 +1,6 @@
 //! Who did what, when and from where. Rows are only ever added.
 
-use domain::{CollectionId, OperationId, UserId};
+use domain::{Actor, CollectionId, OperationId};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -16,7 +16,7 @@ pub struct AuditEntry<'a> {
     /// The operation it started or ended.
     pub operation_id: Option<OperationId>,
     /// Who did it; `None` for the program itself.
-    pub user_id: Option<UserId>,
+    pub actor: Option<Actor>,
     /// What was done, e.g. `collection_created`.
     pub action: &'a str,
     /// What changed, an object. Never a secret, never document text.
@@ -47,12 +47,14 @@ impl<'c> AuditLog<'c> {
     pub async fn insert(&mut self, entry: &AuditEntry<'_>) -> Result<(), DbError> {
         sqlx::query!(
             "INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, user_id,
-                action, details, ip_address, user_agent, request_id)
-            VALUES ($1, $2, (SELECT id FROM operations WHERE uuid = $3), $4, $5, $6, $7, $8, $9)",
+                username, api_key_id, action, details, ip_address, user_agent, request_id)
+            VALUES ($1, $2, (SELECT id FROM operations WHERE uuid = $3), $4,
+                (SELECT username FROM users WHERE id = $4), $5, $6, $7, $8, $9, $10)",
             entry.collection_id.map(|id| id.0),
             entry.collection_name,
             entry.operation_id.map(|id| id.0),
-            entry.user_id.map(|id| id.0),
+            entry.actor.map(|actor| actor.user_id.0),
+            entry.actor.and_then(|actor| actor.api_key_id).map(|id| id.0),
             entry.action,
             entry.details,
             entry.ip_address,

@@ -11,10 +11,12 @@ use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
 use crate::connector_secrets::ConnectorSecrets;
 use crate::documents::Documents;
+use crate::idempotency_keys::IdempotencyKeys;
 use crate::login_attempts::LoginAttempts;
 use crate::operation_items::OperationItems;
 use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
+use crate::request_throttles::RequestThrottles;
 use crate::search_documents::SearchDocuments;
 use crate::uploads::Uploads;
 use crate::users::Users;
@@ -127,6 +129,8 @@ repositories! {
     connector_secrets: ConnectorSecrets,
     /// Documents.
     documents: Documents,
+    /// Answers kept by the client's key.
+    idempotency_keys: IdempotencyKeys,
     /// Failed log-ins.
     login_attempts: LoginAttempts,
     /// Work lists of operations.
@@ -135,6 +139,8 @@ repositories! {
     operations: Operations,
     /// Refresh tokens.
     refresh_tokens: RefreshTokens,
+    /// How often callers used routes.
+    request_throttles: RequestThrottles,
     /// What search results say of their documents.
     search_documents: SearchDocuments,
     /// Announced uploads.

@@ -10,7 +10,7 @@ mod point;
 mod settings;
 mod status;
 
-pub use access::{Access, Principal};
+pub use access::{Access, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SourceId, UploadId, UserId};

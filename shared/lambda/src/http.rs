@@ -1,6 +1,7 @@
 //! HTTP functions: axum routers behind API Gateway, problem documents, one log line a request.
 
 mod client;
+mod etag;
 mod extract;
 mod middleware;
 mod problem;
@@ -8,6 +9,7 @@ mod problem;
 use axum::Router;
 
 pub use client::ClientInfo;
+pub use etag::{ETag, IfMatch};
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use middleware::wrap;
 pub use problem::{ApiError, FieldError, Problem};

@@ -173,7 +173,7 @@ async fn readers_of_a_public_collection_cannot_write(pool: PgPool) {
     api.post(&format!("{path}/sources"), &eve, source).await.expect(403);
     api.get(&format!("{path}/sources"), &eve).await.expect(403);
     let refused = api.delete(&path, &eve).await.problem(403);
-    assert!(refused.starts_with("you may read collection"), "{refused}");
+    assert!(refused.starts_with("you have read access to collection"), "{refused}");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

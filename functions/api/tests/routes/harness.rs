@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Body;
 use db::Db;
+use guard::RateLimits;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use insta::internals::SettingsBindDropGuard;
@@ -60,7 +61,12 @@ impl Answer {
 }
 
 impl Api {
+    /// With rates that no test reaches by accident.
     pub fn new(pool: PgPool) -> Self {
+        Self::with_rates(pool, "1000".parse().unwrap())
+    }
+
+    pub fn with_rates(pool: PgPool, rate_limits: RateLimits) -> Self {
         let models_dir = tempfile::tempdir().unwrap();
         let folder = models_dir.path().join("model");
         std::fs::create_dir(&folder).unwrap();
@@ -80,6 +86,7 @@ impl Api {
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],
+                rate_limits,
                 ..Limits::default()
             }),
         };
@@ -92,7 +99,22 @@ impl Api {
     }
 
     pub async fn send(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        self.send_with(method, path, token, body, &[]).await
+    }
+
+    /// With further headers.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !token.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

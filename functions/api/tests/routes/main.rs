@@ -12,6 +12,8 @@ mod docs;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod operations;

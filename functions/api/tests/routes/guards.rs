@@ -1,0 +1,97 @@
+//! What happens before every handler: rates, repetitions, refusals.
+
+use futures_util::future::join_all;
+use guard::RateLimits;
+use http::Method;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Answer, Api, text};
+
+const COLLECTIONS: &str = "/api/v2/collections";
+
+async fn create(api: &Api, token: &str, key: &str, name: &str) -> Answer {
+    let body = json!({ "name": name });
+    api.send_with(Method::POST, COLLECTIONS, token, Some(&body), &[("idempotency-key", key)]).await
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn who_calls_too_often_is_told_how_long_to_wait(pool: PgPool) {
+    let api = Api::with_rates(pool.clone(), "0.05".parse::<RateLimits>().unwrap());
+    let ada = api.sign_up("ada").await;
+    // 60 a minute times 0.05.
+    for left in [2, 1, 0] {
+        let answer = api.post(COLLECTIONS, &ada, json!({})).await;
+        assert_eq!(answer.headers["x-ratelimit-remaining"], left.to_string());
+        assert_eq!(answer.headers["ratelimit-policy"], "\"route\";q=3;w=60");
+        answer.problem(422);
+    }
+    let refused = api.post(COLLECTIONS, &ada, json!({ "name": "c" })).await;
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((15..=20).contains(&wait), "{wait}");
+    assert_eq!(refused.headers["x-ratelimit-remaining"], "0");
+    let detail = refused.problem(429);
+    assert_eq!(detail, format!("3 requests in 60 seconds are allowed here; try again in {wait} seconds"));
+    api.get(COLLECTIONS, &ada).await.expect(200);
+
+    // Another instance of the function knows the same counts.
+    let instance = Api::with_rates(pool, "0.05".parse().unwrap());
+    instance.post(COLLECTIONS, &ada, json!({ "name": "c" })).await.problem(429);
+    api.sql("UPDATE request_throttles SET drained_at = drained_at - interval '20 seconds'").await;
+    instance.post(COLLECTIONS, &ada, json!({ "name": "c" })).await.expect(201);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_repeated_request_gets_the_first_answer_and_changes_nothing(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let first = create(&api, &ada, "k1", "one").await.expect(201);
+    let again = create(&api, &ada, "k1", "one").await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.expect(201), first);
+    assert_eq!(api.select("SELECT count(*)::text FROM collections").await, "1");
+
+    let other = create(&api, &ada, "k1", "two").await.problem(422);
+    assert!(other.starts_with("Idempotency-Key: \"k1\" came before with another request"), "{other}");
+    // Keys of different users never meet.
+    let bob = api.sign_up("bob").await;
+    assert_ne!(create(&api, &bob, "k1", "one").await.expect(201)["id"], first["id"]);
+
+    // What failed may be repeated.
+    create(&api, &ada, "k2", "one").await.problem(409);
+    let path = format!("{COLLECTIONS}/{}", text(&first["id"]));
+    api.delete(&path, &ada).await.expect(204);
+    create(&api, &ada, "k2", "one").await.expect(201);
+
+    let long = "k".repeat(256);
+    assert!(create(&api, &ada, &long, "three").await.problem(422).contains("1 to 255"));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn fifty_requests_with_one_key_create_one_collection(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let answers = join_all((0..50).map(|_| create(&api, &ada, "k", "one"))).await;
+    let ids: std::collections::BTreeSet<String> =
+        answers.into_iter().map(|answer| text(&answer.expect(201)["id"])).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(api.select("SELECT count(*)::text FROM collections").await, "1");
+    assert_eq!(api.select("SELECT count(*)::text FROM operations").await, "1");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn access_is_decided_before_the_body_is_read(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let stranger = api.sign_up("stranger").await;
+    let path = api.create_collection(&ada, "private").await;
+    let sources = format!("{path}/sources");
+    api.send(Method::POST, &sources, "", None).await.problem(401);
+    api.send(Method::POST, &sources, &stranger, None).await.problem(404);
+    api.sql("UPDATE collections SET is_public = TRUE").await;
+    let refused = api.send(Method::POST, &sources, &stranger, None).await.problem(403);
+    assert!(refused.starts_with("you have read access to collection "), "{refused}");
+    assert!(refused.ends_with("; this needs write access"), "{refused}");
+    api.send(Method::POST, &sources, &ada, None).await.problem(415);
+    api.get("/api/v2/collections/nonsense", &ada).await.problem(404);
+}

@@ -1,0 +1,114 @@
+//! How full callers' buckets are: one row a caller and route, shared by all instances.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use crate::DbError;
+
+/// A bucket after a request came.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// Whether the request was within the rate; if not, it does not count.
+    pub is_admitted: bool,
+    /// Seconds until nothing counts any more.
+    pub backlog_seconds: f64,
+}
+
+/// Counts requests by the generic cell rate algorithm (ITU-T I.371): a row holds nothing but the
+/// moment at which its bucket will have drained.
+#[derive(Debug)]
+pub struct RequestThrottles<'c> {
+    connection: &'c mut PgConnection,
+}
+
+impl<'c> RequestThrottles<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// Counts a request, if no more than `requests` a `period` came under this key. By the
+    /// database's clock, which all instances share.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take(&mut self, key: &str, requests: u32, period: Duration) -> Result<Bucket, DbError> {
+        let period = period.as_secs_f64();
+        let one = period / f64::from(requests.max(1));
+        let admitted = sqlx::query_scalar!(
+            r#"INSERT INTO request_throttles AS bucket (key, drained_at)
+            VALUES ($1, now() + make_interval(secs => $2))
+            ON CONFLICT (key) DO UPDATE SET
+                drained_at = greatest(bucket.drained_at, now()) + make_interval(secs => $2)
+            WHERE greatest(bucket.drained_at, now()) + make_interval(secs => $2)
+                <= now() + make_interval(secs => $3)
+            RETURNING extract(epoch FROM drained_at - now())::float8 AS "backlog!""#,
+            key,
+            one,
+            period,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        if let Some(backlog_seconds) = admitted {
+            return Ok(Bucket { is_admitted: true, backlog_seconds });
+        }
+        let backlog_seconds = sqlx::query_scalar!(
+            r#"SELECT extract(epoch FROM drained_at - now())::float8 AS "backlog!"
+            FROM request_throttles WHERE key = $1"#,
+            key,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?
+        .unwrap_or(period);
+        Ok(Bucket { is_admitted: false, backlog_seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::Db;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn take(db: &Db, key: &str) -> Bucket {
+        db.connection().await.unwrap().request_throttles().take(key, 10, HOUR).await.unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_bucket_holds_the_rate_and_refills_evenly(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        for number in 1..=10 {
+            let bucket = take(&db, "user:1 GET /").await;
+            assert!(bucket.is_admitted, "{number}");
+            let expected = f64::from(number) * 360.0;
+            assert!((bucket.backlog_seconds - expected).abs() < 30.0, "{bucket:?}");
+        }
+        assert!(!take(&db, "user:1 GET /").await.is_admitted);
+        assert!(take(&db, "user:2 GET /").await.is_admitted, "others have buckets of their own");
+        sqlx::query("UPDATE request_throttles SET drained_at = drained_at - interval '6 minutes'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert!(take(&db, "user:1 GET /").await.is_admitted, "a tenth of an hour makes room for one");
+        assert!(!take(&db, "user:1 GET /").await.is_admitted);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn simultaneous_requests_share_no_place(pool: PgPool) {
+        let db = Db::from_pool(pool);
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move { take(&db, "key").await.is_admitted })
+            })
+            .collect();
+        let mut admitted = 0;
+        for task in tasks {
+            admitted += usize::from(task.await.unwrap());
+        }
+        assert_eq!(admitted, 10);
+    }
+}

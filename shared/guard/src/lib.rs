@@ -1,0 +1,24 @@
+//! What happens before a handler: who is calling, how often, whether they may, and whether the same
+//! was asked before.
+//!
+//! A router declares each route with what it [`Needs`]; that declaration is all there is. The layer
+//! that comes with it refuses everybody else before the request's body is read, the API's
+//! description says it (`x-access`), and a test tries every route as every kind of caller.
+
+mod caller;
+mod description;
+mod error;
+mod granted;
+mod idempotency;
+mod needs;
+mod rate;
+mod route;
+
+pub use caller::Caller;
+pub use description::problems;
+pub use error::GuardError;
+pub use granted::{Granted, GrantedOperation};
+pub use idempotency::{Begun, Idempotency, IdempotentTx};
+pub use needs::Needs;
+pub use rate::{Rate, RateFactorError, RateLimits};
+pub use route::{GuardState, Route};

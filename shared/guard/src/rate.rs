@@ -1,0 +1,202 @@
+//! How often a caller may use a route, counted in PostgreSQL for all instances of a function.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use db::Connection;
+use db::request_throttles::Bucket;
+use domain::ErrorKind;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use lambda::http::ApiError;
+use thiserror::Error;
+
+/// So many requests in so much time, and as many at once: a bucket that refills evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    requests: u32,
+    period: Duration,
+}
+
+impl Rate {
+    /// So many requests a minute.
+    pub const fn per_minute(requests: u32) -> Self {
+        Self { requests, period: Duration::from_secs(60) }
+    }
+
+    /// So many requests an hour.
+    pub const fn per_hour(requests: u32) -> Self {
+        Self { requests, period: Duration::from_secs(3600) }
+    }
+
+    pub(crate) const fn requests(self) -> u32 {
+        self.requests
+    }
+
+    pub(crate) const fn period(self) -> Duration {
+        self.period
+    }
+}
+
+/// An installation's factor on the declared rates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimits {
+    factor: f64,
+}
+
+impl RateLimits {
+    /// The rates as they are declared.
+    pub const DECLARED: Self = Self { factor: 1.0 };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the product is positive, and far below the largest u32 for any sensible factor"
+    )]
+    fn of(self, rate: Rate) -> Option<Rate> {
+        if self.factor == 0.0 {
+            return None;
+        }
+        let requests = (f64::from(rate.requests) * self.factor).clamp(1.0, f64::from(u32::MAX)) as u32;
+        Some(Rate { requests, ..rate })
+    }
+}
+
+/// Reads the factor on the declared rates; zero for no limits.
+impl FromStr for RateLimits {
+    type Err = RateFactorError;
+
+    fn from_str(text: &str) -> Result<Self, RateFactorError> {
+        let factor = text.parse::<f64>().ok().filter(|factor| factor.is_finite() && *factor >= 0.0);
+        factor.map(|factor| Self { factor }).ok_or(RateFactorError)
+    }
+}
+
+/// A factor on the declared rates that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("choose a number from 0 (no limits), for example 1 or 2.5")]
+pub struct RateFactorError;
+
+/// What is left of a rate, for the answer's headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quota {
+    limit: u32,
+    period_seconds: u64,
+    remaining: u32,
+    /// Seconds until nothing counts any more.
+    reset_seconds: u64,
+}
+
+impl Quota {
+    /// Writes `RateLimit-Policy` and `RateLimit`
+    /// (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>), and the
+    /// `X-RateLimit-*` headers that clients of Semantik's v2 API read.
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        let Self { limit, period_seconds, remaining, reset_seconds } = self;
+        let texts = [
+            ("ratelimit-policy", format!("\"route\";q={limit};w={period_seconds}")),
+            ("ratelimit", format!("\"route\";r={remaining};t={reset_seconds}")),
+            ("x-ratelimit-limit", limit.to_string()),
+            ("x-ratelimit-remaining", remaining.to_string()),
+            ("x-ratelimit-reset", reset_seconds.to_string()),
+        ];
+        for (name, text) in texts {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
+
+/// Counts a request of this subject on this route.
+///
+/// # Errors
+/// 429 with `Retry-After` when it came too early; 503 when the database does not answer.
+pub(crate) async fn take(
+    connection: &mut Connection,
+    limits: RateLimits,
+    declared: Rate,
+    subject: &str,
+    route: &str,
+) -> Result<Option<Quota>, ApiError> {
+    let Some(rate) = limits.of(declared) else {
+        return Ok(None);
+    };
+    let key = format!("{subject} {route}");
+    let bucket = connection.request_throttles().take(&key, rate.requests(), rate.period()).await?;
+    let quota = quota(rate, bucket);
+    let Bucket { is_admitted: false, .. } = bucket else {
+        return Ok(Some(quota));
+    };
+    let one = rate.period().as_secs_f64() / f64::from(rate.requests());
+    let wait = whole_seconds(bucket.backlog_seconds + one - rate.period().as_secs_f64()).max(1);
+    let mut error = ApiError::new(
+        ErrorKind::Throttled,
+        format!(
+            "{} requests in {} seconds are allowed here; try again in {wait} seconds",
+            rate.requests(),
+            rate.period().as_secs()
+        ),
+    )
+    .with_header(header::RETRY_AFTER, HeaderValue::from(wait));
+    let mut headers = HeaderMap::new();
+    quota.write(&mut headers);
+    for (name, value) in headers {
+        if let Some(name) = name {
+            error = error.with_header(name, value);
+        }
+    }
+    Err(error)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between zero and the limit, which is a u32"
+)]
+fn quota(rate: Rate, bucket: Bucket) -> Quota {
+    let period = rate.period().as_secs_f64();
+    let used = (bucket.backlog_seconds / period * f64::from(rate.requests())).ceil();
+    let remaining = (f64::from(rate.requests()) - used).clamp(0.0, f64::from(rate.requests())) as u32;
+    Quota {
+        limit: rate.requests(),
+        period_seconds: rate.period().as_secs(),
+        remaining,
+        reset_seconds: whole_seconds(bucket.backlog_seconds),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a part of a period, which is an hour at most"
+)]
+fn whole_seconds(seconds: f64) -> u64 {
+    // Less than a microsecond is what floating point adds.
+    (seconds - 1e-6).ceil().max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_say_what_is_left() {
+        let bucket = Bucket { is_admitted: true, backlog_seconds: 720.0 };
+        let mut headers = HeaderMap::new();
+        quota(Rate::per_hour(10), bucket).write(&mut headers);
+        assert_eq!(headers["ratelimit-policy"], "\"route\";q=10;w=3600");
+        assert_eq!(headers["ratelimit"], "\"route\";r=8;t=720");
+        assert_eq!(headers["x-ratelimit-remaining"], "8");
+    }
+
+    #[test]
+    fn factors_scale_what_is_declared() {
+        let rate = Rate::per_minute(60);
+        assert_eq!(RateLimits::DECLARED.of(rate), Some(rate));
+        assert_eq!("0.5".parse::<RateLimits>().unwrap().of(rate), Some(Rate::per_minute(30)));
+        assert_eq!("0.001".parse::<RateLimits>().unwrap().of(rate), Some(Rate::per_minute(1)));
+        assert_eq!("0".parse::<RateLimits>().unwrap().of(rate), None);
+        for wrong in ["-1", "NaN", "inf", "many", ""] {
+            assert_eq!(wrong.parse::<RateLimits>(), Err(RateFactorError));
+        }
+    }
+}
