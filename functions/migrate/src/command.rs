@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use db::{Db, DbError};
+use secrecy::SecretString;
 
 use crate::Config;
+use crate::reencrypt::{ReencryptError, Reencrypted, reencrypt};
 
-/// Applies Semantik's migrations to the database that `DATABASE_URL` names.
+/// Looks after the database that `DATABASE_URL` names: its schema, and the secrets in it.
 #[derive(Debug, Parser)]
 #[command(name = "migrate", version)]
 struct Arguments {
@@ -28,6 +30,11 @@ enum Command {
     },
     /// Say which migrations are applied and which are missing; changes nothing
     Status,
+    /// Encrypt every secret of a source with the first key of `CONNECTOR_SECRETS_KEYS`
+    ///
+    /// To change keys: put the new one in front of the old ones, deploy, run this until it says that
+    /// none are left, take the old ones away and deploy again. It fails while any are left.
+    ReencryptSecrets,
 }
 
 /// Runs the command line of this process.
@@ -51,7 +58,7 @@ fn say(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
 
 async fn run(command: &Command, config: &Config) -> Result<String, String> {
     let db = Db::connect(&config.db).map_err(|error| lambda::error_chain(&error))?;
-    execute(command, &db).await.map_err(|error| lambda::error_chain(&error))
+    execute(command, &db, &config.connector_secrets_keys).await.map_err(|error| lambda::error_chain(&error))
 }
 
 /// A command that was not carried out.
@@ -61,9 +68,17 @@ enum CommandError {
     Db(#[from] DbError),
     #[error("version {0} is not applied; `migrate status` lists those that are, 0 undoes everything")]
     UnknownVersion(i64),
+    #[error(transparent)]
+    Reencrypt(#[from] ReencryptError),
+    #[error("{0}")]
+    SecretsLeft(Reencrypted),
 }
 
-async fn execute(command: &Command, db: &Db) -> Result<String, CommandError> {
+async fn execute(
+    command: &Command,
+    db: &Db,
+    connector_secrets_keys: &SecretString,
+) -> Result<String, CommandError> {
     match command {
         Command::Up => {
             let report = db::migrate(db).await?;
@@ -89,5 +104,39 @@ async fn execute(command: &Command, db: &Db) -> Result<String, CommandError> {
             });
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
+        Command::ReencryptSecrets => {
+            let report = reencrypt(db, connector_secrets_keys, None).await?;
+            if report.left > 0 { Err(CommandError::SecretsLeft(report)) } else { Ok(report.to_string()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+
+    #[sqlx::test(migrator = "db::MIGRATOR")]
+    async fn re_encryption_fails_while_any_secret_is_left(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        let keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
+        let report = execute(&Command::ReencryptSecrets, &db, &keys).await.unwrap();
+        assert_eq!(report, "re-encrypted 0 secrets with key 630dcd2966c43366; 0 are left under other keys");
+        sqlx::raw_sql(
+            "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x');
+            INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size,
+                chunk_overlap)
+            SELECT gen_random_uuid(), 'notes', id, 'notes', 'model', 256, 51 FROM users;
+            INSERT INTO collection_sources (collection_id, source_path, source_type)
+            SELECT id, '/srv', 'directory' FROM collections;
+            INSERT INTO connector_secrets (collection_source_id, secret_type, ciphertext, key_id)
+            SELECT id, 'token', 'x', '0123456789abcdef' FROM collection_sources;",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let refused = execute(&Command::ReencryptSecrets, &db, &keys).await.unwrap_err().to_string();
+        assert!(refused.contains("1 are left") && refused.contains("key 0123456789abcdef"), "{refused}");
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::State;
 use crate::custom_resource::{self, Answer, RequestType};
+use crate::reencrypt::reencrypt;
 
 /// Kept back for the answer: without one CloudFormation waits for an hour.
 const ANSWER_RESERVE: Duration = Duration::from_secs(20);
@@ -36,14 +37,13 @@ enum MigrateError {
     OutOfTime,
 }
 
-/// Handles a custom resource request, or `{}` from a person.
+/// Handles a custom resource request, or `{}` or a command from a person.
 ///
 /// # Errors
 /// When a plain invocation fails, or CloudFormation cannot be told.
 pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> Result<Value, lambda::Error> {
     if event.get("RequestType").is_none() {
-        let report = migrate(&state, &invocation).await.map_err(|error| lambda::error_chain(&error))?;
-        return Ok(json!({ "applied": report.applied, "version": report.version }));
+        return by_hand(&state, &event, &invocation).await;
     }
     let request: custom_resource::Request = serde_json::from_value(event)?;
     let outcome = match request.request_type {
@@ -63,6 +63,25 @@ pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> 
     let answer = Answer::to(&request, outcome);
     tell(&state, &request.response_url, &answer).await?;
     Ok(json!({ "status": answer.status }))
+}
+
+/// Carries out what a person asks for.
+async fn by_hand(state: &State, event: &Value, invocation: &Invocation) -> Result<Value, lambda::Error> {
+    match event.get("command").map(Value::as_str) {
+        None => {
+            let report = migrate(state, invocation).await.map_err(|error| lambda::error_chain(&error))?;
+            Ok(json!({ "applied": report.applied, "version": report.version }))
+        }
+        Some(Some("reencrypt-secrets")) => {
+            let deadline = invocation.deadline.checked_sub(ANSWER_RESERVE);
+            let report = reencrypt(&state.db, &state.connector_secrets_keys, deadline)
+                .await
+                .map_err(|error| lambda::error_chain(&error))?;
+            tracing::info!(reencrypted = report.reencrypted, left = report.left, "secrets re-encrypted");
+            Ok(serde_json::to_value(report)?)
+        }
+        Some(_) => Err("send {} to migrate, or {\"command\": \"reencrypt-secrets\"}".into()),
+    }
 }
 
 /// Applies what is missing, waiting for a database that does not answer yet.
@@ -150,6 +169,10 @@ mod tests {
         (url, answers)
     }
 
+    fn state(db: Db) -> State {
+        State { db, connector_secrets_keys: "".into(), http: http_client().unwrap() }
+    }
+
     fn request(request_type: &str, url: &str) -> Value {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/migrate.json")).unwrap();
         event["RequestType"] = json!(request_type);
@@ -159,7 +182,7 @@ mod tests {
 
     #[sqlx::test(migrations = false)]
     async fn the_stack_hears_of_the_schema_even_if_it_did_not_listen_at_first(pool: PgPool) {
-        let state = Arc::new(State { db: Db::from_pool(pool.clone()), http: http_client().unwrap() });
+        let state = Arc::new(state(Db::from_pool(pool.clone())));
         let (url, answers) = cloudformation().await;
         let invocation = Invocation::lasting(Duration::from_secs(60));
         handle(Arc::clone(&state), request("Create", &url), invocation.clone()).await.unwrap();
@@ -182,12 +205,28 @@ mod tests {
     async fn an_unreachable_database_is_waited_for_and_then_reported() {
         let mut nowhere = db::DbConfig::new("postgres://nobody@127.0.0.1:9/nothing".into());
         nowhere.acquire_timeout = Duration::from_millis(500);
-        let state = State { db: Db::connect(&nowhere).unwrap(), http: http_client().unwrap() };
+        let state = state(Db::connect(&nowhere).unwrap());
         let (url, answers) = cloudformation().await;
         let invocation = Invocation::lasting(ANSWER_RESERVE + 3 * RETRY_PAUSE);
         handle(Arc::new(state), request("Create", &url), invocation).await.unwrap();
         let answers = answers.lock().unwrap();
         assert_eq!(answers[1]["Status"], "FAILED");
         assert!(answers[1]["Reason"].as_str().unwrap().contains("does not answer"), "{}", answers[1]);
+    }
+    #[sqlx::test(migrator = "db::MIGRATOR")]
+    async fn a_person_may_migrate_or_re_encrypt(pool: PgPool) {
+        let mut state = state(Db::from_pool(pool));
+        state.connector_secrets_keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
+        let state = Arc::new(state);
+        let ask =
+            |event: Value| handle(Arc::clone(&state), event, Invocation::lasting(Duration::from_secs(60)));
+        assert_eq!(ask(json!({})).await.unwrap()["applied"], json!([]));
+        assert_eq!(
+            ask(json!({ "command": "reencrypt-secrets" })).await.unwrap(),
+            json!({ "key_id": "630dcd2966c43366", "reencrypted": 0, "left": 0, "unreadable": [] })
+        );
+        for unknown in [json!({ "command": "down" }), json!({ "command": 1 })] {
+            assert!(ask(unknown).await.unwrap_err().to_string().contains("reencrypt-secrets"));
+        }
     }
 }

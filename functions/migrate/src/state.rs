@@ -7,6 +7,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use secrecy::SecretString;
 
 use crate::Config;
 
@@ -16,6 +17,8 @@ pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) db: Db,
+    /// Looked at when they are needed: the schema does not wait for keys that are right.
+    pub(crate) connector_secrets_keys: SecretString,
     /// Speaks to CloudFormation. Its TLS needs no process-wide default, which tests that are
     /// built together with this crate would have to set as well.
     pub(crate) http: HttpClient,
@@ -27,7 +30,11 @@ impl State {
     /// # Errors
     /// When `DATABASE_URL` is no URL, or TLS cannot be set up.
     pub fn open(config: &Config) -> Result<Self, lambda::Error> {
-        Ok(Self { db: Db::connect(&config.db)?, http: http_client()? })
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            connector_secrets_keys: config.connector_secrets_keys.clone(),
+            http: http_client()?,
+        })
     }
 }
 
