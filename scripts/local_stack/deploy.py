@@ -118,6 +118,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "DatabaseUrl": settings.database_url,
         "QdrantUrl": settings.qdrant_url,
         "JwtSecret": load_secrets()["jwt_secret"],
+        "ConnectorSecretsKeys": load_secrets()["connector_secrets_keys"],
         "SourceBucket": settings.source_bucket,
         "DirectoryRoots": settings.directory_roots,
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -95,16 +96,22 @@ def remember(stack: Settings) -> None:
 
 
 def load_secrets() -> dict[str, str]:
-    """The stack's own passwords, made on first use and readable by this user only."""
+    """The stack's own passwords and keys, each made on first use, readable by this user only."""
     path = LOCAL / "secrets.json"
-    if not path.exists():
-        LOCAL.mkdir(exist_ok=True)
-        fresh = {"postgres_password": secrets.token_hex(16), "jwt_secret": secrets.token_hex(32)}
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(fresh))
-        partial.replace(path)
-    return json.loads(path.read_text())
+    known = json.loads(path.read_text()) if path.exists() else {}
+    fresh = {
+        "postgres_password": secrets.token_hex(16),
+        "jwt_secret": secrets.token_hex(32),
+        "connector_secrets_keys": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+    if fresh.keys() <= known.keys():
+        return known
+    LOCAL.mkdir(exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(fresh | known))
+    partial.replace(path)
+    return fresh | known
 
 
 def target_dir() -> Path:
