@@ -18,6 +18,8 @@ mod harness;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod permission_walk;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod uploads;

@@ -1,0 +1,178 @@
+//! Every route, as everybody: what the description declares is what happens.
+//!
+//! The routes come from `/api/openapi.json`, the expected answers from each route's `x-access` and
+//! the role, so that no route can be forgotten. What is refused changes nothing in the database.
+
+mod roles;
+mod world;
+
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use self::roles::{Expected, ROLES, Role};
+use self::world::World;
+use crate::harness::Api;
+
+/// What the search function answers itself.
+const SEARCH: &str = include_str!("../../../../search/openapi.json");
+
+struct Route {
+    method: Method,
+    path: String,
+    need: String,
+    /// What the description shows as a body; an empty object where it shows none.
+    body: Option<Value>,
+}
+
+impl Route {
+    fn is_safe(&self) -> bool {
+        self.method == Method::GET
+    }
+}
+
+/// Every operation of the description that this function answers.
+async fn routes(api: &Api) -> Vec<Route> {
+    let description = api.get("/api/openapi.json", "").await.expect(200);
+    let search: Value = serde_json::from_str(SEARCH).unwrap();
+    let mut routes = Vec::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if search["paths"][path].get(method).is_some() {
+                continue;
+            }
+            let need = operation["x-access"].as_str();
+            let need = need.unwrap_or_else(|| panic!("{method} {path} does not say what it needs"));
+            let content = &operation["requestBody"]["content"]["application/json"];
+            routes.push(Route {
+                method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
+                path: path.clone(),
+                need: need.to_owned(),
+                body: content.is_object().then(|| content.get("example").cloned().unwrap_or(json!({}))),
+            });
+        }
+    }
+    routes
+}
+
+/// Everything that is stored, but for how often who called.
+struct Storage {
+    statement: String,
+}
+
+impl Storage {
+    async fn new(pool: &PgPool) -> Self {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT table_name::text FROM information_schema.tables \
+             WHERE table_schema = 'public' AND table_type = 'BASE TABLE' \
+               AND table_name NOT IN ('request_throttles', '_sqlx_migrations') ORDER BY table_name",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        let digests = tables.iter().map(|table| {
+            format!(
+                "SELECT '{table}', md5(string_agg(row::text, ' ' ORDER BY row::text)) FROM {table} AS row"
+            )
+        });
+        Self { statement: digests.collect::<Vec<_>>().join(" UNION ALL ") }
+    }
+
+    /// A digest of each table.
+    async fn digest(&self, pool: &PgPool) -> Vec<(String, Option<String>)> {
+        sqlx::query_as(AssertSqlSafe(self.statement.clone())).fetch_all(pool).await.unwrap()
+    }
+}
+
+struct Walk {
+    api: Api,
+    storage: Storage,
+    /// Worlds in which nothing changes: with a private collection, and with a public one.
+    lasting: [World; 2],
+    next_world: usize,
+    pairs: usize,
+    wrong: Vec<String>,
+}
+
+impl Walk {
+    /// Calls a route as a role, and notes what is not as declared.
+    async fn call(&mut self, route: &Route, role: &Role, fresh: Option<&World>, expected: Expected) {
+        let world = fresh.unwrap_or(&self.lasting[usize::from(role.meets_public_collection())]);
+        let path = world.path(&route.path, role);
+        let body = if expected == Expected::Allowed { route.body.as_ref() } else { None };
+        let answer = self.api.send(route.method.clone(), &path, world.token(role), body).await;
+        self.pairs += 1;
+        if !expected.is_met_by(answer.status.as_u16()) {
+            self.wrong.push(format!(
+                "{} {} needs {}; as {}: expected {expected:?}, got {} {}",
+                route.method, route.path, route.need, role.name, answer.status, answer.body
+            ));
+        }
+    }
+
+    /// Calls a route as everybody whose call must change nothing.
+    async fn without_changes(&mut self, route: &Route) {
+        let before = self.storage.digest(&self.api.pool).await;
+        for role in &ROLES {
+            let expected = Expected::of(&route.need, role);
+            if route.is_safe() || expected != Expected::Allowed {
+                self.call(route, role, None, expected).await;
+            }
+        }
+        let after = self.storage.digest(&self.api.pool).await;
+        let changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+        let changed: Vec<&str> = changed.map(|((table, _), _)| table.as_str()).collect();
+        if !changed.is_empty() {
+            self.wrong.push(format!(
+                "{} {}: reading, or what was refused, changed {}",
+                route.method,
+                route.path,
+                changed.join(", ")
+            ));
+        }
+    }
+
+    /// Calls a route that changes something as everybody who may, each in a world of its own.
+    async fn with_changes(&mut self, route: &Route) {
+        for role in &ROLES {
+            if Expected::of(&route.need, role) == Expected::Allowed {
+                self.next_world += 1;
+                let is_public = role.meets_public_collection();
+                let world = World::create(&self.api.pool, &self.api.state, self.next_world, is_public).await;
+                self.call(route, role, Some(&world), Expected::Allowed).await;
+            }
+        }
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn every_route_as_everybody(pool: PgPool) {
+    let api = Api::new(pool);
+    let routes = routes(&api).await;
+    let lasting = [
+        World::create(&api.pool, &api.state, 0, false).await,
+        World::create(&api.pool, &api.state, 1, true).await,
+    ];
+    let storage = Storage::new(&api.pool).await;
+    let mut walk = Walk { api, storage, lasting, next_world: 1, pairs: 0, wrong: Vec::new() };
+    for route in &routes {
+        walk.without_changes(route).await;
+    }
+    for route in routes.iter().filter(|route| !route.is_safe()) {
+        walk.with_changes(route).await;
+    }
+    assert!(
+        walk.wrong.is_empty(),
+        "{} of {} pairs:\n{}",
+        walk.wrong.len(),
+        walk.pairs,
+        walk.wrong.join("\n")
+    );
+    assert_eq!(walk.pairs, routes.len() * ROLES.len());
+    eprintln!(
+        "permission walk: {} routes x {} roles = {} pairs, all as declared",
+        routes.len(),
+        ROLES.len(),
+        walk.pairs
+    );
+}

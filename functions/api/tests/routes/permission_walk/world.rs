@@ -1,0 +1,241 @@
+//! A collection with everything in it, and everybody who stands in some way towards it.
+
+use std::collections::HashMap;
+
+use api::State;
+use auth::OpaqueToken;
+use chrono::Utc;
+use domain::{ApiKeyId, UserId};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::roles::{Credential, ROLES, Role};
+
+/// Rows that only this walk knows.
+pub struct World {
+    number: usize,
+    users: HashMap<String, User>,
+    tokens: HashMap<&'static str, String>,
+    collection: Uuid,
+    document: Uuid,
+    operation: Uuid,
+    upload: Uuid,
+    source: i64,
+}
+
+/// A person, with what is theirs alone.
+struct User {
+    id: i64,
+    session: Uuid,
+    key: Uuid,
+}
+
+/// Everybody: the roles that are persons, and whom they act upon.
+const USERS: [&str; 11] = [
+    "stranger",
+    "public reader",
+    "reader",
+    "writer",
+    "admin",
+    "owner",
+    "asker",
+    "superuser",
+    "deactivated user",
+    "target",
+    "anonymous",
+];
+
+// Each with a session and an API key, for the routes that show what is the caller's own.
+const PEOPLE: &str = "
+    WITH people AS (
+        INSERT INTO users (username, email, hashed_password, is_active, is_superuser)
+        SELECT name || ' ' || $1, name || $1 || '@example.org', '', name <> 'deactivated user', name = 'superuser'
+        FROM unnest($2::text[]) AS name
+        RETURNING id, username
+    ), sessions AS (
+        INSERT INTO refresh_tokens (user_id, family_id, token_hash, expires_at)
+        SELECT id, gen_random_uuid(), sha256(('session of ' || username)::bytea), now() + interval '30 days'
+        FROM people
+        RETURNING user_id, family_id
+    ), keys AS (
+        INSERT INTO api_keys (id, user_id, name, key_hash)
+        SELECT gen_random_uuid(), id, 'own', sha256(('key of ' || username)::bytea) FROM people
+        RETURNING user_id, id
+    )
+    SELECT people.id, username, family_id AS session, keys.id AS key
+    FROM people JOIN sessions ON sessions.user_id = people.id JOIN keys ON keys.user_id = people.id";
+
+const COLLECTION: &str = "
+    WITH collection AS (
+        INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap,
+            is_public, status)
+        SELECT gen_random_uuid(), 'walk', $1, gen_random_uuid()::text, 'sentence-transformers/all-MiniLM-L6-v2',
+            256, 51, $3, 'ready'
+        RETURNING id
+    ), other AS (
+        INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+        SELECT gen_random_uuid(), 'another', $1, gen_random_uuid()::text, 'a-model', 256, 51
+        RETURNING id
+    ), limits AS (
+        INSERT INTO collection_resource_limits (collection_id) SELECT id FROM collection
+    ), source AS (
+        INSERT INTO collection_sources (collection_id, source_path, source_type, source_config)
+        SELECT id, '/srv/docs/walk', 'directory', '{\"path\": \"/srv/docs/walk\"}' FROM collection
+        RETURNING id, collection_id
+    ), document AS (
+        INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size, content_hash, status)
+        SELECT gen_random_uuid(), collection_id, id, 'a.txt', 'a.txt', 'a.txt', 12, 'abc', 'completed' FROM source
+        RETURNING id
+    ), operation AS (
+        INSERT INTO operations (uuid, collection_id, user_id, source_id, type, status)
+        SELECT gen_random_uuid(), collection_id, $2, id, 'append', 'pending' FROM source
+        RETURNING uuid
+    ), upload AS (
+        INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, expires_at)
+        SELECT gen_random_uuid(), id, $1, 'b.txt', 'uploads/' || id || '/b.txt', 12, 'text/plain', now() + interval '1 hour'
+        FROM collection
+        RETURNING id
+    )
+    SELECT collection.id AS collection, other.id AS other, document.id AS document, operation.uuid AS operation,
+        upload.id AS upload, source.id AS source
+    FROM collection, other, document, operation, upload, source";
+
+const GRANTS: &str = "
+    INSERT INTO collection_permissions (collection_id, user_id, permission)
+    VALUES ($1, $2, 'read'), ($1, $3, 'write'), ($1, $4, 'admin'), ($1, $5, 'admin')";
+
+// Used just now: otherwise the first use would be noted, which is a change.
+const KEY: &str = "
+    INSERT INTO api_keys (id, user_id, name, key_hash, scope, collection_ids, is_active, expires_at, last_used_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + interval '1 hour')";
+
+impl World {
+    pub async fn create(pool: &PgPool, state: &State, number: usize, is_public: bool) -> Self {
+        let mut tx = pool.begin().await.unwrap();
+        let rows =
+            sqlx::query(PEOPLE).bind(number.to_string()).bind(&USERS[..]).fetch_all(&mut *tx).await.unwrap();
+        let mut users = HashMap::new();
+        for row in rows {
+            let (name, _) = row.get::<&str, _>("username").rsplit_once(' ').unwrap();
+            let user = User { id: row.get("id"), session: row.get("session"), key: row.get("key") };
+            users.insert(name.to_owned(), user);
+        }
+        let made = sqlx::query(COLLECTION)
+            .bind(users["owner"].id)
+            .bind(users["asker"].id)
+            .bind(is_public)
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        let mut world = Self {
+            number,
+            tokens: HashMap::new(),
+            collection: made.get("collection"),
+            document: made.get("document"),
+            operation: made.get("operation"),
+            upload: made.get("upload"),
+            source: made.get("source"),
+            users,
+        };
+        sqlx::query(GRANTS)
+            .bind(world.collection)
+            .bind(world.users["reader"].id)
+            .bind(world.users["writer"].id)
+            .bind(world.users["admin"].id)
+            .bind(world.users["deactivated user"].id)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        for role in ROLES {
+            let token = world.credential(&mut tx, state, &role, made.get("other")).await;
+            world.tokens.insert(role.name, token);
+        }
+        tx.commit().await.unwrap();
+        world
+    }
+
+    async fn credential(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        state: &State,
+        role: &Role,
+        other: Uuid,
+    ) -> String {
+        if let Some(user) = self.users.get(role.name)
+            && role.credential != Credential::Nothing
+        {
+            let username = format!("{} {}", role.name, self.number);
+            return state.tokens.issue(UserId(user.id), &username, Utc::now()).unwrap();
+        }
+        let (user, scope, is_limited) = match role.credential {
+            Credential::Nothing => return String::new(),
+            Credential::Key { of, scope, is_limited } => (of, scope.as_str(), is_limited),
+            Credential::Void if role.name == "key of a deactivated user" => {
+                ("deactivated user", "admin", false)
+            }
+            Credential::Void | Credential::Person => ("owner", "admin", false),
+        };
+        let id = Uuid::new_v4();
+        let key = OpaqueToken::api_key(ApiKeyId(id));
+        sqlx::query(KEY)
+            .bind(id)
+            .bind(self.users[user].id)
+            .bind(role.name)
+            .bind(key.hash().to_vec())
+            .bind(scope)
+            .bind(is_limited.then(|| vec![other]))
+            .bind(role.name != "revoked key")
+            .bind((role.name == "expired key").then(Utc::now))
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        if role.name == "key with a read grant" {
+            sqlx::query("INSERT INTO collection_permissions (collection_id, api_key_id, permission) VALUES ($1, $2, 'read')")
+                .bind(self.collection)
+                .bind(id)
+                .execute(connection)
+                .await
+                .unwrap();
+        }
+        key.expose().to_owned()
+    }
+
+    pub fn token(&self, role: &Role) -> &str {
+        &self.tokens[role.name]
+    }
+
+    /// The path of an operation: everything that it names exists, in this collection or as the
+    /// caller's own.
+    pub fn path(&self, template: &str, role: &Role) -> String {
+        let mut path = String::new();
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap();
+            path.push_str(before);
+            path.push_str(&self.fixture(name, role));
+            rest = after;
+        }
+        path + rest
+    }
+
+    fn fixture(&self, name: &str, role: &Role) -> String {
+        // Whom the caller acts as; nobody and void credentials get what a person would.
+        let own = match role.credential {
+            Credential::Key { of, .. } => &self.users[of],
+            Credential::Void => &self.users["owner"],
+            Credential::Nothing | Credential::Person => &self.users[role.name],
+        };
+        match name {
+            "collection_id" => self.collection.to_string(),
+            "document_id" => self.document.to_string(),
+            "operation_id" => self.operation.to_string(),
+            "upload_id" => self.upload.to_string(),
+            "source_id" => self.source.to_string(),
+            "session_id" => own.session.to_string(),
+            "key_id" => own.key.to_string(),
+            // Somebody for an administrator to act upon.
+            "user_id" => self.users["target"].id.to_string(),
+            _ => panic!("the walk has nothing to put into {{{name}}}: add it to World::fixture"),
+        }
+    }
+}
