@@ -10,6 +10,7 @@
 mod audit;
 mod collections;
 mod config;
+mod connectors;
 mod content;
 mod dispatch;
 mod docs;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use domain::{
     Access, Classify, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind, OperationStatus,
-    OperationType, Quantization, SourceType, UploadStatus,
+    OperationType, Quantization, SecretType, SourceType, UploadStatus,
 };
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
@@ -121,7 +121,7 @@ impl IntoResponses for BodyErrors {
 pub(crate) mod words {
     use super::{
         Access, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder, OperationStatus,
-        OperationType, Quantization, SchemaType, SourceType, Type, UploadStatus, Value,
+        OperationType, Quantization, SchemaType, SecretType, SourceType, Type, UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
@@ -162,6 +162,10 @@ pub(crate) mod words {
 
     pub(crate) fn quantization() -> Object {
         words(Quantization::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn secret_type() -> Object {
+        words(SecretType::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn source_type() -> Object {

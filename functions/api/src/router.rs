@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, collections, content, docs, documents, health, openapi, operations, sessions, sources, uploads,
-    users,
+    State, collections, connectors, content, docs, documents, health, openapi, operations, sessions, sources,
+    uploads, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -77,6 +77,8 @@ fn sources() -> OpenApiRouter<State> {
         // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::list)))
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::show)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::list)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::show)))
 }
 
 fn documents() -> OpenApiRouter<State> {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use connectors::{ConnectorError, SourceSpec, refuse_staging_bucket};
+use connectors::{ConnectorError, ConnectorType, SourceSpec, refuse_staging_bucket};
 use db::collection_sources::{CollectionSource, NewSource};
 use db::operations::NewOperation;
 use domain::{CollectionId, OperationId, OperationType, SourceId, SourceType};
@@ -228,7 +228,7 @@ impl AddSourceRequest {
             (None, None) => {
                 return Err(ApiError::invalid_field(
                     "source_type",
-                    format!("is missing; send one of {} with source_config", SourceSpec::TYPES.join(", ")),
+                    format!("is missing; send one of {} with source_config", ConnectorType::names()),
                 ));
             }
         };

@@ -4,6 +4,7 @@
 //! documents one at a time. Memory grows neither with a listing nor with a document: a page, a
 //! thousand names of each folder on the way, and a piece of a file are all that is held.
 
+mod catalogue;
 mod connectors;
 mod directory;
 mod entry;
@@ -14,6 +15,7 @@ mod s3;
 mod spec;
 mod walk;
 
+pub use catalogue::{ConfigField, ConnectorType, FieldValue, SecretField};
 pub use connectors::{Connectors, ConnectorsConfig, refuse_staging_bucket};
 pub use entry::{Entry, Page};
 pub use error::ConnectorError;

@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use domain::SourceType;
 use serde_json::{Map, Value, json};
 
-use crate::ConnectorError;
 use crate::patterns::Patterns;
+use crate::{ConnectorError, ConnectorType};
 
 /// A checked description of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,6 @@ pub enum SourceSpec {
 }
 
 impl SourceSpec {
-    /// The types that clients may add, for messages.
-    pub const TYPES: [&'static str; 3] = ["directory", "file", "s3"];
-
     /// Checks a description.
     ///
     /// # Errors
@@ -52,13 +49,13 @@ impl SourceSpec {
         let Some(config) = source_config.as_object() else {
             return Err(ConnectorError::invalid("source_config", "it must be an object"));
         };
-        match source_type {
-            "file" => {
-                known_fields(config, &["path"])?;
-                Ok(Self::File { path: absolute_path(config)? })
-            }
-            "directory" => {
-                known_fields(config, &["path", "recursive", "include_patterns", "exclude_patterns"])?;
+        let Some(connector) = ConnectorType::find(source_type) else {
+            return Err(unknown_type(source_type));
+        };
+        known_fields(config, connector)?;
+        match connector.source_type {
+            SourceType::File => Ok(Self::File { path: absolute_path(config)? }),
+            SourceType::Directory => {
                 let (include_patterns, exclude_patterns) = patterns(config)?;
                 let recursive = match config.get("recursive") {
                     None | Some(Value::Null) => true,
@@ -77,16 +74,12 @@ impl SourceSpec {
                     exclude_patterns,
                 })
             }
-            "s3" => {
-                known_fields(config, &["bucket", "prefix", "include_patterns", "exclude_patterns"])?;
+            SourceType::S3 => {
                 let (include_patterns, exclude_patterns) = patterns(config)?;
                 let prefix = prefix(config)?;
                 Ok(Self::S3 { bucket: bucket(config)?, prefix, include_patterns, exclude_patterns })
             }
-            other => Err(ConnectorError::invalid(
-                "source_type",
-                format!("{other:?} is not known; allowed: {}", Self::TYPES.join(", ")),
-            )),
+            SourceType::Upload => Err(unknown_type(source_type)),
         }
     }
 
@@ -123,7 +116,15 @@ impl SourceSpec {
     }
 }
 
-fn known_fields(config: &Map<String, Value>, known: &[&str]) -> Result<(), ConnectorError> {
+fn unknown_type(source_type: &str) -> ConnectorError {
+    ConnectorError::invalid(
+        "source_type",
+        format!("{source_type:?} is not known; allowed: {}", ConnectorType::names()),
+    )
+}
+
+fn known_fields(config: &Map<String, Value>, connector: &ConnectorType) -> Result<(), ConnectorError> {
+    let known: Vec<&str> = connector.fields.iter().map(|field| field.name).collect();
     match config.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => Err(ConnectorError::invalid(

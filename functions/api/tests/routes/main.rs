@@ -6,6 +6,8 @@ mod accounts;
 #[cfg(test)]
 mod collections;
 #[cfg(test)]
+mod connectors;
+#[cfg(test)]
 mod description;
 #[cfg(test)]
 mod docs;

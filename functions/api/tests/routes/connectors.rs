@@ -1,0 +1,88 @@
+//! The catalogue of connectors.
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Api, text};
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_catalogue_says_what_each_type_of_source_takes(pool: PgPool) {
+    let api = Api::new(pool);
+    api.get("/api/v2/connectors", "").await.problem(401);
+    let token = api.sign_up("ada").await;
+    let catalogue = api.get("/api/v2/connectors", &token).await.expect(200);
+    let connectors = catalogue["connectors"].as_array().unwrap();
+    let types: Vec<String> = connectors.iter().map(|connector| text(&connector["type"])).collect();
+    assert_eq!(types, ["directory", "file", "s3"]);
+    for connector in connectors {
+        let path = format!("/api/v2/connectors/{}", text(&connector["type"]));
+        let mut shown = api.get(&path, &token).await.expect(200);
+        let mut definition = shown["definition"].take();
+        definition["type"] = shown["type"].clone();
+        assert_eq!(&definition, connector);
+    }
+    insta::assert_json_snapshot!(connectors[0], @r#"
+    {
+      "description": "The files of a folder that this installation can read.",
+      "example": {
+        "include_patterns": [
+          "**/*.md"
+        ],
+        "path": "/srv/docs",
+        "recursive": true
+      },
+      "fields": [
+        {
+          "default": null,
+          "description": "The folder's absolute path, below one of the roots that the operator allows.",
+          "name": "path",
+          "required": true,
+          "type": "text"
+        },
+        {
+          "default": true,
+          "description": "Whether folders in it are read too.",
+          "name": "recursive",
+          "required": false,
+          "type": "boolean"
+        },
+        {
+          "default": [],
+          "description": "Only documents whose path within the source fits one of these globs; empty for all.",
+          "name": "include_patterns",
+          "required": false,
+          "type": "text_list"
+        },
+        {
+          "default": [],
+          "description": "No documents whose path within the source fits one of these globs.",
+          "name": "exclude_patterns",
+          "required": false,
+          "type": "text_list"
+        }
+      ],
+      "name": "Directory",
+      "secrets": [],
+      "type": "directory"
+    }
+    "#);
+    let unknown = api.get("/api/v2/connectors/gopher", &token).await.problem(404);
+    assert_eq!(unknown, r#"there is no connector "gopher"; there are directory, file, s3"#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_examples_of_the_catalogue_are_sources_that_can_be_added(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let sources = format!("{}/sources", api.create_collection(&token, "notes").await);
+    let catalogue = api.get("/api/v2/connectors", &token).await.expect(200);
+    for connector in catalogue["connectors"].as_array().unwrap() {
+        let body = json!({ "source_type": connector["type"], "source_config": connector["example"] });
+        let operation = api.post(&sources, &token, body).await.expect(202);
+        for field in connector["fields"].as_array().unwrap() {
+            let name = text(&field["name"]);
+            let sent = connector["example"].get(&name).unwrap_or(&field["default"]);
+            assert_eq!(&operation["config"]["source_config"][&name], sent, "{name}");
+        }
+    }
+}
