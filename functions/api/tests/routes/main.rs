@@ -24,4 +24,6 @@ mod permission_walk;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod statement_counts;
+#[cfg(test)]
 mod uploads;
