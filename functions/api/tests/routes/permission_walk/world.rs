@@ -231,6 +231,7 @@ impl World {
             "operation_id" => self.operation.to_string(),
             "upload_id" => self.upload.to_string(),
             "source_id" => self.source.to_string(),
+            "connector_type" => "s3".to_owned(),
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
             // Somebody for an administrator to act upon.
