@@ -35,7 +35,7 @@ WITH finished AS (
                 )
         END
     RETURNING o.id, o.uuid, o.collection_id, o.source_id, o.user_id, o.type, o.status, o.created_at,
-        o.started_at, o.completed_at, o.meta, o.error_message
+        o.started_at, o.completed_at, o.meta, o.error_message, o.sync_run_id
 ),
 totals AS (
     SELECT
@@ -143,5 +143,6 @@ SELECT
     collection_id,
     type::text AS "operation_type!",
     status::text AS "status!",
-    completed_at AS "completed_at!"
+    completed_at AS "completed_at!",
+    sync_run_id
 FROM finished

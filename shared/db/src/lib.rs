@@ -27,6 +27,8 @@ pub mod refresh_tokens;
 pub mod request_throttles;
 pub mod search_documents;
 pub mod staging;
+pub mod sync_runs;
+pub mod sync_schedule;
 pub mod uploads;
 pub mod users;
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId};
+use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId, SyncRunId};
 
 use crate::DbError;
 use crate::operations::Operations;
+use crate::sync_runs::SyncRuns;
 
 /// An operation that has just ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +232,9 @@ impl Operations<'_> {
         let Some(row) = row else {
             return Ok(None);
         };
+        if let Some(run_id) = row.sync_run_id {
+            SyncRuns::new(self.connection).settle(SyncRunId(run_id)).await?;
+        }
         Ok(Some(FinishedOperation {
             collection_id: CollectionId(row.collection_id),
             operation_type: DbError::word("operations", "type", &row.operation_type)?,

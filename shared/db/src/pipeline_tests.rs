@@ -19,6 +19,7 @@ use crate::{Connection, Db};
 
 mod documents;
 mod operations;
+mod sync;
 
 /// A collection with its upload source, and shorthands for what the stages do.
 struct Bench {

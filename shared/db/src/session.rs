@@ -18,6 +18,7 @@ use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
 use crate::request_throttles::RequestThrottles;
 use crate::search_documents::SearchDocuments;
+use crate::sync_runs::SyncRuns;
 use crate::uploads::Uploads;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
@@ -143,6 +144,8 @@ repositories! {
     request_throttles: RequestThrottles,
     /// What search results say of their documents.
     search_documents: SearchDocuments,
+    /// Runs that read sources again.
+    sync_runs: SyncRuns,
     /// Announced uploads.
     uploads: Uploads,
     /// Accounts.

@@ -58,6 +58,10 @@ id!(
     OperationId(Uuid)
 );
 id!(
+    /// A run that reads a collection's sources again.
+    SyncRunId(i64)
+);
+id!(
     /// One entry of an operation's work list.
     ItemId(i64)
 );

@@ -13,11 +13,13 @@ mod status;
 pub use access::{Access, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
-pub use ids::{ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SourceId, UploadId, UserId};
+pub use ids::{
+    ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SourceId, SyncRunId, UploadId, UserId,
+};
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use status::{
     CollectionStatus, DocumentStatus, ErrorCategory, ItemState, OperationStatus, OperationType,
-    ParseStatusError, Quantization, SecretType, SourceType, UploadStatus,
+    ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger, UploadStatus,
 };

@@ -204,6 +204,32 @@ words!(
 );
 
 words!(
+    /// The state of a run that reads a collection's sources again. All but the first are final.
+    SyncRunStatus, "sync run status" {
+        /// Operations of it are waiting or running.
+        Running = "running",
+        /// Every source was read, and none of its documents failed.
+        Success = "success",
+        /// Some sources or documents failed, or were cancelled.
+        Partial = "partial",
+        /// No source could be read.
+        Failed = "failed",
+        /// It was cancelled before any source was read.
+        Cancelled = "cancelled",
+    }
+);
+
+words!(
+    /// What started a run that reads a collection's sources again.
+    SyncTrigger, "sync trigger" {
+        /// Its collection's schedule.
+        Scheduler = "scheduler",
+        /// Somebody asked for it.
+        Manual = "manual",
+    }
+);
+
+words!(
     /// What a secret of a source is for.
     SecretType, "secret type" {
         /// The password of an account.
