@@ -82,7 +82,7 @@ pub(crate) struct ConnectorsResponse {
 /// All that this version can read, with the settings that each takes. Uploads are no type to add: see
 /// `POST /api/v2/collections/{collection_id}/uploads`.
 #[utoipa::path(
-    get, path = "/api/v2/connectors", tag = "sources",
+    get, path = "/api/v2/connectors", operation_id = "sources_connectors", tag = "sources",
     responses((status = 200, body = ConnectorsResponse)),
 )]
 pub(crate) async fn list() -> Json<ConnectorsResponse> {
@@ -95,7 +95,7 @@ pub(crate) async fn list() -> Json<ConnectorsResponse> {
 
 /// Show a type of source
 #[utoipa::path(
-    get, path = "/api/v2/connectors/{connector_type}", tag = "sources",
+    get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_connector", tag = "sources",
     params(("connector_type" = String, Path, description = "`directory`, `file` or `s3`.")),
     responses(
         (status = 200, body = ConnectorDetailResponse),

@@ -1,5 +1,7 @@
 //! The API's description: what the handlers do not say themselves.
 
+mod finish;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -46,6 +48,7 @@ pub fn openapi() -> Result<Value, DescriptionError> {
         };
         all.append(more);
     }
+    finish::finish(&mut description);
     Ok(description)
 }
 
@@ -70,7 +73,8 @@ pub(crate) fn frame() -> OpenApi {
     info(
         title = "Semantik",
         description = "Upload documents, watch their operations, search them by meaning. \
-            Every error is a problem document (RFC 9457) with the request's id."
+            Every error is a problem document (RFC 9457) with the request's id.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem, FieldError)),
     modifiers(&Bearer),

@@ -28,7 +28,7 @@ use crate::validation::optional_body;
 pub(crate) struct LoginRequest {
     #[schema(example = "ada")]
     username: String,
-    #[schema(format = "password")]
+    #[schema(format = "password", example = "correct horse battery")]
     password: String,
 }
 
@@ -56,6 +56,7 @@ pub(crate) struct RefreshQuery {
 /// The refresh token.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct RefreshRequest {
+    #[schema(example = "smtr_9vT3bXk0c2mQeWzR1yUoPaSdFgHjKlZxCvBnM4567QE")]
     refresh_token: Option<String>,
 }
 

@@ -27,13 +27,13 @@ use crate::paging::Slice;
 
 /// A source to read: `source_type` with `source_config`, or `source_path` alone.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"source_type": "s3", "source_config": {"bucket": "manuals", "prefix": "guides/"}}))]
 pub(crate) struct AddSourceRequest {
     /// `file`, `directory` or `s3`.
-    #[schema(example = "s3")]
     source_type: Option<String>,
     /// For `file`: `path`. For `directory`: `path`, `recursive`, `include_patterns`,
     /// `exclude_patterns`. For `s3`: `bucket`, `prefix` and the patterns.
-    #[schema(value_type = Option<Object>, example = json!({"bucket": "manuals", "prefix": "guides/"}))]
+    #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
     /// A folder, or `s3://bucket/prefix`.
     source_path: Option<String>,

@@ -49,7 +49,7 @@ pub(crate) struct AnnouncedFile {
     #[schema(example = "guides/été.md")]
     name: String,
     /// In bytes; the address takes exactly that many.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, example = 12)]
     size: i64,
     /// Its media type; the address takes only that one.
     #[schema(example = "text/markdown", default = "application/octet-stream")]

@@ -33,7 +33,7 @@ pub(crate) struct RegisterRequest {
     #[schema(max_length = 254, example = "ada@example.org")]
     email: String,
     /// 8 to 1024 characters.
-    #[schema(min_length = 8, max_length = 1024, format = "password")]
+    #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
     password: String,
     /// What to call the person.
     #[schema(max_length = 255)]

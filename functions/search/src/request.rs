@@ -50,6 +50,7 @@ pub struct SingleSearchRequest {
     /// A collection that the caller can read.
     pub collection_id: Uuid,
     /// What to look for, 1 to 1000 characters.
+    #[schema(example = "how are tides explained")]
     pub query: String,
     /// How many results to give, 1 to 100.
     #[serde(default = "default_k")]

@@ -1,5 +1,7 @@
 //! What the API says of itself, and whether that is so.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -49,6 +51,51 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
             answer.expect(401);
         }
     }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn every_operation_is_described_for_people_and_programs(pool: PgPool) {
+    let api = Api::new(pool);
+    let description = api.get("/api/openapi.json", "").await.expect(200);
+    assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(description["info"]["license"]["identifier"], "MIT OR Apache-2.0");
+    let tags: Vec<&Value> = description["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let mut require = |holds: bool, what: &str| {
+                if !holds {
+                    wrong.push(format!("{method} {path}: {what}"));
+                }
+            };
+            let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+            require(is_text(&operation["summary"]), "says nothing in one line");
+            require(tags.contains(&&operation["tags"][0]), "is of a tag that is not described");
+            let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            require(names.insert(name), "has the operationId of another: name the handler otherwise");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let is_said = is_text(&parameter["description"]);
+                require(is_said, &format!("does not say what {} is", parameter["name"]));
+            }
+            let contents = |part: &Value| part["content"].as_object().cloned().unwrap_or_default();
+            for content in contents(&operation["requestBody"]).values() {
+                let is_shown = content["example"].is_object() || content["examples"].is_object();
+                require(is_shown, "shows no body: give each field that must be there an example");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                require(is_text(&response["description"]), &format!("does not say what {status} means"));
+                for (media_type, content) in contents(response) {
+                    let is_problem = media_type == "application/problem+json";
+                    let is_error = status.starts_with(['4', '5']);
+                    require(is_problem == is_error, &format!("{status} as {media_type}"));
+                    require(!is_problem || content["example"].is_object(), &format!("shows no {status}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn assert_no_dangling_reference(description: &Value, part: &Value) {
