@@ -112,7 +112,8 @@ const GROW: &str = "
         INSERT INTO operation_items (operation_id, uri, location, file_name, state)
         SELECT id, 'item ' || number, 'x', 'x', 'completed' FROM more_operations, generate_series(1, 3) AS number
     ), sync_runs AS (
-        INSERT INTO collection_sync_runs (collection_id, triggered_by) SELECT notes.id, 'manual' FROM number, notes
+        INSERT INTO collection_sync_runs (collection_id, triggered_by, status)
+        SELECT notes.id, 'manual', 'success' FROM number, notes
     ), more_uploads AS (
         INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, expires_at)
         SELECT gen_random_uuid(), notes.id, ada.id, n || '.txt', 'uploads/' || n, n, 'text/plain', now()
