@@ -18,6 +18,9 @@ pub struct Config {
     pub vectors: VectorsConfig,
     /// `JWT_SECRET`: what access tokens are signed with, at least 32 bytes.
     pub jwt_secret: SecretString,
+    /// `CONNECTOR_SECRETS_KEYS`: what the secrets of sources are encrypted with, the newest first,
+    /// separated by commas; default none, and then no secret can be stored.
+    pub connector_secrets_keys: SecretString,
     /// `STAGING_BUCKET`: where clients put their files.
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: where operations are started.
@@ -72,6 +75,7 @@ impl Config {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             vectors,
             jwt_secret: env::secret("JWT_SECRET")?,
+            connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dir: env::optional("MODELS_DIR")

@@ -77,6 +77,11 @@ fn sources() -> OpenApiRouter<State> {
         // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::list)))
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::show)))
+        .routes(
+            Route::needs(Needs::Collection(Write))
+                .limit(Rate::per_minute(60))
+                .handles(routes!(sources::update::update)),
+        )
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::list)))
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::show)))
 }

@@ -1,46 +1,31 @@
 //! Sources: where a collection's documents come from without a client sending them.
 
-use std::path::PathBuf;
+mod request;
+mod secrets;
+pub(crate) mod update;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use connectors::{ConnectorError, ConnectorType, SourceSpec, refuse_staging_bucket};
 use db::collection_sources::{CollectionSource, NewSource};
 use db::operations::NewOperation;
-use domain::{CollectionId, OperationId, OperationType, SourceId, SourceType};
+use domain::{CollectionId, OperationId, OperationType, SecretType, SourceId, SourceType};
 use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use self::request::{AddSourceRequest, refuse_forbidden};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
 use crate::operations::OperationResponse;
 use crate::paging::Slice;
-
-/// A source to read: `source_type` with `source_config`, or `source_path` alone.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"source_type": "s3", "source_config": {"bucket": "manuals", "prefix": "guides/"}}))]
-pub(crate) struct AddSourceRequest {
-    /// `file`, `directory` or `s3`.
-    source_type: Option<String>,
-    /// For `file`: `path`. For `directory`: `path`, `recursive`, `include_patterns`,
-    /// `exclude_patterns`. For `s3`: `bucket`, `prefix` and the patterns.
-    #[schema(value_type = Option<Object>)]
-    source_config: Option<Map<String, Value>>,
-    /// A folder, or `s3://bucket/prefix`.
-    source_path: Option<String>,
-    /// Further settings of the source, beside `source_path`.
-    #[schema(value_type = Option<Object>)]
-    config: Option<Map<String, Value>>,
-}
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,11 +50,24 @@ pub(crate) struct SourceResponse {
     last_indexed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    /// Whether a password is set. No answer shows a secret.
+    has_password: bool,
+    /// Whether an access token is set.
+    has_token: bool,
+    /// Whether a private SSH key is set.
+    has_ssh_key: bool,
+    /// Whether the private SSH key's passphrase is set.
+    has_ssh_passphrase: bool,
 }
 
 impl From<CollectionSource> for SourceResponse {
     fn from(source: CollectionSource) -> Self {
+        let has = |secret_type| source.secret_types.contains(&secret_type);
         Self {
+            has_password: has(SecretType::Password),
+            has_token: has(SecretType::Token),
+            has_ssh_key: has(SecretType::SshKey),
+            has_ssh_passphrase: has(SecretType::SshPassphrase),
             id: source.id,
             collection_id: source.collection_id,
             source_type: source.source_type,
@@ -116,7 +114,11 @@ pub(crate) struct SourcesResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
     params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest,
-    responses((status = 202, body = OperationResponse), BodyErrors),
+    responses(
+        (status = 202, body = OperationResponse),
+        BodyErrors,
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation keeps no secrets."),
+    ),
 )]
 pub(crate) async fn add(
     Shared(state): Shared<State>,
@@ -124,13 +126,14 @@ pub(crate) async fn add(
     client: ClientInfo,
     Granted(found): Granted,
     idempotency: Idempotency,
-    ApiJson(request): ApiJson<AddSourceRequest>,
+    ApiJson(mut request): ApiJson<AddSourceRequest>,
 ) -> Result<Response, ApiError> {
     let user_id = caller.principal.user_id;
     let collection_id = found.collection.id;
+    let secrets = request.secrets.take().unwrap_or_default();
+    secrets.check()?;
     let spec = request.into_spec()?;
-    refuse_staging_bucket(&spec, state.artifacts.bucket()).map_err(explain)?;
-    refuse_outside_roots(&spec, &state.limits.directory_roots)?;
+    refuse_forbidden(&state, &spec)?;
 
     let mut tx = match idempotency.begin(&state.db, user_id).await? {
         Begun::First(tx) => tx,
@@ -145,6 +148,7 @@ pub(crate) async fn add(
         source_config: &source_config,
     };
     let (source, is_new) = tx.collection_sources().upsert(&new).await?;
+    secrets.apply(&mut tx, &state.secrets, source.id).await?;
     let operation = NewOperation {
         id: OperationId(Uuid::new_v4()),
         collection_id,
@@ -156,12 +160,15 @@ pub(crate) async fn add(
         }),
     };
     let operation = tx.operations().insert(&operation).await?;
+    let mut details =
+        json!({ "source_id": source.id, "source_type": source.source_type, "source_path": source_path });
+    secrets.note(&mut details);
     let change = Change {
         action: if is_new { "source_added" } else { "source_read_again" },
         actor: caller.actor(),
         collection: Some((collection_id, &found.collection.name)),
         operation_id: Some(operation.id),
-        details: json!({ "source_id": source.id, "source_type": source.source_type, "source_path": source_path }),
+        details,
     };
     audit::record(&mut tx, &client, change).await?;
     let operation_id = operation.id;
@@ -199,126 +206,23 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
     params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
-    responses((status = 200, body = SourceResponse)),
+    responses((
+        status = 200, body = SourceResponse,
+        headers(("ETag" = String, description = "The version of what PATCH can change.")),
+    )),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, SourceId)>,
-) -> Result<Json<SourceResponse>, ApiError> {
+) -> Result<(ETag, Json<SourceResponse>), ApiError> {
     let mut connection = state.db.connection().await?;
     let source = connection.collection_sources().find(id).await?;
     let source = source.filter(|source| source.collection_id == collection_id);
     let source = source.ok_or_else(|| ApiError::not_found("source", id))?;
-    Ok(Json(source.into()))
+    Ok((version(&source)?, Json(source.into())))
 }
 
-impl AddSourceRequest {
-    fn into_spec(self) -> Result<SourceSpec, ApiError> {
-        let (source_type, source_config) = match (self.source_type, self.source_path) {
-            (Some(source_type), None) => (source_type, self.source_config.unwrap_or_default()),
-            (None, Some(source_path)) => describe_path(source_path, self.config.unwrap_or_default()),
-            // Both, where the path only repeats what the settings say.
-            (Some(source_type), Some(source_path)) => {
-                let mut config = self.source_config.unwrap_or_default();
-                if config.is_empty() {
-                    config = describe_path(source_path, config).1;
-                }
-                (source_type, config)
-            }
-            (None, None) => {
-                return Err(ApiError::invalid_field(
-                    "source_type",
-                    format!("is missing; send one of {} with source_config", ConnectorType::names()),
-                ));
-            }
-        };
-        SourceSpec::parse(&source_type, &Value::Object(source_config)).map_err(explain)
-    }
-}
-
-fn describe_path(source_path: String, mut config: Map<String, Value>) -> (String, Map<String, Value>) {
-    if let Some(location) = source_path.strip_prefix("s3://") {
-        let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
-        config.insert("bucket".to_owned(), bucket.into());
-        config.insert("prefix".to_owned(), prefix.into());
-        return ("s3".to_owned(), config);
-    }
-    config.insert("path".to_owned(), source_path.into());
-    ("directory".to_owned(), config)
-}
-
-/// Early and by name only; scan looks at what the path really leads to.
-fn refuse_outside_roots(spec: &SourceSpec, roots: &[PathBuf]) -> Result<(), ApiError> {
-    let (SourceSpec::File { path } | SourceSpec::Directory { path, .. }) = spec else {
-        return Ok(());
-    };
-    if roots.iter().any(|root| path.starts_with(root)) {
-        return Ok(());
-    }
-    let allowed: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-    let message = if allowed.is_empty() {
-        format!("{path:?} came; this installation reads no directories (its operator set no DIRECTORY_ROOTS)")
-    } else {
-        format!("{path:?} came; paths below {} are allowed", allowed.join(", "))
-    };
-    Err(ApiError::invalid_field("source_config.path", message))
-}
-
-fn explain(error: ConnectorError) -> ApiError {
-    match error {
-        ConnectorError::Invalid { field, message } => {
-            let nested = !field.starts_with("source_");
-            let field = if nested { format!("source_config.{field}") } else { field.to_owned() };
-            ApiError::invalid_field(field, message)
-        }
-        other => other.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(request: Value) -> Result<SourceSpec, ApiError> {
-        serde_json::from_value::<AddSourceRequest>(request).unwrap().into_spec()
-    }
-
-    #[test]
-    fn the_old_form_means_a_folder_or_a_bucket() {
-        let folder = spec(json!({"source_path": "/srv/docs", "config": {"recursive": false}})).unwrap();
-        assert_eq!(folder, spec(json!({"source_type": "directory", "source_config": {"path": "/srv/docs", "recursive": false}})).unwrap());
-        let bucket = spec(json!({"source_path": "s3://manuals/a/b"})).unwrap();
-        assert_eq!(
-            bucket,
-            spec(json!({"source_type": "s3", "source_config": {"bucket": "manuals", "prefix": "a/b"}}))
-                .unwrap()
-        );
-    }
-
-    #[test]
-    fn refusals_name_the_nested_field() {
-        let refusals: Vec<String> = [
-            json!({}),
-            json!({"source_type": "gopher"}),
-            json!({"source_type": "directory", "source_config": {"path": "docs"}}),
-        ]
-        .into_iter()
-        .map(|request| spec(request).unwrap_err().detail().to_owned())
-        .collect();
-        insta::assert_snapshot!(refusals.join("\n"), @r#"
-        source_type: is missing; send one of directory, file, s3 with source_config
-        source_type: "gopher" is not known; allowed: directory, file, s3
-        source_config.path: "docs" came; an absolute path without ".." below one of the configured roots is allowed
-        "#);
-    }
-
-    #[test]
-    fn paths_lie_below_a_root() {
-        let inside = spec(json!({"source_path": "/srv/docs/a"})).unwrap();
-        let roots = [PathBuf::from("/srv/docs")];
-        assert!(refuse_outside_roots(&inside, &roots).is_ok());
-        let beside = spec(json!({"source_path": "/srv/docs2"})).unwrap();
-        assert!(refuse_outside_roots(&beside, &roots).unwrap_err().detail().contains("below /srv/docs"));
-        assert!(refuse_outside_roots(&inside, &[]).unwrap_err().detail().contains("DIRECTORY_ROOTS"));
-    }
+/// The version of what can be changed: the settings, and which secrets there are.
+fn version(source: &CollectionSource) -> Result<ETag, ApiError> {
+    ETag::of(&(&source.source_config, &source.secret_types))
 }

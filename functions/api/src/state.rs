@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artifacts::ArtifactStore;
-use auth::AccessTokens;
+use auth::{AccessTokens, SecretBox};
 use db::Db;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -19,6 +19,8 @@ pub struct State {
     pub db: Db,
     /// Makes and checks access tokens.
     pub tokens: AccessTokens,
+    /// Encrypts the secrets of sources.
+    pub secrets: SecretBox,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
     /// The work queues, of which only scan's is known here.
@@ -42,6 +44,7 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
+            secrets: SecretBox::new(&config.connector_secrets_keys)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
             vectors: VectorStore::connect(&config.vectors)?,

@@ -44,6 +44,20 @@ impl Operations<'_> {
         }
     }
 
+    /// The operation that works on this source at the moment, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn running_of_source(&mut self, source_id: SourceId) -> Result<Option<OperationId>, DbError> {
+        let id = sqlx::query_scalar!(
+            "SELECT uuid FROM operations WHERE source_id = $1 AND status = 'processing'",
+            source_id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(id.map(OperationId))
+    }
+
     /// The append operation of this source that has not started yet, if there is one. It cannot
     /// start before the caller's transaction ends, so more can be put on its work list.
     ///

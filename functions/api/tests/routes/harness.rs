@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::{Limits, State};
 use artifacts::ArtifactStore;
-use auth::AccessTokens;
+use auth::{AccessTokens, SecretBox};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -27,6 +27,7 @@ use vectors::{VectorStore, VectorsConfig};
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
 pub const PASSWORD: &str = "correct horse battery";
+pub const CONNECTOR_SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 pub struct Api {
     router: Router,
@@ -80,6 +81,7 @@ impl Api {
         let state = State {
             db: Db::from_pool(pool.clone()),
             tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
+            secrets: SecretBox::new(&CONNECTOR_SECRETS_KEY.into()).unwrap(),
             artifacts: ArtifactStore::new(&sdk, "staging"),
             queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
             vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
@@ -96,6 +98,13 @@ impl Api {
         snapshots.set_sort_maps(true);
         let snapshots = snapshots.bind_to_scope();
         Self { router, pool, state, _models_dir: models_dir, _snapshots: snapshots }
+    }
+
+    /// The same with another state.
+    pub fn with_state(mut self, change: impl FnOnce(&mut State)) -> Self {
+        change(&mut self.state);
+        self.router = lambda::http::wrap(api::router(self.state.clone()));
+        self
     }
 
     pub async fn send(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Answer {

@@ -22,6 +22,8 @@ mod operations;
 #[cfg(test)]
 mod permission_walk;
 #[cfg(test)]
+mod source_secrets;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod statement_counts;

@@ -1,9 +1,10 @@
-//! Adding sources.
+//! Adding and changing sources.
 
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::harness::Api;
+use crate::harness::{Answer, Api};
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
@@ -94,4 +95,114 @@ async fn sources_that_are_nobodys_to_read_are_refused(pool: PgPool) {
     source_type: is missing; send one of directory, file, s3 with source_config
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_sources").await, "0");
+}
+
+async fn patch(api: &Api, token: &str, path: &str, body: Value, if_match: &[(&str, &str)]) -> Answer {
+    api.send_with(Method::PATCH, path, token, Some(&body), if_match).await
+}
+
+/// Adds a folder and returns its path.
+async fn add_folder(api: &Api, token: &str, collection: &str, folder: &str) -> String {
+    let body = json!({ "source_path": folder });
+    let operation = api.post(&format!("{collection}/sources"), token, body).await.expect(202);
+    format!("{collection}/sources/{}", operation["source_id"])
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let collection = api.create_collection(&ada, "notes").await;
+    let first = add_folder(&api, &ada, &collection, "/srv/docs/a").await;
+    let second = add_folder(&api, &ada, &collection, "/srv/docs/b").await;
+
+    let config = json!({ "source_config": { "path": "/srv/docs/c/", "recursive": false } });
+    let changed = patch(&api, &ada, &first, config.clone(), &[]).await.expect(200);
+    assert_eq!(changed["source_path"], "/srv/docs/c");
+    assert_eq!(changed["source_config"]["recursive"], false);
+    assert_eq!(changed, api.get(&first, &ada).await.expect(200));
+    let taken = patch(&api, &ada, &second, config.clone(), &[]).await.problem(409);
+    assert!(taken.contains(r#"a source "/srv/docs/c" already"#), "{taken}");
+
+    let mut details = Vec::new();
+    for body in [
+        json!({ "source_config": { "path": "/etc" } }),
+        json!({ "source_config": { "path": "/srv/docs/d", "token": "x" } }),
+        json!({ "source_config": { "bucket": "manuals" } }),
+        json!({ "source_config": {} }),
+    ] {
+        details.push(patch(&api, &ada, &second, body, &[]).await.problem(422));
+    }
+    insta::assert_snapshot!(details.join("\n"), @r#"
+    source_config.path: "/etc" came; paths below /srv/docs are allowed
+    source_config: "token" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns
+    source_config: "bucket" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns
+    source_config.path: "" came; an absolute path without ".." below one of the configured roots is allowed
+    "#);
+    let other = api.create_collection(&ada, "other").await;
+    let id = second.rsplit_once('/').unwrap().1;
+    patch(&api, &ada, &format!("{other}/sources/{id}"), config.clone(), &[]).await.problem(404);
+
+    // What is as it was changes nothing, and nobody reads of it.
+    patch(&api, &ada, &first, config, &[]).await.expect(200);
+    patch(&api, &ada, &first, json!({}), &[]).await.expect(200);
+    let audited = api
+        .select(
+            "SELECT string_agg(details::text, ' ') FROM collection_audit_log WHERE action = 'source_updated'",
+        )
+        .await;
+    let audited: Value = serde_json::from_str(&audited).unwrap();
+    assert_eq!(audited["source_path"], json!({ "before": "/srv/docs/a", "after": "/srv/docs/c" }));
+    assert_eq!(audited["source_config"]["before"]["recursive"], true);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_changes_to_one_version_one_wins(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let collection = api.create_collection(&ada, "notes").await;
+    let path = add_folder(&api, &ada, &collection, "/srv/docs/a").await;
+    let version = |answer: &Answer| answer.headers["etag"].to_str().unwrap().to_owned();
+    let seen = version(&api.get(&path, &ada).await);
+    let if_seen = [("if-match", seen.as_str())];
+    let changes = (0..20).map(|n| {
+        let config = json!({ "path": "/srv/docs/a", "include_patterns": [format!("{n}.md")] });
+        patch(&api, &ada, &path, json!({ "source_config": config }), &if_seen)
+    });
+    let answers = futures_util::future::join_all(changes).await;
+    let winners: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(winners.len(), 1);
+    assert!(answers.iter().all(|answer| answer.status == 200 || answer.status == 412));
+    let current = version(winners[0]);
+    assert_ne!(current, seen);
+
+    // Which secrets there are is part of the version.
+    let secret = json!({ "secrets": { "token": "t" } });
+    patch(&api, &ada, &path, secret.clone(), &if_seen).await.problem(412);
+    let answer = patch(&api, &ada, &path, secret, &[("if-match", &current)]).await;
+    assert_ne!(version(&answer), current);
+    assert_eq!(version(&answer), version(&api.get(&path, &ada).await));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_source_is_not_moved_while_it_is_read_nor_are_uploads_ever(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let collection = api.create_collection(&ada, "notes").await;
+    let path = add_folder(&api, &ada, &collection, "/srv/docs/a").await;
+    api.sql("UPDATE operations SET status = 'processing' WHERE type = 'append'").await;
+    let elsewhere = json!({ "source_config": { "path": "/srv/docs/b" } });
+    let refused = patch(&api, &ada, &path, elsewhere.clone(), &[]).await.problem(409);
+    assert!(refused.contains("is reading this source"), "{refused}");
+    let here = json!({ "source_config": { "path": "/srv/docs/a", "exclude_patterns": ["*.tmp"] } });
+    patch(&api, &ada, &path, here, &[]).await.expect(200);
+    api.sql("UPDATE operations SET status = 'completed', completed_at = now() WHERE type = 'append'").await;
+    patch(&api, &ada, &path, elsewhere, &[]).await.expect(200);
+
+    api.sql(
+        "UPDATE collection_sources SET source_type = 'upload', source_path = 'uploads', source_config = '{}'",
+    )
+    .await;
+    let refused = patch(&api, &ada, &path, json!({ "source_config": {} }), &[]).await.problem(422);
+    assert_eq!(refused, "source_config: the source of uploads has no settings");
 }

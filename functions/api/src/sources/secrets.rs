@@ -1,0 +1,250 @@
+//! Secrets of a source on their way in: encrypted here, and shown by nothing that leaves.
+
+use auth::{SecretBox, SecretBoxError, SecretSlot};
+use db::Tx;
+use db::connector_secrets::NewSecret;
+use domain::{ErrorKind, SecretType, SourceId};
+use http::StatusCode;
+use lambda::http::ApiError;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
+
+use crate::validation::Checks;
+
+/// Room for any key of SSH, and far below what a request may have.
+const MAX_SECRET_BYTES: usize = 64 * 1024;
+
+/// The secrets that a request names, at most one of each type. An empty one deletes what is there.
+#[derive(Debug, Default)]
+pub(crate) struct SecretsRequest {
+    named: Vec<(SecretType, SecretString)>,
+}
+
+impl SecretsRequest {
+    /// # Errors
+    /// 422 for secrets that are too long.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let mut checks = Checks::default();
+        for (secret_type, secret) in &self.named {
+            let bytes = secret.expose_secret().len();
+            if bytes > MAX_SECRET_BYTES {
+                checks.refuse(
+                    format!("secrets.{secret_type}"),
+                    format!("has {bytes} bytes; at most {MAX_SECRET_BYTES} are allowed"),
+                );
+            }
+        }
+        checks.finish()
+    }
+
+    /// Whether nothing would be set or deleted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// Encrypts what is to be set and forgets what is to be deleted.
+    ///
+    /// # Errors
+    /// 400 where this installation keeps no secrets, 503 when the database does not answer.
+    pub(crate) async fn apply(
+        &self,
+        tx: &mut Tx,
+        secret_box: &SecretBox,
+        source_id: SourceId,
+    ) -> Result<(), ApiError> {
+        let mut sealed = Vec::with_capacity(self.named.len());
+        for (secret_type, secret) in self.set() {
+            let slot = SecretSlot { source_id, secret_type };
+            sealed.push((secret_type, secret_box.seal(slot, secret).map_err(refuse)?));
+        }
+        let new: Vec<NewSecret<'_>> = sealed
+            .iter()
+            .map(|(secret_type, sealed)| NewSecret {
+                secret_type: *secret_type,
+                ciphertext: &sealed.ciphertext,
+                key_id: &sealed.key_id,
+            })
+            .collect();
+        if !new.is_empty() {
+            tx.connector_secrets().put(source_id, &new).await?;
+        }
+        let deleted: Vec<SecretType> = self.deleted().collect();
+        if !deleted.is_empty() {
+            tx.connector_secrets().delete(source_id, &deleted).await?;
+        }
+        Ok(())
+    }
+
+    /// Says in an audit entry's details which secrets were set and which deleted.
+    pub(crate) fn note(&self, details: &mut Value) {
+        let set: Vec<SecretType> = self.set().map(|(secret_type, _)| secret_type).collect();
+        let deleted: Vec<SecretType> = self.deleted().collect();
+        for (key, types) in [("secrets_set", set), ("secrets_deleted", deleted)] {
+            if !types.is_empty() {
+                details[key] = json!(types);
+            }
+        }
+    }
+
+    fn set(&self) -> impl Iterator<Item = (SecretType, &SecretString)> {
+        self.named
+            .iter()
+            .filter(|(_, secret)| !secret.expose_secret().is_empty())
+            .map(|(secret_type, secret)| (*secret_type, secret))
+    }
+
+    fn deleted(&self) -> impl Iterator<Item = SecretType> {
+        self.named
+            .iter()
+            .filter(|(_, secret)| secret.expose_secret().is_empty())
+            .map(|(secret_type, _)| *secret_type)
+    }
+}
+
+fn refuse(error: SecretBoxError) -> ApiError {
+    match error {
+        SecretBoxError::NotConfigured => {
+            ApiError::new(ErrorKind::Invalid, error.to_string()).with_status(StatusCode::BAD_REQUEST)
+        }
+        other => other.into(),
+    }
+}
+
+/// By hand, because what serde writes says what came: a password in the wrong place or without its
+/// quotes would be in the answer.
+impl<'de> Deserialize<'de> for SecretsRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = match Value::deserialize(deserializer)? {
+            Value::Object(fields) => fields,
+            other => {
+                return Err(D::Error::custom(format!(
+                    "secrets: {} came; an object with some of {} is allowed",
+                    kind(&other),
+                    names()
+                )));
+            }
+        };
+        let mut named = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            let Ok(secret_type) = name.parse::<SecretType>() else {
+                return Err(D::Error::custom(format!(
+                    "secrets: a field of another name came; allowed: {}",
+                    names()
+                )));
+            };
+            match value {
+                Value::Null => {}
+                Value::String(secret) => named.push((secret_type, SecretString::from(secret))),
+                other => {
+                    return Err(D::Error::custom(format!(
+                        "secrets.{secret_type}: {} came; a text is allowed, an empty one to delete the secret",
+                        kind(&other)
+                    )));
+                }
+            }
+        }
+        Ok(Self { named })
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn names() -> String {
+    let names: Vec<&str> = SecretType::ALL.iter().map(|secret_type| secret_type.as_str()).collect();
+    names.join(", ")
+}
+
+/// The schema of secrets in a request. It replaces the field's own description.
+pub(crate) fn schema() -> Object {
+    let secret = || {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
+            .max_length(Some(MAX_SECRET_BYTES))
+            .write_only(true)
+            .build()
+    };
+    let object = ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
+        .description(Some(
+            "Secrets to keep for the source, encrypted; no answer shows them. What is not named stays as it \
+            is, an empty text deletes.",
+        ))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .write_only(true);
+    let with_secret =
+        |object: ObjectBuilder, secret_type: &SecretType| object.property(secret_type.as_str(), secret());
+    SecretType::ALL.iter().fold(object, with_secret).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(body: &Value) -> Result<SecretsRequest, String> {
+        serde_json::from_value(body.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_named_is_set_or_deleted_and_the_rest_is_left_alone() {
+        let request = read(&json!({ "token": "t", "ssh_key": "", "password": null })).unwrap();
+        let mut details = json!({ "source_id": 1 });
+        request.note(&mut details);
+        assert_eq!(
+            details,
+            json!({ "source_id": 1, "secrets_set": ["token"], "secrets_deleted": ["ssh_key"] })
+        );
+        assert!(read(&json!({ "password": null })).unwrap().is_empty());
+    }
+
+    #[test]
+    fn long_secrets_are_refused_by_their_length() {
+        let fits = "é".repeat(MAX_SECRET_BYTES / 2);
+        assert!(read(&json!({ "token": fits })).unwrap().check().is_ok());
+        let both = json!({ "token": fits.clone() + "x", "password": fits + "yy" });
+        let error = read(&both).unwrap().check().unwrap_err();
+        assert_eq!(
+            error.detail(),
+            "secrets.token: has 65537 bytes; at most 65536 are allowed; \
+             secrets.password: has 65538 bytes; at most 65536 are allowed"
+        );
+    }
+
+    proptest! {
+        /// Whatever comes, wherever it stands.
+        #[test]
+        fn no_refusal_repeats_what_came(secret in "[a-z]{12,40}", number in 10_000_000_000u64.., name in 0usize..4) {
+            let name = SecretType::ALL[name].as_str();
+            for body in [
+                json!(secret),
+                json!(number),
+                json!([secret, number]),
+                json!({ name: number }),
+                json!({ name: [secret] }),
+                json!({ name: { "value": secret } }),
+                json!({ &secret: "x" }),
+                json!({ name: secret, "other": number }),
+            ] {
+                let error = read(&body).unwrap_err();
+                prop_assert!(error.contains(name) || error.contains("allowed: password"), "{}", error);
+                prop_assert!(!error.contains(&secret) && !error.contains(&number.to_string()), "{}", error);
+            }
+            let request = read(&json!({ name: secret })).unwrap();
+            let printed = format!("{request:?}");
+            prop_assert!(!printed.contains(&secret), "{}", printed);
+        }
+    }
+}

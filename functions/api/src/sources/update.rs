@@ -1,0 +1,144 @@
+//! Changing a source that is there: its settings and its secrets.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use connectors::SourceSpec;
+use db::Tx;
+use db::collection_sources::{CollectionSource, CollectionSources};
+use domain::{CollectionId, ErrorKind, SourceId, SourceType};
+use guard::{Caller, Granted};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::request::{explain, refuse_forbidden};
+use super::secrets::{self, SecretsRequest};
+use super::{SourceResponse, version};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::BodyErrors;
+
+/// What is to be different. What is not named stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"secrets": {"token": "ghp_0123456789", "password": ""}}))]
+pub(crate) struct UpdateSourceRequest {
+    /// All settings of the source, in place of those that it has: see `GET /api/v2/connectors`.
+    #[schema(value_type = Option<Object>)]
+    source_config: Option<Map<String, Value>>,
+    #[schema(schema_with = secrets::schema)]
+    secrets: Option<SecretsRequest>,
+}
+
+/// Change a source's settings or secrets
+///
+/// Reads nothing: the next run has the new settings. What identifies the source (a path, a bucket
+/// with its prefix) may change too, unless the collection has such a source already.
+#[utoipa::path(
+    patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
+    params(
+        ("collection_id" = Uuid, Path), ("source_id" = i64, Path),
+        ("If-Match" = Option<String>, Header, description = "Versions (ETags) to change; others are refused."),
+    ),
+    request_body = UpdateSourceRequest,
+    responses(
+        (
+            status = 200, body = SourceResponse,
+            headers(("ETag" = String, description = "The version of what PATCH can change.")),
+        ),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has such a source, or this one is being read."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "It is not the version that If-Match names."),
+        BodyErrors,
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation keeps no secrets."),
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, SourceId)>,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<UpdateSourceRequest>,
+) -> Result<(ETag, Json<SourceResponse>), ApiError> {
+    let secrets = request.secrets.unwrap_or_default();
+    secrets.check()?;
+    let mut tx = state.db.begin().await?;
+    let source = tx.collection_sources().find_for_update(id).await?;
+    let source = source.filter(|source| source.collection_id == collection_id);
+    let source = source.ok_or_else(|| ApiError::not_found("source", id))?;
+    if_match.check(&version(&source)?)?;
+
+    let spec = match request.source_config {
+        Some(config) => Some(read_settings(&state, &source, config)?),
+        None => None,
+    };
+    let spec = spec.filter(|spec| spec.to_config() != source.source_config);
+    if spec.is_none() && secrets.is_empty() {
+        return Ok((version(&source)?, Json(source.into())));
+    }
+    let mut details = json!({ "source_id": id, "source_path": source.source_path });
+    change_settings(&mut tx, &source, spec.as_ref(), &mut details).await?;
+    secrets.apply(&mut tx, &state.secrets, id).await?;
+    secrets.note(&mut details);
+    let change = Change {
+        action: "source_updated",
+        actor: caller.actor(),
+        collection: Some((collection_id, &found.collection.name)),
+        operation_id: None,
+        details,
+    };
+    audit::record(&mut tx, &client, change).await?;
+    let changed = tx.collection_sources().find(id).await?;
+    let changed = changed.ok_or_else(|| ApiError::not_found("source", id))?;
+    tx.commit().await?;
+    Ok((version(&changed)?, Json(changed.into())))
+}
+
+fn read_settings(
+    state: &State,
+    source: &CollectionSource,
+    config: Map<String, Value>,
+) -> Result<SourceSpec, ApiError> {
+    if source.source_type == SourceType::Upload {
+        return Err(ApiError::invalid_field("source_config", "the source of uploads has no settings"));
+    }
+    let spec = SourceSpec::parse(source.source_type.as_str(), &Value::Object(config)).map_err(explain)?;
+    refuse_forbidden(state, &spec)?;
+    Ok(spec)
+}
+
+/// Writes the settings, or that the source has changed where they stay.
+async fn change_settings(
+    tx: &mut Tx,
+    source: &CollectionSource,
+    spec: Option<&SourceSpec>,
+    details: &mut Value,
+) -> Result<(), ApiError> {
+    let Some(spec) = spec else {
+        let (path, config) = (&source.source_path, &source.source_config);
+        return Ok(tx.collection_sources().update(source.id, path, config).await?);
+    };
+    let (path, config) = (spec.source_path(), spec.to_config());
+    if path != source.source_path {
+        // A listing that goes on in another place would take its end for that of the source.
+        if let Some(running) = tx.operations().running_of_source(source.id).await? {
+            return Err(ApiError::new(
+                ErrorKind::Conflict,
+                format!(
+                    "operation {running} is reading this source; wait for its end before you move the source"
+                ),
+            ));
+        }
+        details["source_path"] = json!({ "before": source.source_path, "after": path });
+    }
+    details["source_config"] = json!({ "before": source.source_config, "after": config });
+    match tx.collection_sources().update(source.id, &path, &config).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.constraint() == Some(CollectionSources::PATH_CONSTRAINT) => Err(ApiError::new(
+            ErrorKind::Conflict,
+            format!("the collection has a source {path:?} already; change that one, or choose another place"),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
