@@ -6,17 +6,18 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use domain::{
-    Access, Classify, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind, OperationStatus,
-    OperationType, Quantization, SecretType, SourceType, UploadStatus,
+    Access, Classify, CollectionSort, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind,
+    OperationStatus, OperationType, Quantization, SecretType, SortOrder, SourceType, UploadStatus,
 };
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Response};
-use utoipa::{IntoResponses, Modify, OpenApi as _};
+use utoipa::openapi::{OpenApi, RefOr, Required, Response};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi as _};
 
 /// The search function's routes, generated from its handlers; a test of that crate keeps the file
 /// up to date. Linking the crate for it would link ONNX Runtime.
@@ -107,6 +108,30 @@ impl Modify for Bearer {
     }
 }
 
+/// The header `If-Match` of a route that changes a resource, and its refusal.
+pub(crate) struct Versioned;
+
+impl IntoParams for Versioned {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let header = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The `ETag` of the version that is to be changed; another version is left as it is (412).",
+            ))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+            .build();
+        vec![header]
+    }
+}
+
+impl IntoResponses for Versioned {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[(412, "It was changed since the version that `If-Match` names.")])
+    }
+}
+
 /// Errors of a route that takes a JSON body.
 pub(crate) struct BodyErrors;
 
@@ -123,9 +148,13 @@ impl IntoResponses for BodyErrors {
 
 /// The schema of each closed set of words.
 pub(crate) mod words {
+    use crate::collections::fields::SYNC_MODES;
+    use crate::collections::list::OWNERS;
+
     use super::{
-        Access, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder, OperationStatus,
-        OperationType, Quantization, SchemaType, SecretType, SourceType, Type, UploadStatus, Value,
+        Access, CollectionSort, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder,
+        OperationStatus, OperationType, Quantization, SchemaType, SecretType, SortOrder, SourceType, Type,
+        UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
@@ -142,6 +171,14 @@ pub(crate) mod words {
 
     pub(crate) fn access() -> Object {
         words(Access::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn collection_owner() -> Object {
+        words(OWNERS.into_iter(), false)
+    }
+
+    pub(crate) fn collection_sort() -> Object {
+        words(CollectionSort::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn collection_status() -> Object {
@@ -164,6 +201,10 @@ pub(crate) mod words {
         words(OperationType::ALL.iter().map(|word| word.as_str()), false)
     }
 
+    pub(crate) fn optional_sync_mode() -> Object {
+        words(SYNC_MODES.into_iter(), true)
+    }
+
     pub(crate) fn quantization() -> Object {
         words(Quantization::ALL.iter().map(|word| word.as_str()), false)
     }
@@ -172,8 +213,16 @@ pub(crate) mod words {
         words(SecretType::ALL.iter().map(|word| word.as_str()), false)
     }
 
+    pub(crate) fn sort_order() -> Object {
+        words(SortOrder::ALL.iter().map(|word| word.as_str()), false)
+    }
+
     pub(crate) fn source_type() -> Object {
         words(SourceType::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn sync_mode() -> Object {
+        words(SYNC_MODES.into_iter(), false)
     }
 
     pub(crate) fn upload_status() -> Object {

@@ -21,10 +21,16 @@ pub(crate) struct Paging {
 impl Paging {
     pub(crate) fn new(page: Option<i64>, per_page: Option<i64>) -> Result<Self, ApiError> {
         let mut checks = Checks::default();
+        let paging = Self::check(&mut checks, page, per_page);
+        checks.finish()?;
+        Ok(paging)
+    }
+
+    /// Beside other parameters.
+    pub(crate) fn check(checks: &mut Checks, page: Option<i64>, per_page: Option<i64>) -> Self {
         let page = checks.range("page", page.unwrap_or(1), 1..=MAX_PAGE);
         let per_page = checks.range("per_page", per_page.unwrap_or(DEFAULT_PER_PAGE), 1..=MAX_PER_PAGE);
-        checks.finish()?;
-        Ok(Self { page, per_page })
+        Self { page, per_page }
     }
 
     pub(crate) const fn offset(self) -> i64 {

@@ -2,7 +2,7 @@
 
 use axum::routing::get;
 use axum::{Extension, Router};
-use domain::Access::{Owner, Read, Write};
+use domain::Access::{Admin, Owner, Read, Write};
 use guard::{GuardState, Needs, Rate, Route};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -55,10 +55,12 @@ fn collections() -> OpenApiRouter<State> {
             Route::needs(Needs::Everywhere(Write))
                 .limit(Rate::per_minute(60))
                 .idempotent()
-                .handles(routes!(collections::create)),
+                .handles(routes!(collections::create::create)),
         )
-        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(collections::list)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(collections::list::list)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(collections::show)))
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(collections::update::update)))
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(collections::update::patch)))
         .routes(
             Route::needs(Needs::Collection(Owner))
                 .limit(Rate::per_minute(60))

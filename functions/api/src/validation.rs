@@ -8,6 +8,8 @@ use domain::ErrorKind;
 use http::StatusCode;
 use lambda::http::{ApiError, FieldError};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// The fields found wrong so far.
 #[derive(Debug, Default)]
@@ -27,6 +29,13 @@ impl Checks {
             self.refuse(field, format!("must be {} to {}, got {got}", allowed.start(), allowed.end()));
         }
         got
+    }
+
+    /// Refuses what PostgreSQL cannot store in a text.
+    pub(crate) fn no_nul(&mut self, field: &str, got: &str) {
+        if got.contains('\0') {
+            self.refuse(field, "must not have NUL characters");
+        }
     }
 
     /// Refuses a text whose length in characters lies outside the range.
@@ -67,6 +76,31 @@ impl Checks {
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_fields(self.errors)) }
     }
+}
+
+/// A query parameter; one without a value is as good as none.
+pub(crate) fn filled(parameter: Option<&str>) -> Option<&str> {
+    parameter.filter(|text| !text.is_empty())
+}
+
+/// Reads a field where `null` means something else than leaving it out.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// PostgreSQL stores every text but this one.
+pub(crate) fn has_nul(object: &Map<String, Value>) -> bool {
+    fn value_has_nul(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(value_has_nul),
+            Value::Object(object) => has_nul(object),
+            _ => false,
+        }
+    }
+    object.iter().any(|(key, value)| key.contains('\0') || value_has_nul(value))
 }
 
 /// Reads a JSON body that may be left out.

@@ -1,5 +1,6 @@
 -- $1 user, $2 API key or NULL, $3 only these ids or NULL for all, $4 whether being public counts,
--- $5 limit, $6 offset.
+-- $5 limit, $6 offset, $7 only the user's own, $8 text in name or description or NULL, $9 status or
+-- NULL, $10 column to order by, $11 whether it ascends.
 --
 -- The one place that decides who may do what with a collection.
 -- 0 nothing, 1 read, 2 write, 3 admin, 4 owner.
@@ -64,5 +65,21 @@ CROSS JOIN LATERAL (
 WHERE c.deleted_at IS NULL
     AND ($3::uuid[] IS NULL OR c.id = ANY ($3))
     AND granted.level > 0
-ORDER BY c.created_at DESC, c.id
+    AND (NOT $7::boolean OR c.owner_id = $1)
+    AND (
+        $8::text IS NULL
+        OR strpos(lower(c.name), lower($8)) > 0
+        OR strpos(lower(coalesce(c.description, '')), lower($8)) > 0
+    )
+    AND ($9::text IS NULL OR c.status = $9::text::collection_status)
+ORDER BY
+    CASE WHEN $10::text = 'created_at' AND $11::boolean THEN c.created_at END,
+    CASE WHEN $10::text = 'created_at' AND NOT $11::boolean THEN c.created_at END DESC,
+    CASE WHEN $10::text = 'updated_at' AND $11::boolean THEN c.updated_at END,
+    CASE WHEN $10::text = 'updated_at' AND NOT $11::boolean THEN c.updated_at END DESC,
+    CASE WHEN $10::text = 'name' AND $11::boolean THEN lower(c.name) END,
+    CASE WHEN $10::text = 'name' AND NOT $11::boolean THEN lower(c.name) END DESC,
+    CASE WHEN $10::text = 'document_count' AND $11::boolean THEN c.document_count END,
+    CASE WHEN $10::text = 'document_count' AND NOT $11::boolean THEN c.document_count END DESC,
+    c.id
 LIMIT $5 OFFSET $6

@@ -1,7 +1,7 @@
 //! Who may do what with a collection: decided here, by one statement, for every route.
 
 use chrono::{DateTime, Utc};
-use domain::{Access, CollectionId, Principal};
+use domain::{Access, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -15,6 +15,43 @@ pub struct AccessibleCollection {
     pub collection: Collection,
     /// The most that the caller may do with it.
     pub access: Access,
+}
+
+/// Which of the collections that a caller may read a list shows.
+#[derive(Debug, Clone, Copy)]
+pub struct CollectionQuery<'a> {
+    /// Whether those count that the caller may read only because everybody may.
+    pub include_public: bool,
+    /// Only the caller's own.
+    pub owned: bool,
+    /// Only those with this in their name or description, whatever the case.
+    pub search: Option<&'a str>,
+    /// Only those in this state.
+    pub status: Option<CollectionStatus>,
+    /// What decides the order.
+    pub sort: CollectionSort,
+    /// Which way it goes.
+    pub order: SortOrder,
+    /// The most to return.
+    pub limit: i64,
+    /// How many to pass over.
+    pub offset: i64,
+}
+
+impl CollectionQuery<'_> {
+    /// Everything that the caller may read, newest first.
+    pub const fn all(limit: i64, offset: i64) -> Self {
+        Self {
+            include_public: true,
+            owned: false,
+            search: None,
+            status: None,
+            sort: CollectionSort::CreatedAt,
+            order: SortOrder::Descending,
+            limit,
+            offset,
+        }
+    }
 }
 
 impl Collections<'_> {
@@ -42,26 +79,24 @@ impl Collections<'_> {
     ) -> Result<Vec<AccessibleCollection>, DbError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        Ok(self.accessible(Some(&ids), principal, true, limit, 0).await?.items)
+        Ok(self.accessible(Some(&ids), principal, &CollectionQuery::all(limit, 0)).await?.items)
     }
 
-    /// What the caller may read, newest first. Without `include_public`, only what is theirs or
-    /// was shared with them.
+    /// Those that the caller may read and the query asks for.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn list_accessible(
         &mut self,
         principal: &Principal,
-        include_public: bool,
-        limit: i64,
-        offset: i64,
+        query: &CollectionQuery<'_>,
     ) -> Result<Page<AccessibleCollection>, DbError> {
-        let page = self.accessible(None, principal, include_public, limit, offset).await?;
-        if page.items.is_empty() && offset > 0 {
+        let page = self.accessible(None, principal, query).await?;
+        if page.items.is_empty() && query.offset > 0 {
             // The total comes with the rows; past the end there are none to carry it.
-            let first = self.accessible(None, principal, include_public, 1, 0).await?;
-            return Ok(Page { items: Vec::new(), total: first.total });
+            let first = CollectionQuery { limit: 1, offset: 0, ..*query };
+            let total = self.accessible(None, principal, &first).await?.total;
+            return Ok(Page { items: Vec::new(), total });
         }
         Ok(page)
     }
@@ -70,9 +105,7 @@ impl Collections<'_> {
         &mut self,
         only_ids: Option<&[Uuid]>,
         principal: &Principal,
-        include_public: bool,
-        limit: i64,
-        offset: i64,
+        query: &CollectionQuery<'_>,
     ) -> Result<Page<AccessibleCollection>, DbError> {
         let rows = sqlx::query_file_as!(
             AccessibleRow,
@@ -80,9 +113,14 @@ impl Collections<'_> {
             principal.user_id.0,
             principal.api_key_id.map(|key| key.0),
             only_ids,
-            include_public,
-            limit,
-            offset,
+            query.include_public,
+            query.limit,
+            query.offset,
+            query.owned,
+            query.search,
+            query.status.map(CollectionStatus::as_str),
+            query.sort.as_str(),
+            query.order == SortOrder::Ascending,
         )
         .fetch_all(&mut *self.connection)
         .await?;
@@ -176,7 +214,7 @@ impl TryFrom<AccessibleRow> for AccessibleCollection {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ApiKeyId, ChunkSettings, CollectionStatus, IndexSettings, Quantization, UserId};
+    use domain::{ApiKeyId, ChunkSettings, IndexSettings, Quantization, UserId};
     use sqlx::PgPool;
 
     use super::*;
@@ -274,7 +312,8 @@ mod tests {
         run(&pool, "UPDATE collections SET is_public = TRUE").await;
         assert_eq!(access(&db, &key_of(1)).await, None);
         let mut connection = db.connection().await.unwrap();
-        let page = connection.collections().list_accessible(&key_of(1), true, 10, 0).await.unwrap();
+        let page =
+            connection.collections().list_accessible(&key_of(1), &CollectionQuery::all(10, 0)).await.unwrap();
         assert_eq!(page.total, 1);
         assert_eq!(page.items[0].collection.id, OTHER);
     }
@@ -283,14 +322,18 @@ mod tests {
     async fn lists_count_all_pages_even_past_the_end(pool: PgPool) {
         let db = prepare(&pool, "1, 'admin', NULL").await;
         let mut connection = db.connection().await.unwrap();
-        let page = connection.collections().list_accessible(&person(1), true, 1, 0).await.unwrap();
+        let page =
+            connection.collections().list_accessible(&person(1), &CollectionQuery::all(1, 0)).await.unwrap();
         assert_eq!((page.items.len(), page.total), (1, 2));
-        let page = connection.collections().list_accessible(&person(1), true, 1, 7).await.unwrap();
+        let page =
+            connection.collections().list_accessible(&person(1), &CollectionQuery::all(1, 7)).await.unwrap();
         assert_eq!((page.items.len(), page.total), (0, 2));
         run(&pool, "UPDATE collections SET is_public = TRUE").await;
-        let own = connection.collections().list_accessible(&person(2), false, 10, 0).await.unwrap();
+        let own = CollectionQuery { include_public: false, ..CollectionQuery::all(10, 0) };
+        let own = connection.collections().list_accessible(&person(2), &own).await.unwrap();
         assert_eq!(own.total, 0);
-        let all = connection.collections().list_accessible(&person(2), true, 10, 0).await.unwrap();
+        let all =
+            connection.collections().list_accessible(&person(2), &CollectionQuery::all(10, 0)).await.unwrap();
         assert_eq!(all.total, 2);
     }
 

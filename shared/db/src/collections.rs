@@ -9,7 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::DbError;
-pub use crate::collection_access::AccessibleCollection;
+pub use crate::collection_access::{AccessibleCollection, CollectionQuery};
+pub use crate::collection_details::CollectionDetails;
 
 /// A collection.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,6 +5,7 @@
 //! of status are guarded in SQL and say whether they happened.
 
 mod collection_access;
+mod collection_details;
 mod config;
 mod error;
 mod migrations;

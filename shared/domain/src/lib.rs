@@ -8,6 +8,7 @@ mod ids;
 mod message;
 mod point;
 mod settings;
+mod sort;
 mod status;
 
 pub use access::{Access, Actor, Principal};
@@ -19,6 +20,7 @@ pub use ids::{
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
+pub use sort::{CollectionSort, SortOrder};
 pub use status::{
     CollectionStatus, DocumentStatus, ErrorCategory, ItemState, OperationStatus, OperationType,
     ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger, UploadStatus,

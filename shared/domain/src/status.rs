@@ -58,6 +58,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 
 words!(
     /// The state of a collection, derived from its operations and documents.

@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod accounts;
 #[cfg(test)]
+mod collection_lists;
+#[cfg(test)]
+mod collection_updates;
+#[cfg(test)]
 mod collections;
 #[cfg(test)]
 mod connectors;

@@ -1,0 +1,199 @@
+//! Making a collection.
+
+use axum::extract::State as Shared;
+use axum::response::Response;
+use db::collections::NewCollection;
+use db::operations::NewOperation;
+use domain::{
+    Access, CollectionId, ErrorKind, IndexSettings, OperationId, OperationType, Quantization,
+    vector_store_name,
+};
+use guard::{Begun, Caller, Idempotency};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use models::ModelFolder;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::CollectionResponse;
+use super::fields::{self, ONE_TIME};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::dispatch::dispatch;
+use crate::openapi::{BodyErrors, words};
+use crate::validation::Checks;
+
+/// The ways to cut documents that exist today.
+const CHUNKING_STRATEGIES: [&str; 1] = ["recursive"];
+
+/// A new collection. Fields that this version does not know are passed over.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct CreateCollectionRequest {
+    /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among the caller's collections.
+    #[schema(min_length = 1, max_length = 255, example = "handbooks")]
+    name: String,
+    #[schema(max_length = 4000)]
+    description: Option<String>,
+    /// One of those that `GET /api/v2/system/info` lists.
+    embedding_model: Option<String>,
+    /// Precision of the stored vectors.
+    #[schema(schema_with = words::quantization, default = "float16")]
+    quantization: Option<String>,
+    /// Tokens in a chunk, 16 up to what the model reads; the default is that or 1000, the smaller.
+    #[schema(minimum = 16)]
+    chunk_size: Option<i64>,
+    /// Tokens that a chunk repeats of the one before it; the default is a fifth of `chunk_size`.
+    #[schema(minimum = 0)]
+    chunk_overlap: Option<i64>,
+    /// Only `recursive` today: at headings, paragraphs, sentences, words, as large as fits.
+    chunking_strategy: Option<String>,
+    /// Settings of the strategy; `recursive` has none.
+    #[schema(value_type = Option<Object>)]
+    chunking_config: Option<Map<String, Value>>,
+    /// Whether every signed-in user may read it.
+    is_public: Option<bool>,
+    /// Notes about it.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// `one_time`: a source is read when it is added; `continuous`: again and again.
+    #[schema(schema_with = words::sync_mode, default = "one_time")]
+    sync_mode: Option<String>,
+    /// Minutes between two runs; a continuous collection needs it.
+    #[schema(minimum = 15, maximum = 525_600)]
+    sync_interval_minutes: Option<i32>,
+}
+
+/// Create a collection
+///
+/// It takes uploads and sources at once; they are indexed as soon as `initial_operation_id` has
+/// set it up.
+#[utoipa::path(
+    post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
+    responses(
+        (status = 201, body = CollectionResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    idempotency: Idempotency,
+    ApiJson(request): ApiJson<CreateCollectionRequest>,
+) -> Result<Response, ApiError> {
+    let (settings, model) = check(&state, &request)?;
+    let id = CollectionId(Uuid::new_v4());
+    let owner_id = caller.principal.user_id;
+    let vector_store_name = vector_store_name(id, &model.manifest.short_name, settings.quantization);
+    let new = NewCollection {
+        id,
+        name: request.name.trim(),
+        description: request.description.as_deref(),
+        owner_id,
+        vector_store_name: &vector_store_name,
+        settings: &settings,
+        chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(CHUNKING_STRATEGIES[0]),
+        chunking_config: &Value::Object(request.chunking_config.unwrap_or_default()),
+        is_public: request.is_public.unwrap_or(false),
+        meta: &Value::Object(request.metadata.unwrap_or_default()),
+        sync_mode: request.sync_mode.as_deref().unwrap_or(ONE_TIME),
+        sync_interval_minutes: request.sync_interval_minutes,
+    };
+    let mut tx = match idempotency.begin(&state.db, owner_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let collection = match tx.collections().insert(&new).await {
+        Ok(collection) => collection,
+        Err(error) => return Err(fields::explain(error, new.name, true)),
+    };
+    let operation = NewOperation {
+        id: OperationId(Uuid::new_v4()),
+        collection_id: id,
+        user_id: owner_id,
+        source_id: None,
+        operation_type: OperationType::Index,
+        config: json!({
+            "embedding_model": settings.embedding_model,
+            "quantization": settings.quantization,
+            "chunk_size": settings.chunks.chunk_size,
+            "chunk_overlap": settings.chunks.chunk_overlap,
+        }),
+    };
+    tx.operations().insert(&operation).await?;
+    let change = Change {
+        action: "collection_created",
+        actor: caller.actor(),
+        collection: Some((id, &collection.name)),
+        operation_id: Some(operation.id),
+        details: json!({ "is_public": collection.is_public, "settings": operation.config }),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    let mut response = CollectionResponse::new(collection, Access::Owner, 0);
+    response.initial_operation_id = Some(operation.id);
+    let answer = tx.commit(StatusCode::CREATED, &response).await?;
+    dispatch(&state, operation.id).await;
+    Ok(answer)
+}
+
+/// What the request's fields mean together, and the model they are about.
+fn check<'s>(
+    state: &'s State,
+    request: &CreateCollectionRequest,
+) -> Result<(IndexSettings, &'s ModelFolder), ApiError> {
+    let mut checks = Checks::default();
+    fields::check_name(&mut checks, request.name.trim());
+    if let Some(description) = &request.description {
+        fields::check_description(&mut checks, description);
+    }
+    let quantization = request.quantization.as_deref().unwrap_or(Quantization::Float16.as_str());
+    let quantization = checks.word::<Quantization>("quantization", quantization);
+    if let Some(strategy) = &request.chunking_strategy {
+        fields::one_of(&mut checks, "chunking_strategy", strategy, &CHUNKING_STRATEGIES);
+    }
+    let sync_mode = request.sync_mode.as_deref().unwrap_or(ONE_TIME);
+    fields::check_sync(&mut checks, sync_mode, request.sync_interval_minutes);
+    let chunk_size = natural(&mut checks, "chunk_size", request.chunk_size);
+    let chunk_overlap = natural(&mut checks, "chunk_overlap", request.chunk_overlap);
+    for (field, object) in [("metadata", &request.metadata), ("chunking_config", &request.chunking_config)] {
+        if let Some(object) = object {
+            fields::check_object(&mut checks, field, object);
+        }
+    }
+
+    let model_name = request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model);
+    let model = state.models.require(model_name);
+    if let Err(unknown) = &model {
+        checks.refuse("embedding_model", unknown.to_string());
+    }
+    let chunks = match &model {
+        Ok(model) => match model.manifest.chunk_settings(chunk_size, chunk_overlap) {
+            Ok(chunks) => Some(chunks),
+            Err(error) => {
+                checks.refuse(error.field(), error.to_string());
+                None
+            }
+        },
+        Err(_) => None,
+    };
+    checks.finish()?;
+    match (quantization, chunks, model) {
+        (Some(quantization), Some(chunks), Ok(model)) => {
+            let settings = IndexSettings { embedding_model: model_name.to_owned(), quantization, chunks };
+            Ok((settings, model))
+        }
+        _ => Err(ApiError::new(ErrorKind::Invalid, "the collection's settings cannot be used")),
+    }
+}
+
+fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
+    let got = got?;
+    let number = u32::try_from(got).ok();
+    if number.is_none() {
+        checks.refuse(field, format!("must be 0 to {}, got {got}", u32::MAX));
+    }
+    number
+}

@@ -1,0 +1,77 @@
+//! What a collection's fields may hold, whether it is made or changed.
+
+use std::ops::RangeInclusive;
+
+use db::DbError;
+use db::collections::Collections;
+use domain::ErrorKind;
+use lambda::http::ApiError;
+use serde_json::{Map, Value};
+
+use crate::validation::{Checks, has_nul};
+
+/// Characters that file systems and URLs read as something else.
+const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
+/// A source is read when it is added.
+pub(crate) const ONE_TIME: &str = "one_time";
+/// A source is read again and again.
+const CONTINUOUS: &str = "continuous";
+pub(crate) const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
+/// A quarter of an hour to a year.
+const SYNC_INTERVAL_MINUTES: RangeInclusive<i64> = 15..=525_600;
+
+pub(super) fn check_name(checks: &mut Checks, name: &str) {
+    checks.length("name", name, 1..=255);
+    if let Some(bad) =
+        name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character) || character.is_control())
+    {
+        checks.refuse(
+            "name",
+            format!("must not have any of / \\ * ? < > : \" | or control characters, got {bad:?}"),
+        );
+    }
+}
+
+pub(super) fn check_description(checks: &mut Checks, description: &str) {
+    checks.length("description", description, 0..=4000);
+    checks.no_nul("description", description);
+}
+
+pub(super) fn check_object(checks: &mut Checks, field: &str, object: &Map<String, Value>) {
+    if has_nul(object) {
+        checks.refuse(field, "must not have NUL characters");
+    }
+}
+
+/// Whoever reads sources again and again must know how often.
+pub(super) fn check_sync(checks: &mut Checks, mode: &str, interval_minutes: Option<i32>) {
+    one_of(checks, "sync_mode", mode, &SYNC_MODES);
+    match interval_minutes {
+        Some(minutes) => {
+            checks.range("sync_interval_minutes", minutes.into(), SYNC_INTERVAL_MINUTES);
+        }
+        None if mode == CONTINUOUS => {
+            let (least, most) = (SYNC_INTERVAL_MINUTES.start(), SYNC_INTERVAL_MINUTES.end());
+            checks.refuse(
+                "sync_interval_minutes",
+                format!("is missing; a continuous collection needs {least} to {most}"),
+            );
+        }
+        None => {}
+    }
+}
+
+pub(super) fn one_of(checks: &mut Checks, field: &str, got: &str, offered: &[&str]) {
+    if !offered.contains(&got) {
+        checks.refuse(field, format!("must be {}, got {got:?}", offered.join(" or ")));
+    }
+}
+
+/// What the database says of a change to a collection of this name.
+pub(super) fn explain(error: DbError, name: &str, is_owner: bool) -> ApiError {
+    if error.constraint() != Some(Collections::NAME_CONSTRAINT) {
+        return error.into();
+    }
+    let who_has = if is_owner { "you already have" } else { "its owner already has" };
+    ApiError::new(ErrorKind::Conflict, format!("{who_has} a collection named {name:?}; choose another name"))
+}

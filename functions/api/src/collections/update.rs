@@ -1,0 +1,155 @@
+//! Changing what a collection is called and how it is kept.
+
+use axum::extract::State as Shared;
+use axum::response::Response;
+use db::collections::CollectionDetails;
+use domain::Access;
+use guard::{Caller, Granted};
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{CollectionResponse, editable, fields};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::{BodyErrors, Versioned, words};
+use crate::validation::{Checks, given};
+
+/// What to change of a collection: what is absent stays as it is. Its model, quantization and chunk
+/// settings are part of its index and cannot be changed here.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "handbooks", "sync_mode": "continuous", "sync_interval_minutes": 60 }))]
+pub(crate) struct UpdateCollectionRequest {
+    /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among its owner's collections.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// `null` removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 4000)]
+    description: Option<Option<String>>,
+    /// Whether every signed-in user may read it.
+    is_public: Option<bool>,
+    /// Notes about it; they replace those it has.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    /// `one_time`: a source is read when it is added; `continuous`: again and again.
+    #[schema(schema_with = words::optional_sync_mode)]
+    sync_mode: Option<String>,
+    /// Minutes between two runs. It is kept while the mode is `one_time`; `null` removes it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i32>, minimum = 15, maximum = 525_600)]
+    sync_interval_minutes: Option<Option<i32>>,
+}
+
+/// Change a collection
+///
+/// What the body does not name stays as it is; `PATCH` does the same.
+#[utoipa::path(
+    put, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    params(("collection_id" = Uuid, Path), Versioned), request_body = UpdateCollectionRequest,
+    responses(
+        (
+            status = 200, body = CollectionResponse,
+            headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+        ),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Its owner has a collection of that name."),
+        Versioned,
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<UpdateCollectionRequest>,
+) -> Result<Response, ApiError> {
+    let id = found.collection.id;
+    let mut tx = state.db.begin().await?;
+    let Some(before) = tx.collections().lock_details(id).await? else {
+        // Deleted since access to it was decided.
+        return Err(ApiError::not_found("collection", id));
+    };
+    if_match.check(&ETag::of(&editable(&before))?)?;
+    let after = request.apply_to(&before)?;
+    if after != before {
+        let is_owner = found.access == Access::Owner;
+        let done = tx.collections().update_details(id, &after).await;
+        done.map_err(|error| fields::explain(error, &after.name, is_owner))?;
+        let change = Change {
+            action: "collection_updated",
+            actor: caller.actor(),
+            collection: Some((id, &after.name)),
+            operation_id: None,
+            details: audit::difference(&editable(&before), &editable(&after)),
+        };
+        audit::record(&mut tx, &client, change).await?;
+    }
+    let Some(found) = tx.collections().find_accessible(id, &caller.principal).await? else {
+        return Err(ApiError::not_found("collection", id));
+    };
+    let error_counts = tx.collections().error_counts(&[id]).await?;
+    tx.commit().await?;
+    super::answer(found, &error_counts)
+}
+
+/// Change a collection (PATCH)
+///
+/// The same as `PUT`.
+#[utoipa::path(
+    patch, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    params(("collection_id" = Uuid, Path), Versioned), request_body = UpdateCollectionRequest,
+    responses(
+        (
+            status = 200, body = CollectionResponse,
+            headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+        ),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Its owner has a collection of that name."),
+        Versioned,
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn patch(
+    state: Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    granted: Granted,
+    if_match: IfMatch,
+    request: ApiJson<UpdateCollectionRequest>,
+) -> Result<Response, ApiError> {
+    update(state, caller, client, granted, if_match, request).await
+}
+
+impl UpdateCollectionRequest {
+    fn apply_to(self, before: &CollectionDetails) -> Result<CollectionDetails, ApiError> {
+        let mut checks = Checks::default();
+        let mut after = before.clone();
+        if let Some(name) = self.name {
+            name.trim().clone_into(&mut after.name);
+            fields::check_name(&mut checks, &after.name);
+        }
+        if let Some(description) = self.description {
+            if let Some(description) = &description {
+                fields::check_description(&mut checks, description);
+            }
+            after.description = description;
+        }
+        after.is_public = self.is_public.unwrap_or(after.is_public);
+        if let Some(metadata) = self.metadata {
+            fields::check_object(&mut checks, "metadata", &metadata);
+            after.meta = Value::Object(metadata);
+        }
+        if let Some(mode) = self.sync_mode {
+            after.sync_mode = mode;
+        }
+        if let Some(minutes) = self.sync_interval_minutes {
+            after.sync_interval_minutes = minutes;
+        }
+        fields::check_sync(&mut checks, &after.sync_mode, after.sync_interval_minutes);
+        checks.finish()?;
+        Ok(after)
+    }
+}
