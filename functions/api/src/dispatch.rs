@@ -1,6 +1,6 @@
 //! Tells the pipeline of an operation, after the transaction that inserted it.
 
-use domain::{Classify, OperationId, ScanMessage};
+use domain::{Classify, CollectionId, OperationId, ScanMessage};
 use lambda::StageError;
 
 use crate::State;
@@ -15,6 +15,20 @@ pub(crate) async fn dispatch(state: &State, operation_id: OperationId) {
     let marked = async { state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await };
     if let Err(error) = marked.await {
         warn(operation_id, "dispatched operation could not be marked, sweep may send it again", error);
+    }
+}
+
+/// Sends the message of the operation that waits longest in a collection where another one has made
+/// room. What goes wrong here only delays it, as above.
+pub(crate) async fn dispatch_next(state: &State, collection_id: CollectionId) {
+    let next = async { state.db.connection().await?.operations().next_pending(collection_id).await };
+    match next.await {
+        Ok(Some(operation_id)) => dispatch(state, operation_id).await,
+        Ok(None) => {}
+        Err(error) => {
+            let error = StageError::from(error).chain();
+            tracing::warn!(collection.id = %collection_id, error, "the next operation is left to sweep");
+        }
     }
 }
 

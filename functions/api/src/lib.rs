@@ -17,6 +17,7 @@ mod docs;
 mod documents;
 mod health;
 mod openapi;
+mod operation_cancel;
 mod operations;
 mod paging;
 mod router;

@@ -50,6 +50,8 @@ pub(crate) struct OperationResponse {
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
+    /// When somebody asked to stop it.
+    cancel_requested_at: Option<DateTime<Utc>>,
     /// What it found; `counts` once it ended.
     #[schema(value_type = Object)]
     meta: Value,
@@ -86,6 +88,8 @@ pub(crate) struct StateCounts {
     unchanged: i64,
     /// With the bytes of another document.
     duplicate: i64,
+    /// Removed with their vectors.
+    removed: i64,
     /// With nothing to index.
     skipped: i64,
     /// Not indexed, with a reason.
@@ -95,7 +99,7 @@ pub(crate) struct StateCounts {
 }
 
 impl OperationResponse {
-    fn new(operation: Operation, counts: &ItemCounts) -> Self {
+    pub(crate) fn new(operation: Operation, counts: &ItemCounts) -> Self {
         Self {
             progress: progress(&operation, counts),
             id: operation.id,
@@ -109,6 +113,7 @@ impl OperationResponse {
             created_at: operation.created_at,
             started_at: operation.started_at,
             completed_at: operation.completed_at,
+            cancel_requested_at: operation.cancel_requested_at,
             meta: operation.meta,
         }
     }
@@ -319,6 +324,7 @@ fn progress(operation: &Operation, counts: &ItemCounts) -> Progress {
             completed: counts.completed,
             unchanged: counts.unchanged,
             duplicate: counts.duplicate,
+            removed: counts.removed,
             skipped: counts.skipped,
             failed: counts.failed,
             cancelled: counts.cancelled,

@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, collections, connectors, content, docs, documents, health, openapi, operations, sessions, sources,
-    uploads, users,
+    State, collections, connectors, content, docs, documents, health, openapi, operation_cancel, operations,
+    sessions, sources, uploads, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -103,6 +103,8 @@ fn operations() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(operations::list_of_collection)))
         .routes(Route::needs(Needs::Everywhere(Read)).handles(routes!(operations::list)))
         .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
+        .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::delete)))
+        .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::cancel)))
 }
 
 fn system() -> OpenApiRouter<State> {

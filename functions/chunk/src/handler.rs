@@ -39,9 +39,9 @@ pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> R
 
 /// Takes the item one step further; says what happened, for the log.
 async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
-    if !work.is_wanted {
-        state.db.connection().await?.operation_items().mark_cancelled(work.item_id).await?;
-        handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+    // What embed has begun with, embed cancels: it takes back the points that are written.
+    if !work.is_wanted && work.state != ItemState::Chunked {
+        handover::cancel_items(&state.db, &state.queues, work.operation_id, &[work.item_id]).await?;
         return Ok("cancelled");
     }
     match (work.state, work.staged) {

@@ -13,7 +13,7 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::jobs::{Job, groups};
-use crate::store::{clean_up, fail, store};
+use crate::store::{cancel, clean_up, fail, store};
 
 /// Calls to S3, Qdrant and PostgreSQL that are on their way at once.
 const CALLS_IN_FLIGHT: usize = 4;
@@ -57,8 +57,12 @@ pub async fn handle(
             Err(error) => outcomes[position] = Some(Err(error)),
         }
     }
-    for group in groups(jobs) {
-        for (position, outcome) in embed_group(state, group, &invocation).await {
+    for (number, group) in groups(jobs).into_iter().enumerate() {
+        // The first group was looked at just now.
+        let (group, dropped) =
+            if number == 0 { (group, Vec::new()) } else { drop_unwanted(state, group).await };
+        let embedded = embed_group(state, group, &invocation).await;
+        for (position, outcome) in dropped.into_iter().chain(embedded) {
             outcomes[position] = Some(outcome);
         }
     }
@@ -96,8 +100,7 @@ async fn find_work(state: &State, ids: &[ItemId]) -> Result<Vec<ItemWork>, Stage
 /// Looks whether the batch is to be embedded at all, and reads its chunks if so.
 async fn prepare(state: &State, position: usize, batch: u32, work: ItemWork) -> Result<Prepared, StageError> {
     if !work.is_wanted {
-        state.db.connection().await?.operation_items().mark_cancelled(work.item_id).await?;
-        handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+        cancel(state, &work).await?;
         return Ok(Prepared::Nothing("cancelled"));
     }
     let staged = match (work.state, work.staged) {
@@ -131,7 +134,32 @@ async fn prepare(state: &State, position: usize, batch: u32, work: ItemWork) -> 
     }
 }
 
+/// Cancels the jobs of a group whose operation was cancelled meanwhile.
+async fn drop_unwanted(state: &State, group: Vec<Job>) -> (Vec<Job>, Vec<(usize, Outcome)>) {
+    let ids: Vec<ItemId> = group.iter().map(|job| job.work.item_id).collect();
+    let now: HashMap<ItemId, ItemWork> = match find_work(state, &ids).await {
+        Ok(found) => found.into_iter().map(|work| (work.item_id, work)).collect(),
+        Err(error) => {
+            let outcomes = group.iter().map(|job| (job.position, Err(copy(&error)))).collect();
+            return (Vec::new(), outcomes);
+        }
+    };
+    let mut wanted = Vec::with_capacity(group.len());
+    let mut outcomes = Vec::new();
+    for job in group {
+        match now.get(&job.work.item_id) {
+            Some(work) if work.is_wanted => wanted.push(job),
+            Some(work) => outcomes.push((job.position, cancel(state, work).await.map(|()| "cancelled"))),
+            None => outcomes.push((job.position, Ok("gone"))),
+        }
+    }
+    (wanted, outcomes)
+}
+
 async fn embed_group(state: &State, group: Vec<Job>, invocation: &Invocation) -> Vec<(usize, Outcome)> {
+    if group.is_empty() {
+        return Vec::new();
+    }
     if invocation.remaining() < GROUP_TIME {
         let late = || StageError::new(ErrorKind::Unavailable, "no time is left for this batch");
         return group.into_iter().map(|job| (job.position, Err(late()))).collect();

@@ -26,23 +26,42 @@ pub(crate) async fn store(
     }
     let done =
         state.db.connection().await?.operation_items().mark_batch_done(job.work.item_id, job.batch).await?;
-    let Some(replaced_generation) = done.and_then(|done| done.replaced_generation) else {
-        return Ok(done);
+    let Some(done) = done else {
+        // The item ended while its points were on their way.
+        let found = state.db.connection().await?.operation_items().find_work(&[job.work.item_id]).await?;
+        if let Some(work) = found.first() {
+            clean_up(state, work).await?;
+        }
+        return Ok(None);
+    };
+    let Some(replaced_generation) = done.replaced_generation else {
+        return Ok(Some(done));
     };
     if replaced_generation > 0 {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
     handover::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
-    Ok(done)
+    Ok(Some(done))
+}
+
+/// Ends an item that its operation no longer wants, and takes back the points that are written.
+pub(crate) async fn cancel(state: &State, work: &ItemWork) -> Result<(), StageError> {
+    let mut tx = state.db.begin().await?;
+    tx.operation_items().mark_cancelled(work.item_id).await?;
+    tx.commit().await?;
+    clean_up(state, work).await
 }
 
 /// Does what may be left to do for an item that has ended: points that its end made useless, and
 /// the end of its operation.
 pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), StageError> {
-    if let Some(StagedVersion { document_id, searchable_generation, .. }) = work.staged
-        && searchable_generation > 1
-    {
-        delete_before(state, work, document_id, searchable_generation).await?;
+    if let Some(StagedVersion { document_id, generation, searchable_generation, .. }) = work.staged {
+        if generation != searchable_generation {
+            state.vectors.delete_generation(&work.vector_store_name, document_id, generation).await?;
+        }
+        if searchable_generation > 1 {
+            delete_before(state, work, document_id, searchable_generation).await?;
+        }
     }
     handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
@@ -54,8 +73,7 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Resu
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, &failure).await?;
     tx.commit().await?;
-    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
-    Ok(())
+    clean_up(state, work).await
 }
 
 async fn write(state: &State, job: &Job, vectors: &[Vec<f32>]) -> Result<(), StageError> {

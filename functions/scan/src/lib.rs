@@ -11,6 +11,7 @@
 
 mod config;
 mod content;
+mod ending;
 mod handler;
 mod listing;
 mod operation;

@@ -2,13 +2,14 @@
 
 use db::collections::Collection;
 use db::operations::Operation;
-use domain::{Classify, ErrorCategory, ErrorKind, OperationId, OperationStatus, OperationType};
+use domain::{Classify, ErrorKind, OperationId, OperationStatus, OperationType};
 use lambda::StageError;
 use lambda::event::Invocation;
 use thiserror::Error;
 use vectors::CollectionSpec;
 
 use crate::State;
+use crate::ending::{cancel, fail, take_back_points};
 use crate::listing::{Listed, list_documents};
 use crate::purge::purge;
 
@@ -47,7 +48,12 @@ pub(crate) async fn run_operation(
             return Ok("waits for its turn");
         }
         OperationStatus::Pending | OperationStatus::Processing => {}
-        _ => return Ok("done before"),
+        OperationStatus::Completed => return Ok("done before"),
+        // What follows its end may be what was lost.
+        OperationStatus::Failed | OperationStatus::Cancelled => {
+            drop(connection);
+            return take_back_points(state, &operation, invocation).await;
+        }
     }
     let Some(collection) = connection.collections().find_any(operation.collection_id).await? else {
         return Ok("gone");
@@ -56,10 +62,7 @@ pub(crate) async fn run_operation(
     match run(state, &operation, &collection, invocation).await {
         Ok(outcome) => Ok(outcome),
         Err(error) if error.is_retryable() => Err(error),
-        Err(error) => {
-            fail(state, operation_id, &error.chain()).await?;
-            Ok("failed")
-        }
+        Err(error) => fail(state, &operation, &error.chain(), invocation).await,
     }
 }
 
@@ -71,11 +74,7 @@ async fn run(
 ) -> Result<&'static str, StageError> {
     let is_deletion = operation.operation_type == OperationType::Delete;
     if operation.cancel_requested_at.is_some() || (collection.deleted_at.is_some() && !is_deletion) {
-        let mut tx = state.db.begin().await?;
-        tx.operations().cancel_open_items(operation.id).await?;
-        tx.commit().await?;
-        handover::end_operation(&state.db, &state.queues, operation.id).await?;
-        return Ok("cancelled");
+        return cancel(state, operation, invocation).await;
     }
     match operation.operation_type {
         OperationType::Index => {
@@ -97,9 +96,11 @@ async fn run(
             }
         }
         OperationType::Delete => purge(state, operation, collection, invocation).await,
-        other @ (OperationType::Reindex | OperationType::RemoveSource | OperationType::RetryDocuments) => {
-            Err(OperationError::Unavailable(other).into())
-        }
+        other @ (OperationType::Reindex
+        | OperationType::RemoveSource
+        | OperationType::RetryDocuments
+        | OperationType::RemoveDocuments
+        | OperationType::RestoreDocuments) => Err(OperationError::Unavailable(other).into()),
     }
 }
 
@@ -112,15 +113,4 @@ async fn ensure_vectors(state: &State, collection: &Collection) -> Result<(), St
     };
     state.vectors.ensure_collection(&spec).await?;
     Ok(())
-}
-
-async fn fail(state: &State, operation_id: OperationId, reason: &str) -> Result<(), StageError> {
-    tracing::warn!(operation.id = %operation_id, reason, "operation failed");
-    let mut tx = state.db.begin().await?;
-    let finished = tx.operations().mark_failed(operation_id, reason, ErrorCategory::Permanent).await?;
-    tx.commit().await?;
-    match finished {
-        Some(finished) => handover::start_next(&state.db, &state.queues, finished.collection_id).await,
-        None => Ok(()),
-    }
 }

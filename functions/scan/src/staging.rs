@@ -90,12 +90,8 @@ pub(crate) async fn stage_items(
         && operation.cancel_requested_at.is_none()
         && collection.deleted_at.is_none();
     if !is_wanted {
-        let mut ended = 0;
-        for id in ids {
-            ended += usize::from(connection.operation_items().mark_cancelled(*id).await?);
-        }
         drop(connection);
-        handover::end_operation(&state.db, &state.queues, operation_id).await?;
+        let ended = handover::cancel_items(&state.db, &state.queues, operation_id, ids).await?;
         return Ok(StagedItems { ended, ..StagedItems::default() });
     }
     let source = match operation.source_id {
@@ -164,7 +160,13 @@ async fn advance(
     let document_id = document_id(run.collection.id, &item.uri);
     match item.state {
         ItemState::Listed if invocation.remaining() < RESERVE => Ok(Step::PutOff { id: item.id }),
-        ItemState::Listed => stage(state, run, &item, document_id).await,
+        ItemState::Listed => {
+            if !state.db.connection().await?.operations().is_wanted(run.operation.id).await? {
+                handover::cancel_items(&state.db, &state.queues, run.operation.id, &[item.id]).await?;
+                return Ok(Step::Ended { size_bytes: 0 });
+            }
+            stage(state, run, &item, document_id).await
+        }
         // The message after the commit may be what was lost.
         ItemState::Staged => Ok(Step::Staged { id: item.id, size_bytes: 0 }),
         ItemState::Chunked => Ok(Step::Passed),

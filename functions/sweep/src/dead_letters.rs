@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::State;
 
+/// Items that are asked after at a time.
+const PAGE: i64 = 500;
+
 /// What was given up. The order matters: each kind is told by fields that those after it lack.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -93,10 +96,32 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     let reason = reason("run");
     let finished = tx.operations().mark_failed(operation_id, &reason, ErrorCategory::Unknown).await?;
     tx.commit().await?;
-    let Some(finished) = finished else {
-        return Ok(());
-    };
-    handover::start_next(&state.db, &state.queues, finished.collection_id).await
+    if let Some(finished) = finished {
+        handover::start_next(&state.db, &state.queues, finished.collection_id).await?;
+    }
+    let mut after = ItemId(0);
+    loop {
+        let mut connection = state.db.connection().await?;
+        let page = connection.operation_items().list_abandoned(operation_id, after, PAGE).await?;
+        drop(connection);
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.id;
+        let ids: Vec<ItemId> = page.iter().map(|item| item.id).collect();
+        take_back_points(state, operation_id, &ids).await?;
+    }
+}
+
+/// Asks embed after items that have ended: it deletes what it has written of them.
+async fn take_back_points(
+    state: &State,
+    operation_id: OperationId,
+    ids: &[ItemId],
+) -> Result<(), StageError> {
+    let message = |id: &ItemId| EmbedBatch { operation_id, item_id: *id, batch: 0 };
+    state.queues.send_embed(&ids.iter().map(message).collect::<Vec<_>>()).await?;
+    Ok(())
 }
 
 /// Fails those of the items that are still where the message found them: others got further by
@@ -110,6 +135,7 @@ async fn fail_items(
 ) -> Result<(), StageError> {
     let works = state.db.connection().await?.operation_items().find_work(ids).await?;
     let reason = reason(step);
+    let mut begun = Vec::new();
     for work in works.iter().filter(|work| is_meant(work)) {
         let mut tx = state.db.begin().await?;
         if work.state == ItemState::Listed {
@@ -121,8 +147,12 @@ async fn fail_items(
             tx.operation_items().mark_failed(work.item_id, &failure).await?;
         }
         tx.commit().await?;
+        if work.state == ItemState::Chunked {
+            begun.push(work.item_id);
+        }
         tracing::warn!(operation.id = %operation_id, item.id = %work.item_id, step, "item failed");
     }
+    take_back_points(state, operation_id, &begun).await?;
     handover::end_operation(&state.db, &state.queues, operation_id).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ SELECT
     count(*) FILTER (WHERE state = 'completed') AS "completed!",
     count(*) FILTER (WHERE state = 'unchanged') AS "unchanged!",
     count(*) FILTER (WHERE state = 'duplicate') AS "duplicate!",
+    count(*) FILTER (WHERE state = 'removed') AS "removed!",
     count(*) FILTER (WHERE state = 'skipped') AS "skipped!",
     count(*) FILTER (WHERE state = 'failed') AS "failed!",
     count(*) FILTER (WHERE state = 'cancelled') AS "cancelled!",

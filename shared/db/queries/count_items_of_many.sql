@@ -7,6 +7,7 @@ SELECT
     count(*) FILTER (WHERE operation_items.state = 'completed') AS "completed!",
     count(*) FILTER (WHERE operation_items.state = 'unchanged') AS "unchanged!",
     count(*) FILTER (WHERE operation_items.state = 'duplicate') AS "duplicate!",
+    count(*) FILTER (WHERE operation_items.state = 'removed') AS "removed!",
     count(*) FILTER (WHERE operation_items.state = 'skipped') AS "skipped!",
     count(*) FILTER (WHERE operation_items.state = 'failed') AS "failed!",
     count(*) FILTER (WHERE operation_items.state = 'cancelled') AS "cancelled!",

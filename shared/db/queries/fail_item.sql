@@ -23,4 +23,4 @@ document AS (
     FROM item
     WHERE d.id = item.document_id AND d.status <> 'deleted'
 )
-SELECT document_id, content_hash FROM item
+SELECT document_id FROM item

@@ -2,7 +2,10 @@
 SELECT
     i.id,
     o.uuid AS operation_id,
-    (o.status = 'processing' AND o.cancel_requested_at IS NULL AND c.deleted_at IS NULL) AS "is_wanted!",
+    (
+        o.status = 'processing' AND o.cancel_requested_at IS NULL AND c.deleted_at IS NULL
+        AND coalesce(d.status <> 'deleted', TRUE)
+    ) AS "is_wanted!",
     i.state::text AS "state!",
     o.collection_id,
     o.source_id,
@@ -19,7 +22,7 @@ SELECT
     i.size_bytes,
     i.document_id,
     i.generation,
-    d.generation AS "searchable_generation?",
+    CASE WHEN d.status <> 'deleted' THEN d.generation END AS "searchable_generation?",
     d.created_at AS "first_seen_at?",
     i.chunk_count,
     i.batch_count,

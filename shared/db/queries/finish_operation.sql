@@ -1,4 +1,5 @@
--- $1 operation, $2 completed or failed, $3 reason or NULL, $4 category or NULL.
+-- $1 operation, $2 completed, failed, or cancelled for one whose turn has not come, $3 reason or
+-- NULL, $4 category or NULL.
 --
 -- One statement, so that an operation never ends without its counts: whoever changes the row
 -- does all of it, and everybody else changes nothing.
@@ -6,6 +7,7 @@ WITH finished AS (
     UPDATE operations o
     SET status = CASE
             WHEN $2::text = 'failed' THEN 'failed'::operation_status
+            WHEN $2::text = 'cancelled' THEN 'cancelled'
             WHEN o.cancel_requested_at IS NOT NULL
                 OR EXISTS (SELECT FROM collections c WHERE c.id = o.collection_id AND c.deleted_at IS NOT NULL)
                 THEN 'cancelled'
@@ -27,6 +29,7 @@ WITH finished AS (
     WHERE o.uuid = $1
         AND CASE
             WHEN $2::text = 'failed' THEN o.status IN ('pending', 'processing')
+            WHEN $2::text = 'cancelled' THEN o.status = 'pending'
             ELSE o.status = 'processing'
                 AND o.scan_finished_at IS NOT NULL
                 AND NOT EXISTS (
@@ -55,11 +58,15 @@ collection AS (
         total_size_bytes = totals.size_bytes,
         status = CASE
             WHEN finished.type = 'index' AND finished.status <> 'completed' THEN 'error'::collection_status
+            -- Its turn had not come: whatever the collection's status says, it is not about this one.
+            WHEN finished.started_at IS NULL THEN c.status
             WHEN totals.failed > 0 THEN 'degraded'
             ELSE 'ready'
         END,
         status_message = CASE
-            WHEN finished.type = 'index' AND finished.status <> 'completed' THEN finished.error_message
+            WHEN finished.type = 'index' AND finished.status <> 'completed'
+                THEN coalesce(finished.error_message, 'its set-up was cancelled; adding documents sets it up')
+            WHEN finished.started_at IS NULL THEN c.status_message
             WHEN totals.failed > 0 THEN format('%s of %s documents could not be indexed', totals.failed, totals.documents)
         END,
         updated_at = now()
@@ -71,8 +78,9 @@ source AS (
     UPDATE collection_sources s
     SET document_count = totals.source_documents,
         size_bytes = totals.source_size_bytes,
-        last_run_completed_at = finished.completed_at,
+        last_run_completed_at = CASE WHEN finished.started_at IS NULL THEN s.last_run_completed_at ELSE finished.completed_at END,
         last_run_status = CASE
+            WHEN finished.started_at IS NULL AND finished.status = 'cancelled' THEN s.last_run_status
             WHEN finished.status = 'completed' AND finished.meta -> 'counts' ? 'failed' THEN 'partial'
             WHEN finished.status = 'completed' THEN 'success'
             ELSE finished.status::text
@@ -97,7 +105,7 @@ metrics AS (
     ) AS work
     CROSS JOIN LATERAL (
         VALUES
-            ('duration_seconds', extract(epoch FROM finished.completed_at - coalesce(finished.started_at, finished.created_at))::float8, 'seconds'),
+            ('duration_seconds', extract(epoch FROM finished.completed_at - coalesce(finished.started_at, finished.completed_at))::float8, 'seconds'),
             ('documents_indexed', work.documents::float8, 'documents'),
             ('chunks_indexed', work.chunks::float8, 'chunks'),
             ('bytes_indexed', work.size_bytes::float8, 'bytes')

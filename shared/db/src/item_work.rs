@@ -8,6 +8,7 @@ use domain::{
 };
 
 use crate::DbError;
+use crate::operation_ends::EarlyEnd;
 use crate::operation_items::{OperationItems, missing_batches};
 
 /// An item with what decides how it is chunked and embedded.
@@ -17,7 +18,8 @@ pub struct ItemWork {
     pub item_id: ItemId,
     /// Its operation.
     pub operation_id: OperationId,
-    /// Whether the operation still wants it: running, not to be cancelled, its collection alive.
+    /// Whether the operation still wants it: running, not to be cancelled, its collection and
+    /// document alive.
     pub is_wanted: bool,
     /// How far the item is.
     pub state: ItemState,
@@ -210,54 +212,61 @@ impl OperationItems<'_> {
         let row = sqlx::query_file!("queries/fail_item.sql", id.0, state, reason, category)
             .fetch_optional(&mut *self.connection)
             .await?;
-        let Some(row) = row else {
+        if row.is_none() {
             return Ok(false);
-        };
-        let Some((document_id, content_hash)) = row.document_id.zip(row.content_hash) else {
-            return Ok(true);
-        };
-        // A statement of its own: a duplicate that was being recorded held a lock on its original
-        // until it was, so only from here on all of them can be seen.
-        sqlx::query!(
-            "UPDATE documents
-            SET status = $3::text::document_status, error_message = $4,
-                error_category = $5::text::error_category, duplicate_of = NULL,
-                content_hash = CASE WHEN $3 = 'failed' THEN NULL ELSE content_hash END,
-                updated_at = now()
-            WHERE duplicate_of = $1 AND content_hash = $2 AND status = 'completed'",
-            document_id,
-            content_hash,
-            state,
-            reason,
-            category,
-        )
-        .execute(&mut *self.connection)
-        .await?;
+        }
+        self.release_duplicates(&[id], state, Some(reason), category).await?;
         Ok(true)
     }
 
     /// Ends an open item because its operation no longer wants it. What was searchable of its
     /// document stays so. Returns whether the item was open.
     ///
+    /// Takes several statements: call it in a transaction.
+    ///
     /// # Errors
     /// When the database does not answer.
     pub async fn mark_cancelled(&mut self, id: ItemId) -> Result<bool, DbError> {
-        let row = sqlx::query!(
-            "WITH item AS (
-                UPDATE operation_items SET state = 'cancelled', updated_at = now()
-                WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')
-                RETURNING id, document_id
-            ),
-            document AS (
-                UPDATE documents d SET status = 'cancelled', content_hash = NULL, updated_at = now()
-                FROM item WHERE d.id = item.document_id AND d.status IN ('pending', 'processing')
-            )
-            SELECT id FROM item",
+        let done = sqlx::query!(
+            "UPDATE operation_items SET state = 'cancelled', updated_at = now()
+            WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')",
             id.0,
         )
-        .fetch_optional(&mut *self.connection)
+        .execute(&mut *self.connection)
         .await?;
-        Ok(row.is_some())
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        self.release_documents(&[id], EarlyEnd::Cancelled).await?;
+        Ok(true)
+    }
+
+    /// Ends the documents of items that ended early, and what was taken for a duplicate of them.
+    pub(crate) async fn release_documents(
+        &mut self,
+        ids: &[ItemId],
+        end: EarlyEnd<'_>,
+    ) -> Result<(), DbError> {
+        let (state, reason, category) = (end.as_str(), end.reason(), end.category());
+        let item_ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        sqlx::query_file!("queries/release_documents.sql", &item_ids, state, reason, category)
+            .execute(&mut *self.connection)
+            .await?;
+        self.release_duplicates(ids, state, reason, category).await
+    }
+
+    async fn release_duplicates(
+        &mut self,
+        ids: &[ItemId],
+        state: &str,
+        reason: Option<&str>,
+        category: Option<&str>,
+    ) -> Result<(), DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        sqlx::query_file!("queries/release_duplicates.sql", &ids, state, reason, category)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 }
 

@@ -51,6 +51,17 @@ pub struct StalledItem {
     pub missing_batches: Vec<u32>,
 }
 
+/// An item that ended early after its chunks were staged: some of its points may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbandonedItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The generation that never becomes searchable.
+    pub generation: i32,
+}
+
 /// Reads and changes items.
 #[derive(Debug)]
 pub struct OperationItems<'c> {
@@ -89,11 +100,11 @@ impl<'c> OperationItems<'c> {
         }))
     }
 
-    /// Puts documents on the operation's work list, those that are not on it yet. Returns how
-    /// many were not.
+    /// Puts documents on the operation's work list, those that are not on it yet; none once the
+    /// operation or its listing has ended. Returns how many it put there.
     ///
     /// # Errors
-    /// When there is no such operation or the database does not answer.
+    /// When the database does not answer.
     pub async fn insert_many(
         &mut self,
         operation_id: OperationId,
@@ -103,9 +114,13 @@ impl<'c> OperationItems<'c> {
         let done = sqlx::query!(
             "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
             SELECT o.id, entry.*
-            FROM operations o
+            FROM (
+                -- Held until this commits: the listing cannot be ended beside it.
+                SELECT id FROM operations
+                WHERE uuid = $1 AND status IN ('pending', 'processing') AND scan_finished_at IS NULL
+                FOR SHARE
+            ) AS o
             CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[]) AS entry
-            WHERE o.uuid = $1
             ON CONFLICT (operation_id, uri) DO NOTHING",
             operation_id.0,
             &columns.uris,
@@ -140,7 +155,7 @@ impl<'c> OperationItems<'c> {
             WHERE o.uuid = $1
             ON CONFLICT (operation_id, uri) DO UPDATE
             SET size_bytes = EXCLUDED.size_bytes, mime_type = EXCLUDED.mime_type,
-                change_hint = EXCLUDED.change_hint, updated_at = now()
+                change_hint = EXCLUDED.change_hint, created_at = now(), updated_at = now()
             WHERE operation_items.state = 'listed'",
             operation_id.0,
             &columns.uris,
@@ -237,6 +252,38 @@ impl<'c> OperationItems<'c> {
             missing_batches: missing_batches(row.batch_count, &row.batches_done),
         });
         Ok(stalled.collect())
+    }
+
+    /// Items of the operation that failed or were cancelled after their chunks were staged, after
+    /// `after`, in order: their points are of no use.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_abandoned(
+        &mut self,
+        operation_id: OperationId,
+        after: ItemId,
+        limit: i64,
+    ) -> Result<Vec<AbandonedItem>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT i.id, d.id AS document_id, i.generation AS "generation!"
+            FROM operation_items i JOIN documents d ON d.id = i.document_id
+            WHERE i.operation_id = (SELECT id FROM operations WHERE uuid = $1)
+                AND i.state IN ('failed', 'cancelled') AND i.batch_count IS NOT NULL
+                AND i.generation <> d.generation AND i.id > $2
+            ORDER BY i.id LIMIT $3"#,
+            operation_id.0,
+            after.0,
+            limit,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let abandoned = rows.into_iter().map(|row| AbandonedItem {
+            id: ItemId(row.id),
+            document_id: DocumentId(row.document_id),
+            generation: row.generation,
+        });
+        Ok(abandoned.collect())
     }
 }
 

@@ -1,26 +1,13 @@
-//! How an operation runs: its turn, its listing, its end.
+//! How an operation runs: its turn and its listing.
+//!
+//! How it ends is in `operation_ends`.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId, SyncRunId};
+use domain::{CollectionId, OperationId, SourceId};
 
 use crate::DbError;
 use crate::operations::Operations;
-use crate::sync_runs::SyncRuns;
-
-/// An operation that has just ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FinishedOperation {
-    /// The collection that is free for its next operation.
-    pub collection_id: CollectionId,
-    /// What the operation did.
-    pub operation_type: OperationType,
-    /// How it ended.
-    pub status: OperationStatus,
-    /// When it ended.
-    pub completed_at: DateTime<Utc>,
-}
 
 /// The index that admits one running operation per collection.
 const ONE_RUNNING: &str = "uq_operations_one_running";
@@ -75,6 +62,25 @@ impl Operations<'_> {
         Ok(id.map(OperationId))
     }
 
+    /// Whether the operation is to go on: running, not to be cancelled, its collection alive. Asked
+    /// before each item.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_wanted(&mut self, id: OperationId) -> Result<bool, DbError> {
+        let is_wanted = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT FROM operations o JOIN collections c ON c.id = o.collection_id
+                WHERE o.uuid = $1 AND o.status = 'processing' AND o.cancel_requested_at IS NULL
+                    AND c.deleted_at IS NULL
+            ) AS "is_wanted!""#,
+            id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(is_wanted)
+    }
+
     /// Notes where the listing goes on, if it still is where the caller took it up. Returns
     /// whether it was: if not, somebody else is listing, further on.
     ///
@@ -112,46 +118,6 @@ impl Operations<'_> {
         .execute(&mut *self.connection)
         .await?;
         Ok(done.rows_affected() == 1)
-    }
-
-    /// Ends the operation if its source is listed and none of its items is open, and settles its
-    /// collection's and source's counts in the same statement. Of any number of simultaneous
-    /// callers, one is told that it ended the operation.
-    ///
-    /// Call it after the change to the last item is committed: then the later of two such changes
-    /// is sure to see the other one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn complete_if_done(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
-        self.finish(id, OperationStatus::Completed, None, None).await
-    }
-
-    /// Ends an operation that cannot go on; its open items end with the same reason. Takes two
-    /// statements: call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn mark_failed(
-        &mut self,
-        id: OperationId,
-        reason: &str,
-        category: ErrorCategory,
-    ) -> Result<Option<FinishedOperation>, DbError> {
-        self.close_items(id, "failed", Some(reason), Some(category)).await?;
-        self.finish(id, OperationStatus::Failed, Some(reason), Some(category)).await
-    }
-
-    /// Takes everything that is not finished off the work list of an operation that was
-    /// cancelled, and ends its listing. Call it in a transaction, and
-    /// [`Self::complete_if_done`] after it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn cancel_open_items(&mut self, id: OperationId) -> Result<(), DbError> {
-        self.close_items(id, "cancelled", None, None).await?;
-        self.mark_scan_finished(id).await?;
-        Ok(())
     }
 
     /// The operation whose turn it is in a collection where none is running.
@@ -205,74 +171,5 @@ impl Operations<'_> {
         .fetch_all(&mut *self.connection)
         .await?;
         Ok(ids.into_iter().map(OperationId).collect())
-    }
-
-    /// Running operations with nothing left to do: their last finisher did not get to say so.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn list_finishable(&mut self, limit: i64) -> Result<Vec<OperationId>, DbError> {
-        let ids = sqlx::query_scalar!(
-            "SELECT uuid FROM operations o
-            WHERE status = 'processing' AND scan_finished_at IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT FROM operation_items i
-                    WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
-                )
-            ORDER BY id LIMIT $1",
-            limit,
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        Ok(ids.into_iter().map(OperationId).collect())
-    }
-
-    async fn finish(
-        &mut self,
-        id: OperationId,
-        outcome: OperationStatus,
-        reason: Option<&str>,
-        category: Option<ErrorCategory>,
-    ) -> Result<Option<FinishedOperation>, DbError> {
-        let row = sqlx::query_file!(
-            "queries/finish_operation.sql",
-            id.0,
-            outcome.as_str(),
-            reason,
-            category.map(ErrorCategory::as_str),
-        )
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        if let Some(run_id) = row.sync_run_id {
-            SyncRuns::new(self.connection).settle(SyncRunId(run_id)).await?;
-        }
-        Ok(Some(FinishedOperation {
-            collection_id: CollectionId(row.collection_id),
-            operation_type: DbError::word("operations", "type", &row.operation_type)?,
-            status: DbError::word("operations", "status", &row.status)?,
-            completed_at: row.completed_at,
-        }))
-    }
-
-    async fn close_items(
-        &mut self,
-        id: OperationId,
-        state: &str,
-        reason: Option<&str>,
-        category: Option<ErrorCategory>,
-    ) -> Result<(), DbError> {
-        sqlx::query_file!(
-            "queries/close_items.sql",
-            id.0,
-            state,
-            reason,
-            category.map(ErrorCategory::as_str),
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
     }
 }

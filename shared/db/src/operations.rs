@@ -104,6 +104,8 @@ pub struct ItemCounts {
     pub unchanged: i64,
     /// With the bytes of another document.
     pub duplicate: i64,
+    /// Removed with their vectors.
+    pub removed: i64,
     /// With nothing to index.
     pub skipped: i64,
     /// That could not be indexed.
@@ -127,7 +129,13 @@ impl ItemCounts {
 
     /// Items that nothing more happens to.
     pub const fn finished(&self) -> i64 {
-        self.completed + self.unchanged + self.duplicate + self.skipped + self.failed + self.cancelled
+        self.completed
+            + self.unchanged
+            + self.duplicate
+            + self.removed
+            + self.skipped
+            + self.failed
+            + self.cancelled
     }
 }
 
@@ -186,6 +194,17 @@ impl<'c> Operations<'c> {
         .fetch_optional(&mut *self.connection)
         .await?;
         row.map(Operation::try_from).transpose()
+    }
+
+    /// The operation with this id, held until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lock(&mut self, id: OperationId) -> Result<Option<Operation>, DbError> {
+        sqlx::query!("SELECT id FROM operations WHERE uuid = $1 FOR UPDATE", id.0)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        self.find(id).await
     }
 
     /// The operations that the query asks for, newest first.
@@ -259,6 +278,7 @@ impl<'c> Operations<'c> {
                 completed: row.completed,
                 unchanged: row.unchanged,
                 duplicate: row.duplicate,
+                removed: row.removed,
                 skipped: row.skipped,
                 failed: row.failed,
                 cancelled: row.cancelled,

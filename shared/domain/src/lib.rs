@@ -22,6 +22,7 @@ pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use sort::{CollectionSort, SortOrder};
 pub use status::{
-    CollectionStatus, DocumentStatus, ErrorCategory, ItemState, OperationStatus, OperationType,
-    ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger, UploadStatus,
+    CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OperationStatus,
+    OperationType, ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger,
+    UploadStatus,
 };

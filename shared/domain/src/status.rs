@@ -111,6 +111,10 @@ words!(
         Delete = "delete",
         /// Tries failed documents again.
         RetryDocuments = "retry_documents",
+        /// Removes the vectors of documents that were deleted.
+        RemoveDocuments = "remove_documents",
+        /// Brings deleted documents back from what is staged of them.
+        RestoreDocuments = "restore_documents",
     }
 );
 
@@ -145,12 +149,26 @@ words!(
         Unchanged = "unchanged",
         /// The same bytes as another document.
         Duplicate = "duplicate",
+        /// Its document and the vectors of that are removed.
+        Removed = "removed",
         /// Nothing to index; the error says why.
         Skipped = "skipped",
         /// Could not be indexed; the error says why.
         Failed = "failed",
         /// Its operation was cancelled first.
         Cancelled = "cancelled",
+    }
+);
+
+words!(
+    /// Who or what removed a document.
+    DeletionReason, "deletion reason" {
+        /// A person: it stays away when its source is read again, until it is restored or uploaded.
+        User = "user",
+        /// Its source was removed.
+        SourceRemoved = "source_removed",
+        /// Its source no longer has it.
+        Missing = "missing",
     }
 );
 

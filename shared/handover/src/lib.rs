@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use db::Db;
-use domain::{CollectionId, OperationId, ScanMessage};
+use domain::{CollectionId, ItemId, OperationId, ScanMessage};
 use lambda::StageError;
 use lambda::sqs::Delivery;
 use queue::Queues;
@@ -25,6 +25,27 @@ pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) 
     tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
     start_next(db, queues, finished.collection_id).await?;
     Ok(true)
+}
+
+/// Ends the items that are open because their operation no longer wants them, and the operation if
+/// they were its last. Returns how many were open.
+///
+/// # Errors
+/// When the database or the queue does not answer.
+pub async fn cancel_items(
+    db: &Db,
+    queues: &Queues,
+    operation_id: OperationId,
+    ids: &[ItemId],
+) -> Result<usize, StageError> {
+    let mut cancelled = 0;
+    for id in ids {
+        let mut tx = db.begin().await?;
+        cancelled += usize::from(tx.operation_items().mark_cancelled(*id).await?);
+        tx.commit().await?;
+    }
+    end_operation(db, queues, operation_id).await?;
+    Ok(cancelled)
 }
 
 /// Starts the operation that waits longest in a collection where none is running.

@@ -43,9 +43,22 @@ impl VectorStore {
         }
     }
 
-    /// Deletes all points of a document, of whatever generation.
-    pub async fn delete_document(&self, name: &str, document_id: DocumentId) -> Result<(), VectorsError> {
-        self.delete_where(name, Filter::must([of_document(document_id)])).await
+    /// Deletes all points of these documents, of whatever generation.
+    pub async fn delete_documents(&self, name: &str, ids: &[DocumentId]) -> Result<(), VectorsError> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.delete_where(name, Filter::must([Condition::matches("document_id", ids)])).await
+    }
+
+    /// Deletes a document's points of one generation.
+    pub async fn delete_generation(
+        &self,
+        name: &str,
+        document_id: DocumentId,
+        generation: i32,
+    ) -> Result<(), VectorsError> {
+        let filter =
+            Filter::must([of_document(document_id), Condition::matches("generation", i64::from(generation))]);
+        self.delete_where(name, filter).await
     }
 
     /// Deletes a document's points of all generations before `generation`.

@@ -22,6 +22,8 @@ mod guards;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod operation_cancel;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod permission_walk;

@@ -35,6 +35,7 @@ async fn progress_counts_documents_by_state(pool: PgPool) {
         "duplicate": 0,
         "failed": 1,
         "listed": 1,
+        "removed": 0,
         "skipped": 0,
         "staged": 0,
         "unchanged": 0

@@ -19,6 +19,7 @@ async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
         ".id" => "[id]", ".collection_id" => "[id]", ".source_id" => "[id]", ".created_at" => "[time]",
     }, @r#"
     {
+      "cancel_requested_at": null,
       "collection_id": "[id]",
       "completed_at": null,
       "config": {
@@ -44,6 +45,7 @@ async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
           "duplicate": 0,
           "failed": 0,
           "listed": 0,
+          "removed": 0,
           "skipped": 0,
           "staged": 0,
           "unchanged": 0

@@ -145,7 +145,10 @@ async fn documents_come_and_go_by_generation_and_source() {
         assert_eq!(store.count_document(name, document(1), 1).await.unwrap(), 0);
         assert_eq!(store.count_document(name, document(1), 2).await.unwrap(), 30);
         assert_eq!(store.count_document(name, document(2), 1).await.unwrap(), 7);
-        store.delete_document(name, document(2)).await.unwrap();
+        store.upsert(name, chunks(document(2), 1, 2, 3)).await.unwrap();
+        store.delete_generation(name, document(2), 2).await.unwrap();
+        assert_eq!(store.count(name).await.unwrap(), 42);
+        store.delete_documents(name, &[document(2), document(9)]).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 35);
         store.delete_source(name, 1).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 5);

@@ -132,24 +132,6 @@ async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn cancelling_ends_what_is_open_and_keeps_what_is_indexed(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation_id, items) = bench.run_append(&["a", "b", "c"]).await;
-    bench.index(items[0], "a", "1").await;
-    bench.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap();
-    sqlx::query("UPDATE operations SET cancel_requested_at = now()").execute(&bench.pool).await.unwrap();
-    let mut tx = bench.db.begin().await.unwrap();
-    tx.operations().cancel_open_items(operation_id).await.unwrap();
-    tx.commit().await.unwrap();
-    let mut connection = bench.connection().await;
-    let finished = connection.operations().complete_if_done(operation_id).await.unwrap().unwrap();
-    assert_eq!(finished.status, OperationStatus::Cancelled);
-    let counts = bench.counts(operation_id).await;
-    assert_eq!((counts.completed, counts.cancelled, counts.open()), (1, 2, 0));
-    assert_eq!(bench.document("b").await.status, DocumentStatus::Cancelled);
-}
-
-#[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn lists_filter_and_count_the_whole(pool: PgPool) {
     let bench = Bench::new(pool).await;
     let (first, items) = bench.run_append(&["a", "b", "c"]).await;

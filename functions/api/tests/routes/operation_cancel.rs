@@ -1,0 +1,74 @@
+//! Stopping operations.
+
+use http::Method;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::{Api, text};
+
+async fn append(api: &Api, token: &str, collection: &str) -> String {
+    let body = json!({ "source_path": "/srv/docs" });
+    let operation = api.post(&format!("{collection}/sources"), token, body).await.expect(202);
+    format!("/api/v2/operations/{}", text(&operation["id"]))
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_waiting_operation_is_cancelled_at_once(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    let cancelled = api.delete(&operation, &token).await.expect(200);
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(api.get(&operation, &token).await.expect(200)["status"], "cancelled");
+    let again = api.post(&format!("{operation}/cancel"), &token, json!({})).await.problem(409);
+    assert_eq!(again, "this operation has ended (cancelled); there is nothing to cancel");
+    let audited = api
+        .select("SELECT string_agg(action, ' ' ORDER BY id) FROM collection_audit_log WHERE action LIKE 'operation_%'")
+        .await;
+    assert_eq!(audited, "operation_cancel_requested operation_cancelled");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_running_operation_is_asked_to_stop_once(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    api.sql("UPDATE operations SET status = 'processing' WHERE type = 'append'").await;
+    for _ in 0..2 {
+        let asked = api.post(&format!("{operation}/cancel"), &token, json!({})).await.expect(200);
+        assert_eq!(asked["status"], "processing");
+        assert!(asked["cancel_requested_at"].is_string(), "{asked}");
+    }
+    let asked = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'operation_cancel_requested'";
+    assert_eq!(api.select(asked).await, "1");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn deletions_cannot_be_cancelled(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let answer = api.delete(&collection, &token).await;
+    let operation = answer.headers["location"].to_str().unwrap().to_owned();
+    let refused = api.delete(&operation, &token).await.problem(409);
+    assert!(refused.contains("cannot be cancelled"), "{refused}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn readers_cannot_cancel_and_strangers_cannot_see(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let operation = append(&api, &token, &collection).await;
+    let bob = api.sign_up("bob").await;
+    for method in [Method::DELETE, Method::POST] {
+        let path = if method == Method::POST { format!("{operation}/cancel") } else { operation.clone() };
+        api.send(method.clone(), &path, &bob, None).await.expect(404);
+        api.sql("UPDATE collections SET is_public = TRUE").await;
+        api.send(method, &path, &bob, None).await.expect(403);
+        api.sql("UPDATE collections SET is_public = FALSE").await;
+    }
+    assert_eq!(api.get(&operation, &token).await.expect(200)["status"], "pending");
+}
