@@ -17,7 +17,7 @@ pub struct NewKey<'a> {
     pub method: &'a str,
     /// Its path and query.
     pub path: &'a str,
-    /// SHA-256 of its body.
+    /// A hash of its body.
     pub request_hash: &'a [u8; 32],
 }
 

@@ -7,6 +7,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use auth::AccessTokens;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,6 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda::http::ApiError;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::GuardError;
 
@@ -39,7 +39,7 @@ struct KeyedRequest {
     key: String,
     method: String,
     path: String,
-    /// SHA-256 of the body.
+    /// A hash of the body that only the functions can make.
     body_hash: [u8; 32],
 }
 
@@ -164,11 +164,12 @@ impl<S: Sync> FromRequestParts<S> for Idempotency {
     }
 }
 
-/// Reads the header, and the body if there is one: its hash tells a repetition from another request.
+/// Reads the header and the body: a keyed hash tells a repetition from another request, and tells
+/// whoever reads the database nothing of secrets in the body.
 ///
 /// # Errors
 /// 422 for a key that is none, 413 for a body that is too large.
-pub(crate) async fn note(mut parts: Parts, body: Body) -> Result<Request, ApiError> {
+pub(crate) async fn note(tokens: &AccessTokens, mut parts: Parts, body: Body) -> Result<Request, ApiError> {
     let Some(value) = parts.headers.get(&HEADER) else {
         parts.extensions.insert(Idempotency::default());
         return Ok(Request::from_parts(parts, body));
@@ -194,12 +195,8 @@ pub(crate) async fn note(mut parts: Parts, body: Body) -> Result<Request, ApiErr
         }
     };
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str()).to_owned();
-    let request = KeyedRequest {
-        key,
-        method: parts.method.to_string(),
-        path,
-        body_hash: Sha256::digest(&bytes).into(),
-    };
+    let request =
+        KeyedRequest { key, method: parts.method.to_string(), path, body_hash: tokens.fingerprint(&bytes)? };
     parts.extensions.insert(Idempotency { request: Some(request) });
     parts.headers.remove(header::TRANSFER_ENCODING);
     Ok(Request::from_parts(parts, Body::from(bytes)))

@@ -106,7 +106,7 @@ async fn check(route: Route, request: Request) -> Result<(Request, Option<Quota>
         }
     };
     let request = if route.is_idempotent {
-        idempotency::note(parts, body).await?
+        idempotency::note(&state.tokens, parts, body).await?
     } else {
         Request::from_parts(parts, body)
     };
