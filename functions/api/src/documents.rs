@@ -1,20 +1,21 @@
 //! Documents: what a collection holds, and why it does not hold something.
 
+pub(crate) mod failed;
+pub(crate) mod list;
+
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::Connection;
-use db::documents::{Document, DocumentQuery};
+use db::documents::Document;
 use domain::{CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
-use serde::{Deserialize, Serialize};
+use lambda::http::{ApiError, ApiPath};
+use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::State;
 use crate::openapi::words;
-use crate::paging::Paging;
-use crate::validation::Checks;
 
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,68 +80,6 @@ impl From<Document> for DocumentResponse {
             updated_at: document.updated_at,
         }
     }
-}
-
-/// Which documents to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListDocumentsQuery {
-    /// Only those in this state; deleted ones are listed only when asked for.
-    #[param(schema_with = words::document_status)]
-    status: Option<String>,
-    /// Only those of this source.
-    source_id: Option<i64>,
-    /// Which page, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Documents on a page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
-}
-
-/// A page of documents in the order in which they were first seen.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DocumentsResponse {
-    documents: Vec<DocumentResponse>,
-    total: i64,
-    page: i64,
-    per_page: i64,
-}
-
-/// List a collection's documents
-#[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents", tag = "documents",
-    params(("collection_id" = Uuid, Path), ListDocumentsQuery),
-    responses(
-        (status = 200, body = DocumentsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
-)]
-pub(crate) async fn list(
-    Shared(state): Shared<State>,
-    ApiPath(collection_id): ApiPath<CollectionId>,
-    ApiQuery(query): ApiQuery<ListDocumentsQuery>,
-) -> Result<Json<DocumentsResponse>, ApiError> {
-    let mut connection = state.db.connection().await?;
-    let mut checks = Checks::default();
-    let status = query.status.as_deref().filter(|status| !status.is_empty());
-    let status = status.and_then(|status| checks.word("status", status));
-    checks.finish()?;
-    let paging = Paging::new(query.page, query.per_page)?;
-    let query = DocumentQuery {
-        collection_id,
-        status,
-        source_id: query.source_id.map(SourceId),
-        limit: paging.per_page,
-        offset: paging.offset(),
-    };
-    let page = connection.documents().list(&query).await?;
-    Ok(Json(DocumentsResponse {
-        documents: page.items.into_iter().map(DocumentResponse::from).collect(),
-        total: page.total,
-        page: paging.page,
-        per_page: paging.per_page,
-    }))
 }
 
 /// Show a document

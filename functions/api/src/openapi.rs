@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use domain::{
-    Access, Classify, CollectionSort, CollectionStatus, DocumentStatus, ErrorCategory, ErrorKind,
-    OperationStatus, OperationType, Quantization, SecretType, SortOrder, SourceType, UploadStatus,
+    Access, Classify, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory,
+    ErrorKind, OperationStatus, OperationType, Quantization, SecretType, SortOrder, SourceType, UploadStatus,
 };
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
@@ -152,9 +152,9 @@ pub(crate) mod words {
     use crate::collections::list::OWNERS;
 
     use super::{
-        Access, CollectionSort, CollectionStatus, DocumentStatus, ErrorCategory, Object, ObjectBuilder,
-        OperationStatus, OperationType, Quantization, SchemaType, SecretType, SortOrder, SourceType, Type,
-        UploadStatus, Value,
+        Access, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory, Object,
+        ObjectBuilder, OperationStatus, OperationType, Quantization, SchemaType, SecretType, SortOrder,
+        SourceType, Type, UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
@@ -183,6 +183,10 @@ pub(crate) mod words {
 
     pub(crate) fn collection_status() -> Object {
         words(CollectionStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn document_sort() -> Object {
+        words(DocumentSort::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn document_status() -> Object {

@@ -93,7 +93,8 @@ fn documents() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Write)).idempotent().handles(routes!(uploads::announce)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(uploads::list)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(uploads::show)))
-        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::list::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::failed::count_failed)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::show)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(content::download)))
 }

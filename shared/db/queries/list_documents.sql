@@ -1,4 +1,5 @@
--- $1 collection, $2 status or NULL, $3 source or NULL, $4 limit, $5 offset.
+-- $1 collection, $2 status or NULL, $3 source or NULL, $4 limit, $5 offset, $6 text in the path or
+-- NULL, $7 column to order by, $8 whether it ascends.
 SELECT
     id,
     collection_id,
@@ -30,5 +31,22 @@ FROM documents
 WHERE collection_id = $1
     AND ($3::bigint IS NULL OR source_id = $3)
     AND CASE WHEN $2::text IS NULL THEN status <> 'deleted' ELSE status = $2::text::document_status END
-ORDER BY created_at, id
+    AND (
+        $6::text IS NULL
+        OR strpos(lower(file_path), lower($6)) > 0
+        OR strpos(lower(file_name), lower($6)) > 0
+    )
+-- Planned with its parameters, one column is left to order by: created_at comes from the index.
+ORDER BY
+    CASE WHEN $7::text = 'created_at' AND $8::boolean THEN created_at END,
+    CASE WHEN $7::text = 'created_at' AND NOT $8::boolean THEN created_at END DESC,
+    CASE WHEN $7::text = 'updated_at' AND $8::boolean THEN updated_at END,
+    CASE WHEN $7::text = 'updated_at' AND NOT $8::boolean THEN updated_at END DESC,
+    CASE WHEN $7::text = 'file_name' AND $8::boolean THEN lower(file_name) END,
+    CASE WHEN $7::text = 'file_name' AND NOT $8::boolean THEN lower(file_name) END DESC,
+    CASE WHEN $7::text = 'file_size' AND $8::boolean THEN file_size END,
+    CASE WHEN $7::text = 'file_size' AND NOT $8::boolean THEN file_size END DESC,
+    CASE WHEN $7::text = 'chunk_count' AND $8::boolean THEN chunk_count END,
+    CASE WHEN $7::text = 'chunk_count' AND NOT $8::boolean THEN chunk_count END DESC,
+    id
 LIMIT $4 OFFSET $5

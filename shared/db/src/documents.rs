@@ -4,11 +4,12 @@
 //! `operation_items`.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
+use domain::{CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, SortOrder, SourceId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use crate::failed_documents::FailedCounts;
 use crate::{DbError, Page};
 
 /// A document.
@@ -69,14 +70,20 @@ pub struct Document {
 }
 
 /// Which documents of a collection a list shows.
-#[derive(Debug, Clone)]
-pub struct DocumentQuery {
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentQuery<'a> {
     /// The collection.
     pub collection_id: CollectionId,
     /// Only those in this state; without it all but the deleted ones.
     pub status: Option<DocumentStatus>,
     /// Only those of this source.
     pub source_id: Option<SourceId>,
+    /// Only those with this in their path, whatever the case.
+    pub search: Option<&'a str>,
+    /// What decides the order.
+    pub sort: DocumentSort,
+    /// Which way it goes.
+    pub order: SortOrder,
     /// The most to return.
     pub limit: i64,
     /// How many to pass over.
@@ -117,21 +124,24 @@ impl<'c> Documents<'c> {
         row.map(Document::try_from).transpose()
     }
 
-    /// The documents that the query asks for, in the order in which they were first seen.
+    /// The documents that the query asks for.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list(&mut self, query: &DocumentQuery) -> Result<Page<Document>, DbError> {
+    pub async fn list(&mut self, query: &DocumentQuery<'_>) -> Result<Page<Document>, DbError> {
         let status = query.status.map(DocumentStatus::as_str);
         let source_id = query.source_id.map(|id| id.0);
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM documents
             WHERE collection_id = $1 AND ($3::bigint IS NULL OR source_id = $3)
                 AND CASE WHEN $2::text IS NULL THEN status <> 'deleted'
-                    ELSE status = $2::text::document_status END"#,
+                    ELSE status = $2::text::document_status END
+                AND ($4::text IS NULL OR strpos(lower(file_path), lower($4)) > 0
+                    OR strpos(lower(file_name), lower($4)) > 0)"#,
             query.collection_id.0,
             status,
             source_id,
+            query.search,
         )
         .fetch_one(&mut *self.connection)
         .await?;
@@ -143,6 +153,9 @@ impl<'c> Documents<'c> {
             source_id,
             query.limit,
             query.offset,
+            query.search,
+            query.sort.as_str(),
+            query.order == SortOrder::Ascending,
         )
         .fetch_all(&mut *self.connection)
         .await?;

@@ -8,6 +8,7 @@ mod collection_access;
 mod collection_details;
 mod config;
 mod error;
+mod failed_documents;
 mod migrations;
 mod page;
 mod session;

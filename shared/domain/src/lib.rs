@@ -20,7 +20,7 @@ pub use ids::{
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
-pub use sort::{CollectionSort, SortOrder};
+pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use status::{
     CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OperationStatus,
     OperationType, ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger,

@@ -28,3 +28,19 @@ words!(
         DocumentCount = "document_count",
     }
 );
+
+words!(
+    /// What lists of documents are ordered by.
+    DocumentSort, "field to sort documents by" {
+        /// When they were first seen.
+        CreatedAt = "created_at",
+        /// When they last changed.
+        UpdatedAt = "updated_at",
+        /// Their file names, whatever the case.
+        FileName = "file_name",
+        /// Their bytes.
+        FileSize = "file_size",
+        /// How many chunks of them are searchable.
+        ChunkCount = "chunk_count",
+    }
+);

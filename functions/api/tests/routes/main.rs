@@ -16,6 +16,8 @@ mod description;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod document_lists;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod guards;

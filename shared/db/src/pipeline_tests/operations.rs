@@ -168,6 +168,9 @@ async fn lists_filter_and_count_the_whole(pool: PgPool) {
         collection_id: bench.collection_id,
         status: None,
         source_id: None,
+        search: None,
+        sort: domain::DocumentSort::CreatedAt,
+        order: domain::SortOrder::Ascending,
         limit: 1,
         offset: 1,
     };

@@ -1,0 +1,58 @@
+//! How many documents failed.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use domain::CollectionId;
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+
+/// Which failed documents to count.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CountFailedQuery {
+    /// Whether to count only those that are worth another try: not for good, and not tried again
+    /// three times already.
+    #[param(default = false)]
+    retryable_only: Option<bool>,
+}
+
+/// Documents that failed, by whether trying again can help.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailedCountResponse {
+    /// A part did not answer.
+    transient: i64,
+    /// The document itself is the reason.
+    permanent: i64,
+    /// It is not known.
+    unknown: i64,
+    total: i64,
+}
+
+/// Count a collection's failed documents
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/documents/failed/count", tag = "documents",
+    params(("collection_id" = Uuid, Path), CountFailedQuery),
+    responses(
+        (status = 200, body = FailedCountResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn count_failed(
+    Shared(state): Shared<State>,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<CountFailedQuery>,
+) -> Result<Json<FailedCountResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let retryable_only = query.retryable_only.unwrap_or(false);
+    let counts = connection.documents().count_failed(collection_id, retryable_only).await?;
+    let total = counts.transient + counts.permanent + counts.unknown;
+    Ok(Json(FailedCountResponse {
+        transient: counts.transient,
+        permanent: counts.permanent,
+        unknown: counts.unknown,
+        total,
+    }))
+}

@@ -1,0 +1,96 @@
+//! Finding documents.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use db::documents::DocumentQuery;
+use domain::{CollectionId, DocumentSort, SortOrder, SourceId};
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::DocumentResponse;
+use crate::State;
+use crate::openapi::words;
+use crate::paging::Paging;
+use crate::validation::{Checks, filled};
+
+/// Which documents to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListDocumentsQuery {
+    /// Only those in this state; deleted ones are listed only when asked for.
+    #[param(schema_with = words::document_status)]
+    status: Option<String>,
+    /// Only those of this source.
+    source_id: Option<i64>,
+    /// Only those with this in their path, file name included, whatever the case.
+    #[param(max_length = 255)]
+    search: Option<String>,
+    /// What decides the order.
+    #[param(schema_with = words::document_sort, default = "created_at")]
+    sort_by: Option<String>,
+    /// Which way it goes.
+    #[param(schema_with = words::sort_order, default = "asc")]
+    sort_order: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Documents on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of documents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentsResponse {
+    documents: Vec<DocumentResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List a collection's documents
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/documents", tag = "documents",
+    params(("collection_id" = Uuid, Path), ListDocumentsQuery),
+    responses(
+        (status = 200, body = DocumentsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListDocumentsQuery>,
+) -> Result<Json<DocumentsResponse>, ApiError> {
+    let mut checks = Checks::default();
+    let paging = Paging::check(&mut checks, query.page, query.per_page);
+    let status = filled(query.status.as_deref());
+    let status = status.and_then(|status| checks.word("status", status));
+    let search = filled(query.search.as_deref());
+    if let Some(search) = search {
+        checks.length("search", search, 1..=255);
+        checks.no_nul("search", search);
+    }
+    let sort = filled(query.sort_by.as_deref()).map(|sort| checks.word("sort_by", sort));
+    let order = filled(query.sort_order.as_deref()).map(|order| checks.word("sort_order", order));
+    checks.finish()?;
+    let query = DocumentQuery {
+        collection_id,
+        status,
+        source_id: query.source_id.map(SourceId),
+        search,
+        sort: sort.flatten().unwrap_or(DocumentSort::CreatedAt),
+        order: order.flatten().unwrap_or(SortOrder::Ascending),
+        limit: paging.per_page,
+        offset: paging.offset(),
+    };
+    let mut connection = state.db.connection().await?;
+    let page = connection.documents().list(&query).await?;
+    Ok(Json(DocumentsResponse {
+        documents: page.items.into_iter().map(DocumentResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
