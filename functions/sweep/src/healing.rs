@@ -12,6 +12,7 @@ use queue::Stage;
 use serde::Serialize;
 
 use crate::State;
+use crate::retention::{Removed, retain};
 
 /// The most that one run looks at of each kind; the next run goes on.
 const MOST_OPERATIONS: i64 = 500;
@@ -31,11 +32,6 @@ const EVENT_DELAY_SECS: i64 = 120;
 /// And is asked after for this long: a run or two may be missed.
 const EVENT_WINDOW_SECS: i64 = 180;
 
-/// Spent and expired tokens stay this long, so that their reuse is noticed.
-const TOKEN_DAYS: i64 = 7;
-/// A failed sign-in matters for much less than this.
-const ATTEMPT_DAYS: i64 = 1;
-
 /// What one run did.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Done {
@@ -45,8 +41,7 @@ pub(crate) struct Done {
     items_chunked_sent: usize,
     operations_finished: usize,
     uploads_asked_after: usize,
-    tokens_deleted: u64,
-    attempts_deleted: u64,
+    removed: Removed,
     failed_steps: Vec<&'static str>,
 }
 
@@ -76,7 +71,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
     );
     note("finish", finish(state, &mut done).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
-    note("retention", retain(state, &mut done).await);
+    note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
     tracing::info!(
         operations_dispatched = done.operations_dispatched,
@@ -85,8 +80,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         items_chunked_sent = done.items_chunked_sent,
         operations_finished = done.operations_finished,
         uploads_asked_after = done.uploads_asked_after,
-        tokens_deleted = done.tokens_deleted,
-        attempts_deleted = done.attempts_deleted,
+        rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
         ms = started.elapsed().as_millis(),
         "swept"
@@ -200,17 +194,6 @@ async fn ask_after_uploads(state: &State, done: &mut Done) -> Result<(), StageEr
     let question = |ids: &[UploadId]| CheckUploads { check_uploads: ids.to_vec() };
     state.queues.send_intake(&ids.chunks(PER_MESSAGE).map(question).collect::<Vec<_>>()).await?;
     done.uploads_asked_after = ids.len();
-    Ok(())
-}
-
-/// Removes what nobody needs any more.
-async fn retain(state: &State, done: &mut Done) -> Result<(), StageError> {
-    let now = Utc::now();
-    let mut connection = state.db.connection().await?;
-    let tokens_before = now - chrono::TimeDelta::days(TOKEN_DAYS);
-    done.tokens_deleted = connection.refresh_tokens().delete_expired(tokens_before).await?;
-    let attempts_before = now - chrono::TimeDelta::days(ATTEMPT_DAYS);
-    done.attempts_deleted = connection.login_attempts().delete_older(attempts_before).await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod config;
 mod dead_letters;
 mod handler;
 mod healing;
+mod retention;
 mod state;
 
 pub use config::{Config, Patience};

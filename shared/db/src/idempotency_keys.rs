@@ -1,5 +1,6 @@
 //! Answers that were given, by the key that the client chose for its request.
 
+use chrono::{DateTime, Utc};
 use domain::UserId;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -163,6 +164,24 @@ impl<'c> IdempotencyKeys<'c> {
         .execute(&mut *self.connection)
         .await?;
         Ok(())
+    }
+
+    /// Forgets keys that came before this moment, `limit` at most. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_older(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+                SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
     }
 }
 

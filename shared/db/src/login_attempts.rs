@@ -129,14 +129,21 @@ impl<'c> LoginAttempts<'c> {
         Ok(known)
     }
 
-    /// Forgets counts that had no failure since this moment. Returns how many.
+    /// Forgets counts that had no failure since this moment, `limit` at most. Returns how many.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn delete_older(&mut self, before: DateTime<Utc>) -> Result<u64, DbError> {
-        let done = sqlx::query!("DELETE FROM login_attempts WHERE last_failure_at < $1", before)
-            .execute(&mut *self.connection)
-            .await?;
+    pub async fn delete_older(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM login_attempts WHERE subject IN (
+                SELECT subject FROM login_attempts WHERE last_failure_at < $1 LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
         Ok(done.rows_affected())
     }
 }

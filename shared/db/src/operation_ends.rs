@@ -158,6 +158,29 @@ impl Operations<'_> {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
+    /// Forgets operations that ended before this moment and have no work list any more (see
+    /// `OperationItems::delete_of_ended`), `limit` at most. What the audit log says of them stays.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM operations WHERE id IN (
+                SELECT id FROM operations o
+                WHERE o.completed_at < $1
+                    AND NOT EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id)
+                LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     async fn finish(
         &mut self,
         id: OperationId,

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use domain::{DocumentId, ItemId, ItemState, OperationId};
 use sqlx::PgConnection;
 
@@ -284,6 +285,26 @@ impl<'c> OperationItems<'c> {
             generation: row.generation,
         });
         Ok(abandoned.collect())
+    }
+
+    /// Forgets items of operations that ended before this moment, `limit` at most: a work list may
+    /// be long. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_of_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM operation_items WHERE id IN (
+                SELECT i.id FROM operations o JOIN operation_items i ON i.operation_id = o.id
+                WHERE o.completed_at < $1 LIMIT $2
+                FOR UPDATE OF i SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
     }
 }
 

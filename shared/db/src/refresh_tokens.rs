@@ -151,14 +151,20 @@ impl<'c> RefreshTokens<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Forgets tokens whose time ended before this moment. Returns how many.
+    /// Forgets tokens whose time ended before this moment, `limit` at most. Returns how many.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn delete_expired(&mut self, before: DateTime<Utc>) -> Result<u64, DbError> {
-        let done = sqlx::query!("DELETE FROM refresh_tokens WHERE expires_at < $1", before)
-            .execute(&mut *self.connection)
-            .await?;
+    pub async fn delete_expired(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM refresh_tokens WHERE id IN (
+                SELECT id FROM refresh_tokens WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
         Ok(done.rows_affected())
     }
 }

@@ -62,6 +62,24 @@ impl<'c> RequestThrottles<'c> {
         .unwrap_or(period);
         Ok(Bucket { is_admitted: false, backlog_seconds })
     }
+
+    /// Forgets buckets in which nothing counts any more, `limit` at most: no row means the same.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_drained(&mut self, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM request_throttles WHERE key IN (
+                SELECT key FROM request_throttles WHERE drained_at < now() LIMIT $1
+                FOR UPDATE SKIP LOCKED
+            )",
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
 }
 
 #[cfg(test)]

@@ -180,6 +180,24 @@ impl<'c> SyncRuns<'c> {
         Ok(ids.into_iter().map(SyncRunId).collect())
     }
 
+    /// Forgets runs that ended before this moment, `limit` at most. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM collection_sync_runs WHERE id IN (
+                SELECT id FROM collection_sync_runs WHERE completed_at < $1 LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     /// The run with this id.
     ///
     /// # Errors

@@ -266,6 +266,25 @@ impl<'c> Uploads<'c> {
         .await?;
         Ok(ids.into_iter().map(UploadId).collect())
     }
+
+    /// Forgets uploads that came, or were given up, and were announced before this moment, `limit`
+    /// at most. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_settled(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM uploads WHERE id IN (
+                SELECT id FROM uploads WHERE status <> 'expected' AND created_at < $1 LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
 }
 
 struct UploadRow {

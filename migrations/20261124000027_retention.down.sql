@@ -1,0 +1,2 @@
+DROP INDEX idx_login_attempts_last_failure_at;
+DROP INDEX idx_uploads_settled;

@@ -1,0 +1,1 @@
+UPDATE uploads SET status = 'expired';
