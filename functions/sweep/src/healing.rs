@@ -11,8 +11,8 @@ use lambda::event::Invocation;
 use queue::Stage;
 use serde::Serialize;
 
-use crate::State;
 use crate::retention::{Removed, retain};
+use crate::{State, syncs};
 
 /// The most that one run looks at of each kind; the next run goes on.
 const MOST_OPERATIONS: i64 = 500;
@@ -40,6 +40,8 @@ pub(crate) struct Done {
     items_staged_sent: usize,
     items_chunked_sent: usize,
     operations_finished: usize,
+    syncs_started: usize,
+    syncs_settled: usize,
     uploads_asked_after: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
@@ -70,6 +72,8 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         resend(state, invocation, ItemState::Chunked, Stage::Embed, &mut done.items_chunked_sent).await,
     );
     note("finish", finish(state, &mut done).await);
+    note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
+    note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
@@ -79,6 +83,8 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         items_staged_sent = done.items_staged_sent,
         items_chunked_sent = done.items_chunked_sent,
         operations_finished = done.operations_finished,
+        syncs_started = done.syncs_started,
+        syncs_settled = done.syncs_settled,
         uploads_asked_after = done.uploads_asked_after,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),

@@ -3,9 +3,10 @@
 //! *Triggered by* the clock, every minute; and by the dead-letter queues of all stages.
 //! *Reads* operations, items and uploads in PostgreSQL, how full the queues are.
 //! *Writes* messages that seem lost, once more; the end of operations that nobody ended; the
-//! failure of what a stage gave up; and removes what has expired.
-//! *Safe to repeat because* every stage takes a message twice without harm, and ends are written
-//! once.
+//! failure of what a stage gave up; the sync runs that collections are due for; and removes what
+//! has expired.
+//! *Safe to repeat because* every stage takes a message twice without harm, ends are written once,
+//! and a collection has one sync run at a time.
 //! *Retries when* PostgreSQL or SQS does not answer: the next minute tries again.
 
 mod config;
@@ -14,6 +15,7 @@ mod handler;
 mod healing;
 mod retention;
 mod state;
+mod syncs;
 
 pub use config::{Config, Patience};
 pub use handler::handle;

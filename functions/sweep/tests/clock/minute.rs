@@ -1,5 +1,4 @@
-//! What one minute's run does to a real PostgreSQL. Nobody listens where the queues should be: that
-//! nothing is lost by that is part of what is tested.
+//! Runs of one minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +69,76 @@ async fn collections(pool: &PgPool, number: usize) {
         ),
     )
     .await;
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn two_sweeps_at_once_start_one_run_of_each_collection_that_is_due(pool: PgPool) {
+    collections(&pool, 5).await;
+    let state = state(&pool);
+    let (one, other) = tokio::join!(sweep(&state), sweep(&state));
+    let started = [&one, &other].map(|done| done["syncs_started"].as_u64().unwrap());
+    assert_eq!(started.iter().sum::<u64>(), 5, "{one} {other}");
+    assert_eq!(count(&pool, "collection_sync_runs WHERE status = 'running' AND user_id IS NULL").await, 5);
+    let owned = "operations JOIN collections ON collections.id = collection_id AND owner_id = user_id
+        WHERE type = 'append' AND operations.status = 'pending' AND sync_run_id IS NOT NULL";
+    assert_eq!(count(&pool, owned).await, 10, "an operation for each folder, of the collection's owner");
+    let planned = "collections WHERE sync_next_run_at BETWEEN now() + interval '29 minutes' AND now() + interval '31 minutes'";
+    assert_eq!(count(&pool, planned).await, 5);
+    let audited =
+        "collection_audit_log WHERE action = 'sync_run_started' AND details ->> 'triggered_by' = 'scheduler'";
+    assert_eq!(count(&pool, audited).await, 5);
+
+    // The message of none could be sent; the operations wait for a sweep that can.
+    for done in [one, other].iter().filter(|done| done["syncs_started"] != 0) {
+        assert!(done["failed_steps"].as_array().unwrap().contains(&json!("schedule")), "{done}");
+    }
+    sql(&pool, "UPDATE operations SET created_at = now() - interval '2 minutes'").await;
+    let mut connection = state.db.connection().await.unwrap();
+    let patience = state.patience;
+    let overdue =
+        connection.operations().list_overdue(patience.pending, patience.listing, 100).await.unwrap();
+    assert_eq!(overdue.len(), 5, "the first of each collection");
+    assert_eq!(sweep(&state).await["syncs_started"], 0, "a run is running");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn one_sweep_starts_at_most_twenty_runs_and_the_next_goes_on(pool: PgPool) {
+    collections(&pool, 25).await;
+    let state = state(&pool);
+    assert_eq!(sweep(&state).await["syncs_started"], 20);
+    assert_eq!(sweep(&state).await["syncs_started"], 5);
+    assert_eq!(sweep(&state).await["syncs_started"], 0);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn nothing_is_started_where_there_is_nothing_to_read_and_it_is_not_asked_each_minute(pool: PgPool) {
+    collections(&pool, 1).await;
+    sql(&pool, "DELETE FROM collection_sources WHERE source_type <> 'upload'").await;
+    let state = state(&pool);
+    assert_eq!(sweep(&state).await["syncs_started"], 0);
+    assert_eq!(count(&pool, "collection_sync_runs").await, 0);
+    assert_eq!(count(&pool, "collections WHERE sync_next_run_at > now() + interval '29 minutes'").await, 1);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_run_that_nobody_ended_ends(pool: PgPool) {
+    collections(&pool, 1).await;
+    let state = state(&pool);
+    sweep(&state).await;
+    sql(
+        &pool,
+        "UPDATE operations SET status = 'completed', completed_at = now(),
+            meta = CASE WHEN id % 2 = 0 THEN '{\"counts\": {\"failed\": 1, \"completed\": 1}}'::jsonb ELSE '{}' END",
+    )
+    .await;
+    let done = sweep(&state).await;
+    assert_eq!((&done["syncs_settled"], &done["syncs_started"]), (&json!(1), &json!(0)), "{done}");
+    let ended =
+        "collection_sync_runs WHERE status = 'partial' AND completed_sources = 1 AND partial_sources = 1
+        AND completed_at IS NOT NULL";
+    assert_eq!(count(&pool, ended).await, 1);
+    assert_eq!(count(&pool, "collections WHERE sync_last_run_status = 'partial'").await, 1);
+    assert_eq!(sweep(&state).await["syncs_settled"], 0);
 }
 
 /// Rows of everything that is kept for some time: as many old ones, and one that is young.
