@@ -24,6 +24,13 @@ pub(crate) struct Change<'a> {
     pub details: Value,
 }
 
+impl Change<'static> {
+    /// A change of accounts, keys, sessions or the installation: of no collection.
+    pub(crate) fn of_accounts(action: &'static str, actor: Actor, details: Value) -> Self {
+        Self { action, actor, collection: None, operation_id: None, details }
+    }
+}
+
 pub(crate) async fn record(tx: &mut Tx, client: &ClientInfo, change: Change<'_>) -> Result<(), DbError> {
     let entry = AuditEntry {
         collection_id: change.collection.map(|(id, _)| id),

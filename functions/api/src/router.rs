@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, collections, connectors, content, docs, documents, health, openapi, operation_cancel, operations,
-    sessions, sources, uploads, users,
+    State, collections, connectors, content, docs, documents, health, open_sessions, openapi,
+    operation_cancel, operations, passwords, sessions, sources, uploads, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -45,8 +45,13 @@ fn accounts() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Nobody).limit(Rate::per_minute(30)).handles(routes!(users::register)))
         .routes(Route::needs(Needs::Nobody).handles(routes!(sessions::login)))
         .routes(Route::needs(Needs::Nobody).handles(routes!(sessions::refresh)))
-        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(sessions::logout)))
+        .routes(Route::needs(Needs::Person).handles(routes!(sessions::logout)))
+        .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::end_all)))
+        .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::list)))
+        .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::end)))
+        .routes(Route::needs(Needs::Person).handles(routes!(passwords::change)))
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(users::me)))
+        .routes(Route::needs(Needs::Person).handles(routes!(users::update_me)))
 }
 
 fn collections() -> OpenApiRouter<State> {

@@ -5,9 +5,10 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::Tx;
 use db::refresh_tokens::{NewRefreshToken, Spend};
-use domain::{Actor, ErrorKind, UserId};
+use db::users::User;
+use db::{DbError, Tx};
+use domain::{Actor, ErrorKind, SessionId, UserId};
 use guard::Caller;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiQuery, ClientInfo, Problem};
@@ -19,9 +20,9 @@ use uuid::Uuid;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
-use crate::throttle;
-use crate::users::{MAX_PASSWORD_CHARS, off_thread};
+use crate::passwords::{self, MAX_PASSWORD_CHARS};
 use crate::validation::optional_body;
+use crate::{throttle, users};
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -94,24 +95,25 @@ pub(crate) async fn login(
     }
     let attempt = throttle::admit(&state.db, &request.username, &client, now).await?;
     let user = state.db.connection().await?.users().find_by_username(&request.username).await?;
-    let stored = user.as_ref().map(|user| user.hashed_password.clone());
-    let password = request.password;
-    let is_right = off_thread(move || auth::verify_password(&password, stored.as_deref())).await?;
-    let Some(user) = user.filter(|_| is_right) else {
+    let is_right = passwords::verify(request.password, user.as_ref()).await?;
+    let Some(checked) = user.filter(|_| is_right) else {
+        return Err(wrong_password());
+    };
+
+    let mut tx = state.db.begin().await?;
+    // Whoever changes the password or deactivates the account meanwhile leaves no session behind.
+    let user = tx.users().lock(checked.id).await?;
+    let Some(user) = user.filter(|user| user.hashed_password == checked.hashed_password) else {
         return Err(wrong_password());
     };
     if !user.is_active {
-        return Err(ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator"));
+        return Err(deactivated());
     }
-
-    let mut tx = state.db.begin().await?;
-    for subject in &attempt.subjects {
-        tx.login_attempts().forgive(subject).await?;
-    }
-    let family_id = Uuid::new_v4();
-    let pair = give_pair(&state, &mut tx, &client, (user.id, &user.username), family_id, now).await?;
+    attempt.forgive(&mut tx).await?;
+    let session = Session { id: SessionId(Uuid::new_v4()), started_at: now };
+    let pair = give_pair(&state, &mut tx, &client, &user, session, now).await?;
     tx.users().mark_signed_in(user.id, now).await?;
-    record(&mut tx, &client, "user_signed_in", user.id, family_id).await?;
+    record(&mut tx, &client, "user_signed_in", user.id, session.id).await?;
     tx.commit().await?;
     Ok(Json(pair))
 }
@@ -145,21 +147,36 @@ pub(crate) async fn refresh(
         )
         .with_status(StatusCode::BAD_REQUEST));
     };
+    let token_hash = hash_token(&token);
     let mut tx = state.db.begin().await?;
-    let (user_id, family_id) = match tx.refresh_tokens().spend(&hash_token(&token), now).await? {
-        Spend::Spent { user_id, family_id } => (user_id, family_id),
-        Spend::Reused { user_id, family_id } => {
-            let revoked = tx.refresh_tokens().revoke_family(family_id).await?;
-            record(&mut tx, &client, "refresh_token_reused", user_id, family_id).await?;
+    let Some(user_id) = tx.refresh_tokens().find_user(&token_hash).await? else {
+        return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login"));
+    };
+    let Some(user) = tx.users().lock(user_id).await? else {
+        return Err(refuse("this account no longer exists"));
+    };
+    if !user.is_active {
+        return Err(deactivated());
+    }
+    let session = match tx.refresh_tokens().spend(&token_hash, now).await? {
+        Spend::Spent { session_id, session_started_at } => {
+            Session { id: session_id, started_at: session_started_at }
+        }
+        Spend::Reused { session_id } => {
+            tx.refresh_tokens().revoke_session(user_id, session_id).await?;
+            record(&mut tx, &client, "refresh_token_reused", user_id, session_id).await?;
             tx.commit().await?;
-            tracing::warn!(user.id = %user_id, tokens.revoked = revoked, "refresh token came a second time");
-            return Err(refuse(
-                "this refresh token was used or revoked before, so its session is over; sign in again",
-            ));
+            tracing::warn!(user.id = %user_id, session.id = %session_id, "refresh token came a second time");
+            return Err(refuse("this refresh token was used before, so its session is over; sign in again"));
         }
         Spend::Raced => {
             return Err(refuse(
                 "another request has just used this refresh token; go on with the pair it got",
+            ));
+        }
+        Spend::Revoked => {
+            return Err(refuse(
+                "the session of this refresh token was ended; sign in again at POST /api/auth/login",
             ));
         }
         Spend::Expired => {
@@ -169,21 +186,15 @@ pub(crate) async fn refresh(
             return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login"));
         }
     };
-    let Some(user) = tx.users().find(user_id).await? else {
-        return Err(refuse("this account no longer exists"));
-    };
-    if !user.is_active {
-        return Err(ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator"));
-    }
-    let pair = give_pair(&state, &mut tx, &client, (user.id, &user.username), family_id, now).await?;
+    let pair = give_pair(&state, &mut tx, &client, &user, session, now).await?;
     tx.commit().await?;
     Ok(Json(pair))
 }
 
 /// Sign out
 ///
-/// Ends the session that the refresh token belongs to. The access token runs out by itself within
-/// 15 minutes.
+/// Ends this session, and that of the refresh token where it is another one of the caller's. Their
+/// access tokens are refused with the next request.
 #[utoipa::path(
     post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>,
     responses(
@@ -198,40 +209,41 @@ pub(crate) async fn logout(
     body: Bytes,
 ) -> Result<Json<MessageResponse>, ApiError> {
     let request: RefreshRequest = optional_body(&body)?;
-    let Some(token) = request.refresh_token.filter(|token| !token.is_empty()) else {
-        return Ok(Json(MessageResponse {
-            message: "forget the access token; send the refresh token too to end its session here",
-        }));
-    };
-    let user_id = caller.principal.user_id;
     let mut tx = state.db.begin().await?;
-    let revoked = tx.refresh_tokens().revoke_by_token(user_id, &hash_token(&token)).await?;
-    if revoked > 0 {
-        let change = Change {
-            action: "user_signed_out",
-            actor: caller.actor(),
-            collection: None,
-            operation_id: None,
-            details: json!({ "tokens_revoked": revoked }),
-        };
-        audit::record(&mut tx, &client, change).await?;
+    let user = users::lock(&mut tx, caller.principal.user_id).await?;
+    let mut session_ids: Vec<SessionId> = caller.session_id.into_iter().collect();
+    if let Some(token) = request.refresh_token.filter(|token| !token.is_empty()) {
+        session_ids.extend(tx.refresh_tokens().find_session(user.id, &hash_token(&token)).await?);
+    }
+    for session_id in session_ids {
+        if tx.refresh_tokens().revoke_session(user.id, session_id).await? {
+            record(&mut tx, &client, "user_signed_out", user.id, session_id).await?;
+        }
     }
     tx.commit().await?;
     Ok(Json(MessageResponse { message: "signed out" }))
+}
+
+/// A log-in and what descends from it.
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    id: SessionId,
+    started_at: DateTime<Utc>,
 }
 
 async fn give_pair(
     state: &State,
     tx: &mut Tx,
     client: &ClientInfo,
-    (user_id, username): (UserId, &str),
-    family_id: Uuid,
+    user: &User,
+    session: Session,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, ApiError> {
     let refresh_token = OpaqueToken::refresh();
     let new = NewRefreshToken {
-        user_id,
-        family_id,
+        user_id: user.id,
+        session_id: session.id,
+        session_started_at: session.started_at,
         token_hash: &refresh_token.hash(),
         expires_at: now + REFRESH_TOKEN_LIFETIME,
         ip_address: client.ip_address.as_deref(),
@@ -239,7 +251,7 @@ async fn give_pair(
     };
     tx.refresh_tokens().insert(&new).await?;
     Ok(TokenResponse {
-        access_token: state.tokens.issue(user_id, username, now)?,
+        access_token: state.tokens.issue(user.id, &user.username, session.id, now)?,
         refresh_token: refresh_token.expose().to_owned(),
         token_type: "bearer",
         expires_in: ACCESS_TOKEN_LIFETIME.num_seconds(),
@@ -251,21 +263,19 @@ async fn record(
     client: &ClientInfo,
     action: &'static str,
     user_id: UserId,
-    family_id: Uuid,
-) -> Result<(), ApiError> {
-    let change = Change {
-        action,
-        actor: Actor::person(user_id),
-        collection: None,
-        operation_id: None,
-        details: json!({ "session": family_id }),
-    };
-    Ok(audit::record(tx, client, change).await?)
+    session_id: SessionId,
+) -> Result<(), DbError> {
+    let details = json!({ "session": session_id });
+    audit::record(tx, client, Change::of_accounts(action, Actor::person(user_id), details)).await
 }
 
 /// The same for unknown names and wrong passwords.
 fn wrong_password() -> ApiError {
     refuse("the username or the password is wrong")
+}
+
+fn deactivated() -> ApiError {
+    ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator")
 }
 
 fn refuse(detail: &str) -> ApiError {

@@ -1,7 +1,7 @@
-//! Access tokens: JSON Web Tokens that work without a look into the database.
+//! Access tokens: JSON Web Tokens that name a session. Whether that is alive, the database knows.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Classify, ErrorKind, UserId};
+use domain::{Classify, ErrorKind, SessionId, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub struct AccessClaims {
     pub sub: String,
     /// The user's id.
     pub user_id: UserId,
+    /// The session it belongs to: when that ends, the token does.
+    pub sid: SessionId,
     /// When it was made, in seconds since 1970.
     pub iat: i64,
     /// When it stops to work, in seconds since 1970.
@@ -101,14 +103,22 @@ impl AccessTokens {
         })
     }
 
-    /// Makes a token for this user that works from now for [`ACCESS_TOKEN_LIFETIME`].
+    /// Makes a token for this session of this user that works from now for
+    /// [`ACCESS_TOKEN_LIFETIME`], unless the session ends before.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn issue(&self, user_id: UserId, username: &str, now: DateTime<Utc>) -> Result<String, TokenError> {
+    pub fn issue(
+        &self,
+        user_id: UserId,
+        username: &str,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<String, TokenError> {
         let claims = AccessClaims {
             sub: username.to_owned(),
             user_id,
+            sid: session_id,
             iat: now.timestamp(),
             exp: (now + ACCESS_TOKEN_LIFETIME).timestamp(),
             token_type: Self::TYPE.to_owned(),
@@ -154,6 +164,8 @@ impl AccessTokens {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn tokens(secret: &str) -> AccessTokens {
@@ -165,24 +177,37 @@ mod tests {
     }
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const SESSION: SessionId = SessionId(Uuid::from_u128(1));
+
+    #[test]
+    fn a_token_without_a_session_is_invalid() {
+        let claims = serde_json::json!({
+            "sub": "ada", "user_id": 7, "iat": 0, "exp": 4_000_000_000_u32, "type": "access",
+        });
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+        assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
+    }
 
     #[test]
     fn a_token_reads_back_until_it_expires() {
         let tokens = tokens(SECRET);
-        let token = tokens.issue(UserId(7), "ada", noon()).unwrap();
+        let token = tokens.issue(UserId(7), "ada", SESSION, noon()).unwrap();
         let claims = tokens.verify(&token, noon() + TimeDelta::seconds(899)).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.user_id), ("ada", UserId(7)));
+        assert_eq!((claims.sub.as_str(), claims.user_id, claims.sid), ("ada", UserId(7), SESSION));
         let error = tokens.verify(&token, noon() + ACCESS_TOKEN_LIFETIME).unwrap_err();
         assert!(matches!(error, TokenError::Expired { at } if at == noon() + ACCESS_TOKEN_LIFETIME));
     }
 
     #[test]
     fn tokens_of_another_key_or_kind_are_invalid() {
-        let token = tokens("another key of at least 32 bytes!").issue(UserId(7), "ada", noon()).unwrap();
+        let token =
+            tokens("another key of at least 32 bytes!").issue(UserId(7), "ada", SESSION, noon()).unwrap();
         assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
 
-        let claims =
-            serde_json::json!({"sub": "ada", "user_id": 7, "iat": 0, "exp": i64::MAX / 2, "type": "refresh"});
+        let claims = serde_json::json!({
+            "sub": "ada", "user_id": 7, "sid": SESSION, "iat": 0, "exp": 4_000_000_000_u32, "type": "refresh",
+        });
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
         assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
@@ -190,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_token_without_a_signature_is_invalid() {
-        let token = tokens(SECRET).issue(UserId(7), "ada", noon()).unwrap();
+        let token = tokens(SECRET).issue(UserId(7), "ada", SESSION, noon()).unwrap();
         let payload = token.split('.').nth(1).unwrap();
         // {"alg":"none","typ":"JWT"}
         let forged = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");

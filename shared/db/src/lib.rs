@@ -29,6 +29,7 @@ pub mod operations;
 pub mod refresh_tokens;
 pub mod request_throttles;
 pub mod search_documents;
+pub mod sessions;
 pub mod staging;
 pub mod sync_runs;
 pub mod sync_schedule;

@@ -14,12 +14,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The account with this name, which need not exist.
+    /// The account with this name, which need not exist. One address alone does not fail often
+    /// enough to make all others wait: see [`Self::account_at`].
     pub fn account(username: &str) -> Self {
-        Self { key: format!("account:{}", username.to_lowercase()), free: 5 }
+        Self { key: format!("account:{}", username.to_lowercase()), free: 50 }
     }
 
-    /// An account as seen from an address that its owner is known to use.
+    /// An account as seen from an address.
     pub fn account_at(username: &str, ip_address: &str) -> Self {
         Self { key: format!("account:{}@{ip_address}", username.to_lowercase()), free: 5 }
     }
@@ -103,8 +104,8 @@ impl<'c> LoginAttempts<'c> {
         Ok(())
     }
 
-    /// Whether this account signed in from this address and that session still lives: its owner is
-    /// not made to wait for what strangers try elsewhere.
+    /// Whether this account signed in from this address and that session has not run out: its owner
+    /// is not made to wait for what strangers try elsewhere.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -157,7 +158,7 @@ mod tests {
 
     async fn admit(db: &Db, now: DateTime<Utc>) -> Admission {
         let mut connection = db.connection().await.unwrap();
-        connection.login_attempts().admit(&Subject::account("Ada"), now).await.unwrap()
+        connection.login_attempts().admit(&Subject::account_at("Ada", "192.0.2.1"), now).await.unwrap()
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -183,7 +184,7 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(admit(&db, now).await, Admission::Admitted);
             let mut connection = db.connection().await.unwrap();
-            connection.login_attempts().forgive(&Subject::account("ada")).await.unwrap();
+            connection.login_attempts().forgive(&Subject::account_at("ada", "192.0.2.1")).await.unwrap();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use chrono::{DateTime, Utc};
-use domain::UserId;
+use domain::{SessionId, UserId};
 use sqlx::PgConnection;
 
 use crate::DbError;
@@ -52,6 +52,23 @@ pub struct NewUser<'a> {
     pub full_name: Option<&'a str>,
     /// The argon2 hash in PHC form.
     pub hashed_password: &'a str,
+    /// Whether it administers this installation; the first account does in any case.
+    pub is_superuser: bool,
+}
+
+/// An account, and whether the session that a request names is still alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionUser {
+    /// The account's id.
+    pub id: UserId,
+    /// Its name.
+    pub username: String,
+    /// Whether it may be used.
+    pub is_active: bool,
+    /// Whether it administers this installation.
+    pub is_superuser: bool,
+    /// Whether the session was neither ended nor ran out.
+    pub session_is_alive: bool,
 }
 
 /// Serialises the insertion of an installation's first accounts. The number means nothing.
@@ -60,7 +77,7 @@ const FIRST_USER_LOCK: i64 = 0x5e3a_0001;
 /// Reads and changes accounts.
 #[derive(Debug)]
 pub struct Users<'c> {
-    connection: &'c mut PgConnection,
+    pub(crate) connection: &'c mut PgConnection,
 }
 
 impl<'c> Users<'c> {
@@ -80,10 +97,7 @@ impl<'c> Users<'c> {
     /// [`DbError::Constraint`] with one of the names above where it is taken; when the database
     /// does not answer.
     pub async fn insert(&mut self, new: &NewUser<'_>) -> Result<User, DbError> {
-        let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!""#)
-            .fetch_one(&mut *self.connection)
-            .await?;
-        if !exists {
+        if !self.any().await? {
             // Held until the transaction ends, so that the next one sees this account.
             sqlx::query!("SELECT pg_advisory_xact_lock($1)", FIRST_USER_LOCK)
                 .execute(&mut *self.connection)
@@ -92,16 +106,28 @@ impl<'c> Users<'c> {
         let row = sqlx::query_as!(
             UserRow,
             "INSERT INTO users (username, email, full_name, hashed_password, is_superuser)
-            SELECT $1, $2, $3, $4, NOT EXISTS (SELECT 1 FROM users)
+            SELECT $1, $2, $3, $4, $5 OR NOT EXISTS (SELECT 1 FROM users)
             RETURNING *",
             new.username,
             new.email,
             new.full_name,
             new.hashed_password,
+            new.is_superuser,
         )
         .fetch_one(&mut *self.connection)
         .await?;
         Ok(row.into())
+    }
+
+    /// Whether there is any account.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn any(&mut self) -> Result<bool, DbError> {
+        let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!""#)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(exists)
     }
 
     /// The account with this id.
@@ -126,6 +152,89 @@ impl<'c> Users<'c> {
         Ok(row.map(User::from))
     }
 
+    /// The account with this id and whether this session of it is alive, by one statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_with_session(
+        &mut self,
+        id: UserId,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionUser>, DbError> {
+        let row = sqlx::query!(
+            r#"SELECT id, username, is_active, is_superuser, EXISTS (
+                SELECT 1 FROM refresh_tokens t
+                WHERE t.family_id = $2 AND NOT t.is_revoked AND t.user_id = users.id AND t.expires_at > $3
+            ) AS "session_is_alive!"
+            FROM users WHERE id = $1"#,
+            id.0,
+            session_id.0,
+            now,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.map(|row| SessionUser {
+            id: UserId(row.id),
+            username: row.username,
+            is_active: row.is_active,
+            is_superuser: row.is_superuser,
+            session_is_alive: row.session_is_alive,
+        }))
+    }
+
+    /// The account with this id, and nobody else changes it until the transaction ends. Whoever
+    /// opens or ends sessions or adds API keys takes this first: so a session that is just being
+    /// renewed is not missed when all are ended, and keys are counted before one is added.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lock(&mut self, id: UserId) -> Result<Option<User>, DbError> {
+        // NO KEY: rows that refer to the account can be inserted meanwhile.
+        let row = sqlx::query_as!(UserRow, "SELECT * FROM users WHERE id = $1 FOR NO KEY UPDATE", id.0)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        Ok(row.map(User::from))
+    }
+
+    /// Writes what its owner can change: what to call the person, and where to reach them.
+    ///
+    /// # Errors
+    /// [`DbError::Constraint`] with [`Self::EMAIL_CONSTRAINT`] where the address is taken; when the
+    /// database does not answer.
+    pub async fn update_profile(
+        &mut self,
+        id: UserId,
+        full_name: Option<&str>,
+        email: &str,
+    ) -> Result<Option<User>, DbError> {
+        let row = sqlx::query_as!(
+            UserRow,
+            "UPDATE users SET full_name = $2, email = $3, updated_at = now() WHERE id = $1 RETURNING *",
+            id.0,
+            full_name,
+            email,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.map(User::from))
+    }
+
+    /// Replaces the password.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn set_password(&mut self, id: UserId, hashed_password: &str) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE users SET hashed_password = $2, updated_at = now() WHERE id = $1",
+            id.0,
+            hashed_password,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Notes that somebody signed in.
     ///
     /// # Errors
@@ -138,17 +247,17 @@ impl<'c> Users<'c> {
     }
 }
 
-struct UserRow {
-    id: i64,
-    username: String,
-    email: String,
-    full_name: Option<String>,
-    hashed_password: String,
-    is_active: bool,
-    is_superuser: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    last_login: Option<DateTime<Utc>>,
+pub(crate) struct UserRow {
+    pub(crate) id: i64,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) full_name: Option<String>,
+    pub(crate) hashed_password: String,
+    pub(crate) is_active: bool,
+    pub(crate) is_superuser: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) last_login: Option<DateTime<Utc>>,
 }
 
 impl From<UserRow> for User {
@@ -177,7 +286,13 @@ mod tests {
 
     async fn register(db: Db, username: String, email: String) -> Result<User, DbError> {
         let mut tx = db.begin().await?;
-        let new = NewUser { username: &username, email: &email, full_name: None, hashed_password: "x" };
+        let new = NewUser {
+            username: &username,
+            email: &email,
+            full_name: None,
+            hashed_password: "x",
+            is_superuser: false,
+        };
         let user = tx.users().insert(&new).await?;
         tx.commit().await?;
         Ok(user)

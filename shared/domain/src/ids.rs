@@ -38,6 +38,10 @@ id!(
     UserId(i64)
 );
 id!(
+    /// A log-in and what came of it: a family of refresh tokens, and the access tokens made with it.
+    SessionId(Uuid)
+);
+id!(
     /// An API key.
     ApiKeyId(Uuid)
 );

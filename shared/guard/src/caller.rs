@@ -4,7 +4,7 @@ use auth::{AccessClaims, AccessTokens, TokenError};
 use axum::extract::FromRequestParts;
 use chrono::{DateTime, TimeDelta, Utc};
 use db::Connection;
-use domain::{Access, Actor, CollectionId, ErrorKind, Principal};
+use domain::{Access, Actor, CollectionId, ErrorKind, Principal, SessionId};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use lambda::http::ApiError;
@@ -23,6 +23,8 @@ pub struct Caller {
     pub scope: Access,
     /// The collections that an API key is limited to; `None` without a limit.
     pub only_collections: Option<Vec<CollectionId>>,
+    /// The session that the access token belongs to; `None` for an API key.
+    pub session_id: Option<SessionId>,
 }
 
 impl Caller {
@@ -127,15 +129,15 @@ impl Credential {
     /// Whose it is, by one statement.
     ///
     /// # Errors
-    /// 401 when its account or key is gone, deactivated or expired; 503 when the database does not
-    /// answer.
+    /// 401 when its account or key is gone, deactivated or expired, or its session is over; 503 when
+    /// the database does not answer.
     pub(crate) async fn caller(
         &self,
         connection: &mut Connection,
         now: DateTime<Utc>,
     ) -> Result<Caller, ApiError> {
         match self {
-            Self::AccessToken(claims) => by_access_token(connection, claims).await,
+            Self::AccessToken(claims) => by_access_token(connection, claims, now).await,
             Self::ApiKey { hash } => by_api_key(connection, hash, now).await,
         }
     }
@@ -158,19 +160,31 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     })
 }
 
-async fn by_access_token(connection: &mut Connection, claims: &AccessClaims) -> Result<Caller, ApiError> {
-    // Asked each time: a deactivated account is out with the next request, not in 15 minutes.
-    let user = connection.users().find(claims.user_id).await?;
+async fn by_access_token(
+    connection: &mut Connection,
+    claims: &AccessClaims,
+    now: DateTime<Utc>,
+) -> Result<Caller, ApiError> {
+    // Asked each time: whoever is deactivated or signed out is out with the next request, not in
+    // 15 minutes.
+    let user = connection.users().find_with_session(claims.user_id, claims.sid, now).await?;
     let Some(user) = user.filter(|user| user.is_active) else {
         return Err(refuse("this account no longer exists or is deactivated", Challenge::InvalidToken));
     };
+    if !user.session_is_alive {
+        return Err(refuse(
+            "this session is over; sign in again at POST /api/auth/login",
+            Challenge::InvalidToken,
+        ));
+    }
     let principal = Principal {
         user_id: user.id,
         username: user.username,
         is_superuser: user.is_superuser,
         api_key_id: None,
     };
-    Ok(Caller { principal, scope: Access::Owner, only_collections: None })
+    let session_id = Some(claims.sid);
+    Ok(Caller { principal, scope: Access::Owner, only_collections: None, session_id })
 }
 
 async fn by_api_key(
@@ -181,25 +195,26 @@ async fn by_api_key(
     let Some(found) = connection.api_keys().find_by_hash(hash).await? else {
         return Err(refuse("this API key is not valid", Challenge::InvalidToken));
     };
-    if !found.is_active {
+    let key = found.key;
+    if !key.is_active {
         return Err(refuse("this API key was revoked", Challenge::InvalidToken));
     }
-    if let Some(at) = found.expires_at.filter(|at| *at <= now) {
+    if let Some(at) = key.expires_at.filter(|at| *at <= now) {
         return Err(refuse(&format!("this API key expired at {at}"), Challenge::InvalidToken));
     }
     if !found.user_is_active {
         return Err(refuse("the account of this API key is deactivated", Challenge::InvalidToken));
     }
-    if found.last_used_at.is_none_or(|at| at + USE_NOTED_EVERY <= now) {
-        connection.api_keys().mark_used(found.id, now).await?;
+    if key.last_used_at.is_none_or(|at| at + USE_NOTED_EVERY <= now) {
+        connection.api_keys().mark_used(key.id, now).await?;
     }
     let principal = Principal {
-        user_id: found.user_id,
+        user_id: key.user_id,
         username: found.username,
         is_superuser: false,
-        api_key_id: Some(found.id),
+        api_key_id: Some(key.id),
     };
-    Ok(Caller { principal, scope: found.scope, only_collections: found.collection_ids })
+    Ok(Caller { principal, scope: key.scope, only_collections: key.collection_ids, session_id: None })
 }
 
 /// What a 401 answers to, in the words of <https://www.rfc-editor.org/rfc/rfc6750#section-3>.

@@ -29,6 +29,7 @@ mod operation_cancel;
 mod operations;
 #[cfg(test)]
 mod permission_walk;
+mod sessions;
 #[cfg(test)]
 mod source_secrets;
 #[cfg(test)]

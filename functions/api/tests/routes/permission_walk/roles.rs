@@ -44,7 +44,7 @@ const PUBLIC_READER: &str = "public reader";
 const ASKER: &str = "asker";
 const SUPERUSER: &str = "superuser";
 
-pub const ROLES: [Role; 18] = [
+pub const ROLES: [Role; 19] = [
     Role::new("anonymous", Credential::Nothing, None),
     Role::new("stranger", Credential::Person, None),
     Role::new(PUBLIC_READER, Credential::Person, Some(Access::Read)),
@@ -71,6 +71,8 @@ pub const ROLES: [Role; 18] = [
     Role::new("revoked key", Credential::Void, Some(Access::Owner)),
     Role::new("expired key", Credential::Void, Some(Access::Owner)),
     Role::new("deactivated user", Credential::Void, Some(Access::Admin)),
+    // The access token would work for minutes more.
+    Role::new("signed-out user", Credential::Void, None),
     Role::new("key of a deactivated user", Credential::Void, Some(Access::Admin)),
 ];
 

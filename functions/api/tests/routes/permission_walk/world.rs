@@ -1,15 +1,17 @@
 //! A collection with everything in it, and everybody who stands in some way towards it.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use api::State;
 use auth::OpaqueToken;
 use chrono::Utc;
-use domain::{ApiKeyId, UserId};
+use domain::{ApiKeyId, SessionId, UserId};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use super::roles::{Credential, ROLES, Role};
+use crate::harness::PASSWORD;
 
 /// Rows that only this walk knows.
 pub struct World {
@@ -31,7 +33,7 @@ struct User {
 }
 
 /// Everybody: the roles that are persons, and whom they act upon.
-const USERS: [&str; 11] = [
+const USERS: [&str; 12] = [
     "stranger",
     "public reader",
     "reader",
@@ -41,6 +43,7 @@ const USERS: [&str; 11] = [
     "asker",
     "superuser",
     "deactivated user",
+    "signed-out user",
     "target",
     "anonymous",
 ];
@@ -49,7 +52,7 @@ const USERS: [&str; 11] = [
 const PEOPLE: &str = "
     WITH people AS (
         INSERT INTO users (username, email, hashed_password, is_active, is_superuser)
-        SELECT name || ' ' || $1, name || $1 || '@example.org', '', name <> 'deactivated user', name = 'superuser'
+        SELECT name || ' ' || $1, name || $1 || '@example.org', $3, name <> 'deactivated user', name = 'superuser'
         FROM unnest($2::text[]) AS name
         RETURNING id, username
     ), sessions AS (
@@ -109,11 +112,19 @@ const KEY: &str = "
     INSERT INTO api_keys (id, user_id, name, key_hash, scope, collection_ids, is_active, expires_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + interval '1 hour')";
 
+/// Everybody's password is the one that the description shows.
+static HASH: LazyLock<String> = LazyLock::new(|| auth::hash_password(PASSWORD).unwrap());
+
 impl World {
     pub async fn create(pool: &PgPool, state: &State, number: usize, is_public: bool) -> Self {
         let mut tx = pool.begin().await.unwrap();
-        let rows =
-            sqlx::query(PEOPLE).bind(number.to_string()).bind(&USERS[..]).fetch_all(&mut *tx).await.unwrap();
+        let rows = sqlx::query(PEOPLE)
+            .bind(number.to_string())
+            .bind(&USERS[..])
+            .bind(&*HASH)
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
         let mut users = HashMap::new();
         for row in rows {
             let (name, _) = row.get::<&str, _>("username").rsplit_once(' ').unwrap();
@@ -164,8 +175,18 @@ impl World {
         if let Some(user) = self.users.get(role.name)
             && role.credential != Credential::Nothing
         {
+            if role.name == "signed-out user" {
+                sqlx::query("UPDATE refresh_tokens SET is_revoked = TRUE WHERE family_id = $1")
+                    .bind(user.session)
+                    .execute(connection)
+                    .await
+                    .unwrap();
+            }
             let username = format!("{} {}", role.name, self.number);
-            return state.tokens.issue(UserId(user.id), &username, Utc::now()).unwrap();
+            return state
+                .tokens
+                .issue(UserId(user.id), &username, SessionId(user.session), Utc::now())
+                .unwrap();
         }
         let (user, scope, is_limited) = match role.credential {
             Credential::Nothing => return String::new(),

@@ -1,0 +1,203 @@
+//! Where somebody is signed in, how that ends, and changing what one signs in with.
+
+use http::{Method, header};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::harness::{Api, PASSWORD, text};
+
+const OVER: &str = "this session is over; sign in again at POST /api/auth/login";
+const NEW_PASSWORD: &str = "another horse battery";
+
+/// Access and refresh token of a new log-in.
+async fn sign_in(api: &Api) -> (String, String) {
+    let pair = api.login("ada", PASSWORD).await.expect(200);
+    (text(&pair["access_token"]), text(&pair["refresh_token"]))
+}
+
+async fn refresh(api: &Api, token: &str) -> crate::harness::Answer {
+    api.post("/api/auth/refresh", "", json!({ "refresh_token": token })).await
+}
+
+async fn sessions(api: &Api, token: &str) -> Vec<Value> {
+    let listed = api.get("/api/auth/sessions", token).await.expect(200);
+    let sessions = listed["sessions"].as_array().unwrap().clone();
+    assert_eq!(listed["total"], sessions.len());
+    sessions
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn sessions_are_listed_and_ended_one_by_one(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let (laptop, _) = sign_in(&api).await;
+    let (phone, phone_refresh) = sign_in(&api).await;
+    let listed = sessions(&api, &laptop).await;
+    insta::assert_json_snapshot!(listed[1], {
+        ".id" => "[id]", ".created_at" => "[time]", ".last_used_at" => "[time]", ".expires_at" => "[time]",
+    }, @r#"
+    {
+      "created_at": "[time]",
+      "expires_at": "[time]",
+      "id": "[id]",
+      "ip_address": null,
+      "is_current": true,
+      "last_used_at": "[time]",
+      "user_agent": null
+    }
+    "#);
+    assert_eq!(listed[0]["is_current"], false);
+    let path = format!("/api/auth/sessions/{}", text(&listed[0]["id"]));
+
+    let eve = api.sign_up("eve").await;
+    api.delete(&path, &eve).await.expect(404);
+    api.delete(&path, &laptop).await.expect(204);
+    api.delete(&path, &laptop).await.expect(404);
+    // With the next request, not when its token runs out.
+    let refused = api.get("/api/auth/me", &phone).await;
+    assert!(refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
+    assert_eq!(refused.problem(401), OVER);
+    let ended = refresh(&api, &phone_refresh).await.problem(401);
+    assert_eq!(ended, "the session of this refresh token was ended; sign in again at POST /api/auth/login");
+    // Which is no theft.
+    let reused = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'refresh_token_reused'";
+    assert_eq!(api.select(reused).await, "0");
+    assert_eq!(sessions(&api, &laptop).await.len(), 1);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_renewed_session_stays_the_same_and_lives_30_days_more(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let (_, token) = sign_in(&api).await;
+    api.sql(
+        "UPDATE refresh_tokens SET session_started_at = '2026-11-01T00:00:00Z',
+            created_at = '2026-11-02T00:00:00Z', expires_at = now() + interval '1 hour'",
+    )
+    .await;
+    let pair = refresh(&api, &token).await.expect(200);
+    let listed = sessions(&api, &text(&pair["access_token"])).await;
+    assert_eq!(listed[0]["created_at"], "2026-11-01T00:00:00Z");
+    assert_ne!(listed[0]["last_used_at"], "2026-11-02T00:00:00Z");
+    let days = "SELECT round(extract(epoch FROM expires_at - now()) / 86400)::text
+        FROM refresh_tokens WHERE NOT is_revoked";
+    assert_eq!(api.select(days).await, "30");
+    // The first token has run out and is swept away: the session still began when it did.
+    api.sql("DELETE FROM refresh_tokens WHERE is_revoked").await;
+    let listed = sessions(&api, &text(&pair["access_token"])).await;
+    assert_eq!(listed[0]["created_at"], "2026-11-01T00:00:00Z");
+
+    api.sql("UPDATE refresh_tokens SET expires_at = now()").await;
+    let over = api.get("/api/auth/me", &text(&pair["access_token"])).await.problem(401);
+    assert_eq!(over, OVER);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn signing_out_ends_this_session_and_that_of_the_token_that_is_sent(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let (first, first_refresh) = sign_in(&api).await;
+    let (second, second_refresh) = sign_in(&api).await;
+    let (third, _) = sign_in(&api).await;
+    api.send(Method::POST, "/api/auth/logout", &first, None).await.expect(200);
+    api.get("/api/auth/me", &first).await.expect(401);
+    refresh(&api, &first_refresh).await.expect(401);
+    api.get("/api/auth/me", &second).await.expect(200);
+
+    let body = json!({ "refresh_token": second_refresh });
+    let signed_out = api.post("/api/auth/logout", &third, body).await.expect(200);
+    assert_eq!(signed_out["message"], "signed out");
+    api.get("/api/auth/me", &second).await.expect(401);
+    api.get("/api/auth/me", &third).await.expect(401);
+    let audited = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'user_signed_out'";
+    assert_eq!(api.select(audited).await, "3");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_new_password_ends_every_other_session(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let (this, this_refresh) = sign_in(&api).await;
+    let (other, other_refresh) = sign_in(&api).await;
+    let body = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
+    let changed = api.post("/api/auth/password", &this, body).await.expect(200);
+    assert_eq!(changed, json!({ "message": "password changed", "sessions_ended": 1 }));
+    api.get("/api/auth/me", &this).await.expect(200);
+    refresh(&api, &this_refresh).await.expect(200);
+    api.get("/api/auth/me", &other).await.expect(401);
+    refresh(&api, &other_refresh).await.expect(401);
+    api.login("ada", PASSWORD).await.expect(401);
+    api.login("ada", NEW_PASSWORD).await.expect(200);
+    let details =
+        api.select("SELECT details::text FROM collection_audit_log WHERE action = 'password_changed'").await;
+    assert_eq!(details, r#"{"sessions_ended": 1}"#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn who_does_not_know_the_password_cannot_change_it_by_guessing(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let change = |current: &str, new: &str| {
+        let body = json!({ "current_password": current, "new_password": new });
+        let (api, token) = (&api, &token);
+        async move { api.post("/api/auth/password", token, body).await }
+    };
+    let same = change("short", "short").await.problem(422);
+    assert_eq!(
+        same,
+        "new_password: must have 8 to 1024 characters, got 5; new_password: must differ from the current one"
+    );
+    for _ in 0..5 {
+        let wrong = change("wrong password", NEW_PASSWORD).await.problem(422);
+        assert_eq!(wrong, "current_password: is not the password of this account");
+    }
+    let throttled = change(PASSWORD, NEW_PASSWORD).await;
+    assert!(throttled.headers.contains_key(header::RETRY_AFTER));
+    throttled.expect(429);
+    api.sql("UPDATE login_attempts SET last_failure_at = last_failure_at - interval '2 seconds'").await;
+    change(PASSWORD, NEW_PASSWORD).await.expect(200);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn profiles_change_and_an_address_needs_the_password(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    api.register("bob").await;
+    let seen = api.get("/api/auth/me", &token).await;
+    let version = seen.headers[header::ETAG].to_str().unwrap().to_owned();
+    let patch = |body: Value, version: &str| {
+        let (api, token, version) = (&api, &token, version.to_owned());
+        async move {
+            let headers = [("if-match", version.as_str())];
+            api.send_with(Method::PATCH, "/api/auth/me", token, Some(&body), &headers).await
+        }
+    };
+    let named = patch(json!({ "full_name": "Ada Lovelace" }), &version).await;
+    let next = named.headers[header::ETAG].to_str().unwrap().to_owned();
+    assert_eq!(named.expect(200)["full_name"], "Ada Lovelace");
+    patch(json!({ "full_name": null }), &version).await.expect(412);
+    assert_eq!(patch(json!({ "full_name": null }), &next).await.expect(200)["full_name"], Value::Null);
+
+    let new = "countess@example.org";
+    let unproven = patch(json!({ "email": new }), "*").await.problem(422);
+    assert_eq!(unproven, "current_password: is needed to change the email");
+    let wrong = patch(json!({ "email": new, "current_password": "wrong" }), "*").await.problem(422);
+    assert_eq!(wrong, "current_password: is not the password of this account");
+    let changed = patch(json!({ "email": new, "current_password": PASSWORD }), "*").await.expect(200);
+    assert_eq!(changed["email"], new);
+    let taken = json!({ "email": "BOB@example.org", "current_password": PASSWORD });
+    assert!(patch(taken, "*").await.problem(409).contains("BOB@example.org"));
+    let bad = patch(json!({ "email": "nowhere", "full_name": "a\u{0}b" }), "*").await.problem(422);
+    assert_eq!(
+        bad,
+        "email: must be an address like ada@example.org, got \"nowhere\"; full_name: must not have control characters"
+    );
+    let audited = api
+        .select(
+            "SELECT string_agg(details::text, ' ' ORDER BY id) FROM collection_audit_log
+            WHERE action = 'profile_changed'",
+        )
+        .await;
+    assert!(audited.ends_with(r#""before": {"email": "ada@example.org", "full_name": null}}"#), "{audited}");
+    assert!(!audited.contains("password"), "{audited}");
+}
