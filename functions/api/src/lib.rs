@@ -7,6 +7,8 @@
 //! database.
 //! *Retries when* never: the caller decides. A message that could not be sent is sent by sweep.
 
+mod api_key_fields;
+mod api_keys;
 mod audit;
 mod collections;
 mod config;

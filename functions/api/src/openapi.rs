@@ -81,6 +81,7 @@ pub(crate) fn frame() -> OpenApi {
     modifiers(&Bearer),
     tags(
         (name = "auth", description = "Accounts and tokens."),
+        (name = "api keys", description = "For programs that act for a person."),
         (name = "collections", description = "Collections of documents."),
         (name = "sources", description = "Where documents come from."),
         (name = "uploads", description = "Files from clients, straight into the bucket."),
@@ -179,6 +180,10 @@ pub(crate) mod words {
 
     pub(crate) fn collection_sort() -> Object {
         words(CollectionSort::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn key_scope() -> Object {
+        words([Access::Read, Access::Write, Access::Admin].iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn collection_status() -> Object {

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, collections, connectors, content, docs, documents, health, open_sessions, openapi,
+    State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
     operation_cancel, operations, passwords, sessions, sources, uploads, users,
 };
 
@@ -33,6 +33,7 @@ pub fn router(state: State) -> Router {
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(accounts())
+        .merge(api_keys())
         .merge(collections())
         .merge(sources())
         .merge(documents())
@@ -52,6 +53,27 @@ fn accounts() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Person).handles(routes!(passwords::change)))
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(users::me)))
         .routes(Route::needs(Needs::Person).handles(routes!(users::update_me)))
+}
+
+fn api_keys() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        // A key that leaked must not be able to make others.
+        .routes(
+            Route::needs(Needs::Person)
+                .limit(Rate::per_hour(30))
+                .idempotent()
+                .handles(routes!(api_keys::create)),
+        )
+        .routes(Route::needs(Needs::Person).handles(routes!(api_keys::list)))
+        .routes(Route::needs(Needs::Person).handles(routes!(api_keys::show)))
+        .routes(Route::needs(Needs::Person).handles(routes!(api_keys::update)))
+        .routes(Route::needs(Needs::Person).handles(routes!(api_keys::delete)))
+        .routes(
+            Route::needs(Needs::Person)
+                .limit(Rate::per_hour(30))
+                .idempotent()
+                .handles(routes!(api_keys::rotate)),
+        )
 }
 
 fn collections() -> OpenApiRouter<State> {

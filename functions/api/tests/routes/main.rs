@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod accounts;
+mod api_keys;
 #[cfg(test)]
 mod collection_lists;
 #[cfg(test)]

@@ -114,6 +114,28 @@ async fn signing_out_ends_this_session_and_that_of_the_token_that_is_sent(pool: 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn signing_out_everywhere_spares_others_and_keys(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let (first, _) = sign_in(&api).await;
+    let (second, second_refresh) = sign_in(&api).await;
+    let eve = api.sign_up("eve").await;
+    let key = api.post("/api/v2/api-keys", &first, json!({ "name": "ci" })).await.expect(201);
+    let key = text(&key["api_key"]);
+    let out = api.send(Method::POST, "/api/auth/logout-all", &first, None).await.expect(200);
+    assert_eq!(out, json!({ "message": "signed out everywhere", "sessions_ended": 2 }));
+    for token in [&first, &second] {
+        assert_eq!(api.get("/api/auth/me", token).await.problem(401), OVER);
+    }
+    refresh(&api, &second_refresh).await.expect(401);
+    api.get("/api/auth/me", &eve).await.expect(200);
+    api.get("/api/auth/me", &key).await.expect(200);
+    for path in ["/api/auth/logout-all", "/api/auth/logout"] {
+        api.send(Method::POST, path, &key, None).await.expect(403);
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_new_password_ends_every_other_session(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;

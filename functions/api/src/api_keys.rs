@@ -1,0 +1,316 @@
+//! API keys: for programs that act for a person, as far as the person lets them.
+
+use auth::OpaqueToken;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+use db::api_keys::{ApiKey, ApiKeys, NewApiKey};
+use db::{DbError, Tx};
+use domain::{ApiKeyId, ErrorKind, UserId};
+use guard::{Begun, Caller, Idempotency};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::State;
+use crate::api_key_fields::{
+    self, ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, Editable,
+    ListApiKeysQuery, RotateApiKeyRequest, UpdateApiKeyRequest,
+};
+use crate::audit::{self, Change};
+use crate::openapi::BodyErrors;
+use crate::paging::Paging;
+use crate::users;
+use crate::validation::{Checks, optional_body};
+
+/// Keys of one user that work at the same time.
+const MAX_ACTIVE: i64 = 20;
+
+/// Create an API key
+///
+/// The answer shows the secret once. A user has up to 20 active keys.
+#[utoipa::path(
+    post, path = "/api/v2/api-keys", tag = "api keys", request_body = CreateApiKeyRequest,
+    responses(
+        (status = 201, body = ApiKeySecretResponse),
+        BodyErrors,
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 keys are active, or the body is no JSON."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a key of that name."),
+    ),
+)]
+pub(crate) async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    idempotency: Idempotency,
+    ApiJson(request): ApiJson<CreateApiKeyRequest>,
+) -> Result<Response, ApiError> {
+    let now = Utc::now();
+    let user_id = caller.principal.user_id;
+    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let mut checks = Checks::default();
+    let name = api_key_fields::name(&mut checks, &request.name);
+    let scope = api_key_fields::scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
+    let days = api_key_fields::days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
+    let collection_ids = match request.collection_ids {
+        Some(ids) => Some(api_key_fields::collections(&mut checks, &mut tx, &caller, ids).await?),
+        None => None,
+    };
+    checks.finish()?;
+
+    users::lock(&mut tx, user_id).await?;
+    require_room(&mut tx, user_id, now).await?;
+    let id = ApiKeyId(Uuid::new_v4());
+    let secret = OpaqueToken::api_key(id);
+    let new = NewApiKey {
+        id,
+        user_id,
+        name: &name,
+        key_hash: &secret.hash(),
+        scope,
+        collection_ids: collection_ids.as_deref(),
+        expires_at: now + TimeDelta::days(days),
+    };
+    let key = tx.api_keys().insert(&new).await.map_err(|error| explain(error, &name))?;
+    let details = json!({ "api_key_id": id, "after": Editable::of(&key), "expires_at": key.expires_at });
+    audit::record(&mut tx, &client, Change::of_accounts("api_key_created", caller.actor(), details)).await?;
+    let body = ApiKeySecretResponse { key: key.into(), api_key: secret.expose().to_owned() };
+    tx.commit_unrepeatable(StatusCode::CREATED, &body, &shown_once(id)).await
+}
+
+/// List the caller's API keys
+#[utoipa::path(
+    get, path = "/api/v2/api-keys", tag = "api keys", params(ListApiKeysQuery),
+    responses(
+        (status = 200, body = ApiKeysResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListApiKeysQuery>,
+) -> Result<Json<ApiKeysResponse>, ApiError> {
+    let paging = Paging::new(query.page, query.per_page)?;
+    let mut connection = state.db.connection().await?;
+    let page = connection.api_keys().list(caller.principal.user_id, paging.per_page, paging.offset()).await?;
+    Ok(Json(ApiKeysResponse {
+        api_keys: page.items.into_iter().map(ApiKeyResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Show an API key of the caller
+#[utoipa::path(
+    get, path = "/api/v2/api-keys/{key_id}", tag = "api keys", params(("key_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
+    ),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiPath(id): ApiPath<ApiKeyId>,
+) -> Result<(ETag, Json<ApiKeyResponse>), ApiError> {
+    let key = state.db.connection().await?.api_keys().find(caller.principal.user_id, id).await?;
+    let key = key.ok_or_else(|| ApiError::not_found("API key", id))?;
+    Ok((api_key_fields::etag(&key)?, Json(key.into())))
+}
+
+/// Change, revoke or reactivate an API key
+///
+/// It holds with the key's next request.
+#[utoipa::path(
+    patch, path = "/api/v2/api-keys/{key_id}", tag = "api keys",
+    params(("key_id" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    request_body = UpdateApiKeyRequest,
+    responses(
+        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Its version."))),
+        BodyErrors,
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 other keys are active, or the body is no JSON."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has another key of that name."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed it since."),
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    if_match: IfMatch,
+    ApiPath(id): ApiPath<ApiKeyId>,
+    ApiJson(request): ApiJson<UpdateApiKeyRequest>,
+) -> Result<(ETag, Json<ApiKeyResponse>), ApiError> {
+    let now = Utc::now();
+    let user_id = caller.principal.user_id;
+    let mut tx = state.db.begin().await?;
+    // Of a user's keys, one at a time is changed: that keeps to the limit, and to If-Match.
+    users::lock(&mut tx, user_id).await?;
+    let before = find(&mut tx, user_id, id).await?;
+    if_match.check(&api_key_fields::etag(&before)?)?;
+
+    let mut key = before.clone();
+    let mut checks = Checks::default();
+    if let Some(name) = &request.name {
+        key.name = api_key_fields::name(&mut checks, name);
+    }
+    if let Some(scope) = &request.scope {
+        key.scope = api_key_fields::scope(&mut checks, scope);
+    }
+    match request.collection_ids {
+        None => {}
+        Some(None) => key.collection_ids = None,
+        Some(Some(ids)) => {
+            let ids = api_key_fields::collections(&mut checks, &mut tx, &caller, ids).await?;
+            key.collection_ids = Some(ids);
+        }
+    }
+    checks.finish()?;
+    key.is_active = request.is_active.unwrap_or(before.is_active);
+    if key.is_active && !before.is_active && !key.is_expired(now) {
+        require_room(&mut tx, user_id, now).await?;
+    }
+    if key != before {
+        tx.api_keys().update(&key).await.map_err(|error| explain(error, &key.name))?;
+        let details = json!({
+            "api_key_id": id,
+            "before": Editable::of(&before),
+            "after": Editable::of(&key),
+        });
+        audit::record(&mut tx, &client, Change::of_accounts("api_key_changed", caller.actor(), details))
+            .await?;
+    }
+    tx.commit().await?;
+    Ok((api_key_fields::etag(&key)?, Json(key.into())))
+}
+
+/// Give an API key a new secret
+///
+/// The old one stops to work at once. The answer shows the new one once.
+#[utoipa::path(
+    post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api keys", params(("key_id" = Uuid, Path)),
+    request_body = Option<RotateApiKeyRequest>,
+    responses(
+        (status = 201, body = ApiKeySecretResponse),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 other keys are active, or the body is no JSON."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has expired, and the request does not say for how long it is to work again."),
+    ),
+)]
+pub(crate) async fn rotate(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    idempotency: Idempotency,
+    ApiPath(id): ApiPath<ApiKeyId>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let now = Utc::now();
+    let user_id = caller.principal.user_id;
+    let request: RotateApiKeyRequest = optional_body(&body)?;
+    let mut checks = Checks::default();
+    let days = request.expires_in_days.map(|days| api_key_fields::days(&mut checks, days));
+    checks.finish()?;
+    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    users::lock(&mut tx, user_id).await?;
+    let mut key = find(&mut tx, user_id, id).await?;
+    match (days, key.expires_at.filter(|_| key.is_expired(now))) {
+        (Some(days), expired_at) => {
+            if key.is_active && expired_at.is_some() {
+                require_room(&mut tx, user_id, now).await?;
+            }
+            key.expires_at = Some(now + TimeDelta::days(days));
+        }
+        (None, Some(at)) => {
+            return Err(ApiError::new(
+                ErrorKind::Conflict,
+                format!("this API key expired at {at}; send expires_in_days to make it work again"),
+            ));
+        }
+        (None, None) => {}
+    }
+    let secret = OpaqueToken::api_key(id);
+    tx.api_keys().replace_secret(id, &secret.hash(), key.expires_at).await?;
+    key.last_used_at = None;
+    let details = json!({ "api_key_id": id, "name": key.name, "expires_at": key.expires_at });
+    audit::record(&mut tx, &client, Change::of_accounts("api_key_rotated", caller.actor(), details)).await?;
+    let body = ApiKeySecretResponse { key: key.into(), api_key: secret.expose().to_owned() };
+    tx.commit_unrepeatable(StatusCode::CREATED, &body, &shown_once(id)).await
+}
+
+/// Delete an API key
+///
+/// It stops to work at once, and what was granted to it goes with it.
+#[utoipa::path(
+    delete, path = "/api/v2/api-keys/{key_id}", tag = "api keys", params(("key_id" = Uuid, Path)),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
+    ),
+)]
+pub(crate) async fn delete(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<ApiKeyId>,
+) -> Result<StatusCode, ApiError> {
+    let user_id = caller.principal.user_id;
+    let mut tx = state.db.begin().await?;
+    users::lock(&mut tx, user_id).await?;
+    let key = find(&mut tx, user_id, id).await?;
+    tx.api_keys().delete(user_id, id).await?;
+    let details = json!({ "api_key_id": id, "before": Editable::of(&key) });
+    audit::record(&mut tx, &client, Change::of_accounts("api_key_deleted", caller.actor(), details)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<ApiKey, ApiError> {
+    let key = tx.api_keys().find(user_id, id).await?;
+    key.ok_or_else(|| ApiError::not_found("API key", id))
+}
+
+/// Refuses one more active key where there are enough; the user's row is locked.
+async fn require_room(tx: &mut Tx, user_id: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
+    let active = tx.api_keys().count_active(user_id, now).await?;
+    if active < MAX_ACTIVE {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::Invalid,
+        format!(
+            "{active} of your API keys are active, and {MAX_ACTIVE} are allowed; revoke or delete one that is \
+            not needed"
+        ),
+    )
+    .with_status(StatusCode::BAD_REQUEST))
+}
+
+fn explain(error: DbError, name: &str) -> ApiError {
+    match error.constraint() {
+        Some(ApiKeys::NAME_CONSTRAINT) => ApiError::new(
+            ErrorKind::Conflict,
+            format!("you already have an API key named {name:?}; choose another name"),
+        ),
+        _ => error.into(),
+    }
+}
+
+fn shown_once(id: ApiKeyId) -> String {
+    format!(
+        "this request was answered with the secret of API key {id}, which is shown once; if the answer was \
+        lost, POST /api/v2/api-keys/{id}/rotate gives the key a new one"
+    )
+}
