@@ -37,6 +37,8 @@ pub(crate) struct SystemInfoResponse {
     /// The model of a collection that names none.
     default_embedding_model: String,
     embedding_models: Vec<ModelResponse>,
+    /// Whether anyone may register an account.
+    registration_open: bool,
     limits: LimitsResponse,
 }
 
@@ -115,18 +117,20 @@ pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResp
     get, path = "/api/v2/system/info", tag = "system",
     responses((status = 200, body = SystemInfoResponse)),
 )]
-pub(crate) async fn system_info(Shared(state): Shared<State>) -> Json<SystemInfoResponse> {
-    Json(SystemInfoResponse {
+pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<SystemInfoResponse>, ApiError> {
+    let settings = state.db.connection().await?.system_settings().find().await?;
+    Ok(Json(SystemInfoResponse {
         name: "semantik",
         version: env!("CARGO_PKG_VERSION"),
         default_embedding_model: state.limits.default_embedding_model.clone(),
         embedding_models: state.models.folders().iter().map(ModelResponse::from).collect(),
+        registration_open: settings.registration_open,
         limits: LimitsResponse {
             max_upload_bytes: state.limits.max_upload_bytes,
             upload_url_seconds: state.limits.upload_url_lifetime.as_secs(),
             directory_sources: !state.limits.directory_roots.is_empty(),
         },
-    })
+    }))
 }
 
 fn chain<E: Classify + Send + Sync + 'static>(answer: Result<(), E>) -> Result<(), String> {

@@ -28,6 +28,7 @@ mod router;
 mod sessions;
 mod sources;
 mod state;
+mod system_settings;
 mod throttle;
 mod upload_name;
 mod uploads;

@@ -82,6 +82,7 @@ pub(crate) fn frame() -> OpenApi {
     tags(
         (name = "auth", description = "Accounts and tokens."),
         (name = "api keys", description = "For programs that act for a person."),
+        (name = "administration", description = "What superusers do."),
         (name = "collections", description = "Collections of documents."),
         (name = "sources", description = "Where documents come from."),
         (name = "uploads", description = "Files from clients, straight into the bucket."),

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, passwords, sessions, sources, uploads, users,
+    operation_cancel, operations, passwords, sessions, sources, system_settings, uploads, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(accounts())
         .merge(api_keys())
+        .merge(administration())
         .merge(collections())
         .merge(sources())
         .merge(documents())
@@ -74,6 +75,12 @@ fn api_keys() -> OpenApiRouter<State> {
                 .idempotent()
                 .handles(routes!(api_keys::rotate)),
         )
+}
+
+fn administration() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::show)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::update)))
 }
 
 fn collections() -> OpenApiRouter<State> {

@@ -86,11 +86,13 @@ impl From<User> for UserResponse {
 
 /// Register an account
 ///
-/// The first account of an installation becomes its superuser.
+/// The first account of an installation becomes its superuser. Superusers can close registration:
+/// then they make the accounts.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
     responses(
         (status = 201, body = UserResponse),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Registration is closed."),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
         BodyErrors,
     ),
@@ -101,6 +103,14 @@ pub(crate) async fn register(
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
     check(&request)?;
+    let mut connection = state.db.connection().await?;
+    if !connection.system_settings().find().await?.registration_open && connection.users().any().await? {
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "registration is closed on this installation; ask one of its superusers to make an account for you",
+        ));
+    }
+    drop(connection);
     let hashed_password = passwords::hash(request.password).await?;
 
     let mut tx = state.db.begin().await?;

@@ -33,6 +33,7 @@ pub mod sessions;
 pub mod staging;
 pub mod sync_runs;
 pub mod sync_schedule;
+pub mod system_settings;
 pub mod uploads;
 pub mod users;
 

@@ -19,6 +19,7 @@ use crate::refresh_tokens::RefreshTokens;
 use crate::request_throttles::RequestThrottles;
 use crate::search_documents::SearchDocuments;
 use crate::sync_runs::SyncRuns;
+use crate::system_settings::SystemSettings;
 use crate::uploads::Uploads;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
@@ -146,6 +147,8 @@ repositories! {
     search_documents: SearchDocuments,
     /// Runs that read sources again.
     sync_runs: SyncRuns,
+    /// What superusers decide.
+    system_settings: SystemSettings,
     /// Announced uploads.
     uploads: Uploads,
     /// Accounts.

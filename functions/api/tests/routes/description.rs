@@ -139,6 +139,7 @@ async fn readiness_names_the_parts_that_are_down(pool: PgPool) {
         "upload_url_seconds": 3600
       },
       "name": "semantik",
+      "registration_open": true,
       "version": "[version]"
     }
     "#);

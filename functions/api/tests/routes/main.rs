@@ -3,6 +3,9 @@
 
 #[cfg(test)]
 mod accounts;
+#[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod api_keys;
 #[cfg(test)]
 mod collection_lists;

@@ -1,0 +1,107 @@
+//! What superusers decide about the installation while it runs.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::system_settings::Settings;
+use domain::UserId;
+use guard::Caller;
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::BodyErrors;
+
+/// The installation's settings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SystemSettingsResponse {
+    /// Whether anyone may register an account. While it is closed superusers make accounts.
+    registration_open: bool,
+    /// When the last change was; `null` while all is as it was delivered.
+    updated_at: Option<DateTime<Utc>>,
+    /// The account that made it.
+    #[schema(value_type = Option<i64>)]
+    updated_by: Option<UserId>,
+}
+
+impl From<Settings> for SystemSettingsResponse {
+    fn from(settings: Settings) -> Self {
+        Self {
+            registration_open: settings.registration_open,
+            updated_at: settings.updated_at,
+            updated_by: settings.updated_by,
+        }
+    }
+}
+
+/// What to change of the settings; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct UpdateSystemSettingsRequest {
+    /// Whether anyone may register an account.
+    registration_open: Option<bool>,
+}
+
+/// What can be changed: the settings' version, and what the audit log says of them.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Editable {
+    registration_open: bool,
+}
+
+impl Editable {
+    fn of(settings: &Settings) -> Self {
+        Self { registration_open: settings.registration_open }
+    }
+}
+
+/// Show the installation's settings
+#[utoipa::path(
+    get, path = "/api/v2/system-settings", operation_id = "administration_settings", tag = "administration",
+    responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Their version.")))),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+) -> Result<(ETag, Json<SystemSettingsResponse>), ApiError> {
+    let settings = state.db.connection().await?.system_settings().find().await?;
+    Ok((ETag::of(&Editable::of(&settings))?, Json(settings.into())))
+}
+
+/// Change the installation's settings
+///
+/// They hold with the next request.
+#[utoipa::path(
+    patch, path = "/api/v2/system-settings", operation_id = "administration_update_settings",
+    tag = "administration", request_body = UpdateSystemSettingsRequest,
+    params(("If-Match" = Option<String>, Header, description = "The version to change.")),
+    responses(
+        (status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Their version."))),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed them since."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<UpdateSystemSettingsRequest>,
+) -> Result<(ETag, Json<SystemSettingsResponse>), ApiError> {
+    let mut tx = state.db.begin().await?;
+    let before = tx.system_settings().lock().await?;
+    if_match.check(&ETag::of(&Editable::of(&before))?)?;
+    let registration_open = request.registration_open.unwrap_or(before.registration_open);
+    if registration_open != before.registration_open {
+        let by = caller.principal.user_id;
+        tx.system_settings().set_registration_open(registration_open, by, Utc::now()).await?;
+    }
+    let after = tx.system_settings().find().await?;
+    if Editable::of(&after) != Editable::of(&before) {
+        let details = json!({ "before": Editable::of(&before), "after": Editable::of(&after) });
+        let change = Change::of_accounts("system_settings_changed", caller.actor(), details);
+        audit::record(&mut tx, &client, change).await?;
+    }
+    tx.commit().await?;
+    Ok((ETag::of(&Editable::of(&after))?, Json(after.into())))
+}
