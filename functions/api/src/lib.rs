@@ -32,6 +32,7 @@ mod system_settings;
 mod throttle;
 mod upload_name;
 mod uploads;
+mod user_administration;
 mod users;
 mod validation;
 

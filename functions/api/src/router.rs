@@ -9,7 +9,8 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, passwords, sessions, sources, system_settings, uploads, users,
+    operation_cancel, operations, passwords, sessions, sources, system_settings, uploads,
+    user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -79,6 +80,11 @@ fn api_keys() -> OpenApiRouter<State> {
 
 fn administration() -> OpenApiRouter<State> {
     OpenApiRouter::default()
+        .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::list)))
+        .routes(Route::needs(Needs::Superuser).idempotent().handles(routes!(user_administration::create)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::show)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::update)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::set_password)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::update)))
 }

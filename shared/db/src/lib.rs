@@ -35,6 +35,7 @@ pub mod sync_runs;
 pub mod sync_schedule;
 pub mod system_settings;
 pub mod uploads;
+pub mod user_administration;
 pub mod users;
 
 #[cfg(test)]

@@ -4,12 +4,70 @@ use http::{Method, header};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::harness::{Answer, Api, PASSWORD};
+use crate::harness::{Answer, Api, PASSWORD, text};
 
+const USERS: &str = "/api/v2/admin/users";
 const SETTINGS: &str = "/api/v2/system-settings";
 
 async fn patch(api: &Api, path: &str, token: &str, body: Value) -> Answer {
     api.send(Method::PATCH, path, token, Some(&body)).await
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn accounts_are_found_by_what_they_contain(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    for name in ["ada", "grace", "per_cent"] {
+        api.register(name).await;
+    }
+    api.sql("UPDATE users SET full_name = 'Ada Lovelace' WHERE username = 'ada'").await;
+    api.sql("UPDATE users SET is_active = FALSE WHERE username = 'grace'").await;
+    let names = |query: &'static str| {
+        let (api, root) = (&api, &root);
+        async move {
+            let page = api.get(&format!("{USERS}?{query}"), root).await.expect(200);
+            let users = page["users"].as_array().unwrap().clone();
+            let names: Vec<String> = users.iter().map(|user| text(&user["username"])).collect();
+            (names.join(" "), page["total"].as_i64().unwrap())
+        }
+    };
+    assert_eq!(names("").await, ("root ada grace per_cent".to_owned(), 4));
+    assert_eq!(names("page=2&per_page=3").await, ("per_cent".to_owned(), 4));
+    assert_eq!(names("page=9").await, (String::new(), 4));
+    assert_eq!(names("search=LOVEL").await, ("ada".to_owned(), 1));
+    assert_eq!(names("search=GRACE@").await, ("grace".to_owned(), 1));
+    // Signs are signs, not wildcards.
+    assert_eq!(names("search=r_c").await, ("per_cent".to_owned(), 1));
+    assert_eq!(names("search=%25").await, (String::new(), 0));
+    assert_eq!(names("is_active=false").await, ("grace".to_owned(), 1));
+    assert_eq!(names("is_active=true&search=r").await, ("root ada per_cent".to_owned(), 3));
+    let nul = api.get(&format!("{USERS}?search=%00"), &root).await.problem(422);
+    assert_eq!(nul, "search: must not have NUL characters");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn only_superusers_in_person_administer(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    let ada = api.sign_up("ada").await;
+    let key = api.post("/api/v2/api-keys", &root, json!({ "name": "ci" })).await.expect(201);
+    let key = text(&key["api_key"]);
+    let nothing = json!({});
+    let routes = [
+        (Method::GET, USERS.to_owned()),
+        (Method::POST, USERS.to_owned()),
+        (Method::GET, format!("{USERS}/1")),
+        (Method::PATCH, format!("{USERS}/1")),
+        (Method::PUT, format!("{USERS}/1/password")),
+        (Method::GET, SETTINGS.to_owned()),
+        (Method::PATCH, SETTINGS.to_owned()),
+    ];
+    for (method, path) in routes {
+        for token in [&ada, &key] {
+            api.send(method.clone(), &path, token, Some(&nothing)).await.expect(403);
+        }
+        api.send(method, &path, "", Some(&nothing)).await.expect(401);
+    }
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -24,6 +82,10 @@ async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
         "registration is closed on this installation; ask one of its superusers to make an account for you"
     );
     assert_eq!(api.get("/api/v2/system/info", "").await.expect(200)["registration_open"], false);
+    let made = api.post(USERS, &root, register.clone()).await.expect(201);
+    assert_eq!((&made["is_superuser"], &made["is_active"]), (&json!(false), &json!(true)));
+    api.login("ada", PASSWORD).await.expect(200);
+    assert!(api.post(USERS, &root, register).await.problem(409).contains("\"ada\" is taken"));
 
     let version = api.get(SETTINGS, &root).await.headers[header::ETAG].to_str().unwrap().to_owned();
     let opened = patch(&api, SETTINGS, &root, json!({ "registration_open": true })).await.expect(200);
@@ -42,4 +104,100 @@ async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
         )
         .await;
     assert_eq!(audited, r#"{"after": {"registration_open": true}, "before": {"registration_open": false}}"#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_repeated_creation_makes_one_account(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    let body = json!({
+        "username": "ada", "email": "ada@example.org", "password": PASSWORD, "is_superuser": true,
+    });
+    let post = || api.send_with(Method::POST, USERS, &root, Some(&body), &[("idempotency-key", "k")]);
+    let made = post().await.expect(201);
+    assert_eq!(made["is_superuser"], true);
+    assert_eq!(post().await.expect(201), made);
+    let wrong = json!({ "username": "a b", "email": "x", "password": "short", "full_name": "\n" });
+    let wrong = api.post(USERS, &root, wrong).await.expect(422);
+    let fields: Vec<&str> =
+        wrong["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["username", "email", "password", "full_name"]);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_deactivated_account_is_out_with_its_next_request(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    let id = api.register("ada").await["id"].clone();
+    let pair = api.login("ada", PASSWORD).await.expect(200);
+    let (token, refresh) = (text(&pair["access_token"]), text(&pair["refresh_token"]));
+    let key = api.post("/api/v2/api-keys", &token, json!({ "name": "ci" })).await.expect(201);
+    let key = text(&key["api_key"]);
+    let path = format!("{USERS}/{id}");
+    let version = api.get(&path, &root).await.headers[header::ETAG].to_str().unwrap().to_owned();
+
+    let shut = json!({ "is_active": false });
+    let done = api.send_with(Method::PATCH, &path, &root, Some(&shut), &[("if-match", &version)]).await;
+    assert_eq!(done.expect(200)["is_active"], false);
+    let gone = api.get("/api/auth/me", &token).await.problem(401);
+    assert_eq!(gone, "this account no longer exists or is deactivated");
+    let gone = api.get("/api/auth/me", &key).await.problem(401);
+    assert_eq!(gone, "the account of this API key is deactivated");
+    api.post("/api/auth/refresh", "", json!({ "refresh_token": refresh })).await.expect(403);
+    api.login("ada", PASSWORD).await.expect(403);
+    let late = api.send_with(Method::PATCH, &path, &root, Some(&shut), &[("if-match", &version)]).await;
+    late.expect(412);
+
+    // Keys come back with the account; its sessions are over.
+    patch(&api, &path, &root, json!({ "is_active": true, "full_name": "Ada" })).await.expect(200);
+    api.get("/api/auth/me", &key).await.expect(200);
+    api.get("/api/auth/me", &token).await.expect(401);
+    api.post("/api/auth/refresh", "", json!({ "refresh_token": refresh })).await.expect(401);
+    api.login("ada", PASSWORD).await.expect(200);
+    let audited = api
+        .select("SELECT details::text FROM collection_audit_log WHERE action = 'user_changed' ORDER BY id")
+        .await;
+    assert!(audited.contains(r#""sessions_ended": 1"#), "{audited}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_last_superuser_stays(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    let id = api.register("ada").await["id"].clone();
+    for change in [json!({ "is_superuser": false }), json!({ "is_active": false })] {
+        let refused = patch(&api, &format!("{USERS}/1"), &root, change).await.problem(409);
+        assert!(refused.starts_with("root is the last active superuser"), "{refused}");
+    }
+    patch(&api, &format!("{USERS}/{id}"), &root, json!({ "is_superuser": true })).await.expect(200);
+    let ada = text(&api.login("ada", PASSWORD).await.expect(200)["access_token"]);
+    // A superuser who is deactivated does not count.
+    api.sql("UPDATE users SET is_active = FALSE WHERE username = 'ada'").await;
+    patch(&api, &format!("{USERS}/1"), &root, json!({ "is_superuser": false })).await.expect(409);
+    api.sql("UPDATE users SET is_active = TRUE WHERE username = 'ada'").await;
+    patch(&api, &format!("{USERS}/1"), &root, json!({ "is_superuser": false })).await.expect(200);
+    api.get(USERS, &root).await.expect(403);
+    api.get(USERS, &ada).await.expect(200);
+    api.get(&format!("{USERS}/999"), &ada).await.expect(404);
+    patch(&api, &format!("{USERS}/999"), &ada, json!({})).await.expect(404);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_password_set_by_a_superuser_ends_all_sessions(pool: PgPool) {
+    let api = Api::new(pool);
+    let root = api.sign_up("root").await;
+    let id = api.register("ada").await["id"].clone();
+    let token = text(&api.login("ada", PASSWORD).await.expect(200)["access_token"]);
+    let body = json!({ "new_password": "another horse battery" });
+    let path = format!("{USERS}/{id}/password");
+    let done = api.send(Method::PUT, &path, &root, Some(&body)).await.expect(200);
+    assert_eq!(done["sessions_ended"], 1);
+    api.get("/api/auth/me", &token).await.expect(401);
+    api.login("ada", PASSWORD).await.expect(401);
+    api.login("ada", "another horse battery").await.expect(200);
+    let own = api.send(Method::PUT, &format!("{USERS}/1/password"), &root, Some(&body)).await.problem(409);
+    assert!(own.ends_with("change its password at POST /api/auth/password"), "{own}");
+    let details =
+        api.select("SELECT details::text FROM collection_audit_log WHERE action = 'password_set'").await;
+    assert!(!details.contains("battery") && details.contains("\"username\": \"ada\""), "{details}");
 }
