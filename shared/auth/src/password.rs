@@ -61,6 +61,11 @@ pub fn verify_password(password: &str, stored: Option<&str>) -> Result<bool, Pas
     }
 }
 
+/// The hash function and its cost, in the words of the hashes that are stored.
+pub fn password_parameters() -> String {
+    format!("argon2id m={MEMORY_KIB} KiB, t={PASSES}, p={LANES}")
+}
+
 fn hasher() -> Result<Argon2<'static>, PasswordError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(PasswordError::Parameters)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
