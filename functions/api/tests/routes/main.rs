@@ -13,6 +13,7 @@ mod collection_lists;
 mod collection_updates;
 #[cfg(test)]
 mod collections;
+mod concurrency;
 #[cfg(test)]
 mod connectors;
 #[cfg(test)]

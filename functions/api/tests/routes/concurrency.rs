@@ -1,0 +1,142 @@
+//! What happens when many ask for the same at once: exactly one gets it, and nobody an error of ours.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::json;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::harness::{Answer, Api, PASSWORD, text};
+
+/// With more connections than a test usually has, so that requests meet in the database.
+async fn api(options: PgPoolOptions, database: PgConnectOptions) -> Api {
+    let pool: PgPool = options.max_connections(20).connect_with(database).await.unwrap();
+    Api::new(pool)
+}
+
+/// How often each status was answered.
+fn count(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut statuses = BTreeMap::new();
+    for answer in answers {
+        *statuses.entry(answer.status.as_u16()).or_default() += 1;
+    }
+    statuses
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_50_registrations_of_one_name_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    let answers = join_all((0..50).map(|n| {
+        let name = if n % 2 == 0 { "Ada" } else { "ada" };
+        let email = format!("ada{n}@example.org");
+        api.post("/api/auth/register", "", json!({ "username": name, "email": email, "password": PASSWORD }))
+    }))
+    .await;
+    assert_eq!(count(&answers), BTreeMap::from([(201, 1), (409, 49)]));
+    assert_eq!(api.select("SELECT count(*)::text FROM users").await, "1");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_50_creations_of_keys_twenty_succeed(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    let token = api.sign_up("ada").await;
+    let answers = join_all(
+        (0..50).map(|n| api.post("/api/v2/api-keys", &token, json!({ "name": format!("key {n}") }))),
+    )
+    .await;
+    assert_eq!(count(&answers), BTreeMap::from([(201, 20), (400, 30)]));
+    assert_eq!(api.select("SELECT count(*)::text FROM api_keys WHERE is_active").await, "20");
+
+    // Twenty are revoked and all are asked to work again, while new ones are made.
+    api.sql("UPDATE api_keys SET is_active = FALSE").await;
+    let ids = api.select("SELECT string_agg(id::text, ' ') FROM api_keys").await;
+    let reactivate = json!({ "is_active": true });
+    let mut requests = Vec::new();
+    for (n, id) in ids.split(' ').enumerate() {
+        let path = format!("/api/v2/api-keys/{id}");
+        let (api, token, reactivate) = (&api, &token, &reactivate);
+        let reactivation = async move { api.send(Method::PATCH, &path, token, Some(reactivate)).await };
+        let creation = async move {
+            api.post("/api/v2/api-keys", token, json!({ "name": format!("new key {n}") })).await
+        };
+        requests.push(futures_util::future::join(reactivation, creation));
+    }
+    let answers: Vec<Answer> = join_all(requests).await.into_iter().flat_map(|(a, b)| [a, b]).collect();
+    let statuses = count(&answers);
+    assert_eq!(statuses[&400], 20, "{statuses:?}");
+    assert_eq!(api.select("SELECT count(*)::text FROM api_keys WHERE is_active").await, "20");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_50_creations_of_keys_of_one_name_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    let token = api.sign_up("ada").await;
+    let answers =
+        join_all((0..50).map(|_| api.post("/api/v2/api-keys", &token, json!({ "name": "ci" })))).await;
+    assert_eq!(count(&answers), BTreeMap::from([(201, 1), (409, 49)]));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_50_refreshes_of_one_token_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    api.register("ada").await;
+    let token = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
+    let answers =
+        join_all((0..50).map(|_| api.post("/api/auth/refresh", "", json!({ "refresh_token": token })))).await;
+    assert_eq!(count(&answers), BTreeMap::from([(200, 1), (401, 49)]));
+    let live = api.select("SELECT count(*)::text FROM refresh_tokens WHERE NOT is_revoked").await;
+    assert!(live == "1" || live == "0", "{live}");
+}
+
+/// Sessions are renewed while all of them are ended: none comes through.
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn no_refresh_outlives_the_end_of_all_sessions(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    let access = api.sign_up("ada").await;
+    let mut tokens = Vec::new();
+    for _ in 0..10 {
+        tokens.push(text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]));
+    }
+    let refreshes = join_all(
+        tokens.iter().map(|token| api.post("/api/auth/refresh", "", json!({ "refresh_token": token }))),
+    );
+    let out = api.send(Method::POST, "/api/auth/logout-all", &access, None);
+    let (answers, out) = futures_util::future::join(refreshes, out).await;
+    out.expect(200);
+    let statuses = count(&answers);
+    assert!(statuses.keys().all(|status| [200, 401].contains(status)), "{statuses:?}");
+    assert_eq!(
+        api.select("SELECT count(*)::text FROM refresh_tokens WHERE NOT is_revoked").await,
+        "0",
+        "{statuses:?}"
+    );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_two_superusers_who_demote_each_other_one_remains(
+    options: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let api = api(options, database).await;
+    let ada = api.sign_up("ada").await;
+    let bob = api.sign_up("bob").await;
+    let demote = json!({ "is_superuser": false });
+    let demote = |token, id| {
+        let (api, demote) = (&api, &demote);
+        let path = format!("/api/v2/admin/users/{id}");
+        async move { api.send(Method::PATCH, &path, token, Some(demote)).await.status.as_u16() }
+    };
+    for round in 0..10 {
+        api.sql("UPDATE users SET is_superuser = TRUE").await;
+        // Each other, then each itself.
+        let (targets, refusal) = if round % 2 == 0 { ((2, 1), 403) } else { ((1, 2), 409) };
+        let (first, second) =
+            futures_util::future::join(demote(&ada, targets.0), demote(&bob, targets.1)).await;
+        let mut statuses = [first, second];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, refusal], "round {round}");
+        assert_eq!(api.select("SELECT count(*)::text FROM users WHERE is_superuser").await, "1");
+    }
+}
