@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use domain::{
     Access, Classify, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory,
-    ErrorKind, OperationStatus, OperationType, Quantization, SecretType, SortOrder, SourceType, UploadStatus,
+    ErrorKind, OperationStatus, OperationType, Permission, Quantization, SecretType, SortOrder, SourceType,
+    UploadStatus,
 };
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
@@ -84,6 +85,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "api keys", description = "For programs that act for a person."),
         (name = "administration", description = "What superusers do."),
         (name = "collections", description = "Collections of documents."),
+        (name = "sharing", description = "Who else may use a collection."),
         (name = "sources", description = "Where documents come from."),
         (name = "uploads", description = "Files from clients, straight into the bucket."),
         (name = "documents", description = "What a collection holds."),
@@ -155,8 +157,8 @@ pub(crate) mod words {
 
     use super::{
         Access, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory, Object,
-        ObjectBuilder, OperationStatus, OperationType, Quantization, SchemaType, SecretType, SortOrder,
-        SourceType, Type, UploadStatus, Value,
+        ObjectBuilder, OperationStatus, OperationType, Permission, Quantization, SchemaType, SecretType,
+        SortOrder, SourceType, Type, UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
@@ -213,6 +215,10 @@ pub(crate) mod words {
 
     pub(crate) fn optional_sync_mode() -> Object {
         words(SYNC_MODES.into_iter(), true)
+    }
+
+    pub(crate) fn permission() -> Object {
+        words(Permission::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn quantization() -> Object {

@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, passwords, sessions, sources, system_settings, uploads,
-    user_administration, users,
+    operation_cancel, operations, ownership, passwords, permissions, sessions, sources, system_settings,
+    uploads, user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(api_keys())
         .merge(administration())
         .merge(collections())
+        .merge(sharing())
         .merge(sources())
         .merge(documents())
         .merge(operations())
@@ -106,6 +107,16 @@ fn collections() -> OpenApiRouter<State> {
                 .limit(Rate::per_minute(60))
                 .handles(routes!(collections::delete)),
         )
+}
+
+fn sharing() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(permissions::list)))
+        .routes(Route::needs(Needs::Collection(Admin)).idempotent().handles(routes!(permissions::grant)))
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(permissions::revoke)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(permissions::show_own)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(permissions::give_up)))
+        .routes(Route::needs(Needs::CollectionInPerson(Owner)).handles(routes!(ownership::hand_over)))
 }
 
 fn sources() -> OpenApiRouter<State> {

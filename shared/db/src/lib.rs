@@ -6,6 +6,7 @@
 
 mod collection_access;
 mod collection_details;
+mod collection_ownership;
 mod config;
 mod error;
 mod failed_documents;
@@ -15,6 +16,7 @@ mod session;
 
 pub mod api_keys;
 pub mod audit_log;
+pub mod collection_permissions;
 pub mod collection_sources;
 pub mod collections;
 pub mod connector_secrets;

@@ -7,6 +7,7 @@ use sqlx::{PgPool, Postgres};
 
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
+use crate::collection_permissions::CollectionPermissions;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
 use crate::connector_secrets::ConnectorSecrets;
@@ -123,6 +124,8 @@ repositories! {
     api_keys: ApiKeys,
     /// The audit log.
     audit_log: AuditLog,
+    /// Grants on collections.
+    collection_permissions: CollectionPermissions,
     /// Sources of collections.
     collection_sources: CollectionSources,
     /// Collections.

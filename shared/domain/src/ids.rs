@@ -50,6 +50,10 @@ id!(
     CollectionId(Uuid)
 );
 id!(
+    /// What somebody may do with a collection that is not theirs.
+    PermissionId(i64)
+);
+id!(
     /// A source of documents within a collection.
     SourceId(i64)
 );

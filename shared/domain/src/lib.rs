@@ -15,7 +15,8 @@ pub use access::{Access, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{
-    ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, SessionId, SourceId, SyncRunId, UploadId, UserId,
+    ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, PermissionId, SessionId, SourceId, SyncRunId,
+    UploadId, UserId,
 };
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
@@ -23,6 +24,6 @@ pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_stor
 pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use status::{
     CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OperationStatus,
-    OperationType, ParseStatusError, Quantization, SecretType, SourceType, SyncRunStatus, SyncTrigger,
-    UploadStatus,
+    OperationType, ParseStatusError, Permission, Quantization, SecretType, SourceType, SyncRunStatus,
+    SyncTrigger, UploadStatus,
 };

@@ -249,6 +249,18 @@ words!(
 );
 
 words!(
+    /// What can be granted to a user or to an API key.
+    Permission, "permission" {
+        /// Search it, see its documents and operations.
+        Read = "read",
+        /// Add sources and documents too.
+        Write = "write",
+        /// Share it and change its settings too.
+        Admin = "admin",
+    }
+);
+
+words!(
     /// What a secret of a source is for.
     SecretType, "secret type" {
         /// The password of an account.

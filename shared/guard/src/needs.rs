@@ -21,6 +21,8 @@ pub enum Needs {
     Superuser,
     /// At least this access to the collection that `{collection_id}` in the path names.
     Collection(Access),
+    /// The same, by a person's access token.
+    CollectionInPerson(Access),
     /// At least this access to the collection of the operation that `{operation_id}` names. Who
     /// asked for an operation may see and stop it, even when its collection is gone.
     Operation(Access),
@@ -46,6 +48,9 @@ impl fmt::Display for Needs {
             Self::Person => formatter.write_str("person"),
             Self::Superuser => formatter.write_str("superuser"),
             Self::Collection(access) => write!(formatter, "collection:{}", access.as_str()),
+            Self::CollectionInPerson(access) => {
+                write!(formatter, "collection-in-person:{}", access.as_str())
+            }
             Self::Operation(access) => write!(formatter, "operation:{}", access.as_str()),
         }
     }

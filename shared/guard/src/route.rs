@@ -146,11 +146,11 @@ async fn authorise(
         Needs::Everywhere(scope) => caller.require_everywhere(scope),
         Needs::Person => caller.require_person(),
         Needs::Superuser => caller.require_superuser(),
-        Needs::Collection(access) => {
+        Needs::Collection(access) | Needs::CollectionInPerson(access) => {
             let id = path_parameter::<CollectionId>(parts, "collection_id", "collection").await?;
             let found = granted::collection(connection, caller, id, access).await?;
             parts.extensions.insert(found);
-            Ok(())
+            if matches!(needs, Needs::CollectionInPerson(_)) { caller.require_person() } else { Ok(()) }
         }
         Needs::Operation(access) => {
             let id = path_parameter::<OperationId>(parts, "operation_id", "operation").await?;

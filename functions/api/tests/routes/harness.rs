@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use api::{Limits, State};
 use artifacts::ArtifactStore;
-use auth::{AccessTokens, SecretBox};
+use auth::{AccessTokens, OpaqueToken, SecretBox};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Body;
 use db::Db;
+use domain::ApiKeyId;
 use guard::RateLimits;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tower::ServiceExt;
+use uuid::Uuid;
 use vectors::{VectorStore, VectorsConfig};
 
 /// Nobody listens there.
@@ -178,6 +180,25 @@ impl Api {
     pub async fn create_collection(&self, token: &str, name: &str) -> String {
         let created = self.post("/api/v2/collections", token, json!({ "name": name })).await.expect(201);
         format!("/api/v2/collections/{}", text(&created["id"]))
+    }
+
+    /// An API key of this user, limited to these collections if any; its id and its text.
+    pub async fn api_key(&self, username: &str, scope: &str, only: &[Uuid]) -> (Uuid, String) {
+        let id = Uuid::new_v4();
+        let key = OpaqueToken::api_key(ApiKeyId(id));
+        sqlx::query(
+            "INSERT INTO api_keys (id, user_id, name, key_hash, scope, collection_ids) \
+             SELECT $1, id, $1::text, $2, $3, nullif($4::uuid[], '{}') FROM users WHERE username = $5",
+        )
+        .bind(id)
+        .bind(key.hash().as_slice())
+        .bind(scope)
+        .bind(only)
+        .bind(username)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        (id, key.expose().to_owned())
     }
 
     pub async fn sql(&self, sql: &'static str) {

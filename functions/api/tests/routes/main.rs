@@ -13,6 +13,7 @@ mod collection_lists;
 mod collection_updates;
 #[cfg(test)]
 mod collections;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod connectors;
@@ -33,7 +34,12 @@ mod operation_cancel;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod ownership;
+#[cfg(test)]
 mod permission_walk;
+#[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod source_secrets;

@@ -154,6 +154,8 @@ impl Walk {
 async fn every_route_as_everybody(pool: PgPool) {
     let api = Api::new(pool);
     let routes = routes(&api).await;
+    // Whom the examples of bodies name.
+    api.register("grace").await;
     let lasting = [
         World::create(&api.pool, &api.state, 0, false).await,
         World::create(&api.pool, &api.state, 1, true).await,

@@ -107,6 +107,8 @@ impl Expected {
             "person" => Self::forbidden_unless(is_person),
             "superuser" => Self::forbidden_unless(role.name == SUPERUSER),
             "collection" => Self::reaching(role.collection, access(level)),
+            "collection-in-person" if !is_person && role.collection.is_some() => Self::Forbidden,
+            "collection-in-person" => Self::reaching(role.collection, access(level)),
             "operation" => Self::reaching(role.collection.max(asked), access(level)),
             _ => panic!("the walk does not know the need {need:?}: say in Expected::of what it means"),
         }

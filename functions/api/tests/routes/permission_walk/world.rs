@@ -23,6 +23,7 @@ pub struct World {
     operation: Uuid,
     upload: Uuid,
     source: i64,
+    permission: i64,
 }
 
 /// A person, with what is theirs alone.
@@ -105,7 +106,8 @@ const COLLECTION: &str = "
 
 const GRANTS: &str = "
     INSERT INTO collection_permissions (collection_id, user_id, permission)
-    VALUES ($1, $2, 'read'), ($1, $3, 'write'), ($1, $4, 'admin'), ($1, $5, 'admin')";
+    VALUES ($1, $2, 'read'), ($1, $3, 'write'), ($1, $4, 'admin'), ($1, $5, 'admin')
+    RETURNING id";
 
 // Used just now: otherwise the first use would be noted, which is a change.
 const KEY: &str = "
@@ -146,17 +148,20 @@ impl World {
             operation: made.get("operation"),
             upload: made.get("upload"),
             source: made.get("source"),
+            permission: 0,
             users,
         };
-        sqlx::query(GRANTS)
+        // The reader's comes first.
+        world.permission = sqlx::query(GRANTS)
             .bind(world.collection)
             .bind(world.users["reader"].id)
             .bind(world.users["writer"].id)
             .bind(world.users["admin"].id)
             .bind(world.users["deactivated user"].id)
-            .execute(&mut *tx)
+            .fetch_all(&mut *tx)
             .await
-            .unwrap();
+            .unwrap()[0]
+            .get("id");
         for role in ROLES {
             let token = world.credential(&mut tx, state, &role, made.get("other")).await;
             world.tokens.insert(role.name, token);
@@ -252,6 +257,7 @@ impl World {
             "operation_id" => self.operation.to_string(),
             "upload_id" => self.upload.to_string(),
             "source_id" => self.source.to_string(),
+            "permission_id" => self.permission.to_string(),
             "connector_type" => "s3".to_owned(),
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),

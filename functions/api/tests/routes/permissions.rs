@@ -1,0 +1,271 @@
+//! Sharing collections with users and with API keys.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::harness::{Answer, Api, text};
+
+async fn grant(api: &Api, token: &str, path: &str, who: Value, permission: &str) -> Answer {
+    let mut body = who;
+    body["permission"] = json!(permission);
+    api.post(&format!("{path}/permissions"), token, body).await
+}
+
+fn id_of(path: &str) -> Uuid {
+    path.rsplit('/').next().unwrap().parse().unwrap()
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_grant_counts_from_the_next_request_until_it_is_taken_back(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let source = json!({ "source_path": "/srv/docs/a" });
+    api.get(&path, &grace).await.expect(404);
+
+    let granted = grant(&api, &ada, &path, json!({ "username": "Grace" }), "read").await.expect(201);
+    insta::assert_json_snapshot!(granted, {".created_at" => "[time]"}, @r#"
+    {
+      "created_at": "[time]",
+      "grantee": {
+        "user_id": 2,
+        "username": "grace"
+      },
+      "id": 1,
+      "permission": "read"
+    }
+    "#);
+    assert_eq!(api.get(&path, &grace).await.expect(200)["access"], "read");
+    assert_eq!(api.get("/api/v2/collections", &grace).await.expect(200)["total"], 1);
+    api.post(&format!("{path}/sources"), &grace, source.clone()).await.problem(403);
+
+    let changed = grant(&api, &ada, &path, json!({ "user_id": 2 }), "write").await.expect(200);
+    assert_eq!((&changed["id"], &changed["permission"]), (&granted["id"], &json!("write")));
+    api.post(&format!("{path}/sources"), &grace, source).await.expect(202);
+    api.get(&format!("{path}/permissions"), &grace).await.problem(403);
+    let listed = api.get(&format!("{path}/permissions?per_page=1"), &ada).await.expect(200);
+    assert_eq!(listed, json!({ "permissions": [changed], "total": 1, "page": 1, "per_page": 1 }));
+
+    let one = format!("{path}/permissions/{}", changed["id"]);
+    api.delete(&one, &grace).await.problem(403);
+    api.delete(&one, &ada).await.expect(204);
+    api.delete(&one, &ada).await.expect(404);
+    api.get(&path, &grace).await.expect(404);
+    let changes = api.select(
+        "SELECT string_agg(action || ': ' || (details->>'before' IS NULL)::text || ' ' || coalesce(details->>'after', 'nothing')
+            || ' to ' || (details->>'username') || ' by ' || username, E'\\n' ORDER BY id)
+        FROM collection_audit_log WHERE action LIKE 'permission%' AND request_id IS NOT NULL",
+    );
+    insta::assert_snapshot!(changes.await, @r"
+    permission_granted: true read to grace by ada
+    permission_changed: false write to grace by ada
+    permission_revoked: false nothing to grace by ada
+    ");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn granting_the_same_again_changes_nothing(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, _) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let first = grant(&api, &ada, &path, json!({ "username": "grace" }), "write").await.expect(201);
+    let again = grant(&api, &ada, &path, json!({ "username": "grace" }), "write").await.expect(200);
+    assert_eq!(first, again);
+    let body = json!({ "username": "grace", "permission": "read" });
+    for replayed in [false, true] {
+        let path = format!("{path}/permissions");
+        let key = [("idempotency-key", "k")];
+        let answer = api.send_with(Method::POST, &path, &ada, Some(&body), &key).await;
+        assert_eq!(answer.headers.contains_key("idempotency-replayed"), replayed);
+        assert_eq!(answer.expect(200)["permission"], "read");
+    }
+    let rows = api.select("SELECT count(*)::text FROM collection_audit_log WHERE action LIKE 'permission%'");
+    assert_eq!(rows.await, "2");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn nothing_is_granted_to_whom_it_would_not_help(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, _, _) = (api.sign_up("ada").await, api.sign_up("grace").await, api.sign_up("gone").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let (own, _) = api.api_key("ada", "read", &[]).await;
+    let (orphan, _) = api.api_key("gone", "admin", &[]).await;
+    let (revoked, _) = api.api_key("grace", "admin", &[]).await;
+    let (expired, _) = api.api_key("grace", "read", &[]).await;
+    api.sql("UPDATE users SET is_active = FALSE WHERE username = 'gone'").await;
+    api.sql("UPDATE api_keys SET is_active = FALSE WHERE scope = 'admin' AND user_id = 2").await;
+    api.sql("UPDATE api_keys SET expires_at = '2026-01-01Z' WHERE scope = 'read' AND user_id = 2").await;
+    let mut details = Vec::new();
+    for (who, permission) in [
+        (json!({ "username": "ada" }), "read"),
+        (json!({ "user_id": 1 }), "admin"),
+        (json!({ "username": "nobody" }), "read"),
+        (json!({ "username": "gone" }), "read"),
+        (json!({ "username": "a\u{0}" }), "read"),
+        (json!({ "user_id": 99 }), "read"),
+        (json!({}), "owner"),
+        (json!({ "username": "grace", "user_id": 2 }), "read"),
+        (json!({ "api_key_id": Uuid::nil() }), "read"),
+        (json!({ "api_key_id": orphan }), "read"),
+        (json!({ "api_key_id": revoked }), "read"),
+        (json!({ "api_key_id": expired }), "read"),
+        (json!({ "api_key_id": own }), "read"),
+    ] {
+        details.push(grant(&api, &ada, &path, who, permission).await.problem(422));
+    }
+    let mut details = details.join("\n");
+    for (id, name) in [(orphan, "orphan"), (revoked, "revoked"), (expired, "expired"), (own, "own")] {
+        details = details.replace(&id.to_string(), name);
+    }
+    insta::assert_snapshot!(details, @r#"
+    username: this is the collection's owner, who may do everything with it; name somebody else
+    user_id: this is the collection's owner, who may do everything with it; name somebody else
+    username: there is no active account named "nobody"
+    username: there is no active account named "gone"
+    username: there is no active account named "a\0"
+    user_id: there is no active account 99
+    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of user_id, username and api_key_id must be there, got 0 of them
+    username: exactly one of user_id, username and api_key_id must be there, got 2 of them
+    api_key_id: there is no API key 00000000-0000-0000-0000-000000000000 of an active account
+    api_key_id: there is no API key orphan of an active account
+    api_key_id: API key revoked was revoked; name one that works
+    api_key_id: API key expired expired at 2026-01-01 00:00:00 UTC; name one that works
+    api_key_id: API key own belongs to the collection's owner and reaches it already, as far as its scope goes
+    "#);
+    assert_eq!(api.select("SELECT count(*)::text FROM collection_permissions").await, "0");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn only_the_owner_deals_in_admin(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let (grace, _, _) = (api.sign_up("grace").await, api.sign_up("alan").await, api.sign_up("kurt").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let own = grant(&api, &ada, &path, json!({ "username": "grace" }), "admin").await.expect(201);
+    let other = grant(&api, &ada, &path, json!({ "username": "alan" }), "admin").await.expect(201);
+
+    grant(&api, &grace, &path, json!({ "username": "kurt" }), "write").await.expect(201);
+    let refused = grant(&api, &grace, &path, json!({ "username": "kurt" }), "admin").await.problem(403);
+    assert!(refused.starts_with("you have admin access to collection "), "{refused}");
+    assert!(
+        refused.ends_with("; granting admin, changing it and taking it back needs ownership"),
+        "{refused}"
+    );
+    grant(&api, &grace, &path, json!({ "username": "alan" }), "read").await.problem(403);
+    api.delete(&format!("{path}/permissions/{}", other["id"]), &grace).await.problem(403);
+    let listed = api.get(&format!("{path}/permissions"), &grace).await.expect(200);
+    let levels: Vec<&Value> =
+        listed["permissions"].as_array().unwrap().iter().map(|row| &row["permission"]).collect();
+    assert_eq!(levels, ["admin", "admin", "write"]);
+
+    // One's own admin is one's own to drop; an owner's key with scope admin acts as the owner.
+    api.delete(&format!("{path}/permissions/{}", own["id"]), &grace).await.expect(204);
+    let (_, key) = api.api_key("ada", "admin", &[]).await;
+    api.delete(&format!("{path}/permissions/{}", other["id"]), &key).await.expect(204);
+    // What belongs to another collection is not found here.
+    let elsewhere = api.create_collection(&ada, "others").await;
+    api.delete(&format!("{elsewhere}/permissions/{}", 3), &ada).await.problem(404);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_granted_key_reaches_what_its_user_does_not_and_no_further_than_its_scope(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let (key_id, key) = api.api_key("grace", "read", &[Uuid::nil()]).await;
+    let granted = grant(&api, &ada, &path, json!({ "api_key_id": key_id }), "admin").await.expect(201);
+    assert_eq!(granted["grantee"], json!({ "api_key_id": key_id, "name": key_id, "username": "grace" }));
+    api.get(&path, &grace).await.expect(404);
+    let own = api.get(&format!("{path}/permissions/me"), &key).await.expect(200);
+    assert_eq!((&own["access"], &own["permissions"]), (&json!("read"), &json!([granted])));
+    api.get(&format!("{path}/permissions"), &key).await.problem(403);
+    assert_eq!(api.get("/api/v2/collections", &key).await.expect(200)["total"], 1);
+
+    api.delete(&format!("{path}/permissions/me"), &key).await.expect(204);
+    api.get(&path, &key).await.expect(404);
+    let audit = "SELECT details::text || (api_key_id IS NOT NULL) FROM collection_audit_log WHERE action = 'permission_given_up'";
+    let audit = api.select(audit).await;
+    assert!(audit.contains(&key_id.to_string()) && audit.ends_with("true"), "{audit}");
+
+    // A limited key of the owner reaches one collection more by a grant.
+    let (limited_id, limited) = api.api_key("ada", "write", &[Uuid::nil()]).await;
+    api.get(&path, &limited).await.expect(404);
+    grant(&api, &ada, &path, json!({ "api_key_id": limited_id }), "read").await.expect(201);
+    assert_eq!(api.get(&path, &limited).await.expect(200)["access"], "read");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn callers_see_and_give_up_what_is_theirs(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    let me = format!("{path}/permissions/me");
+    let granted = grant(&api, &ada, &path, json!({ "username": "grace" }), "write").await.expect(201);
+    let own = api.get(&me, &grace).await.expect(200);
+    assert_eq!(
+        own,
+        json!({ "collection_id": id_of(&path), "access": "write", "is_public": false, "permissions": [granted] })
+    );
+    // A key does not give up what its user has.
+    let (_, key) = api.api_key("grace", "admin", &[]).await;
+    assert_eq!(api.get(&me, &key).await.expect(200)["permissions"], json!([granted]));
+    api.delete(&me, &key).await.expect(204);
+    assert_eq!(api.get(&me, &grace).await.expect(200)["access"], "write");
+    api.delete(&me, &grace).await.expect(204);
+    api.delete(&me, &grace).await.expect(404);
+    api.get(&path, &key).await.expect(404);
+    // Owners have nothing to give up.
+    api.delete(&me, &ada).await.expect(204);
+    assert_eq!(api.get(&me, &ada).await.expect(200)["access"], "owner");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn fifty_parallel_grants_and_revocations_leave_one_row_at_most(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let path = api.create_collection(&ada, "handbooks").await;
+    api.sql("UPDATE collections SET is_public = TRUE").await;
+    let change = |number: usize| {
+        let (api, ada, grace, path) = (&api, &ada, &grace, &path);
+        async move {
+            match number % 5 {
+                0..=2 => {
+                    let permission = ["read", "write", "admin"][number % 5];
+                    grant(api, ada, path, json!({ "username": "grace" }), permission).await.status
+                }
+                3 => api.delete(&format!("{path}/permissions/me"), grace).await.status,
+                _ => {
+                    let listed = api.get(&format!("{path}/permissions"), ada).await.expect(200);
+                    let id = listed["permissions"][0]["id"].as_i64().unwrap_or(0);
+                    api.delete(&format!("{path}/permissions/{id}"), ada).await.status
+                }
+            }
+        }
+    };
+    let mut statuses = BTreeMap::<u16, usize>::new();
+    for status in join_all((0..50).map(change)).await {
+        *statuses.entry(status.as_u16()).or_default() += 1;
+    }
+    assert!(statuses.keys().all(|status| [200, 201, 204, 404].contains(status)), "{statuses:?}");
+    assert_eq!(statuses[&200] + statuses[&201], 30, "{statuses:?}");
+    let rows = api.select("SELECT count(*)::text FROM collection_permissions").await;
+    assert!(["0", "1"].contains(&rows.as_str()), "{rows}");
+    // Each change started from what the one before it left.
+    let torn = api.select(
+        "SELECT count(*)::text FROM (
+            SELECT details->>'before' AS before, lag(details->>'after') OVER (ORDER BY id) AS previous
+            FROM collection_audit_log WHERE action LIKE 'permission%'
+        ) AS chain WHERE before IS DISTINCT FROM previous",
+    );
+    assert_eq!(torn.await, "0");
+    let (last, now) = (
+        api.select("SELECT coalesce((SELECT details->>'after' FROM collection_audit_log WHERE action LIKE 'permission%' ORDER BY id DESC LIMIT 1), 'none')").await,
+        api.select("SELECT coalesce((SELECT permission::text FROM collection_permissions), 'none')").await,
+    );
+    assert_eq!(text(&json!(last)), now);
+}
