@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use db::collections::{AccessibleCollection, Collection, CollectionDetails};
 use db::operations::NewOperation;
-use domain::{Access, CollectionId, CollectionStatus, OperationId, OperationType, Quantization, UserId};
+use domain::{
+    Access, CollectionId, CollectionStatus, OperationId, OperationType, Quantization, SyncRunStatus, UserId,
+};
 use guard::{Caller, Granted};
 use http::{HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ClientInfo, ETag};
@@ -63,6 +65,12 @@ pub(crate) struct CollectionResponse {
     sync_interval_minutes: Option<i32>,
     sync_paused_at: Option<DateTime<Utc>>,
     sync_next_run_at: Option<DateTime<Utc>>,
+    sync_last_run_started_at: Option<DateTime<Utc>>,
+    sync_last_run_completed_at: Option<DateTime<Utc>>,
+    #[schema(schema_with = words::optional_sync_run_status)]
+    sync_last_run_status: Option<SyncRunStatus>,
+    /// What went wrong in the last run, source by source.
+    sync_last_error: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     /// What the caller may do with it.
@@ -101,6 +109,10 @@ impl CollectionResponse {
             sync_interval_minutes: collection.sync_interval_minutes,
             sync_paused_at: collection.sync_paused_at,
             sync_next_run_at: collection.sync_next_run_at,
+            sync_last_run_started_at: collection.sync_last_run_started_at,
+            sync_last_run_completed_at: collection.sync_last_run_completed_at,
+            sync_last_run_status: collection.sync_last_run_status,
+            sync_last_error: collection.sync_last_error,
             created_at: collection.created_at,
             updated_at: collection.updated_at,
             access,
@@ -175,7 +187,7 @@ pub(crate) async fn delete(
 }
 
 /// The collection with its version.
-fn answer(
+pub(crate) fn answer(
     found: AccessibleCollection,
     error_counts: &HashMap<CollectionId, i64>,
 ) -> Result<Response, ApiError> {

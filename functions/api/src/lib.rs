@@ -31,6 +31,7 @@ mod router;
 mod sessions;
 mod sources;
 mod state;
+mod sync;
 mod system_settings;
 mod throttle;
 mod upload_name;

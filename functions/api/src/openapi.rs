@@ -8,7 +8,7 @@ use axum::Json;
 use domain::{
     Access, Classify, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory,
     ErrorKind, OperationStatus, OperationType, Permission, Quantization, SecretType, SortOrder, SourceType,
-    UploadStatus,
+    SyncRunStatus, SyncTrigger, UploadStatus,
 };
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
@@ -87,6 +87,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "collections", description = "Collections of documents."),
         (name = "sharing", description = "Who else may use a collection."),
         (name = "sources", description = "Where documents come from."),
+        (name = "sync", description = "Reading sources again, when asked to or after an interval."),
         (name = "uploads", description = "Files from clients, straight into the bucket."),
         (name = "documents", description = "What a collection holds."),
         (name = "operations", description = "What happens to collections."),
@@ -158,7 +159,7 @@ pub(crate) mod words {
     use super::{
         Access, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory, Object,
         ObjectBuilder, OperationStatus, OperationType, Permission, Quantization, SchemaType, SecretType,
-        SortOrder, SourceType, Type, UploadStatus, Value,
+        SortOrder, SourceType, SyncRunStatus, SyncTrigger, Type, UploadStatus, Value,
     };
 
     fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
@@ -217,6 +218,10 @@ pub(crate) mod words {
         words(SYNC_MODES.into_iter(), true)
     }
 
+    pub(crate) fn optional_sync_run_status() -> Object {
+        words(SyncRunStatus::ALL.iter().map(|word| word.as_str()), true)
+    }
+
     pub(crate) fn permission() -> Object {
         words(Permission::ALL.iter().map(|word| word.as_str()), false)
     }
@@ -239,6 +244,14 @@ pub(crate) mod words {
 
     pub(crate) fn sync_mode() -> Object {
         words(SYNC_MODES.into_iter(), false)
+    }
+
+    pub(crate) fn sync_run_status() -> Object {
+        words(SyncRunStatus::ALL.iter().map(|word| word.as_str()), false)
+    }
+
+    pub(crate) fn sync_trigger() -> Object {
+        words(SyncTrigger::ALL.iter().map(|word| word.as_str()), false)
     }
 
     pub(crate) fn upload_status() -> Object {

@@ -234,13 +234,21 @@ async fn list_with_progress(
     query: &OperationQuery,
 ) -> Result<(Vec<OperationResponse>, i64), ApiError> {
     let page = operations.list(query).await?;
-    let ids: Vec<OperationId> = page.items.iter().map(|operation| operation.id).collect();
+    Ok((with_progress(operations, page.items).await?, page.total))
+}
+
+/// How far each of these is, by one statement.
+pub(crate) async fn with_progress(
+    mut operations: Operations<'_>,
+    items: Vec<Operation>,
+) -> Result<Vec<OperationResponse>, ApiError> {
+    let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
     let counts = operations.item_counts_of(&ids).await?;
-    let described = page.items.into_iter().map(|operation| {
+    let described = items.into_iter().map(|operation| {
         let counts = counts.get(&operation.id).copied().unwrap_or_default();
         OperationResponse::new(operation, &counts)
     });
-    Ok((described.collect(), page.total))
+    Ok(described.collect())
 }
 
 /// Show an operation

@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, ownership, passwords, permissions, sessions, sources, system_settings,
-    uploads, user_administration, users,
+    operation_cancel, operations, ownership, passwords, permissions, sessions, sources, sync,
+    system_settings, uploads, user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -39,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(collections())
         .merge(sharing())
         .merge(sources())
+        .merge(syncs())
         .merge(documents())
         .merge(operations())
         .merge(system())
@@ -137,6 +138,20 @@ fn sources() -> OpenApiRouter<State> {
         )
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::list)))
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(connectors::show)))
+}
+
+fn syncs() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(
+            Route::needs(Needs::Collection(Write))
+                .limit(Rate::per_minute(60))
+                .idempotent()
+                .handles(routes!(sync::run)),
+        )
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(sync::pause)))
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(sync::resume)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(sync::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(sync::show)))
 }
 
 fn documents() -> OpenApiRouter<State> {

@@ -43,6 +43,10 @@ SELECT
     c.sync_interval_minutes,
     c.sync_paused_at,
     c.sync_next_run_at,
+    c.sync_last_run_started_at,
+    c.sync_last_run_completed_at,
+    c.sync_last_run_status,
+    c.sync_last_error,
     granted.level AS "level!",
     count(*) OVER () AS "total!"
 FROM collections c

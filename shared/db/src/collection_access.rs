@@ -160,6 +160,10 @@ struct AccessibleRow {
     sync_interval_minutes: Option<i32>,
     sync_paused_at: Option<DateTime<Utc>>,
     sync_next_run_at: Option<DateTime<Utc>>,
+    sync_last_run_started_at: Option<DateTime<Utc>>,
+    sync_last_run_completed_at: Option<DateTime<Utc>>,
+    sync_last_run_status: Option<String>,
+    sync_last_error: Option<String>,
     level: i32,
     total: i64,
 }
@@ -207,6 +211,10 @@ impl TryFrom<AccessibleRow> for AccessibleCollection {
             sync_interval_minutes: row.sync_interval_minutes,
             sync_paused_at: row.sync_paused_at,
             sync_next_run_at: row.sync_next_run_at,
+            sync_last_run_started_at: row.sync_last_run_started_at,
+            sync_last_run_completed_at: row.sync_last_run_completed_at,
+            sync_last_run_status: row.sync_last_run_status,
+            sync_last_error: row.sync_last_error,
         };
         Ok(Self { collection: collection.try_into()?, access })
     }

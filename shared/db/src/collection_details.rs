@@ -55,7 +55,8 @@ impl Collections<'_> {
         Ok(details)
     }
 
-    /// Changes the details.
+    /// Changes the details. A change of its schedule plans the next run anew: one interval from now,
+    /// or never.
     ///
     /// # Errors
     /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the owner has another one of that
@@ -68,7 +69,13 @@ impl Collections<'_> {
         sqlx::query!(
             "UPDATE collections
             SET name = $2, description = $3, is_public = $4, meta = $5, sync_mode = $6,
-                sync_interval_minutes = $7, updated_at = now()
+                sync_interval_minutes = $7, updated_at = now(),
+                sync_next_run_at = CASE
+                    WHEN $6 <> 'continuous' THEN NULL
+                    WHEN sync_mode = $6 AND sync_interval_minutes = $7 THEN sync_next_run_at
+                    ELSE now() + make_interval(mins => $7)
+                END,
+                sync_paused_at = CASE WHEN $6 = 'continuous' THEN sync_paused_at END
             WHERE id = $1",
             id.0,
             details.name,

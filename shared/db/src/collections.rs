@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Quantization, UserId};
+use domain::{
+    ChunkSettings, CollectionId, CollectionStatus, IndexSettings, Quantization, SyncRunStatus, UserId,
+};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -59,6 +61,14 @@ pub struct Collection {
     pub sync_paused_at: Option<DateTime<Utc>>,
     /// When it runs next.
     pub sync_next_run_at: Option<DateTime<Utc>>,
+    /// When its last run started.
+    pub sync_last_run_started_at: Option<DateTime<Utc>>,
+    /// When its last run ended; nothing while that goes on.
+    pub sync_last_run_completed_at: Option<DateTime<Utc>>,
+    /// How far its last run is.
+    pub sync_last_run_status: Option<SyncRunStatus>,
+    /// What went wrong in its last run.
+    pub sync_last_error: Option<String>,
 }
 
 /// What a new collection starts with.
@@ -116,7 +126,9 @@ impl<'c> Collections<'c> {
                 quantization::text AS "quantization!", chunking_strategy, chunking_config,
                 chunk_size, chunk_overlap, is_public, created_at, updated_at, deleted_at, meta,
                 status::text AS "status!", status_message, document_count, vector_count,
-                total_size_bytes, sync_mode, sync_interval_minutes, sync_paused_at, sync_next_run_at
+                total_size_bytes, sync_mode, sync_interval_minutes, sync_paused_at, sync_next_run_at,
+                sync_last_run_started_at, sync_last_run_completed_at, sync_last_run_status,
+                sync_last_error
             FROM collections WHERE id = $1"#,
             id.0,
         )
@@ -136,15 +148,17 @@ impl<'c> Collections<'c> {
             r#"INSERT INTO collections (id, name, description, owner_id, vector_store_name,
                 embedding_model, quantization, chunking_strategy, chunking_config, chunk_size,
                 chunk_overlap, is_public, meta, sync_mode, sync_interval_minutes,
-                qdrant_collections)
+                sync_next_run_at, qdrant_collections)
             VALUES ($1, $2, $3, $4, $5, $6, $7::text::quantization, $8, $9, $10, $11, $12, $13, $14,
-                $15, jsonb_build_array($5::text))
+                $15, CASE WHEN $14 = 'continuous' THEN now() + make_interval(mins => $15) END,
+                jsonb_build_array($5::text))
             RETURNING id, name, description, owner_id, vector_store_name, embedding_model,
                 quantization::text AS "quantization!", chunking_strategy, chunking_config,
                 chunk_size, chunk_overlap, is_public, created_at, updated_at, deleted_at, meta,
                 status::text AS "status!", status_message, document_count, vector_count,
                 total_size_bytes, sync_mode, sync_interval_minutes, sync_paused_at,
-                sync_next_run_at"#,
+                sync_next_run_at, sync_last_run_started_at, sync_last_run_completed_at,
+                sync_last_run_status, sync_last_error"#,
             new.id.0,
             new.name,
             new.description,
@@ -253,6 +267,10 @@ pub(crate) struct CollectionRow {
     pub(crate) sync_interval_minutes: Option<i32>,
     pub(crate) sync_paused_at: Option<DateTime<Utc>>,
     pub(crate) sync_next_run_at: Option<DateTime<Utc>>,
+    pub(crate) sync_last_run_started_at: Option<DateTime<Utc>>,
+    pub(crate) sync_last_run_completed_at: Option<DateTime<Utc>>,
+    pub(crate) sync_last_run_status: Option<String>,
+    pub(crate) sync_last_error: Option<String>,
 }
 
 impl TryFrom<CollectionRow> for Collection {
@@ -299,6 +317,14 @@ impl TryFrom<CollectionRow> for Collection {
             sync_interval_minutes: row.sync_interval_minutes,
             sync_paused_at: row.sync_paused_at,
             sync_next_run_at: row.sync_next_run_at,
+            sync_last_run_started_at: row.sync_last_run_started_at,
+            sync_last_run_completed_at: row.sync_last_run_completed_at,
+            sync_last_run_status: DbError::optional_word(
+                "collections",
+                "sync_last_run_status",
+                row.sync_last_run_status.as_deref(),
+            )?,
+            sync_last_error: row.sync_last_error,
         })
     }
 }

@@ -8,6 +8,7 @@ use domain::{CollectionId, OperationId, SyncRunId, SyncRunStatus, SyncTrigger, U
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use crate::operations::{Operation, OperationRow};
 use crate::{DbError, Page};
 
 /// A run.
@@ -213,6 +214,27 @@ impl<'c> SyncRuns<'c> {
         .fetch_optional(&mut *self.connection)
         .await?;
         row.map(SyncRun::try_from).transpose()
+    }
+
+    /// The run's operations in the order in which they run: one for each source, unless one was
+    /// forgotten since.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_operations(&mut self, id: SyncRunId) -> Result<Vec<Operation>, DbError> {
+        let rows = sqlx::query_as!(
+            OperationRow,
+            r#"SELECT id, uuid, collection_id, user_id, source_id, type::text AS "operation_type!",
+                status::text AS "status!", config, error_message,
+                error_category::text AS error_category, created_at, updated_at, started_at,
+                completed_at, cancel_requested_at, dispatched_at, scan_cursor, scan_finished_at,
+                meta
+            FROM operations WHERE sync_run_id = $1 ORDER BY id"#,
+            id.0,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        rows.into_iter().map(Operation::try_from).collect()
     }
 
     /// The runs that the query asks for, newest first.

@@ -1,4 +1,5 @@
-//! When the sources of a collection are read again by themselves.
+//! When the sources of a collection are read again by themselves. Its mode and interval are among its
+//! details; whoever sets those plans the next run, see `collection_details`.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, UserId};
@@ -20,26 +21,6 @@ pub struct DueCollection {
 }
 
 impl Collections<'_> {
-    /// Plans the next run anew: from now on by the interval of a continuous collection, never for
-    /// one that is read once. Call it whenever mode or interval were set, in the same transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn schedule_sync(&mut self, id: CollectionId) -> Result<(), DbError> {
-        sqlx::query!(
-            "UPDATE collections
-            SET sync_next_run_at = CASE
-                    WHEN sync_mode = 'continuous' THEN now() + make_interval(mins => sync_interval_minutes)
-                END,
-                sync_paused_at = CASE WHEN sync_mode = 'continuous' THEN sync_paused_at END
-            WHERE id = $1",
-            id.0,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
     /// Starts no further runs of a continuous collection by itself; one that is running goes on.
     /// Returns since when it is paused; nothing where the collection is not continuous or gone.
     ///

@@ -37,6 +37,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
         assert!(is_public || operation["responses"]["401"].is_object(), "{method} {path}");
         let uri = path
             .replace("{source_id}", "1")
+            .replace("{run_id}", "1")
             .replace("{connector_type}", "s3")
             .replace("{user_id}", "1")
             .replace("{key_id}", "00000000-0000-0000-0000-000000000000")

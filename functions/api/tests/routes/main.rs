@@ -48,4 +48,6 @@ mod sources;
 #[cfg(test)]
 mod statement_counts;
 #[cfg(test)]
+mod sync;
+#[cfg(test)]
 mod uploads;

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use domain::{SyncRunId, SyncRunStatus, SyncTrigger};
 
 use super::*;
+use crate::collections::CollectionDetails;
 use crate::sync_runs::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
 
 impl Bench {
@@ -343,11 +344,26 @@ async fn pausing_keeps_the_schedule_for_later(pool: PgPool) {
     assert_eq!(connection.collections().pause_sync(id).await.unwrap(), None, "there is no schedule");
     assert_eq!(connection.collections().resume_sync(id).await.unwrap(), None);
 
-    bench.sql("UPDATE collections SET sync_mode = 'continuous', sync_interval_minutes = 60").await;
-    connection.collections().schedule_sync(id).await.unwrap();
+    let once = connection.collections().find_any(id).await.unwrap().unwrap().details();
+    let hourly = CollectionDetails {
+        sync_mode: "continuous".to_owned(),
+        sync_interval_minutes: Some(60),
+        ..once.clone()
+    };
+    connection.collections().update_details(id, &hourly).await.unwrap();
     let planned = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at.unwrap();
     let wait = planned - chrono::Utc::now();
     assert!(wait > TimeDelta::minutes(59) && wait <= TimeDelta::minutes(60), "{wait}");
+
+    let renamed = CollectionDetails { name: "other".to_owned(), ..hourly.clone() };
+    connection.collections().update_details(id, &renamed).await.unwrap();
+    let daily = CollectionDetails { sync_interval_minutes: Some(1440), ..hourly.clone() };
+    let still = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at;
+    assert_eq!(still, Some(planned), "another name is no other schedule");
+    connection.collections().update_details(id, &daily).await.unwrap();
+    let later = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at.unwrap();
+    assert!(later - planned > TimeDelta::hours(22), "{later}");
+    let planned = later;
 
     let paused_at = connection.collections().pause_sync(id).await.unwrap().unwrap();
     assert_eq!(connection.collections().pause_sync(id).await.unwrap(), Some(paused_at), "since the first");
@@ -358,8 +374,7 @@ async fn pausing_keeps_the_schedule_for_later(pool: PgPool) {
     assert!(chrono::Utc::now() - next < TimeDelta::minutes(1), "one run, not one for each that was missed");
 
     connection.collections().pause_sync(id).await.unwrap();
-    bench.sql("UPDATE collections SET sync_mode = 'one_time'").await;
-    connection.collections().schedule_sync(id).await.unwrap();
+    connection.collections().update_details(id, &once).await.unwrap();
     let once = connection.collections().find_any(id).await.unwrap().unwrap();
     assert_eq!((once.sync_next_run_at, once.sync_paused_at), (None, None));
 }

@@ -24,6 +24,7 @@ pub struct World {
     upload: Uuid,
     source: i64,
     permission: i64,
+    sync_run: i64,
 }
 
 /// A person, with what is theirs alone.
@@ -94,6 +95,9 @@ const COLLECTION: &str = "
         INSERT INTO operations (uuid, collection_id, user_id, source_id, type, status)
         SELECT gen_random_uuid(), collection_id, $2, id, 'append', 'pending' FROM source
         RETURNING uuid
+    ), sync_run AS (
+        INSERT INTO collection_sync_runs (collection_id, triggered_by, status) SELECT id, 'manual', 'success' FROM collection
+        RETURNING id
     ), upload AS (
         INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, expires_at)
         SELECT gen_random_uuid(), id, $1, 'b.txt', 'uploads/' || id || '/b.txt', 12, 'text/plain', now() + interval '1 hour'
@@ -101,8 +105,8 @@ const COLLECTION: &str = "
         RETURNING id
     )
     SELECT collection.id AS collection, other.id AS other, document.id AS document, operation.uuid AS operation,
-        upload.id AS upload, source.id AS source
-    FROM collection, other, document, operation, upload, source";
+        upload.id AS upload, source.id AS source, sync_run.id AS sync_run
+    FROM collection, other, document, operation, upload, source, sync_run";
 
 const GRANTS: &str = "
     INSERT INTO collection_permissions (collection_id, user_id, permission)
@@ -149,6 +153,7 @@ impl World {
             upload: made.get("upload"),
             source: made.get("source"),
             permission: 0,
+            sync_run: made.get("sync_run"),
             users,
         };
         // The reader's comes first.
@@ -256,6 +261,7 @@ impl World {
             "document_id" => self.document.to_string(),
             "operation_id" => self.operation.to_string(),
             "upload_id" => self.upload.to_string(),
+            "run_id" => self.sync_run.to_string(),
             "source_id" => self.source.to_string(),
             "permission_id" => self.permission.to_string(),
             "connector_type" => "s3".to_owned(),

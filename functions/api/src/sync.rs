@@ -1,0 +1,281 @@
+//! Reading all sources of a collection again: now, on a schedule, and how it went.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use db::Tx;
+use db::sync_runs::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
+use domain::{CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
+use guard::{Begun, Caller, Granted, Idempotency};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::collections::{self, CollectionResponse};
+use crate::dispatch::dispatch_next;
+use crate::openapi::words;
+use crate::operations::{OperationResponse, with_progress};
+use crate::paging::Slice;
+use crate::validation::Checks;
+
+/// A run that reads a collection's sources again.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SyncRunResponse {
+    #[schema(value_type = i64)]
+    id: SyncRunId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(schema_with = words::sync_trigger)]
+    triggered_by: SyncTrigger,
+    started_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    /// `success` only if every source was read and none of its documents failed.
+    #[schema(schema_with = words::sync_run_status)]
+    status: SyncRunStatus,
+    /// Sources it was started with.
+    expected_sources: i32,
+    /// Sources that were read without any failure.
+    completed_sources: i32,
+    /// Sources that could not be read, or all of whose documents failed.
+    failed_sources: i32,
+    /// Sources some of whose documents failed.
+    partial_sources: i32,
+    /// What went wrong, source by source.
+    error_summary: Option<String>,
+}
+
+impl From<SyncRun> for SyncRunResponse {
+    fn from(run: SyncRun) -> Self {
+        Self {
+            id: run.id,
+            collection_id: run.collection_id,
+            triggered_by: run.triggered_by,
+            started_at: run.started_at,
+            completed_at: run.completed_at,
+            status: run.status,
+            expected_sources: run.expected_sources,
+            completed_sources: run.completed_sources,
+            failed_sources: run.failed_sources,
+            partial_sources: run.partial_sources,
+            error_summary: run.error_summary,
+        }
+    }
+}
+
+/// A run with its operations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SyncRunDetailsResponse {
+    #[serde(flatten)]
+    run: SyncRunResponse,
+    /// One for each source, in the order in which they run.
+    operations: Vec<OperationResponse>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListSyncRunsQuery {
+    /// One or more states, separated by commas.
+    #[param(example = "failed,partial")]
+    status: Option<String>,
+    /// Runs to pass over.
+    #[param(minimum = 0, maximum = 100_000_000, default = 0)]
+    offset: Option<i64>,
+    /// Runs to return.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+}
+
+/// Some of a collection's runs, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SyncRunsResponse {
+    items: Vec<SyncRunResponse>,
+    total: i64,
+    offset: i64,
+    limit: i64,
+}
+
+/// Read all sources again, now
+///
+/// Queues an operation for each source of the collection but its uploads, one after the other. What
+/// has not changed costs nothing. The schedule of a continuous collection stays as it is.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/sync/run", tag = "sync",
+    params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 202, body = SyncRunResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A run of the collection has not ended, or it has no sources."),
+    ),
+)]
+pub(crate) async fn run(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    idempotency: Idempotency,
+) -> Result<Response, ApiError> {
+    let user_id = caller.principal.user_id;
+    let collection_id = found.collection.id;
+    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let new =
+        NewSyncRun { collection_id, triggered_by: SyncTrigger::Manual, requested_by: Some(user_id), user_id };
+    let conflict = |sentence: &str| Err(ApiError::new(ErrorKind::Conflict, sentence));
+    let run = match tx.sync_runs().start(new).await? {
+        SyncStart::Started { run, .. } => run,
+        SyncStart::AlreadyRunning => {
+            return conflict(
+                "a sync run of this collection has not ended; wait for it or cancel its operations",
+            );
+        }
+        SyncStart::NoSources => {
+            return conflict("this collection has no source to read again; add one first");
+        }
+    };
+    let details =
+        json!({ "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources });
+    let change = Change {
+        action: "sync_run_started",
+        actor: caller.actor(),
+        collection: Some((collection_id, &found.collection.name)),
+        operation_id: None,
+        details,
+    };
+    audit::record(&mut tx, &client, change).await?;
+    let answer = tx.commit(StatusCode::ACCEPTED, &SyncRunResponse::from(run)).await?;
+    dispatch_next(&state, collection_id).await;
+    Ok(answer)
+}
+
+/// Pause the schedule
+///
+/// No further runs start by themselves; one that is running goes on, and `sync/run` still works.
+/// Asking again changes nothing.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/sync/pause", tag = "sync",
+    params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CollectionResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has no schedule."),
+    ),
+)]
+pub(crate) async fn pause(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+) -> Result<Response, ApiError> {
+    let mut tx = state.db.begin().await?;
+    let paused_at = tx.collections().pause_sync(found.collection.id).await?;
+    let paused_at = paused_at.ok_or_else(no_schedule)?;
+    let details =
+        (found.collection.sync_paused_at != Some(paused_at)).then(|| json!({ "sync_paused_at": paused_at }));
+    answer(tx, &caller, &client, &found.collection.name, found.collection.id, "sync_paused", details).await
+}
+
+/// Go on with the schedule
+///
+/// A run whose time came meanwhile starts within a minute. Asking again changes nothing.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/sync/resume", tag = "sync",
+    params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CollectionResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has no schedule."),
+    ),
+)]
+pub(crate) async fn resume(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+) -> Result<Response, ApiError> {
+    let mut tx = state.db.begin().await?;
+    let next_run_at = tx.collections().resume_sync(found.collection.id).await?;
+    let next_run_at = next_run_at.ok_or_else(no_schedule)?;
+    let details = found.collection.sync_paused_at.map(|_| json!({ "sync_next_run_at": next_run_at }));
+    answer(tx, &caller, &client, &found.collection.name, found.collection.id, "sync_resumed", details).await
+}
+
+fn no_schedule() -> ApiError {
+    ApiError::new(
+        ErrorKind::Conflict,
+        "this collection has no schedule; set sync_mode to continuous and sync_interval_minutes first",
+    )
+}
+
+/// Writes down the change, if it was one, and shows the collection as it is now.
+async fn answer(
+    mut tx: Tx,
+    caller: &Caller,
+    client: &ClientInfo,
+    name: &str,
+    id: CollectionId,
+    action: &'static str,
+    details: Option<Value>,
+) -> Result<Response, ApiError> {
+    if let Some(details) = details {
+        let collection = Some((id, name));
+        let change = Change { action, actor: caller.actor(), collection, operation_id: None, details };
+        audit::record(&mut tx, client, change).await?;
+    }
+    let found = tx.collections().find_accessible(id, &caller.principal).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("collection", id))?;
+    let error_counts = tx.collections().error_counts(&[id]).await?;
+    tx.commit().await?;
+    collections::answer(found, &error_counts)
+}
+
+/// List a collection's sync runs
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/sync/runs", tag = "sync",
+    params(("collection_id" = Uuid, Path), ListSyncRunsQuery),
+    responses(
+        (status = 200, body = SyncRunsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListSyncRunsQuery>,
+) -> Result<Json<SyncRunsResponse>, ApiError> {
+    let mut checks = Checks::default();
+    let statuses = checks.words("status", query.status.as_deref());
+    checks.finish()?;
+    let slice = Slice::new(query.offset, query.limit)?;
+    let query = SyncRunQuery { collection_id, statuses, limit: slice.limit, offset: slice.offset };
+    let page = state.db.connection().await?.sync_runs().list(&query).await?;
+    Ok(Json(SyncRunsResponse {
+        items: page.items.into_iter().map(SyncRunResponse::from).collect(),
+        total: page.total,
+        offset: slice.offset,
+        limit: slice.limit,
+    }))
+}
+
+/// Show a sync run with its operations
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/sync/runs/{run_id}", tag = "sync",
+    params(("collection_id" = Uuid, Path), ("run_id" = i64, Path)),
+    responses((status = 200, body = SyncRunDetailsResponse)),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, SyncRunId)>,
+) -> Result<Json<SyncRunDetailsResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let run = connection.sync_runs().find(id).await?;
+    let run = run.filter(|run| run.collection_id == collection_id);
+    let run = run.ok_or_else(|| ApiError::not_found("sync run", id))?;
+    let operations = connection.sync_runs().list_operations(id).await?;
+    let operations = with_progress(connection.operations(), operations).await?;
+    Ok(Json(SyncRunDetailsResponse { run: run.into(), operations }))
+}
