@@ -2,7 +2,6 @@
 
 use auth::OpaqueToken;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +10,9 @@ use db::{DbError, Tx};
 use domain::{ApiKeyId, ErrorKind, UserId};
 use guard::{Begun, Caller, Idempotency};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{
+    ApiError, ApiJson, ApiOptionalJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
 use crate::paging::Paging;
 use crate::users;
-use crate::validation::{Checks, optional_body};
+use crate::validation::Checks;
 
 /// Keys of one user that work at the same time.
 const MAX_ACTIVE: i64 = 20;
@@ -212,11 +213,10 @@ pub(crate) async fn rotate(
     client: ClientInfo,
     idempotency: Idempotency,
     ApiPath(id): ApiPath<ApiKeyId>,
-    body: Bytes,
+    ApiOptionalJson(request): ApiOptionalJson<RotateApiKeyRequest>,
 ) -> Result<Response, ApiError> {
     let now = Utc::now();
     let user_id = caller.principal.user_id;
-    let request: RotateApiKeyRequest = optional_body(&body)?;
     let mut checks = Checks::default();
     let days = request.expires_in_days.map(|days| api_key_fields::days(&mut checks, days));
     checks.finish()?;

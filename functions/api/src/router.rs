@@ -54,9 +54,10 @@ fn accounts() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::end_all)))
         .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::list)))
         .routes(Route::needs(Needs::Person).handles(routes!(open_sessions::end)))
-        .routes(Route::needs(Needs::Person).handles(routes!(passwords::change)))
+        // Each costs the work of three passwords.
+        .routes(Route::needs(Needs::Person).limit(Rate::per_minute(20)).handles(routes!(passwords::change)))
         .routes(Route::needs(Needs::Caller(Read)).handles(routes!(users::me)))
-        .routes(Route::needs(Needs::Person).handles(routes!(users::update_me)))
+        .routes(Route::needs(Needs::Person).limit(Rate::per_minute(20)).handles(routes!(users::update_me)))
 }
 
 fn api_keys() -> OpenApiRouter<State> {

@@ -2,7 +2,6 @@
 
 use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_token};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::refresh_tokens::{NewRefreshToken, Spend};
@@ -11,7 +10,7 @@ use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, SessionId, UserId};
 use guard::Caller;
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +20,6 @@ use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
 use crate::passwords::{self, MAX_PASSWORD_CHARS};
-use crate::validation::optional_body;
 use crate::{throttle, users};
 
 /// A name and its password.
@@ -129,6 +127,7 @@ pub(crate) async fn login(
         (status = 400, body = Problem, content_type = "application/problem+json", description = "No refresh token came."),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token does not hold."),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter cannot be read."),
     ),
 )]
@@ -136,10 +135,9 @@ pub(crate) async fn refresh(
     Shared(state): Shared<State>,
     client: ClientInfo,
     ApiQuery(query): ApiQuery<RefreshQuery>,
-    body: Bytes,
+    ApiOptionalJson(request): ApiOptionalJson<RefreshRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
     let now = Utc::now();
-    let request: RefreshRequest = optional_body(&body)?;
     let Some(token) = request.refresh_token.or(query.refresh_token).filter(|token| !token.is_empty()) else {
         return Err(ApiError::invalid_field(
             "refresh_token",
@@ -200,15 +198,15 @@ pub(crate) async fn refresh(
     responses(
         (status = 200, body = MessageResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
     ),
 )]
 pub(crate) async fn logout(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    body: Bytes,
+    ApiOptionalJson(request): ApiOptionalJson<RefreshRequest>,
 ) -> Result<Json<MessageResponse>, ApiError> {
-    let request: RefreshRequest = optional_body(&body)?;
     let mut tx = state.db.begin().await?;
     let user = users::lock(&mut tx, caller.principal.user_id).await?;
     let mut session_ids: Vec<SessionId> = caller.session_id.into_iter().collect();

@@ -58,3 +58,49 @@ fn refuse(wait: TimeDelta) -> ApiError {
     )
     .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+
+    fn at(ip_address: &str) -> ClientInfo {
+        ClientInfo { ip_address: Some(ip_address.to_owned()), ..ClientInfo::default() }
+    }
+
+    #[sqlx::test(migrator = "db::MIGRATOR")]
+    async fn who_guesses_from_one_address_makes_nobody_else_wait(pool: PgPool) {
+        let db = Db::from_pool(pool);
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (mut now, mut guesses) = (start, 0);
+        while now < start + TimeDelta::hours(1) {
+            guesses += usize::from(admit(&db, "ada", &at("192.0.2.66"), now).await.is_ok());
+            now += TimeDelta::seconds(20);
+        }
+        assert!((10..30).contains(&guesses), "{guesses} in an hour");
+        assert!(admit(&db, "ada", &at("192.0.2.66"), now).await.is_err());
+        assert!(admit(&db, "ada", &at("192.0.2.1"), now).await.is_ok());
+    }
+
+    #[sqlx::test(migrator = "db::MIGRATOR")]
+    async fn many_strangers_lock_nobody_out_where_the_account_is_in_use(pool: PgPool) {
+        sqlx::raw_sql(
+            "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x');
+            INSERT INTO refresh_tokens (user_id, family_id, token_hash, expires_at, ip_address)
+            SELECT id, gen_random_uuid(), '', '2030-01-01', '192.0.2.1' FROM users",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let db = Db::from_pool(pool);
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        for stranger in 0..50 {
+            admit(&db, "ada", &at(&format!("198.51.100.{stranger}")), now).await.unwrap();
+        }
+        let refused = admit(&db, "ada", &at("203.0.113.1"), now).await.unwrap_err();
+        assert_eq!(refused.detail(), "too many failed attempts to sign in; try again in 1 seconds");
+        admit(&db, "ADA", &at("192.0.2.1"), now).await.unwrap();
+        admit(&db, "bob", &at("203.0.113.1"), now).await.unwrap();
+    }
+}

@@ -3,11 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use axum::body::Bytes;
-use domain::ErrorKind;
-use http::StatusCode;
 use lambda::http::{ApiError, FieldError};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -101,15 +97,4 @@ pub(crate) fn has_nul(object: &Map<String, Value>) -> bool {
         }
     }
     object.iter().any(|(key, value)| key.contains('\0') || value_has_nul(value))
-}
-
-/// Reads a JSON body that may be left out.
-pub(crate) fn optional_body<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
-            .with_status(StatusCode::BAD_REQUEST)
-    })
 }

@@ -10,7 +10,7 @@ use axum::Router;
 
 pub use client::ClientInfo;
 pub use etag::{ETag, IfMatch};
-pub use extract::{ApiJson, ApiPath, ApiQuery};
+pub use extract::{ApiJson, ApiOptionalJson, ApiPath, ApiQuery};
 pub use middleware::wrap;
 pub use problem::{ApiError, FieldError, Problem};
 

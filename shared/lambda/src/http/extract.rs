@@ -1,5 +1,6 @@
 //! axum's extractors, with refusals as problem documents.
 
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use domain::ErrorKind;
@@ -12,6 +13,10 @@ use super::ApiError;
 /// A JSON body.
 #[derive(Debug, Clone)]
 pub struct ApiJson<T>(pub T);
+
+/// A JSON body that may be left out, whatever `content-type` says.
+#[derive(Debug, Clone)]
+pub struct ApiOptionalJson<T>(pub T);
 
 /// Query parameters.
 #[derive(Debug, Clone)]
@@ -29,6 +34,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
             Ok(Json(body)) => Ok(Self(body)),
             Err(rejection) => Err(refuse_body(&rejection)),
         }
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for ApiOptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await.map_err(|_| body_too_large())?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(T::default()));
+        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
+                .with_status(StatusCode::BAD_REQUEST)
+        })
     }
 }
 
@@ -64,12 +84,14 @@ fn refuse_body(rejection: &JsonRejection) -> ApiError {
             ApiError::new(ErrorKind::Invalid, "the body must be JSON; send content-type: application/json")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         }
-        JsonRejection::BytesRejection(_) => {
-            ApiError::new(ErrorKind::TooLarge, "the body is larger than 2 MiB; documents go through uploads")
-        }
+        JsonRejection::BytesRejection(_) => body_too_large(),
         _ => ApiError::new(ErrorKind::Invalid, format!("the body is not JSON: {text}"))
             .with_status(StatusCode::BAD_REQUEST),
     }
+}
+
+fn body_too_large() -> ApiError {
+    ApiError::new(ErrorKind::TooLarge, "the body is larger than 2 MiB; documents go through uploads")
 }
 
 fn refuse_query(rejection: &QueryRejection) -> ApiError {
