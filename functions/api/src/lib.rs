@@ -27,6 +27,7 @@ mod ownership;
 mod paging;
 mod passwords;
 mod permissions;
+mod preferences;
 mod router;
 mod sessions;
 mod sources;

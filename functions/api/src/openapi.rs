@@ -1,21 +1,18 @@
 //! The API's description: what the handlers do not say themselves.
 
 mod finish;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
 use axum::Json;
-use domain::{
-    Access, Classify, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory,
-    ErrorKind, OperationStatus, OperationType, Permission, Quantization, SecretType, SortOrder, SourceType,
-    SyncRunStatus, SyncTrigger, UploadStatus,
-};
+use domain::{Classify, ErrorKind};
 use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Required, Response};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi as _};
@@ -84,6 +81,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "auth", description = "Accounts and tokens."),
         (name = "api keys", description = "For programs that act for a person."),
         (name = "administration", description = "What superusers do."),
+        (name = "preferences", description = "What the caller prefers."),
         (name = "collections", description = "Collections of documents."),
         (name = "sharing", description = "Who else may use a collection."),
         (name = "sources", description = "Where documents come from."),
@@ -148,113 +146,5 @@ impl IntoResponses for BodyErrors {
             (415, "The body is not announced as JSON."),
             (422, "A field is wrong; `errors` names it."),
         ])
-    }
-}
-
-/// The schema of each closed set of words.
-pub(crate) mod words {
-    use crate::collections::fields::SYNC_MODES;
-    use crate::collections::list::OWNERS;
-
-    use super::{
-        Access, CollectionSort, CollectionStatus, DocumentSort, DocumentStatus, ErrorCategory, Object,
-        ObjectBuilder, OperationStatus, OperationType, Permission, Quantization, SchemaType, SecretType,
-        SortOrder, SourceType, SyncRunStatus, SyncTrigger, Type, UploadStatus, Value,
-    };
-
-    fn words(all: impl Iterator<Item = &'static str>, nullable: bool) -> Object {
-        let values: Vec<&str> = all.collect();
-        let builder = ObjectBuilder::new();
-        if nullable {
-            let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
-            values.push(Value::Null);
-            let types = SchemaType::Array(vec![Type::String, Type::Null]);
-            return builder.schema_type(types).enum_values(Some(values)).build();
-        }
-        builder.schema_type(Type::String).enum_values(Some(values)).build()
-    }
-
-    pub(crate) fn access() -> Object {
-        words(Access::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn collection_owner() -> Object {
-        words(OWNERS.into_iter(), false)
-    }
-
-    pub(crate) fn collection_sort() -> Object {
-        words(CollectionSort::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn key_scope() -> Object {
-        words([Access::Read, Access::Write, Access::Admin].iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn collection_status() -> Object {
-        words(CollectionStatus::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn document_sort() -> Object {
-        words(DocumentSort::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn document_status() -> Object {
-        words(DocumentStatus::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn error_category() -> Object {
-        words(ErrorCategory::ALL.iter().map(|word| word.as_str()), true)
-    }
-
-    pub(crate) fn operation_status() -> Object {
-        words(OperationStatus::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn operation_type() -> Object {
-        words(OperationType::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn optional_sync_mode() -> Object {
-        words(SYNC_MODES.into_iter(), true)
-    }
-
-    pub(crate) fn optional_sync_run_status() -> Object {
-        words(SyncRunStatus::ALL.iter().map(|word| word.as_str()), true)
-    }
-
-    pub(crate) fn permission() -> Object {
-        words(Permission::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn quantization() -> Object {
-        words(Quantization::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn secret_type() -> Object {
-        words(SecretType::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn sort_order() -> Object {
-        words(SortOrder::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn source_type() -> Object {
-        words(SourceType::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn sync_mode() -> Object {
-        words(SYNC_MODES.into_iter(), false)
-    }
-
-    pub(crate) fn sync_run_status() -> Object {
-        words(SyncRunStatus::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn sync_trigger() -> Object {
-        words(SyncTrigger::ALL.iter().map(|word| word.as_str()), false)
-    }
-
-    pub(crate) fn upload_status() -> Object {
-        words(UploadStatus::ALL.iter().map(|word| word.as_str()), false)
     }
 }

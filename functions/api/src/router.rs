@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, ownership, passwords, permissions, sessions, sources, sync,
+    operation_cancel, operations, ownership, passwords, permissions, preferences, sessions, sources, sync,
     system_settings, uploads, user_administration, users,
 };
 
@@ -36,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(accounts())
         .merge(api_keys())
         .merge(administration())
+        .merge(preferences())
         .merge(collections())
         .merge(sharing())
         .merge(sources())
@@ -90,6 +91,15 @@ fn administration() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::set_password)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::update)))
+}
+
+fn preferences() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(preferences::show)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(preferences::update)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(preferences::reset_search)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(preferences::reset_collection_defaults)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(preferences::reset_interface)))
 }
 
 fn collections() -> OpenApiRouter<State> {

@@ -27,6 +27,13 @@ impl Checks {
         got
     }
 
+    /// Refuses a number that is not between zero and one.
+    pub(crate) fn fraction(&mut self, field: &str, got: f64) {
+        if !(0.0..=1.0).contains(&got) {
+            self.refuse(field, format!("must be 0 to 1, got {got}"));
+        }
+    }
+
     /// Refuses what PostgreSQL cannot store in a text.
     pub(crate) fn no_nul(&mut self, field: &str, got: &str) {
         if got.contains('\0') {

@@ -38,6 +38,7 @@ pub mod sync_schedule;
 pub mod system_settings;
 pub mod uploads;
 pub mod user_administration;
+pub mod user_preferences;
 pub mod users;
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::search_documents::SearchDocuments;
 use crate::sync_runs::SyncRuns;
 use crate::system_settings::SystemSettings;
 use crate::uploads::Uploads;
+use crate::user_preferences::UserPreferences;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
 
@@ -154,6 +155,8 @@ repositories! {
     system_settings: SystemSettings,
     /// Announced uploads.
     uploads: Uploads,
+    /// What users prefer.
+    user_preferences: UserPreferences,
     /// Accounts.
     users: Users,
 }

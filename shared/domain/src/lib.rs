@@ -7,6 +7,7 @@ mod error;
 mod ids;
 mod message;
 mod point;
+mod search;
 mod settings;
 mod sort;
 mod status;
@@ -20,6 +21,7 @@ pub use ids::{
 };
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
+pub use search::{QualityTier, SearchMode, SearchType, SparseType};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use status::{

@@ -18,15 +18,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::CollectionResponse;
-use super::fields::{self, ONE_TIME};
+use super::fields::{self, CHUNKING_STRATEGIES, ONE_TIME};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
 use crate::validation::Checks;
-
-/// The ways to cut documents that exist today.
-const CHUNKING_STRATEGIES: [&str; 1] = ["recursive"];
 
 /// A new collection. Fields that this version does not know are passed over.
 #[derive(Debug, Deserialize, ToSchema)]

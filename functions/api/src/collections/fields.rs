@@ -12,6 +12,8 @@ use crate::validation::{Checks, has_nul};
 
 /// Characters that file systems and URLs read as something else.
 const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
+/// The ways to cut documents that exist today.
+pub(crate) const CHUNKING_STRATEGIES: [&str; 1] = ["recursive"];
 /// A source is read when it is added.
 pub(crate) const ONE_TIME: &str = "one_time";
 /// A source is read again and again.
@@ -61,7 +63,7 @@ pub(super) fn check_sync(checks: &mut Checks, mode: &str, interval_minutes: Opti
     }
 }
 
-pub(super) fn one_of(checks: &mut Checks, field: &str, got: &str, offered: &[&str]) {
+pub(crate) fn one_of(checks: &mut Checks, field: &str, got: &str, offered: &[&str]) {
     if !offered.contains(&got) {
         checks.refuse(field, format!("must be {}, got {got:?}", offered.join(" or ")));
     }

@@ -39,6 +39,7 @@ mod ownership;
 mod permission_walk;
 #[cfg(test)]
 mod permissions;
+mod preferences;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! The schema of each closed set of words.
+
+use domain::Access;
+use serde_json::Value;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+use crate::collections::fields::SYNC_MODES;
+use crate::collections::list::OWNERS;
+
+/// One function a line, named for what it describes, in alphabetical order.
+macro_rules! schemas {
+    ($($name:ident: $words:ty,)+) => {
+        $(pub(crate) fn $name() -> Object {
+            one_of(<$words>::ALL.iter().map(|word| word.as_str()))
+        })+
+    };
+}
+
+/// The same, for what can also be null.
+macro_rules! nullable_schemas {
+    ($($name:ident: $words:ty,)+) => {
+        $(pub(crate) fn $name() -> Object {
+            one_of_or_null(<$words>::ALL.iter().map(|word| word.as_str()))
+        })+
+    };
+}
+
+schemas! {
+    access: domain::Access,
+    collection_sort: domain::CollectionSort,
+    collection_status: domain::CollectionStatus,
+    document_sort: domain::DocumentSort,
+    document_status: domain::DocumentStatus,
+    operation_status: domain::OperationStatus,
+    operation_type: domain::OperationType,
+    permission: domain::Permission,
+    quality_tier: domain::QualityTier,
+    quantization: domain::Quantization,
+    search_mode: domain::SearchMode,
+    secret_type: domain::SecretType,
+    sort_order: domain::SortOrder,
+    source_type: domain::SourceType,
+    sparse_type: domain::SparseType,
+    sync_run_status: domain::SyncRunStatus,
+    sync_trigger: domain::SyncTrigger,
+    upload_status: domain::UploadStatus,
+}
+
+nullable_schemas! {
+    error_category: domain::ErrorCategory,
+    optional_quality_tier: domain::QualityTier,
+    optional_quantization: domain::Quantization,
+    optional_search_mode: domain::SearchMode,
+    optional_sparse_type: domain::SparseType,
+    optional_sync_run_status: domain::SyncRunStatus,
+}
+
+pub(crate) fn collection_owner() -> Object {
+    one_of(OWNERS.into_iter())
+}
+
+pub(crate) fn key_scope() -> Object {
+    one_of([Access::Read, Access::Write, Access::Admin].into_iter().map(Access::as_str))
+}
+
+pub(crate) fn optional_sync_mode() -> Object {
+    one_of_or_null(SYNC_MODES.into_iter())
+}
+
+pub(crate) fn sync_mode() -> Object {
+    one_of(SYNC_MODES.into_iter())
+}
+
+fn one_of(words: impl Iterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+fn one_of_or_null(words: impl Iterator<Item = &'static str>) -> Object {
+    let words = words.map(Value::from).chain([Value::Null]);
+    let types = SchemaType::Array(vec![Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()
+}

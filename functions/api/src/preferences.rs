@@ -1,0 +1,216 @@
+//! What a user prefers. The API keeps it for the user's clients, wherever they sign in; a request
+//! means the same whatever its sender prefers.
+
+mod collection_defaults;
+mod interface;
+mod search;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use db::Tx;
+use db::user_preferences::StoredPreferences;
+use guard::Caller;
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use self::collection_defaults::{CollectionDefaults, CollectionDefaultsChanges};
+use self::interface::{InterfaceChanges, InterfacePreferences};
+use self::search::{SearchChanges, SearchPreferences};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::{BodyErrors, Versioned};
+use crate::validation::Checks;
+
+/// What a user prefers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub(crate) struct PreferencesResponse {
+    search: SearchPreferences,
+    collection_defaults: CollectionDefaults,
+    interface: InterfacePreferences,
+}
+
+/// What to change: groups and fields that are absent stay as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "search": { "top_k": 20, "similarity_threshold": 0.3 } }))]
+pub(crate) struct UpdatePreferencesRequest {
+    search: Option<SearchChanges>,
+    collection_defaults: Option<CollectionDefaultsChanges>,
+    interface: Option<InterfaceChanges>,
+}
+
+/// Show what the caller prefers
+#[utoipa::path(
+    get, path = "/api/v2/preferences", tag = "preferences",
+    responses((
+        status = 200, body = PreferencesResponse,
+        headers(("ETag" = String, description = "The version, for `If-Match`.")),
+    )),
+)]
+pub(crate) async fn show(Shared(state): Shared<State>, caller: Caller) -> Result<Response, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let stored = connection.user_preferences().find(caller.principal.user_id).await?;
+    answer(stored.map_or_else(|| Ok(PreferencesResponse::default()), PreferencesResponse::read)?)
+}
+
+/// Change what the caller prefers
+#[utoipa::path(
+    put, path = "/api/v2/preferences", tag = "preferences",
+    params(Versioned), request_body = UpdatePreferencesRequest,
+    responses(
+        (
+            status = 200, body = PreferencesResponse,
+            headers(("ETag" = String, description = "The version, for `If-Match`.")),
+        ),
+        Versioned,
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<UpdatePreferencesRequest>,
+) -> Result<Response, ApiError> {
+    let mut tx = state.db.begin().await?;
+    let stored = tx.user_preferences().lock(caller.principal.user_id).await?;
+    let before = PreferencesResponse::read(stored)?;
+    if_match.check(&ETag::of(&before)?)?;
+    let mut checks = Checks::default();
+    let mut after = before.clone();
+    // A group that is not named is not checked either: what it holds was right once.
+    if let Some(changes) = request.search {
+        after.search = after.search.change(changes, &mut checks);
+    }
+    if let Some(changes) = request.collection_defaults {
+        after.collection_defaults = after.collection_defaults.change(changes, &state, &mut checks);
+    }
+    if let Some(changes) = request.interface {
+        after.interface = after.interface.change(&changes, &mut checks);
+    }
+    checks.finish()?;
+    keep(tx, &caller, &client, &before, after).await
+}
+
+/// Prefer the defaults for searches
+#[utoipa::path(
+    post, path = "/api/v2/preferences/reset/search", tag = "preferences",
+    responses((status = 200, body = PreferencesResponse)),
+)]
+pub(crate) async fn reset_search(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+) -> Result<Response, ApiError> {
+    reset(&state, &caller, &client, |all| all.search = SearchPreferences::default()).await
+}
+
+/// Prefer the defaults for new collections
+#[utoipa::path(
+    post, path = "/api/v2/preferences/reset/collection-defaults", tag = "preferences",
+    responses((status = 200, body = PreferencesResponse)),
+)]
+pub(crate) async fn reset_collection_defaults(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+) -> Result<Response, ApiError> {
+    reset(&state, &caller, &client, |all| all.collection_defaults = CollectionDefaults::default()).await
+}
+
+/// Prefer the defaults for pages
+#[utoipa::path(
+    post, path = "/api/v2/preferences/reset/interface", tag = "preferences",
+    responses((status = 200, body = PreferencesResponse)),
+)]
+pub(crate) async fn reset_interface(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+) -> Result<Response, ApiError> {
+    reset(&state, &caller, &client, |all| all.interface = InterfacePreferences::default()).await
+}
+
+async fn reset(
+    state: &State,
+    caller: &Caller,
+    client: &ClientInfo,
+    to_default: impl FnOnce(&mut PreferencesResponse),
+) -> Result<Response, ApiError> {
+    let mut tx = state.db.begin().await?;
+    let stored = tx.user_preferences().lock(caller.principal.user_id).await?;
+    let before = PreferencesResponse::read(stored)?;
+    let mut after = before.clone();
+    to_default(&mut after);
+    keep(tx, caller, client, &before, after).await
+}
+
+/// Writes what has changed, if anything has, and answers with all of it.
+async fn keep(
+    mut tx: Tx,
+    caller: &Caller,
+    client: &ClientInfo,
+    before: &PreferencesResponse,
+    after: PreferencesResponse,
+) -> Result<Response, ApiError> {
+    if after != *before {
+        tx.user_preferences().update(caller.principal.user_id, &after.write()?).await?;
+        let change = Change {
+            action: "preferences_changed",
+            actor: caller.actor(),
+            collection: None,
+            operation_id: None,
+            details: audit::difference(&before.flat()?, &after.flat()?),
+        };
+        audit::record(&mut tx, client, change).await?;
+    }
+    tx.commit().await?;
+    answer(after)
+}
+
+fn answer(preferences: PreferencesResponse) -> Result<Response, ApiError> {
+    Ok((ETag::of(&preferences)?, Json(preferences)).into_response())
+}
+
+impl PreferencesResponse {
+    fn read(stored: StoredPreferences) -> Result<Self, ApiError> {
+        fn group<T: DeserializeOwned>(stored: Value) -> Result<T, ApiError> {
+            serde_json::from_value(stored).map_err(|error| ApiError::internal(&error))
+        }
+        Ok(Self {
+            search: group(stored.search)?,
+            collection_defaults: group(stored.collection_defaults)?,
+            interface: group(stored.interface)?,
+        })
+    }
+
+    fn write(&self) -> Result<StoredPreferences, ApiError> {
+        fn group(preferences: &impl Serialize) -> Result<Value, ApiError> {
+            serde_json::to_value(preferences).map_err(|error| ApiError::internal(&error))
+        }
+        Ok(StoredPreferences {
+            search: group(&self.search)?,
+            collection_defaults: group(&self.collection_defaults)?,
+            interface: group(&self.interface)?,
+        })
+    }
+
+    /// All fields side by side, named as errors name them.
+    fn flat(&self) -> Result<Value, ApiError> {
+        let StoredPreferences { search, collection_defaults, interface } = self.write()?;
+        let groups =
+            [("search", search), ("collection_defaults", collection_defaults), ("interface", interface)];
+        let mut flat = json!({});
+        for (name, group) in groups {
+            for (field, value) in group.as_object().into_iter().flatten() {
+                flat[format!("{name}.{field}")] = value.clone();
+            }
+        }
+        Ok(flat)
+    }
+}
