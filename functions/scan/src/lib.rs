@@ -21,6 +21,9 @@ mod staging;
 mod state;
 mod verdict;
 
+#[cfg(test)]
+mod resync_tests;
+
 pub use config::Config;
 pub use handler::handle;
 pub use state::State;

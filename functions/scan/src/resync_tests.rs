@@ -1,0 +1,245 @@
+//! What it costs to list a source again. Nobody listens where queues, bucket and Qdrant should be:
+//! whatever was sent, downloaded or embedded would fail.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use artifacts::ArtifactStore;
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use connectors::{Connectors, ConnectorsConfig};
+use db::Db;
+use db::operation_items::NewItem;
+use db::operations::ItemCounts;
+use domain::OperationId;
+use lambda::event::Invocation;
+use models::ModelRegistry;
+use queue::{QueueUrls, Queues};
+use sqlx::PgPool;
+use tempfile::TempDir;
+use tracing::span;
+use tracing::{Event, Metadata, Subscriber};
+use uuid::Uuid;
+use vectors::{VectorStore, VectorsConfig};
+
+use crate::State;
+use crate::listing::{Listed, list_documents};
+use crate::source::Sources;
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// Counts the statements that sqlx tells of.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<usize>>);
+
+impl Subscriber for Statements {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        *self.0.lock().unwrap() += 1;
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Bench {
+    state: State,
+    pool: PgPool,
+    folder: TempDir,
+    _models: TempDir,
+}
+
+impl Bench {
+    /// A collection with a folder of so many files, all of them indexed.
+    async fn new(pool: PgPool, files: usize) -> Self {
+        let (folder, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for number in 0..files {
+            std::fs::write(folder.path().join(format!("{number:05}.txt")), number.to_string()).unwrap();
+        }
+        let state = state(&pool, folder.path(), models.path());
+        sqlx::raw_sql(
+            "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x');
+            INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+            SELECT gen_random_uuid(), 'notes', id, 'store', 'a-model', 256, 51 FROM users",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO collection_sources (collection_id, source_path, source_type, source_config)
+            SELECT id, $1, 'directory', jsonb_build_object('path', $1) FROM collections",
+        )
+        .bind(folder.path().to_str().unwrap())
+        .execute(&pool)
+        .await
+        .unwrap();
+        let bench = Self { state, pool, folder, _models: models };
+        let items = bench.listed().await;
+        let column = |field: fn(&NewItem) -> String| items.iter().map(field).collect::<Vec<_>>();
+        sqlx::query(
+            "INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size,
+                content_hash, status, generation, last_generation, change_hint)
+            SELECT gen_random_uuid(), s.collection_id, s.id, entry.uri, entry.name, entry.name, 1,
+                entry.uri, 'completed', 1, 1, entry.hint
+            FROM collection_sources s,
+                unnest($1::text[], $2::text[], $3::text[]) AS entry (uri, name, hint)",
+        )
+        .bind(column(|item| item.uri.clone()))
+        .bind(column(|item| item.file_name.clone()))
+        .bind(column(|item| item.change_hint.clone().unwrap()))
+        .execute(&bench.pool)
+        .await
+        .unwrap();
+        bench
+    }
+
+    /// What the source's connector says is there.
+    async fn listed(&self) -> Vec<NewItem> {
+        let id = sqlx::query_scalar("SELECT id FROM collection_sources").fetch_one(&self.pool).await;
+        let mut connection = self.state.db.connection().await.unwrap();
+        let source = connection.collection_sources().find(domain::SourceId(id.unwrap())).await;
+        let source = source.unwrap().unwrap();
+        let (mut items, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.state.sources.list(&source, cursor.as_deref()).await.unwrap();
+            items.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// Starts an operation that reads the source again.
+    async fn start(&self) -> OperationId {
+        let id = OperationId(Uuid::new_v4());
+        sqlx::query(
+            "INSERT INTO operations (uuid, collection_id, user_id, source_id, type)
+            SELECT $1, c.id, c.owner_id, s.id, 'append'
+            FROM collections c JOIN collection_sources s ON s.collection_id = c.id",
+        )
+        .bind(id.0)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        assert!(self.state.db.connection().await.unwrap().operations().claim(id).await.unwrap());
+        id
+    }
+
+    /// Lists the source. Returns how that went, and how many statements it took.
+    async fn list(&self, id: OperationId) -> (Result<Listed, lambda::StageError>, usize) {
+        let operation = self.state.db.connection().await.unwrap().operations().find(id).await;
+        let operation = operation.unwrap().unwrap();
+        let statements = Statements::default();
+        let counting = tracing::subscriber::set_default(statements.clone());
+        let invocation = Invocation::lasting(Duration::from_secs(600));
+        let listed = list_documents(&self.state, &operation, &invocation).await;
+        drop(counting);
+        let count = *statements.0.lock().unwrap();
+        (listed, count)
+    }
+
+    async fn counts(&self, id: OperationId) -> ItemCounts {
+        self.state.db.connection().await.unwrap().operations().item_counts(id).await.unwrap()
+    }
+}
+
+fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
+    let model = models.join("model");
+    std::fs::create_dir(&model).unwrap();
+    let manifest = serde_json::json!({
+        "name": "a-model", "short_name": "a", "dimension": 384, "max_tokens": 256, "special_tokens": 2,
+        "pooling": "mean", "normalize": true,
+    });
+    std::fs::write(model.join("model.json"), manifest.to_string()).unwrap();
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(NOWHERE)
+        .retry_config(RetryConfig::disabled())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let url = |name: &str| Some(format!("{NOWHERE}/000000000000/{name}"));
+    let urls = QueueUrls { scan: url("scan"), chunk: url("chunk"), ..QueueUrls::default() };
+    let sources =
+        ConnectorsConfig { directory_roots: vec![folder.to_owned()], staging_bucket: "staging".to_owned() };
+    let artifacts = ArtifactStore::new(&sdk, "staging");
+    State {
+        db: Db::from_pool(pool.clone()),
+        sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
+        artifacts,
+        queues: Queues::new(&sdk, urls),
+        vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+        models: ModelRegistry::open(models).unwrap(),
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_unchanged_source_costs_some_statements_a_page_and_no_message(pool: PgPool) {
+    let bench = Bench::new(pool, 1400).await;
+    // So many files are left, in a page or two.
+    let mut seen = Vec::new();
+    for files in [1400_usize, 1001, 1000, 10] {
+        for entry in std::fs::read_dir(bench.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let number: usize = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+            if number >= files {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        // As if they had never been there.
+        sqlx::query("DELETE FROM documents WHERE file_name >= $1")
+            .bind(format!("{files:05}"))
+            .execute(&bench.pool)
+            .await
+            .unwrap();
+        let id = bench.start().await;
+        let started = Instant::now();
+        let (listed, statements) = bench.list(id).await;
+        let seconds = started.elapsed().as_secs_f64();
+        // The queue does not answer, so nothing was sent.
+        assert_eq!(listed.unwrap(), Listed::Everything);
+        let counts = bench.counts(id).await;
+        assert_eq!((counts.unchanged, counts.total()), (files as i64, files as i64));
+        let finished = bench.state.db.connection().await.unwrap().operations().complete_if_done(id).await;
+        assert!(finished.unwrap().is_some());
+        eprintln!("{files:>5} unchanged documents: {statements} statements, {seconds:.3} s, 0 messages");
+        seen.push((files, statements));
+    }
+    let of = |files| seen.iter().find(|(seen, _)| *seen == files).unwrap().1;
+    assert_eq!(of(10), of(1000), "one page costs the same whatever is in it");
+    assert_eq!(of(1001), of(1400), "and so do two");
+    assert!(of(1400) - of(1000) <= 5, "{seen:?}");
+    assert!(of(1000) <= 12, "{seen:?}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_many_documents_only_those_that_changed_are_staged(pool: PgPool) {
+    let bench = Bench::new(pool, 1400).await;
+    for number in (0..1400).step_by(100) {
+        let path = bench.folder.path().join(format!("{number:05}.txt"));
+        std::fs::write(path, format!("{number} is another text now")).unwrap();
+    }
+    let id = bench.start().await;
+    // The message that asks for the first of them cannot be sent.
+    let (listed, _) = bench.list(id).await;
+    assert!(listed.unwrap_err().is_retryable());
+    let counts = bench.counts(id).await;
+    assert_eq!((counts.listed, counts.unchanged), (10, 990), "the first page");
+}
