@@ -37,6 +37,7 @@ pub(crate) struct CreateApiKeyRequest {
 
 /// What to change of an API key; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "name": "weekly upload", "scope": "write" }))]
 pub(crate) struct UpdateApiKeyRequest {
     /// As for a new key.
     #[schema(min_length = 1, max_length = 100)]

@@ -34,7 +34,7 @@ const MAX_ACTIVE: i64 = 20;
 ///
 /// The answer shows the secret once. A user has up to 20 active keys.
 #[utoipa::path(
-    post, path = "/api/v2/api-keys", tag = "api keys", request_body = CreateApiKeyRequest,
+    post, path = "/api/v2/api-keys", tag = "api-keys", request_body = CreateApiKeyRequest,
     responses(
         (status = 201, body = ApiKeySecretResponse),
         BodyErrors,
@@ -87,7 +87,7 @@ pub(crate) async fn create(
 
 /// List the caller's API keys
 #[utoipa::path(
-    get, path = "/api/v2/api-keys", tag = "api keys", params(ListApiKeysQuery),
+    get, path = "/api/v2/api-keys", tag = "api-keys", params(ListApiKeysQuery),
     responses(
         (status = 200, body = ApiKeysResponse),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
@@ -111,7 +111,7 @@ pub(crate) async fn list(
 
 /// Show an API key of the caller
 #[utoipa::path(
-    get, path = "/api/v2/api-keys/{key_id}", tag = "api keys", params(("key_id" = Uuid, Path)),
+    get, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses(
         (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Its version."))),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
@@ -131,7 +131,7 @@ pub(crate) async fn show(
 ///
 /// It holds with the key's next request.
 #[utoipa::path(
-    patch, path = "/api/v2/api-keys/{key_id}", tag = "api keys",
+    patch, path = "/api/v2/api-keys/{key_id}", tag = "api-keys",
     params(("key_id" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "The version to change.")),
     request_body = UpdateApiKeyRequest,
     responses(
@@ -198,7 +198,7 @@ pub(crate) async fn update(
 ///
 /// The old one stops to work at once. The answer shows the new one once.
 #[utoipa::path(
-    post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api keys", params(("key_id" = Uuid, Path)),
+    post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api-keys", params(("key_id" = Uuid, Path)),
     request_body = Option<RotateApiKeyRequest>,
     responses(
         (status = 201, body = ApiKeySecretResponse),
@@ -254,7 +254,7 @@ pub(crate) async fn rotate(
 ///
 /// It stops to work at once, and what was granted to it goes with it.
 #[utoipa::path(
-    delete, path = "/api/v2/api-keys/{key_id}", tag = "api keys", params(("key_id" = Uuid, Path)),
+    delete, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses(
         (status = 204, description = "It is gone."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),

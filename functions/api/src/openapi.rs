@@ -79,7 +79,7 @@ pub(crate) fn frame() -> OpenApi {
     modifiers(&Bearer),
     tags(
         (name = "auth", description = "Accounts and tokens."),
-        (name = "api keys", description = "For programs that act for a person."),
+        (name = "api-keys", description = "For programs that act for a person."),
         (name = "administration", description = "What superusers do."),
         (name = "preferences", description = "What the caller prefers."),
         (name = "collections", description = "Collections of documents."),

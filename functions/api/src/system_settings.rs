@@ -41,6 +41,7 @@ impl From<Settings> for SystemSettingsResponse {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct UpdateSystemSettingsRequest {
     /// Whether anyone may register an account.
+    #[schema(example = true)]
     registration_open: Option<bool>,
 }
 

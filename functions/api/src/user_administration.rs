@@ -45,6 +45,7 @@ pub(crate) struct CreateUserRequest {
 
 /// What to change of an account; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "is_active": false }))]
 pub(crate) struct UpdateUserRequest {
     /// `false` shuts the account: its tokens and API keys are refused from the next request on.
     is_active: Option<bool>,

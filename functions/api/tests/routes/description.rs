@@ -79,6 +79,8 @@ async fn every_operation_is_described_for_people_and_programs(pool: PgPool) {
             require(is_text(&operation["summary"]), "says nothing in one line");
             require(tags.contains(&&operation["tags"][0]), "is of a tag that is not described");
             let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            let is_plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            require(is_plain, "has an operationId that is no name in a program");
             require(names.insert(name), "has the operationId of another: name the handler otherwise");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let is_said = is_text(&parameter["description"]);
