@@ -29,7 +29,7 @@ const OCTETS: &str = "application/octet-stream";
     get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
-        (status = 200, description = "The bytes, in the document's own type.", content_type = "application/octet-stream", body = [u8]),
+        (status = 200, description = "The bytes, in the document's own type.", content_type = "*/*", body = [u8]),
         (status = 307, description = "The bytes are at `Location`."),
     ),
 )]

@@ -26,7 +26,7 @@ pub(crate) struct RegisterRequest {
     #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
     username: String,
     /// Where to reach the person.
-    #[schema(max_length = 254, example = "ada@example.org")]
+    #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: String,
     /// 8 to 1024 characters.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]

@@ -18,9 +18,10 @@ const MAX_RESULTS: u32 = 100;
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
     /// 1 to 10 collections that the caller can read.
+    #[schema(min_items = 1)]
     pub collection_uuids: Vec<Uuid>,
     /// What to look for, 1 to 1000 characters.
-    #[schema(example = "how are tides explained")]
+    #[schema(min_length = 1, example = "how are tides explained")]
     pub query: String,
     /// How many results to give, 1 to 100.
     #[serde(default = "default_k")]
@@ -34,6 +35,7 @@ pub struct SearchRequest {
     pub search_type: Option<String>,
     /// Results below this cosine similarity are left out, 0 to 1.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f32>,
     /// Accepted for compatibility; the text is always included.
     #[serde(default)]
@@ -50,7 +52,7 @@ pub struct SingleSearchRequest {
     /// A collection that the caller can read.
     pub collection_id: Uuid,
     /// What to look for, 1 to 1000 characters.
-    #[schema(example = "how are tides explained")]
+    #[schema(min_length = 1, example = "how are tides explained")]
     pub query: String,
     /// How many results to give, 1 to 100.
     #[serde(default = "default_k")]
@@ -64,6 +66,7 @@ pub struct SingleSearchRequest {
     pub search_type: Option<String>,
     /// Results below this cosine similarity are left out, 0 to 1.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f32>,
     /// Accepted for compatibility; the text is always included.
     #[serde(default)]

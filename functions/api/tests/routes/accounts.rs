@@ -168,6 +168,8 @@ async fn refresh_tokens_may_come_in_the_query_and_must_come(pool: PgPool) {
     let path = format!("/api/auth/refresh?refresh_token={token}");
     api.send(http::Method::POST, &path, "", None).await.expect(200);
     let missing = api.send(http::Method::POST, "/api/auth/refresh", "", None).await.problem(400);
+    let null = api.post("/api/auth/refresh", "", json!(null)).await.problem(400);
+    assert_eq!(null, missing);
     assert!(missing.starts_with("refresh_token: is missing"), "{missing}");
     let unknown = api.post("/api/auth/refresh", "", json!({"refresh_token": "smtr_x"})).await.problem(401);
     assert!(unknown.starts_with("this refresh token is not valid"), "{unknown}");

@@ -45,10 +45,12 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for ApiOption
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(T::default()));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        // `null` is how some clients write nothing.
+        let read: Option<T> = serde_json::from_slice(&body).map_err(|error| {
             ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
                 .with_status(StatusCode::BAD_REQUEST)
-        })
+        })?;
+        Ok(Self(read.unwrap_or_default()))
     }
 }
 
