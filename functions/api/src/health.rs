@@ -1,5 +1,7 @@
 //! Whether the installation works, and what it is.
 
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind};
@@ -27,6 +29,32 @@ pub(crate) struct ReadyResponse {
     status: &'static str,
     /// The parts that answered.
     components: Vec<&'static str>,
+}
+
+/// How the installation does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SystemStatusResponse {
+    /// `healthy`, or `degraded` when a part does not answer.
+    status: &'static str,
+    components: ComponentsResponse,
+}
+
+/// The parts that the API needs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComponentsResponse {
+    database: ComponentResponse,
+    /// Where files are staged.
+    bucket: ComponentResponse,
+    qdrant: ComponentResponse,
+}
+
+/// One part.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ComponentResponse {
+    /// `up` or `down`.
+    state: &'static str,
+    /// How long it took to answer, or to give up.
+    milliseconds: f64,
 }
 
 /// What this installation is.
@@ -84,20 +112,10 @@ pub(crate) async fn health() -> Json<HealthResponse> {
     ),
 )]
 pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResponse>, ApiError> {
-    // An object that never exists: to hear so, the bucket and the permission must be there.
-    let nothing = ArtifactKey::Raw {
-        collection_id: CollectionId(Uuid::nil()),
-        document_id: DocumentId(Uuid::nil()),
-        generation: 0,
-    };
-    let (database, bucket, qdrant) =
-        tokio::join!(state.db.ping(), state.artifacts.head(&nothing), state.vectors.health());
-    let answers =
-        [("database", chain(database)), ("bucket", chain(bucket.map(|_| ()))), ("qdrant", chain(qdrant))];
+    let answers = probe(&state).await;
     let mut down = Vec::new();
     for (part, answer) in &answers {
-        if let Err(error) = answer {
-            tracing::error!(part, error, "part does not answer");
+        if !answer.is_up(part) {
             down.push(*part);
         }
     }
@@ -110,6 +128,35 @@ pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResp
     let detail = format!("not ready: no answer from {}", down.join(" and "));
     Err(ApiError::new(ErrorKind::Unavailable, detail)
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("5")))
+}
+
+/// Say that the API runs
+#[utoipa::path(
+    get, path = "/api/v2/system/health", tag = "system",
+    responses((status = 200, body = HealthResponse)),
+)]
+pub(crate) async fn api_health() -> Json<HealthResponse> {
+    health().await
+}
+
+/// Show which parts answer, and how fast
+#[utoipa::path(
+    get, path = "/api/v2/system/status", tag = "system",
+    responses((status = 200, body = SystemStatusResponse)),
+)]
+pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemStatusResponse> {
+    let mut status = "healthy";
+    let [database, bucket, qdrant] = probe(&state).await.map(|(part, probe)| {
+        let is_up = probe.is_up(part);
+        if !is_up {
+            status = "degraded";
+        }
+        ComponentResponse {
+            state: if is_up { "up" } else { "down" },
+            milliseconds: probe.elapsed.as_secs_f64() * 1000.0,
+        }
+    });
+    Json(SystemStatusResponse { status, components: ComponentsResponse { database, bucket, qdrant } })
 }
 
 /// Show what this installation is
@@ -133,6 +180,40 @@ pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<Sys
     }))
 }
 
-fn chain<E: Classify + Send + Sync + 'static>(answer: Result<(), E>) -> Result<(), String> {
-    answer.map_err(|error| StageError::from(error).chain())
+/// What one part said, and how long it took.
+struct Probe {
+    answer: Result<(), String>,
+    elapsed: Duration,
+}
+
+impl Probe {
+    async fn of<E: Classify + Send + Sync + 'static>(asked: impl Future<Output = Result<(), E>>) -> Self {
+        let start = Instant::now();
+        let answer = asked.await.map_err(|error| StageError::from(error).chain());
+        Self { answer, elapsed: start.elapsed() }
+    }
+
+    /// Whether it answered; if not, the log says why.
+    fn is_up(&self, part: &str) -> bool {
+        if let Err(error) = &self.answer {
+            tracing::error!(part, error, "part does not answer");
+        }
+        self.answer.is_ok()
+    }
+}
+
+/// Asks all parts at once.
+async fn probe(state: &State) -> [(&'static str, Probe); 3] {
+    // An object that never exists: to hear so, the bucket and the permission must be there.
+    let nothing = ArtifactKey::Raw {
+        collection_id: CollectionId(Uuid::nil()),
+        document_id: DocumentId(Uuid::nil()),
+        generation: 0,
+    };
+    let (database, bucket, qdrant) = tokio::join!(
+        Probe::of(state.db.ping()),
+        Probe::of(async { state.artifacts.head(&nothing).await.map(|_| ()) }),
+        Probe::of(state.vectors.health()),
+    );
+    [("database", database), ("bucket", bucket), ("qdrant", qdrant)]
 }

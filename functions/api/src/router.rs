@@ -188,6 +188,8 @@ fn operations() -> OpenApiRouter<State> {
 fn system() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Needs::Nobody).handles(routes!(health::system_info)))
+        .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(health::api_health)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(health::system_status)))
         .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(health::health)))
         .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(health::ready)))
         .routes(Route::needs(Needs::Nobody).unlimited().handles(routes!(openapi::describe)))

@@ -122,10 +122,19 @@ fn assert_no_dangling_reference(description: &Value, part: &Value) {
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn readiness_names_the_parts_that_are_down(pool: PgPool) {
     let api = Api::new(pool);
-    for path in ["/health", "/healthz", "/api/health", "/api/health/"] {
+    for path in ["/health", "/healthz", "/api/health", "/api/health/", "/api/v2/system/health"] {
         assert_eq!(api.get(path, "").await.expect(200), json!({ "status": "healthy" }));
     }
     assert_eq!(api.get("/readyz", "").await.problem(503), "not ready: no answer from bucket and qdrant");
+    let token = api.sign_up("ada").await;
+    let mut status = api.get("/api/v2/system/status", &token).await.expect(200);
+    for (_, component) in status["components"].as_object_mut().unwrap() {
+        assert!(component["milliseconds"].take().as_f64().unwrap() >= 0.0);
+    }
+    let part = |state: &str| json!({ "state": state, "milliseconds": null });
+    let components = json!({ "database": part("up"), "bucket": part("down"), "qdrant": part("down") });
+    assert_eq!(status, json!({ "status": "degraded", "components": components }));
+    api.get("/api/v2/system/status", "").await.problem(401);
     let info = api.get("/api/v2/system/info", "").await.expect(200);
     insta::assert_json_snapshot!(info, {".version" => "[version]"}, @r#"
     {
