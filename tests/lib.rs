@@ -11,5 +11,6 @@ mod collection_deletion;
 mod event_payloads;
 mod first_light;
 mod redelivery;
+mod semantik_client;
 mod sources;
 mod uploads;
