@@ -10,6 +10,7 @@
 mod api_key_fields;
 mod api_keys;
 mod audit;
+mod audit_log;
 mod collections;
 mod config;
 mod connectors;

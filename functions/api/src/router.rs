@@ -8,9 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, api_keys, collections, connectors, content, docs, documents, health, open_sessions, openapi,
-    operation_cancel, operations, ownership, passwords, permissions, preferences, sessions, sources, sync,
-    system_settings, uploads, user_administration, users,
+    State, api_keys, audit_log, collections, connectors, content, docs, documents, health, open_sessions,
+    openapi, operation_cancel, operations, ownership, passwords, permissions, preferences, sessions, sources,
+    sync, system_settings, uploads, user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(syncs())
         .merge(documents())
         .merge(operations())
+        .merge(audit())
         .merge(system())
 }
 
@@ -183,6 +184,12 @@ fn operations() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::delete)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::cancel)))
+}
+
+fn audit() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(audit_log::list_of_collection)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(audit_log::list)))
 }
 
 fn system() -> OpenApiRouter<State> {

@@ -8,6 +8,10 @@ mod administration;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod audit_log;
+#[cfg(test)]
+mod audited_changes;
+#[cfg(test)]
 mod collection_lists;
 #[cfg(test)]
 mod collection_updates;
@@ -39,6 +43,7 @@ mod ownership;
 mod permission_walk;
 #[cfg(test)]
 mod permissions;
+#[cfg(test)]
 mod preferences;
 #[cfg(test)]
 mod sessions;

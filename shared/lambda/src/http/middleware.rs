@@ -55,7 +55,9 @@ fn cors() -> CorsLayer {
 async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let client = ClientInfo::from_parts(&parts);
+    // Whatever else serves the router may know the client already; no request can say that itself.
+    let known = parts.extensions.get::<ClientInfo>().cloned();
+    let client = known.unwrap_or_else(|| ClientInfo::from_parts(&parts));
     let request_id = client.request_id.clone();
     let method = parts.method.clone();
     // The template of the route, not the path: ids in paths would make every line unique.
