@@ -27,7 +27,7 @@ pub(crate) struct CreateApiKeyRequest {
     pub expires_in_days: Option<i64>,
     /// The most it may do: `read`, `write` (add documents too) or `admin` (all that its owner may
     /// do, except administering accounts and keys).
-    #[schema(schema_with = words::key_scope, default = "admin")]
+    #[schema(schema_with = words::optional_key_scope, default = "admin")]
     pub scope: Option<String>,
     /// The collections it is limited to, up to 100 that the caller can read; without them it
     /// reaches all of the caller's.
@@ -45,7 +45,7 @@ pub(crate) struct UpdateApiKeyRequest {
     /// `false` revokes it, `true` makes it work again.
     pub is_active: Option<bool>,
     /// As for a new key.
-    #[schema(schema_with = words::key_scope)]
+    #[schema(schema_with = words::optional_key_scope)]
     pub scope: Option<String>,
     /// As for a new key; `null` for all of the caller's.
     #[serde(default, deserialize_with = "given")]

@@ -36,7 +36,7 @@ pub(crate) struct CreateCollectionRequest {
     /// One of those that `GET /api/v2/system/info` lists.
     embedding_model: Option<String>,
     /// Precision of the stored vectors.
-    #[schema(schema_with = words::quantization, default = "float16")]
+    #[schema(schema_with = words::optional_quantization, default = "float16")]
     quantization: Option<String>,
     /// Tokens in a chunk, 16 up to what the model reads; the default is that or 1000, the smaller.
     #[schema(minimum = 16)]
@@ -55,7 +55,7 @@ pub(crate) struct CreateCollectionRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: a source is read when it is added; `continuous`: again and again.
-    #[schema(schema_with = words::sync_mode, default = "one_time")]
+    #[schema(schema_with = words::optional_sync_mode, default = "one_time")]
     sync_mode: Option<String>,
     /// Minutes between two runs; a continuous collection needs it.
     #[schema(minimum = 15, maximum = 525_600)]

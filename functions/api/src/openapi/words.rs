@@ -63,6 +63,10 @@ pub(crate) fn key_scope() -> Object {
     one_of([Access::Read, Access::Write, Access::Admin].into_iter().map(Access::as_str))
 }
 
+pub(crate) fn optional_key_scope() -> Object {
+    one_of_or_null([Access::Read, Access::Write, Access::Admin].into_iter().map(Access::as_str))
+}
+
 pub(crate) fn optional_sync_mode() -> Object {
     one_of_or_null(SYNC_MODES.into_iter())
 }

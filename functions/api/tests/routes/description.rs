@@ -167,6 +167,8 @@ async fn bodies_that_are_not_what_they_should_be_are_problems(pool: PgPool) {
     let mistyped =
         api.post("/api/v2/collections", &token, json!({ "name": "c", "chunk_size": "x" })).await.problem(422);
     assert!(mistyped.contains("chunk_size"), "{mistyped}");
+    let list = api.post("/api/v2/collections", &token, json!(["c"])).await.problem(422);
+    assert!(list.contains("expected an object"), "{list}");
     let no_json = api.send(Method::POST, "/api/v2/collections", &token, None).await.problem(415);
     assert!(no_json.contains("application/json"), "{no_json}");
     api.get("/api/v3/nothing", &token).await.problem(404);

@@ -1,12 +1,17 @@
 //! axum's extractors, with refusals as problem documents.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use domain::ErrorKind;
 use http::StatusCode;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::ApiError;
 
@@ -30,8 +35,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
+        match Json::<Object<T>>::from_request(request, state).await {
+            Ok(Json(Object(body))) => Ok(Self(body)),
             Err(rejection) => Err(refuse_body(&rejection)),
         }
     }
@@ -46,11 +51,35 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for ApiOption
             return Ok(Self(T::default()));
         }
         // `null` is how some clients write nothing.
-        let read: Option<T> = serde_json::from_slice(&body).map_err(|error| {
+        let read: Option<Object<T>> = serde_json::from_slice(&body).map_err(|error| {
             ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
                 .with_status(StatusCode::BAD_REQUEST)
         })?;
-        Ok(Self(read.unwrap_or_default()))
+        Ok(Self(read.map(|Object(body)| body).unwrap_or_default()))
+    }
+}
+
+/// What is read from a JSON object alone: serde would take an array for a struct, too, its items in
+/// the order of the fields.
+struct Object<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
     }
 }
 
