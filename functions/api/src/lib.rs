@@ -20,6 +20,7 @@ mod docs;
 mod documents;
 mod grantee;
 mod health;
+mod mcp_profiles;
 mod open_sessions;
 mod openapi;
 mod operation_cancel;

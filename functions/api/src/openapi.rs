@@ -91,6 +91,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "documents", description = "What a collection holds."),
         (name = "operations", description = "What happens to collections."),
         (name = "search", description = "Finding passages by meaning."),
+        (name = "mcp", description = "What AI assistants may search."),
         (name = "system", description = "The installation."),
     )
 )]

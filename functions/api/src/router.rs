@@ -8,9 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, api_keys, audit_log, collections, connectors, content, docs, documents, health, open_sessions,
-    openapi, operation_cancel, operations, ownership, passwords, permissions, preferences, sessions, sources,
-    sync, system_settings, uploads, user_administration, users,
+    State, api_keys, audit_log, collections, connectors, content, docs, documents, health, mcp_profiles,
+    open_sessions, openapi, operation_cancel, operations, ownership, passwords, permissions, preferences,
+    sessions, sources, sync, system_settings, uploads, user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(api_keys())
         .merge(administration())
         .merge(preferences())
+        .merge(mcp_profiles())
         .merge(collections())
         .merge(sharing())
         .merge(sources())
@@ -92,6 +93,18 @@ fn administration() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::set_password)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::update)))
+}
+
+fn mcp_profiles() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(
+            Route::needs(Needs::Caller(Write)).idempotent().handles(routes!(mcp_profiles::create_profile)),
+        )
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(mcp_profiles::list_profiles)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(mcp_profiles::show_profile)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(mcp_profiles::update_profile)))
+        .routes(Route::needs(Needs::Caller(Write)).handles(routes!(mcp_profiles::delete_profile)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(mcp_profiles::show_profile_config)))
 }
 
 fn preferences() -> OpenApiRouter<State> {

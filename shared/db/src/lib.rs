@@ -24,6 +24,7 @@ pub mod documents;
 pub mod idempotency_keys;
 pub mod item_work;
 pub mod login_attempts;
+pub mod mcp_profiles;
 pub mod operation_ends;
 pub mod operation_items;
 pub mod operation_runs;

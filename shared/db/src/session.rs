@@ -14,6 +14,7 @@ use crate::connector_secrets::ConnectorSecrets;
 use crate::documents::Documents;
 use crate::idempotency_keys::IdempotencyKeys;
 use crate::login_attempts::LoginAttempts;
+use crate::mcp_profiles::McpProfiles;
 use crate::operation_items::OperationItems;
 use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
@@ -139,6 +140,8 @@ repositories! {
     idempotency_keys: IdempotencyKeys,
     /// Failed log-ins.
     login_attempts: LoginAttempts,
+    /// Profiles for AI assistants.
+    mcp_profiles: McpProfiles,
     /// Work lists of operations.
     operation_items: OperationItems,
     /// Operations.

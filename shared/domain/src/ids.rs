@@ -77,3 +77,8 @@ id!(
     /// An announced upload.
     UploadId(Uuid)
 );
+
+id!(
+    /// A profile for AI assistants.
+    McpProfileId(Uuid)
+);

@@ -16,8 +16,8 @@ pub use access::{Access, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{
-    ApiKeyId, CollectionId, DocumentId, ItemId, OperationId, PermissionId, SessionId, SourceId, SyncRunId,
-    UploadId, UserId,
+    ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,
+    SyncRunId, UploadId, UserId,
 };
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};

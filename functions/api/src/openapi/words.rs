@@ -51,6 +51,7 @@ nullable_schemas! {
     optional_quality_tier: domain::QualityTier,
     optional_quantization: domain::Quantization,
     optional_search_mode: domain::SearchMode,
+    optional_search_type: domain::SearchType,
     optional_sparse_type: domain::SparseType,
     optional_sync_run_status: domain::SyncRunStatus,
 }

@@ -89,6 +89,12 @@ const GROW: &str = "
     ), keys AS (
         INSERT INTO api_keys (id, user_id, name, key_hash)
         SELECT gen_random_uuid(), ada.id, 'key ' || n, sha256(n::text::bytea) FROM number, ada
+    ), profiles AS (
+        INSERT INTO mcp_profiles (id, user_id, name)
+        SELECT gen_random_uuid(), ada.id, 'profile-' || n FROM number, ada RETURNING id
+    ), profile_collections AS (
+        INSERT INTO mcp_profile_collections (profile_id, collection_id, position)
+        SELECT profiles.id, notes.id, 0 FROM profiles, notes
     ), more_collections AS (
         INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
         SELECT gen_random_uuid(), 'more ' || n, ada.id, 'store ' || n, 'a-model', 256, 51 FROM number, ada

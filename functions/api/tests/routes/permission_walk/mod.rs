@@ -102,7 +102,8 @@ impl Walk {
         let world = fresh.unwrap_or(&self.lasting[usize::from(role.meets_public_collection())]);
         let path = world.path(&route.path, role);
         let body = if expected == Expected::Allowed { route.body.as_ref() } else { None };
-        let answer = self.api.send(route.method.clone(), &path, world.token(role), body).await;
+        let body = body.map(|shown| world.body(shown, role));
+        let answer = self.api.send(route.method.clone(), &path, world.token(role), body.as_ref()).await;
         self.pairs += 1;
         let status = answer.status.as_u16();
         // What the description shows as a body must do.

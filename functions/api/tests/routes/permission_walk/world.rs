@@ -7,6 +7,7 @@ use api::State;
 use auth::OpaqueToken;
 use chrono::Utc;
 use domain::{ApiKeyId, SessionId, UserId};
+use serde_json::{Value, json};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -19,6 +20,8 @@ pub struct World {
     users: HashMap<String, User>,
     tokens: HashMap<&'static str, String>,
     collection: Uuid,
+    /// The only one of a limited key.
+    other: Uuid,
     document: Uuid,
     operation: Uuid,
     upload: Uuid,
@@ -32,6 +35,8 @@ struct User {
     id: i64,
     session: Uuid,
     key: Uuid,
+    profile: Uuid,
+    collection: Uuid,
 }
 
 /// Everybody: the roles that are persons, and whom they act upon.
@@ -66,9 +71,17 @@ const PEOPLE: &str = "
         INSERT INTO api_keys (id, user_id, name, key_hash)
         SELECT gen_random_uuid(), id, 'own', sha256(('key of ' || username)::bytea) FROM people
         RETURNING user_id, id
+    ), profiles AS (
+        INSERT INTO mcp_profiles (id, user_id, name) SELECT gen_random_uuid(), id, 'own' FROM people
+        RETURNING user_id, id
+    ), own AS (
+        INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+        SELECT gen_random_uuid(), 'own', id, gen_random_uuid()::text, 'a-model', 256, 51 FROM people
+        RETURNING owner_id, id
     )
-    SELECT people.id, username, family_id AS session, keys.id AS key
-    FROM people JOIN sessions ON sessions.user_id = people.id JOIN keys ON keys.user_id = people.id";
+    SELECT people.id, username, family_id AS session, keys.id AS key, profiles.id AS profile, own.id AS collection
+    FROM people JOIN sessions ON sessions.user_id = people.id JOIN keys ON keys.user_id = people.id
+    JOIN profiles ON profiles.user_id = people.id JOIN own ON own.owner_id = people.id";
 
 const COLLECTION: &str = "
     WITH collection AS (
@@ -134,7 +147,13 @@ impl World {
         let mut users = HashMap::new();
         for row in rows {
             let (name, _) = row.get::<&str, _>("username").rsplit_once(' ').unwrap();
-            let user = User { id: row.get("id"), session: row.get("session"), key: row.get("key") };
+            let user = User {
+                id: row.get("id"),
+                session: row.get("session"),
+                key: row.get("key"),
+                profile: row.get("profile"),
+                collection: row.get("collection"),
+            };
             users.insert(name.to_owned(), user);
         }
         let made = sqlx::query(COLLECTION)
@@ -148,6 +167,7 @@ impl World {
             number,
             tokens: HashMap::new(),
             collection: made.get("collection"),
+            other: made.get("other"),
             document: made.get("document"),
             operation: made.get("operation"),
             upload: made.get("upload"),
@@ -249,13 +269,27 @@ impl World {
         path + rest
     }
 
-    fn fixture(&self, name: &str, role: &Role) -> String {
-        // Whom the caller acts as; nobody and void credentials get what a person would.
-        let own = match role.credential {
+    /// The shown body, about collections that the caller can read.
+    pub fn body(&self, shown: &Value, role: &Role) -> Value {
+        let mut body = shown.clone();
+        if let Some(ids) = body.get_mut("collection_ids").filter(|ids| ids.is_array()) {
+            let is_limited = matches!(role.credential, Credential::Key { is_limited: true, .. });
+            *ids = json!([if is_limited { self.other } else { self.own(role).collection }]);
+        }
+        body
+    }
+
+    /// Whom the caller acts as; nobody and void credentials get what a person would.
+    fn own(&self, role: &Role) -> &User {
+        match role.credential {
             Credential::Key { of, .. } => &self.users[of],
             Credential::Void => &self.users["owner"],
             Credential::Nothing | Credential::Person => &self.users[role.name],
-        };
+        }
+    }
+
+    fn fixture(&self, name: &str, role: &Role) -> String {
+        let own = self.own(role);
         match name {
             "collection_id" => self.collection.to_string(),
             "document_id" => self.document.to_string(),
@@ -267,6 +301,7 @@ impl World {
             "connector_type" => "s3".to_owned(),
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
+            "profile_id" => own.profile.to_string(),
             // Somebody for an administrator to act upon.
             "user_id" => self.users["target"].id.to_string(),
             _ => panic!("the walk has nothing to put into {{{name}}}: add it to World::fixture"),

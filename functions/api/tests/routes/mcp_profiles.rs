@@ -1,0 +1,186 @@
+//! Profiles for AI assistants.
+
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::harness::{Answer, Api, text};
+
+const PROFILES: &str = "/api/v2/mcp/profiles";
+
+async fn collection(api: &Api, token: &str, name: &str) -> String {
+    let path = api.create_collection(token, name).await;
+    path.rsplit('/').next().unwrap().to_owned()
+}
+
+async fn put(api: &Api, path: &str, token: &str, body: Value) -> Answer {
+    api.send(Method::PUT, path, token, Some(&body)).await
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_profile_is_made_changed_listed_and_removed(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
+    // Named in the order in which neither their ids nor their names are.
+    let (b, a) = (collection(&api, &ada, "b").await, collection(&api, &ada, "a").await);
+    let mut order = vec![a.clone(), b.clone()];
+    order.sort_unstable();
+    order.reverse();
+    let body = json!({ "name": "hand-books_1", "collection_ids": order });
+    let created = api.post(PROFILES, &ada, body).await.expect(201);
+    insta::assert_json_snapshot!(created, {
+        ".id" => "[id]", ".collection_ids" => "[ids]", ".created_at" => "[time]", ".updated_at" => "[time]",
+    }, @r#"
+    {
+      "collection_ids": "[ids]",
+      "created_at": "[time]",
+      "description": "",
+      "enabled": true,
+      "hybrid_alpha": null,
+      "id": "[id]",
+      "name": "hand-books_1",
+      "result_count": 10,
+      "rrf_k": null,
+      "score_threshold": null,
+      "search_mode": "dense",
+      "search_type": "semantic",
+      "updated_at": "[time]",
+      "use_hyde": false,
+      "use_reranker": true
+    }
+    "#);
+    assert_eq!(created["collection_ids"], json!(order));
+    let path = format!("{PROFILES}/{}", text(&created["id"]));
+
+    order.reverse();
+    let body = json!({
+        "collection_ids": order, "enabled": false, "search_mode": "hybrid", "search_type": "code", "rrf_k": 1000,
+        "score_threshold": 0.5, "hybrid_alpha": 0.25, "result_count": 100, "use_reranker": false, "use_hyde": true,
+        "description": "What we know.",
+    });
+    let changed = put(&api, &path, &ada, body.clone()).await.expect(200);
+    for (field, value) in body.as_object().unwrap() {
+        assert_eq!(changed[field], *value, "{field}");
+    }
+    assert_eq!(changed["name"], "hand-books_1");
+    assert_eq!(api.get(&path, &ada).await.expect(200), changed);
+    let cleared = put(&api, &path, &ada, json!({ "rrf_k": null, "hybrid_alpha": null })).await.expect(200);
+    assert_eq!((&cleared["rrf_k"], &cleared["hybrid_alpha"]), (&Value::Null, &Value::Null));
+    assert_eq!(cleared["score_threshold"], 0.5);
+
+    // What was deleted is searched no more; the order of the rest stays.
+    api.delete(&format!("/api/v2/collections/{}", order[0]), &ada).await.expect(204);
+    let list = api.get(PROFILES, &ada).await.expect(200);
+    assert_eq!(list["total"], 1);
+    assert_eq!(list["profiles"][0]["collection_ids"], json!([order[1]]));
+    assert_eq!(api.get(PROFILES, &eve).await.expect(200)["total"], 0);
+
+    for answer in [
+        api.get(&path, &eve).await,
+        api.get(&format!("{path}/config"), &eve).await,
+        put(&api, &path, &eve, json!({ "enabled": true })).await,
+        api.delete(&path, &eve).await,
+    ] {
+        answer.problem(404);
+    }
+    api.delete(&path, &ada).await.expect(204);
+    api.delete(&path, &ada).await.problem(404);
+    let actions =
+        "SELECT string_agg(action, ' ' ORDER BY id) FROM collection_audit_log WHERE action LIKE 'mcp_%'";
+    let expected = "mcp_profile_created mcp_profile_updated mcp_profile_updated mcp_profile_deleted";
+    assert_eq!(api.select(actions).await, expected);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn wrong_fields_are_all_named(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
+    let mine = collection(&api, &ada, "mine").await;
+    let hers = collection(&api, &eve, "hers").await;
+    let mut details = Vec::new();
+    for body in [
+        json!({
+            "name": "Hand books", "collection_ids": [], "result_count": 0, "rrf_k": 1001, "score_threshold": -0.1,
+            "hybrid_alpha": 2, "description": "x".repeat(1001),
+        }),
+        json!({ "name": "", "collection_ids": [mine, mine, hers] }),
+        json!({ "name": "a".repeat(65), "collection_ids": vec![mine.clone(); 11] }),
+        json!({ "name": "a" }),
+        json!({ "name": "a", "collection_ids": [mine], "search_mode": "fuzzy" }),
+        json!({ "name": "a", "collection_ids": [mine], "colour": "red" }),
+    ] {
+        details.push(api.post(PROFILES, &ada, body).await.problem(422));
+    }
+    let details = details.join("\n").replace(&mine, "[mine]").replace(&hers, "[hers]");
+    insta::assert_snapshot!(details, @r#"
+    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got "Hand books"; description: must have 0 to 1000 characters, got 1001; collection_ids: must name 1 to 10 collections, got 0; result_count: must be 1 to 100, got 0; score_threshold: must be 0 to 1, got -0.1; hybrid_alpha: must be 0 to 1, got 2; rrf_k: must be 1 to 1000, got 1001
+    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got ""; collection_ids[1]: [mine] is named twice; collection_ids[2]: there is no collection [hers] that you can read
+    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: must name 1 to 10 collections, got 11
+    the body does not fit: missing field `collection_ids` at line 1 column 12
+    the body does not fit: search_mode: unknown variant `fuzzy`, expected one of `dense`, `sparse`, `hybrid` at line 1 column 91
+    the body does not fit: colour: unknown field `colour`, expected one of `name`, `description`, `collection_ids`, `enabled`, `search_type`, `result_count`, `use_reranker`, `score_threshold`, `hybrid_alpha`, `search_mode`, `rrf_k`, `use_hyde` at line 1 column 78
+    "#);
+    assert_eq!(api.select("SELECT count(*)::text FROM mcp_profiles").await, "0");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn names_are_unique_per_user_and_versions_are_kept_apart(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
+    let mine = json!([collection(&api, &ada, "mine").await]);
+    let hers = json!([collection(&api, &eve, "hers").await]);
+    let body = |name: &str, ids: &Value| json!({ "name": name, "collection_ids": ids });
+    let one = api.post(PROFILES, &ada, body("one", &mine)).await.expect(201);
+    api.post(PROFILES, &ada, body("two", &mine)).await.expect(201);
+    api.post(PROFILES, &eve, body("one", &hers)).await.expect(201);
+    let taken = api.post(PROFILES, &ada, body("one", &mine)).await.problem(409);
+    assert_eq!(taken, r#"you already have a profile named "one"; choose another name"#);
+    let path = format!("{PROFILES}/{}", text(&one["id"]));
+    put(&api, &path, &ada, json!({ "name": "two" })).await.problem(409);
+
+    let version = api.get(&path, &ada).await.headers["etag"].to_str().unwrap().to_owned();
+    let headers = [("if-match", version.as_str())];
+    let body = json!({ "result_count": 11 });
+    api.send_with(Method::PUT, &path, &ada, Some(&body), &headers).await.expect(200);
+    api.send_with(Method::PUT, &path, &ada, Some(&body), &headers).await.problem(412);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn assistants_are_told_where_the_api_is_and_where_the_key_goes(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let ids = json!([collection(&api, &ada, "notes").await]);
+    let made = api.post(PROFILES, &ada, json!({ "name": "notes", "collection_ids": ids })).await.expect(201);
+    let path = format!("{PROFILES}/{}/config", text(&made["id"]));
+    let headers = [("host", "api.example.org")];
+    let config = api.send_with(Method::GET, &path, &ada, None, &headers).await.expect(200);
+    insta::assert_json_snapshot!(config, @r#"
+    {
+      "args": [
+        "serve",
+        "--profile",
+        "notes"
+      ],
+      "command": "semantik-mcp",
+      "env": {
+        "SEMANTIK_AUTH_TOKEN": "<your API key, smtk_...>",
+        "SEMANTIK_WEBUI_URL": "https://api.example.org"
+      },
+      "mcpServers": {
+        "semantik-notes": {
+          "args": [
+            "serve",
+            "--profile",
+            "notes"
+          ],
+          "command": "semantik-mcp",
+          "env": {
+            "SEMANTIK_AUTH_TOKEN": "<your API key, smtk_...>",
+            "SEMANTIK_WEBUI_URL": "https://api.example.org"
+          }
+        }
+      },
+      "server_name": "semantik-notes"
+    }
+    "#);
+}

@@ -1,0 +1,2 @@
+DROP TABLE mcp_profile_collections;
+DROP TABLE mcp_profiles;
