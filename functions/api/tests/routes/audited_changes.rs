@@ -161,6 +161,16 @@ impl Changes {
         text(&made["username"])
     }
 
+    async fn in_profiles(&mut self, ada: &str, collection: &Value) {
+        let new = json!({ "name": "notes", "collection_ids": [collection] });
+        let made = self.make("POST /api/v2/mcp/profiles", &[], ada, new, "mcp_profile_created").await;
+        let id = &made["id"];
+        let put = json!({ "description": "What we know." });
+        self.make("PUT /api/v2/mcp/profiles/{profile_id}", &[id], ada, put, "mcp_profile_updated").await;
+        let delete = "DELETE /api/v2/mcp/profiles/{profile_id}";
+        self.make(delete, &[id], ada, Value::Null, "mcp_profile_deleted").await;
+    }
+
     async fn in_collections(&mut self, ada: &str, grace: &str) {
         let none = Value::Null;
         let new = json!({ "name": "notes" });
@@ -193,6 +203,8 @@ impl Changes {
         let waiting = waiting["operations"][0]["id"].clone();
         let cancel = "DELETE /api/v2/operations/{operation_id}";
         self.make(cancel, &[&waiting], ada, none.clone(), "operation_cancel_requested").await;
+
+        self.in_profiles(ada, id).await;
 
         let theirs = text(&self.api.login(grace, "another horse battery").await.expect(200)["access_token"]);
         let grants = "POST /api/v2/collections/{collection_id}/permissions";
