@@ -19,6 +19,7 @@ use crate::{Connection, Db};
 
 mod cancellation;
 mod documents;
+mod limits;
 mod operations;
 mod sync;
 

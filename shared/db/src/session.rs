@@ -8,6 +8,7 @@ use sqlx::{PgPool, Postgres};
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::collection_permissions::CollectionPermissions;
+use crate::collection_resource_limits::CollectionResourceLimits;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
 use crate::connector_secrets::ConnectorSecrets;
@@ -24,6 +25,7 @@ use crate::sync_runs::SyncRuns;
 use crate::system_settings::SystemSettings;
 use crate::uploads::Uploads;
 use crate::user_preferences::UserPreferences;
+use crate::user_resource_limits::UserResourceLimits;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
 
@@ -128,6 +130,8 @@ repositories! {
     audit_log: AuditLog,
     /// Grants on collections.
     collection_permissions: CollectionPermissions,
+    /// Limits of collections.
+    collection_resource_limits: CollectionResourceLimits,
     /// Sources of collections.
     collection_sources: CollectionSources,
     /// Collections.
@@ -160,6 +164,8 @@ repositories! {
     uploads: Uploads,
     /// What users prefer.
     user_preferences: UserPreferences,
+    /// Limits of users.
+    user_resource_limits: UserResourceLimits,
     /// Accounts.
     users: Users,
 }
