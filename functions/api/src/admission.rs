@@ -4,6 +4,7 @@
 use chrono::Utc;
 use db::Tx;
 use db::collection_resource_limits::OPERATIONS_COUNT_FOR;
+use db::collections::Collection;
 use domain::{CollectionId, ErrorKind, UserId};
 use http::{HeaderValue, header};
 use lambda::http::ApiError;
@@ -89,4 +90,50 @@ pub(crate) async fn admit_operations(tx: &mut Tx, id: CollectionId, new: usize) 
         ),
     )
     .with_header(header::RETRY_AFTER, HeaderValue::from(wait)))
+}
+
+/// Whether the collection and its owner have room for the uploads that were just announced. The files
+/// themselves are asked again when they come: this spares sending them.
+///
+/// # Errors
+/// 409 where they do not fit; 404 where the collection is gone; 503 when the database does not answer.
+pub(crate) async fn admit_uploads(tx: &mut Tx, collection: &Collection) -> Result<(), ApiError> {
+    let id = collection.id;
+    let owner_id = permissions::lock(tx, id).await?;
+    let limits = tx.collection_resource_limits().find(id).await?;
+    let waiting = tx.collection_resource_limits().waiting(id).await?;
+    let documents = waiting.used_documents + waiting.waiting_documents;
+    if documents > limits.max_documents {
+        return Err(too_much(format!(
+            "with these files {documents} documents would be in the collection or on their way, and it may \
+             hold {}; {} are in it",
+            limits.max_documents, waiting.used_documents
+        )));
+    }
+    let bytes = waiting.used_bytes + waiting.waiting_bytes;
+    if bytes > limits.max_storage_bytes {
+        return Err(too_much(format!(
+            "with these files {bytes} bytes would be in the collection or on their way, and it may hold {}; \
+             {} are in it",
+            limits.max_storage_bytes, waiting.used_bytes
+        )));
+    }
+    // Whoever announces for another collection of the owner waits here.
+    tx.users().lock(owner_id).await?;
+    let owner_limits = tx.user_resource_limits().find(owner_id).await?;
+    let owned = tx.user_resource_limits().usage(owner_id).await?.storage_bytes;
+    let bytes = owned + waiting.waiting_bytes;
+    if bytes > owner_limits.max_storage_bytes {
+        return Err(too_much(format!(
+            "with these files all collections of the owner would hold {bytes} bytes, and they may hold {}; \
+             {owned} are in them",
+            owner_limits.max_storage_bytes
+        )));
+    }
+    Ok(())
+}
+
+fn too_much(sentence: String) -> ApiError {
+    let advice = "delete some documents, or ask an administrator for a higher limit";
+    ApiError::new(ErrorKind::Conflict, format!("{sentence}; {advice}"))
 }

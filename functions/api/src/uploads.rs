@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
@@ -222,6 +223,7 @@ pub(crate) async fn announce(
         Begun::Again(answer) => return Ok(answer),
     };
     tx.uploads().insert_many(&new_uploads).await?;
+    admission::admit_uploads(&mut tx, &found.collection).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",

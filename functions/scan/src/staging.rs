@@ -19,6 +19,7 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::content::{Content, ContentScanner};
+use crate::room;
 use crate::verdict::{Verdict, decide};
 
 /// Documents that are read side by side. Each holds two parts of an object at most.
@@ -278,11 +279,20 @@ async fn register(
             Err(error) => return Err(error.into()),
         };
         let size_bytes = content.size_bytes;
-        match outcome {
-            StagingOutcome::Staged => return Ok(Step::Staged { id: item.id, size_bytes }),
-            // Its original has failed since it was looked at.
-            StagingOutcome::Duplicate { .. } if !is_mine && is_listed(state, run, item).await? => continue,
-            _ => {}
+        let needs_room = matches!(outcome, StagingOutcome::Staged | StagingOutcome::Duplicate { .. });
+        if needs_room && !is_mine && is_listed(state, run, item).await? {
+            let asked = if outcome == StagingOutcome::Staged { staged.size_bytes } else { 0 };
+            let Some(reason) = room::refusal(state, run.collection.id, document_id, asked).await? else {
+                // There is room by now; or the original of a duplicate has failed since.
+                continue;
+            };
+            let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+            let refused = StagedItem { outcome: &outcome, ..staged };
+            state.db.connection().await?.operation_items().mark_staged(&refused).await?;
+            return Ok(Step::Ended { size_bytes });
+        }
+        if outcome == StagingOutcome::Staged {
+            return Ok(Step::Staged { id: item.id, size_bytes });
         }
         if has_points(&context) {
             delete_points_before(state, run, document_id, item.generation).await?;

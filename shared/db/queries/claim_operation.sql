@@ -25,4 +25,4 @@ source AS (
     FROM claimed
     WHERE collection_sources.id = claimed.source_id
 )
-SELECT count(*) = 1 AS "is_claimed!" FROM claimed
+SELECT collection_id FROM claimed

@@ -1,11 +1,58 @@
 -- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, duplicate,
 -- skipped, failed), $6 hash, $7 size, $8 media type, $9 original of a duplicate, $10 reason,
--- $11 category, $12 change hint of the version that was read or NULL.
+-- $11 category, $12 change hint of the version that was read or NULL, $13 bytes that a user may own
+-- where no limit was set.
 WITH original AS (
     -- Locked: it must not fail between this look and the commit.
     SELECT id FROM documents
     WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'deleted')
     FOR SHARE
+),
+listed AS (
+    -- Locked: of two deliveries of one message, one counts.
+    SELECT id FROM operation_items WHERE id = $1 AND state = 'listed' FOR UPDATE
+),
+asked AS (
+    -- What the document adds to what it holds already.
+    SELECT
+        1 - count(d.id) AS documents,
+        CASE WHEN $5::text = 'staged' THEN $7::bigint ELSE 0 END
+            - coalesce(sum(d.file_size) FILTER (WHERE d.duplicate_of IS NULL), 0)::bigint AS bytes
+    FROM documents d
+    WHERE d.id = $2 AND d.status IN ('pending', 'processing', 'completed')
+),
+owner AS (
+    -- The owner's other collections as of now: two that grow at the same moment may pass the owner's
+    -- limit by what they stage in it. A collection never passes its own.
+    SELECT
+        coalesce(u.max_storage_bytes, $13::bigint) AS max_bytes,
+        (
+            SELECT coalesce(sum(coalesce(ol.used_bytes, other.total_size_bytes)), 0)::bigint
+            FROM collections other
+            LEFT JOIN collection_resource_limits ol ON ol.collection_id = other.id
+            WHERE other.owner_id = c.owner_id AND other.id <> c.id AND other.deleted_at IS NULL
+        ) AS other_bytes
+    FROM collections c
+    LEFT JOIN user_resource_limits u ON u.user_id = c.owner_id
+    WHERE c.id = $3
+),
+room AS (
+    UPDATE collection_resource_limits l
+    SET used_documents = l.used_documents + asked.documents,
+        used_bytes = l.used_bytes + asked.bytes
+    FROM listed CROSS JOIN asked CROSS JOIN owner
+    WHERE l.collection_id = $3
+        AND $5::text IN ('staged', 'duplicate')
+        AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
+        AND (asked.documents <= 0 OR l.used_documents + asked.documents <= l.max_documents)
+        AND (
+            asked.bytes <= 0
+            OR (
+                l.used_bytes + asked.bytes <= l.max_storage_bytes
+                AND owner.other_bytes + l.used_bytes + asked.bytes <= owner.max_bytes
+            )
+        )
+    RETURNING l.collection_id
 ),
 item AS (
     UPDATE operation_items i
@@ -22,6 +69,8 @@ item AS (
     WHERE i.id = $1
         AND i.state = 'listed'
         AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
+        -- What holds nothing needs no room.
+        AND ($5::text NOT IN ('staged', 'duplicate') OR EXISTS (SELECT FROM room))
     RETURNING i.uri, i.location, i.file_name, i.change_hint, coalesce(i.generation, 1) AS generation
 )
 INSERT INTO documents AS d (

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::{CollectionId, OperationId, SourceId};
 
 use crate::DbError;
+use crate::collection_resource_limits::CollectionResourceLimits;
 use crate::operations::Operations;
 
 /// The index that admits one running operation per collection.
@@ -20,11 +21,17 @@ impl Operations<'_> {
     /// When the database does not answer.
     pub async fn claim(&mut self, id: OperationId) -> Result<bool, DbError> {
         let claimed = sqlx::query_file_scalar!("queries/claim_operation.sql", id.0)
-            .fetch_one(&mut *self.connection)
+            .fetch_optional(&mut *self.connection)
             .await
             .map_err(DbError::from);
         match claimed {
-            Ok(is_claimed) => Ok(is_claimed),
+            Ok(Some(collection_id)) => {
+                // What it stages is counted there.
+                let mut limits = CollectionResourceLimits::new(&mut *self.connection);
+                limits.ensure(CollectionId(collection_id)).await?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
             // An older one got its number first and was committed last: it waits for this one.
             Err(error) if error.constraint() == Some(ONE_RUNNING) => Ok(false),
             Err(error) => Err(error),

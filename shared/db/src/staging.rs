@@ -10,6 +10,7 @@ use domain::{
 use crate::DbError;
 use crate::documents::Documents;
 use crate::operation_items::OperationItems;
+use crate::user_resource_limits::UserLimits;
 
 /// An item whose bytes are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,8 +149,8 @@ impl OperationItems<'_> {
     }
 
     /// Writes what became of a listed item's bytes: the item and its document, in one statement.
-    /// Returns whether it did; it does not if the item is no longer listed, or if the original
-    /// of a duplicate is gone.
+    /// Returns whether it did; it does not if the item is no longer listed, if the original
+    /// of a duplicate is gone, or if limits leave no room: [`crate::collection_resource_limits`] says which.
     ///
     /// A document that is searchable stays as it is until its new version is indexed.
     ///
@@ -179,6 +180,7 @@ impl OperationItems<'_> {
             reason,
             category.map(|category| category.as_str()),
             staged.change_hint,
+            UserLimits::default().max_storage_bytes,
         )
         .fetch_optional(&mut *self.connection)
         .await?;
