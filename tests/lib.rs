@@ -12,4 +12,5 @@ mod event_payloads;
 mod first_light;
 mod redelivery;
 mod sources;
+mod sync;
 mod uploads;
