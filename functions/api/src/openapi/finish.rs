@@ -50,8 +50,21 @@ fn finish_operation(operation: &mut Value, schemas: &Schemas<'_>) {
     }
 }
 
+/// A text in the query without a value is as good as none: forms send their empty fields, too.
+fn allow_empty_value(parameter: &mut Value) {
+    let is_text = parameter.get("schema").is_some_and(|schema| kind(schema) == "string");
+    if let Some(parameter) = parameter.as_object_mut()
+        && is_text
+        && parameter.get("in") == Some(&json!("query"))
+        && parameter.get("required") != Some(&json!(true))
+    {
+        parameter.insert("allowEmptyValue".to_owned(), json!(true));
+    }
+}
+
 /// Ids in paths explain themselves, and so do filters by a closed set of words.
 fn finish_parameter(parameter: &mut Value) {
+    allow_empty_value(parameter);
     let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
     let said = match parameter.get("in").and_then(Value::as_str) {
         Some("path") => format!("Which {}.", name.trim_end_matches("_id").replace('_', " ")),
