@@ -92,6 +92,11 @@ class Client:
         """How many announced uploads are `expected`, `received` or `expired`."""
         return self._total(f"/api/v2/collections/{collection_id}/uploads", status=status)
 
+    def add_source(self, collection_id: str, source_type: str, source_config: dict[str, Any]) -> dict[str, Any]:
+        """Adds a source, or reads it again; returns the operation that does."""
+        body = {"source_type": source_type, "source_config": source_config}
+        return self._json("POST", f"/api/v2/collections/{collection_id}/sources", body)
+
     def operations(self, collection_id: str, status: str) -> list[dict[str, Any]]:
         """The collection's operations in one of these states, which commas separate."""
         return list(self._pages(f"/api/v2/collections/{collection_id}/operations", "operations", status=status))
