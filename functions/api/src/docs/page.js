@@ -17,6 +17,8 @@ function access(operation) {
   const need = operation["x-access"];
   if (need === undefined) return null;
   const [what, level] = need.split(":");
+  if (what === "everywhere") return `${ACCESS[`caller:${level}`]}, whose API key is limited to no collection`;
+  if (what === "collection-in-person") return `${level} access to the collection, with an access token`;
   return ACCESS[need] ?? `${level} access to the ${what}`;
 }
 
