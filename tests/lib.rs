@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bad_input;
+mod chunks;
 mod collection_deletion;
 mod event_payloads;
 mod first_light;

@@ -14,7 +14,7 @@ use vectors::VectorsConfig;
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): asked for nothing but whether it answers.
+    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): asked for chunks, and whether it answers.
     pub vectors: VectorsConfig,
     /// `JWT_SECRET`: what access tokens are signed with, at least 32 bytes.
     pub jwt_secret: SecretString,

@@ -11,6 +11,7 @@ mod api_key_fields;
 mod api_keys;
 mod audit;
 mod audit_log;
+mod chunks;
 mod collections;
 mod config;
 mod connectors;

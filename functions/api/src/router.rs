@@ -8,9 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, api_keys, audit_log, collections, connectors, content, docs, documents, health, mcp_profiles,
-    open_sessions, openapi, operation_cancel, operations, ownership, passwords, permissions, preferences,
-    sessions, sources, sync, system_settings, uploads, user_administration, users,
+    State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health,
+    mcp_profiles, open_sessions, openapi, operation_cancel, operations, ownership, passwords, permissions,
+    preferences, sessions, sources, sync, system_settings, uploads, user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -187,6 +187,8 @@ fn documents() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::list::list)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::failed::count_failed)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::show)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::list)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::show)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(content::download)))
 }
 

@@ -16,6 +16,7 @@ mod session;
 
 pub mod api_keys;
 pub mod audit_log;
+pub mod chunk_places;
 pub mod collection_permissions;
 pub mod collection_sources;
 pub mod collections;

@@ -7,6 +7,7 @@ use sqlx::{PgPool, Postgres};
 
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
+use crate::chunk_places::ChunkPlaces;
 use crate::collection_permissions::CollectionPermissions;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
@@ -128,6 +129,8 @@ repositories! {
     audit_log: AuditLog,
     /// Grants on collections.
     collection_permissions: CollectionPermissions,
+    /// Where the chunks of a collection are.
+    chunk_places: ChunkPlaces,
     /// Sources of collections.
     collection_sources: CollectionSources,
     /// Collections.

@@ -6,6 +6,7 @@
 //! to Qdrant Cloud and to `infra/qdrant-local`; the address alone chooses. The contract tests
 //! of `infra/qdrant-local` cover this crate against all of them.
 
+mod chunks;
 mod collections;
 mod config;
 mod error;
@@ -15,6 +16,7 @@ mod search;
 
 use qdrant_client::Qdrant;
 
+pub use chunks::StoredChunk;
 pub use collections::CollectionSpec;
 pub use config::VectorsConfig;
 pub use error::VectorsError;

@@ -1,12 +1,11 @@
 //! Searches.
 
-use qdrant_client::Payload;
-use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::{
     QuantizationSearchParamsBuilder, Query, QueryPointsBuilder, ScoredPoint, SearchParamsBuilder,
 };
 use uuid::Uuid;
 
+use crate::chunks::read_point;
 use crate::{ChunkPayload, DENSE, VectorStore, VectorsError};
 
 /// Candidates taken from quantized vectors for each result, before the stored float32 vectors
@@ -61,16 +60,6 @@ impl VectorStore {
 }
 
 fn scored_chunk(name: &str, point: ScoredPoint) -> Result<ScoredChunk, VectorsError> {
-    let id = match point.id.and_then(|id| id.point_id_options) {
-        Some(PointIdOptions::Uuid(text)) => text,
-        Some(PointIdOptions::Num(number)) => number.to_string(),
-        None => String::new(),
-    };
-    let malformed =
-        |reason: String| VectorsError::Malformed { name: name.to_owned(), id: id.clone(), reason };
-    let uuid = id.parse().map_err(|error| malformed(format!("id: {error}")))?;
-    let payload = Payload::from(point.payload);
-    let payload =
-        serde_json::from_value(payload.into()).map_err(|error| malformed(format!("payload: {error}")))?;
-    Ok(ScoredChunk { id: uuid, score: point.score, payload })
+    let (id, payload) = read_point(name, point.id, point.payload)?;
+    Ok(ScoredChunk { id, score: point.score, payload })
 }

@@ -42,6 +42,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
             .replace("{user_id}", "1")
             .replace("{key_id}", "00000000-0000-0000-0000-000000000000")
             .replace("{profile_id}", "00000000-0000-0000-0000-000000000000")
+            .replace("{chunk_id}", "00000000-0000-0000-0000-000000000000")
             .replace("{session_id}", "00000000-0000-0000-0000-000000000000")
             .replace("{permission_id}", "1")
             .replace("{collection_id}", "00000000-0000-0000-0000-000000000000")

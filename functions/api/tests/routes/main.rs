@@ -12,6 +12,8 @@ mod audit_log;
 #[cfg(test)]
 mod audited_changes;
 #[cfg(test)]
+mod chunks;
+#[cfg(test)]
 mod collection_lists;
 #[cfg(test)]
 mod collection_updates;

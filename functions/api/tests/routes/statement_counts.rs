@@ -140,6 +140,10 @@ async fn lists(api: &Api, collection: &str) -> Vec<(String, String)> {
             (_, true) => "limit=100",
             _ => continue,
         };
+        if path.ends_with("/chunks") {
+            // One statement, then Qdrant, which does not answer here.
+            continue;
+        }
         let uri = format!("{path}?{query}").replace("/api/v2/collections/{collection_id}", collection);
         assert!(!uri.contains('{'), "say what {uri} lists");
         lists.push((path.clone(), uri));

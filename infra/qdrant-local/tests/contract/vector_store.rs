@@ -162,6 +162,28 @@ async fn documents_come_and_go_by_generation_and_source() {
 }
 
 #[tokio::test]
+async fn chunks_are_read_by_their_ids_in_the_order_asked_for() {
+    contract(async |context| {
+        let (store, spec) = (store(&context), spec(&context, Quantization::Float16));
+        let name = spec.name.as_str();
+        let stored = chunks(document(1), 1, 1, 12);
+        let ids: Vec<_> = stored.iter().rev().map(|chunk| chunk.id).collect();
+        // A collection that is not there has no chunks.
+        assert_eq!(store.get_chunks(name, &ids).await.unwrap(), []);
+        store.ensure_collection(&spec).await.unwrap();
+        store.upsert(name, stored.clone()).await.unwrap();
+        assert_eq!(store.get_chunks(name, &[]).await.unwrap(), []);
+        let mut asked = ids.clone();
+        asked.insert(3, uuid::Uuid::from_u128(99));
+        let found = store.get_chunks(name, &asked).await.unwrap();
+        let expected: Vec<_> = stored.iter().rev().map(|chunk| (chunk.id, &chunk.payload)).collect();
+        let found: Vec<_> = found.iter().map(|chunk| (chunk.id, &chunk.payload)).collect();
+        assert_eq!(found, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_search_returns_what_was_stored_by_similarity() {
     contract(async |context| {
         for quantization in [Quantization::Float32, Quantization::Float16, Quantization::Int8] {

@@ -292,6 +292,8 @@ impl World {
         let own = self.own(role);
         match name {
             "collection_id" => self.collection.to_string(),
+            // Qdrant does not answer here, whatever is asked for.
+            "chunk_id" => Uuid::nil().to_string(),
             "document_id" => self.document.to_string(),
             "operation_id" => self.operation.to_string(),
             "upload_id" => self.upload.to_string(),

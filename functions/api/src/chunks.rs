@@ -1,0 +1,159 @@
+//! Chunks: the passages that searches find, one after another.
+//!
+//! PostgreSQL knows how many there are, and with that their ids; Qdrant has them.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use db::search_documents::LiveDocument;
+use domain::{CollectionId, DocumentId, point_id};
+use guard::Granted;
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use vectors::{ChunkMetadata, StoredChunk};
+
+use crate::State;
+use crate::paging::Paging;
+use crate::validation::{Checks, filled};
+
+/// A passage of a document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChunkResponse {
+    id: Uuid,
+    /// The same as `id`, as search results name it.
+    chunk_id: Uuid,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(value_type = Uuid)]
+    document_id: DocumentId,
+    file_name: String,
+    /// Its position in the document, from 0.
+    chunk_index: i32,
+    /// Chunks of the document.
+    total_chunks: i32,
+    content: String,
+    /// Where it starts in the document's text, in bytes of UTF-8.
+    start_offset: u64,
+    /// Where it ends, exclusive.
+    end_offset: u64,
+    /// What is known of the document.
+    #[schema(value_type = Object)]
+    metadata: ChunkMetadata,
+}
+
+impl ChunkResponse {
+    fn new(chunk: StoredChunk, file_name: String, total_chunks: i32) -> Self {
+        let StoredChunk { id, payload } = chunk;
+        Self {
+            id,
+            chunk_id: id,
+            collection_id: payload.collection_id,
+            document_id: payload.document_id,
+            file_name,
+            chunk_index: payload.chunk_index,
+            total_chunks,
+            content: payload.content,
+            start_offset: payload.metadata.start_offset,
+            end_offset: payload.metadata.end_offset,
+            metadata: payload.metadata,
+        }
+    }
+}
+
+/// Which chunks to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListChunksQuery {
+    /// Only those of this document.
+    #[param(value_type = Option<Uuid>)]
+    document_id: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Chunks on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of chunks: document by document, from the start of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChunksResponse {
+    chunks: Vec<ChunkResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List a collection's chunks
+///
+/// Those of deleted documents and of replaced versions are never listed. While a document is
+/// changing, a page may be shorter than `per_page`.
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/chunks", tag = "chunks",
+    params(("collection_id" = Uuid, Path), ListChunksQuery),
+    responses(
+        (status = 200, body = ChunksResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+    ApiQuery(query): ApiQuery<ListChunksQuery>,
+) -> Result<Json<ChunksResponse>, ApiError> {
+    let mut checks = Checks::default();
+    let paging = Paging::check(&mut checks, query.page, query.per_page);
+    let document_id = filled(query.document_id.as_deref());
+    let document_id = document_id.and_then(|id| checks.word::<DocumentId>("document_id", id));
+    checks.finish()?;
+    let mut connection = state.db.connection().await?;
+    let mut places = connection.chunk_places();
+    let (places, total) =
+        places.page(found.collection.id, document_id, paging.per_page, paging.offset()).await?;
+    // Qdrant may take its time: others can have the connection.
+    drop(connection);
+
+    let mut ids = Vec::new();
+    let mut documents = HashMap::new();
+    for place in places {
+        let indexes = place.first..place.first + place.count;
+        ids.extend(indexes.map(|index| point_id(place.document_id, place.generation, index)));
+        documents.insert(place.document_id, (place.file_name, place.chunk_count));
+    }
+    let stored = state.vectors.get_chunks(&found.collection.vector_store_name, &ids).await?;
+    let describe = |chunk: StoredChunk| {
+        let (file_name, total_chunks) = documents.get(&chunk.payload.document_id)?.clone();
+        Some(ChunkResponse::new(chunk, file_name, total_chunks))
+    };
+    Ok(Json(ChunksResponse {
+        chunks: stored.into_iter().filter_map(describe).collect(),
+        total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Show a chunk
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/chunks/{chunk_id}", tag = "chunks",
+    params(("collection_id" = Uuid, Path), ("chunk_id" = Uuid, Path)),
+    responses((status = 200, body = ChunkResponse)),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+    ApiPath((_collection_id, id)): ApiPath<(CollectionId, Uuid)>,
+) -> Result<Json<ChunkResponse>, ApiError> {
+    let nothing = || ApiError::not_found("chunk", id);
+    let mut stored = state.vectors.get_chunks(&found.collection.vector_store_name, &[id]).await?;
+    let chunk = stored.pop().ok_or_else(nothing)?;
+    let mut connection = state.db.connection().await?;
+    let documents = connection.search_documents().find_live(&[chunk.payload.document_id]).await?;
+    // Points of deleted documents and of replaced versions are leftovers.
+    let is_current = |document: &LiveDocument| document.generation == chunk.payload.generation;
+    let document = documents.into_iter().find(is_current).ok_or_else(nothing)?;
+    Ok(Json(ChunkResponse::new(chunk, document.file_name, document.chunk_count)))
+}

@@ -1,0 +1,28 @@
+//! Chunks, as far as PostgreSQL decides about them; the running stack has the rest.
+
+use sqlx::PgPool;
+
+use crate::harness::Api;
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_collection_without_chunks_asks_qdrant_nothing(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let collection = api.create_collection(&ada, "notes").await;
+    let chunks = format!("{collection}/chunks");
+    let empty = api.get(&chunks, &ada).await.expect(200);
+    assert_eq!(empty, serde_json::json!({ "chunks": [], "total": 0, "page": 1, "per_page": 50 }));
+    let detail = api.get(&format!("{chunks}?document_id=x&per_page=101"), &ada).await.problem(422);
+    assert!(detail.starts_with("per_page: must be 1 to 100, got 101; document_id: "), "{detail}");
+    api.get(&format!("{chunks}/no-id"), &ada).await.problem(404);
+    // Qdrant does not answer here: that is not the same as nothing.
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, generation, chunk_count)
+        SELECT gen_random_uuid(), id, 'a', 'a', 'a', 1, 'completed', 1, 3 FROM collections",
+    )
+    .await;
+    api.get(&chunks, &ada).await.problem(503);
+    api.get(&format!("{chunks}/00000000-0000-0000-0000-000000000001"), &ada).await.problem(503);
+    let past_the_end = api.get(&format!("{chunks}?page=2"), &ada).await.expect(200);
+    assert_eq!(past_the_end["total"], 3);
+}
