@@ -14,4 +14,5 @@ mod first_light;
 mod redelivery;
 mod semantik_client;
 mod sources;
+mod sync;
 mod uploads;
