@@ -40,7 +40,7 @@ pub(crate) async fn download(
     // The connection goes back before the bytes are read.
     let (document, original) = {
         let mut connection = state.db.connection().await?;
-        let document = find(&mut connection, collection_id, id).await?;
+        let document = find(connection.documents(), collection_id, id).await?;
         if document.status == DocumentStatus::Deleted {
             return Err(ApiError::not_found("document", id));
         }

@@ -2,17 +2,22 @@
 
 pub(crate) mod failed;
 pub(crate) mod list;
+pub(crate) mod removal;
+pub(crate) mod retry;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::Connection;
-use db::documents::Document;
-use domain::{CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
+use db::documents::{Document, Documents};
+use db::operations::NewOperation;
+use domain::{
+    CollectionId, DocumentId, DocumentStatus, ErrorCategory, OperationId, OperationType, SourceId, UserId,
+};
 use lambda::http::{ApiError, ApiPath};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::State;
 use crate::openapi::words;
@@ -93,16 +98,28 @@ pub(crate) async fn show(
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Json<DocumentResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    Ok(Json(find(&mut connection, collection_id, id).await?.into()))
+    Ok(Json(find(connection.documents(), collection_id, id).await?.into()))
 }
 
 /// The document, if it is in that collection.
 pub(crate) async fn find(
-    connection: &mut Connection,
+    mut documents: Documents<'_>,
     collection_id: CollectionId,
     id: DocumentId,
 ) -> Result<Document, ApiError> {
-    let document = connection.documents().find(id).await?;
+    let document = documents.find(id).await?;
     let document = document.filter(|document| document.collection_id == collection_id);
     document.ok_or_else(|| ApiError::not_found("document", id))
+}
+
+/// A new operation about documents of the collection, whichever source they come from.
+fn operation(operation_type: OperationType, collection_id: CollectionId, user_id: UserId) -> NewOperation {
+    NewOperation {
+        id: OperationId(Uuid::new_v4()),
+        collection_id,
+        user_id,
+        source_id: None,
+        operation_type,
+        config: json!({}),
+    }
 }

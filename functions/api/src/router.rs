@@ -156,6 +156,8 @@ fn sources() -> OpenApiRouter<State> {
         // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::list)))
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::show)))
+        .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::removal::remove)))
+        .routes(Route::needs(Needs::Collection(Write)).handles(routes!(sources::removal::remove_by_path)))
         .routes(
             Route::needs(Needs::Collection(Write))
                 .limit(Rate::per_minute(60))
@@ -189,6 +191,16 @@ fn documents() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::show)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::list)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::show)))
+        .routes(Route::needs(Needs::Collection(Write)).handles(routes!(documents::removal::delete)))
+        .routes(
+            Route::needs(Needs::Collection(Write)).idempotent().handles(routes!(documents::removal::restore)),
+        )
+        .routes(Route::needs(Needs::Collection(Write)).idempotent().handles(routes!(documents::retry::retry)))
+        .routes(
+            Route::needs(Needs::Collection(Write))
+                .idempotent()
+                .handles(routes!(documents::retry::retry_failed)),
+        )
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(content::download)))
 }
 

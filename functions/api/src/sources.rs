@@ -1,5 +1,6 @@
 //! Sources: where a collection's documents come from without a client sending them.
 
+pub(crate) mod removal;
 mod request;
 mod secrets;
 pub(crate) mod update;

@@ -108,6 +108,7 @@ mod tests {
                 mime_type: Some("text/plain".to_owned()),
                 size_bytes: 10,
                 staged: Some(staged),
+                base: None,
                 chunk_count: chunks,
                 missing_batches: vec![0],
             },

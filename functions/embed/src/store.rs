@@ -24,8 +24,13 @@ pub(crate) async fn store(
             return Ok(None);
         }
     }
-    let done =
-        state.db.connection().await?.operation_items().mark_batch_done(job.work.item_id, job.batch).await?;
+    let done = state
+        .db
+        .connection()
+        .await?
+        .operation_items()
+        .mark_batch_done(job.work.item_id, job.batch, 0)
+        .await?;
     let Some(done) = done else {
         // The item ended while its points were on their way.
         let found = state.db.connection().await?.operation_items().find_work(&[job.work.item_id]).await?;
@@ -34,10 +39,11 @@ pub(crate) async fn store(
         }
         return Ok(None);
     };
-    let Some(replaced_generation) = done.replaced_generation else {
+    if done.replaced_generation.is_none() {
         return Ok(Some(done));
-    };
-    if replaced_generation > 0 {
+    }
+    // Also where nothing was searchable: an earlier version may have been stopped half-way.
+    if job.staged.generation > 1 {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
     handover::end_operation(&state.db, &state.queues, job.work.operation_id).await?;

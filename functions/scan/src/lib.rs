@@ -16,6 +16,7 @@ mod handler;
 mod listing;
 mod operation;
 mod purge;
+mod removal;
 mod source;
 mod staging;
 mod state;

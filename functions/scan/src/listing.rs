@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use connectors::OnMissing;
 use db::collection_sources::CollectionSource;
 use db::operations::Operation;
-use domain::{Classify, ErrorKind, ItemId, OperationId, ScanMessage, SourceType};
+use domain::{Classify, ErrorKind, ItemId, OperationId, OperationType, ScanMessage, SourceType};
 use lambda::StageError;
 use lambda::event::Invocation;
 use thiserror::Error;
 
 use crate::State;
+use crate::source::on_missing;
 
 /// Items in one message.
 const PER_MESSAGE: usize = 25;
@@ -58,13 +60,24 @@ pub(crate) async fn list_documents(
     let mut last = send_listed(state, operation.id, ItemId(0)).await?;
     if let Some(source) = listable_source(state, operation).await? {
         let mut cursor = operation.scan_cursor.clone();
+        // Pages before this try may have had gaps too.
+        let mut has_gaps = operation.meta.get("unreadable").is_some();
         loop {
             let page = state.sources.list(&source, cursor.as_deref()).await?;
             let mut connection = state.db.connection().await?;
+            if page.unreadable > 0 {
+                has_gaps = true;
+                connection.operations().note_unreadable(operation.id, page.unreadable).await?;
+            }
             connection.operation_items().insert_many(operation.id, &page.items).await?;
             drop(connection);
             last = send_listed(state, operation.id, last).await?;
             if page.next.is_none() {
+                if has_gaps {
+                    tracing::warn!(operation.id = %operation.id, "the listing has gaps: nothing counts as gone");
+                } else if settle_missing(state, operation, &source).await? {
+                    send_listed(state, operation.id, last).await?;
+                }
                 break;
             }
             let mut connection = state.db.connection().await?;
@@ -87,11 +100,34 @@ pub(crate) async fn list_documents(
     Ok(Listed::Everything)
 }
 
+/// Deals with the documents that a whole listing did not name, as the source's settings say.
+/// Returns whether there is something to remove.
+async fn settle_missing(
+    state: &State,
+    operation: &Operation,
+    source: &CollectionSource,
+) -> Result<bool, StageError> {
+    let Some(on_missing) = on_missing(source)? else {
+        return Ok(false);
+    };
+    let mut connection = state.db.connection().await?;
+    match on_missing {
+        OnMissing::Remove => Ok(connection.operation_items().insert_missing(operation.id).await? > 0),
+        OnMissing::Keep => {
+            connection.operation_items().mark_missing_stale(operation.id).await?;
+            Ok(false)
+        }
+    }
+}
+
 /// The source to list; nothing where the work list was given with the operation.
 async fn listable_source(
     state: &State,
     operation: &Operation,
 ) -> Result<Option<CollectionSource>, StageError> {
+    if operation.operation_type != OperationType::Append {
+        return Ok(None);
+    }
     if operation.config.get("work_list").is_some_and(|kind| kind == "given") {
         return Ok(None);
     }

@@ -12,6 +12,7 @@ use crate::State;
 use crate::ending::{cancel, fail, take_back_points};
 use crate::listing::{Listed, list_documents};
 use crate::purge::purge;
+use crate::removal::remove_source;
 
 /// An operation that cannot be run.
 #[derive(Debug, Error)]
@@ -83,24 +84,30 @@ async fn run(
             handover::end_operation(&state.db, &state.queues, operation.id).await?;
             Ok("collection made")
         }
-        OperationType::Append => {
+        OperationType::Append | OperationType::RetryDocuments | OperationType::RestoreDocuments => {
             // Usually there already; a collection whose index operation failed is mended by this.
             ensure_vectors(state, collection).await?;
-            match list_documents(state, operation, invocation).await? {
-                Listed::Everything => {
-                    handover::end_operation(&state.db, &state.queues, operation.id).await?;
-                    Ok("listed")
-                }
-                Listed::Part => Ok("listed in part"),
-                Listed::ByAnother => Ok("another lists it"),
-            }
+            list(state, operation, invocation).await
         }
+        OperationType::RemoveDocuments => list(state, operation, invocation).await,
+        OperationType::RemoveSource => remove_source(state, operation, collection, invocation).await,
         OperationType::Delete => purge(state, operation, collection, invocation).await,
-        other @ (OperationType::Reindex
-        | OperationType::RemoveSource
-        | OperationType::RetryDocuments
-        | OperationType::RemoveDocuments
-        | OperationType::RestoreDocuments) => Err(OperationError::Unavailable(other).into()),
+        other @ OperationType::Reindex => Err(OperationError::Unavailable(other).into()),
+    }
+}
+
+async fn list(
+    state: &State,
+    operation: &Operation,
+    invocation: &Invocation,
+) -> Result<&'static str, StageError> {
+    match list_documents(state, operation, invocation).await? {
+        Listed::Everything => {
+            handover::end_operation(&state.db, &state.queues, operation.id).await?;
+            Ok("listed")
+        }
+        Listed::Part => Ok("listed in part"),
+        Listed::ByAnother => Ok("another lists it"),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use artifacts::{ArtifactError, ArtifactReader, ArtifactStore};
 use bytes::Bytes;
-use connectors::{ConnectorError, Connectors, SourceSpec};
+use connectors::{ConnectorError, Connectors, OnMissing, SourceSpec};
 use db::collection_sources::CollectionSource;
 use db::operation_items::NewItem;
-use db::staging::StagingItem;
+use db::staging::{StagedCopy, StagingItem};
 use domain::{ArtifactKey, Classify, CollectionId, ErrorKind, SourceType, upload_name_from_key};
 use lambda::StageError;
 use thiserror::Error;
@@ -13,7 +13,7 @@ use thiserror::Error;
 /// A source or document that cannot be read.
 #[derive(Debug, Error)]
 enum SourceError {
-    /// The operation's source is gone.
+    /// The document's source is gone.
     #[error("its source was removed; add the source again")]
     Gone,
     /// An item's location is not an upload of its collection.
@@ -52,10 +52,14 @@ pub(crate) struct ListedPage {
     pub(crate) items: Vec<NewItem>,
     /// Where the listing goes on; nothing at its end.
     pub(crate) next: Option<String>,
+    /// Files and folders that may not be read: what is in them is not listed.
+    pub(crate) unreadable: u64,
 }
 
 /// A document's bytes, a piece at a time.
 pub(crate) enum SourceReader {
+    /// What was staged before, instead of its source.
+    Copy(Box<ArtifactReader>),
     Upload(Box<ArtifactReader>),
     Connector(Box<connectors::SourceReader>),
 }
@@ -83,7 +87,7 @@ impl Sources {
             mime_type: entry.mime_type,
             change_hint: Some(entry.change_hint),
         });
-        Ok(ListedPage { items: items.collect(), next: page.next })
+        Ok(ListedPage { items: items.collect(), next: page.next, unreadable: page.unreadable })
     }
 
     /// Starts reading an item's bytes.
@@ -96,6 +100,15 @@ impl Sources {
         collection_id: CollectionId,
         item: &StagingItem,
     ) -> Result<SourceReader, StageError> {
+        if let Some(StagedCopy { document_id, generation }) = item.copy {
+            let key = ArtifactKey::Raw { collection_id, document_id, generation };
+            match self.artifacts.open(&key).await {
+                Ok(reader) => return Ok(SourceReader::Copy(Box::new(reader))),
+                // It was never read: then its source is asked.
+                Err(ArtifactError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let source = source.ok_or(SourceError::Gone)?;
         if source.source_type == SourceType::Upload {
             return self.open_upload(collection_id, item).await;
@@ -129,14 +142,15 @@ impl SourceReader {
     /// When the connection breaks.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StageError> {
         match self {
-            Self::Upload(reader) => Ok(reader.next().await?),
+            Self::Copy(reader) | Self::Upload(reader) => Ok(reader.next().await?),
             Self::Connector(reader) => Ok(reader.next().await?),
         }
     }
 
     /// What the source says of the version that is being read.
-    pub(crate) fn change_hint(&self) -> Option<String> {
+    pub(crate) fn change_hint(&self, item: &StagingItem) -> Option<String> {
         match self {
+            Self::Copy(_) => item.change_hint.clone(),
             Self::Upload(reader) => Some(reader.head().etag.clone()),
             Self::Connector(reader) => Some(reader.change_hint().to_owned()),
         }
@@ -147,10 +161,16 @@ impl SourceReader {
     pub(crate) fn mime_type(&self, item: &StagingItem) -> Option<String> {
         let said = match self {
             Self::Upload(reader) => item.mime_type.as_deref().or(reader.head().content_type.as_deref()),
-            Self::Connector(_) => item.mime_type.as_deref(),
+            Self::Copy(_) | Self::Connector(_) => item.mime_type.as_deref(),
         };
         mime_type_of(said, &item.file_name)
     }
+}
+
+/// What becomes of documents that the source no longer has; nothing where it has only one, or none
+/// that are listed.
+pub(crate) fn on_missing(source: &CollectionSource) -> Result<Option<OnMissing>, ConnectorError> {
+    Ok(spec(source)?.on_missing())
 }
 
 fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {

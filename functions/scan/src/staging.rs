@@ -11,7 +11,7 @@ use db::operations::Operation;
 use db::staging::{StagedItem, StagingContext, StagingItem, StagingOutcome};
 use domain::{
     ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,
-    OperationStatus, ScanMessage, document_id,
+    OperationStatus, ScanMessage, SourceId, document_id,
 };
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
@@ -19,6 +19,7 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::content::{Content, ContentScanner};
+use crate::removal::remove_documents;
 use crate::verdict::{Verdict, decide};
 
 /// Documents that are read side by side. Each holds two parts of an object at most.
@@ -66,7 +67,14 @@ enum Step {
 struct Run<'a> {
     operation: &'a Operation,
     collection: &'a Collection,
-    source: Option<&'a CollectionSource>,
+    /// Those that the items name.
+    sources: &'a [CollectionSource],
+}
+
+impl Run<'_> {
+    fn source_of(&self, item: &StagingItem) -> Option<&CollectionSource> {
+        self.sources.iter().find(|source| Some(source.id) == item.source_id)
+    }
 }
 
 /// Stages those of the items that still are to be staged; hands on again those that were.
@@ -94,14 +102,23 @@ pub(crate) async fn stage_items(
         let ended = handover::cancel_items(&state.db, &state.queues, operation_id, ids).await?;
         return Ok(StagedItems { ended, ..StagedItems::default() });
     }
-    let source = match operation.source_id {
-        Some(id) => connection.collection_sources().find(id).await?,
-        None => None,
-    };
+    connection.operation_items().settle(operation_id, ids).await?;
     let items = connection.operation_items().begin_staging(operation_id, ids).await?;
+    let mut source_ids: Vec<SourceId> = items.iter().filter_map(|item| item.source_id).collect();
+    source_ids.sort_unstable();
+    source_ids.dedup();
+    let sources = connection.collection_sources().find_many(&source_ids).await?;
     drop(connection);
-    let run = Run { operation: &operation, collection: &collection, source: source.as_ref() };
-    stage_all(state, &run, items, invocation).await
+    let run = Run { operation: &operation, collection: &collection, sources: &sources };
+    let (removals, items): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|item| item.is_removal && item.state == ItemState::Listed);
+    remove_documents(state, &collection, &removals).await?;
+    let mut done = stage_all(state, &run, items, invocation).await?;
+    if !removals.is_empty() {
+        handover::end_operation(&state.db, &state.queues, operation_id).await?;
+    }
+    done.ended += removals.len();
+    Ok(done)
 }
 
 async fn stage_all(
@@ -216,7 +233,7 @@ async fn read(
     item: &StagingItem,
     document_id: DocumentId,
 ) -> Result<Read, StageError> {
-    let mut reader = state.sources.open(run.source, run.collection.id, item).await?;
+    let mut reader = state.sources.open(run.source_of(item), run.collection.id, item).await?;
     let mime_type = reader.mime_type(item);
     let key = ArtifactKey::Raw { collection_id: run.collection.id, document_id, generation: item.generation };
     let content_type = mime_type.as_deref().unwrap_or("application/octet-stream");
@@ -226,7 +243,7 @@ async fn read(
         scanner.push(&piece);
         writer.write(&piece).await?;
     }
-    Ok(Read { content: scanner.finish(), mime_type, change_hint: reader.change_hint(), writer })
+    Ok(Read { content: scanner.finish(), mime_type, change_hint: reader.change_hint(item), writer })
 }
 
 /// Writes what is to become of the bytes. Tried again where another document with the same bytes
@@ -244,7 +261,7 @@ async fn register(
         let mut connection = state.db.connection().await?;
         let context =
             connection.documents().staging_context(run.collection.id, document_id, &content.hash).await?;
-        let outcome = match decide(&content, &context) {
+        let outcome = match decide(&content, &context, item.source_id) {
             Verdict::Unchanged => {
                 connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
                 return Ok(Step::Ended { size_bytes: content.size_bytes });
@@ -328,7 +345,7 @@ fn staged_item<'a>(
     StagedItem {
         item_id: item.id,
         collection_id: run.collection.id,
-        source_id: run.operation.source_id,
+        source_id: item.source_id,
         document_id,
         content_hash: None,
         size_bytes: 0,

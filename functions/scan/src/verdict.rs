@@ -1,7 +1,7 @@
 //! The thinking of this stage: what is to become of an item whose bytes were read. Pure.
 
 use db::staging::StagingContext;
-use domain::{DocumentId, DocumentStatus};
+use domain::{DocumentId, DocumentStatus, SourceId};
 
 use crate::content::Content;
 
@@ -19,14 +19,16 @@ pub(crate) enum Verdict {
     Index { release: Option<DocumentId> },
 }
 
-pub(crate) fn decide(content: &Content, context: &StagingContext) -> Verdict {
+pub(crate) fn decide(content: &Content, context: &StagingContext, source: Option<SourceId>) -> Verdict {
     if let Some(reason) = content.empty_reason() {
         return Verdict::Skip { reason };
     }
     if let Some(existing) = &context.existing {
         let is_searchable = existing.status == DocumentStatus::Completed
             && existing.generation == existing.last_generation
-            && existing.content_hash.as_deref() == Some(&content.hash);
+            && existing.content_hash.as_deref() == Some(&content.hash)
+            // What has no source becomes this one's, and its points must say so.
+            && (existing.source_id.is_some() || source.is_none());
         if is_searchable && existing.duplicate_of.is_none() {
             return Verdict::Unchanged;
         }
@@ -60,6 +62,7 @@ mod tests {
             generation: 2,
             last_generation: 2,
             duplicate_of: None,
+            source_id: Some(SourceId(1)),
         }
     }
 
@@ -68,14 +71,14 @@ mod tests {
     }
 
     fn verdict(existing: Option<ExistingDocument>, twin: Option<Twin>) -> Verdict {
-        decide(&content("h"), &StagingContext { existing, twin })
+        decide(&content("h"), &StagingContext { existing, twin }, Some(SourceId(1)))
     }
 
     #[test]
     fn empty_files_are_skipped_whatever_the_collection_holds() {
         let empty = Content { hash: "h".to_owned(), size_bytes: 0, is_blank: true };
         let context = StagingContext { existing: Some(searchable("h")), twin: Some(twin(true)) };
-        assert!(matches!(decide(&empty, &context), Verdict::Skip { .. }));
+        assert!(matches!(decide(&empty, &context, None), Verdict::Skip { .. }));
     }
 
     #[test]
@@ -99,6 +102,8 @@ mod tests {
         assert_eq!(verdict(Some(failed), None), Verdict::Index { release: None });
         let stopped_before_the_flip = ExistingDocument { last_generation: 3, ..searchable("h") };
         assert_eq!(verdict(Some(stopped_before_the_flip), None), Verdict::Index { release: None });
+        let without_source = ExistingDocument { source_id: None, ..searchable("h") };
+        assert_eq!(verdict(Some(without_source), None), Verdict::Index { release: None });
         let left_alone = ExistingDocument { duplicate_of: Some(DocumentId(Uuid::nil())), ..searchable("h") };
         assert_eq!(verdict(Some(left_alone), None), Verdict::Index { release: None });
     }

@@ -21,6 +21,9 @@ const MOST_UPLOADS: i64 = 500;
 /// Items that are looked up, and sent, at a time.
 const PAGE: i64 = 1000;
 
+/// The operation that removes vectors has had time to be queued after this.
+const UNPURGED_AGE: Duration = Duration::from_secs(300);
+
 /// Items and uploads in one message.
 const PER_MESSAGE: usize = 25;
 
@@ -42,6 +45,7 @@ pub(crate) struct Done {
     operations_finished: usize,
     syncs_started: usize,
     syncs_settled: usize,
+    removals_queued: usize,
     uploads_asked_after: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
@@ -74,6 +78,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
     note("finish", finish(state, &mut done).await);
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
+    note("left-over vectors", queue_unpurged(state, &mut done).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
@@ -85,6 +90,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         operations_finished = done.operations_finished,
         syncs_started = done.syncs_started,
         syncs_settled = done.syncs_settled,
+        removals_queued = done.removals_queued,
         uploads_asked_after = done.uploads_asked_after,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
@@ -178,6 +184,16 @@ async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
             done.operations_finished += 1;
         }
     }
+    Ok(())
+}
+
+/// Deleted documents whose vectors nobody has taken away.
+async fn queue_unpurged(state: &State, done: &mut Done) -> Result<(), StageError> {
+    let mut connection = state.db.connection().await?;
+    let queued = connection.operations().queue_unpurged(UNPURGED_AGE, PAGE).await?;
+    drop(connection);
+    handover::dispatch(&state.db, &state.queues, &queued).await?;
+    done.removals_queued = queued.len();
     Ok(())
 }
 

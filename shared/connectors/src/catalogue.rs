@@ -4,6 +4,8 @@
 use domain::{SecretType, SourceType};
 use serde_json::{Value, json};
 
+use crate::OnMissing;
+
 /// A type of source that clients may add.
 #[derive(Debug)]
 pub struct ConnectorType {
@@ -46,6 +48,8 @@ pub enum FieldValue {
     },
     /// A list of texts; empty by default.
     TextList,
+    /// One of these words; the first by default.
+    Word(&'static [&'static str]),
 }
 
 /// A secret that a type can use.
@@ -60,10 +64,10 @@ pub struct SecretField {
 }
 
 impl FieldValue {
-    /// Its type: `text`, `boolean` or `text_list`.
+    /// Its type: `text`, `boolean` or `text_list`; a word is a text.
     pub const fn type_name(self) -> &'static str {
         match self {
-            Self::RequiredText | Self::Text => "text",
+            Self::RequiredText | Self::Text | Self::Word(_) => "text",
             Self::Boolean { .. } => "boolean",
             Self::TextList => "text_list",
         }
@@ -81,6 +85,7 @@ impl FieldValue {
             Self::Text => Some(json!("")),
             Self::Boolean { default } => Some(json!(default)),
             Self::TextList => Some(json!([])),
+            Self::Word(words) => words.first().map(|word| json!(word)),
         }
     }
 }
@@ -105,6 +110,7 @@ impl ConnectorType {
                 },
                 INCLUDE_PATTERNS,
                 EXCLUDE_PATTERNS,
+                ON_MISSING,
             ],
             secrets: &[],
             example: || json!({ "path": "/srv/docs", "recursive": true, "include_patterns": ["**/*.md"] }),
@@ -138,6 +144,7 @@ impl ConnectorType {
                 },
                 INCLUDE_PATTERNS,
                 EXCLUDE_PATTERNS,
+                ON_MISSING,
             ],
             secrets: &[],
             example: || json!({ "bucket": "manuals", "prefix": "guides/", "exclude_patterns": ["drafts/**"] }),
@@ -165,6 +172,11 @@ const EXCLUDE_PATTERNS: ConfigField = ConfigField {
     name: "exclude_patterns",
     value: FieldValue::TextList,
     description: "No documents whose path within the source fits one of these globs.",
+};
+const ON_MISSING: ConfigField = ConfigField {
+    name: "on_missing",
+    value: FieldValue::Word(OnMissing::WORDS),
+    description: "What becomes of documents that the source no longer has: remove takes them away, keep marks them as stale.",
 };
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Connectors {
     pub async fn list(&self, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
         refuse_staging_bucket(spec, &self.staging_bucket)?;
         match spec {
-            SourceSpec::S3 { bucket, prefix, include_patterns, exclude_patterns } => {
+            SourceSpec::S3 { bucket, prefix, include_patterns, exclude_patterns, .. } => {
                 self.buckets.list(bucket, prefix, include_patterns, exclude_patterns, cursor).await
             }
             SourceSpec::File { .. } | SourceSpec::Directory { .. } => {
@@ -125,6 +125,7 @@ mod tests {
     use domain::{Classify, ErrorKind};
 
     use super::*;
+    use crate::OnMissing;
 
     #[test]
     fn a_check_refuses_the_staging_bucket_and_paths_that_are_relative_or_outside() {
@@ -140,6 +141,7 @@ mod tests {
             prefix: String::new(),
             include_patterns: Vec::new(),
             exclude_patterns: Vec::new(),
+            on_missing: OnMissing::Remove,
         };
         let file = |path: PathBuf| SourceSpec::File { path };
         assert!(connectors.check(&bucket("manuals")).is_ok());

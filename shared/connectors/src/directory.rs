@@ -34,17 +34,21 @@ impl Roots {
                 let metadata = resolved.metadata().map_err(|error| io(path, error))?;
                 require_file(path, &metadata)?;
                 let (path, name) = (utf8(path)?, utf8(Path::new(path.file_name().unwrap_or_default()))?);
-                Ok(Page { entries: vec![entry(path.to_owned(), name.to_owned(), &metadata)], next: None })
+                Ok(Page {
+                    entries: vec![entry(path.to_owned(), name.to_owned(), &metadata)],
+                    next: None,
+                    unreadable: 0,
+                })
             }
-            SourceSpec::Directory { path, recursive, include_patterns, exclude_patterns } => {
+            SourceSpec::Directory { path, recursive, include_patterns, exclude_patterns, .. } => {
                 if !self.resolve(path)?.is_dir() {
                     let message = format!("{} is no folder; use a source of type file", path.display());
                     return Err(ConnectorError::invalid("path", message));
                 }
                 let patterns = Patterns::new(include_patterns, exclude_patterns)?;
                 let folder = utf8(path)?;
-                let mut listing =
-                    Listing { roots: self, folder, patterns, page: Page { entries: Vec::new(), next: None } };
+                let page = Page { entries: Vec::new(), next: None, unreadable: 0 };
+                let mut listing = Listing { roots: self, folder, patterns, page };
                 // A full page knows where to go on, and a walk that ended was not cut short.
                 let _: ControlFlow<()> =
                     Walk::new(path, *recursive, &mut listing).run(cursor.map(Path::new))?;
@@ -116,6 +120,10 @@ struct Listing<'a> {
 impl Visitor for Listing<'_> {
     fn may_follow(&self, resolved: &Path) -> bool {
         self.roots.hold(resolved)
+    }
+
+    fn unreadable(&mut self) {
+        self.page.unreadable += 1;
     }
 
     fn file(&mut self, relative: &str, metadata: &Metadata) -> ControlFlow<()> {

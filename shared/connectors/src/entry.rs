@@ -30,6 +30,9 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// Where the listing goes on; nothing at its end.
     pub next: Option<String>,
+    /// Files and folders on the way that may not be read: what is in them is not listed, and yet
+    /// may still be there.
+    pub unreadable: u64,
 }
 
 impl Page {

@@ -20,4 +20,4 @@ pub use connectors::{Connectors, ConnectorsConfig, refuse_staging_bucket};
 pub use entry::{Entry, Page};
 pub use error::ConnectorError;
 pub use reader::SourceReader;
-pub use spec::SourceSpec;
+pub use spec::{OnMissing, SourceSpec};

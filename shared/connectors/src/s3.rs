@@ -62,7 +62,7 @@ impl Buckets {
                 modified_at: object.last_modified().and_then(to_chrono),
             });
         }
-        Ok(Page { entries, next })
+        Ok(Page { entries, next, unreadable: 0 })
     }
 
     /// Opens an object that a listing of the source named.

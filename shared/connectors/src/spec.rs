@@ -26,6 +26,8 @@ pub enum SourceSpec {
         include_patterns: Vec<String>,
         /// None of these.
         exclude_patterns: Vec<String>,
+        /// What becomes of documents that it no longer has.
+        on_missing: OnMissing,
     },
     /// The objects of a bucket whose keys start with a prefix.
     S3 {
@@ -37,7 +39,31 @@ pub enum SourceSpec {
         include_patterns: Vec<String>,
         /// None of these.
         exclude_patterns: Vec<String>,
+        /// What becomes of documents that it no longer has.
+        on_missing: OnMissing,
     },
+}
+
+/// What becomes of documents that a source no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnMissing {
+    /// They are removed, and can be restored.
+    #[default]
+    Remove,
+    /// They stay searchable and are marked as stale.
+    Keep,
+}
+
+impl OnMissing {
+    /// The words for it, the default first.
+    pub const WORDS: &'static [&'static str] = &["remove", "keep"];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 impl SourceSpec {
@@ -72,12 +98,19 @@ impl SourceSpec {
                     recursive,
                     include_patterns,
                     exclude_patterns,
+                    on_missing: on_missing(config)?,
                 })
             }
             SourceType::S3 => {
                 let (include_patterns, exclude_patterns) = patterns(config)?;
                 let prefix = prefix(config)?;
-                Ok(Self::S3 { bucket: bucket(config)?, prefix, include_patterns, exclude_patterns })
+                Ok(Self::S3 {
+                    bucket: bucket(config)?,
+                    prefix,
+                    include_patterns,
+                    exclude_patterns,
+                    on_missing: on_missing(config)?,
+                })
             }
             SourceType::Upload => Err(unknown_type(source_type)),
         }
@@ -89,6 +122,14 @@ impl SourceSpec {
             Self::File { .. } => SourceType::File,
             Self::Directory { .. } => SourceType::Directory,
             Self::S3 { .. } => SourceType::S3,
+        }
+    }
+
+    /// What becomes of documents that it no longer has; nothing for a source of one document.
+    pub fn on_missing(&self) -> Option<OnMissing> {
+        match self {
+            Self::File { .. } => None,
+            Self::Directory { on_missing, .. } | Self::S3 { on_missing, .. } => Some(*on_missing),
         }
     }
 
@@ -104,13 +145,15 @@ impl SourceSpec {
     pub fn to_config(&self) -> Value {
         match self {
             Self::File { path } => json!({ "path": path }),
-            Self::Directory { path, recursive, include_patterns, exclude_patterns } => json!({
+            Self::Directory { path, recursive, include_patterns, exclude_patterns, on_missing } => json!({
                 "path": path, "recursive": recursive,
                 "include_patterns": include_patterns, "exclude_patterns": exclude_patterns,
+                "on_missing": on_missing.as_str(),
             }),
-            Self::S3 { bucket, prefix, include_patterns, exclude_patterns } => json!({
+            Self::S3 { bucket, prefix, include_patterns, exclude_patterns, on_missing } => json!({
                 "bucket": bucket, "prefix": prefix,
                 "include_patterns": include_patterns, "exclude_patterns": exclude_patterns,
+                "on_missing": on_missing.as_str(),
             }),
         }
     }
@@ -195,6 +238,17 @@ fn prefix(config: &Map<String, Value>) -> Result<String, ConnectorError> {
     Err(ConnectorError::invalid("prefix", message))
 }
 
+fn on_missing(config: &Map<String, Value>) -> Result<OnMissing, ConnectorError> {
+    match text(config, "on_missing")?.as_deref() {
+        None | Some("remove") => Ok(OnMissing::Remove),
+        Some("keep") => Ok(OnMissing::Keep),
+        Some(other) => Err(ConnectorError::invalid(
+            "on_missing",
+            format!("{other:?} came; allowed: {}", OnMissing::WORDS.join(", ")),
+        )),
+    }
+}
+
 fn patterns(config: &Map<String, Value>) -> Result<(Vec<String>, Vec<String>), ConnectorError> {
     let include = texts(config, "include_patterns")?;
     let exclude = texts(config, "exclude_patterns")?;
@@ -240,6 +294,12 @@ mod tests {
             ("s3", json!({ "bucket": "abc", "prefix": "x".repeat(1025) }), "prefix", ["1025", "1024"]),
             ("directory", json!({ "path": "/a", "recursive": "yes" }), "recursive", ["yes", "true or false"]),
             ("directory", json!({}), "path", ["\"\"", "absolute"]),
+            (
+                "directory",
+                json!({ "path": "/a", "on_missing": "hide" }),
+                "on_missing",
+                ["hide", "remove, keep"],
+            ),
             ("s3", json!({ "bucket": "abc", "region": "x" }), "source_config", ["region", "prefix"]),
             (
                 "directory",

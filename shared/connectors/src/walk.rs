@@ -18,6 +18,9 @@ pub(crate) trait Visitor {
     /// Whether a link that resolves to this path may be followed.
     fn may_follow(&self, resolved: &Path) -> bool;
 
+    /// Something that may not be read was left out: what is in it may still be there.
+    fn unreadable(&mut self);
+
     /// A file, by its path relative to the folder where the walk began. `Break` ends the walk.
     fn file(&mut self, relative: &str, metadata: &Metadata) -> ControlFlow<()>;
 }
@@ -76,7 +79,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             let names = match next_names(&folder, after.as_deref()) {
                 Ok(names) => names,
                 Err(error) if !relative.as_os_str().is_empty() && is_final(&error) => {
-                    leave_out(&folder, &error);
+                    self.leave_out_for(&folder, &error);
                     return Ok(ControlFlow::Continue(()));
                 }
                 Err(error) => return Err(ConnectorError::from_io(folder.display().to_string(), error)),
@@ -122,12 +125,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
     }
 
     /// What the path leads to, or nothing where it has to be left out.
-    fn look_at(&self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, ConnectorError> {
+    fn look_at(&mut self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, ConnectorError> {
         let failed = |error| ConnectorError::from_io(path.display().to_string(), error);
         let metadata = match path.symlink_metadata() {
             Ok(metadata) => metadata,
             Err(error) if is_final(&error) => {
-                leave_out(path, &error);
+                self.leave_out_for(path, &error);
                 return Ok(None);
             }
             Err(error) => return Err(failed(error)),
@@ -149,10 +152,17 @@ impl<'a, V: Visitor> Walk<'a, V> {
             }
             Ok(followed) => Ok(Some(followed)),
             Err(error) => {
-                leave_out(path, &error);
+                self.leave_out_for(path, &error);
                 Ok(None)
             }
         }
+    }
+
+    fn leave_out_for(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() == ErrorKind::PermissionDenied {
+            self.visitor.unreadable();
+        }
+        leave_out(path, error);
     }
 }
 
@@ -184,4 +194,35 @@ fn is_final(error: &io::Error) -> bool {
 
 fn leave_out(path: &Path, reason: &dyn std::fmt::Display) {
     tracing::warn!(path = %path.display(), %reason, "left out of the listing");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter(u64);
+
+    impl Visitor for Counter {
+        fn may_follow(&self, _: &Path) -> bool {
+            true
+        }
+
+        fn unreadable(&mut self) {
+            self.0 += 1;
+        }
+
+        fn file(&mut self, _: &str, _: &Metadata) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+
+    // A superuser runs into no permission, so the errors are made here.
+    #[test]
+    fn what_may_not_be_read_is_told_apart_from_what_is_gone() {
+        let mut counter = Counter(0);
+        let mut walk = Walk::new(Path::new("/srv"), true, &mut counter);
+        walk.leave_out_for(Path::new("/srv/gone"), &ErrorKind::NotFound.into());
+        walk.leave_out_for(Path::new("/srv/closed"), &ErrorKind::PermissionDenied.into());
+        assert_eq!(counter.0, 1);
+    }
 }

@@ -11,21 +11,28 @@ WITH reserved AS (
         ), 0)),
         updated_at = now()
     FROM operations o
-    WHERE o.uuid = $1 AND i.operation_id = o.id AND i.id = ANY ($2) AND i.state = 'listed'
+    WHERE o.uuid = $1 AND i.operation_id = o.id AND i.id = ANY ($2) AND i.state = 'listed' AND NOT i.is_removal
     RETURNING i.id, i.generation
 )
 SELECT
     i.id,
     i.state::text AS "state!",
+    i.is_removal,
     i.uri,
     i.location,
     i.file_name,
     i.size_bytes,
     i.mime_type,
     i.change_hint,
-    coalesce(reserved.generation, i.generation, 1) AS "generation!"
+    coalesce(reserved.generation, i.generation, 1) AS "generation!",
+    i.document_id,
+    coalesce(o.source_id, d.source_id) AS source_id,
+    i.copy_document_id,
+    -- What is tried again is what was staged last, by whichever operation.
+    CASE WHEN o.type = 'retry_documents' THEN d.last_generation ELSE i.copy_generation END AS copy_generation
 FROM operation_items i
 JOIN operations o ON o.id = i.operation_id AND o.uuid = $1
 LEFT JOIN reserved ON reserved.id = i.id
+LEFT JOIN documents d ON d.id = i.document_id
 WHERE i.id = ANY ($2)
 ORDER BY i.id

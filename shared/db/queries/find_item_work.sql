@@ -8,7 +8,7 @@ SELECT
     ) AS "is_wanted!",
     i.state::text AS "state!",
     o.collection_id,
-    o.source_id,
+    coalesce(o.source_id, d.source_id) AS source_id,
     c.vector_store_name,
     c.embedding_model,
     c.quantization::text AS "quantization!",
@@ -24,6 +24,8 @@ SELECT
     i.generation,
     CASE WHEN d.status <> 'deleted' THEN d.generation END AS "searchable_generation?",
     d.created_at AS "first_seen_at?",
+    i.base_document_id,
+    i.base_generation,
     i.chunk_count,
     i.batch_count,
     i.batches_done

@@ -18,13 +18,18 @@ WITH finished AS (
         error_message = $3,
         error_category = $4::text::error_category,
         meta = o.meta || jsonb_build_object('counts', (
-            SELECT coalesce(jsonb_object_agg(per_state.state, per_state.items), '{}')
-            FROM (
-                SELECT i.state, count(*) AS items
-                FROM operation_items i
-                WHERE i.operation_id = o.id
-                GROUP BY i.state
-            ) AS per_state
+            SELECT jsonb_build_object(
+                'new', count(*) FILTER (WHERE i.state = 'completed' AND i.is_new IS NOT FALSE),
+                'changed', count(*) FILTER (WHERE i.state = 'completed' AND NOT i.is_new),
+                'unchanged', count(*) FILTER (WHERE i.state = 'unchanged'),
+                'removed', count(*) FILTER (WHERE i.state = 'removed'),
+                'duplicate', count(*) FILTER (WHERE i.state = 'duplicate'),
+                'skipped', count(*) FILTER (WHERE i.state = 'skipped'),
+                'failed', count(*) FILTER (WHERE i.state = 'failed'),
+                'cancelled', count(*) FILTER (WHERE i.state = 'cancelled')
+            )
+            FROM operation_items i
+            WHERE i.operation_id = o.id
         ))
     WHERE o.uuid = $1
         AND CASE
@@ -38,7 +43,7 @@ WITH finished AS (
                 )
         END
     RETURNING o.id, o.uuid, o.collection_id, o.source_id, o.user_id, o.type, o.status, o.created_at,
-        o.started_at, o.completed_at, o.meta, o.error_message, o.sync_run_id
+        o.started_at, o.completed_at, o.config, o.meta, o.error_message, o.sync_run_id
 ),
 totals AS (
     SELECT
@@ -81,7 +86,7 @@ source AS (
         last_run_completed_at = CASE WHEN finished.started_at IS NULL THEN s.last_run_completed_at ELSE finished.completed_at END,
         last_run_status = CASE
             WHEN finished.started_at IS NULL AND finished.status = 'cancelled' THEN s.last_run_status
-            WHEN finished.status = 'completed' AND finished.meta -> 'counts' ? 'failed' THEN 'partial'
+            WHEN finished.status = 'completed' AND (finished.meta -> 'counts' ->> 'failed')::bigint > 0 THEN 'partial'
             WHEN finished.status = 'completed' THEN 'success'
             ELSE finished.status::text
         END,
@@ -99,6 +104,7 @@ metrics AS (
         SELECT
             count(*) FILTER (WHERE i.state = 'completed') AS documents,
             coalesce(sum(i.chunk_count) FILTER (WHERE i.state = 'completed'), 0) AS chunks,
+            coalesce(sum(i.reused_chunks) FILTER (WHERE i.state = 'completed'), 0) AS reused_chunks,
             coalesce(sum(i.size_bytes) FILTER (WHERE i.state = 'completed'), 0) AS size_bytes
         FROM operation_items i
         WHERE i.operation_id = finished.id
@@ -106,9 +112,11 @@ metrics AS (
     CROSS JOIN LATERAL (
         VALUES
             ('duration_seconds', extract(epoch FROM finished.completed_at - coalesce(finished.started_at, finished.completed_at))::float8, 'seconds'),
-            ('documents_indexed', work.documents::float8, 'documents'),
-            ('chunks_indexed', work.chunks::float8, 'chunks'),
-            ('bytes_indexed', work.size_bytes::float8, 'bytes')
+            ('documents', work.documents::float8, 'documents'),
+            ('chunks', work.chunks::float8, 'chunks'),
+            ('bytes', work.size_bytes::float8, 'bytes'),
+            ('embedded_chunks', (work.chunks - work.reused_chunks)::float8, 'chunks'),
+            ('reused_chunks', work.reused_chunks::float8, 'chunks')
     ) AS measured (name, value, unit)
 ),
 audit AS (
@@ -125,25 +133,40 @@ audit AS (
 -- Duplicates whose original has other bytes by now: what they hold is not searchable any more,
 -- so they are queued to be indexed themselves.
 orphans AS (
-    SELECT d.source_id, d.uri, coalesce(d.source_metadata ->> 'location', d.file_path) AS location, d.file_name, d.file_size, d.mime_type, d.change_hint
+    SELECT
+        d.id, d.source_id, d.uri, coalesce(d.source_metadata ->> 'location', d.file_path) AS location,
+        d.file_name, d.file_size, d.mime_type, d.change_hint,
+        -- What is staged of the original still has the duplicate's bytes, unless it has changed.
+        CASE WHEN original.content_hash = d.content_hash THEN original.id END AS copy_document_id,
+        original.generation AS copy_generation
     FROM finished
     JOIN documents d ON d.collection_id = finished.collection_id
         AND d.duplicate_of IS NOT NULL AND d.status = 'completed' AND d.uri IS NOT NULL
     JOIN documents original ON original.id = d.duplicate_of
-    WHERE finished.status = 'completed'
+    -- Also after an operation that was stopped half-way; but whoever stops this does not get it again.
+    WHERE (finished.status = 'completed' OR (finished.started_at IS NOT NULL AND NOT finished.config ? 'work_list'))
+        AND NOT EXISTS (SELECT FROM collections c WHERE c.id = finished.collection_id AND c.deleted_at IS NOT NULL)
         AND (original.content_hash IS DISTINCT FROM d.content_hash OR original.status = 'deleted')
+        AND NOT EXISTS (
+            SELECT FROM operations o
+            JOIN operation_items i ON i.operation_id = o.id AND i.uri = d.uri AND i.state = 'listed'
+            WHERE o.collection_id = finished.collection_id AND o.status = 'pending'
+        )
 ),
 requeued AS (
     INSERT INTO operations (uuid, collection_id, user_id, source_id, type, config)
     SELECT gen_random_uuid(), finished.collection_id, finished.user_id, sources.source_id, 'append',
-        '{"work_list": "given", "reason": "the documents that these were duplicates of have changed"}'
+        '{"work_list": "given", "reason": "the documents that these were duplicates of have changed or are gone"}'
     FROM finished CROSS JOIN (SELECT DISTINCT source_id FROM orphans) AS sources
     RETURNING id, source_id
 ),
 requeued_items AS (
-    INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
+    INSERT INTO operation_items (
+        operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, document_id,
+        copy_document_id, copy_generation
+    )
     SELECT requeued.id, orphans.uri, orphans.location, orphans.file_name, orphans.file_size,
-        orphans.mime_type, orphans.change_hint
+        orphans.mime_type, orphans.change_hint, orphans.id, orphans.copy_document_id, orphans.copy_generation
     FROM orphans
     JOIN requeued ON requeued.source_id IS NOT DISTINCT FROM orphans.source_id
 )

@@ -1,4 +1,4 @@
--- $1 item, $2 batch.
+-- $1 item, $2 batch, $3 how many of its chunks took over vectors of the base.
 WITH before AS (
     SELECT d.generation
     FROM operation_items i JOIN documents d ON d.id = i.document_id
@@ -13,6 +13,7 @@ item AS (
             WHEN cardinality(array_remove(i.batches_done, $2)) + 1 >= i.batch_count THEN 'completed'::item_state
             ELSE i.state
         END,
+        reused_chunks = i.reused_chunks + CASE WHEN $2 = ANY (i.batches_done) THEN 0 ELSE $3 END,
         updated_at = now()
     WHERE i.id = $1 AND i.state = 'chunked'
     RETURNING i.*
@@ -29,6 +30,7 @@ document AS (
         error_message = NULL,
         error_category = NULL,
         duplicate_of = NULL,
+        source_id = coalesce((SELECT o.source_id FROM operations o WHERE o.id = item.operation_id), d.source_id),
         updated_at = now()
     FROM item
     WHERE d.id = item.document_id AND item.state = 'completed' AND d.status <> 'deleted'

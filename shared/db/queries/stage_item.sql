@@ -4,8 +4,26 @@
 WITH original AS (
     -- Locked: it must not fail between this look and the commit.
     SELECT id FROM documents
-    WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'deleted')
+    WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'cancelled', 'deleted')
     FOR SHARE
+),
+known AS (
+    SELECT status, chunk_count, duplicate_of FROM documents WHERE id = $2 AND status <> 'deleted'
+),
+-- The version whose staged vectors fit best: one with the same bytes, else the document's own.
+base AS (
+    SELECT b.id, b.generation
+    FROM documents b
+    WHERE $5::text = 'staged'
+        AND b.generation > 0
+        AND b.duplicate_of IS NULL
+        AND (
+            b.id = $2
+            OR b.id = (SELECT duplicate_of FROM documents WHERE id = $2)
+            OR (b.collection_id = $3 AND b.content_hash = $6)
+        )
+    ORDER BY b.content_hash IS NOT DISTINCT FROM $6 AND b.generation = b.last_generation DESC, b.id = $2 DESC
+    LIMIT 1
 ),
 item AS (
     UPDATE operation_items i
@@ -17,12 +35,18 @@ item AS (
         change_hint = coalesce($12, i.change_hint),
         error_message = $10,
         error_category = $11::text::error_category,
+        base_document_id = (SELECT id FROM base),
+        base_generation = (SELECT generation FROM base),
+        is_new = NOT EXISTS (
+            SELECT FROM known
+            WHERE known.status IN ('completed', 'skipped') OR known.chunk_count > 0
+        ),
         dispatched_at = now(),
         updated_at = now()
     WHERE i.id = $1
         AND i.state = 'listed'
         AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
-    RETURNING i.uri, i.location, i.file_name, i.change_hint, coalesce(i.generation, 1) AS generation
+    RETURNING i.uri, i.location, i.file_name, i.change_hint, i.created_at, coalesce(i.generation, 1) AS generation
 )
 INSERT INTO documents AS d (
     id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
@@ -47,8 +71,7 @@ SELECT
     jsonb_build_object('location', item.location)
 FROM item
 ON CONFLICT (id) DO UPDATE
-SET source_id = EXCLUDED.source_id,
-    file_path = EXCLUDED.file_path,
+SET file_path = EXCLUDED.file_path,
     file_name = EXCLUDED.file_name,
     source_metadata = d.source_metadata || EXCLUDED.source_metadata,
     content_hash = EXCLUDED.content_hash,
@@ -58,9 +81,13 @@ SET source_id = EXCLUDED.source_id,
     is_stale = FALSE,
     updated_at = now(),
     deleted_at = NULL,
+    deletion_reason = NULL,
     -- A searchable document that has changed shows its old version until the new one is indexed.
     status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
         THEN d.status ELSE EXCLUDED.status END,
+    -- Points say which source they came from: the row says the same as those that are searchable.
+    source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
     file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
         THEN d.file_size ELSE EXCLUDED.file_size END,
     mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
@@ -77,4 +104,16 @@ SET source_id = EXCLUDED.source_id,
         WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.chunk_count
         ELSE 0
     END
+-- What is deleted comes back when its source lists it again, unless it was deleted after this item
+-- was told of, or a person deleted it: then only another upload brings it back.
+WHERE d.status <> 'deleted'
+    OR d.deleted_at IS NULL
+    OR EXISTS (
+        SELECT FROM item
+        WHERE d.deleted_at < item.created_at
+            AND (
+                d.deletion_reason IS DISTINCT FROM 'user'
+                OR EXISTS (SELECT FROM collection_sources s WHERE s.id = $4 AND s.source_type = 'upload')
+            )
+    )
 RETURNING d.id

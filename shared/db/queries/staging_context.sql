@@ -5,6 +5,7 @@ SELECT
     d.generation AS "generation?",
     d.last_generation AS "last_generation?",
     d.duplicate_of AS "duplicate_of?",
+    d.source_id AS "source_id?",
     twin.id AS "twin_id?",
     (
         (twin.status = 'completed' AND twin.generation = twin.last_generation)

@@ -61,7 +61,7 @@ pub struct NewSource<'a> {
 /// Reads and changes sources.
 #[derive(Debug)]
 pub struct CollectionSources<'c> {
-    connection: &'c mut PgConnection,
+    pub(crate) connection: &'c mut PgConnection,
 }
 
 impl<'c> CollectionSources<'c> {
@@ -127,6 +127,48 @@ impl<'c> CollectionSources<'c> {
         .execute(&mut *self.connection)
         .await?;
         Ok(())
+    }
+
+    /// Those of the sources that there are, in no particular order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_many(&mut self, ids: &[SourceId]) -> Result<Vec<CollectionSource>, DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_as!(
+            SourceRow,
+            r#"SELECT s.*, ARRAY(
+                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
+            ) AS "secret_types!"
+            FROM collection_sources s WHERE s.id = ANY ($1)"#,
+            &ids,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        rows.into_iter().map(CollectionSource::try_from).collect()
+    }
+
+    /// The collection's source with this path.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_by_path(
+        &mut self,
+        collection_id: CollectionId,
+        source_path: &str,
+    ) -> Result<Option<CollectionSource>, DbError> {
+        let row = sqlx::query_as!(
+            SourceRow,
+            r#"SELECT s.*, ARRAY(
+                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
+            ) AS "secret_types!"
+            FROM collection_sources s WHERE s.collection_id = $1 AND s.source_path = $2"#,
+            collection_id.0,
+            source_path,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        row.map(CollectionSource::try_from).transpose()
     }
 
     /// The collection's sources in the order in which they were added.
@@ -204,19 +246,8 @@ impl<'c> CollectionSources<'c> {
         &mut self,
         collection_id: CollectionId,
     ) -> Result<CollectionSource, DbError> {
-        let known = sqlx::query_as!(
-            SourceRow,
-            r#"SELECT s.*, ARRAY(
-                SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
-            ) AS "secret_types!"
-            FROM collection_sources s WHERE s.collection_id = $1 AND s.source_path = $2"#,
-            collection_id.0,
-            Self::UPLOAD_PATH,
-        )
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        if let Some(row) = known {
-            return row.try_into();
+        if let Some(known) = self.find_by_path(collection_id, Self::UPLOAD_PATH).await? {
+            return Ok(known);
         }
         let new = NewSource {
             collection_id,

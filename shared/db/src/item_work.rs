@@ -10,6 +10,7 @@ use domain::{
 use crate::DbError;
 use crate::operation_ends::EarlyEnd;
 use crate::operation_items::{OperationItems, missing_batches};
+use crate::staging::StagedCopy;
 
 /// An item with what decides how it is chunked and embedded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct ItemWork {
     pub state: ItemState,
     /// Its collection.
     pub collection_id: CollectionId,
-    /// The source that the operation reads.
+    /// The source that its bytes came from.
     pub source_id: Option<SourceId>,
     /// The Qdrant collection that its points go to.
     pub vector_store_name: String,
@@ -45,6 +46,8 @@ pub struct ItemWork {
     pub size_bytes: i64,
     /// What is staged of it, once it is.
     pub staged: Option<StagedVersion>,
+    /// The version whose staged vectors are taken for chunks with the same text.
+    pub base: Option<StagedCopy>,
     /// How many chunks it has, once it is chunked.
     pub chunk_count: u32,
     /// Its chunk batches that have no points yet; empty before it is chunked.
@@ -136,6 +139,9 @@ impl OperationItems<'_> {
                 mime_type: row.mime_type,
                 size_bytes: row.size_bytes,
                 staged,
+                base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
+                    StagedCopy { document_id: DocumentId(document_id), generation }
+                }),
                 chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
                 missing_batches: missing_batches(row.batch_count, &row.batches_done),
             });
@@ -176,17 +182,24 @@ impl OperationItems<'_> {
         Ok(row.is_some())
     }
 
-    /// Notes that one batch of a chunked item has its points. With the last one the item ends
+    /// Notes that one batch of a chunked item has its points, and how many of its chunks took over
+    /// their vectors from the base. With the last one the item ends
     /// and its document shows the new version, all in this one statement. Returns nothing if the
     /// item is not chunked (any more).
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_batch_done(&mut self, id: ItemId, batch: u32) -> Result<Option<BatchDone>, DbError> {
-        let row =
-            sqlx::query_file!("queries/mark_batch_done.sql", id.0, i32::try_from(batch).unwrap_or(i32::MAX))
-                .fetch_optional(&mut *self.connection)
-                .await?;
+    pub async fn mark_batch_done(
+        &mut self,
+        id: ItemId,
+        batch: u32,
+        reused_chunks: u32,
+    ) -> Result<Option<BatchDone>, DbError> {
+        let batch = i32::try_from(batch).unwrap_or(i32::MAX);
+        let reused_chunks = i32::try_from(reused_chunks).unwrap_or(i32::MAX);
+        let row = sqlx::query_file!("queries/mark_batch_done.sql", id.0, batch, reused_chunks)
+            .fetch_optional(&mut *self.connection)
+            .await?;
         let Some(row) = row else {
             return Ok(None);
         };

@@ -105,6 +105,24 @@ impl Operations<'_> {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Notes that the listing passed over things that may not be read: it is not a whole one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_unreadable(&mut self, id: OperationId, count: u64) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE operations SET updated_at = now(), meta = meta || jsonb_build_object(
+                'unreadable', coalesce((meta ->> 'unreadable')::bigint, 0) + $2::bigint
+            )
+            WHERE uuid = $1 AND status = 'processing'",
+            id.0,
+            i64::try_from(count).unwrap_or(i64::MAX),
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Notes that every document of the source is in the work list.
     ///
     /// # Errors

@@ -51,7 +51,8 @@ pub struct Operation {
     pub scan_cursor: Option<String>,
     /// When its source was listed to the end.
     pub scan_finished_at: Option<DateTime<Utc>>,
-    /// What it found, an object; `counts` holds the number of items per state once it ended.
+    /// What it found, an object; once it ended, `counts` says how many documents were new, changed,
+    /// unchanged, removed, duplicate, skipped, failed and cancelled.
     pub meta: Value,
 }
 

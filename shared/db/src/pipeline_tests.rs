@@ -19,6 +19,7 @@ use crate::{Connection, Db};
 
 mod cancellation;
 mod documents;
+mod lifecycle;
 mod operations;
 mod sync;
 
@@ -113,7 +114,7 @@ impl Bench {
         assert!(self.stage(item_id, name, hash, &StagingOutcome::Staged).await.unwrap());
         let mut connection = self.connection().await;
         assert!(connection.operation_items().mark_chunked(item_id, 2, 1).await.unwrap());
-        let done = connection.operation_items().mark_batch_done(item_id, 0).await.unwrap().unwrap();
+        let done = connection.operation_items().mark_batch_done(item_id, 0, 0).await.unwrap().unwrap();
         assert!(done.replaced_generation.is_some());
     }
 

@@ -18,6 +18,14 @@ pub struct StagingItem {
     pub id: ItemId,
     /// Its state; past `listed`, its bytes were staged before.
     pub state: ItemState,
+    /// Whether its document is to be removed instead of indexed.
+    pub is_removal: bool,
+    /// Its document, where that was known when it was put on the list.
+    pub document_id: Option<DocumentId>,
+    /// The source that its bytes come from.
+    pub source_id: Option<SourceId>,
+    /// The staged copy that its bytes are read from where it is there.
+    pub copy: Option<StagedCopy>,
     /// The document's logical name.
     pub uri: String,
     /// Where its bytes are.
@@ -31,6 +39,15 @@ pub struct StagingItem {
     /// What the source says of this version.
     pub change_hint: Option<String>,
     /// The generation that its bytes are staged as. The same at every try.
+    pub generation: i32,
+}
+
+/// A document's bytes as they lie staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StagedCopy {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The generation that they belong to.
     pub generation: i32,
 }
 
@@ -56,6 +73,8 @@ pub struct ExistingDocument {
     pub last_generation: i32,
     /// The document that is searchable in its place.
     pub duplicate_of: Option<DocumentId>,
+    /// The source that its points say they came from.
+    pub source_id: Option<SourceId>,
 }
 
 /// A document of the same collection with the same bytes.
@@ -116,6 +135,20 @@ pub struct StagedItem<'a> {
 }
 
 impl OperationItems<'_> {
+    /// Ends those of these listed items that there is nothing to do for: their document is deleted
+    /// and stays so, or was indexed since they were put on the list of documents to try again or to
+    /// restore. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn settle(&mut self, operation_id: OperationId, ids: &[ItemId]) -> Result<u64, DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let done = sqlx::query_file!("queries/settle_items.sql", operation_id.0, &ids)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Notes a try at staging these items of the operation, reserves each a generation, and
     /// returns them in order. Items of a document that was never seen get generation 1.
     ///
@@ -142,14 +175,20 @@ impl OperationItems<'_> {
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
                 generation: row.generation,
+                is_removal: row.is_removal,
+                document_id: row.document_id.map(DocumentId),
+                source_id: row.source_id.map(SourceId),
+                copy: row.copy_document_id.zip(row.copy_generation).map(|(document_id, generation)| {
+                    StagedCopy { document_id: DocumentId(document_id), generation }
+                }),
             });
         }
         Ok(items)
     }
 
     /// Writes what became of a listed item's bytes: the item and its document, in one statement.
-    /// Returns whether it did; it does not if the item is no longer listed, or if the original
-    /// of a duplicate is gone.
+    /// Returns whether it did; it does not if the item is no longer listed, if the original of a
+    /// duplicate is gone, or if the document was deleted since [`Self::settle`].
     ///
     /// A document that is searchable stays as it is until its new version is indexed.
     ///
@@ -237,6 +276,7 @@ impl Documents<'_> {
                 generation: row.generation.unwrap_or(0),
                 last_generation: row.last_generation.unwrap_or(0),
                 duplicate_of: row.duplicate_of.map(DocumentId),
+                source_id: row.source_id.map(SourceId),
             }),
             None => None,
         };

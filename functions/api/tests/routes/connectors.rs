@@ -59,6 +59,13 @@ async fn the_catalogue_says_what_each_type_of_source_takes(pool: PgPool) {
           "name": "exclude_patterns",
           "required": false,
           "type": "text_list"
+        },
+        {
+          "default": "remove",
+          "description": "What becomes of documents that the source no longer has: remove takes them away, keep marks them as stale.",
+          "name": "on_missing",
+          "required": false,
+          "type": "text"
         }
       ],
       "name": "Directory",

@@ -28,6 +28,8 @@ mod description;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod document_lifecycle;
+#[cfg(test)]
 mod document_lists;
 #[cfg(test)]
 mod documents;

@@ -26,6 +26,7 @@ async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
         "source_config": {
           "exclude_patterns": [],
           "include_patterns": [],
+          "on_missing": "remove",
           "path": "/srv/docs/a",
           "recursive": false
         },
@@ -137,8 +138,8 @@ async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
     source_config.path: "/etc" came; paths below /srv/docs are allowed
-    source_config: "token" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns
-    source_config: "bucket" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns
+    source_config: "token" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
+    source_config: "bucket" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
     source_config.path: "" came; an absolute path without ".." below one of the configured roots is allowed
     "#);
     let other = api.create_collection(&ada, "other").await;

@@ -8,6 +8,7 @@ use domain::{Classify, ErrorKind};
 use tempfile::TempDir;
 
 use super::*;
+use crate::OnMissing;
 
 fn directory(path: &Path) -> SourceSpec {
     SourceSpec::Directory {
@@ -15,6 +16,7 @@ fn directory(path: &Path) -> SourceSpec {
         recursive: true,
         include_patterns: Vec::new(),
         exclude_patterns: Vec::new(),
+        on_missing: OnMissing::Remove,
     }
 }
 
@@ -77,6 +79,7 @@ fn patterns_and_recursion_choose_the_files() {
         recursive,
         include_patterns: include.iter().map(|pattern| (*pattern).to_owned()).collect(),
         exclude_patterns: exclude.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        on_missing: OnMissing::Remove,
     };
     assert_eq!(list(&root, &spec(true, &["*.md"], &[])), ["a.md", "deep/c.md", "deep/drafts/d.md"]);
     assert_eq!(list(&root, &spec(true, &[], &["**/drafts/**", "*.txt"])), ["a.md", "deep/c.md"]);
@@ -234,13 +237,14 @@ fn a_folder_without_permission_does_not_lose_the_rest() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser reads it all the same.
     let may_read = closed.read_dir().is_ok();
-    let listed = list(&root, &directory(root.path()));
+    let page = roots(&root).list(&directory(root.path()), None).unwrap();
+    let (listed, unreadable) = (paths(&page), page.unreadable);
     let error = roots(&root).list(&directory(&closed.join("a.txt")), None).unwrap_err();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     if may_read {
-        assert_eq!(listed, ["closed/a.txt", "open/b.txt"]);
+        assert_eq!((listed, unreadable), (vec!["closed/a.txt", "open/b.txt"], 0));
     } else {
-        assert_eq!(listed, ["open/b.txt"]);
+        assert_eq!((listed, unreadable), (vec!["open/b.txt"], 1), "it is told apart from one that is gone");
         assert_eq!(error.kind(), ErrorKind::Forbidden);
     }
 }

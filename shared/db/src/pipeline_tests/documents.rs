@@ -12,7 +12,7 @@ async fn batches_that_end_at_once_flip_the_document_once(pool: PgPool) {
     for batch in (0..8).chain(0..8) {
         let (db, id) = (bench.db.clone(), items[0]);
         workers.spawn(async move {
-            db.connection().await.unwrap().operation_items().mark_batch_done(id, batch).await.unwrap()
+            db.connection().await.unwrap().operation_items().mark_batch_done(id, batch, 0).await.unwrap()
         });
     }
     let done: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
@@ -49,7 +49,7 @@ async fn a_changed_document_shows_its_old_version_until_the_new_one_is_indexed(p
     );
     let mut connection = bench.connection().await;
     connection.operation_items().mark_chunked(items[0], 5, 1).await.unwrap();
-    let done = connection.operation_items().mark_batch_done(items[0], 0).await.unwrap().unwrap();
+    let done = connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
     assert_eq!(done.replaced_generation, Some(1));
     let after = bench.document("a").await;
     assert_eq!((after.generation, after.chunk_count, after.content_hash.as_deref()), (2, 5, Some("new")));

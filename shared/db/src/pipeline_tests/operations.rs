@@ -58,18 +58,17 @@ async fn two_last_finishers_complete_the_operation_once(pool: PgPool) {
             let db = bench.db.clone();
             finishers.spawn(async move {
                 let mut connection = db.connection().await.unwrap();
-                connection.operation_items().mark_batch_done(id, 0).await.unwrap().unwrap();
+                connection.operation_items().mark_batch_done(id, 0, 0).await.unwrap().unwrap();
                 connection.operations().complete_if_done(operation_id).await.unwrap()
             });
         }
         let completed = finishers.join_all().await.into_iter().flatten().count();
         assert_eq!(completed, 1, "round {round}");
     }
-    let metrics: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents_indexed'")
-            .fetch_one(&bench.pool)
-            .await
-            .unwrap();
+    let metrics: i64 = sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents'")
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
     assert_eq!(metrics, 10);
 }
 
@@ -86,7 +85,7 @@ async fn terminal_items_and_operations_never_change(pool: PgPool) {
     let mut connection = bench.connection().await;
     assert!(!connection.operation_items().mark_chunked(items[0], 9, 9).await.unwrap());
     assert!(!connection.operation_items().mark_cancelled(items[0]).await.unwrap());
-    assert_eq!(connection.operation_items().mark_batch_done(items[0], 0).await.unwrap(), None);
+    assert_eq!(connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap(), None);
     assert!(!connection.operations().claim(operation_id).await.unwrap());
     assert!(!connection.operations().mark_scan_finished(operation_id).await.unwrap());
     assert!(!connection.operations().advance_cursor(operation_id, None, Some("x")).await.unwrap());
@@ -114,7 +113,10 @@ async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) 
 
     let operation = connection.operations().find(operation_id).await.unwrap().unwrap();
     assert_eq!(operation.status, OperationStatus::Completed);
-    assert_eq!(operation.meta, json!({"counts": {"completed": 1, "failed": 1, "skipped": 1}}));
+    assert_eq!(
+        operation.meta,
+        json!({"counts": {"new": 1, "changed": 0, "unchanged": 0, "removed": 0, "duplicate": 0, "skipped": 1, "failed": 1, "cancelled": 0}})
+    );
     let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();
     assert_eq!((collection.document_count, collection.vector_count, collection.total_size_bytes), (3, 2, 30));
     assert_eq!(collection.status.as_str(), "degraded");
@@ -188,7 +190,7 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
     let (running, items) = bench.run_append(&["a", "b"]).await;
     bench.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
     bench.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
-    bench.connection().await.operation_items().mark_batch_done(items[0], 1).await.unwrap();
+    bench.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
     let waiting = bench.insert_operation(OperationType::Append).await;
     let minute = Duration::from_secs(60);
     let mut connection = bench.connection().await;

@@ -1,0 +1,14 @@
+-- $1 items that remove documents.
+--
+-- The documents that a source no longer has are deleted here, so that search drops them before
+-- their points go; what a person deleted was so already.
+UPDATE documents d
+SET status = 'deleted', deleted_at = now(), deletion_reason = 'missing', is_stale = FALSE, updated_at = now()
+FROM operation_items i
+JOIN operations o ON o.id = i.operation_id
+WHERE i.id = ANY ($1)
+    AND i.is_removal
+    AND i.state = 'listed'
+    AND o.type = 'append'
+    AND d.id = i.document_id
+    AND d.status <> 'deleted'

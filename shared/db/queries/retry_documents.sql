@@ -1,0 +1,37 @@
+-- $1 collection, $2 operation, $3 the only document to try again or NULL for all that failed.
+WITH again AS (
+    -- The reason stays until the document is staged: cancelled before that, it has failed as before.
+    UPDATE documents
+    SET status = 'pending', retry_count = retry_count + 1, last_retry_at = now(), updated_at = now()
+    WHERE collection_id = $1
+        AND uri IS NOT NULL
+        AND CASE
+            WHEN $3::uuid IS NULL THEN status = 'failed'
+            ELSE id = $3 AND status IN ('failed', 'cancelled')
+        END
+    RETURNING *
+)
+INSERT INTO operation_items (
+    operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, document_id,
+    copy_document_id, copy_generation
+)
+SELECT
+    o.id,
+    again.uri,
+    coalesce(again.source_metadata ->> 'location', again.file_path),
+    again.file_name,
+    again.file_size,
+    again.mime_type,
+    staged.change_hint,
+    again.id,
+    again.id,
+    again.last_generation
+FROM again
+JOIN operations o ON o.uuid = $2
+-- What the source said of the version that lies staged.
+LEFT JOIN LATERAL (
+    SELECT i.change_hint FROM operation_items i
+    WHERE i.document_id = again.id AND i.generation = again.last_generation AND i.content_hash IS NOT NULL
+    ORDER BY i.id DESC
+    LIMIT 1
+) AS staged ON TRUE

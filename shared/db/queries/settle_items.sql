@@ -1,0 +1,24 @@
+-- $1 operation, $2 items.
+--
+-- Ends listed items that there is nothing to do for: their document is deleted and stays so, or an
+-- operation in between has indexed what was to be tried again or brought back.
+UPDATE operation_items i
+SET state = CASE WHEN d.status = 'deleted' THEN 'skipped' ELSE 'unchanged' END::item_state,
+    document_id = d.id,
+    error_message = CASE WHEN d.status = 'deleted' THEN 'the document was deleted; restore it to have it indexed again' END,
+    updated_at = now()
+FROM operations o, documents d
+WHERE o.uuid = $1
+    AND i.operation_id = o.id
+    AND i.id = ANY ($2)
+    AND i.state = 'listed'
+    AND NOT i.is_removal
+    AND d.collection_id = o.collection_id
+    AND d.uri = i.uri
+    AND CASE
+        WHEN d.status = 'deleted' THEN d.deleted_at >= i.created_at OR (
+            d.deletion_reason = 'user'
+            AND NOT EXISTS (SELECT FROM collection_sources s WHERE s.id = o.source_id AND s.source_type = 'upload')
+        )
+        ELSE o.type IN ('retry_documents', 'restore_documents') AND d.status IN ('completed', 'skipped')
+    END
