@@ -69,9 +69,9 @@ pub(crate) async fn delete(
 
 /// Restore a deleted document
 ///
-/// It is listed again at once, and searchable when the operation has ended: its bytes and vectors
-/// are still staged, so nothing is read or embedded again. A document that its source no longer had
-/// stays from now on, as one without a source.
+/// It is listed again at once, and searchable when the operation has ended: its bytes are still
+/// staged, so its source is not asked. A document that its source no longer had stays from now on,
+/// as one without a source.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
