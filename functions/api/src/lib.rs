@@ -7,6 +7,7 @@
 //! database.
 //! *Retries when* never: the caller decides. A message that could not be sent is sent by sweep.
 
+mod admission;
 mod api_key_fields;
 mod api_keys;
 mod audit;
@@ -21,6 +22,7 @@ mod docs;
 mod documents;
 mod grantee;
 mod health;
+mod limits;
 mod mcp_profiles;
 mod open_sessions;
 mod openapi;

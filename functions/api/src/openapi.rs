@@ -84,6 +84,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "preferences", description = "What the caller prefers."),
         (name = "collections", description = "Collections of documents."),
         (name = "sharing", description = "Who else may use a collection."),
+        (name = "limits", description = "What collections and users may hold and do."),
         (name = "audit", description = "Who did what, when and from where."),
         (name = "sources", description = "Where documents come from."),
         (name = "sync", description = "Reading sources again, when asked to or after an interval."),

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::{
-    State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health,
+    State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health, limits,
     mcp_profiles, open_sessions, openapi, operation_cancel, operations, ownership, passwords, permissions,
     preferences, sessions, sources, sync, system_settings, uploads, user_administration, users,
 };
@@ -44,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(syncs())
         .merge(documents())
         .merge(operations())
+        .merge(limits())
         .merge(audit())
         .merge(system())
 }
@@ -211,6 +212,16 @@ fn operations() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::delete)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::cancel)))
+}
+
+fn limits() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(limits::show)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(limits::show_of_collection)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(limits::administer_collection)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(limits::set_for_collection)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(limits::administer_user)))
+        .routes(Route::needs(Needs::Superuser).handles(routes!(limits::set_for_user)))
 }
 
 fn audit() -> OpenApiRouter<State> {

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use self::request::{AddSourceRequest, refuse_forbidden};
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
@@ -161,6 +162,10 @@ pub(crate) async fn add(
         }),
     };
     let operation = tx.operations().insert(&operation).await?;
+    if is_new {
+        admission::admit_source(&mut tx, collection_id).await?;
+    }
+    admission::admit_operations(&mut tx, collection_id, 1).await?;
     let mut details =
         json!({ "source_id": source.id, "source_type": source.source_type, "source_path": source_path });
     secrets.note(&mut details);

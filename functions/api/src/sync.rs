@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::collections::{self, CollectionResponse};
 use crate::dispatch::dispatch_next;
@@ -139,6 +140,8 @@ pub(crate) async fn run(
             return conflict("this collection has no source to read again; add one first");
         }
     };
+    let operations = usize::try_from(run.expected_sources).unwrap_or(0);
+    admission::admit_operations(&mut tx, collection_id, operations).await?;
     let details =
         json!({ "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources });
     let change = Change {

@@ -18,6 +18,7 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod chunk_places;
 pub mod collection_permissions;
+pub mod collection_resource_limits;
 pub mod collection_sources;
 pub mod collections;
 pub mod connector_secrets;
@@ -43,6 +44,7 @@ pub mod system_settings;
 pub mod uploads;
 pub mod user_administration;
 pub mod user_preferences;
+pub mod user_resource_limits;
 pub mod users;
 
 #[cfg(test)]

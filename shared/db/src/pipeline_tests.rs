@@ -20,6 +20,7 @@ use crate::{Connection, Db};
 mod cancellation;
 mod documents;
 mod lifecycle;
+mod limits;
 mod operations;
 mod sync;
 

@@ -9,6 +9,7 @@ use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::chunk_places::ChunkPlaces;
 use crate::collection_permissions::CollectionPermissions;
+use crate::collection_resource_limits::CollectionResourceLimits;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
 use crate::connector_secrets::ConnectorSecrets;
@@ -25,6 +26,7 @@ use crate::sync_runs::SyncRuns;
 use crate::system_settings::SystemSettings;
 use crate::uploads::Uploads;
 use crate::user_preferences::UserPreferences;
+use crate::user_resource_limits::UserResourceLimits;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
 
@@ -131,6 +133,8 @@ repositories! {
     collection_permissions: CollectionPermissions,
     /// Where the chunks of a collection are.
     chunk_places: ChunkPlaces,
+    /// Limits of collections.
+    collection_resource_limits: CollectionResourceLimits,
     /// Sources of collections.
     collection_sources: CollectionSources,
     /// Collections.
@@ -163,6 +167,8 @@ repositories! {
     uploads: Uploads,
     /// What users prefer.
     user_preferences: UserPreferences,
+    /// Limits of users.
+    user_resource_limits: UserResourceLimits,
     /// Accounts.
     users: Users,
 }

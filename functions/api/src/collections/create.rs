@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::CollectionResponse;
 use super::fields::{self, CHUNKING_STRATEGIES, ONE_TIME};
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
@@ -70,7 +71,7 @@ pub(crate) struct CreateCollectionRequest {
     post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
     responses(
         (status = 201, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name, or as many as they may have."),
         BodyErrors,
     ),
 )]
@@ -107,6 +108,7 @@ pub(crate) async fn create(
         Ok(collection) => collection,
         Err(error) => return Err(fields::explain(error, new.name, true)),
     };
+    admission::admit_collection(&mut tx, owner_id).await?;
     let operation = NewOperation {
         id: OperationId(Uuid::new_v4()),
         collection_id: id,

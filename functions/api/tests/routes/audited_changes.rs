@@ -156,6 +156,8 @@ impl Changes {
         self.make("PATCH /api/v2/admin/users/{user_id}", &[id], ada, change, "user_changed").await;
         let password = json!({ "new_password": "another horse battery" });
         self.make("PUT /api/v2/admin/users/{user_id}/password", &[id], ada, password, "password_set").await;
+        let limits = json!({ "max_collections": 10, "max_storage_bytes": 1_000_000 });
+        self.make("PUT /api/v2/admin/users/{user_id}/limits", &[id], ada, limits, "user_limits_set").await;
         let closed = json!({ "registration_open": false });
         self.make("PATCH /api/v2/system-settings", &[], ada, closed, "system_settings_changed").await;
         text(&made["username"])
@@ -180,6 +182,11 @@ impl Changes {
         self.make("PUT /api/v2/collections/{collection_id}", &[id], ada, put, "collection_updated").await;
         let patch = json!({ "is_public": true });
         self.make("PATCH /api/v2/collections/{collection_id}", &[id], ada, patch, "collection_updated").await;
+        let limits = json!({
+            "max_documents": 10, "max_storage_bytes": 1000, "max_operations_per_hour": 100, "max_sources": 10,
+        });
+        let route = "PUT /api/v2/admin/collections/{collection_id}/limits";
+        self.make(route, &[id], ada, limits, "collection_limits_set").await;
         let files = json!({ "files": [{ "name": "a.md", "size": 1 }] });
         self.make("POST /api/v2/collections/{collection_id}/uploads", &[id], ada, files, "uploads_announced")
             .await;

@@ -38,6 +38,8 @@ mod guards;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod mcp_profiles;
 #[cfg(test)]
 mod operation_cancel;

@@ -1,0 +1,305 @@
+//! How much collections and users may hold and do, and how much they do.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use db::collection_resource_limits::{CollectionLimits, CollectionUsage};
+use db::user_resource_limits::{UserLimits, UserUsage};
+use domain::{CollectionId, UserId};
+use guard::{Caller, Granted};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::{BodyErrors, Versioned};
+use crate::validation::Checks;
+
+/// Far beyond any real limit, and far from overflowing when bytes are added up.
+const MOST_BYTES: i64 = 1 << 60;
+const MOST: i64 = 1_000_000_000;
+
+/// What a collection may hold and do.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "max_documents": 100_000, "max_storage_bytes": 53_687_091_200_i64,
+    "max_operations_per_hour": 1000, "max_sources": 100,
+}))]
+pub(crate) struct CollectionLimitsBody {
+    /// Documents that are searchable or on their way.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_documents: i64,
+    /// Bytes of them; duplicates hold none.
+    #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
+    max_storage_bytes: i64,
+    /// Operations that may be started in any hour.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_operations_per_hour: i64,
+    /// Sources beside uploads.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_sources: i64,
+}
+
+impl From<CollectionLimits> for CollectionLimitsBody {
+    fn from(limits: CollectionLimits) -> Self {
+        Self {
+            max_documents: limits.max_documents,
+            max_storage_bytes: limits.max_storage_bytes,
+            max_operations_per_hour: limits.max_operations_per_hour.into(),
+            max_sources: limits.max_sources.into(),
+        }
+    }
+}
+
+/// What a collection holds and does, in the terms of its limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CollectionUsageResponse {
+    documents: i64,
+    storage_bytes: i64,
+    operations_last_hour: i64,
+    sources: i64,
+}
+
+impl From<CollectionUsage> for CollectionUsageResponse {
+    fn from(usage: CollectionUsage) -> Self {
+        Self {
+            documents: usage.documents,
+            storage_bytes: usage.storage_bytes,
+            operations_last_hour: usage.operations_last_hour,
+            sources: usage.sources,
+        }
+    }
+}
+
+/// A collection's limits and usage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CollectionLimitsResponse {
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    limits: CollectionLimitsBody,
+    usage: CollectionUsageResponse,
+}
+
+/// What a user may own.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"max_collections": 100, "max_storage_bytes": 53_687_091_200_i64}))]
+pub(crate) struct UserLimitsBody {
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_collections: i64,
+    /// Bytes of the documents of all collections together.
+    #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
+    max_storage_bytes: i64,
+}
+
+impl From<UserLimits> for UserLimitsBody {
+    fn from(limits: UserLimits) -> Self {
+        Self { max_collections: limits.max_collections.into(), max_storage_bytes: limits.max_storage_bytes }
+    }
+}
+
+/// What a user owns, in the terms of their limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserUsageResponse {
+    collections: i64,
+    /// As of the last operation of each collection.
+    storage_bytes: i64,
+}
+
+impl From<UserUsage> for UserUsageResponse {
+    fn from(usage: UserUsage) -> Self {
+        Self { collections: usage.collections, storage_bytes: usage.storage_bytes }
+    }
+}
+
+/// A user's limits and usage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserLimitsResponse {
+    #[schema(value_type = i64)]
+    user_id: UserId,
+    limits: UserLimitsBody,
+    usage: UserUsageResponse,
+}
+
+/// Show a collection's limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/limits", operation_id = "limits_show_of_collection", tag = "limits",
+    params(("collection_id" = Uuid, Path)),
+    responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
+)]
+pub(crate) async fn show_of_collection(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    of_collection(&state, found.collection.id).await
+}
+
+/// Show the caller's own limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/limits", operation_id = "limits_show", tag = "limits",
+    responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    of_user(&state, caller.principal.user_id).await
+}
+
+/// Show the limits and usage of anybody's collection
+#[utoipa::path(
+    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_collection_limits",
+    tag = "administration", params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+    ),
+)]
+pub(crate) async fn administer_collection(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<CollectionId>,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let found = state.db.connection().await?.collections().find_any(id).await?;
+    found
+        .filter(|collection| collection.deleted_at.is_none())
+        .ok_or_else(|| ApiError::not_found("collection", id))?;
+    of_collection(&state, id).await
+}
+
+/// Set the limits of anybody's collection
+///
+/// What it holds already stays, even if that is more.
+#[utoipa::path(
+    put, path = "/api/v2/admin/collections/{collection_id}/limits",
+    operation_id = "administration_set_collection_limits", tag = "administration",
+    params(("collection_id" = Uuid, Path), Versioned), request_body = CollectionLimitsBody,
+    responses(
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        BodyErrors, Versioned,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+    ),
+)]
+pub(crate) async fn set_for_collection(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<CollectionId>,
+    if_match: IfMatch,
+    ApiJson(body): ApiJson<CollectionLimitsBody>,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let limits = body.check()?;
+    let mut tx = state.db.begin().await?;
+    crate::permissions::lock(&mut tx, id).await?;
+    let found = tx.collections().find_any(id).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("collection", id))?;
+    let before = CollectionLimitsBody::from(tx.collection_resource_limits().lock(id).await?);
+    if_match.check(&ETag::of(&before)?)?;
+    tx.collection_resource_limits().update(id, &limits).await?;
+    let change = Change {
+        action: "collection_limits_set",
+        actor: caller.actor(),
+        collection: Some((id, &found.name)),
+        operation_id: None,
+        details: audit::difference(&json!(before), &json!(body)),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    of_collection(&state, id).await
+}
+
+/// Show a user's limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_user_limits",
+    tag = "administration", params(("user_id" = i64, Path)),
+    responses(
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+    ),
+)]
+pub(crate) async fn administer_user(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let found = state.db.connection().await?.users().find(id).await?;
+    found.ok_or_else(|| ApiError::not_found("user", id))?;
+    of_user(&state, id).await
+}
+
+/// Set a user's limits
+///
+/// What they own already stays, even if that is more.
+#[utoipa::path(
+    put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_set_user_limits",
+    tag = "administration", params(("user_id" = i64, Path), Versioned), request_body = UserLimitsBody,
+    responses(
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        BodyErrors, Versioned,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+    ),
+)]
+pub(crate) async fn set_for_user(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<UserId>,
+    if_match: IfMatch,
+    ApiJson(body): ApiJson<UserLimitsBody>,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let limits = body.check()?;
+    let mut tx = state.db.begin().await?;
+    let user = tx.users().lock(id).await?.ok_or_else(|| ApiError::not_found("user", id))?;
+    let before = UserLimitsBody::from(tx.user_resource_limits().lock(id).await?);
+    if_match.check(&ETag::of(&before)?)?;
+    tx.user_resource_limits().update(id, &limits).await?;
+    let mut details = audit::difference(&json!(before), &json!(body));
+    details["user_id"] = json!(id);
+    details["username"] = json!(user.username);
+    audit::record(&mut tx, &client, Change::of_accounts("user_limits_set", caller.actor(), details)).await?;
+    tx.commit().await?;
+    of_user(&state, id).await
+}
+
+async fn of_collection(
+    state: &State,
+    id: CollectionId,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let limits = CollectionLimitsBody::from(connection.collection_resource_limits().find(id).await?);
+    let usage = connection.collection_resource_limits().usage(id).await?.into();
+    Ok((ETag::of(&limits)?, Json(CollectionLimitsResponse { collection_id: id, limits, usage })))
+}
+
+async fn of_user(state: &State, id: UserId) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let limits = UserLimitsBody::from(connection.user_resource_limits().find(id).await?);
+    let usage = connection.user_resource_limits().usage(id).await?.into();
+    Ok((ETag::of(&limits)?, Json(UserLimitsResponse { user_id: id, limits, usage })))
+}
+
+impl CollectionLimitsBody {
+    fn check(self) -> Result<CollectionLimits, ApiError> {
+        let mut checks = Checks::default();
+        let max_documents = checks.range("max_documents", self.max_documents, 0..=MOST);
+        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        let per_hour = checks.range("max_operations_per_hour", self.max_operations_per_hour, 0..=MOST);
+        let max_sources = checks.range("max_sources", self.max_sources, 0..=MOST);
+        checks.finish()?;
+        Ok(CollectionLimits {
+            max_documents,
+            max_storage_bytes,
+            max_operations_per_hour: i32::try_from(per_hour).unwrap_or(i32::MAX),
+            max_sources: i32::try_from(max_sources).unwrap_or(i32::MAX),
+        })
+    }
+}
+
+impl UserLimitsBody {
+    fn check(self) -> Result<UserLimits, ApiError> {
+        let mut checks = Checks::default();
+        let max_collections = checks.range("max_collections", self.max_collections, 0..=MOST);
+        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        checks.finish()?;
+        let max_collections = i32::try_from(max_collections).unwrap_or(i32::MAX);
+        Ok(UserLimits { max_collections, max_storage_bytes })
+    }
+}
