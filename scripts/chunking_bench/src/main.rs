@@ -1,7 +1,7 @@
 //! Megabytes of text a second, this crate against the `text-splitter` crate with the same
 //! tokenizer, window and thread, in one run.
 //!
-//! `cargo run --release --example throughput -p chunking -- [FOLDER] [CHUNK_SIZE]`
+//! `cargo run --release --manifest-path scripts/chunking_bench/Cargo.toml -- [FOLDER] [CHUNK_SIZE]`
 //!
 //! Reads the text files of FOLDER (default: this repository). The rival gets the first 512 KiB of
 //! them only, since it is slow; the ratio is taken on that part, with nothing remembered yet.
