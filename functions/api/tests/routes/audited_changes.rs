@@ -76,7 +76,7 @@ impl Changes {
         let expected = (action.to_owned(), Some(ADDRESS.to_owned()), Some(AGENT.to_owned()), true);
         let expected = if action.is_empty() { Vec::new() } else { vec![expected] };
         assert_eq!(entries, expected, "{route}");
-        self.performed.insert(route.to_owned());
+        self.performed.insert(route.split('?').next().unwrap_or(route).to_owned());
         answer.body
     }
 
@@ -173,6 +173,35 @@ impl Changes {
         self.make(delete, &[id], ada, Value::Null, "mcp_profile_deleted").await;
     }
 
+    /// Of the collection, and of its source.
+    async fn in_documents(&mut self, ada: &str, collection: &Value, source: &Value) {
+        self.api
+            .sql(
+                "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+                SELECT lpad(n::text, 32, '0')::uuid, (SELECT id FROM collections WHERE name = 'notes'),
+                    n::text, n::text, n::text, 1, (ARRAY['completed', 'failed', 'failed'])[n]::document_status
+                FROM generate_series(1, 3) n",
+            )
+            .await;
+        let none = || Value::Null;
+        let document = |number: u8| json!(format!("00000000-0000-0000-0000-00000000000{number}"));
+        let delete = "DELETE /api/v2/collections/{collection_id}/documents/{document_id}";
+        self.make(delete, &[collection, &document(1)], ada, none(), "document_deleted").await;
+        let restore = "POST /api/v2/collections/{collection_id}/documents/{document_id}/restore";
+        self.make(restore, &[collection, &document(1)], ada, none(), "document_restored").await;
+        let retry = "POST /api/v2/collections/{collection_id}/documents/{document_id}/retry";
+        self.make(retry, &[collection, &document(2)], ada, none(), "documents_retried").await;
+        let retry_all = "POST /api/v2/collections/{collection_id}/documents/retry-failed";
+        self.make(retry_all, &[collection], ada, none(), "documents_retried").await;
+        let remove = "DELETE /api/v2/collections/{collection_id}/sources/{source_id}";
+        self.make(remove, &[collection, source], ada, none(), "source_removed").await;
+        let add = "POST /api/v2/collections/{collection_id}/sources";
+        let other = json!({ "source_path": "/srv/docs/b" });
+        self.make(add, &[collection], ada, other, "source_added").await;
+        let remove = "DELETE /api/v2/collections/{collection_id}/sources?source_path=/srv/docs/b";
+        self.make(remove, &[collection], ada, none(), "source_removed").await;
+    }
+
     async fn in_collections(&mut self, ada: &str, grace: &str) {
         let none = Value::Null;
         let new = json!({ "name": "notes" });
@@ -212,6 +241,7 @@ impl Changes {
         self.make(cancel, &[&waiting], ada, none.clone(), "operation_cancel_requested").await;
 
         self.in_profiles(ada, id).await;
+        self.in_documents(ada, id, source).await;
 
         let theirs = text(&self.api.login(grace, "another horse battery").await.expect(200)["access_token"]);
         let grants = "POST /api/v2/collections/{collection_id}/permissions";
