@@ -11,6 +11,7 @@ mod chunks;
 mod collection_deletion;
 mod event_payloads;
 mod first_light;
+mod limits;
 mod redelivery;
 mod semantik_client;
 mod sources;

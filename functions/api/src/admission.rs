@@ -90,3 +90,58 @@ pub(crate) async fn admit_operations(tx: &mut Tx, id: CollectionId, new: usize) 
     )
     .with_header(header::RETRY_AFTER, HeaderValue::from(wait)))
 }
+
+/// Whether there is room for the uploads that were just announced, beside those that are announced and
+/// have not come yet. What comes is counted again when it is there: this spares sending it in vain.
+///
+/// # Errors
+/// 409 where there is not; 404 where the collection is gone; 503 when the database does not answer.
+pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId) -> Result<(), ApiError> {
+    let owner_id = permissions::lock(tx, id).await?;
+    // Whoever announces for another collection of the owner waits here.
+    let owner_limits = tx.user_resource_limits().lock(owner_id).await?;
+    let limits = tx.collection_resource_limits().find(id).await?;
+    let room = tx.collection_resource_limits().expected_room(id).await?;
+    let who = "the collection";
+    check_room(who, "documents", room.documents, room.expected_documents, limits.max_documents)?;
+    check_room(who, "bytes", room.bytes, room.expected_bytes, limits.max_storage_bytes)?;
+    let (who, most) = ("all collections of its owner", owner_limits.max_storage_bytes);
+    check_room(who, "bytes", room.owner_bytes, room.owner_expected_bytes, most)
+}
+
+fn check_room(who: &str, unit: &str, used: i64, expected: i64, most: i64) -> Result<(), ApiError> {
+    // What is announced and adds nothing is always welcome.
+    if expected == 0 || used + expected <= most {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::Conflict,
+        format!(
+            "{used} of at most {most} {unit} are used by {who}, and with these files {expected} more would be \
+             on their way; delete some, or ask an administrator for a higher limit"
+        ),
+    ))
+}
+
+/// Whether the user may own the bytes of the collection that they have just got.
+///
+/// # Errors
+/// 409 where they are too many; 503 when the database does not answer.
+pub(crate) async fn admit_storage(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
+    // In this order: nothing is added to the collection, then nothing to what they own.
+    tx.collection_resource_limits().lock(id).await?;
+    let most = tx.user_resource_limits().lock(owner_id).await?.max_storage_bytes;
+    let used = tx.user_resource_limits().usage(owner_id).await?.storage_bytes;
+    let added = tx.collection_resource_limits().usage(id).await?.storage_bytes;
+    if added == 0 || used <= most {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::Conflict,
+        format!(
+            "all collections of the new owner hold {} of at most {most} bytes, and this one would add {added}; \
+             delete some of its documents, or ask an administrator for a higher limit",
+            used - added
+        ),
+    ))
+}

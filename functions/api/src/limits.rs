@@ -102,7 +102,7 @@ impl From<UserLimits> for UserLimitsBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserUsageResponse {
     collections: i64,
-    /// As of the last operation of each collection.
+    /// Bytes of the documents of all of them.
     storage_bytes: i64,
 }
 

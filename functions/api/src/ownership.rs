@@ -43,7 +43,7 @@ pub(crate) struct OwnerResponse {
     params(("collection_id" = Uuid, Path)), request_body = HandOverRequest,
     responses(
         (status = 200, body = OwnerResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of that name, or as many as they may have."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of that name, or as much as they may have."),
         BodyErrors,
     ),
 )]
@@ -81,6 +81,7 @@ pub(crate) async fn hand_over(
         Err(error) => return Err(error.into()),
     }
     admission::admit_collection(&mut tx, new.id).await?;
+    admission::admit_storage(&mut tx, id, new.id).await?;
     // Owners need no grant; what was granted before must not come to light again later.
     tx.collection_permissions().revoke(id, Grantee::User(new.id)).await?;
     tx.collection_permissions().grant(id, Grantee::User(old), Permission::Admin).await?;

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
@@ -169,7 +170,11 @@ pub(crate) struct UploadsResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
     params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
-    responses((status = 201, body = AnnouncedUploadsResponse), BodyErrors),
+    responses(
+        (status = 201, body = AnnouncedUploadsResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection or its owner may not hold as much."),
+        BodyErrors,
+    ),
 )]
 pub(crate) async fn announce(
     Shared(state): Shared<State>,
@@ -222,6 +227,7 @@ pub(crate) async fn announce(
         Begun::Again(answer) => return Ok(answer),
     };
     tx.uploads().insert_many(&new_uploads).await?;
+    admission::admit_uploads(&mut tx, collection_id).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",

@@ -292,6 +292,10 @@ async fn register(
         let is_mine = match marked {
             Ok(is_mine) => is_mine,
             Err(error) if error.constraint() == Some(Documents::HASH_CONSTRAINT) => continue,
+            Err(DbError::LimitReached { reason, .. }) => {
+                refuse(state, run, &staged, item.generation, reason).await?;
+                return Ok(Step::Ended { size_bytes: content.size_bytes });
+            }
             Err(error) => return Err(error.into()),
         };
         let size_bytes = content.size_bytes;
@@ -310,6 +314,27 @@ async fn register(
         ErrorKind::Unavailable,
         "other documents with the same bytes come and go; later it will be clear",
     ))
+}
+
+/// Ends an item that there is no room for, and keeps none of its bytes: trying it again, once there is
+/// room, reads them from its source.
+async fn refuse(
+    state: &State,
+    run: &Run<'_>,
+    staged: &StagedItem<'_>,
+    generation: i32,
+    reason: String,
+) -> Result<(), StageError> {
+    let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+    let refused = StagedItem { outcome: &outcome, ..staged.clone() };
+    let is_mine = state.db.connection().await?.operation_items().mark_staged(&refused).await?;
+    // Whoever reads it beside this one stages it no more from here on.
+    if is_mine {
+        let (collection_id, document_id) = (run.collection.id, staged.document_id);
+        let key = ArtifactKey::Raw { collection_id, document_id, generation };
+        state.artifacts.delete(&key).await?;
+    }
+    Ok(())
 }
 
 async fn is_listed(state: &State, run: &Run<'_>, item: &StagingItem) -> Result<bool, DbError> {

@@ -180,6 +180,17 @@ impl ArtifactStore {
         }
     }
 
+    /// Deletes an object, if it is there.
+    ///
+    /// # Errors
+    /// When S3 refuses or does not answer.
+    pub async fn delete(&self, key: &ArtifactKey) -> Result<(), ArtifactError> {
+        let path = key.path();
+        let request = self.client.delete_object().bucket(&self.bucket).key(&path);
+        request.send().await.map_err(|error| ArtifactError::call(path, "DeleteObject", error))?;
+        Ok(())
+    }
+
     /// Deletes one page of what the bucket holds for a collection under one of
     /// [`ArtifactKey::PREFIXES`]; says whether there is more.
     ///

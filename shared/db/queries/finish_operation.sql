@@ -51,10 +51,6 @@ totals AS (
         count(d.id) FILTER (WHERE d.status = 'failed') AS failed,
         coalesce(sum(d.chunk_count), 0) AS vectors,
         coalesce(sum(d.file_size), 0) AS size_bytes,
-        count(d.id) FILTER (WHERE d.status IN ('pending', 'processing', 'completed')) AS held_documents,
-        coalesce(sum(d.file_size) FILTER (
-            WHERE d.status IN ('pending', 'processing', 'completed') AND d.duplicate_of IS NULL
-        ), 0) AS held_bytes,
         count(d.id) FILTER (WHERE d.source_id = finished.source_id) AS source_documents,
         coalesce(sum(d.file_size) FILTER (WHERE d.source_id = finished.source_id), 0) AS source_size_bytes
     FROM finished
@@ -82,13 +78,6 @@ collection AS (
     FROM finished CROSS JOIN totals
     WHERE c.id = finished.collection_id
     RETURNING c.name
-),
-usage AS (
-    -- What the limits count. One whose turn had not come says nothing about it: another may be running.
-    UPDATE collection_resource_limits l
-    SET used_documents = totals.held_documents, used_bytes = totals.held_bytes
-    FROM finished CROSS JOIN totals
-    WHERE l.collection_id = finished.collection_id AND finished.started_at IS NOT NULL
 ),
 source AS (
     UPDATE collection_sources s

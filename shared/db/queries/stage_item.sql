@@ -51,7 +51,7 @@ item AS (
 INSERT INTO documents AS d (
     id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
     status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
-    last_seen_at, source_metadata
+    last_seen_at, source_metadata, staged_size
 )
 SELECT
     $2, $3, $4, item.uri,
@@ -68,13 +68,15 @@ SELECT
     CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
     $9,
     now(),
-    jsonb_build_object('location', item.location)
+    jsonb_build_object('location', item.location),
+    $7
 FROM item
 ON CONFLICT (id) DO UPDATE
 SET file_path = EXCLUDED.file_path,
     file_name = EXCLUDED.file_name,
     source_metadata = d.source_metadata || EXCLUDED.source_metadata,
     content_hash = EXCLUDED.content_hash,
+    staged_size = EXCLUDED.staged_size,
     last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
     duplicate_of = EXCLUDED.duplicate_of,
     last_seen_at = now(),

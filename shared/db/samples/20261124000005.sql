@@ -1,2 +1,2 @@
-INSERT INTO user_resource_limits (user_id, max_collections) SELECT id, 7 FROM users;
-UPDATE collection_resource_limits SET used_documents = 3, used_bytes = 5000000000;
+INSERT INTO user_resource_limits (user_id, max_collections) SELECT id, 7 FROM users
+ON CONFLICT (user_id) DO UPDATE SET max_collections = 7;

@@ -11,7 +11,7 @@ use crate::DbError;
 pub struct CollectionLimits {
     /// Documents that are searchable or on their way.
     pub max_documents: i64,
-    /// Bytes of them; duplicates hold none.
+    /// Bytes of them; duplicates hold none, and while a new version is on its way the larger one counts.
     pub max_storage_bytes: i64,
     /// Operations that may be started in any hour; setting up and deleting the collection count not.
     pub max_operations_per_hour: i32,
@@ -44,6 +44,23 @@ pub struct CollectionUsage {
     pub sources: i64,
 }
 
+/// What a collection and its owner hold, and what is announced and has not come yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedRoom {
+    /// Documents of the collection.
+    pub documents: i64,
+    /// Bytes of them.
+    pub bytes: i64,
+    /// New documents that are announced for it.
+    pub expected_documents: i64,
+    /// Bytes that are announced for it.
+    pub expected_bytes: i64,
+    /// Bytes of all collections of the owner.
+    pub owner_bytes: i64,
+    /// Bytes that are announced for all of them.
+    pub owner_expected_bytes: i64,
+}
+
 /// Reads and changes limits of collections.
 #[derive(Debug)]
 pub struct CollectionResourceLimits<'c> {
@@ -71,7 +88,7 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(found.unwrap_or_default())
     }
 
-    /// What the collection holds and does, counted now.
+    /// What the collection holds and does now.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -80,6 +97,17 @@ impl<'c> CollectionResourceLimits<'c> {
             .fetch_one(&mut *self.connection)
             .await?;
         Ok(usage)
+    }
+
+    /// What the collection will hold when everything that is announced has come.
+    ///
+    /// # Errors
+    /// When there is no such collection or the database does not answer.
+    pub async fn expected_room(&mut self, id: CollectionId) -> Result<ExpectedRoom, DbError> {
+        let room = sqlx::query_file_as!(ExpectedRoom, "queries/expected_room.sql", id.0)
+            .fetch_one(&mut *self.connection)
+            .await?;
+        Ok(room)
     }
 
     /// How many sources beside uploads the collection has.
@@ -119,34 +147,18 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok((row.count, row.in_the_way))
     }
 
-    /// Makes the collection's row, with what it holds now, unless it has one.
-    ///
-    /// # Errors
-    /// When there is no such collection or the database does not answer.
-    pub async fn ensure(&mut self, id: CollectionId) -> Result<(), DbError> {
-        sqlx::query!(
-            "INSERT INTO collection_resource_limits (collection_id, used_documents, used_bytes)
-            SELECT $1, count(d.id), coalesce(sum(d.file_size) FILTER (WHERE d.duplicate_of IS NULL), 0)
-            FROM (SELECT 1 WHERE NOT EXISTS (
-                SELECT FROM collection_resource_limits WHERE collection_id = $1
-            )) AS missing
-            LEFT JOIN documents d ON d.collection_id = $1 AND d.status IN ('pending', 'processing', 'completed')
-            HAVING count(*) > 0
-            ON CONFLICT (collection_id) DO NOTHING",
-            id.0,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(())
-    }
-
-    /// The collection's limits, which nobody else changes until the transaction ends. Its row is made
-    /// where it is missing.
+    /// The collection's limits, which nobody else changes until the transaction ends; nor is a document
+    /// added to it until then. Its row is made where it is missing.
     ///
     /// # Errors
     /// When there is no such collection or the database does not answer.
     pub async fn lock(&mut self, id: CollectionId) -> Result<CollectionLimits, DbError> {
-        self.ensure(id).await?;
+        sqlx::query!(
+            "INSERT INTO collection_resource_limits (collection_id) VALUES ($1) ON CONFLICT (collection_id) DO NOTHING",
+            id.0,
+        )
+        .execute(&mut *self.connection)
+        .await?;
         let found = sqlx::query_as!(
             CollectionLimits,
             "SELECT max_documents, max_storage_bytes, max_operations_per_hour, max_sources
@@ -255,14 +267,6 @@ mod tests {
         let expected =
             CollectionUsage { documents: 4, storage_bytes: 30, operations_last_hour: 2, sources: 1 };
         assert_eq!(usage, expected);
-        limits.ensure(COLLECTION).await.unwrap();
-        limits.ensure(COLLECTION).await.unwrap();
         tx.commit().await.unwrap();
-        let used: (i64, i64) =
-            sqlx::query_as("SELECT used_documents, used_bytes FROM collection_resource_limits")
-                .fetch_one(&pool)
-                .await
-                .unwrap();
-        assert_eq!(used, (4, 30));
     }
 }

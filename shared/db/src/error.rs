@@ -3,6 +3,9 @@
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
+/// What the function `hold_documents` raises; no class of the server's own starts like this.
+const LIMIT_REACHED: &str = "LM001";
+
 /// An error of the database or of what it holds.
 #[derive(Debug, Error)]
 pub enum DbError {
@@ -11,6 +14,15 @@ pub enum DbError {
     Constraint {
         /// The constraint's or unique index's name.
         constraint: String,
+        /// The driver's error.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A collection or its owner would hold more than they may.
+    #[error("{reason}")]
+    LimitReached {
+        /// Which limit, what is used, and what to do about it, for people.
+        reason: String,
         /// The driver's error.
         #[source]
         source: sqlx::Error,
@@ -75,6 +87,9 @@ impl From<sqlx::Error> for DbError {
             // 40 (rollback: deadlock, serialisation) pass by themselves.
             // https://www.postgresql.org/docs/current/errcodes-appendix.html
             let code = refusal.code().unwrap_or_default();
+            if code == LIMIT_REACHED {
+                return Self::LimitReached { reason: refusal.message().to_owned(), source: error };
+            }
             if ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class)) {
                 return Self::Unavailable(error);
             }
@@ -95,7 +110,7 @@ impl From<sqlx::Error> for DbError {
 impl Classify for DbError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Constraint { .. } => ErrorKind::Conflict,
+            Self::Constraint { .. } | Self::LimitReached { .. } => ErrorKind::Conflict,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Inconsistent { .. } | Self::Migrate(_) | Self::Statement(_) => ErrorKind::Internal,
         }

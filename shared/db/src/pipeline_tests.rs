@@ -96,13 +96,24 @@ impl Bench {
         hash: &str,
         outcome: &StagingOutcome,
     ) -> Result<bool, crate::DbError> {
+        self.stage_bytes(item_id, name, hash, outcome, 10).await
+    }
+
+    async fn stage_bytes(
+        &self,
+        item_id: ItemId,
+        name: &str,
+        hash: &str,
+        outcome: &StagingOutcome,
+        size_bytes: i64,
+    ) -> Result<bool, crate::DbError> {
         let staged = StagedItem {
             item_id,
             collection_id: self.collection_id,
             source_id: None,
             document_id: self.document_id(name),
             content_hash: Some(hash),
-            size_bytes: 10,
+            size_bytes,
             mime_type: Some("text/plain"),
             change_hint: None,
             outcome,

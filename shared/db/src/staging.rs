@@ -194,7 +194,8 @@ impl OperationItems<'_> {
     ///
     /// # Errors
     /// [`DbError::Constraint`] with [`Documents::HASH_CONSTRAINT`] if another document has laid
-    /// claim to the same bytes since they were looked for; when the database does not answer.
+    /// claim to the same bytes since they were looked for; [`DbError::LimitReached`] if the collection
+    /// or its owner may not hold as much; when the database does not answer.
     pub async fn mark_staged(&mut self, staged: &StagedItem<'_>) -> Result<bool, DbError> {
         let (state, original, reason, category) = match staged.outcome {
             StagingOutcome::Staged => (ItemState::Staged, None, None, None),

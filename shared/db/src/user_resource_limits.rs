@@ -26,7 +26,7 @@ impl Default for UserLimits {
 pub struct UserUsage {
     /// Collections.
     pub collections: i64,
-    /// Bytes of their documents, as of the last operation of each.
+    /// Bytes of the documents of all of them.
     pub storage_bytes: i64,
 }
 
@@ -65,7 +65,7 @@ impl<'c> UserResourceLimits<'c> {
         let usage = sqlx::query_as!(
             UserUsage,
             r#"SELECT count(*) AS "collections!",
-                coalesce(sum(coalesce(l.used_bytes, c.total_size_bytes)), 0)::bigint AS "storage_bytes!"
+                coalesce(sum(l.used_bytes), 0)::bigint AS "storage_bytes!"
             FROM collections c LEFT JOIN collection_resource_limits l ON l.collection_id = c.id
             WHERE c.owner_id = $1 AND c.deleted_at IS NULL"#,
             id.0,
@@ -75,8 +75,8 @@ impl<'c> UserResourceLimits<'c> {
         Ok(usage)
     }
 
-    /// The user's limits, which nobody else changes until the transaction ends. Their row is made
-    /// where it is missing.
+    /// The user's limits, which nobody else changes until the transaction ends; nor are bytes added to
+    /// what they own until then. Their row is made where it is missing.
     ///
     /// # Errors
     /// When there is no such user or the database does not answer.

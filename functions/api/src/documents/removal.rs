@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{find, operation};
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::operations::OperationResponse;
@@ -77,7 +78,7 @@ pub(crate) async fn delete(
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
         (status = 202, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is not deleted."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is not deleted, or there is no room for it."),
     ),
 )]
 pub(crate) async fn restore(
@@ -100,6 +101,7 @@ pub(crate) async fn restore(
         let reason = format!("this document is {}; only a deleted one can be restored", document.status);
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
+    admission::admit_operations(&mut tx, collection_id, 1).await?;
     let change = Change {
         action: "document_restored",
         actor: caller.actor(),

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{find, operation};
 use crate::State;
+use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 
@@ -39,7 +40,7 @@ pub(crate) struct RetryResponse {
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
         (status = 200, body = RetryResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is neither failed nor cancelled."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is neither failed nor cancelled, or there is no room for it."),
     ),
 )]
 pub(crate) async fn retry(
@@ -71,7 +72,10 @@ pub(crate) async fn retry(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/retry-failed", tag = "documents",
     params(("collection_id" = Uuid, Path)),
-    responses((status = 200, body = RetryResponse)),
+    responses(
+        (status = 200, body = RetryResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no room for all of them."),
+    ),
 )]
 pub(crate) async fn retry_failed(
     Shared(state): Shared<State>,
@@ -113,6 +117,7 @@ async fn start(
     let new = operation(OperationType::RetryDocuments, collection_id, caller.principal.user_id);
     let operation = tx.operations().insert(&new).await?;
     let reset = tx.documents().retry(collection_id, only, operation.id).await?;
+    admission::admit_operations(&mut tx, collection_id, 1).await?;
     let (_, pending_count) = tx.documents().count_unfinished(collection_id).await?;
     let change = Change {
         action: "documents_retried",

@@ -207,3 +207,126 @@ async fn operations_wait_for_their_hour(pool: PgPool) {
     assert!(never.starts_with("this would start 2 operations, and at most 1 may be started"), "{never}");
     api.delete(&path, &ada).await.expect(204);
 }
+
+async fn announce(api: &Api, token: &str, path: &str, name: impl std::fmt::Display, size: i64) -> Answer {
+    let body = json!({ "files": [{ "name": format!("{name}.txt"), "size": size }] });
+    api.post(&format!("{path}/uploads"), token, body).await
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_fifty_parallel_announcements_as_many_succeed_as_there_is_room_for(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let path = api.create_collection(&ada, "notes").await;
+    limit(&api, &ada, &path, "max_documents", 3).await;
+    let answers = join_all((0..50).map(|n| announce(&api, &ada, &path, n, 10))).await;
+    assert_eq!(count(answers), BTreeMap::from([(201, 3), (409, 47)]));
+    assert_eq!(api.select("SELECT count(*)::text FROM uploads").await, "3");
+    assert_eq!(
+        announce(&api, &ada, &path, "more", 10).await.problem(409),
+        "0 of at most 3 documents are used by the collection, and with these files 4 more would be on their \
+         way; delete some, or ask an administrator for a higher limit"
+    );
+    // What never came makes room.
+    api.sql("UPDATE uploads SET expires_at = now() - interval '1 s'").await;
+    announce(&api, &ada, &path, "more", 10).await.expect(201);
+
+    // Another version of a document is no other document, and is welcome where it is no larger.
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+        SELECT gen_random_uuid(), id, 'upload://' || n || '.txt', n || '.txt', n || '.txt', 100, 'completed'
+        FROM collections, generate_series(1, 2) AS n WHERE name = 'notes'",
+    )
+    .await;
+    announce(&api, &ada, &path, 1, 200).await.expect(201);
+    announce(&api, &ada, &path, 3, 10).await.problem(409);
+    limit(&api, &ada, &path, "max_storage_bytes", 300).await;
+    announce(&api, &ada, &path, 2, 100).await.problem(409);
+    limit(&api, &ada, &path, "max_storage_bytes", 310).await;
+    announce(&api, &ada, &path, 2, 100).await.expect(201);
+    assert_eq!(
+        announce(&api, &ada, &path, 2, 101).await.problem(409),
+        "200 of at most 310 bytes are used by the collection, and with these files 111 more would be on their \
+         way; delete some, or ask an administrator for a higher limit"
+    );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn what_all_collections_of_an_owner_hold_is_limited(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let first = api.create_collection(&grace, "first").await;
+    let second = api.create_collection(&grace, "second").await;
+    let body = json!({ "max_collections": 10, "max_storage_bytes": 100 });
+    put(&api, "/api/v2/admin/users/2/limits", &ada, body).await.expect(200);
+    let answers = join_all((0..50).map(|n| {
+        let path = if n % 2 == 0 { &first } else { &second };
+        announce(&api, &grace, path, n, 30)
+    }))
+    .await;
+    assert_eq!(count(answers), BTreeMap::from([(201, 3), (409, 47)]));
+    api.sql("UPDATE uploads SET status = 'received'").await;
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+        SELECT gen_random_uuid(), id, 'a', 'a', 'a', 45, 'completed' FROM collections",
+    )
+    .await;
+    assert_eq!(
+        announce(&api, &grace, &first, "more", 11).await.problem(409),
+        "90 of at most 100 bytes are used by all collections of its owner, and with these files 11 more would \
+         be on their way; delete some, or ask an administrator for a higher limit"
+    );
+    assert_eq!(api.get("/api/v2/limits", &grace).await.expect(200)["usage"]["storage_bytes"], 90);
+
+    // Nobody gets more by being given it, nor keeps what they give away.
+    let body = json!({ "max_collections": 10, "max_storage_bytes": 44 });
+    put(&api, "/api/v2/admin/users/1/limits", &ada, body).await.expect(200);
+    let give = json!({ "username": "ada" });
+    assert_eq!(
+        api.post(&format!("{first}/owner"), &grace, give.clone()).await.problem(409),
+        "all collections of the new owner hold 0 of at most 44 bytes, and this one would add 45; delete some \
+         of its documents, or ask an administrator for a higher limit"
+    );
+    let body = json!({ "max_collections": 10, "max_storage_bytes": 45 });
+    put(&api, "/api/v2/admin/users/1/limits", &ada, body).await.expect(200);
+    api.post(&format!("{first}/owner"), &grace, give).await.expect(200);
+    for (token, bytes) in [(&ada, 45), (&grace, 45)] {
+        assert_eq!(api.get("/api/v2/limits", token).await.expect(200)["usage"]["storage_bytes"], bytes);
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn what_was_deleted_comes_back_where_there_is_room(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    let path = api.create_collection(&ada, "notes").await;
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+        SELECT lpad(n::text, 32, '0')::uuid, id, n::text, 'a', 'a', 10,
+            CASE WHEN n <= 20 THEN 'deleted' ELSE 'failed' END::document_status
+        FROM collections, generate_series(1, 22) AS n",
+    )
+    .await;
+    limit(&api, &ada, &path, "max_documents", 4).await;
+    let answers = join_all((1..=20).map(|n| {
+        let (api, ada) = (&api, &ada);
+        let restore = format!("{path}/documents/00000000-0000-0000-0000-{n:012}/restore");
+        async move { api.post(&restore, ada, json!({})).await }
+    }))
+    .await;
+    assert_eq!(count(answers), BTreeMap::from([(202, 4), (409, 16)]));
+    assert_eq!(
+        api.post(&format!("{path}/documents/retry-failed"), &ada, json!({})).await.problem(409),
+        "the collection holds 4 of at most 4 documents, and this would add 2; delete some, or ask an \
+         administrator for a higher limit"
+    );
+    // What was refused started nothing.
+    assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type <> 'index'").await, "4");
+    let usage = api.get(&format!("{path}/limits"), &ada).await.expect(200)["usage"].clone();
+    assert_eq!((&usage["documents"], &usage["storage_bytes"]), (&json!(4), &json!(40)));
+
+    limit(&api, &ada, &path, "max_operations_per_hour", 4).await;
+    let refused = api.post(&format!("{path}/documents/retry-failed"), &ada, json!({})).await;
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
+    assert!(refused.problem(429).starts_with("4 of at most 4 operations were started"));
+}
