@@ -6,6 +6,7 @@ use artifacts::ArtifactError;
 use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use db::document_artifacts::DocumentArtifact;
 use db::documents::Document;
 use domain::{ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,7 +16,7 @@ use crate::State;
 use crate::documents::find;
 
 /// A function's answer may have 6 MB, and bytes grow by a third on their way through it.
-const MAX_INLINE_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
 /// How long the address of a larger document works.
 const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
 const OCTETS: &str = "application/octet-stream";
@@ -38,30 +39,26 @@ pub(crate) async fn download(
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Response, ApiError> {
     // The connection goes back before the bytes are read.
-    let (document, original) = {
+    let (document, content) = {
         let mut connection = state.db.connection().await?;
         let document = find(connection.documents(), collection_id, id).await?;
         if document.status == DocumentStatus::Deleted {
             return Err(ApiError::not_found("document", id));
         }
-        let original = match document.duplicate_of {
-            Some(original) => connection.documents().find(original).await?,
-            None => None,
-        };
-        (document, original)
+        let content = connection.document_artifacts().find_content(id).await?;
+        (document, content)
     };
-    // A duplicate has no bytes of its own to speak of: those of its original are the same.
-    let key = original.as_ref().map_or_else(|| staged(&document), staged);
-    let mut headers = safe_headers(&document);
-    let reader = match state.artifacts.open(&key).await {
-        Ok(reader) => reader,
+    let Some(content) = content else { return Err(no_bytes(&document)) };
+    let key = content.key();
+    let mut headers = safe_headers(&document, &content);
+    if content.size_bytes > MAX_INLINE_BYTES {
+        return redirect(&state, &key, &headers).await;
+    }
+    let bytes = match state.artifacts.read(&key).await {
+        Ok(bytes) => bytes,
         Err(ArtifactError::NotFound { .. }) => return Err(no_bytes(&document)),
         Err(error) => return Err(error.into()),
     };
-    if reader.head().size_bytes > MAX_INLINE_BYTES {
-        return redirect(&state, &key, &headers).await;
-    }
-    let bytes = reader.into_bytes().await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !content_type.is_some_and(|content_type| arrives_unchanged(content_type, &bytes)) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
@@ -91,21 +88,20 @@ async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Resu
     Ok(response)
 }
 
-/// Where the document's bytes are: those that are searchable, or else those of the last attempt.
-fn staged(document: &Document) -> ArtifactKey {
-    let generation = if document.generation > 0 { document.generation } else { document.last_generation };
-    ArtifactKey::Raw { collection_id: document.collection_id, document_id: document.id, generation }
-}
-
 fn no_bytes(document: &Document) -> ApiError {
     let reason = document.error_message.as_deref().unwrap_or("they were not read yet");
     ApiError::new(ErrorKind::NotFound, format!("there are no bytes of document {}: {reason}", document.id))
 }
 
 /// Strangers wrote these bytes: whatever they are, a browser must only save them.
-fn safe_headers(document: &Document) -> HeaderMap {
+fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let content_type = document.mime_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+    // A duplicate has its original's bytes under a name, and so a type, of its own.
+    let mime_type = match document.duplicate_of {
+        Some(_) => document.mime_type.as_deref().unwrap_or(OCTETS),
+        None => &content.mime_type,
+    };
+    let content_type = HeaderValue::from_str(mime_type).ok();
     headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static(OCTETS)));
     let disposition = HeaderValue::from_str(&attachment(&document.file_name));
     headers
@@ -116,9 +112,7 @@ fn safe_headers(document: &Document) -> HeaderMap {
         HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    let etag =
-        document.content_hash.as_ref().and_then(|hash| HeaderValue::from_str(&format!("\"{hash}\"")).ok());
-    if let Some(etag) = etag {
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", content.content_hash)) {
         headers.insert(header::ETAG, etag);
     }
     headers

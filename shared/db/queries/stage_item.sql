@@ -47,75 +47,96 @@ item AS (
         AND i.state = 'listed'
         AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
     RETURNING i.uri, i.location, i.file_name, i.change_hint, i.created_at, coalesce(i.generation, 1) AS generation
-)
-INSERT INTO documents AS d (
-    id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
-    status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
-    last_seen_at, source_metadata, staged_size
-)
-SELECT
-    $2, $3, $4, item.uri,
-    -- People know an upload by its name, not by its key.
-    CASE WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10) ELSE item.location END,
-    item.file_name, $7, $8,
-    -- What failed lays no claim to its bytes: a copy of them gets its own chance.
-    CASE WHEN $5::text <> 'failed' THEN $6 END,
-    CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
-    $10,
-    $11::text::error_category,
-    CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.generation ELSE 0 END,
-    item.generation,
-    CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
-    $9,
-    now(),
-    jsonb_build_object('location', item.location),
-    $7
-FROM item
-ON CONFLICT (id) DO UPDATE
-SET file_path = EXCLUDED.file_path,
-    file_name = EXCLUDED.file_name,
-    source_metadata = d.source_metadata || EXCLUDED.source_metadata,
-    content_hash = EXCLUDED.content_hash,
-    staged_size = EXCLUDED.staged_size,
-    last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
-    duplicate_of = EXCLUDED.duplicate_of,
-    last_seen_at = now(),
-    is_stale = FALSE,
-    updated_at = now(),
-    deleted_at = NULL,
-    deletion_reason = NULL,
-    -- A searchable document that has changed shows its old version until the new one is indexed.
-    status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
-        THEN d.status ELSE EXCLUDED.status END,
-    -- Points say which source they came from: the row says the same as those that are searchable.
-    source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
-        THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
-    file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
-        THEN d.file_size ELSE EXCLUDED.file_size END,
-    mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
-        THEN d.mime_type ELSE EXCLUDED.mime_type END,
-    error_message = EXCLUDED.error_message,
-    error_category = EXCLUDED.error_category,
-    change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,
-    -- A duplicate or empty document has no points: the new generation makes search drop the old ones.
-    generation = CASE
-        WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.generation
-        ELSE EXCLUDED.generation
-    END,
-    chunk_count = CASE
-        WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.chunk_count
-        ELSE 0
-    END
--- What is deleted comes back when its source lists it again, unless it was deleted after this item
--- was told of, or a person deleted it: then only another upload brings it back.
-WHERE d.status <> 'deleted'
-    OR d.deleted_at IS NULL
-    OR EXISTS (
-        SELECT FROM item
-        WHERE d.deleted_at < item.created_at
-            AND (
-                d.deletion_reason IS DISTINCT FROM 'user'
-                OR EXISTS (SELECT FROM collection_sources s WHERE s.id = $4 AND s.source_type = 'upload')
-            )
+),
+document AS (
+    INSERT INTO documents AS d (
+        id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
+        status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
+        last_seen_at, source_metadata, staged_size
     )
-RETURNING d.id
+    SELECT
+        $2, $3, $4, item.uri,
+        -- People know an upload by its name, not by its key.
+        CASE WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10) ELSE item.location END,
+        item.file_name, $7, $8,
+        -- What failed lays no claim to its bytes: a copy of them gets its own chance.
+        CASE WHEN $5::text <> 'failed' THEN $6 END,
+        CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
+        $10,
+        $11::text::error_category,
+        CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.generation ELSE 0 END,
+        item.generation,
+        CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
+        $9,
+        now(),
+        jsonb_build_object('location', item.location),
+        $7
+    FROM item
+    ON CONFLICT (id) DO UPDATE
+    SET file_path = EXCLUDED.file_path,
+        file_name = EXCLUDED.file_name,
+        source_metadata = d.source_metadata || EXCLUDED.source_metadata,
+        content_hash = EXCLUDED.content_hash,
+        staged_size = EXCLUDED.staged_size,
+        last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
+        duplicate_of = EXCLUDED.duplicate_of,
+        last_seen_at = now(),
+        is_stale = FALSE,
+        updated_at = now(),
+        deleted_at = NULL,
+        deletion_reason = NULL,
+        -- A searchable document that has changed shows its old version until the new one is indexed.
+        status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+            THEN d.status ELSE EXCLUDED.status END,
+        -- Points say which source they came from: the row says the same as those that are searchable.
+        source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+            THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
+        file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+            THEN d.file_size ELSE EXCLUDED.file_size END,
+        mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+            THEN d.mime_type ELSE EXCLUDED.mime_type END,
+        error_message = EXCLUDED.error_message,
+        error_category = EXCLUDED.error_category,
+        change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,
+        -- A duplicate or empty document has no points: the new generation makes search drop the old ones.
+        generation = CASE
+            WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.generation
+            ELSE EXCLUDED.generation
+        END,
+        chunk_count = CASE
+            WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.chunk_count
+            ELSE 0
+        END
+    -- What is deleted comes back when its source lists it again, unless it was deleted after this item
+    -- was told of, or a person deleted it: then only another upload brings it back.
+    WHERE d.status <> 'deleted'
+        OR d.deleted_at IS NULL
+        OR EXISTS (
+            SELECT FROM item
+            WHERE d.deleted_at < item.created_at
+                AND (
+                    d.deletion_reason IS DISTINCT FROM 'user'
+                    OR EXISTS (SELECT FROM collection_sources s WHERE s.id = $4 AND s.source_type = 'upload')
+                )
+        )
+    RETURNING d.id
+),
+artifact AS (
+    INSERT INTO document_artifacts (
+        document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes
+    )
+    SELECT
+        document.id, $3, item.generation, coalesce($8, 'application/octet-stream'),
+        -- As domain::ArtifactKey says; a test compares them.
+        format('raw/%s/%s/%s', $3::uuid, document.id, item.generation),
+        $6, $7
+    FROM document CROSS JOIN item
+    WHERE $5::text = 'staged'
+    -- The same item, staged again by a second delivery: the bytes may be others by now.
+    ON CONFLICT (document_id, artifact_kind, generation) DO UPDATE
+    SET mime_type = EXCLUDED.mime_type,
+        content_hash = EXCLUDED.content_hash,
+        size_bytes = EXCLUDED.size_bytes,
+        updated_at = now()
+)
+SELECT id FROM document

@@ -22,6 +22,7 @@ pub mod collection_resource_limits;
 pub mod collection_sources;
 pub mod collections;
 pub mod connector_secrets;
+pub mod document_artifacts;
 pub mod document_lifecycle;
 pub mod documents;
 pub mod idempotency_keys;

@@ -17,6 +17,7 @@ use crate::operations::{ItemCounts, NewOperation, OperationQuery};
 use crate::staging::{StagedItem, StagingOutcome};
 use crate::{Connection, Db};
 
+mod artifacts;
 mod cancellation;
 mod documents;
 mod lifecycle;

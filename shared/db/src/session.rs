@@ -13,6 +13,7 @@ use crate::collection_resource_limits::CollectionResourceLimits;
 use crate::collection_sources::CollectionSources;
 use crate::collections::Collections;
 use crate::connector_secrets::ConnectorSecrets;
+use crate::document_artifacts::DocumentArtifacts;
 use crate::documents::Documents;
 use crate::idempotency_keys::IdempotencyKeys;
 use crate::login_attempts::LoginAttempts;
@@ -142,6 +143,8 @@ repositories! {
     /// Secrets of sources.
     connector_secrets: ConnectorSecrets,
     /// Documents.
+    /// What is staged of documents.
+    document_artifacts: DocumentArtifacts,
     documents: Documents,
     /// Answers kept by the client's key.
     idempotency_keys: IdempotencyKeys,

@@ -186,7 +186,8 @@ impl OperationItems<'_> {
         Ok(items)
     }
 
-    /// Writes what became of a listed item's bytes: the item and its document, in one statement.
+    /// Writes what became of a listed item's bytes: the item, its document and what is staged of it, in
+    /// one statement.
     /// Returns whether it did; it does not if the item is no longer listed, if the original of a
     /// duplicate is gone, or if the document was deleted since [`Self::settle`].
     ///

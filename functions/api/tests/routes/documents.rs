@@ -11,7 +11,9 @@ async fn insert_documents(api: &Api) {
         SELECT lpad(n::text, 32, '0')::uuid, (SELECT id FROM collections WHERE name = 'notes'),
             n::text, 'a/' || n, n::text, 10, (ARRAY['completed', 'failed', 'deleted'])[n]::document_status,
             CASE n WHEN 2 THEN 'it is no text' END
-        FROM generate_series(1, 3) n",
+        FROM generate_series(1, 3) n;
+        INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+        SELECT id, collection_id, 0, 'text/plain', 'raw/x', 'abc', 10 FROM documents WHERE status = 'completed'",
     )
     .await;
 }
@@ -51,4 +53,8 @@ async fn a_document_is_found_in_its_own_collection_only(pool: PgPool) {
     api.get(&format!("{collection}/documents/no-id"), &token).await.problem(404);
     // The bucket does not answer: that is no fault of the document.
     api.get(&format!("{collection}/{document}/content"), &token).await.problem(503);
+    // Where nothing was staged, the bucket is not asked.
+    let failed = "documents/00000000-0000-0000-0000-000000000002/content";
+    let nothing = api.get(&format!("{collection}/{failed}"), &token).await.problem(404);
+    assert!(nothing.ends_with(": it is no text"), "{nothing}");
 }

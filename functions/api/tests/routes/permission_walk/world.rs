@@ -103,7 +103,10 @@ const COLLECTION: &str = "
     ), document AS (
         INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size, content_hash, status)
         SELECT gen_random_uuid(), collection_id, id, 'a.txt', 'a.txt', 'a.txt', 12, 'abc', 'completed' FROM source
-        RETURNING id
+        RETURNING id, collection_id
+    ), artifact AS (
+        INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+        SELECT id, collection_id, 0, 'text/plain', 'raw/x', 'abc', 12 FROM document
     ), operation AS (
         INSERT INTO operations (uuid, collection_id, user_id, source_id, type, status)
         SELECT gen_random_uuid(), collection_id, $2, id, 'append', 'pending' FROM source
