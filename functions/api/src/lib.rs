@@ -28,6 +28,7 @@ mod open_sessions;
 mod openapi;
 mod operation_cancel;
 mod operations;
+mod operation_metrics;
 mod ownership;
 mod paging;
 mod passwords;

@@ -9,8 +9,9 @@ use utoipa_axum::routes;
 
 use crate::{
     State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health, limits,
-    mcp_profiles, open_sessions, openapi, operation_cancel, operations, ownership, passwords, permissions,
-    preferences, sessions, sources, sync, system_settings, uploads, user_administration, users,
+    mcp_profiles, open_sessions, openapi, operation_cancel, operation_metrics, operations, ownership,
+    passwords, permissions, preferences, sessions, sources, sync, system_settings, uploads,
+    user_administration, users,
 };
 
 /// The routes, each described at `/api/openapi.json`.
@@ -212,6 +213,7 @@ fn operations() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::delete)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::cancel)))
+        .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operation_metrics::list_metrics)))
 }
 
 fn limits() -> OpenApiRouter<State> {

@@ -43,7 +43,7 @@ WITH finished AS (
                 )
         END
     RETURNING o.id, o.uuid, o.collection_id, o.source_id, o.user_id, o.type, o.status, o.created_at,
-        o.started_at, o.completed_at, o.config, o.meta, o.error_message, o.sync_run_id
+        o.scan_finished_at, o.started_at, o.completed_at, o.config, o.meta, o.error_message, o.sync_run_id
 ),
 totals AS (
     SELECT
@@ -105,19 +105,36 @@ metrics AS (
             count(*) FILTER (WHERE i.state = 'completed') AS documents,
             coalesce(sum(i.chunk_count) FILTER (WHERE i.state = 'completed'), 0) AS chunks,
             coalesce(sum(i.reused_chunks) FILTER (WHERE i.state = 'completed'), 0) AS reused_chunks,
-            coalesce(sum(i.size_bytes) FILTER (WHERE i.state = 'completed'), 0) AS size_bytes
+            coalesce(sum(i.size_bytes) FILTER (WHERE i.state = 'completed'), 0) AS size_bytes,
+            count(i.staged_at) AS read_documents,
+            coalesce(sum(i.size_bytes) FILTER (WHERE i.staged_at IS NOT NULL), 0) AS read_bytes,
+            max(i.staged_at) AS last_staged_at,
+            min(i.staged_at) FILTER (WHERE i.chunked_at IS NOT NULL) AS first_staged_at,
+            min(i.chunked_at) AS first_chunked_at,
+            max(i.chunked_at) AS last_chunked_at,
+            max(i.updated_at) FILTER (WHERE i.state = 'completed') AS last_completed_at
         FROM operation_items i
         WHERE i.operation_id = finished.id
     ) AS work
     CROSS JOIN LATERAL (
         VALUES
+            ('waiting_seconds', extract(epoch FROM coalesce(finished.started_at, finished.completed_at) - finished.created_at)::float8, 'seconds'),
             ('duration_seconds', extract(epoch FROM finished.completed_at - coalesce(finished.started_at, finished.completed_at))::float8, 'seconds'),
+            -- The stages work side by side: each from its first document to its last.
+            ('listing_seconds', extract(epoch FROM finished.scan_finished_at - finished.started_at)::float8, 'seconds'),
+            ('reading_seconds', extract(epoch FROM work.last_staged_at - finished.started_at)::float8, 'seconds'),
+            ('chunking_seconds', extract(epoch FROM work.last_chunked_at - work.first_staged_at)::float8, 'seconds'),
+            ('embedding_seconds', extract(epoch FROM work.last_completed_at - work.first_chunked_at)::float8, 'seconds'),
+            ('read_documents', work.read_documents::float8, 'documents'),
+            ('read_bytes', work.read_bytes::float8, 'bytes'),
             ('documents', work.documents::float8, 'documents'),
             ('chunks', work.chunks::float8, 'chunks'),
             ('bytes', work.size_bytes::float8, 'bytes'),
             ('embedded_chunks', (work.chunks - work.reused_chunks)::float8, 'chunks'),
             ('reused_chunks', work.reused_chunks::float8, 'chunks')
     ) AS measured (name, value, unit)
+    -- A stage that nothing came to took no time.
+    WHERE measured.value IS NOT NULL
 ),
 audit AS (
     INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, user_id, action, details)

@@ -41,6 +41,7 @@ item AS (
             SELECT FROM known
             WHERE known.status IN ('completed', 'skipped') OR known.chunk_count > 0
         ),
+        staged_at = now(),
         dispatched_at = now(),
         updated_at = now()
     WHERE i.id = $1

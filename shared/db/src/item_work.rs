@@ -164,7 +164,7 @@ impl OperationItems<'_> {
             "WITH item AS (
                 UPDATE operation_items
                 SET state = 'chunked', chunk_count = $2, batch_count = $3, batches_done = '{}',
-                    dispatched_at = now(), updated_at = now()
+                    chunked_at = now(), dispatched_at = now(), updated_at = now()
                 WHERE id = $1 AND state = 'staged'
                 RETURNING id, document_id
             ),

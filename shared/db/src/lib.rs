@@ -31,6 +31,7 @@ pub mod login_attempts;
 pub mod mcp_profiles;
 pub mod operation_ends;
 pub mod operation_items;
+pub mod operation_metrics;
 pub mod operation_runs;
 pub mod operations;
 pub mod refresh_tokens;

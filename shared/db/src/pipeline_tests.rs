@@ -22,6 +22,7 @@ mod cancellation;
 mod documents;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod operations;
 mod sync;
 

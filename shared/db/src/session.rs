@@ -19,6 +19,7 @@ use crate::idempotency_keys::IdempotencyKeys;
 use crate::login_attempts::LoginAttempts;
 use crate::mcp_profiles::McpProfiles;
 use crate::operation_items::OperationItems;
+use crate::operation_metrics::OperationMetrics;
 use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
 use crate::request_throttles::RequestThrottles;
@@ -142,9 +143,9 @@ repositories! {
     collections: Collections,
     /// Secrets of sources.
     connector_secrets: ConnectorSecrets,
-    /// Documents.
     /// What is staged of documents.
     document_artifacts: DocumentArtifacts,
+    /// Documents.
     documents: Documents,
     /// Answers kept by the client's key.
     idempotency_keys: IdempotencyKeys,
@@ -154,6 +155,8 @@ repositories! {
     mcp_profiles: McpProfiles,
     /// Work lists of operations.
     operation_items: OperationItems,
+    /// What operations measured.
+    operation_metrics: OperationMetrics,
     /// Operations.
     operations: Operations,
     /// Refresh tokens.

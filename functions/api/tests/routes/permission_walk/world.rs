@@ -110,7 +110,9 @@ const COLLECTION: &str = "
     ), operation AS (
         INSERT INTO operations (uuid, collection_id, user_id, source_id, type, status)
         SELECT gen_random_uuid(), collection_id, $2, id, 'append', 'pending' FROM source
-        RETURNING uuid
+        RETURNING id, uuid
+    ), metric AS (
+        INSERT INTO operation_metrics (operation_id, name, value, unit) SELECT id, 'documents', 1, 'documents' FROM operation
     ), sync_run AS (
         INSERT INTO collection_sync_runs (collection_id, triggered_by, status) SELECT id, 'manual', 'success' FROM collection
         RETURNING id

@@ -1,0 +1,1 @@
+UPDATE operation_items SET staged_at = now(), chunked_at = now();
