@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::audit::{self, Change};
+use crate::disclosure;
 use crate::dispatch::dispatch;
 use crate::openapi::words;
 
@@ -69,7 +70,7 @@ pub(crate) struct CollectionResponse {
     sync_last_run_completed_at: Option<DateTime<Utc>>,
     #[schema(schema_with = words::optional_sync_run_status)]
     sync_last_run_status: Option<SyncRunStatus>,
-    /// What went wrong in the last run, source by source.
+    /// What went wrong in the last run, source by source, for those who may write to the collection.
     sync_last_error: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -112,7 +113,7 @@ impl CollectionResponse {
             sync_last_run_started_at: collection.sync_last_run_started_at,
             sync_last_run_completed_at: collection.sync_last_run_completed_at,
             sync_last_run_status: collection.sync_last_run_status,
-            sync_last_error: collection.sync_last_error,
+            sync_last_error: disclosure::reason(access, collection.sync_last_error),
             created_at: collection.created_at,
             updated_at: collection.updated_at,
             access,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::Tx;
 use db::operations::Operation;
-use domain::{ErrorKind, OperationId, OperationStatus, OperationType};
+use domain::{Access, ErrorKind, OperationId, OperationStatus, OperationType};
 use guard::{Caller, GrantedOperation};
 use lambda::http::{ApiError, ClientInfo, Problem};
 use serde_json::json;
@@ -84,7 +84,7 @@ async fn stop(
     let operation = connection.operations().find(id).await?;
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
     let counts = connection.operations().item_counts(id).await?;
-    Ok(Json(OperationResponse::new(operation, &counts)))
+    Ok(Json(OperationResponse::new(operation, &counts, Access::Write)))
 }
 
 fn require_cancellable(operation: &Operation) -> Result<(), ApiError> {

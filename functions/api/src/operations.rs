@@ -6,15 +6,16 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::operations::{ItemCounts, Operation, OperationQuery, Operations};
-use domain::{CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId};
-use guard::{Caller, GrantedOperation};
+use domain::{Access, CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId};
+use guard::{Caller, Granted, GrantedOperation};
 use http::{HeaderName, HeaderValue};
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
+use crate::disclosure;
 use crate::openapi::words;
 use crate::paging::Paging;
 use crate::validation::Checks;
@@ -40,10 +41,10 @@ pub(crate) struct OperationResponse {
     operation_type: OperationType,
     #[schema(schema_with = words::operation_status)]
     status: OperationStatus,
-    /// What it was asked to do.
+    /// What it was asked to do; where its source is, only for those who may write to the collection.
     #[schema(value_type = Object)]
     config: Value,
-    /// Why it failed.
+    /// Why it failed, for those who may write to the collection.
     error_message: Option<String>,
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
@@ -99,7 +100,8 @@ pub(crate) struct StateCounts {
 }
 
 impl OperationResponse {
-    pub(crate) fn new(operation: Operation, counts: &ItemCounts) -> Self {
+    /// As a caller with this access sees it.
+    pub(crate) fn new(operation: Operation, counts: &ItemCounts, access: Access) -> Self {
         Self {
             progress: progress(&operation, counts),
             id: operation.id,
@@ -107,8 +109,8 @@ impl OperationResponse {
             source_id: operation.source_id,
             operation_type: operation.operation_type,
             status: operation.status,
-            config: operation.config,
-            error_message: operation.error_message,
+            config: disclosure::config(access, operation.config),
+            error_message: disclosure::reason(access, operation.error_message),
             error_category: operation.error_category,
             created_at: operation.created_at,
             started_at: operation.started_at,
@@ -118,9 +120,9 @@ impl OperationResponse {
         }
     }
 
-    /// An operation that was added just now.
+    /// An operation that the caller has just added.
     pub(crate) fn fresh(operation: Operation) -> Self {
-        Self::new(operation, &ItemCounts::default())
+        Self::new(operation, &ItemCounts::default(), Access::Write)
     }
 }
 
@@ -201,7 +203,9 @@ pub(crate) async fn list(
     ApiQuery(query): ApiQuery<ListOperationsQuery>,
 ) -> Result<Json<OperationsResponse>, ApiError> {
     let (paging, query) = query.check(None, Some(&caller))?;
-    let (operations, total) = list_with_progress(state.db.connection().await?.operations(), &query).await?;
+    let mut connection = state.db.connection().await?;
+    // They asked for it themselves; a key that may only read did not.
+    let (operations, total) = list_with_progress(connection.operations(), &query, caller.scope).await?;
     Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
 }
 
@@ -218,12 +222,12 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn list_of_collection(
     Shared(state): Shared<State>,
-    ApiPath(collection_id): ApiPath<CollectionId>,
+    Granted(found): Granted,
     ApiQuery(query): ApiQuery<ListOperationsQuery>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
     let mut connection = state.db.connection().await?;
-    let (_, query) = query.check(Some(collection_id), None)?;
-    let (operations, total) = list_with_progress(connection.operations(), &query).await?;
+    let (_, query) = query.check(Some(found.collection.id), None)?;
+    let (operations, total) = list_with_progress(connection.operations(), &query, found.access).await?;
     let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
     Ok(([total], Json(operations)))
 }
@@ -232,21 +236,23 @@ pub(crate) async fn list_of_collection(
 async fn list_with_progress(
     mut operations: Operations<'_>,
     query: &OperationQuery,
+    access: Access,
 ) -> Result<(Vec<OperationResponse>, i64), ApiError> {
     let page = operations.list(query).await?;
-    Ok((with_progress(operations, page.items).await?, page.total))
+    Ok((with_progress(operations, page.items, access).await?, page.total))
 }
 
 /// How far each of these is, by one statement.
 pub(crate) async fn with_progress(
     mut operations: Operations<'_>,
     items: Vec<Operation>,
+    access: Access,
 ) -> Result<Vec<OperationResponse>, ApiError> {
     let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
     let counts = operations.item_counts_of(&ids).await?;
     let described = items.into_iter().map(|operation| {
         let counts = counts.get(&operation.id).copied().unwrap_or_default();
-        OperationResponse::new(operation, &counts)
+        OperationResponse::new(operation, &counts, access)
     });
     Ok(described.collect())
 }
@@ -265,7 +271,7 @@ pub(crate) async fn with_progress(
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
-    GrantedOperation { operation, .. }: GrantedOperation,
+    GrantedOperation { operation, access }: GrantedOperation,
     ApiQuery(query): ApiQuery<ShowOperationQuery>,
 ) -> Result<Json<OperationResponse>, ApiError> {
     let mut checks = Checks::default();
@@ -280,7 +286,7 @@ pub(crate) async fn show(
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if is_final(seen.operation.status) || left.is_zero() {
-            return Ok(Json(seen.into_response()));
+            return Ok(Json(seen.into_response(access)));
         }
         // Nothing is held while waiting, least of all a connection.
         tokio::time::sleep(pause.min(left)).await;
@@ -289,7 +295,7 @@ pub(crate) async fn show(
         let is_news = next.operation.status != seen.operation.status || next.counts != seen.counts;
         seen = next;
         if is_news {
-            return Ok(Json(seen.into_response()));
+            return Ok(Json(seen.into_response(access)));
         }
     }
 }
@@ -301,8 +307,8 @@ struct Sight {
 }
 
 impl Sight {
-    fn into_response(self) -> OperationResponse {
-        OperationResponse::new(self.operation, &self.counts)
+    fn into_response(self, access: Access) -> OperationResponse {
+        OperationResponse::new(self.operation, &self.counts, access)
     }
 }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::Tx;
 use db::sync_runs::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
-use domain::{CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
+use domain::{Access, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
@@ -18,6 +18,7 @@ use crate::State;
 use crate::admission;
 use crate::audit::{self, Change};
 use crate::collections::{self, CollectionResponse};
+use crate::disclosure;
 use crate::dispatch::dispatch_next;
 use crate::openapi::words;
 use crate::operations::{OperationResponse, with_progress};
@@ -46,12 +47,13 @@ pub(crate) struct SyncRunResponse {
     failed_sources: i32,
     /// Sources some of whose documents failed.
     partial_sources: i32,
-    /// What went wrong, source by source.
+    /// What went wrong, source by source, for those who may write to the collection.
     error_summary: Option<String>,
 }
 
-impl From<SyncRun> for SyncRunResponse {
-    fn from(run: SyncRun) -> Self {
+impl SyncRunResponse {
+    /// As a caller with this access sees it.
+    fn new(run: SyncRun, access: Access) -> Self {
         Self {
             id: run.id,
             collection_id: run.collection_id,
@@ -63,7 +65,7 @@ impl From<SyncRun> for SyncRunResponse {
             completed_sources: run.completed_sources,
             failed_sources: run.failed_sources,
             partial_sources: run.partial_sources,
-            error_summary: run.error_summary,
+            error_summary: disclosure::reason(access, run.error_summary),
         }
     }
 }
@@ -152,7 +154,7 @@ pub(crate) async fn run(
         details,
     };
     audit::record(&mut tx, &client, change).await?;
-    let answer = tx.commit(StatusCode::ACCEPTED, &SyncRunResponse::from(run)).await?;
+    let answer = tx.commit(StatusCode::ACCEPTED, &SyncRunResponse::new(run, found.access)).await?;
     dispatch_next(&state, collection_id).await;
     Ok(answer)
 }
@@ -247,17 +249,18 @@ async fn answer(
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    ApiPath(collection_id): ApiPath<CollectionId>,
+    Granted(found): Granted,
     ApiQuery(query): ApiQuery<ListSyncRunsQuery>,
 ) -> Result<Json<SyncRunsResponse>, ApiError> {
     let mut checks = Checks::default();
     let statuses = checks.words("status", query.status.as_deref());
     checks.finish()?;
     let slice = Slice::new(query.offset, query.limit)?;
+    let collection_id = found.collection.id;
     let query = SyncRunQuery { collection_id, statuses, limit: slice.limit, offset: slice.offset };
     let page = state.db.connection().await?.sync_runs().list(&query).await?;
     Ok(Json(SyncRunsResponse {
-        items: page.items.into_iter().map(SyncRunResponse::from).collect(),
+        items: page.items.into_iter().map(|run| SyncRunResponse::new(run, found.access)).collect(),
         total: page.total,
         offset: slice.offset,
         limit: slice.limit,
@@ -272,6 +275,7 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
+    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, SyncRunId)>,
 ) -> Result<Json<SyncRunDetailsResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
@@ -279,6 +283,6 @@ pub(crate) async fn show(
     let run = run.filter(|run| run.collection_id == collection_id);
     let run = run.ok_or_else(|| ApiError::not_found("sync run", id))?;
     let operations = connection.sync_runs().list_operations(id).await?;
-    let operations = with_progress(connection.operations(), operations).await?;
-    Ok(Json(SyncRunDetailsResponse { run: run.into(), operations }))
+    let operations = with_progress(connection.operations(), operations, found.access).await?;
+    Ok(Json(SyncRunDetailsResponse { run: SyncRunResponse::new(run, found.access), operations }))
 }

@@ -5,7 +5,7 @@ use axum::extract::State as Shared;
 use db::collection_sources::CollectionSource;
 use db::collections::Collection;
 use db::operations::NewOperation;
-use domain::{CollectionId, OperationId, OperationType, SourceId};
+use domain::{Access, CollectionId, OperationId, OperationType, SourceId};
 use guard::{Caller, Granted};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
@@ -94,7 +94,7 @@ async fn start(
         && let Some(operation) = tx.operations().find(open).await?
     {
         let counts = tx.operations().item_counts(open).await?;
-        return Ok((StatusCode::ACCEPTED, Json(OperationResponse::new(operation, &counts))));
+        return Ok((StatusCode::ACCEPTED, Json(OperationResponse::new(operation, &counts, Access::Write))));
     }
     let readings = tx.operations().list_open_readings(source.id).await?;
     let mut running = Vec::new();

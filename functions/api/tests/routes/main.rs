@@ -25,6 +25,7 @@ mod concurrency;
 mod connectors;
 #[cfg(test)]
 mod description;
+mod disclosure;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
