@@ -254,6 +254,11 @@ async fn search(client: &Client, id: &str) {
          chunk_index total_chunks collection_id collection_name embedding_model",
     );
     assert_eq!(found["results"][0]["file_name"], "tides.txt", "{found}");
+    // By the path that v2's assistant reads a chunk at.
+    let chunk_id = text(&found["results"][0], "chunk_id");
+    let chunk = client.get(&format!("/api/v2/chunking/collections/{id}/chunks/{chunk_id}")).await;
+    has(&chunk, "id collection_id document_id chunk_index content start_offset end_offset metadata");
+    assert_eq!(chunk["content"], found["results"][0]["text"]);
     let single = json!({ "query": "wild yeast", "collection_id": id, "k": 1 });
     let found = client.post("/api/v2/search/single", single).await;
     assert_eq!((&found["total_results"], &found["results"][0]["file_name"]), (&json!(1), &json!("bread.md")));

@@ -157,3 +157,38 @@ pub(crate) async fn show(
     let document = documents.into_iter().find(is_current).ok_or_else(nothing)?;
     Ok(Json(ChunkResponse::new(chunk, document.file_name, document.chunk_count)))
 }
+
+/// List a collection's chunks, by another path
+///
+/// The same as `GET /api/v2/collections/{collection_id}/chunks`.
+#[utoipa::path(
+    get, path = "/api/v2/chunking/collections/{collection_id}/chunks", operation_id = "chunks_list_of_chunking",
+    tag = "chunks", params(("collection_id" = Uuid, Path), ListChunksQuery),
+    responses(
+        (status = 200, body = ChunksResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list_of_chunking(
+    state: Shared<State>,
+    granted: Granted,
+    query: ApiQuery<ListChunksQuery>,
+) -> Result<Json<ChunksResponse>, ApiError> {
+    list(state, granted, query).await
+}
+
+/// Show a chunk, by another path
+///
+/// The same as `GET /api/v2/collections/{collection_id}/chunks/{chunk_id}`.
+#[utoipa::path(
+    get, path = "/api/v2/chunking/collections/{collection_id}/chunks/{chunk_id}", operation_id = "chunks_show_of_chunking",
+    tag = "chunks", params(("collection_id" = Uuid, Path), ("chunk_id" = Uuid, Path)),
+    responses((status = 200, body = ChunkResponse)),
+)]
+pub(crate) async fn show_of_chunking(
+    state: Shared<State>,
+    granted: Granted,
+    path: ApiPath<(CollectionId, Uuid)>,
+) -> Result<Json<ChunkResponse>, ApiError> {
+    show(state, granted, path).await
+}

@@ -193,6 +193,8 @@ fn documents() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(documents::show)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::list)))
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::show)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::list_of_chunking)))
+        .routes(Route::needs(Needs::Collection(Read)).handles(routes!(chunks::show_of_chunking)))
         .routes(Route::needs(Needs::Collection(Write)).handles(routes!(documents::removal::delete)))
         .routes(
             Route::needs(Needs::Collection(Write)).idempotent().handles(routes!(documents::removal::restore)),
@@ -211,9 +213,9 @@ fn operations() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(operations::list_of_collection)))
         .routes(Route::needs(Needs::Everywhere(Read)).handles(routes!(operations::list)))
         .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operations::show)))
+        .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operation_metrics::list_metrics)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::delete)))
         .routes(Route::needs(Needs::Operation(Write)).handles(routes!(operation_cancel::cancel)))
-        .routes(Route::needs(Needs::Operation(Read)).handles(routes!(operation_metrics::list_metrics)))
 }
 
 fn limits() -> OpenApiRouter<State> {

@@ -12,6 +12,8 @@ async fn a_collection_without_chunks_asks_qdrant_nothing(pool: PgPool) {
     let chunks = format!("{collection}/chunks");
     let empty = api.get(&chunks, &ada).await.expect(200);
     assert_eq!(empty, serde_json::json!({ "chunks": [], "total": 0, "page": 1, "per_page": 50 }));
+    let by_another_path = chunks.replace("/v2/", "/v2/chunking/");
+    assert_eq!(api.get(&by_another_path, &ada).await.expect(200), empty);
     let detail = api.get(&format!("{chunks}?document_id=x&per_page=101"), &ada).await.problem(422);
     assert!(detail.starts_with("per_page: must be 1 to 100, got 101; document_id: "), "{detail}");
     api.get(&format!("{chunks}/no-id"), &ada).await.problem(404);
