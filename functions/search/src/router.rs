@@ -18,8 +18,7 @@ pub fn router(state: State) -> Router {
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
-    // Which of the named collections a caller may read is decided where they are looked up.
     OpenApiRouter::default()
-        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(handler::search)))
-        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(handler::search_single)))
+        .routes(Route::needs(Needs::Collections(Read)).handles(routes!(handler::search)))
+        .routes(Route::needs(Needs::Collections(Read)).handles(routes!(handler::search_single)))
 }

@@ -13,11 +13,16 @@ use crate::Config;
 /// Clients and models, built once a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct State {
-    pub(crate) db: Db,
-    pub(crate) tokens: AccessTokens,
-    pub(crate) vectors: VectorStore,
-    pub(crate) embedders: Arc<Embedders>,
-    pub(crate) rate_limits: RateLimits,
+    /// Where accounts, keys, collections and documents are.
+    pub db: Db,
+    /// What access tokens are checked with.
+    pub tokens: AccessTokens,
+    /// Where points are.
+    pub vectors: VectorStore,
+    /// The models.
+    pub embedders: Arc<Embedders>,
+    /// How far this installation keeps to the declared rates.
+    pub rate_limits: RateLimits,
 }
 
 impl State {

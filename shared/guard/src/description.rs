@@ -90,7 +90,11 @@ fn refusals(route: Route) -> BTreeMap<String, RefOr<Response>> {
         statuses.push((401, "No caller, or credentials that do not hold."));
         statuses.push((403, "The caller may not do this."));
     }
-    if matches!(route.needs, Needs::Collection(_) | Needs::CollectionInPerson(_) | Needs::Operation(_)) {
+    let names_collections = matches!(
+        route.needs,
+        Needs::Collection(_) | Needs::CollectionInPerson(_) | Needs::Collections(_) | Needs::Operation(_)
+    );
+    if names_collections {
         statuses.push((404, "There is no such thing, or none that the caller can see."));
     }
     if route.rate.is_some() {

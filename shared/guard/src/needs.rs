@@ -23,6 +23,9 @@ pub enum Needs {
     Collection(Access),
     /// The same, by a person's access token.
     CollectionInPerson(Access),
+    /// At least this access to every collection that the body names. The guard sees to the caller and
+    /// the scope of the key; whoever looks the collections up finds only those.
+    Collections(Access),
     /// At least this access to the collection of the operation that `{operation_id}` names. Who
     /// asked for an operation may see and stop it, even when its collection is gone.
     Operation(Access),
@@ -51,6 +54,7 @@ impl fmt::Display for Needs {
             Self::CollectionInPerson(access) => {
                 write!(formatter, "collection-in-person:{}", access.as_str())
             }
+            Self::Collections(access) => write!(formatter, "collections:{}", access.as_str()),
             Self::Operation(access) => write!(formatter, "operation:{}", access.as_str()),
         }
     }

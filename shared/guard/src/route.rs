@@ -142,7 +142,7 @@ async fn authorise(
 ) -> Result<(), ApiError> {
     match needs {
         Needs::Nobody => Ok(()),
-        Needs::Caller(scope) => caller.require_scope(scope),
+        Needs::Caller(scope) | Needs::Collections(scope) => caller.require_scope(scope),
         Needs::Everywhere(scope) => caller.require_everywhere(scope),
         Needs::Person => caller.require_person(),
         Needs::Superuser => caller.require_superuser(),

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use db::Db;
 use domain::ApiKeyId;
+use embedding::Embedders;
 use guard::RateLimits;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -106,6 +107,24 @@ impl Api {
     pub fn with_state(mut self, change: impl FnOnce(&mut State)) -> Self {
         change(&mut self.state);
         self.router = lambda::http::wrap(api::router(self.state.clone()));
+        self
+    }
+
+    /// The search function beside it, as both stand behind one address; with the real model, and
+    /// without Qdrant.
+    pub fn with_search(mut self) -> Self {
+        let [models, runtime] = ["MODELS_DIR", "ORT_DYLIB_PATH"].map(|name| {
+            let path = std::env::var_os(name);
+            PathBuf::from(path.unwrap_or_else(|| panic!("{name} is not set: eval \"$(scripts/stack env)\"")))
+        });
+        let search = search::State {
+            db: self.state.db.clone(),
+            tokens: self.state.tokens.clone(),
+            vectors: self.state.vectors.clone(),
+            embedders: Arc::new(Embedders::open(&models, &runtime).unwrap()),
+            rate_limits: self.state.limits.rate_limits,
+        };
+        self.router = lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)));
         self
     }
 

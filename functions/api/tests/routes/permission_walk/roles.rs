@@ -106,7 +106,7 @@ impl Expected {
             "everywhere" => Self::forbidden_unless(scope >= access(level) && !is_limited),
             "person" => Self::forbidden_unless(is_person),
             "superuser" => Self::forbidden_unless(role.name == SUPERUSER),
-            "collection" => Self::reaching(role.collection, access(level)),
+            "collection" | "collections" => Self::reaching(role.collection, access(level)),
             "collection-in-person" if !is_person && role.collection.is_some() => Self::Forbidden,
             "collection-in-person" => Self::reaching(role.collection, access(level)),
             "operation" => Self::reaching(role.collection.max(asked), access(level)),

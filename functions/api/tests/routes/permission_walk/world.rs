@@ -277,6 +277,12 @@ impl World {
     /// The shown body, about collections that the caller can read.
     pub fn body(&self, shown: &Value, role: &Role) -> Value {
         let mut body = shown.clone();
+        if let Some(ids) = body.get_mut("collection_uuids") {
+            *ids = json!([self.collection]);
+        }
+        if let Some(id) = body.get_mut("collection_id") {
+            *id = json!(self.collection);
+        }
         if let Some(ids) = body.get_mut("collection_ids").filter(|ids| ids.is_array()) {
             let is_limited = matches!(role.credential, Credential::Key { is_limited: true, .. });
             *ids = json!([if is_limited { self.other } else { self.own(role).collection }]);
