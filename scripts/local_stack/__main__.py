@@ -41,6 +41,7 @@ environment:
   STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
   STACK_DIRECTORY_ROOTS        what directory sources may read (.local/sources)
   STACK_LOG_LEVEL (info)       of the functions
+  STACK_DIR (.local)           where the stack keeps state and logs; another stack beside this one has its own
   CARGO_TARGET_DIR             cargo's build folder (target)
 `up` remembers them until `down --purge`. Two checkouts run side by side when one is given other ports.
 """
@@ -289,7 +290,7 @@ def _step(what: str) -> Iterator[object]:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One command at a time changes the stack."""
-    LOCAL.mkdir(exist_ok=True)
+    LOCAL.mkdir(parents=True, exist_ok=True)
     with (LOCAL / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local_stack.settings import LOCAL, ROOT, VENV, StackError, target_dir
+from local_stack.settings import BUILT, ROOT, VENV, StackError, target_dir
 
-PACKAGES = LOCAL / "build"
-MODELS = LOCAL / "models"
+PACKAGES = BUILT / "build"
+MODELS = BUILT / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {

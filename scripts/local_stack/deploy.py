@@ -11,13 +11,13 @@ from typing import Any
 
 from local_stack import emulator, postgres, processes
 from local_stack.build import FUNCTIONS
-from local_stack.settings import LOCAL, ROOT, Settings, StackError, load_secrets
+from local_stack.settings import BUILT, ROOT, Settings, StackError, load_secrets
 
 DIGEST_TAG = "deployed-digest"
 UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 # After a roll-back the stack works as before the update that failed.
 USABLE = (*UP_TO_DATE, "UPDATE_ROLLBACK_COMPLETE")
-ARCHIVES = LOCAL / "archives"
+ARCHIVES = BUILT / "archives"
 _CODE_URI = re.compile(r"^(?P<head>\s+CodeUri:\s+)target/lambda/(?P<function>\w+)/\s*$", re.MULTILINE)
 
 
@@ -115,8 +115,8 @@ def _localise(settings: Settings, template: str, archives: dict[str, Path]) -> s
 def _parameters(settings: Settings) -> dict[str, str]:
     return {
         "Stage": "local",
-        "DatabaseUrl": settings.database_url,
-        "QdrantUrl": settings.qdrant_url,
+        "DatabaseUrl": settings.functions_database_url,
+        "QdrantUrl": settings.functions_qdrant_url,
         "JwtSecret": load_secrets()["jwt_secret"],
         "ConnectorSecretsKeys": load_secrets()["connector_secrets_keys"],
         "SourceBucket": settings.source_bucket,

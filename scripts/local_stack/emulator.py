@@ -77,7 +77,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(STATE / "tmp"),
-        "AWS_ENDPOINT_URL": settings.endpoint,
+        "AWS_ENDPOINT_URL": settings.functions_endpoint,
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
@@ -89,6 +89,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
+        **settings.functions_environment,
     }
 
 

@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCAL = ROOT / ".local"
+# What is built here, for every stack of this checkout.
+BUILT = ROOT / ".local"
+# One stack's state and logs.
+LOCAL = Path(os.environ.get("STACK_DIR") or BUILT).resolve()
 VENV = ROOT / ".venv"
 REMEMBERED = LOCAL / "stack.json"
 REGION = "us-east-1"
@@ -35,6 +38,12 @@ class Settings:
     external_qdrant_url: str
     directory_roots: str
     log_level: str
+    # What the functions are told instead of a part's own port, where something stands between; 0 for nothing.
+    functions_postgres_port: int
+    functions_qdrant_port: int
+    functions_emulator_port: int
+    # More variables for every function, as JSON writes them.
+    functions_environment: dict[str, str]
 
     @property
     def endpoint(self) -> str:
@@ -51,6 +60,18 @@ class Settings:
     @property
     def qdrant_url(self) -> str:
         return self.external_qdrant_url or f"http://127.0.0.1:{self.qdrant_port}"
+
+    @property
+    def functions_database_url(self) -> str:
+        return _through(self.database_url, self.postgres_port, self.functions_postgres_port)
+
+    @property
+    def functions_qdrant_url(self) -> str:
+        return _through(self.qdrant_url, self.qdrant_port, self.functions_qdrant_port)
+
+    @property
+    def functions_endpoint(self) -> str:
+        return _through(self.endpoint, self.emulator_port, self.functions_emulator_port)
 
     @property
     def source_bucket(self) -> str:
@@ -86,7 +107,16 @@ def load() -> Settings:
         external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
         directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
         log_level=text("STACK_LOG_LEVEL", "log_level", "info"),
+        functions_postgres_port=remembered.get("functions_postgres_port", 0),
+        functions_qdrant_port=remembered.get("functions_qdrant_port", 0),
+        functions_emulator_port=remembered.get("functions_emulator_port", 0),
+        functions_environment=remembered.get("functions_environment", {}),
     )
+
+
+def _through(url: str, port: int, instead: int) -> str:
+    """The same address at another port."""
+    return url.replace(f":{port}", f":{instead}", 1) if instead else url
 
 
 def remember(stack: Settings) -> None:
@@ -106,7 +136,7 @@ def load_secrets() -> dict[str, str]:
     }
     if fresh.keys() <= known.keys():
         return known
-    LOCAL.mkdir(exist_ok=True)
+    LOCAL.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(fresh | known))
