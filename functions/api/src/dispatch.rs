@@ -8,6 +8,7 @@ use crate::State;
 /// Sends the operation's message. The operation is safe in the database by now: what goes wrong
 /// here delays it until sweep looks, and is no reason to tell the caller that anything failed.
 pub(crate) async fn dispatch(state: &State, operation_id: OperationId) {
+    lambda::fault::point("api-committed");
     if let Err(error) = state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await {
         warn(operation_id, "operation could not be dispatched, sweep will do it", error);
         return;

@@ -84,6 +84,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         .mark_chunked(work.item_id, document.chunk_count, document.batch_count)
         .await?;
     drop(connection);
+    lambda::fault::point("chunk-committed");
     if is_mine {
         let batches: Vec<u32> = (0..document.batch_count).collect();
         hand_over(state, work, &batches).await?;

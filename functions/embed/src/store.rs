@@ -31,6 +31,7 @@ pub(crate) async fn store(
         .operation_items()
         .mark_batch_done(job.work.item_id, job.batch, 0)
         .await?;
+    lambda::fault::point("embed-committed");
     let Some(done) = done else {
         // The item ended while its points were on their way.
         let found = state.db.connection().await?.operation_items().find_work(&[job.work.item_id]).await?;

@@ -176,6 +176,7 @@ async fn receive(state: &State, collection_id: CollectionId, files: &[Arrival]) 
     tx.operation_items().upsert_many(operation_id, &items).await?;
     tx.uploads().mark_received(&keys, operation_id).await?;
     tx.commit().await?;
+    lambda::fault::point("intake-committed");
     if waiting.is_none() {
         handover::dispatch(&state.db, &state.queues, &[operation_id]).await?;
     }

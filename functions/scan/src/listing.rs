@@ -71,6 +71,7 @@ pub(crate) async fn list_documents(
             }
             connection.operation_items().insert_many(operation.id, &page.items).await?;
             drop(connection);
+            lambda::fault::point("scan-listed");
             last = send_listed(state, operation.id, last).await?;
             if page.next.is_none() {
                 if has_gaps {

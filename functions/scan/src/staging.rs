@@ -154,6 +154,7 @@ async fn stage_all(
             state.queues.send_chunk(&std::mem::take(&mut to_chunk)).await?;
         }
     }
+    lambda::fault::point("scan-staged");
     state.queues.send_chunk(&to_chunk).await?;
     if done.ended > 0 {
         handover::end_operation(&state.db, &state.queues, operation_id).await?;

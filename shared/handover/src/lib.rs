@@ -23,6 +23,7 @@ pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) 
         return Ok(false);
     };
     tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
+    lambda::fault::point("operation-ended");
     start_next(db, queues, finished.collection_id).await?;
     Ok(true)
 }

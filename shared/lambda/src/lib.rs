@@ -3,6 +3,7 @@
 
 pub mod env;
 pub mod event;
+pub mod fault;
 pub mod http;
 pub mod sqs;
 pub mod telemetry;
