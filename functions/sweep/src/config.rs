@@ -40,6 +40,9 @@ pub struct Patience {
     /// An upload whose URL has run out: bytes may still be on their way.
     /// `SWEEP_EXPIRED_UPLOAD_SECONDS`, default 10 where `STAGE` is `local`, else 300.
     pub expired_upload: Duration,
+    /// What a deletion has left behind, since the deletion or its last try. `SWEEP_UNPURGED_SECONDS`,
+    /// default 300.
+    pub unpurged: Duration,
 }
 
 impl Config {
@@ -69,6 +72,7 @@ impl Patience {
             item: seconds("SWEEP_ITEM_SECONDS", 120)?,
             queued_item: seconds("SWEEP_QUEUED_ITEM_SECONDS", 3600)?,
             expired_upload: seconds("SWEEP_EXPIRED_UPLOAD_SECONDS", if is_local { 10 } else { 300 })?,
+            unpurged: seconds("SWEEP_UNPURGED_SECONDS", 300)?,
         })
     }
 }

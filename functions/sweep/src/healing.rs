@@ -21,9 +21,6 @@ const MOST_UPLOADS: i64 = 500;
 /// Items that are looked up, and sent, at a time.
 const PAGE: i64 = 1000;
 
-/// The operation that removes vectors has had time to be queued after this.
-const UNPURGED_AGE: Duration = Duration::from_secs(300);
-
 /// Items and uploads in one message.
 const PER_MESSAGE: usize = 25;
 
@@ -78,7 +75,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
     note("finish", finish(state, &mut done).await);
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
-    note("left-over vectors", queue_unpurged(state, &mut done).await);
+    note("left-overs", queue_unpurged(state, &mut done).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
@@ -187,10 +184,13 @@ async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Deleted documents whose vectors nobody has taken away.
+/// Deleted documents whose vectors nobody has taken away, and deleted collections that are still there.
 async fn queue_unpurged(state: &State, done: &mut Done) -> Result<(), StageError> {
     let mut connection = state.db.connection().await?;
-    let queued = connection.operations().queue_unpurged(UNPURGED_AGE, PAGE).await?;
+    let mut queued = connection.operations().queue_unpurged(state.patience.unpurged, PAGE).await?;
+    queued.extend(
+        connection.operations().queue_unfinished_deletions(state.patience.unpurged, MOST_OPERATIONS).await?,
+    );
     drop(connection);
     handover::dispatch(&state.db, &state.queues, &queued).await?;
     done.removals_queued = queued.len();

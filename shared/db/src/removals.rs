@@ -164,6 +164,23 @@ impl Operations<'_> {
             .await?;
         Ok(ids.into_iter().map(OperationId).collect())
     }
+
+    /// Queues operations for collections whose deletion was asked for and failed. Returns those
+    /// operations.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn queue_unfinished_deletions(
+        &mut self,
+        age: Duration,
+        limit: i64,
+    ) -> Result<Vec<OperationId>, DbError> {
+        let ids =
+            sqlx::query_file_scalar!("queries/queue_unfinished_deletions.sql", age.as_secs_f64(), limit)
+                .fetch_all(&mut *self.connection)
+                .await?;
+        Ok(ids.into_iter().map(OperationId).collect())
+    }
 }
 
 impl CollectionSources<'_> {

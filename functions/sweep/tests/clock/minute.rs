@@ -34,6 +34,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         item: Duration::from_secs(120),
         queued_item: Duration::from_secs(3600),
         expired_upload: Duration::from_secs(10),
+        unpurged: Duration::from_secs(300),
     };
     Arc::new(State { db: Db::from_pool(pool.clone()), queues: Queues::new(&sdk, urls), patience })
 }

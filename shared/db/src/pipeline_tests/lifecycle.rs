@@ -1,5 +1,6 @@
 //! Documents that are deleted, restored, tried again, gone from their source.
 
+use chrono::Utc;
 use domain::{DeletionReason, SourceId};
 
 use super::*;
@@ -407,4 +408,32 @@ async fn vectors_that_nobody_took_away_are_found(pool: PgPool) {
     bench.remove(&items).await;
     bench.finish(queued[0]).await;
     assert_eq!(connection.operations().queue_unpurged(at_once, 10).await.unwrap(), []);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_deletion_that_failed_is_asked_for_again(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (at_once, hour) = (Duration::ZERO, Duration::from_secs(3600));
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(), []);
+    assert!(connection.collections().mark_deleted(bench.collection_id, Utc::now()).await.unwrap());
+    let deletion = bench.insert_of_source(OperationType::Delete, None).await;
+    assert_eq!(
+        connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
+        [],
+        "it waits"
+    );
+    let mut tx = bench.db.begin().await.unwrap();
+    tx.operations().mark_failed(deletion, "gave up", ErrorCategory::Unknown).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(connection.operations().queue_unfinished_deletions(hour, 10).await.unwrap(), [], "too soon");
+    let queued = connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap();
+    assert_eq!(queued.len(), 1);
+    let again = connection.operations().find(queued[0]).await.unwrap().unwrap();
+    assert_eq!((again.operation_type, again.collection_id), (OperationType::Delete, bench.collection_id));
+    assert_eq!(
+        connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
+        [],
+        "it is on its way"
+    );
 }
