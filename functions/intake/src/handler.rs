@@ -12,9 +12,10 @@ use domain::{
 };
 use lambda::StageError;
 use lambda::event::Invocation;
+use queue::ObjectEvents;
 
 use crate::State;
-use crate::notification::{Notification, ObjectEvents, decode_key};
+use crate::notification::Notification;
 
 /// A file that lies in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +87,7 @@ fn read_events(events: &ObjectEvents, bucket: &str, arrivals: &mut Arrivals) {
             );
             continue;
         }
-        let Some(key) = decode_key(&object.key) else {
+        let Some(key) = object.decoded_key() else {
             tracing::warn!(object.key = object.key, "an object whose key is not UTF-8");
             continue;
         };

@@ -1,14 +1,19 @@
 //! Messages that a stage could not handle at any delivery: what they asked for has failed.
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use chrono::Utc;
 use db::item_work::{ItemFailure, ItemWork};
 use db::staging::{StagedItem, StagingOutcome};
+use db::uploads::NewUpload;
 use domain::{
-    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, ScanMessage, document_id,
+    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, ScanMessage, UploadId,
+    document_id, upload_name_from_key,
 };
 use lambda::StageError;
+use queue::ObjectEvents;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::State;
 
@@ -22,8 +27,10 @@ enum GivenUp {
     Scan(ScanMessage),
     Embed(EmbedBatch),
     Chunk(ChunkDocument),
-    /// An event of the bucket, or a message of another version of this program. Announced uploads
-    /// are asked after again; there is nothing to record.
+    /// Files that lie in the bucket.
+    Objects(ObjectEvents),
+    /// A question after uploads, which is asked again, or a message of another version of this
+    /// program.
     Other(Value),
 }
 
@@ -70,6 +77,7 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
             };
             fail_items(state, message.operation_id, &[message.item_id], is_meant, "embedded").await
         }
+        GivenUp::Objects(events) => expect_again(state, &events).await,
         GivenUp::Other(body) => {
             tracing::error!(
                 body = clip(&body.to_string()),
@@ -85,10 +93,42 @@ impl GivenUp {
         match self {
             Self::Scan(_) => "scan",
             Self::Chunk(_) => "chunk",
+            Self::Objects(_) => "intake",
             Self::Embed(_) => "embed",
             Self::Other(_) => "other",
         }
     }
+}
+
+/// Makes uploads of files that the bucket told of in vain: what is expected is asked after until
+/// somebody has looked for it.
+async fn expect_again(state: &State, events: &ObjectEvents) -> Result<(), StageError> {
+    let mut tx = state.db.begin().await?;
+    let mut expected = Vec::new();
+    for event in events.records.iter().filter(|event| event.is_created()) {
+        let object = &event.s3.object;
+        let Some(object_key) = object.decoded_key() else { continue };
+        let Some((collection_id, name)) = upload_name_from_key(&object_key) else { continue };
+        let collection = tx.collections().find_any(collection_id).await?;
+        let Some(collection) = collection.filter(|collection| collection.deleted_at.is_none()) else {
+            continue;
+        };
+        expected.push(NewUpload {
+            id: UploadId(Uuid::now_v7()),
+            collection_id,
+            user_id: collection.owner_id,
+            name: name.to_owned(),
+            object_key: object_key.clone(),
+            size_bytes: object.size,
+            content_type: "application/octet-stream".to_owned(),
+            sha256: None,
+            // Its bytes lie there: nobody will put them.
+            expires_at: Utc::now(),
+        });
+    }
+    tx.uploads().insert_many(&expected).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), StageError> {
@@ -202,7 +242,8 @@ mod tests {
             [stage(&run), stage(&items), stage(&chunk), stage(&embed)],
             ["scan", "scan", "chunk", "embed"]
         );
-        assert_eq!(stage(r#"{"Records": []}"#), "other");
+        assert_eq!(stage(r#"{"Records": []}"#), "intake");
+        assert_eq!(stage(r#"{"Records": "none"}"#), "other");
     }
 
     #[test]

@@ -207,3 +207,22 @@ async fn what_has_served_its_time_goes_and_everything_else_stays(pool: PgPool) {
     }
     assert_eq!(sweep(&state).await["removed"]["operations"], 0);
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_file_whose_event_was_given_up_is_expected_again(pool: PgPool) {
+    collections(&pool, 1).await;
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM collections").fetch_one(&pool).await.unwrap();
+    let event = |key: &str| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "staging"}, "object": {"key": key, "size": 12}}});
+    let body = json!({"Records": [
+        event(&format!("uploads/{id}/a+b.txt")), event("uploads/stray.txt"),
+        event("uploads/6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/of-nobody.txt"),
+    ]});
+    let letter = json!({"Records": [{"messageId": "m", "body": body.to_string(), "eventSource": "aws:sqs"}]});
+    let invocation = Invocation::lasting(Duration::from_secs(120));
+    let answer = handle(state(&pool), letter, invocation).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    assert_eq!(count(&pool, "uploads").await, 1);
+    let expected =
+        "uploads WHERE name = 'a b.txt' AND status = 'expected' AND size_bytes = 12 AND expires_at <= now()";
+    assert_eq!(count(&pool, expected).await, 1);
+}
