@@ -1,0 +1,251 @@
+"""A stack of its own, with proxies between its functions and everything that they use."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaos_run.corpus import MAX_UPLOAD_BYTES
+from chaos_run.proxy import HttpProxy, Loop, TcpProxy
+from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
+from local_stack.settings import LOCAL, REGION, ROOT, StackError
+from semantik.errors import CommandError
+
+WORK_QUEUES = ("Intake", "Scan", "Chunk", "Embed")
+# How long a message whose function died stays invisible: longer than its work takes on a busy machine, or
+# others begin with it, too, and shorter than what a deployment waits.
+VISIBILITY_SECONDS = {"Intake": 20, "Scan": 30, "Chunk": 30, "Embed": 60}
+# What sweep waits before it takes something for lost.
+PATIENCE = {
+    "SWEEP_PENDING_SECONDS": "5",
+    "SWEEP_LISTING_SECONDS": str(VISIBILITY_SECONDS["Scan"]),
+    "SWEEP_ITEM_SECONDS": "10",
+    "SWEEP_QUEUED_ITEM_SECONDS": "60",
+    "SWEEP_EXPIRED_UPLOAD_SECONDS": "5",
+    "SWEEP_UNPURGED_SECONDS": "20",
+}
+FAULT_POINTS = LOCAL / "fault-points"
+
+
+class Lab:
+    """Use as a context manager: everything is stopped and removed at the end."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        ports = _free_ports(3)
+        self.postgres = TcpProxy(ports[0])
+        self.qdrant = TcpProxy(ports[1])
+        self.aws = HttpProxy(ports[2])
+        for proxy in (self.postgres, self.qdrant, self.aws):
+            self.loop.run(proxy.start())
+        self.settings = replace(
+            settings.load(), name="chaos", postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2],
+            external_database_url="", external_qdrant_url="", directory_roots=str(LOCAL / "sources"),
+            functions_postgres_port=self.postgres.port, functions_qdrant_port=self.qdrant.port,
+            functions_emulator_port=self.aws.port,
+            functions_environment=PATIENCE | {
+                "MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES), "FAULT_POINTS_DIR": str(FAULT_POINTS),
+            },
+        )
+        self.outputs: dict[str, str] = {}
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._sweep_name = ""
+        self.packages_digest = ""
+
+    def __enter__(self) -> Lab:
+        try:
+            self._start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def _start(self) -> None:
+        self._remove()
+        FAULT_POINTS.mkdir(parents=True)
+        settings.remember(self.settings)
+        Path(self.settings.directory_roots).mkdir()
+        build.models()
+        binaries = build.binaries()
+        _run(["cargo", "build", "--quiet", "--workspace", "--example", "dump_points"])
+        postgres.up(self.settings)
+        qdrant.up(self.settings, binaries / "qdrant-local")
+        emulator.up(self.settings)
+        packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
+        deploy.up(self.settings, packages)
+        self.packages_digest = " ".join(sorted(path.name for path in deploy.ARCHIVES.iterdir()))
+        self.outputs = deploy.outputs(self.settings)
+        self._sweep_name = self._function("Sweep")
+        self.hide_messages()
+
+    def __exit__(self, *_: object) -> None:
+        self._remove()
+        self.loop.stop()
+
+    @property
+    def api_url(self) -> str:
+        return emulator.api_url(self.settings, self.outputs["ApiId"])
+
+    @property
+    def bucket(self) -> str:
+        return self.outputs["StagingBucketName"]
+
+    @property
+    def sources(self) -> Path:
+        return Path(self.settings.directory_roots)
+
+    def client(self, service: str) -> Any:
+        """As the account's owner, past the proxy. Threads may share it."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = boto3.client(
+                    service, endpoint_url=self.settings.endpoint, region_name=REGION,
+                    aws_access_key_id="test", aws_secret_access_key="test",
+                    config=Config(retries={"max_attempts": 3}, read_timeout=90, connect_timeout=5),
+                )
+            return self._clients[service]
+
+    def hide_messages(self, seconds: int | None = None) -> None:
+        """How long a message that a function has taken stays invisible to others, if not as usual here."""
+        sqs = self.client("sqs")
+        for name, usual in VISIBILITY_SECONDS.items():
+            for queue in (name, f"{name}DeadLetter"):
+                sqs.set_queue_attributes(
+                    QueueUrl=self.queue_url(queue), Attributes={"VisibilityTimeout": str(seconds or usual)})
+        emulator.checkpoint(self.settings)
+
+    def forget_messages(self) -> None:
+        """Empties the work queues."""
+        for queue in WORK_QUEUES:
+            self.client("sqs").purge_queue(QueueUrl=self.queue_url(queue))
+
+    def stop_schedule(self) -> None:
+        """From now on sweep runs when it is told to, and never else."""
+        events = self.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.disable_rule(Name=rule["Name"])
+
+    def queue_url(self, queue: str) -> str:
+        """Of `Scan` or `ScanDeadLetter`."""
+        return self.outputs[f"{queue}QueueUrl"]
+
+    def messages(self) -> dict[str, int]:
+        """How many messages lie in each queue that has any: waiting, delayed or in work."""
+        sqs = self.client("sqs")
+        found = {}
+        for name in WORK_QUEUES:
+            for queue in (name, f"{name}DeadLetter"):
+                answer = sqs.get_queue_attributes(QueueUrl=self.queue_url(queue), AttributeNames=["All"])["Attributes"]
+                count = sum(int(value) for key, value in answer.items() if key.startswith("ApproximateNumberOfMessages"))
+                if count:
+                    found[queue] = count
+        return found
+
+    def sweep(self) -> dict[str, Any]:
+        """One run of sweep, as its schedule starts one every minute."""
+        answer = self.client("lambda").invoke(FunctionName=self._sweep_name, Payload=b'{"source": "aws.events"}')
+        result = json.loads(answer["Payload"].read() or b"null")
+        return result if isinstance(result, dict) and "FunctionError" not in answer else {}
+
+    def sweep_somehow(self) -> None:
+        """The same, whatever becomes of it: the next one tries again."""
+        with contextlib.suppress(BotoCoreError, ClientError, OSError, ValueError):
+            self.sweep()
+
+    def kill_function(self, function: str, seconds: float) -> int:
+        """SIGKILL to the function's processes; waits a while for there to be one."""
+        killed: list[int] = []
+
+        def found() -> bool:
+            with contextlib.suppress(ProcessLookupError):
+                killed.extend(functions.stop(self.settings, function, kill=True))
+            return bool(killed)
+
+        processes.wait_until(found, seconds)
+        return len(killed)
+
+    def restart(self, part: str, kill: bool) -> None:
+        if kill:
+            processes.kill(part)
+        {"postgres": postgres, "qdrant": qdrant, "emulator": emulator}[part].down()
+        if part == "postgres":
+            postgres.up(self.settings)
+        elif part == "qdrant":
+            qdrant.start(self.settings)
+        else:
+            emulator.up(self.settings)
+
+    def query(self, sql: str) -> Any:
+        """The one JSON value that the query selects."""
+        done = subprocess.run(
+            [str(postgres.binary("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+             "-d", self.settings.database_url, "-c", sql],
+            capture_output=True, text=True,
+        )
+        if done.returncode != 0:
+            raise StackError(done.stderr.strip() or "psql failed")
+        return json.loads(done.stdout)
+
+    def points(self) -> list[dict[str, Any]]:
+        """Every point of every collection in Qdrant."""
+        program = settings.target_dir() / "debug" / "examples" / "dump_points"
+        done = subprocess.run([str(program), self.settings.qdrant_url], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise CommandError(f"the points cannot be read: {done.stderr.strip()}")
+        return [json.loads(line) for line in io.StringIO(done.stdout)]
+
+    def objects(self) -> list[str]:
+        """The keys of the staging bucket."""
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
+    def _function(self, name: str) -> str:
+        listed = self.client("lambda").list_functions()["Functions"]
+        return next(one["FunctionName"] for one in listed if f"-{name}Function-" in one["FunctionName"])
+
+    @staticmethod
+    def _remove() -> None:
+        """Stops what runs, also of an earlier run that was killed, and removes all it has written but the logs."""
+        for part in (emulator, qdrant, postgres):
+            part.down()
+            part.purge()
+        for name in ("sources", "fault-points"):
+            shutil.rmtree(LOCAL / name, ignore_errors=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.run(command, cwd=ROOT, env=os.environ).returncode != 0:
+        raise StackError(f"{' '.join(command)} failed")

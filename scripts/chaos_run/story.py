@@ -1,0 +1,276 @@
+"""The story that is told with and without faults: index, change, remove, sync again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaos_run import corpus as corpora
+from chaos_run.corpus import MAX_UPLOAD_BYTES, Corpus
+from chaos_run.lab import Lab
+from local_stack.settings import LOCAL, StackError
+from semantik.account import Account
+from semantik.client import Client, File
+from semantik.errors import ApiError, CommandError
+from semantik.transport import Http
+
+# A day's work for a queue that is emptied in seconds: what is open after that is stuck.
+PHASE_SECONDS = 900
+SWEEP_EVERY_SECONDS = 4
+# Uploads whose event is lost are asked after when their address has run out.
+UPLOAD_SECONDS = 45
+# An operator who tries again what was given up does not do so for ever.
+MOST_RETRIES = 5
+GAVE_UP = "gave up: "
+
+OPEN_WORK = """
+SELECT json_build_object(
+    'operations', (SELECT count(*) FROM operations WHERE status IN ('pending', 'processing')),
+    'items', (SELECT count(*) FROM operation_items i JOIN operations o ON o.id = i.operation_id
+        WHERE i.state IN ('listed', 'staged', 'chunked')),
+    'uploads', (SELECT count(*) FROM uploads WHERE status = 'expected'),
+    'runs', (SELECT count(*) FROM collection_sync_runs WHERE status = 'running'),
+    'collections', (SELECT count(*) FROM collections WHERE deleted_at IS NOT NULL),
+    'unpurged', (SELECT count(*) FROM documents WHERE status = 'deleted' AND chunk_count > 0)
+)"""
+
+
+class Stuck(CommandError):
+    """Work that does not end."""
+
+
+class Story:
+    """One collection from its making to the end of its last phase."""
+
+    def __init__(self, lab: Lab, corpus: Corpus, name: str):
+        self.lab = lab
+        self.corpus = corpus
+        self.name = name
+        self.retried = 0
+        self.http = Http(patience_seconds=300)
+        account = Account(self.http, lab.api_url, LOCAL / "account.json", "chaos")
+        self.client = Client(self.http, lab.api_url, account)
+        account.sign_in()
+        self.collection_id = ""
+        # Another one that is deleted on the way, with all that it holds.
+        self.passing_id = ""
+        self._seen_failures: set[str] = set()
+
+    @property
+    def phases(self) -> dict[str, Callable[[], None]]:
+        """What is done in each; each ends when nothing is open any more."""
+        return {"index": self.index, "change": self.change, "remove": self.remove, "sync again": self.sync_again}
+
+    def index(self) -> None:
+        for folder, files in (("kept", self.corpus.kept), ("removed", self.corpus.removed)):
+            corpora.clear(self.lab.sources / folder)
+            files.write(self.lab.sources / folder)
+        settings = {"chunk_size": corpora.CHUNK_SIZE, "chunk_overlap": corpora.CHUNK_SIZE // 5}
+        self.collection_id = self.client.ensure_collection(self.name, **settings)[0]["id"]
+        self.passing_id = self.client.ensure_collection(f"{self.name} passing", **settings)[0]["id"]
+        self._read(self.collection_id, "kept")
+        self._read(self.collection_id, "removed")
+        self._read(self.passing_id, "removed")
+        hasty_id = self.client.ensure_collection(f"{self.name} hasty", **settings)[0]["id"]
+        self._read(hasty_id, "removed")
+        self._refuse_too_large()
+        self._upload(self.corpus.uploads)
+        for file in self.corpus.dropped:
+            self._drop(file)
+        # In the middle of being indexed.
+        self._gone(f"/api/v2/collections/{hasty_id}")
+
+    def change(self) -> None:
+        self.corpus.changed.write(self.lab.sources / "kept")
+        for name in self.corpus.deleted:
+            self._delete_document(self._source_uri(name))
+        for name in self.corpus.deleted_uploads:
+            self._delete_document(f"upload://{name}")
+        self._upload(self.corpus.later_uploads)
+        self._sync()
+
+    def remove(self) -> None:
+        sources = self.lab.query(
+            f"SELECT coalesce(json_agg(id), '[]') FROM collection_sources WHERE collection_id = '{self.collection_id}' "
+            f"AND source_path = '{self.lab.sources / 'removed'}'")
+        for source in sources:
+            self._gone(f"/api/v2/collections/{self.collection_id}/sources/{source}")
+        self._gone(f"/api/v2/collections/{self.passing_id}")
+
+    def sync_again(self) -> None:
+        document = self._find_document(self._source_uri(self.corpus.restored), is_deleted=True)
+        with _conflict_is_done():
+            self.client._json("POST", f"/api/v2/collections/{self.collection_id}/documents/{document}/restore")
+        self._sync()
+        self._retry_failed(self.collection_id)
+
+    def delete(self) -> None:
+        """The collection with all that it holds."""
+        self._gone(f"/api/v2/collections/{self.collection_id}")
+
+    def settle(self, are_faults_over: Callable[[], bool], hurry: Callable[[], None]) -> None:
+        """Waits until nothing is open, as somebody who looks now and then; tries again what was given up."""
+        deadline = time.monotonic() + PHASE_SECONDS
+        swept = 0.0
+        retries = 0
+        while True:
+            if time.monotonic() - swept > SWEEP_EVERY_SECONDS:
+                self.lab.sweep_somehow()
+                swept = time.monotonic()
+            is_over = are_faults_over()
+            work = self.open_work()
+            if work is not None and not work:
+                hurry()
+                if is_over and not (retries < MOST_RETRIES and self._try_again()):
+                    return
+                retries += is_over
+            if time.monotonic() > deadline:
+                raise Stuck(f"still open after {PHASE_SECONDS} s: {json.dumps(work)}")
+            time.sleep(0.5)
+
+    def open_work(self) -> dict[str, int] | None:
+        """What is still to be done, by what it is; None where it cannot be asked."""
+        try:
+            open_rows = {name: count for name, count in self.lab.query(OPEN_WORK).items() if count}
+            return open_rows | self.lab.messages()
+        except (StackError, BotoCoreError, ClientError, OSError):
+            return None
+
+    def _try_again(self) -> bool:
+        """What an operator does about dead letters. Whether there was anything."""
+        operations = self.lab.query(f"""
+            SELECT coalesce(json_agg(json_build_object(
+                'id', o.uuid, 'type', o.type, 'collection', o.collection_id, 'source', s.id, 'path', s.source_path,
+                'source_type', s.source_type, 'given', o.config ->> 'work_list',
+                'uris', (SELECT json_agg(i.uri) FROM operation_items i WHERE i.operation_id = o.id)
+            ) ORDER BY o.id), '[]')
+            FROM operations o LEFT JOIN collection_sources s ON s.id = o.source_id
+            WHERE o.status = 'failed' AND o.error_message LIKE '{GAVE_UP}%'""")
+        fresh = [one for one in operations if one["id"] not in self._seen_failures]
+        for operation in fresh:
+            self._seen_failures.add(operation["id"])
+            self._run_again(operation)
+        failed = self.lab.query(
+            f"SELECT coalesce(json_agg(DISTINCT collection_id), '[]') FROM documents "
+            f"WHERE status = 'failed' AND error_message LIKE '{GAVE_UP}%'")
+        for collection_id in failed:
+            self._retry_failed(collection_id)
+        self.retried += len(fresh) + len(failed)
+        return bool(fresh or failed)
+
+    def _run_again(self, operation: dict[str, Any]) -> None:
+        match operation["type"]:
+            case "append" if operation["source_type"] == "directory" and not operation["given"]:
+                self._read(operation["collection"], operation["path"].rpartition("/")[2])
+            case "append" if operation["source_type"] == "upload":
+                known = {f"upload://{file.name}": file for file in self.corpus.all_uploads}
+                self._upload([known[uri] for uri in operation["uris"] or []])
+            case "append":
+                self._sync()
+            case "remove_source":
+                if operation["source"] is not None:
+                    self._gone(f"/api/v2/collections/{operation['collection']}/sources/{operation['source']}")
+            case "restore_documents":
+                self.sync_again()
+            # Making a collection is mended by the next operation, removals and deletions by sweep.
+            case _:
+                pass
+
+    def _read(self, collection_id: str, folder: str) -> None:
+        self.client.add_source(collection_id, "directory", {"path": str(self.lab.sources / folder)})
+
+    def _sync(self) -> None:
+        with _conflict_is_done():
+            self.client._json("POST", f"/api/v2/collections/{self.collection_id}/sync/run")
+
+    def _retry_failed(self, collection_id: str) -> None:
+        self.client._json("POST", f"/api/v2/collections/{collection_id}/documents/retry-failed")
+
+    def _upload(self, files: list[File]) -> None:
+        """Announces them, and puts them before the addresses run out, again where that took too long."""
+        for start in range(0, len(files), 20):
+            remaining = files[start : start + 20]
+            while remaining:
+                wanted = [
+                    {"name": f.name, "size": len(f.content), "content_type": f.content_type, "sha256": f.sha256}
+                    for f in remaining
+                ]
+                body = {"files": wanted, "expires_in_seconds": UPLOAD_SECONDS}
+                answer = self.client._json("POST", f"/api/v2/collections/{self.collection_id}/uploads", body)
+                late = []
+                for upload, file in zip(answer["uploads"], remaining, strict=True):
+                    put = self.http.request(upload["method"], upload["url"], upload["headers"], file.content)
+                    if put.status == 403:
+                        late.append(file)
+                    elif put.status != 200:
+                        raise ApiError(f"uploading {file.name}", put.status, put.body)
+                remaining = late
+
+    def _drop(self, file: File) -> None:
+        """Puts it into the bucket as a person would, until it is there."""
+        key = f"uploads/{self.collection_id}/{file.name}"
+
+        def put() -> bool:
+            with contextlib.suppress(BotoCoreError, ClientError, OSError):
+                self.lab.client("s3").put_object(Bucket=self.lab.bucket, Key=key, Body=file.content)
+                return True
+            return False
+
+        if not self.lab.wait(put, 120):
+            raise CommandError(f"{key} cannot be put into the bucket")
+
+    def _refuse_too_large(self) -> None:
+        body = {"files": [{"name": "too-large.txt", "size": MAX_UPLOAD_BYTES + 1}]}
+        try:
+            self.client._json("POST", f"/api/v2/collections/{self.collection_id}/uploads", body)
+        except ApiError as error:
+            if error.status == 422:
+                return
+            raise
+        raise CommandError("an upload that is too large was announced")
+
+    def _delete_document(self, uri: str) -> None:
+        document = self._find_document(uri, is_deleted=False)
+        self._gone(f"/api/v2/collections/{self.collection_id}/documents/{document}")
+
+    def _gone(self, path: str) -> None:
+        """Deletes; what is not there any more is deleted, too: the answer to a first try may be lost."""
+        try:
+            self.client._json("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    def _find_document(self, uri: str, is_deleted: bool) -> str:
+        quoted = uri.replace("'", "''")
+        found: list[str] = []
+
+        def answers() -> bool:
+            with contextlib.suppress(StackError):
+                found.extend(self.lab.query(
+                    f"SELECT coalesce(json_agg(id), '[]') FROM documents WHERE collection_id = '{self.collection_id}' "
+                    f"AND uri = '{quoted}'"))
+                return True
+            return False
+
+        if not self.lab.wait(answers, 60) or not found:
+            raise CommandError(f"there is no document {uri}")
+        return found[0]
+
+    def _source_uri(self, name: str) -> str:
+        return f"file://{self.lab.sources}/kept/{name}"
+
+
+@contextlib.contextmanager
+def _conflict_is_done() -> Iterator[None]:
+    """A call that was repeated after a lost answer finds its own work."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 409:
+            raise
