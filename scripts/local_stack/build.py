@@ -28,7 +28,7 @@ def models() -> None:
     is left alone."""
     python = str(VENV / "bin" / "python")
     _run([python, str(ROOT / "scripts" / "make-model")], "scripts/make-model")
-    _run([python, "-m", "onnx_models.small", str(LOCAL / "test-models")], "the tests' small models")
+    _run([python, "-m", "onnx_models.small", str(BUILT / "test-models")], "the tests' small models")
 
 
 def binaries() -> Path:
