@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use db::Db;
 use domain::ApiKeyId;
-use embedding::Embedders;
+use embedding::{EmbedderOptions, Embedders};
 use guard::RateLimits;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -121,7 +121,7 @@ impl Api {
             db: self.state.db.clone(),
             tokens: self.state.tokens.clone(),
             vectors: self.state.vectors.clone(),
-            embedders: Arc::new(Embedders::open(&models, &runtime).unwrap()),
+            embedders: Arc::new(Embedders::open(&models, &runtime, EmbedderOptions::default()).unwrap()),
             rate_limits: self.state.limits.rate_limits,
         };
         self.router = lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)));
