@@ -95,10 +95,9 @@ pub(crate) async fn admit_operations(tx: &mut Tx, id: CollectionId, new: usize) 
 /// have not come yet. What comes is counted again when it is there: this spares sending it in vain.
 ///
 /// # Errors
-/// 409 where there is not; 404 where the collection is gone; 503 when the database does not answer.
-pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId) -> Result<(), ApiError> {
-    let owner_id = permissions::lock(tx, id).await?;
-    // Whoever announces for another collection of the owner waits here.
+/// 409 where there is not; 503 when the database does not answer.
+pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
+    // Whoever announces for a collection of the owner, or adds to one, waits here.
     let owner_limits = tx.user_resource_limits().lock(owner_id).await?;
     let limits = tx.collection_resource_limits().find(id).await?;
     let room = tx.collection_resource_limits().expected_room(id).await?;

@@ -227,7 +227,7 @@ pub(crate) async fn announce(
         Begun::Again(answer) => return Ok(answer),
     };
     tx.uploads().insert_many(&new_uploads).await?;
-    admission::admit_uploads(&mut tx, collection_id).await?;
+    admission::admit_uploads(&mut tx, collection_id, found.collection.owner_id).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",

@@ -86,6 +86,7 @@ impl Operations<'_> {
         category: ErrorCategory,
     ) -> Result<Option<FinishedOperation>, DbError> {
         let end = EarlyEnd::Failed { reason, category };
+        self.lock_collection(id).await?;
         self.close_items(id, end).await?;
         self.finish(id, end.as_str(), Some(end)).await
     }
@@ -97,7 +98,8 @@ impl Operations<'_> {
     /// # Errors
     /// When the database does not answer.
     pub async fn cancel_open_items(&mut self, id: OperationId) -> Result<(), DbError> {
-        // First: whoever lists the source puts nothing more on the work list from here on.
+        self.lock_collection(id).await?;
+        // First of what it changes: whoever lists the source puts nothing more on the work list from here on.
         self.mark_scan_finished(id).await?;
         self.close_items(id, EarlyEnd::Cancelled).await
     }
@@ -124,6 +126,7 @@ impl Operations<'_> {
     /// # Errors
     /// When the database does not answer.
     pub async fn cancel_waiting(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
+        self.lock_collection(id).await?;
         let waits = sqlx::query!(
             "UPDATE operations SET cancel_requested_at = now(), updated_at = now()
             WHERE uuid = $1 AND status = 'pending'",
@@ -208,6 +211,19 @@ impl Operations<'_> {
             status: DbError::word("operations", "status", &row.status)?,
             completed_at: row.completed_at,
         }))
+    }
+
+    /// Holds the operation's collection, before its documents and what is counted of them: whoever
+    /// changes several of these does it in this order, and none waits for another in a circle.
+    async fn lock_collection(&mut self, id: OperationId) -> Result<(), DbError> {
+        sqlx::query!(
+            "SELECT c.id FROM operations o JOIN collections c ON c.id = o.collection_id
+            WHERE o.uuid = $1 FOR NO KEY UPDATE OF c",
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 
     /// Ends all open items of an operation that has not ended, and their documents with them.

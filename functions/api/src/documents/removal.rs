@@ -14,6 +14,7 @@ use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::operations::OperationResponse;
+use crate::permissions;
 
 /// Delete a document
 ///
@@ -36,6 +37,7 @@ pub(crate) async fn delete(
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), ApiError> {
     let mut tx = state.db.begin().await?;
+    permissions::lock(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
     if !tx.documents().mark_deleted(id).await? {
         return Err(ApiError::not_found("document", id));
@@ -94,6 +96,7 @@ pub(crate) async fn restore(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
+    permissions::lock(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
     let new = operation(OperationType::RestoreDocuments, collection_id, user_id);
     let operation = tx.operations().insert(&new).await?;

@@ -15,6 +15,7 @@ use crate::State;
 use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
+use crate::permissions;
 
 /// What is tried again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +56,7 @@ pub(crate) async fn retry(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
+    permissions::lock(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
     if !matches!(document.status, DocumentStatus::Failed | DocumentStatus::Cancelled) {
         let status = document.status;
@@ -89,6 +91,7 @@ pub(crate) async fn retry_failed(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
+    permissions::lock(&mut tx, collection_id).await?;
     let (failed, pending_count) = tx.documents().count_unfinished(collection_id).await?;
     if failed == 0 {
         let message = "no document of this collection has failed".to_owned();

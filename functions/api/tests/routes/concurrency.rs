@@ -140,3 +140,66 @@ async fn of_two_superusers_who_demote_each_other_one_remains(
         assert_eq!(api.select("SELECT count(*)::text FROM users WHERE is_superuser").await, "1");
     }
 }
+
+/// Whatever is done to the documents of two collections of one owner at once: nobody waits in a circle, and
+/// what is used is counted to the byte.
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn documents_come_and_go_and_the_count_is_right(options: PgPoolOptions, database: PgConnectOptions) {
+    let api = api(options, database).await;
+    let token = api.sign_up("ada").await;
+    let paths = [api.create_collection(&token, "first").await, api.create_collection(&token, "second").await];
+    api.sql(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+        SELECT md5(c.name || n)::uuid, c.id, 'upload://' || n, 'a', 'a', n,
+            (ARRAY['completed', 'deleted', 'failed'])[1 + n % 3]::document_status
+        FROM collections c, generate_series(1, 30) AS n",
+    )
+    .await;
+    let ids = api
+        .select("SELECT string_agg(collection_id || '/documents/' || id, ' ' ORDER BY uri) FROM documents")
+        .await;
+    let limits = json!({
+        "max_documents": 25, "max_storage_bytes": 500, "max_operations_per_hour": 1_000_000, "max_sources": 1,
+    });
+    for path in &paths {
+        let id = path.rsplit('/').next().unwrap();
+        let path = format!("/api/v2/admin/collections/{id}/limits");
+        api.send(Method::PUT, &path, &token, Some(&limits)).await.expect(200);
+    }
+    let mut statuses = BTreeMap::new();
+    for round in 0..3 {
+        let mut requests = Vec::new();
+        for (n, id) in ids.split(' ').enumerate() {
+            let document = format!("/api/v2/collections/{id}");
+            let collection = &paths[n % 2];
+            let (method, path, body) = match (n + round) % 4 {
+                0 => (Method::DELETE, document, None),
+                1 => (Method::POST, format!("{document}/restore"), None),
+                2 => (Method::POST, format!("{document}/retry"), None),
+                _ => {
+                    let files = json!({ "files": [{ "name": n.to_string(), "size": 10 }] });
+                    (Method::POST, format!("{collection}/uploads"), Some(files))
+                }
+            };
+            let (api, token) = (&api, &token);
+            requests.push(async move { api.send(method, &path, token, body.as_ref()).await });
+        }
+        for (status, times) in count(&join_all(requests).await) {
+            *statuses.entry(status).or_insert(0) += times;
+        }
+    }
+    assert!(statuses.keys().all(|status| [200, 201, 202, 204, 404, 409].contains(status)), "{statuses:?}");
+    assert!([200, 201, 202, 204, 409].iter().all(|status| statuses.contains_key(status)), "{statuses:?}");
+    let wrong = api
+        .select(
+            "SELECT count(*)::text FROM collection_resource_limits l
+            CROSS JOIN LATERAL (
+                SELECT count(held_bytes) AS documents, coalesce(sum(held_bytes), 0) AS bytes
+                FROM documents d WHERE d.collection_id = l.collection_id
+            ) AS held
+            WHERE l.used_documents <> held.documents OR l.used_bytes <> held.bytes
+                OR held.documents > l.max_documents OR held.bytes > l.max_storage_bytes",
+        )
+        .await;
+    assert_eq!(wrong, "0", "{statuses:?}");
+}
