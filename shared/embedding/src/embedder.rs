@@ -240,4 +240,4 @@ fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, Vec<usize>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

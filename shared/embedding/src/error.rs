@@ -89,6 +89,14 @@ pub enum EmbeddingError {
         /// What it has, and what is needed.
         reason: String,
     },
+    /// The folder of a cross-encoder is incomplete.
+    #[error("{} is no cross-encoder: {reason}", folder.display())]
+    Reranker {
+        /// The folder.
+        folder: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
     /// A text cannot be turned into tokens.
     #[error("a text cannot be turned into tokens")]
     Tokenize(#[source] tokenizers::Error),
@@ -124,6 +132,7 @@ impl Classify for EmbeddingError {
             | Self::ManifestMismatch { .. }
             | Self::Graph { .. }
             | Self::GraphShape { .. }
+            | Self::Reranker { .. }
             | Self::Tokenize(_)
             | Self::Inference { .. }
             | Self::NotFinite { .. } => ErrorKind::Internal,

@@ -84,7 +84,7 @@ impl Graph {
     }
 }
 
-fn open_session(runtime: &OrtRuntime, path: &Path, options: GraphOptions) -> ort::Result<Session> {
+pub(crate) fn open_session(runtime: &OrtRuntime, path: &Path, options: GraphOptions) -> ort::Result<Session> {
     // What was optimised when the model was made still has its weights unpacked, and folded where
     // they are kept in fewer bytes than they are computed in.
     let level = match options.optimized {

@@ -14,10 +14,12 @@ mod error;
 mod graph;
 mod inputs;
 mod pooling;
+mod reranker;
 mod runtime;
 mod tokenize;
 
 pub use embedder::{Embedder, EmbedderOptions};
 pub use embedders::Embedders;
 pub use error::EmbeddingError;
+pub use reranker::Reranker;
 pub use runtime::OrtRuntime;

@@ -23,7 +23,7 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn runtime() -> OrtRuntime {
+pub(crate) fn runtime() -> OrtRuntime {
     let library = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).or_else(installed_runtime).expect(
         "no libonnxruntime.so under .venv and ORT_DYLIB_PATH is not set: run scripts/stack up, which installs it",
     );
