@@ -13,6 +13,7 @@ mod event_payloads;
 mod first_light;
 mod limits;
 mod redelivery;
+mod search;
 mod semantik_client;
 mod sources;
 mod sync;

@@ -1,8 +1,8 @@
 //! Batches of chunks that are embedded together.
 
 use db::item_work::{ItemWork, StagedVersion};
-use domain::{ChunkRecord, point_id};
-use vectors::{ChunkMetadata, ChunkPayload, ChunkPoint};
+use domain::ChunkRecord;
+use vectors::{ChunkPoint, IndexedDocument};
 
 /// Texts that go through the model in one call. Enough to fill its batches with texts of similar
 /// length, few enough that a group is stored well within the time limit.
@@ -27,28 +27,19 @@ impl Job {
 
     /// The points of this batch; `vectors` in the order of its chunks.
     pub(crate) fn points(&self, vectors: &[Vec<f32>]) -> Vec<ChunkPoint> {
-        let StagedVersion { document_id, generation, first_seen_at, .. } = self.staged;
-        let points = self.chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
-            id: point_id(document_id, generation, chunk.index),
-            vector: vector.clone(),
-            payload: ChunkPayload {
-                document_id,
-                collection_id: self.work.collection_id,
-                source_id: self.work.source_id.map_or(0, |id| id.0),
-                generation,
-                chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
-                content: chunk.text.clone(),
-                metadata: ChunkMetadata {
-                    source_path: self.work.uri.clone(),
-                    file_name: self.work.file_name.clone(),
-                    mime_type: self.work.mime_type.clone().unwrap_or_default(),
-                    created_at: first_seen_at,
-                    start_offset: chunk.start_offset,
-                    end_offset: chunk.end_offset,
-                },
-            },
-        });
-        points.collect()
+        let document = IndexedDocument {
+            document_id: self.staged.document_id,
+            collection_id: self.work.collection_id,
+            source_id: self.work.source_id,
+            generation: self.staged.generation,
+            uri: self.work.uri.clone(),
+            // As `stage_item.sql` names the document.
+            path: self.work.uri.strip_prefix("upload://").unwrap_or(&self.work.location).to_owned(),
+            file_name: self.work.file_name.clone(),
+            mime_type: self.work.mime_type.clone(),
+            first_seen_at: self.staged.first_seen_at,
+        };
+        document.points(&self.chunks, vectors)
     }
 }
 
@@ -76,7 +67,7 @@ mod tests {
     use chrono::DateTime;
     use domain::{
         ChunkSettings, CollectionId, DocumentId, IndexSettings, ItemId, ItemState, OperationId, Quantization,
-        SourceId,
+        SourceId, point_id,
     };
     use uuid::uuid;
 

@@ -1,6 +1,6 @@
-//! Chunks as points in Qdrant: one Qdrant collection for each of our collections, one named
-//! vector `dense`, and a payload whose filtered fields are all indexed, since Qdrant Cloud
-//! refuses filters over others.
+//! Chunks as points in Qdrant: one Qdrant collection for each of our collections, two named
+//! vectors (`dense`, the embedding; `sparse`, the weights of the terms), and a payload whose
+//! filtered fields are all indexed, since Qdrant Cloud refuses filters over others.
 //!
 //! Nothing else in the workspace knows Qdrant's client. The same calls go to a Qdrant server,
 //! to Qdrant Cloud and to `infra/qdrant-local`; the address alone chooses. The contract tests
@@ -9,7 +9,9 @@
 mod chunks;
 mod collections;
 mod config;
+mod document;
 mod error;
+mod filter;
 mod payload;
 mod points;
 mod search;
@@ -19,13 +21,17 @@ use qdrant_client::Qdrant;
 pub use chunks::StoredChunk;
 pub use collections::CollectionSpec;
 pub use config::VectorsConfig;
+pub use document::IndexedDocument;
 pub use error::VectorsError;
+pub use filter::ChunkFilter;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
-pub use search::{DenseQuery, ScoredChunk};
+pub use search::{ChunkQuery, ScoredChunk};
 
-/// The vector of each point.
+/// The embedding of each point.
 const DENSE: &str = "dense";
+/// The weights of each point's terms.
+const SPARSE: &str = "sparse";
 
 /// A handle to Qdrant; clones share their connections.
 #[derive(Clone)]
