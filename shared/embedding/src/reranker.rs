@@ -14,7 +14,11 @@ use ort::{
 use serde::Deserialize;
 use tokenizers::{Tokenizer, TruncationParams};
 
-use crate::{EmbedderOptions, EmbeddingError, OrtRuntime, batch::plan, graph::{GraphOptions, open_session}};
+use crate::{
+    EmbedderOptions, EmbeddingError, OrtRuntime,
+    batch::plan,
+    graph::{GraphOptions, open_session},
+};
 
 /// Where exports put the graph.
 const GRAPHS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
