@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::ArtifactKey;
+use db::audit_log::AuditQuery;
+use domain::{ArtifactKey, CollectionId, DocumentId};
 use testkit::{Stack, TestUser, Upload};
 
 #[tokio::test]
@@ -10,31 +11,60 @@ async fn a_deleted_collection_is_gone_everywhere() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
-    user.upload(&collection, &[Upload::text("a.txt", "Basalt is a volcanic rock.")]).await;
-    user.wait_until_idle(&collection).await;
+    let id: CollectionId = collection.parse().unwrap();
     let path = format!("/api/v2/collections/{collection}");
+    let document =
+        user.upload(&collection, &[Upload::text("a.txt", "Basalt is a volcanic rock.")]).await.remove(0);
+    user.wait_until_idle(&collection).await;
+    let document_id: DocumentId = document["id"].as_str().unwrap().parse().unwrap();
     let row = user.get(&path).await.expect(200);
     let store_name = row["vector_store_name"].as_str().unwrap();
     let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     assert_eq!(qdrant.count(store_name).await.unwrap(), 1);
+    let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
+    let objects = [
+        ArtifactKey::Upload { collection_id: id, name: "a.txt".to_owned() },
+        ArtifactKey::Raw { collection_id: id, document_id, generation: 1 },
+        ArtifactKey::Chunks { collection_id: id, document_id, generation: 1, batch: 0 },
+        ArtifactKey::Vectors { collection_id: id, document_id, generation: 1, batch: 0 },
+    ];
+    for object in &objects {
+        assert!(bucket.head(object).await.unwrap().is_some(), "{} is not there", object.path());
+    }
 
-    user.delete(&path).await.expect(204);
+    let deleted = user.delete(&path).await;
+    let operation = deleted.headers["location"].to_str().unwrap().to_owned();
+    deleted.expect(204);
     // It is gone for its users at once; its bytes go in the background.
     user.get(&path).await.expect(404);
     user.get(&format!("{path}/documents")).await.expect(404);
 
-    let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
-    let upload = ArtifactKey::Upload { collection_id: collection.parse().unwrap(), name: "a.txt".to_owned() };
+    // The operation goes with the collection, which goes last.
     let deadline = std::time::Instant::now() + Duration::from_secs(120);
-    loop {
-        let has_vectors = qdrant.count(store_name).await.is_ok();
-        let has_bytes = bucket.head(&upload).await.unwrap().is_some();
-        if !has_vectors && !has_bytes {
-            break;
-        }
-        assert!(std::time::Instant::now() < deadline, "vectors: {has_vectors}, bytes: {has_bytes}");
+    while user.get(&operation).await.status.as_u16() != 404 {
+        assert!(std::time::Instant::now() < deadline, "{operation} does not end");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    assert!(qdrant.count(store_name).await.is_err(), "its points are still there");
+    for object in &objects {
+        assert_eq!(bucket.head(object).await.unwrap(), None, "{} is still there", object.path());
+    }
+    let url = secrecy::SecretString::from(stack.database_url.clone());
+    let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
+    let mut connection = db.connection().await.unwrap();
+    assert_eq!(connection.collections().find_any(id).await.unwrap(), None);
+    assert_eq!(connection.documents().find(document_id).await.unwrap(), None);
+    let operation_id = operation.rsplit('/').next().unwrap().parse().unwrap();
+    assert_eq!(connection.operations().find(operation_id).await.unwrap(), None);
+    let query = AuditQuery {
+        collection_name: row["name"].as_str(),
+        action: Some("collection_purged"),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let told = connection.audit_log().list(&query).await.unwrap();
+    assert_eq!(told.items.len(), 1, "{told:?}");
+    assert_eq!(told.items[0].details["collection_id"], collection);
 }
 
 #[tokio::test]

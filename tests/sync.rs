@@ -73,3 +73,47 @@ async fn a_synced_source_costs_what_changed_and_its_history_says_how_it_went() {
     assert_eq!(statuses, ["failed", "success", "success"], "{history}");
     assert_eq!(history["total"], 3);
 }
+
+#[tokio::test]
+async fn what_a_source_no_longer_has_goes_or_stays_as_its_settings_say() {
+    let stack = Stack::from_env();
+    let user = TestUser::register(&stack).await;
+    for on_missing in ["remove", "keep"] {
+        let collection = user.create_collection().await;
+        let folder = folder(&stack);
+        let source = json!({
+            "source_type": "directory", "source_config": { "path": folder, "on_missing": on_missing },
+        });
+        let path = format!("/api/v2/collections/{collection}");
+        let added = user.post(&format!("{path}/sources"), &source).await.expect(202);
+        user.wait_for_operation(added["id"].as_str().unwrap()).await;
+
+        std::fs::remove_file(folder.join("whales.md")).unwrap();
+        let run = sync(&user, &collection).await;
+        let is_removed = on_missing == "remove";
+        let counts = &run["operations"][0]["meta"]["counts"];
+        assert_eq!(
+            (&counts["unchanged"], &counts["removed"]),
+            (&json!(1), &json!(u8::from(is_removed))),
+            "{on_missing}: {run}"
+        );
+        let found = user.search(&collection, "the biggest creature on the planet").await;
+        assert_eq!(found.iter().any(|result| result["file_name"] == "whales.md"), !is_removed, "{found:?}");
+        let documents = user.get(&format!("{path}/documents")).await.expect(200);
+        let stale = documents["documents"].as_array().unwrap().iter().filter(|row| row["is_stale"] == true);
+        assert_eq!(stale.count(), usize::from(!is_removed), "{documents}");
+        let row = user.get(&path).await.expect(200);
+        let left = if is_removed { 1 } else { 2 };
+        assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(left), &json!(left)), "{row}");
+
+        // What comes back is indexed again, or no longer stale.
+        std::fs::write(folder.join("whales.md"), "# Whales\n\nBlue whales are the largest animals.").unwrap();
+        let back = sync(&user, &collection).await;
+        assert_eq!(back["operations"][0]["meta"]["chunks"]["embedded"], 0, "its vectors lie staged: {back}");
+        let found = user.search(&collection, "the biggest creature on the planet").await;
+        assert_eq!(found[0]["file_name"], "whales.md", "{found:?}");
+        let documents = user.get(&format!("{path}/documents")).await.expect(200);
+        let rows = documents["documents"].as_array().unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|row| row["is_stale"] == false), "{documents}");
+    }
+}

@@ -15,33 +15,22 @@ from semantik.transport import Http, Response
 RENEW_AFTER_SECONDS = 13 * 60
 
 
-class Account:
+class SignedIn:
     """Signs requests with an access token and renews it; safe to share between threads."""
 
-    def __init__(self, http: Http, api_url: str, path: Path, name_prefix: str):
-        """`path` keeps the name and the random password, in the form that the login call takes."""
+    def __init__(self, http: Http, api_url: str, username: str, password: str):
         self._http = http
         self._api_url = api_url
-        self._path = path
-        self._name_prefix = name_prefix
+        self._known = {"username": username, "password": password}
         self._lock = threading.Lock()
         self._access_token = ""
         self._refresh_token = ""
         self._renewed_at = 0.0
-        self.registered = False
-
-    @property
-    def username(self) -> str:
-        return self._credentials()["username"]
 
     def sign_in(self) -> None:
-        """Logs in; a user whom this database does not know is registered first."""
+        """Logs in."""
         with self._lock:
-            response = self._login()
-            if response.status == 401:
-                self._register()
-                response = self._login()
-            self._keep(response, "login")
+            self._keep(self._login(), "login")
 
     def token(self) -> str:
         """An access token that is good for another two minutes at least."""
@@ -75,6 +64,37 @@ class Account:
     def _login(self) -> Response:
         return self._post("/api/auth/login", self._credentials())
 
+    def _credentials(self) -> dict[str, str]:
+        return self._known
+
+    def _post(self, path: str, body: dict[str, str], *, again: bool = True) -> Response:
+        headers = {"content-type": "application/json"}
+        return self._http.request("POST", self._api_url + path, headers, json.dumps(body).encode(), again=again)
+
+
+class Account(SignedIn):
+    """A user of a command's own, whose random password a file keeps."""
+
+    def __init__(self, http: Http, api_url: str, path: Path, name_prefix: str):
+        """`path` keeps the name and the password, in the form that the login call takes."""
+        super().__init__(http, api_url, "", "")
+        self._path = path
+        self._name_prefix = name_prefix
+        self.registered = False
+
+    @property
+    def username(self) -> str:
+        return self._credentials()["username"]
+
+    def sign_in(self) -> None:
+        """Logs in; a user whom this database does not know is registered first."""
+        with self._lock:
+            response = self._login()
+            if response.status == 401:
+                self._register()
+                response = self._login()
+            self._keep(response, "login")
+
     def _register(self) -> None:
         credentials = self._credentials()
         body = credentials | {"email": f"{credentials['username']}@example.com"}
@@ -96,7 +116,3 @@ class Account:
             partial.write_text(json.dumps(fresh) + "\n")
             partial.replace(self._path)
         return json.loads(self._path.read_text())
-
-    def _post(self, path: str, body: dict[str, str], *, again: bool = True) -> Response:
-        headers = {"content-type": "application/json"}
-        return self._http.request("POST", self._api_url + path, headers, json.dumps(body).encode(), again=again)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from semantik.account import Account
+from semantik.account import SignedIn
 from semantik.errors import ApiError
 from semantik.transport import Http, Response
 
@@ -38,7 +38,7 @@ class File:
 class Client:
     """Calls as methods; answers as the JSON says them. Anything but success raises ApiError."""
 
-    def __init__(self, http: Http, api_url: str, account: Account):
+    def __init__(self, http: Http, api_url: str, account: SignedIn):
         self._http = http
         self._api_url = api_url.rstrip("/")
         self._account = account
@@ -111,6 +111,24 @@ class Client:
 
     def documents_total(self, collection_id: str, status: str) -> int:
         return self._total(f"/api/v2/collections/{collection_id}/documents", status=status)
+
+    def delete_document(self, collection_id: str, document_id: str) -> None:
+        self._json("DELETE", f"/api/v2/collections/{collection_id}/documents/{document_id}")
+
+    def restore_document(self, collection_id: str, document_id: str) -> dict[str, Any]:
+        """Brings a deleted document back; returns the operation that does."""
+        return self._json("POST", f"/api/v2/collections/{collection_id}/documents/{document_id}/restore", {})
+
+    def rebuild(self, collection_ids: list[str] | None) -> list[dict[str, Any]]:
+        """Queues a rebuild of these collections, or of all; returns the operations that do it."""
+        return self._json("POST", "/api/v2/admin/rebuild", {"collection_ids": collection_ids})["operations"]
+
+    def wait_for_operation(self, operation_id: str) -> dict[str, Any]:
+        """The operation, once it has ended."""
+        while True:
+            operation = self.operation(operation_id, wait_seconds=10)
+            if operation["status"] in ("completed", "failed", "cancelled"):
+                return operation
 
     def search(self, collection_id: str, query: str, k: int) -> tuple[dict[str, Any], float]:
         """The answer of a dense search, and how many milliseconds it took as seen from here."""

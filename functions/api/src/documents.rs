@@ -54,6 +54,8 @@ pub(crate) struct DocumentResponse {
     last_retry_at: Option<DateTime<Utc>>,
     /// When its source last had it.
     last_seen_at: Option<DateTime<Utc>>,
+    /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
+    is_stale: bool,
     #[schema(value_type = Object)]
     metadata: Value,
     created_at: DateTime<Utc>,
@@ -80,6 +82,7 @@ impl From<Document> for DocumentResponse {
             retry_count: document.retry_count,
             last_retry_at: document.last_retry_at,
             last_seen_at: document.last_seen_at,
+            is_stale: document.is_stale,
             metadata: document.meta,
             created_at: document.created_at,
             updated_at: document.updated_at,

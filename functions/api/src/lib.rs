@@ -35,6 +35,7 @@ mod paging;
 mod passwords;
 mod permissions;
 mod preferences;
+mod rebuild;
 mod router;
 mod sessions;
 mod sources;

@@ -53,7 +53,9 @@ pub(crate) struct OperationResponse {
     completed_at: Option<DateTime<Utc>>,
     /// When somebody asked to stop it.
     cancel_requested_at: Option<DateTime<Utc>>,
-    /// What it found; `counts` once it ended.
+    /// What it found. Once it ended, `counts` says how many documents were new, changed, unchanged,
+    /// removed, duplicate, skipped, failed and cancelled, and `chunks` how many chunks were
+    /// `embedded` and how many `reused` the vectors of an earlier version.
     #[schema(value_type = Object)]
     meta: Value,
     /// How far it is.

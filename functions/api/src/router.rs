@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::{
     State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health, limits,
     mcp_profiles, open_sessions, openapi, operation_cancel, operation_metrics, operations, ownership,
-    passwords, permissions, preferences, sessions, sources, sync, system_settings, uploads,
+    passwords, permissions, preferences, rebuild, sessions, sources, sync, system_settings, uploads,
     user_administration, users,
 };
 
@@ -93,6 +93,7 @@ fn administration() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::show)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::update)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(user_administration::set_password)))
+        .routes(Route::needs(Needs::Superuser).limit(Rate::per_minute(20)).handles(routes!(rebuild::rebuild)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::needs(Needs::Superuser).handles(routes!(system_settings::update)))
 }

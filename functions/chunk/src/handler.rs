@@ -6,6 +6,7 @@ use std::time::Instant;
 use db::item_work::{ItemFailure, ItemWork, StagedVersion};
 use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
 use extraction::Content;
+use handover::FailedDocument;
 use lambda::StageError;
 use lambda::sqs::Delivery;
 
@@ -64,7 +65,15 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         Ok(document) => document,
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
-            let failure = ItemFailure::Failed { reason: error.chain(), category: ErrorCategory::Permanent };
+            let reason = error.chain();
+            handover::log_failed(FailedDocument {
+                stage: "chunk",
+                operation_id: work.operation_id,
+                item_id: work.item_id,
+                document_id: Some(staged.document_id),
+                reason: &reason,
+            });
+            let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
             give_up(state, work, staged, &failure).await?;
             return Ok("failed");
         }

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use artifacts::codec;
+use artifacts::BatchKey;
 use db::item_work::{ItemWork, StagedVersion};
-use domain::{ArtifactKey, EmbedBatch, ErrorKind, ItemId, ItemState};
+use domain::{EmbedBatch, ErrorKind, ItemId, ItemState};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
 use crate::jobs::{Job, groups};
+use crate::reuse::take_over;
 use crate::store::{cancel, clean_up, fail, store};
 
 /// Calls to S3, Qdrant and PostgreSQL that are on their way at once.
@@ -114,13 +115,12 @@ async fn prepare(state: &State, position: usize, batch: u32, work: ItemWork) -> 
         }
     };
     let StagedVersion { document_id, generation, .. } = staged;
-    let key = ArtifactKey::Chunks { collection_id: work.collection_id, document_id, generation, batch };
-    let read = async {
-        let bytes = state.artifacts.read(&key).await?;
-        codec::decode_chunks(&bytes).map_err(|error| StageError::new(ErrorKind::Internal, error))
-    };
-    match read.await {
-        Ok(chunks) => Ok(Prepared::Job(Box::new(Job { position, work, staged, batch, chunks }))),
+    let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
+    match state.artifacts.read_chunks(key).await.map_err(StageError::from) {
+        Ok(chunks) => {
+            let known = take_over(state, &work, batch, &chunks).await?;
+            Ok(Prepared::Job(Box::new(Job { position, work, staged, batch, chunks, known })))
+        }
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
             fail(
@@ -175,11 +175,11 @@ async fn embed_group(state: &State, group: Vec<Job>, invocation: &Invocation) ->
     let mut vectors = vectors.into_iter();
     let mut embedded = Vec::with_capacity(group.len());
     for job in group {
-        let own: Vec<Vec<f32>> = vectors.by_ref().take(job.chunks.len()).collect();
+        let own = job.vectors(&mut vectors);
         embedded.push((job, own));
     }
     let stored = stream::iter(embedded).map(|(job, vectors)| async move {
-        let outcome = store(state, &job, &vectors).await.map(|done| match done {
+        let outcome = store(state, &job, vectors).await.map(|done| match done {
             Some(done) if done.replaced_generation.is_some() => "completed",
             Some(_) => "batch embedded",
             None => "ended meanwhile",
@@ -189,15 +189,19 @@ async fn embed_group(state: &State, group: Vec<Job>, invocation: &Invocation) ->
     stored.buffer_unordered(CALLS_IN_FLIGHT).collect().await
 }
 
-/// Runs the model over all texts of the group, on a thread of its own.
+/// Runs the model over all texts of the group that have no vector yet, on a thread of its own.
 async fn embed(
     state: &State,
     group: Vec<Job>,
 ) -> Result<(Vec<Job>, Result<Vec<Vec<f32>>, StageError>), StageError> {
     let embedders = Arc::clone(&state.embedders);
     let embedded = tokio::task::spawn_blocking(move || {
-        let texts: Vec<&str> =
-            group.iter().flat_map(|job| &job.chunks).map(|chunk| chunk.text.as_str()).collect();
+        let texts: Vec<&str> = group.iter().flat_map(Job::unknown_texts).collect();
+        if texts.is_empty() {
+            // The model need not even be there.
+            drop(texts);
+            return (group, Ok(Vec::new()));
+        }
         let model = group.first().map(|job| job.work.settings.embedding_model.as_str()).unwrap_or_default();
         let vectors = embedders
             .find(model)

@@ -1,8 +1,9 @@
 //! Batches of chunks that are embedded together.
 
+use artifacts::BatchKey;
 use db::item_work::{ItemWork, StagedVersion};
-use domain::{ChunkRecord, point_id};
-use vectors::{ChunkMetadata, ChunkPayload, ChunkPoint};
+use domain::ChunkRecord;
+use vectors::DocumentVersion;
 
 /// Texts that go through the model in one call. Enough to fill its batches with texts of similar
 /// length, few enough that a group is stored well within the time limit.
@@ -17,33 +18,45 @@ pub(crate) struct Job {
     pub(crate) staged: StagedVersion,
     pub(crate) batch: u32,
     pub(crate) chunks: Vec<ChunkRecord>,
+    /// For each chunk its vector, if an earlier version has it.
+    pub(crate) known: Vec<Option<Vec<f32>>>,
 }
 
 impl Job {
-    /// The points of this batch; `vectors` in the order of its chunks.
-    pub(crate) fn points(&self, vectors: &[Vec<f32>]) -> Vec<ChunkPoint> {
+    pub(crate) fn key(&self) -> BatchKey {
+        let StagedVersion { document_id, generation, .. } = self.staged;
+        BatchKey { collection_id: self.work.collection_id, document_id, generation, batch: self.batch }
+    }
+
+    pub(crate) fn version(&self) -> DocumentVersion {
         let StagedVersion { document_id, generation, first_seen_at, .. } = self.staged;
-        let points = self.chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
-            id: point_id(document_id, generation, chunk.index),
-            vector: vector.clone(),
-            payload: ChunkPayload {
-                document_id,
-                collection_id: self.work.collection_id,
-                source_id: self.work.source_id.map_or(0, |id| id.0),
-                generation,
-                chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
-                content: chunk.text.clone(),
-                metadata: ChunkMetadata {
-                    source_path: self.work.uri.clone(),
-                    file_name: self.work.file_name.clone(),
-                    mime_type: self.work.mime_type.clone().unwrap_or_default(),
-                    created_at: first_seen_at,
-                    start_offset: chunk.start_offset,
-                    end_offset: chunk.end_offset,
-                },
-            },
-        });
-        points.collect()
+        DocumentVersion {
+            document_id,
+            collection_id: self.work.collection_id,
+            source_id: self.work.source_id,
+            generation,
+            uri: self.work.uri.clone(),
+            file_name: self.work.file_name.clone(),
+            mime_type: self.work.mime_type.clone(),
+            first_seen_at,
+        }
+    }
+
+    /// The texts that the model must read.
+    pub(crate) fn unknown_texts(&self) -> impl Iterator<Item = &str> {
+        let chunks = self.chunks.iter().zip(&self.known);
+        chunks.filter(|(_, known)| known.is_none()).map(|(chunk, _)| chunk.text.as_str())
+    }
+
+    /// How many chunks have a vector without the model.
+    pub(crate) fn reused_chunks(&self) -> u32 {
+        let reused = self.known.iter().filter(|known| known.is_some()).count();
+        u32::try_from(reused).unwrap_or(u32::MAX)
+    }
+
+    /// The vectors of all its chunks; takes those of [`Self::unknown_texts`] from `computed`.
+    pub(crate) fn vectors(&self, computed: &mut impl Iterator<Item = Vec<f32>>) -> Vec<Vec<f32>> {
+        self.known.iter().filter_map(|known| known.clone().or_else(|| computed.next())).collect()
     }
 }
 
@@ -114,6 +127,7 @@ mod tests {
             },
             staged,
             batch: 0,
+            known: vec![None; chunks as usize],
             chunks: (0..chunks)
                 .map(|index| ChunkRecord {
                     index,
@@ -136,12 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_chunks_point_is_the_same_at_every_try() {
-        let job = job(0, "a", 3);
-        let points = job.points(&[vec![1.0], vec![2.0], vec![3.0]]);
-        assert_eq!(points, job.points(&[vec![1.0], vec![2.0], vec![3.0]]));
-        assert_eq!(points[1].id, point_id(job.staged.document_id, 2, 1));
-        assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
-        assert_eq!(points[1].payload.content, "text 1");
+    fn known_vectors_and_computed_ones_end_in_the_order_of_the_chunks() {
+        let mut job = job(0, "a", 3);
+        job.known[1] = Some(vec![9.0]);
+        assert_eq!(job.unknown_texts().collect::<Vec<_>>(), ["text 0", "text 2"]);
+        assert_eq!(job.reused_chunks(), 1);
+        let mut computed = vec![vec![1.0], vec![2.0], vec![3.0]].into_iter();
+        assert_eq!(job.vectors(&mut computed), [vec![1.0], vec![9.0], vec![2.0]]);
+        assert_eq!(computed.next(), Some(vec![3.0]), "the next job's");
     }
 }

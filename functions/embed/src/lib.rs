@@ -1,8 +1,8 @@
 //! Turns staged chunks into points that a search finds.
 //!
 //! *Triggered by* EmbedQueue: one message for each batch of a document's chunks.
-//! *Reads* the item and its collection's settings in PostgreSQL, the chunks in S3, the model
-//! beside it.
+//! *Reads* the item and its collection's settings in PostgreSQL, the chunks in S3, the vectors of
+//! an earlier version for those whose text it had, the model beside it.
 //! *Writes* the vectors to S3, the points to Qdrant, which batches are done; with a document's
 //! last batch its new version, and the end of the operation with its last document.
 //! *Safe to repeat because* a chunk's point has the same id at every try, a batch is counted once,
@@ -13,6 +13,7 @@
 mod config;
 mod handler;
 mod jobs;
+mod reuse;
 mod state;
 mod store;
 

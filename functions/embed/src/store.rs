@@ -2,7 +2,8 @@
 
 use artifacts::codec;
 use db::item_work::{BatchDone, ItemFailure, ItemWork, StagedVersion};
-use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
+use domain::{DocumentId, ErrorCategory, ErrorKind};
+use handover::FailedDocument;
 use lambda::StageError;
 
 use crate::State;
@@ -14,7 +15,7 @@ use crate::jobs::Job;
 pub(crate) async fn store(
     state: &State,
     job: &Job,
-    vectors: &[Vec<f32>],
+    vectors: Vec<Vec<f32>>,
 ) -> Result<Option<BatchDone>, StageError> {
     match write(state, job, vectors).await {
         Ok(()) => {}
@@ -29,7 +30,7 @@ pub(crate) async fn store(
         .connection()
         .await?
         .operation_items()
-        .mark_batch_done(job.work.item_id, job.batch, 0)
+        .mark_batch_done(job.work.item_id, job.batch, job.reused_chunks())
         .await?;
     let Some(done) = done else {
         // The item ended while its points were on their way.
@@ -75,6 +76,13 @@ pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), Stage
 
 /// Ends the item with a reason that a person can act on.
 pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Result<(), StageError> {
+    handover::log_failed(FailedDocument {
+        stage: "embed",
+        operation_id: work.operation_id,
+        item_id: work.item_id,
+        document_id: work.staged.map(|staged| staged.document_id),
+        reason: &reason,
+    });
     let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, &failure).await?;
@@ -82,14 +90,12 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Resu
     clean_up(state, work).await
 }
 
-async fn write(state: &State, job: &Job, vectors: &[Vec<f32>]) -> Result<(), StageError> {
-    let StagedVersion { document_id, generation, .. } = job.staged;
-    let collection_id = job.work.collection_id;
-    let key = ArtifactKey::Vectors { collection_id, document_id, generation, batch: job.batch };
-    let artifact = codec::encode_vectors(vectors, &job.work.settings.embedding_model)
+async fn write(state: &State, job: &Job, vectors: Vec<Vec<f32>>) -> Result<(), StageError> {
+    let artifact = codec::encode_vectors(&vectors, &codec::vectors_origin(&job.work.settings))
         .map_err(|error| StageError::new(ErrorKind::Internal, error))?;
-    state.artifacts.write(&key, artifact, "application/octet-stream").await?;
-    state.vectors.upsert(&job.work.vector_store_name, job.points(vectors)).await?;
+    state.artifacts.write(&job.key().vectors(), artifact, "application/octet-stream").await?;
+    let points = job.version().points(&job.chunks, vectors);
+    state.vectors.upsert(&job.work.vector_store_name, points).await?;
     Ok(())
 }
 

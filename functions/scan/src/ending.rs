@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use db::operation_items::AbandonedItem;
 use db::operations::Operation;
-use domain::{ErrorCategory, ItemId, ScanMessage};
+use domain::{ErrorCategory, ItemId, OperationType, ScanMessage};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
 
-use crate::State;
+use crate::{State, rebuild};
 
 /// Items whose points are taken back at a time.
 const PAGE: i64 = 500;
@@ -60,10 +60,17 @@ pub(crate) async fn take_back_points(
     let mut connection = state.db.connection().await?;
     let collection = connection.collections().find_any(operation.collection_id).await?;
     drop(connection);
-    // With the collection its points go too.
-    let Some(collection) = collection.filter(|collection| collection.deleted_at.is_none()) else {
+    let Some(collection) = collection else {
         return Ok("ended early");
     };
+    if operation.operation_type == OperationType::Rebuild {
+        rebuild::take_back(state, operation, &collection).await?;
+        return Ok("ended early");
+    }
+    // With the collection its points go too.
+    if collection.deleted_at.is_some() {
+        return Ok("ended early");
+    }
     let mut after = ItemId(0);
     loop {
         let mut connection = state.db.connection().await?;

@@ -16,12 +16,15 @@ mod handler;
 mod listing;
 mod operation;
 mod purge;
+mod rebuild;
 mod removal;
 mod source;
 mod staging;
 mod state;
 mod verdict;
 
+#[cfg(test)]
+mod interleaving_tests;
 #[cfg(test)]
 mod resync_tests;
 

@@ -12,6 +12,7 @@ use crate::State;
 use crate::ending::{cancel, fail, take_back_points};
 use crate::listing::{Listed, list_documents};
 use crate::purge::purge;
+use crate::rebuild::rebuild;
 use crate::removal::remove_source;
 
 /// An operation that cannot be run.
@@ -91,6 +92,7 @@ async fn run(
         }
         OperationType::RemoveDocuments => list(state, operation, invocation).await,
         OperationType::RemoveSource => remove_source(state, operation, collection, invocation).await,
+        OperationType::Rebuild => rebuild(state, operation, collection, invocation).await,
         OperationType::Delete => purge(state, operation, collection, invocation).await,
         other @ OperationType::Reindex => Err(OperationError::Unavailable(other).into()),
     }

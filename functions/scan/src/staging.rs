@@ -14,6 +14,7 @@ use domain::{
     OperationStatus, ScanMessage, SourceId, document_id,
 };
 use futures_util::{StreamExt, stream};
+use handover::FailedDocument;
 use lambda::StageError;
 use lambda::event::Invocation;
 
@@ -205,8 +206,15 @@ async fn stage(
         Ok(read) => read,
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
-            let outcome =
-                StagingOutcome::Failed { reason: error.chain(), category: ErrorCategory::Permanent };
+            let reason = error.chain();
+            handover::log_failed(FailedDocument {
+                stage: "scan",
+                operation_id: run.operation.id,
+                item_id: item.id,
+                document_id: Some(document_id),
+                reason: &reason,
+            });
+            let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
             let size_bytes = item.size_bytes;
             let mime_type = item.mime_type.as_deref();
             let unread =

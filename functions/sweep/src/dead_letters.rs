@@ -4,8 +4,10 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use db::item_work::{ItemFailure, ItemWork};
 use db::staging::{StagedItem, StagingOutcome};
 use domain::{
-    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, ScanMessage, document_id,
+    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, OperationType, ScanMessage,
+    document_id,
 };
+use handover::FailedDocument;
 use lambda::StageError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -98,6 +100,10 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     tx.commit().await?;
     if let Some(finished) = finished {
         handover::start_next(&state.db, &state.queues, finished.collection_id).await?;
+        if finished.operation_type == OperationType::Rebuild {
+            // What it has written in Qdrant is scan's to take back.
+            state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await?;
+        }
     }
     let mut after = ItemId(0);
     loop {
@@ -150,7 +156,13 @@ async fn fail_items(
         if work.state == ItemState::Chunked {
             begun.push(work.item_id);
         }
-        tracing::warn!(operation.id = %operation_id, item.id = %work.item_id, step, "item failed");
+        handover::log_failed(FailedDocument {
+            stage: "sweep",
+            operation_id,
+            item_id: work.item_id,
+            document_id: Some(document_id(work.collection_id, &work.uri)),
+            reason: &reason,
+        });
     }
     take_back_points(state, operation_id, &begun).await?;
     handover::end_operation(&state.db, &state.queues, operation_id).await?;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use domain::ChunkRecord;
+use domain::{ChunkRecord, IndexSettings};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 const TENSOR: &str = "vectors";
+const ORIGIN: &str = "origin";
 
 /// Writes chunks as JSON Lines, one [`ChunkRecord`] a line.
 ///
@@ -28,16 +29,31 @@ pub fn decode_chunks(bytes: &[u8]) -> Result<Vec<ChunkRecord>, serde_json::Error
     serde_json::Deserializer::from_slice(bytes).into_iter().collect()
 }
 
-/// Writes vectors as one float32 tensor of shape \[vectors, dimension\], with the model's name in
+/// Vectors as they lie staged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagedVectors {
+    /// What computed them, see [`vectors_origin`].
+    pub origin: String,
+    /// One for each chunk of the batch, in order.
+    pub vectors: Vec<Vec<f32>>,
+}
+
+/// What computes the vectors of collections with these settings: vectors of the same text and
+/// origin are the same.
+pub fn vectors_origin(settings: &IndexSettings) -> String {
+    format!("{}@{}", settings.embedding_model, settings.quantization)
+}
+
+/// Writes vectors as one float32 tensor of shape \[vectors, dimension\], with their origin in
 /// the metadata (<https://github.com/huggingface/safetensors#format>).
 ///
 /// # Errors
 /// When the vectors differ in length.
-pub fn encode_vectors(vectors: &[Vec<f32>], model: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+pub fn encode_vectors(vectors: &[Vec<f32>], origin: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let dimension = vectors.first().map_or(0, Vec::len);
     let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
     let tensor = TensorView::new(Dtype::F32, vec![vectors.len(), dimension], &bytes)?;
-    let metadata = HashMap::from([("model".to_owned(), model.to_owned())]);
+    let metadata = HashMap::from([(ORIGIN.to_owned(), origin.to_owned())]);
     safetensors::serialize([(TENSOR, tensor)], Some(metadata))
 }
 
@@ -45,7 +61,10 @@ pub fn encode_vectors(vectors: &[Vec<f32>], model: &str) -> Result<Vec<u8>, safe
 ///
 /// # Errors
 /// Says what is wrong with the artifact.
-pub fn decode_vectors(bytes: &[u8]) -> Result<Vec<Vec<f32>>, String> {
+pub fn decode_vectors(bytes: &[u8]) -> Result<StagedVectors, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let origin = header.metadata().as_ref().and_then(|metadata| metadata.get(ORIGIN));
+    let origin = origin.ok_or("it does not say what computed its vectors")?.clone();
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = tensors.tensor(TENSOR).map_err(|error| error.to_string())?;
     let [count, dimension] = tensor.shape() else {
@@ -55,11 +74,12 @@ pub fn decode_vectors(bytes: &[u8]) -> Result<Vec<Vec<f32>>, String> {
         return Err(format!("the tensor holds {:?} instead of F32", tensor.dtype()));
     }
     if *dimension == 0 {
-        return Ok(vec![Vec::new(); *count]);
+        return Ok(StagedVectors { origin, vectors: vec![Vec::new(); *count] });
     }
     let values: Vec<f32> =
         tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    Ok(values.chunks_exact(*dimension).map(<[f32]>::to_vec).collect())
+    let vectors = values.chunks_exact(*dimension).map(<[f32]>::to_vec).collect();
+    Ok(StagedVectors { origin, vectors })
 }
 
 #[cfg(test)]
@@ -86,8 +106,9 @@ mod tests {
         fn vectors_read_back_bit_for_bit(
             vectors in proptest::collection::vec(proptest::collection::vec(-1.0_f32..1.0, 5), 0..20)
         ) {
-            let bytes = encode_vectors(&vectors, "model").unwrap();
-            prop_assert_eq!(decode_vectors(&bytes).unwrap(), vectors);
+            let bytes = encode_vectors(&vectors, "model@float16").unwrap();
+            let origin = "model@float16".to_owned();
+            prop_assert_eq!(decode_vectors(&bytes).unwrap(), StagedVectors { origin, vectors });
         }
     }
 

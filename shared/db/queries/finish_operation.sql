@@ -17,20 +17,27 @@ WITH finished AS (
         updated_at = now(),
         error_message = $3,
         error_category = $4::text::error_category,
-        meta = o.meta || jsonb_build_object('counts', (
+        meta = o.meta || (
             SELECT jsonb_build_object(
-                'new', count(*) FILTER (WHERE i.state = 'completed' AND i.is_new IS NOT FALSE),
-                'changed', count(*) FILTER (WHERE i.state = 'completed' AND NOT i.is_new),
-                'unchanged', count(*) FILTER (WHERE i.state = 'unchanged'),
-                'removed', count(*) FILTER (WHERE i.state = 'removed'),
-                'duplicate', count(*) FILTER (WHERE i.state = 'duplicate'),
-                'skipped', count(*) FILTER (WHERE i.state = 'skipped'),
-                'failed', count(*) FILTER (WHERE i.state = 'failed'),
-                'cancelled', count(*) FILTER (WHERE i.state = 'cancelled')
+                'counts', jsonb_build_object(
+                    'new', count(*) FILTER (WHERE i.state = 'completed' AND i.is_new IS NOT FALSE),
+                    'changed', count(*) FILTER (WHERE i.state = 'completed' AND NOT i.is_new),
+                    'unchanged', count(*) FILTER (WHERE i.state = 'unchanged'),
+                    'removed', count(*) FILTER (WHERE i.state = 'removed'),
+                    'duplicate', count(*) FILTER (WHERE i.state = 'duplicate'),
+                    'skipped', count(*) FILTER (WHERE i.state = 'skipped'),
+                    'failed', count(*) FILTER (WHERE i.state = 'failed'),
+                    'cancelled', count(*) FILTER (WHERE i.state = 'cancelled')
+                ),
+                -- Of the documents that are searchable by it.
+                'chunks', jsonb_build_object(
+                    'embedded', coalesce(sum(i.chunk_count - i.reused_chunks) FILTER (WHERE i.state = 'completed'), 0),
+                    'reused', coalesce(sum(i.reused_chunks) FILTER (WHERE i.state = 'completed'), 0)
+                )
             )
             FROM operation_items i
             WHERE i.operation_id = o.id
-        ))
+        )
     WHERE o.uuid = $1
         AND CASE
             WHEN $2::text = 'failed' THEN o.status IN ('pending', 'processing')

@@ -34,6 +34,7 @@ pub mod operation_items;
 pub mod operation_metrics;
 pub mod operation_runs;
 pub mod operations;
+pub mod rebuilds;
 pub mod refresh_tokens;
 pub mod removals;
 pub mod request_throttles;

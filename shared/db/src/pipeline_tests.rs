@@ -24,6 +24,7 @@ mod lifecycle;
 mod limits;
 mod metrics;
 mod operations;
+mod rebuilds;
 mod sync;
 
 /// A collection with its upload source, and shorthands for what the stages do.

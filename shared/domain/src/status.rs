@@ -115,6 +115,8 @@ words!(
         RemoveDocuments = "remove_documents",
         /// Brings deleted documents back from what is staged of them.
         RestoreDocuments = "restore_documents",
+        /// Writes all points again, from what is staged of the documents.
+        Rebuild = "rebuild",
     }
 );
 

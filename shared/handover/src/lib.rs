@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use db::Db;
-use domain::{CollectionId, ItemId, OperationId, ScanMessage};
+use domain::{CollectionId, DocumentId, ItemId, OperationId, ScanMessage};
 use lambda::StageError;
 use lambda::sqs::Delivery;
 use queue::Queues;
@@ -48,6 +48,34 @@ pub async fn cancel_items(
     Ok(cancelled)
 }
 
+/// A document that an operation could not index.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedDocument<'a> {
+    /// The stage that found out.
+    pub stage: &'static str,
+    /// The operation.
+    pub operation_id: OperationId,
+    /// The document's entry in the operation's work list.
+    pub item_id: ItemId,
+    /// The document.
+    pub document_id: Option<DocumentId>,
+    /// What a person can do about it.
+    pub reason: &'a str,
+}
+
+/// Says in one line of the log why a document failed: all that an operator needs to look further.
+/// The request's id comes with the line, from the span of the message that is handled.
+pub fn log_failed(failed: FailedDocument<'_>) {
+    tracing::warn!(
+        stage = failed.stage,
+        operation.id = %failed.operation_id,
+        item.id = %failed.item_id,
+        document.id = failed.document_id.map(tracing::field::display),
+        reason = failed.reason,
+        "document failed"
+    );
+}
+
 /// Starts the operation that waits longest in a collection where none is running.
 ///
 /// # Errors
@@ -81,5 +109,52 @@ pub async fn redeliver_after(queues: &Queues, delivery: &Delivery, delay: Durati
             error = lambda::error_chain(&error),
             "no earlier delivery, the queue's time-out applies"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_line_says_why_a_document_failed_and_where_to_look_further() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = lambda::telemetry::subscriber("info", move || writer.clone());
+        let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f";
+        tracing::subscriber::with_default(subscriber, || {
+            let _message = tracing::info_span!("message", request.id = "r-1", message.id = "m-1").entered();
+            log_failed(FailedDocument {
+                stage: "chunk",
+                operation_id: id.parse().unwrap(),
+                item_id: ItemId(7),
+                document_id: Some(id.parse().unwrap()),
+                reason: "this is a binary file",
+            });
+        });
+        let written = lines.0.lock().unwrap();
+        let line: Value = serde_json::from_slice(&written).unwrap();
+        assert_eq!((&line["level"], &line["message"]), (&"WARN".into(), &"document failed".into()), "{line}");
+        assert_eq!((&line["stage"], &line["reason"]), (&"chunk".into(), &"this is a binary file".into()));
+        assert_eq!((&line["operation.id"], &line["document.id"]), (&id.into(), &id.into()), "{line}");
+        assert_eq!(line["span"]["request.id"], "r-1", "{line}");
     }
 }

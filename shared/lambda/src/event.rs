@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
+use tracing::Instrument;
 
 /// The invocation that an event or message came with.
 #[derive(Debug, Clone)]
@@ -47,7 +48,8 @@ where
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let state = Arc::clone(&state);
         let invocation = Invocation::from_context(&event.context);
-        async move { handle(state, event.payload, invocation).await }
+        let span = tracing::info_span!("event", request.id = invocation.request_id);
+        async move { handle(state, event.payload, invocation).await }.instrument(span)
     }))
     .await
 }

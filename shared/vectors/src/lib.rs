@@ -13,6 +13,7 @@ mod error;
 mod payload;
 mod points;
 mod search;
+mod version;
 
 use qdrant_client::Qdrant;
 
@@ -23,6 +24,7 @@ pub use error::VectorsError;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
 pub use search::{DenseQuery, ScoredChunk};
+pub use version::DocumentVersion;
 
 /// The vector of each point.
 const DENSE: &str = "dense";

@@ -158,6 +158,8 @@ impl Changes {
         self.make("PUT /api/v2/admin/users/{user_id}/password", &[id], ada, password, "password_set").await;
         let limits = json!({ "max_collections": 10, "max_storage_bytes": 1_000_000 });
         self.make("PUT /api/v2/admin/users/{user_id}/limits", &[id], ada, limits, "user_limits_set").await;
+        let all = json!({ "collection_ids": null });
+        self.make("POST /api/v2/admin/rebuild", &[], ada, all, "rebuild_started").await;
         let closed = json!({ "registration_open": false });
         self.make("PATCH /api/v2/system-settings", &[], ada, closed, "system_settings_changed").await;
         text(&made["username"])

@@ -115,7 +115,10 @@ async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) 
     assert_eq!(operation.status, OperationStatus::Completed);
     assert_eq!(
         operation.meta,
-        json!({"counts": {"new": 1, "changed": 0, "unchanged": 0, "removed": 0, "duplicate": 0, "skipped": 1, "failed": 1, "cancelled": 0}})
+        json!({
+            "counts": {"new": 1, "changed": 0, "unchanged": 0, "removed": 0, "duplicate": 0, "skipped": 1, "failed": 1, "cancelled": 0},
+            "chunks": {"embedded": 2, "reused": 0},
+        })
     );
     let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();
     assert_eq!((collection.document_count, collection.vector_count, collection.total_size_bytes), (3, 2, 30));

@@ -1,0 +1,132 @@
+//! What may be true of a collection: at any moment, and when nothing is under way.
+
+use std::collections::BTreeSet;
+
+use domain::DocumentId;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::World;
+
+/// What must not be there when nothing is under way, each with how many there are.
+const NEVER: &[(&str, &str)] = &[
+    ("operations that ended with open items or with other counts than their items",
+    "SELECT count(*) FROM operations o WHERE o.collection_id = $1 AND o.meta -> 'counts' IS DISTINCT FROM (
+        SELECT jsonb_build_object(
+            'new', count(*) FILTER (WHERE state = 'completed' AND is_new IS NOT FALSE),
+            'changed', count(*) FILTER (WHERE state = 'completed' AND NOT is_new),
+            'unchanged', count(*) FILTER (WHERE state = 'unchanged'),
+            'removed', count(*) FILTER (WHERE state = 'removed'),
+            'duplicate', count(*) FILTER (WHERE state = 'duplicate'),
+            'skipped', count(*) FILTER (WHERE state = 'skipped'),
+            'failed', count(*) FILTER (WHERE state = 'failed'),
+            'cancelled', count(*) FILTER (WHERE state = 'cancelled')
+        ) FROM operation_items i WHERE i.operation_id = o.id)"),
+    ("open items",
+    "SELECT count(*) FROM operation_items i JOIN operations o ON o.id = i.operation_id
+        WHERE o.collection_id = $1 AND i.state IN ('listed', 'staged', 'chunked')"),
+    ("items that failed or were skipped for no reason",
+    "SELECT count(*) FROM operation_items i JOIN operations o ON o.id = i.operation_id
+        WHERE o.collection_id = $1 AND i.state IN ('failed', 'skipped') AND i.error_message IS NULL"),
+    ("documents that still wait",
+    "SELECT count(*) FROM documents WHERE collection_id = $1 AND status IN ('pending', 'processing')"),
+    ("documents that failed or were skipped for no reason",
+    "SELECT count(*) FROM documents
+        WHERE collection_id = $1 AND status IN ('failed', 'skipped') AND error_message IS NULL"),
+    ("searchable documents without a version",
+    "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'completed'
+        AND (generation = 0 OR (duplicate_of IS NULL AND chunk_count = 0))"),
+    ("duplicates of what is not searchable itself",
+    "SELECT count(*) FROM documents d LEFT JOIN documents o ON o.id = d.duplicate_of
+        WHERE d.collection_id = $1 AND d.status = 'completed' AND d.duplicate_of IS NOT NULL
+            AND (o.status IS DISTINCT FROM 'completed' OR o.content_hash IS DISTINCT FROM d.content_hash)"),
+    ("deleted documents with points",
+    "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'deleted' AND chunk_count > 0"),
+    ("collections with other counts than their documents",
+    "SELECT count(*) FROM collections c CROSS JOIN LATERAL (
+            SELECT count(*) AS documents, coalesce(sum(chunk_count), 0) AS vectors,
+                coalesce(sum(file_size), 0) AS bytes, count(*) FILTER (WHERE status = 'failed') AS failed
+            FROM documents WHERE collection_id = c.id AND status <> 'deleted') d
+        WHERE c.id = $1 AND (c.document_count <> d.documents OR c.vector_count <> d.vectors
+            OR c.total_size_bytes <> d.bytes
+            OR (c.status <> 'pending' AND (c.status = 'degraded') <> (d.failed > 0)))"),
+    ("sources with other counts than their documents",
+    "SELECT count(*) FROM collection_sources s CROSS JOIN LATERAL (
+            SELECT count(*) AS documents, coalesce(sum(file_size), 0) AS bytes
+            FROM documents WHERE source_id = s.id AND status <> 'deleted') d
+        WHERE s.collection_id = $1 AND (s.document_count <> d.documents OR s.size_bytes <> d.bytes)"),
+];
+
+impl World {
+    /// At any moment: what has ended stays as it ended, and one operation runs at a time.
+    pub(super) async fn look(&mut self) -> Result<(), String> {
+        let rows = sqlx::query(
+            "SELECT 'operation ' || uuid AS what, status::text AS state,
+                status IN ('completed', 'failed', 'cancelled') AS has_ended, status = 'processing' AS runs
+            FROM operations WHERE collection_id = $1
+            UNION ALL
+            SELECT 'item ' || i.id, i.state::text, i.state NOT IN ('listed', 'staged', 'chunked'), FALSE
+            FROM operation_items i JOIN operations o ON o.id = i.operation_id WHERE o.collection_id = $1",
+        )
+        .bind(self.pipeline.collection_id.0)
+        .fetch_all(&self.pipeline.pool)
+        .await
+        .unwrap();
+        let running = rows.iter().filter(|row| row.get::<bool, _>("runs")).count();
+        if running > 1 {
+            return Err(format!("{running} operations run at once"));
+        }
+        for row in rows {
+            let (what, state): (String, String) = (row.get("what"), row.get("state"));
+            if let Some(before) = self.ended.get(&what)
+                && *before != state
+            {
+                return Err(format!("{what} had ended as {before} and is {state} now"));
+            }
+            if row.get("has_ended") {
+                self.ended.insert(what, state);
+            }
+        }
+        Ok(())
+    }
+
+    /// When nothing is under way: everything is accounted for, once, and found where it is said to be.
+    pub(super) async fn check(&mut self) -> Result<(), String> {
+        self.look().await?;
+        for (what, statement) in NEVER {
+            let count: i64 = sqlx::query_scalar(*statement)
+                .bind(self.pipeline.collection_id.0)
+                .fetch_one(&self.pipeline.pool)
+                .await
+                .unwrap();
+            if count != 0 {
+                return Err(format!("{count} {what}"));
+            }
+        }
+        let rows = sqlx::query(
+            "SELECT id, generation, chunk_count FROM documents
+            WHERE collection_id = $1 AND status <> 'deleted' AND generation > 0 AND chunk_count > 0",
+        )
+        .bind(self.pipeline.collection_id.0)
+        .fetch_all(&self.pipeline.pool)
+        .await
+        .unwrap();
+        let mut expected = BTreeSet::new();
+        for row in rows {
+            let id = DocumentId(row.get::<Uuid, _>("id"));
+            let (generation, chunks): (i32, i32) = (row.get("generation"), row.get("chunk_count"));
+            let bytes = self.pipeline.copies.get(&(id, generation)).copied();
+            let batches = bytes.map_or(0, super::Bytes::batches);
+            if 2 * batches != chunks.unsigned_abs() {
+                return Err(format!("document {id} has {chunks} chunks of {bytes:?}"));
+            }
+            expected.extend((0..batches).map(|batch| (id, generation, batch)));
+        }
+        if self.pipeline.points != expected {
+            let lost: Vec<_> = expected.difference(&self.pipeline.points).collect();
+            let left: Vec<_> = self.pipeline.points.difference(&expected).collect();
+            return Err(format!("points that are lost: {lost:?}; that are left over: {left:?}"));
+        }
+        Ok(())
+    }
+}

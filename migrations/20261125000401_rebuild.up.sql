@@ -1,0 +1,2 @@
+-- A collection's points, written again from what is staged.
+ALTER TYPE operation_type ADD VALUE 'rebuild';

@@ -1,0 +1,93 @@
+//! From a batch of chunks and their vectors to points: the one place where that happens, so that
+//! points that are written again, for whatever reason, are the same points.
+
+use chrono::{DateTime, Utc};
+use domain::{ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
+
+use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
+
+/// One version of a document: what the points of all its chunks have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentVersion {
+    /// The document.
+    pub document_id: DocumentId,
+    /// Its collection.
+    pub collection_id: CollectionId,
+    /// The source that it came from, if that is still there.
+    pub source_id: Option<SourceId>,
+    /// The version.
+    pub generation: i32,
+    /// The document's logical name.
+    pub uri: String,
+    /// The last part of its name.
+    pub file_name: String,
+    /// Its media type.
+    pub mime_type: Option<String>,
+    /// When the document was first seen.
+    pub first_seen_at: DateTime<Utc>,
+}
+
+impl DocumentVersion {
+    /// The points of some of its chunks; `vectors` in the order of the chunks.
+    pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
+        let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
+            id: point_id(self.document_id, self.generation, chunk.index),
+            vector,
+            payload: self.payload(chunk),
+        });
+        points.collect()
+    }
+
+    fn payload(&self, chunk: &ChunkRecord) -> ChunkPayload {
+        ChunkPayload {
+            document_id: self.document_id,
+            collection_id: self.collection_id,
+            source_id: self.source_id.map_or(0, |id| id.0),
+            generation: self.generation,
+            chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
+            content: chunk.text.clone(),
+            metadata: ChunkMetadata {
+                source_path: self.uri.clone(),
+                file_name: self.file_name.clone(),
+                mime_type: self.mime_type.clone().unwrap_or_default(),
+                created_at: self.first_seen_at,
+                start_offset: chunk.start_offset,
+                end_offset: chunk.end_offset,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_chunks_point_is_the_same_at_every_try() {
+        let version = DocumentVersion {
+            document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
+            collection_id: CollectionId(uuid!("00000000-0000-0000-0000-000000000002")),
+            source_id: Some(SourceId(7)),
+            generation: 2,
+            uri: "upload://a.txt".to_owned(),
+            file_name: "a.txt".to_owned(),
+            mime_type: None,
+            first_seen_at: DateTime::UNIX_EPOCH,
+        };
+        let chunk = |index: u32| ChunkRecord {
+            index,
+            text: format!("text {index}"),
+            start_offset: u64::from(index) * 10,
+            end_offset: u64::from(index) * 10 + 6,
+            token_count: 4,
+        };
+        let chunks = [chunk(0), chunk(1)];
+        let points = version.points(&chunks, vec![vec![1.0], vec![2.0]]);
+        assert_eq!(points, version.points(&chunks, vec![vec![1.0], vec![2.0]]));
+        assert_eq!(points[1].id, point_id(version.document_id, 2, 1));
+        assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
+        assert_eq!((points[1].payload.content.as_str(), points[1].vector.as_slice()), ("text 1", &[2.0][..]));
+    }
+}

@@ -1,0 +1,148 @@
+//! Documents deleted, brought back, and tried again after they failed.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testkit::{Stack, TestUser, Upload, unique};
+
+/// Long enough for several chunks.
+fn chapter(subject: &str) -> String {
+    (1..=60).map(|n| format!("Paragraph {n} tells of {subject} and of what follows from it.\n\n")).collect()
+}
+
+async fn points(stack: &Stack, user: &TestUser, collection: &str) -> u64 {
+    let row = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200);
+    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    qdrant.count(row["vector_store_name"].as_str().unwrap()).await.unwrap()
+}
+
+fn files(results: &[Value]) -> Vec<&str> {
+    results.iter().map(|result| result["file_name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_deleted_document_is_not_found_from_then_on_and_comes_back_without_being_embedded() {
+    let stack = Stack::from_env();
+    let user = TestUser::register(&stack).await;
+    let collection = user.create_collection().await;
+    let uploads = [Upload::text("tides.txt", chapter("tides")), Upload::text("bread.txt", chapter("bread"))];
+    let documents = user.upload(&collection, &uploads).await;
+    user.wait_until_idle(&collection).await;
+    let chunks: Vec<u64> =
+        documents.iter().map(|document| document["chunk_count"].as_u64().unwrap()).collect();
+    assert!(chunks[0] > 3, "{documents:?}");
+    assert_eq!(points(&stack, &user, &collection).await, chunks[0] + chunks[1]);
+    let before = user.search(&collection, "what follows from tides").await;
+    assert_eq!(before[0]["file_name"], "tides.txt");
+
+    let tides =
+        format!("/api/v2/collections/{collection}/documents/{}", documents[0]["id"].as_str().unwrap());
+    let deleted = user.delete(&tides).await;
+    // At once: whatever becomes of its points.
+    let found = user.search(&collection, "what follows from tides").await;
+    assert!(files(&found).iter().all(|name| *name == "bread.txt"), "{found:?}");
+    deleted.expect(204);
+    let operation = deleted.headers["location"].to_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let removal = user.wait_for_operation(&operation).await;
+    assert_eq!((&removal["status"], &removal["meta"]["counts"]["removed"]), (&json!("completed"), &json!(1)));
+    assert_eq!(points(&stack, &user, &collection).await, chunks[1]);
+    let row = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200);
+    assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(1), &json!(chunks[1])));
+
+    let restore = user.post(&format!("{tides}/restore"), &json!({})).await.expect(202);
+    let restored = user.wait_for_operation(restore["id"].as_str().unwrap()).await;
+    assert_eq!(restored["meta"]["chunks"], json!({ "embedded": 0, "reused": chunks[0] }), "{restored}");
+    assert_eq!(points(&stack, &user, &collection).await, chunks[0] + chunks[1]);
+    let after = user.search(&collection, "what follows from tides").await;
+    let answers = |results: &[Value]| -> Vec<(Value, Value)> {
+        results.iter().map(|result| (result["text"].clone(), result["score"].clone())).collect()
+    };
+    assert_eq!(answers(&after), answers(&before), "the same vectors");
+    user.post(&format!("{tides}/restore"), &json!({})).await.expect(409);
+}
+
+#[tokio::test]
+async fn a_changed_document_embeds_the_chunks_that_changed() {
+    let stack = Stack::from_env();
+    let user = TestUser::register(&stack).await;
+    let collection = user.create_collection().await;
+    let sections = |names: &[&str]| -> String {
+        names
+            .iter()
+            .map(|name| format!("# {name}\n\n{}\n\n", format!("All about {name}. ").repeat(20)))
+            .collect()
+    };
+    let names = ["tides", "bread", "glass", "wool", "salt"];
+    user.upload(&collection, &[Upload::text("book.md", sections(&names))]).await;
+    user.wait_until_idle(&collection).await;
+
+    let announced = user
+        .announce(
+            &collection,
+            &Upload::text("book.md", sections(&["iron", "tides", "bread", "clay", "wool", "salt"])),
+        )
+        .await;
+    let text = sections(&["iron", "tides", "bread", "clay", "wool", "salt"]);
+    assert!(user.put(&announced, text.into()).await.is_success());
+    let path = format!("/api/v2/collections/{collection}/operations?status=completed&type=append");
+    let operations =
+        user.wait_until(&path, |operations| operations.as_array().is_some_and(|all| all.len() == 2)).await;
+    let report = &operations[0]["meta"];
+    assert_eq!(report["counts"]["changed"], 1, "{report}");
+    assert_eq!(report["chunks"], json!({ "embedded": 2, "reused": 4 }), "{report}");
+    let found = user.search(&collection, "All about clay.").await;
+    assert!(found[0]["text"].as_str().unwrap().contains("clay"), "{found:?}");
+    assert_eq!(points(&stack, &user, &collection).await, 6);
+}
+
+#[tokio::test]
+async fn failed_documents_are_tried_again_from_their_copies_and_else_from_their_source() {
+    let stack = Stack::from_env();
+    let user = TestUser::register(&stack).await;
+    let collection = user.create_collection().await;
+    let folder = Path::new(&stack.directory_root).join(unique("retry"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("good.txt"), "Granite is an igneous rock.").unwrap();
+    let binary: Vec<u8> = (0..5000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    for name in ["bad.txt", "worse.txt"] {
+        std::fs::write(folder.join(name), [name.as_bytes(), &binary].concat()).unwrap();
+    }
+    let source = json!({ "source_type": "directory", "source_config": { "path": folder } });
+    let added = user.post(&format!("/api/v2/collections/{collection}/sources"), &source).await.expect(202);
+    let added = user.wait_for_operation(added["id"].as_str().unwrap()).await;
+    assert_eq!((&added["meta"]["counts"]["new"], &added["meta"]["counts"]["failed"]), (&json!(1), &json!(2)));
+    let collection_path = format!("/api/v2/collections/{collection}");
+    let row = user.get(&collection_path).await.expect(200);
+    assert_eq!(row["status"], "degraded");
+    assert_eq!(row["status_message"], "2 of 3 documents could not be indexed");
+
+    // Nothing has changed: the same copies fail for the same reason, and nothing else is touched.
+    let retried =
+        user.post(&format!("{collection_path}/documents/retry-failed"), &json!({})).await.expect(200);
+    assert_eq!(retried["reset_count"], 2);
+    let again = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
+    assert_eq!((&again["meta"]["counts"]["failed"], &again["progress"]["total"]), (&json!(2), &json!(2)));
+
+    // Its copy is lost, and its source has a better one.
+    for name in ["bad.txt", "worse.txt"] {
+        std::fs::write(folder.join(name), format!("{name} tells of marble, a metamorphic rock.")).unwrap();
+    }
+    let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
+    while bucket.delete_page("raw", collection.parse().unwrap()).await.unwrap() {}
+    let documents = user.get(&format!("{collection_path}/documents?status=failed")).await.expect(200);
+    let failed = documents["documents"].as_array().unwrap();
+    assert_eq!(failed.len(), 2, "{documents}");
+    assert!(failed.iter().all(|document| document["retry_count"] == 1), "{documents}");
+    assert!(failed[0]["error_message"].as_str().unwrap().contains("binary"), "{documents}");
+    let one = format!("{collection_path}/documents/{}/retry", failed[0]["id"].as_str().unwrap());
+    let retried = user.post(&one, &json!({})).await.expect(200);
+    let retry = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
+    assert_eq!((&retry["meta"]["counts"]["new"], &retry["progress"]["total"]), (&json!(1), &json!(1)));
+    assert_eq!(user.get(&collection_path).await.expect(200)["status"], "degraded");
+    let retried =
+        user.post(&format!("{collection_path}/documents/retry-failed"), &json!({})).await.expect(200);
+    user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
+    let row = user.get(&collection_path).await.expect(200);
+    assert_eq!((&row["status"], &row["status_message"]), (&json!("ready"), &Value::Null), "{row}");
+    assert_eq!(points(&stack, &user, &collection).await, 3);
+}
