@@ -11,7 +11,7 @@ from pathlib import Path
 from local_stack.settings import LOCAL, ROOT, VENV, StackError, target_dir
 
 PACKAGES = LOCAL / "build"
-MODELS = LOCAL / "models"
+MODELS = ROOT / ".local" / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {

@@ -9,9 +9,11 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCAL = ROOT / ".local"
+# Another folder is another stack, beside this checkout's own.
+LOCAL = Path(os.environ.get("STACK_FOLDER", ROOT / ".local")).resolve()
 VENV = ROOT / ".venv"
 REMEMBERED = LOCAL / "stack.json"
 REGION = "us-east-1"
@@ -53,12 +55,23 @@ class Settings:
         return self.external_qdrant_url or f"http://127.0.0.1:{self.qdrant_port}"
 
     @property
+    def qdrant_http_url(self) -> str:
+        """Where Qdrant serves snapshots: by default the port before the gRPC port, as Qdrant has it."""
+        return http_address(self.qdrant_url)
+
+    @property
     def source_bucket(self) -> str:
         return f"{self.name}-sources"
 
     @property
     def deploy_bucket(self) -> str:
         return f"{self.name}-deploy"
+
+
+def http_address(grpc_url: str) -> str:
+    """The address of Qdrant's HTTP interface beside its gRPC interface."""
+    address = urlsplit(grpc_url)
+    return f"{address.scheme}://{address.hostname}:{(address.port or 6334) - 1}"
 
 
 def load() -> Settings:
