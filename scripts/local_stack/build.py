@@ -24,8 +24,11 @@ MODEL_FILES = {
 
 
 def models() -> None:
-    """Makes the model folders under .local/models; a folder that is there is left alone."""
-    _run([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "make-model")], "scripts/make-model")
+    """Makes the model folders under .local/models, and the tests' small ones beside them; what is there
+    is left alone."""
+    python = str(VENV / "bin" / "python")
+    _run([python, str(ROOT / "scripts" / "make-model")], "scripts/make-model")
+    _run([python, "-m", "onnx_models.small", str(LOCAL / "test-models")], "the tests' small models")
 
 
 def binaries() -> Path:

@@ -82,7 +82,7 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
     if len(chunks) != outcome.chunks:
         problems.append(f"the documents count {outcome.chunks} chunks, the bucket holds {len(chunks)}")
     reference = summarise(
-        search_exactly(collection["embedding_model"], chunks, judged, ids), judged.judgments)
+        search_exactly(collection, chunks, judged, ids), judged.judgments)
     difference = round(dense["ndcg@10"] - reference["ndcg@10"], 5)
     if abs(difference) > TOLERANCE:
         problems.append(f"ndcg@10 of dense and exact search differ by {difference:+}; {TOLERANCE} is allowed")
@@ -171,9 +171,10 @@ def ask(
 
 
 def search_exactly(
-    model_name: str, chunks: list[exact.Chunk], judged: Corpus, ids: dict[str, str],
+    collection: dict[str, Any], chunks: list[exact.Chunk], judged: Corpus, ids: dict[str, str],
 ) -> dict[str, list[str]]:
-    model = exact.find_model(Path(variable("MODELS_DIR")), model_name)
+    models, settings = Path(variable("MODELS_DIR")), (collection["embedding_model"], collection["quantization"])
+    model = exact.find_model(models, *settings)
     with Progress("embedding", len(chunks)) as progress:
         vectors = model.passages([chunk.text for chunk in chunks], progress.show)
     queries = dict(zip(judged.queries, model.queries(list(judged.queries.values()))))

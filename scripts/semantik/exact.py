@@ -56,15 +56,15 @@ def newest(keys: Sequence[str]) -> list[tuple[str, str]]:
 
 
 class Model:
-    """A model folder: model.json, the ONNX graph, tokenizer.json."""
+    """A model folder's graph for one quantization: model.json, the ONNX graph, tokenizer.json."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, quantization: str):
         self._manifest = json.loads((folder / "model.json").read_text())
         if self._manifest["pooling"] != "mean":
             raise CommandError(f"{folder} wants {self._manifest['pooling']} pooling; only mean is known here")
-        files = self._manifest.get("files", {})
-        graph = files.get("graph", {}).get("name", "model.onnx")
-        self._tokenizer = Tokenizer.from_file(str(folder / files.get("tokenizer", {}).get("name", "tokenizer.json")))
+        graph = graph_of(self._manifest, quantization)
+        tokenizer = self._manifest.get("tokenizer", {"name": "tokenizer.json"})
+        self._tokenizer = Tokenizer.from_file(str(folder / tokenizer["name"]))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._manifest["max_tokens"])
         self._session = onnxruntime.InferenceSession(str(folder / graph), providers=["CPUExecutionProvider"])
@@ -78,6 +78,11 @@ class Model:
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         prefix = self._manifest.get("query_prefix", "")
         return self._embed([prefix + text for text in texts], lambda done: None)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """What the model reads of each text as a passage."""
+        prefix = self._manifest.get("passage_prefix", "")
+        return [encoding.ids for encoding in self._tokenizer.encode_batch([prefix + text for text in texts])]
 
     def _embed(self, texts: Sequence[str], advanced: Callable[[int], None]) -> np.ndarray:
         encodings = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
@@ -113,11 +118,22 @@ class Model:
         return pooled
 
 
-def find_model(models: Path, name: str) -> Model:
+def graph_of(manifest: Mapping[str, Any], quantization: str) -> str:
+    """The graph that embeds for collections of this quantization: its own, or the nearest there is."""
+    preferred = {
+        "float32": ("float32", "float16", "int8"),
+        "float16": ("float16", "float32", "int8"),
+        "int8": ("int8", "float16", "float32"),
+    }
+    variants = manifest.get("variants", {"float32": {"graph": {"name": "model.onnx"}}})
+    return next(variants[precision]["graph"]["name"] for precision in preferred[quantization] if precision in variants)
+
+
+def find_model(models: Path, name: str, quantization: str) -> Model:
     """The folder under `models` whose manifest carries that name."""
     for manifest in sorted(models.glob("*/model.json")):
         if json.loads(manifest.read_text())["name"] == name:
-            return Model(manifest.parent)
+            return Model(manifest.parent, quantization)
     raise CommandError(f"no folder under {models} holds the model {name}; scripts/make-model makes it")
 
 

@@ -18,7 +18,7 @@ TEXTS = ["the cat sleeps on the sofa", "wind tunnels measure lift and drag", "é
 class Vectors(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
-        cls.model = exact.find_model(MODELS, "sentence-transformers/all-MiniLM-L6-v2")
+        cls.model = exact.find_model(MODELS, "sentence-transformers/all-MiniLM-L6-v2", "float32")
         cls.vectors = cls.model.passages(TEXTS)
 
     def test_have_length_one(self) -> None:

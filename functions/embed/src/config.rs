@@ -22,6 +22,8 @@ pub struct Config {
     pub models_dir: PathBuf,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
+    pub processors: Option<usize>,
 }
 
 impl Config {
@@ -39,6 +41,7 @@ impl Config {
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dir: path_or("MODELS_DIR", "models"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
+            processors: env::processors(),
         })
     }
 }

@@ -198,11 +198,13 @@ async fn embed(
     let embedded = tokio::task::spawn_blocking(move || {
         let texts: Vec<&str> =
             group.iter().flat_map(|job| &job.chunks).map(|chunk| chunk.text.as_str()).collect();
-        let model = group.first().map(|job| job.work.settings.embedding_model.as_str()).unwrap_or_default();
-        let vectors = embedders
-            .find(model)
-            .and_then(|embedder| embedder.embed_passages(&texts))
-            .map_err(StageError::from);
+        let vectors = match group.first().map(|job| &job.work.settings) {
+            Some(settings) => embedders
+                .find(&settings.embedding_model, settings.quantization)
+                .and_then(|embedder| embedder.embed_passages(&texts))
+                .map_err(StageError::from),
+            None => Ok(Vec::new()),
+        };
         (group, vectors)
     });
     embedded.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))

@@ -20,6 +20,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// What the vectors of its texts depend on: the model, and which of its graphs.
+    fn encoder(&self) -> (&str, &'static str) {
+        (&self.work.settings.embedding_model, self.work.settings.quantization.as_str())
+    }
+
     /// The points of this batch; `vectors` in the order of its chunks.
     pub(crate) fn points(&self, vectors: &[Vec<f32>]) -> Vec<ChunkPoint> {
         let StagedVersion { document_id, generation, first_seen_at, .. } = self.staged;
@@ -47,18 +52,16 @@ impl Job {
     }
 }
 
-/// Sorts jobs into groups of one model each that the model reads in one call. A job is never
-/// split: what its message asked for is done or not done.
+/// Sorts jobs into groups of one model and quantization each that the model reads in one call. A
+/// job is never split: what its message asked for is done or not done.
 pub(crate) fn groups(mut jobs: Vec<Job>) -> Vec<Vec<Job>> {
-    jobs.sort_by(|a, b| a.work.settings.embedding_model.cmp(&b.work.settings.embedding_model));
+    jobs.sort_by(|a, b| a.encoder().cmp(&b.encoder()));
     let mut groups: Vec<Vec<Job>> = Vec::new();
     for job in jobs {
         let fits = groups.last().is_some_and(|group| {
             let texts: usize = group.iter().map(|job| job.chunks.len()).sum();
-            let is_same_model = group
-                .iter()
-                .all(|other| other.work.settings.embedding_model == job.work.settings.embedding_model);
-            is_same_model && texts + job.chunks.len() <= TEXTS_PER_GROUP
+            let is_same = group.iter().all(|other| other.encoder() == job.encoder());
+            is_same && texts + job.chunks.len() <= TEXTS_PER_GROUP
         });
         match groups.last_mut() {
             Some(group) if fits => group.push(job),
@@ -80,6 +83,10 @@ mod tests {
     use super::*;
 
     fn job(position: usize, model: &str, chunks: u32) -> Job {
+        quantized(position, model, chunks, Quantization::Float16)
+    }
+
+    fn quantized(position: usize, model: &str, chunks: u32, quantization: Quantization) -> Job {
         let staged = StagedVersion {
             document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
             generation: 2,
@@ -98,7 +105,7 @@ mod tests {
                 vector_store_name: "store".to_owned(),
                 settings: IndexSettings {
                     embedding_model: model.to_owned(),
-                    quantization: Quantization::Float16,
+                    quantization,
                     chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
                 },
                 chunking_strategy: "recursive".to_owned(),
@@ -133,6 +140,18 @@ mod tests {
         let grouped: Vec<Vec<usize>> =
             groups(jobs).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
         assert_eq!(grouped, [vec![1, 4], vec![0, 2], vec![3]]);
+    }
+
+    #[test]
+    fn collections_of_another_quantization_are_another_group() {
+        let jobs = vec![
+            quantized(0, "a", 1, Quantization::Int8),
+            quantized(1, "a", 1, Quantization::Float32),
+            quantized(2, "a", 1, Quantization::Int8),
+        ];
+        let grouped: Vec<Vec<usize>> =
+            groups(jobs).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+        assert_eq!(grouped, [vec![1], vec![0, 2]]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifacts::ArtifactStore;
 use db::Db;
-use embedding::Embedders;
+use embedding::{EmbedderOptions, Embedders};
 use lambda::sqs::{Delivery, Redeliver};
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
@@ -33,13 +33,14 @@ impl State {
     /// Says which setting or file is wrong.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
+        let options = EmbedderOptions::sized_to(config.processors);
         let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
         Ok(Self {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
-            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime)?),
+            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime, options)?),
         })
     }
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub models_dir: PathBuf,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
+    pub processors: Option<usize>,
     /// `RATE_LIMIT_FACTOR`: multiplies how often callers may search; 0 for no limits; default 1.
     pub rate_limits: RateLimits,
 }
@@ -42,6 +44,7 @@ impl Config {
             jwt_secret: env::secret("JWT_SECRET")?,
             models_dir: path_or("MODELS_DIR", "models"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
+            processors: env::processors(),
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", RateLimits::DECLARED)?,
         })
     }

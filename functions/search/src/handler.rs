@@ -1,13 +1,13 @@
 //! One search, from the query to the answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
-use domain::{CollectionId, DocumentId};
+use domain::{CollectionId, DocumentId, Quantization};
 use futures_util::future::{join_all, try_join_all};
 use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
@@ -144,18 +144,24 @@ async fn find_collections(
     ids.iter().map(take).collect()
 }
 
+/// What a query's vector depends on beside the query: the model, and the quantization that chooses
+/// among its graphs.
+type Encoder<'a> = (&'a str, Quantization);
+
+fn encoder(collection: &Collection) -> Encoder<'_> {
+    (collection.settings.embedding_model.as_str(), collection.settings.quantization)
+}
+
 /// The query's vector for every model of the collections.
 async fn embed<'a>(
     state: &State,
     collections: &'a [Collection],
     query: &str,
-) -> Result<HashMap<&'a str, Vec<f32>>, ApiError> {
-    let mut models: Vec<&str> =
-        collections.iter().map(|found| found.settings.embedding_model.as_str()).collect();
-    models.sort_unstable();
-    models.dedup();
-    let vectors = models.into_iter().map(|model| async move {
-        Ok::<_, ApiError>((model, embed_query(&state.embedders, model, query).await?))
+) -> Result<HashMap<Encoder<'a>, Vec<f32>>, ApiError> {
+    let encoders: HashSet<Encoder<'a>> = collections.iter().map(encoder).collect();
+    let vectors = encoders.into_iter().map(|(model, quantization)| async move {
+        let vector = embed_query(&state.embedders, model, quantization, query).await?;
+        Ok::<_, ApiError>(((model, quantization), vector))
     });
     Ok(try_join_all(vectors).await?.into_iter().collect())
 }
@@ -164,11 +170,11 @@ async fn embed<'a>(
 async fn ask_qdrant<'a>(
     state: &State,
     collections: &'a [Collection],
-    vectors: &HashMap<&str, Vec<f32>>,
+    vectors: &HashMap<Encoder<'a>, Vec<f32>>,
     search: &Search,
 ) -> Result<(Vec<Vec<Hit<'a>>>, Vec<FailedCollection>), ApiError> {
     let asked = collections.iter().map(|collection| async move {
-        let vector = vectors.get(collection.settings.embedding_model.as_str()).cloned().unwrap_or_default();
+        let vector = vectors.get(&encoder(collection)).cloned().unwrap_or_default();
         let query = DenseQuery {
             vector,
             // A few more than asked for: hits of replaced generations are dropped afterwards.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::AccessTokens;
 use db::Db;
-use embedding::Embedders;
+use embedding::{EmbedderOptions, Embedders};
 use guard::RateLimits;
 use vectors::VectorStore;
 
@@ -32,11 +32,12 @@ impl State {
     /// # Errors
     /// Says which setting or file is wrong.
     pub fn open(config: &Config) -> Result<Self, lambda::Error> {
+        let options = EmbedderOptions::sized_to(config.processors);
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
             vectors: VectorStore::connect(&config.vectors)?,
-            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime)?),
+            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime, options)?),
             rate_limits: config.rate_limits,
         })
     }

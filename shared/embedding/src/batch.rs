@@ -4,7 +4,9 @@
 //! that rectangle is padding; sorted by length almost none is. Small batches fit the processor's
 //! caches, so a budget of some hundred tokens beats one of many thousand.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, ops::Range};
+
+use models::PaddingSide;
 
 /// Texts of one run through the model, filled up to the same length.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,8 +17,10 @@ pub(crate) struct PaddedBatch {
     pub sequence: usize,
     /// Token ids, `rows` x `sequence`, row by row.
     pub ids: Vec<i64>,
-    /// 1 where `ids` is a token of the text, 0 where it is padding. Padding is on the right.
+    /// 1 where `ids` is a token of the text, 0 where it is padding.
     pub mask: Vec<i64>,
+    /// Where each text's own tokens are in its row.
+    pub texts: Vec<Range<usize>>,
 }
 
 /// Groups texts, given by their lengths in tokens, into batches of at most `budget` tokens, padding
@@ -42,19 +46,35 @@ pub(crate) fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
 
 impl PaddedBatch {
     /// Lays texts out as one rectangle.
-    pub fn new(texts: &[&[u32]], padding_token_id: u32) -> Self {
+    pub fn new(texts: &[&[u32]], padding_token_id: u32, side: PaddingSide) -> Self {
         let rows = texts.len();
         let sequence = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
         let mut ids = vec![i64::from(padding_token_id); rows * sequence];
         let mut mask = vec![0; rows * sequence];
+        let mut ranges = Vec::with_capacity(rows);
         for (row, text) in texts.iter().enumerate() {
-            let start = row * sequence;
+            let first = match side {
+                PaddingSide::Right => 0,
+                PaddingSide::Left => sequence - text.len(),
+            };
+            let start = row * sequence + first;
             for (column, &id) in text.iter().enumerate() {
                 ids[start + column] = i64::from(id);
                 mask[start + column] = 1;
             }
+            ranges.push(first..first + text.len());
         }
-        Self { rows, sequence, ids, mask }
+        Self { rows, sequence, ids, mask, texts: ranges }
+    }
+
+    /// Each token's place in its text, from 0, for graphs that do not count themselves. Padding
+    /// before a text stands at 1, as in Hugging Face's own batches; padding after it goes on
+    /// counting. The mask hides either.
+    pub fn positions(&self) -> Vec<i64> {
+        let place = |text: &Range<usize>, column: usize| {
+            if column < text.start { 1 } else { (column - text.start) as i64 }
+        };
+        self.texts.iter().flat_map(|text| (0..self.sequence).map(move |column| place(text, column))).collect()
     }
 }
 
@@ -81,10 +101,21 @@ mod tests {
 
     #[test]
     fn shorter_texts_are_padded_on_the_right_and_masked() {
-        let batch = PaddedBatch::new(&[&[101, 7, 102], &[101, 102]], 9);
+        let batch = PaddedBatch::new(&[&[101, 7, 102], &[101, 102]], 9, PaddingSide::Right);
         assert_eq!((batch.rows, batch.sequence), (2, 3));
         assert_eq!(batch.ids, [101, 7, 102, 101, 102, 9]);
         assert_eq!(batch.mask, [1, 1, 1, 1, 1, 0]);
+        assert_eq!(batch.texts, [0..3, 0..2]);
+        assert_eq!(batch.positions(), [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn padding_on_the_left_moves_the_text_and_its_positions() {
+        let batch = PaddedBatch::new(&[&[5, 6, 7], &[5, 8]], 9, PaddingSide::Left);
+        assert_eq!(batch.ids, [5, 6, 7, 9, 5, 8]);
+        assert_eq!(batch.mask, [1, 1, 1, 0, 1, 1]);
+        assert_eq!(batch.texts, [0..3, 1..3]);
+        assert_eq!(batch.positions(), [0, 1, 2, 1, 0, 1]);
     }
 
     proptest! {

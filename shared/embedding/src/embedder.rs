@@ -1,16 +1,23 @@
 //! The embedder: tokenizer, graph and pooling of one model.
 
-use std::{collections::HashMap, num::NonZeroUsize, thread};
+use std::{cmp::Reverse, collections::HashMap, iter, num::NonZeroUsize, ops::Range, sync::mpsc, thread};
 
+use domain::Quantization;
 use models::{ModelFolder, ModelManifest};
 
 use crate::{
     EmbeddingError, OrtRuntime,
     batch::{PaddedBatch, plan},
-    graph::Graph,
+    graph::{Graph, GraphOptions},
     pooling::{normalize, pool},
     tokenize::{TextTokenizer, TextTokens},
 };
+
+/// Texts whose tokens are counted and sorted together, while those before them are in the model.
+/// Some dozen batches, so that what one cannot fill is little; few enough that the model starts soon.
+const TEXTS_PER_WINDOW: usize = 128;
+/// Windows that may wait for the model.
+const WINDOWS_AHEAD: usize = 1;
 
 /// How much of the machine an embedder uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,30 +30,37 @@ pub struct EmbedderOptions {
     pub batch_tokens: usize,
 }
 
-impl EmbedderOptions {
-    /// The default for `batch_tokens`.
-    pub const DEFAULT_BATCH_TOKENS: usize = 512;
-}
-
 impl Default for EmbedderOptions {
     /// All processors that this process may use.
     fn default() -> Self {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::sized_to(None)
+    }
+}
+
+impl EmbedderOptions {
+    /// The default for `batch_tokens`.
+    pub const DEFAULT_BATCH_TOKENS: usize = 512;
+
+    /// As many threads as there are processors, `processors` at most.
+    pub fn sized_to(processors: Option<usize>) -> Self {
+        let there = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = processors.map_or(there, |processors| processors.clamp(1, there));
         Self { threads, batch_tokens: Self::DEFAULT_BATCH_TOKENS }
     }
 }
 
-/// Turns texts into vectors with one model. May be shared between threads; runs one batch at a time.
+/// Turns texts into vectors with one graph of a model. May be shared between threads; runs one batch at a time.
 #[derive(Debug)]
 pub struct Embedder {
     manifest: ModelManifest,
     tokenizer: TextTokenizer,
     graph: Graph,
+    precision: Quantization,
     batch_tokens: usize,
 }
 
 impl Embedder {
-    /// Opens a model folder.
+    /// Opens the graph of a model folder that embeds for collections of this quantization.
     ///
     /// # Errors
     /// When a file is missing or damaged, when the graph is no text encoder, or when the manifest
@@ -54,12 +68,27 @@ impl Embedder {
     pub fn open(
         runtime: &OrtRuntime,
         folder: &ModelFolder,
+        quantization: Quantization,
         options: EmbedderOptions,
     ) -> Result<Self, EmbeddingError> {
         let manifest = folder.manifest.clone();
-        let graph = Graph::open(runtime, &folder.onnx_path()?, options.threads, manifest.dimension as usize)?;
-        let tokenizer = TextTokenizer::open(folder)?;
-        Ok(Self { manifest, tokenizer, graph, batch_tokens: options.batch_tokens })
+        let (path, optimized) = folder.graph(quantization)?;
+        let precision = folder.precision(quantization);
+        let graph_options = GraphOptions { threads: options.threads, optimized };
+        // Side by side: a cold start waits for the slower of the two.
+        let (graph, tokenizer) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| TextTokenizer::open(folder));
+            let graph = Graph::open(runtime, &path, graph_options, manifest.dimension as usize);
+            (graph, tokenizer.join())
+        });
+        let graph = graph?;
+        let tokenizer = tokenizer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(Self { manifest, tokenizer, graph, precision, batch_tokens: options.batch_tokens })
+    }
+
+    /// The precision of the graph's weights: the collection's where the model has that.
+    pub fn precision(&self) -> Quantization {
+        self.precision
     }
 
     /// The model's manifest.
@@ -77,23 +106,17 @@ impl Embedder {
     /// # Errors
     /// When the model fails; the texts are not at fault, whatever they hold.
     pub fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        // Each text's place among the different ones.
-        let mut places: Vec<usize> = Vec::with_capacity(texts.len());
-        let mut known: HashMap<&str, usize> = HashMap::with_capacity(texts.len());
-        let mut tokens: Vec<TextTokens> = Vec::with_capacity(texts.len());
-        for &text in texts {
-            let place = match known.get(text) {
-                Some(&place) => place,
-                None => {
-                    tokens.push(self.tokenize(&self.manifest.passage_prefix, text)?);
-                    known.insert(text, tokens.len() - 1);
-                    tokens.len() - 1
-                }
-            };
-            places.push(place);
-        }
+        let (different, places) = distinct(texts);
+        // By bytes, which is nearly by tokens and costs nothing: a window's texts are of like length.
+        let mut order: Vec<usize> = (0..different.len()).collect();
+        order.sort_by_key(|&index| Reverse(different[index].len()));
 
-        let truncated = tokens.iter().filter(|text| text.truncated).count();
+        let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); different.len()];
+        let mut truncated = 0;
+        self.for_each_window(&different, &order, |window, tokens| {
+            truncated += tokens.iter().filter(|text| text.truncated).count();
+            self.embed_window(window, &tokens, &mut vectors)
+        })?;
         if truncated > 0 {
             tracing::warn!(
                 truncated,
@@ -101,15 +124,6 @@ impl Embedder {
                 max_tokens = self.manifest.max_tokens,
                 "texts longer than the model reads were cut off"
             );
-        }
-
-        let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
-        let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); tokens.len()];
-        for batch in plan(&lengths, self.batch_tokens) {
-            let ids: Vec<&[u32]> = batch.iter().map(|&index| tokens[index].ids.as_slice()).collect();
-            for (index, vector) in batch.into_iter().zip(self.run(&ids)?) {
-                vectors[index] = vector;
-            }
         }
         if vectors.len() == texts.len() {
             return Ok(vectors);
@@ -126,6 +140,58 @@ impl Embedder {
         Ok(self.run(&[&tokens.ids])?.concat())
     }
 
+    /// Hands the texts over window by window, in this order, with their tokens. What comes next is
+    /// turned into tokens meanwhile, on a thread of its own.
+    fn for_each_window<'a>(
+        &self,
+        texts: &[&str],
+        order: &'a [usize],
+        mut embed: impl FnMut(&'a [usize], Vec<TextTokens>) -> Result<(), EmbeddingError>,
+    ) -> Result<(), EmbeddingError> {
+        let tokenize = |window: &'a [usize]| {
+            let tokens =
+                window.iter().map(|&index| self.tokenize(&self.manifest.passage_prefix, texts[index]));
+            tokens.collect::<Result<Vec<_>, _>>().map(|tokens| (window, tokens))
+        };
+        if order.len() <= TEXTS_PER_WINDOW {
+            let (window, tokens) = tokenize(order)?;
+            return embed(window, tokens);
+        }
+        thread::scope(|scope| {
+            let (sender, windows) = mpsc::sync_channel(WINDOWS_AHEAD);
+            scope.spawn(move || {
+                for window in order.chunks(TEXTS_PER_WINDOW) {
+                    // Nobody listens any more once a window has failed.
+                    if sender.send(tokenize(window)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for window in windows {
+                let (window, tokens) = window?;
+                embed(window, tokens)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts the vector of each of a window's texts into its place.
+    fn embed_window(
+        &self,
+        window: &[usize],
+        tokens: &[TextTokens],
+        vectors: &mut [Vec<f32>],
+    ) -> Result<(), EmbeddingError> {
+        let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
+        for batch in plan(&lengths, self.batch_tokens) {
+            let ids: Vec<&[u32]> = batch.iter().map(|&place| tokens[place].ids.as_slice()).collect();
+            for (place, vector) in iter::zip(batch, self.run(&ids)?) {
+                vectors[window[place]] = vector;
+            }
+        }
+        Ok(())
+    }
+
     fn tokenize(&self, prefix: &str, text: &str) -> Result<TextTokens, EmbeddingError> {
         if prefix.is_empty() {
             return self.tokenizer.encode(text);
@@ -135,11 +201,11 @@ impl Embedder {
 
     /// One run of the model: a vector for each text, given by its token ids.
     fn run(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        let batch = PaddedBatch::new(texts, self.manifest.padding_token_id);
+        let batch = PaddedBatch::new(texts, self.manifest.padding_token_id, self.manifest.padding_side);
         let dimension = self.manifest.dimension as usize;
         let vectors = self.graph.run(&batch, |hidden| {
             let rows = hidden.chunks_exact(batch.sequence * dimension);
-            texts.iter().zip(rows).map(|(ids, row)| self.vector(row, ids.len())).collect::<Vec<_>>()
+            iter::zip(&batch.texts, rows).map(|(text, row)| self.vector(row, text)).collect::<Vec<_>>()
         })?;
         // A damaged model must not poison a collection: Qdrant would take the vector and never find it.
         if vectors.iter().flatten().all(|value| value.is_finite()) {
@@ -148,13 +214,29 @@ impl Embedder {
         Err(EmbeddingError::NotFinite { model: self.manifest.name.clone() })
     }
 
-    fn vector(&self, hidden: &[f32], tokens: usize) -> Vec<f32> {
-        let mut vector = pool(hidden, tokens, self.manifest.dimension as usize, self.manifest.pooling);
+    fn vector(&self, hidden: &[f32], text: &Range<usize>) -> Vec<f32> {
+        let dimension = self.manifest.dimension as usize;
+        let own = &hidden[text.start * dimension..text.end * dimension];
+        let mut vector = pool(own, dimension, self.manifest.pooling);
         if self.manifest.normalize {
             normalize(&mut vector);
         }
         vector
     }
+}
+
+/// The different ones among the texts, and each text's place among them.
+fn distinct<'a>(texts: &[&'a str]) -> (Vec<&'a str>, Vec<usize>) {
+    let mut different = Vec::with_capacity(texts.len());
+    let mut known: HashMap<&str, usize> = HashMap::with_capacity(texts.len());
+    let mut place_of = |text| {
+        *known.entry(text).or_insert_with(|| {
+            different.push(text);
+            different.len() - 1
+        })
+    };
+    let places = texts.iter().map(|&text| place_of(text)).collect();
+    (different, places)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::Quantization;
 use models::ModelRegistry;
 
 use crate::{Embedder, EmbedderOptions, EmbeddingError, OrtRuntime};
@@ -14,7 +15,9 @@ use crate::{Embedder, EmbedderOptions, EmbeddingError, OrtRuntime};
 pub struct Embedders {
     registry: ModelRegistry,
     runtime: OrtRuntime,
-    open: Mutex<HashMap<String, Arc<Embedder>>>,
+    options: EmbedderOptions,
+    /// By the model's name and the precision of the graph.
+    open: Mutex<HashMap<(String, Quantization), Arc<Embedder>>>,
 }
 
 impl Embedders {
@@ -22,27 +25,34 @@ impl Embedders {
     ///
     /// # Errors
     /// When there is no usable model folder, or the library cannot be loaded.
-    pub fn open(models_dir: &Path, onnx_runtime: &Path) -> Result<Self, EmbeddingError> {
+    pub fn open(
+        models_dir: &Path,
+        onnx_runtime: &Path,
+        options: EmbedderOptions,
+    ) -> Result<Self, EmbeddingError> {
         Ok(Self {
             registry: ModelRegistry::open(models_dir)?,
             runtime: OrtRuntime::load(onnx_runtime)?,
+            options,
             open: Mutex::default(),
         })
     }
 
-    /// The model of this name, opened at the first call.
+    /// The model of this name for collections of this quantization, opened at the first call.
     ///
     /// # Errors
     /// When there is no such model here, or its files are damaged.
-    pub fn find(&self, model: &str) -> Result<Arc<Embedder>, EmbeddingError> {
+    pub fn find(&self, model: &str, quantization: Quantization) -> Result<Arc<Embedder>, EmbeddingError> {
         let folder = self.registry.require(model)?;
+        // Quantizations that share a graph share its session.
+        let precision = folder.precision(quantization);
         // Held while the model is opened: a second caller waits instead of opening it twice.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(embedder) = open.get(model) {
+        if let Some(embedder) = open.get(&(model.to_owned(), precision)) {
             return Ok(Arc::clone(embedder));
         }
-        let embedder = Arc::new(Embedder::open(&self.runtime, folder, EmbedderOptions::default())?);
-        open.insert(model.to_owned(), Arc::clone(&embedder));
+        let embedder = Arc::new(Embedder::open(&self.runtime, folder, quantization, self.options)?);
+        open.insert((model.to_owned(), precision), Arc::clone(&embedder));
         Ok(embedder)
     }
 }

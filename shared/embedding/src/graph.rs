@@ -6,18 +6,27 @@ use std::{
 };
 
 use ort::{
-    session::{Session, SessionInputValue},
-    value::{Outlet, TensorElementType, TensorRef},
+    session::{NoSelectedOutputs, OutputSelector, RunOptions, Session, builder::GraphOptimizationLevel},
+    value::{Outlet, TensorElementType},
 };
 
-use crate::{EmbeddingError, OrtRuntime, batch::PaddedBatch};
+use crate::{
+    EmbeddingError, OrtRuntime,
+    batch::PaddedBatch,
+    inputs::{Derived, GraphInput, check_inputs},
+};
 
-const INPUT_IDS: &str = "input_ids";
-const ATTENTION_MASK: &str = "attention_mask";
-/// Which of two sentences a token belongs to. Some families of models have no such input.
-const TOKEN_TYPE_IDS: &str = "token_type_ids";
 /// What exports call the vectors of tokens: Hugging Face's optimum, then sentence-transformers'.
 const OUTPUTS: [&str; 2] = ["last_hidden_state", "token_embeddings"];
+
+/// How a graph is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GraphOptions {
+    /// Threads within one run.
+    pub threads: usize,
+    /// Whether the optimiser has been over the graph already.
+    pub optimized: bool,
+}
 
 /// A graph that is ready to run.
 #[derive(Debug)]
@@ -26,26 +35,26 @@ pub(crate) struct Graph {
     /// ort takes sessions mutably, because not all of the runtime's parts are safe to share. One
     /// run at a time loses nothing: a run already uses all of the session's threads.
     session: Mutex<Session>,
-    takes_token_types: bool,
+    inputs: Vec<GraphInput>,
     output: String,
     dimension: usize,
 }
 
 impl Graph {
     /// Opens a graph and checks that its inputs and outputs are those of a text encoder with
-    /// `dimension` numbers a token. `threads` are used within one run.
+    /// `dimension` numbers a token.
     pub fn open(
         runtime: &OrtRuntime,
         path: &Path,
-        threads: usize,
+        options: GraphOptions,
         dimension: usize,
     ) -> Result<Self, EmbeddingError> {
-        let session = open_session(runtime, path, threads)
+        let session = open_session(runtime, path, options)
             .map_err(|source| EmbeddingError::Graph { path: path.to_owned(), source })?;
         let misshapen = |reason| EmbeddingError::GraphShape { path: path.to_owned(), reason };
-        let takes_token_types = check_inputs(session.inputs()).map_err(misshapen)?;
+        let inputs = check_inputs(session.inputs()).map_err(misshapen)?;
         let output = check_outputs(session.outputs(), dimension).map_err(misshapen)?;
-        Ok(Self { path: path.to_owned(), session: Mutex::new(session), takes_token_types, output, dimension })
+        Ok(Self { path: path.to_owned(), session: Mutex::new(session), inputs, output, dimension })
     }
 
     /// Runs one batch and hands its hidden states to `read`: `rows` x `sequence` x `dimension`
@@ -54,19 +63,17 @@ impl Graph {
         let (rows, sequence) = (batch.rows, batch.sequence);
         let failed = |source| EmbeddingError::Inference { rows, sequence, source };
 
-        // One text at a time, so every token belongs to the first sentence.
-        let token_types = if self.takes_token_types { vec![0; rows * sequence] } else { Vec::new() };
-        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![
-            (INPUT_IDS, tensor(batch, &batch.ids).map_err(failed)?.into()),
-            (ATTENTION_MASK, tensor(batch, &batch.mask).map_err(failed)?.into()),
-        ];
-        if self.takes_token_types {
-            inputs.push((TOKEN_TYPE_IDS, tensor(batch, &token_types).map_err(failed)?.into()));
-        }
+        let derived = Derived::new(&self.inputs, batch);
+        let inputs: ort::Result<Vec<_>> =
+            self.inputs.iter().map(|input| input.feed(batch, &derived)).collect();
+        let inputs = inputs.map_err(failed)?;
+        // A decoder would also return what it remembers, which nobody asks for.
+        let wanted = OutputSelector::no_default().with(self.output.as_str());
+        let options = RunOptions::<NoSelectedOutputs>::new().map_err(failed)?.with_outputs(wanted);
 
         // A run keeps no state in the session, so one that panicked left nothing behind.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(inputs).map_err(failed)?;
+        let outputs = session.run_with_options(inputs, &options).map_err(failed)?;
         let (shape, hidden) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
         let expected = [rows, sequence, self.dimension].map(|size| size as i64);
         if **shape != expected {
@@ -77,34 +84,22 @@ impl Graph {
     }
 }
 
-fn open_session(runtime: &OrtRuntime, path: &Path, threads: usize) -> ort::Result<Session> {
+fn open_session(runtime: &OrtRuntime, path: &Path, options: GraphOptions) -> ort::Result<Session> {
+    // What was optimised when the model was made still has its weights unpacked, and folded where
+    // they are kept in fewer bytes than they are computed in.
+    let level = match options.optimized {
+        true => GraphOptimizationLevel::Level1,
+        false => GraphOptimizationLevel::All,
+    };
     Session::builder(runtime.environment())?
-        .with_intra_threads(threads)?
+        .with_intra_threads(options.threads)?
         // Waiting threads would otherwise spin. That wins 1 % on an idle machine, and doubles the
         // time of a query where processors are shared, as they are in Lambda and beside other functions.
         .with_intra_op_spinning(false)?
         // Batches differ in shape: remembered allocation plans would only pile up.
         .with_memory_pattern(false)?
+        .with_optimization_level(level)?
         .commit_from_file(path)
-}
-
-/// A view of one number a token, without a copy.
-fn tensor<'a>(batch: &PaddedBatch, values: &'a [i64]) -> ort::Result<TensorRef<'a, i64>> {
-    TensorRef::from_array_view(([batch.rows, batch.sequence], values))
-}
-
-/// Returns whether the graph takes token types; refuses one that takes what we do not have.
-fn check_inputs(inputs: &[Outlet]) -> Result<bool, String> {
-    let names: Vec<&str> = inputs.iter().map(Outlet::name).collect();
-    let needed = [INPUT_IDS, ATTENTION_MASK].iter().all(|name| names.contains(name));
-    let known = names.iter().all(|name| [INPUT_IDS, ATTENTION_MASK, TOKEN_TYPE_IDS].contains(name));
-    if needed && known {
-        return Ok(names.contains(&TOKEN_TYPE_IDS));
-    }
-    Err(format!(
-        "the graph takes {}; a text encoder takes {INPUT_IDS}, {ATTENTION_MASK} and, if it must, {TOKEN_TYPE_IDS}",
-        names.join(", ")
-    ))
 }
 
 /// Returns the name of the output that holds the vectors of tokens.

@@ -12,6 +12,7 @@ mod embedder;
 mod embedders;
 mod error;
 mod graph;
+mod inputs;
 mod pooling;
 mod runtime;
 mod tokenize;

@@ -10,15 +10,13 @@ use models::Pooling;
 /// Below this length a vector is taken as it is rather than divided by almost nothing.
 const SHORTEST_NORM: f32 = 1e-12;
 
-/// Pools the hidden states of one text.
-///
-/// `hidden` holds the text's tokens row by row, `dimension` numbers each; only its first `tokens`
-/// rows belong to the text, the rest is padding. `tokens` is at least 1.
-pub(crate) fn pool(hidden: &[f32], tokens: usize, dimension: usize, pooling: Pooling) -> Vec<f32> {
+/// Pools the hidden states of one text: `dimension` numbers for each of its tokens, at least one,
+/// padding not among them.
+pub(crate) fn pool(hidden: &[f32], dimension: usize, pooling: Pooling) -> Vec<f32> {
     match pooling {
-        Pooling::Mean => mean(&hidden[..tokens * dimension], tokens, dimension),
+        Pooling::Mean => mean(hidden, dimension),
         Pooling::Cls => hidden[..dimension].to_vec(),
-        Pooling::LastToken => hidden[(tokens - 1) * dimension..tokens * dimension].to_vec(),
+        Pooling::LastToken => hidden[hidden.len() - dimension..].to_vec(),
     }
 }
 
@@ -31,14 +29,14 @@ pub(crate) fn normalize(vector: &mut [f32]) {
 }
 
 /// The sum over the text's own tokens (attention mask 1), divided by their number.
-fn mean(hidden: &[f32], tokens: usize, dimension: usize) -> Vec<f32> {
+fn mean(hidden: &[f32], dimension: usize) -> Vec<f32> {
     let mut sum = vec![0.0; dimension];
     for token in hidden.chunks_exact(dimension) {
         for (total, value) in sum.iter_mut().zip(token) {
             *total += value;
         }
     }
-    let count = tokens as f32;
+    let count = (hidden.len() / dimension) as f32;
     for total in &mut sum {
         *total /= count;
     }
@@ -51,14 +49,14 @@ mod tests {
 
     use super::*;
 
-    /// Three tokens of two numbers, then padding that must not count.
-    const HIDDEN: [f32; 8] = [1.0, 2.0, 3.0, 4.0, 8.0, 9.0, f32::NAN, f32::NAN];
+    /// Three tokens of two numbers.
+    const HIDDEN: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 8.0, 9.0];
 
     #[test]
-    fn padding_counts_in_no_pooling() {
-        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::Mean), [4.0, 5.0]);
-        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::Cls), [1.0, 2.0]);
-        assert_eq!(pool(&HIDDEN, 3, 2, Pooling::LastToken), [8.0, 9.0]);
+    fn a_text_is_its_mean_its_first_or_its_last_token() {
+        assert_eq!(pool(&HIDDEN, 2, Pooling::Mean), [4.0, 5.0]);
+        assert_eq!(pool(&HIDDEN, 2, Pooling::Cls), [1.0, 2.0]);
+        assert_eq!(pool(&HIDDEN, 2, Pooling::LastToken), [8.0, 9.0]);
     }
 
     #[test]

@@ -65,3 +65,11 @@ where
 pub fn task_root() -> std::path::PathBuf {
     optional("LAMBDA_TASK_ROOT").map_or_else(|| std::path::PathBuf::from("."), Into::into)
 }
+
+/// The processors that this function has: Lambda gives one for each 1,769 MB of memory, and shows
+/// more than a small function may use. `None` where that is not said, as outside of Lambda.
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>)
+pub fn processors() -> Option<usize> {
+    let megabytes: usize = optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.parse().ok()?;
+    Some(megabytes.div_ceil(1769).max(1))
+}

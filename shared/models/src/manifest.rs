@@ -5,7 +5,7 @@ use std::path::Path;
 use domain::{ChunkSettings, ChunkSettingsError};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelsError;
+use crate::{ModelFile, ModelVariants, ModelsError};
 
 /// What a model is called, reads and returns. One manifest describes one folder.
 ///
@@ -42,9 +42,15 @@ pub struct ModelManifest {
     /// The id that fills up the shorter texts of a batch; the attention mask hides it.
     #[serde(default)]
     pub padding_token_id: u32,
-    /// The files beside the manifest.
+    /// Where the filling stands.
     #[serde(default)]
-    pub files: ModelFiles,
+    pub padding_side: PaddingSide,
+    /// The tokenizer, in the format of Hugging Face's `tokenizers`.
+    #[serde(default = "default_tokenizer")]
+    pub tokenizer: ModelFile,
+    /// The graphs, by precision. The default is the name of a Hugging Face export.
+    #[serde(default)]
+    pub variants: ModelVariants,
     /// A digest of what the folder was made from, so that its maker knows when it is out of date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_from: Option<String>,
@@ -62,38 +68,19 @@ pub enum Pooling {
     LastToken,
 }
 
-/// The files of a model folder. The defaults are the names of a Hugging Face export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelFiles {
-    /// The ONNX graph.
-    pub graph: ModelFile,
-    /// The graph's weights, where they are not inside it. The graph itself names this file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<ModelFile>,
-    /// The tokenizer, in the format of Hugging Face's `tokenizers`.
-    pub tokenizer: ModelFile,
+/// On which side of the shorter texts of a batch the filling stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaddingSide {
+    /// After the text, as encoders have it.
+    #[default]
+    Right,
+    /// Before the text, as some decoders have it.
+    Left,
 }
 
-impl Default for ModelFiles {
-    fn default() -> Self {
-        Self {
-            graph: ModelFile { name: "model.onnx".to_owned(), sha256: None },
-            weights: None,
-            tokenizer: ModelFile { name: "tokenizer.json".to_owned(), sha256: None },
-        }
-    }
-}
-
-/// One file of a model folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// Its name, in the folder itself.
-    pub name: String,
-    /// SHA-256 of its content, in hexadecimal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
+fn default_tokenizer() -> ModelFile {
+    ModelFile::named("tokenizer.json")
 }
 
 impl ModelManifest {
@@ -115,6 +102,12 @@ impl ModelManifest {
         chunk_overlap: Option<u32>,
     ) -> Result<ChunkSettings, ChunkSettingsError> {
         ChunkSettings::resolve(chunk_size, chunk_overlap, &self.name, self.max_tokens)
+    }
+
+    /// The tokenizer, and every graph with its weights.
+    fn all_files(&self) -> impl Iterator<Item = &ModelFile> {
+        let graphs = self.variants.iter().flat_map(|(_, variant)| variant.files());
+        std::iter::once(&self.tokenizer).chain(graphs)
     }
 
     /// Refuses a manifest that no model can fulfil.
@@ -146,11 +139,14 @@ impl ModelManifest {
                 format!("it must be at least the smallest chunk, {}", ChunkSettings::MIN_CHUNK_SIZE);
             return contradiction("max_tokens", self.max_tokens.to_string(), allowed);
         }
-        let files = [Some(&self.files.graph), self.files.weights.as_ref(), Some(&self.files.tokenizer)];
-        for file in files.into_iter().flatten() {
+        if self.variants.iter().next().is_none() {
+            let allowed = "give at least one of float32, float16 and int8".to_owned();
+            return contradiction("variants", "empty".to_owned(), allowed);
+        }
+        for file in self.all_files() {
             if !is_plain_file_name(&file.name) {
                 let allowed = "it must name a file in the model folder itself, without a path".to_owned();
-                return contradiction("files", format!("{:?}", file.name), allowed);
+                return contradiction("a file's name", format!("{:?}", file.name), allowed);
             }
         }
         Ok(())
@@ -183,12 +179,10 @@ mod tests {
 
     #[test]
     fn files_default_to_the_names_of_a_hugging_face_export() {
-        let files = manifest("").files;
-        assert_eq!(
-            (files.graph.name.as_str(), files.tokenizer.name.as_str()),
-            ("model.onnx", "tokenizer.json")
-        );
-        assert_eq!(files.weights, None);
+        let manifest = manifest("");
+        let float32 = manifest.variants.float32.unwrap();
+        assert_eq!((float32.graph.name.as_str(), float32.weights), ("model.onnx", None));
+        assert_eq!(manifest.tokenizer.name, "tokenizer.json");
     }
 
     #[test]
@@ -234,9 +228,13 @@ mod tests {
             refused(|manifest| manifest.max_tokens = 8),
             "m/model.json: max_tokens is 8; it must be at least the smallest chunk, 16"
         );
+        assert_eq!(
+            refused(|manifest| manifest.variants.float32 = None),
+            "m/model.json: variants is empty; give at least one of float32, float16 and int8"
+        );
         for escape in ["../model.onnx", "/etc/passwd", "a/b", "", ".."] {
             let mut manifest = manifest("");
-            manifest.files.graph.name = escape.to_owned();
+            manifest.tokenizer.name = escape.to_owned();
             let error = manifest.check(Path::new("m/model.json")).unwrap_err();
             assert!(error.to_string().contains("without a path"), "{escape}: {error}");
         }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::Quantization;
+
 use crate::{ModelManifest, ModelsError};
 
 const MANIFEST: &str = "model.json";
@@ -87,19 +89,29 @@ impl ModelFolder {
     /// # Errors
     /// [`ModelsError::MissingFile`] when it is not there.
     pub fn tokenizer_path(&self) -> Result<PathBuf, ModelsError> {
-        self.existing(&self.manifest.files.tokenizer.name, "copy it from where the model came from")
+        self.existing(&self.manifest.tokenizer.name, "copy it from where the model came from")
     }
 
-    /// Where the ONNX graph is. Its weights, if they are a file of their own, are there too.
+    /// The precision of the graph that embeds for collections of this quantization.
+    pub fn precision(&self, quantization: Quantization) -> Quantization {
+        self.manifest.variants.choose(quantization).map_or(quantization, |(precision, _)| precision)
+    }
+
+    /// The graph that embeds for collections of this quantization: where it is, and whether it is
+    /// optimised. Its weights, if they are a file of their own, are there too.
     ///
     /// # Errors
     /// [`ModelsError::MissingFile`] when the graph or its weights are not there.
-    pub fn onnx_path(&self) -> Result<PathBuf, ModelsError> {
-        let remedy = "run scripts/make-model, or export the model to ONNX and put the file there";
-        if let Some(weights) = &self.manifest.files.weights {
+    pub fn graph(&self, quantization: Quantization) -> Result<(PathBuf, bool), ModelsError> {
+        let remedy = "run scripts/make-model or scripts/import-model, or put the file there";
+        let Some((_, variant)) = self.manifest.variants.choose(quantization) else {
+            let (folder, file) = (self.path.clone(), "a graph".to_owned());
+            return Err(ModelsError::MissingFile { folder, file, remedy });
+        };
+        if let Some(weights) = &variant.weights {
             self.existing(&weights.name, remedy)?;
         }
-        self.existing(&self.manifest.files.graph.name, remedy)
+        Ok((self.existing(&variant.graph.name, remedy)?, variant.optimized))
     }
 
     /// The model in one folder, if it is one.
@@ -191,11 +203,11 @@ mod tests {
         let registry = ModelRegistry::open(models_dir.path()).unwrap();
         let model = registry.find("org/a").unwrap();
         assert_eq!(model.tokenizer_path().unwrap(), path.join("tokenizer.json"));
-        let error = model.onnx_path().unwrap_err().to_string();
+        let error = model.graph(Quantization::Float32).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
-                "the model folder {} lacks model.onnx; run scripts/make-model, or export the model to ONNX and put the file there",
+                "the model folder {} lacks model.onnx; run scripts/make-model or scripts/import-model, or put the file there",
                 path.display()
             )
         );

@@ -7,21 +7,17 @@ use std::{
     sync::LazyLock,
 };
 
-use models::{ModelFile, ModelFiles, ModelRegistry};
+use domain::Quantization;
+use models::{ModelFile, ModelRegistry, ModelVariants};
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use proptest::prelude::*;
-use serde::Deserialize;
 
 use super::*;
 
-const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
+mod families;
+mod variants;
 
-/// A vector that sentence-transformers computed.
-#[derive(Deserialize)]
-struct Reference {
-    text: String,
-    embedding: Vec<f32>,
-}
+const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -54,7 +50,7 @@ fn minilm() -> ModelFolder {
 }
 
 fn open(options: EmbedderOptions) -> Embedder {
-    Embedder::open(&runtime(), &minilm(), options).unwrap()
+    Embedder::open(&runtime(), &minilm(), Quantization::Float32, options).unwrap()
 }
 
 /// Texts of this repository, some longer than the model reads, and their vectors one by one.
@@ -77,30 +73,6 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max)
-}
-
-#[test]
-fn vectors_are_those_of_sentence_transformers() {
-    let path = checkout().join("../shared/data/reference-vectors/all-MiniLM-L6-v2.jsonl");
-    let Ok(lines) = fs::read_to_string(&path) else {
-        println!("skipped: the reference vectors are not at {}", path.display());
-        return;
-    };
-    let references: Vec<Reference> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let texts: Vec<&str> = references.iter().map(|reference| reference.text.as_str()).collect();
-    let embedder = open(EmbedderOptions::default());
-    let vectors = embedder.embed_passages(&texts).unwrap();
-
-    assert_eq!(vectors.len(), 201);
-    let mut lowest = f64::MAX;
-    for (reference, vector) in references.iter().zip(&vectors) {
-        let cosine = cosine(&reference.embedding, vector);
-        lowest = lowest.min(cosine);
-        assert!(cosine >= 0.99999, "{cosine} for {:?}", reference.text);
-        // The reference is rounded to 7 decimals.
-        assert!(largest_difference(&reference.embedding, vector) < 1e-5, "{:?}", reference.text);
-    }
-    println!("lowest cosine of {}: {lowest:.8}", vectors.len());
 }
 
 #[test]
@@ -172,14 +144,16 @@ fn a_graph_with_its_weights_inside_is_a_drop_in() {
         .unwrap()
         .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1000000000")
         .unwrap()
-        .commit_from_file(original.onnx_path().unwrap())
+        .commit_from_file(original.graph(Quantization::Float32).unwrap().0)
         .unwrap();
     assert!(fs::metadata(&single).unwrap().len() > 80_000_000);
     fs::copy(original.tokenizer_path().unwrap(), folder.path().join("tokenizer.json")).unwrap();
-    let manifest = ModelManifest { files: ModelFiles::default(), ..original.manifest };
+    let manifest = ModelManifest { variants: ModelVariants::default(), ..original.manifest };
     let public = ModelFolder { manifest, path: folder.path().to_owned() };
 
-    let embedder = Embedder::open(&runtime(), &public, EmbedderOptions::default()).unwrap();
+    let embedder =
+        Embedder::open(&runtime(), &public, Quantization::Int8, EmbedderOptions::default()).unwrap();
+    assert_eq!(embedder.precision(), Quantization::Float32);
     let (texts, vectors) = &*ALONE;
     for (text, vector) in texts.iter().zip(vectors).take(10) {
         assert!(largest_difference(&embedder.embed_query(text).unwrap(), vector) <= 1e-5);
@@ -191,7 +165,8 @@ fn a_manifest_that_contradicts_its_files_is_refused() {
     let refused = |change: fn(&mut ModelManifest)| {
         let mut folder = minilm();
         change(&mut folder.manifest);
-        Embedder::open(&runtime(), &folder, EmbedderOptions::default()).unwrap_err().to_string()
+        let opened = Embedder::open(&runtime(), &folder, Quantization::Float32, EmbedderOptions::default());
+        opened.unwrap_err().to_string()
     };
     assert_eq!(
         refused(|manifest| manifest.special_tokens = 1),
@@ -205,10 +180,12 @@ fn a_manifest_that_contradicts_its_files_is_refused() {
     );
     let wrong_dimension = refused(|manifest| manifest.dimension = 768);
     assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is needed"), "{wrong_dimension}");
-    let no_graph =
-        refused(|manifest| manifest.files.graph = ModelFile { name: "absent.onnx".to_owned(), sha256: None });
+    fn graph_of(manifest: &mut ModelManifest, file: ModelFile) {
+        manifest.variants.float32.as_mut().unwrap().graph = file;
+    }
+    let no_graph = refused(|manifest| graph_of(manifest, ModelFile::named("absent.onnx")));
     assert!(no_graph.contains("lacks absent.onnx"), "{no_graph}");
-    let no_model = refused(|manifest| manifest.files.graph = manifest.files.tokenizer.clone());
+    let no_model = refused(|manifest| graph_of(manifest, manifest.tokenizer.clone()));
     assert!(no_model.contains("is not a usable graph"), "{no_model}");
 }
 
@@ -218,7 +195,8 @@ fn prefixes_are_part_of_what_the_model_reads() {
     folder.manifest.query_prefix = "query: ".to_owned();
     folder.manifest.passage_prefix = "passage: ".to_owned();
     folder.manifest.passage_prefix_tokens = 2;
-    let prefixed = Embedder::open(&runtime(), &folder, EmbedderOptions::default()).unwrap();
+    let prefixed =
+        Embedder::open(&runtime(), &folder, Quantization::Float32, EmbedderOptions::default()).unwrap();
     let plain = open(EmbedderOptions::default());
     assert_eq!(prefixed.embed_query("penguins").unwrap(), plain.embed_query("query: penguins").unwrap());
     assert_eq!(

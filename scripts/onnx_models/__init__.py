@@ -1,0 +1,1 @@
+"""Model folders: encoders as ONNX graphs, in three precisions."""

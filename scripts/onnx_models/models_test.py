@@ -1,0 +1,103 @@
+"""scripts/test runs this; by hand: PYTHONPATH=scripts .venv/bin/python -m unittest onnx_models.models_test"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnxruntime
+from onnx import ModelProto
+
+from onnx_models import calibration, hugging_face, quantize, small, variants
+
+
+def states(model: ModelProto, feed: dict[str, Any]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(["last_hidden_state"], feed)[0]
+
+
+def cosine(one: Any, other: Any) -> float:
+    return float((one * other).sum() / numpy.linalg.norm(one) / numpy.linalg.norm(other))
+
+
+class Precisions(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.model = small.encoder(numpy.random.default_rng(3), token_types=True)
+        cls.texts = [calibration.feed(cls.model, [2, *range(5, 5 + length), 3]) for length in (4, 9, 20)]
+        cls.int8 = quantize.int8(cls.model, cls.texts)
+
+    def test_int8_is_near_float32(self) -> None:
+        for text in self.texts:
+            self.assertGreater(cosine(states(self.int8, text), states(self.model, text)), 0.99)
+
+    def test_int8_has_every_matrix_in_one_byte(self) -> None:
+        kinds = [node.op_type for node in self.int8.graph.node]
+        self.assertEqual(kinds.count("MatMulIntegerToFloat"), 6 * small.LAYERS)
+
+    def test_int8_does_not_depend_on_the_batch(self) -> None:
+        short, long = self.texts[0], self.texts[2]
+        width = long["input_ids"].shape[1]
+        padded = {name: numpy.pad(value, ((0, 0), (0, width - value.shape[1]))) for name, value in short.items()}
+        batch = {name: numpy.concatenate([padded[name], long[name]]) for name in long}
+        together = states(self.int8, batch)[0, : short["input_ids"].shape[1]]
+        numpy.testing.assert_allclose(together, states(self.int8, short)[0], atol=1e-5)
+
+    def test_no_sum_of_two_products_leaves_16_bits(self) -> None:
+        from onnx import numpy_helper
+
+        weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.int8.graph.initializer}
+        for node in self.int8.graph.node:
+            if node.op_type == "MatMulIntegerToFloat":
+                largest = int(numpy.abs(weights[node.input[1]].astype(int)).max())
+                # With a zero point the activations fill a byte, without they keep to 7 bits.
+                activation = 255 if len(node.input) > 4 else 127
+                self.assertLess(2 * activation * largest, 2**15)
+
+    def test_float16_is_nearly_float32(self) -> None:
+        half = variants.float16(self.model)
+        for text in self.texts:
+            self.assertGreater(cosine(states(half, text), states(self.model, text)), 0.9999)
+
+
+class Importing(unittest.TestCase):
+    def setUp(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self._folder.cleanup)
+        self.folder = Path(self._folder.name)
+
+    def missing(self, name: str | None = "owner/model") -> list[str]:
+        with self.assertRaises(hugging_face.Missing) as raised:
+            hugging_face.read(self.folder, name, {})
+        return raised.exception.lines
+
+    def test_an_empty_folder_lacks_everything(self) -> None:
+        self.assertEqual([line.split(":")[0] for line in self.missing()],
+                         ["onnx/model.onnx or model.onnx", "tokenizer.json", "config.json"])
+
+    def test_what_no_family_tells_is_missing(self) -> None:
+        small.write_export(small.FAMILIES[0], self.folder)
+        (self.folder / "1_Pooling" / "config.json").unlink()
+        self.assertIn("1_Pooling/config.json", self.missing()[0])
+        self.assertEqual(hugging_face.read(self.folder, "intfloat/e5-small", {}).settings["pooling"], "mean")
+
+    def test_a_name_without_an_owner_is_missing(self) -> None:
+        small.write_export(small.FAMILIES[0], self.folder)
+        self.assertIn("--name OWNER/MODEL", self.missing(None)[0])
+
+    def test_prompts_of_the_folder_come_before_those_of_the_family(self) -> None:
+        small.write_export(small.FAMILIES[0], self.folder)
+        prompts = {"prompts": {"query": "ask: ", "document": ""}}
+        (self.folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+        settings = hugging_face.read(self.folder, "intfloat/e5-small", {}).settings
+        self.assertEqual((settings["query_prefix"], settings["passage_prefix"], settings["passage_prefix_tokens"]), ("ask: ", "", 0))
+
+
+if __name__ == "__main__":
+    unittest.main()

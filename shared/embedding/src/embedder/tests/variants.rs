@@ -1,0 +1,108 @@
+//! The three precisions of the real model, against vectors that sentence-transformers computed.
+
+use domain::Quantization;
+use serde::Deserialize;
+
+use super::*;
+
+/// A vector that sentence-transformers computed.
+#[derive(Deserialize)]
+struct Reference {
+    text: String,
+    embedding: Vec<f32>,
+}
+
+/// The reference, or `None` where it is not at hand.
+fn references() -> Option<Vec<Reference>> {
+    let path = checkout().join("../shared/data/reference-vectors/all-MiniLM-L6-v2.jsonl");
+    let Ok(lines) = fs::read_to_string(&path) else {
+        println!("skipped: the reference vectors are not at {}", path.display());
+        return None;
+    };
+    let references: Vec<Reference> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(references.len(), 201);
+    Some(references)
+}
+
+fn variant(quantization: Quantization, batch_tokens: usize) -> Embedder {
+    let options = EmbedderOptions { batch_tokens, ..EmbedderOptions::default() };
+    let embedder = Embedder::open(&runtime(), &minilm(), quantization, options).unwrap();
+    assert_eq!(embedder.precision(), quantization, "the model folder has all three");
+    embedder
+}
+
+/// Embeds all texts in this order, and puts the vectors back into the order of the references.
+fn embed(embedder: &Embedder, references: &[Reference], order: &[usize]) -> Vec<Vec<f32>> {
+    let texts: Vec<&str> = order.iter().map(|&index| references[index].text.as_str()).collect();
+    let mut vectors = vec![Vec::new(); references.len()];
+    for (&index, vector) in order.iter().zip(embedder.embed_passages(&texts).unwrap()) {
+        vectors[index] = vector;
+    }
+    vectors
+}
+
+/// Returns the lowest and the mean cosine to the references; the same, to 1e-5 a number, in
+/// whatever order and batch.
+fn agreement(quantization: Quantization) -> Option<(f64, f64)> {
+    let references = references()?;
+    let forward: Vec<usize> = (0..references.len()).collect();
+    let backward: Vec<usize> = forward.iter().rev().copied().collect();
+    let vectors = embed(&variant(quantization, EmbedderOptions::DEFAULT_BATCH_TOKENS), &references, &forward);
+    let others = embed(&variant(quantization, 1), &references, &backward);
+    for ((reference, vector), other) in references.iter().zip(&vectors).zip(&others) {
+        let difference = largest_difference(vector, other);
+        assert!(difference <= 1e-5, "{difference} between batches for {:?}", reference.text);
+    }
+    let cosines: Vec<f64> = references
+        .iter()
+        .zip(&vectors)
+        .map(|(reference, vector)| cosine(&reference.embedding, vector))
+        .collect();
+    let lowest = cosines.iter().copied().fold(f64::MAX, f64::min);
+    let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
+    println!("{quantization}: lowest cosine {lowest:.7}, mean {mean:.7}, of {}", cosines.len());
+    Some((lowest, mean))
+}
+
+#[test]
+fn float32_vectors_are_those_of_sentence_transformers() {
+    if let Some((lowest, _)) = agreement(Quantization::Float32) {
+        assert!(lowest >= 0.99999, "{lowest}");
+    }
+}
+
+#[test]
+fn float16_vectors_are_nearly_those_of_sentence_transformers() {
+    if let Some((lowest, _)) = agreement(Quantization::Float16) {
+        assert!(lowest >= 0.9999, "{lowest}");
+    }
+}
+
+#[test]
+fn int8_vectors_are_near_those_of_sentence_transformers() {
+    if let Some((lowest, mean)) = agreement(Quantization::Int8) {
+        assert!(mean >= 0.995, "{mean}");
+        assert!(lowest >= 0.98, "{lowest}");
+    }
+}
+
+/// The optimised graph is the graph: what another program makes of the model's own operators.
+#[test]
+fn the_saved_optimisation_changes_no_number() {
+    let (texts, _) = &*ALONE;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).take(12).collect();
+    for quantization in Quantization::ALL {
+        let saved = variant(*quantization, 512).embed_passages(&texts).unwrap();
+        let mut folder = minilm();
+        let variants = &mut folder.manifest.variants;
+        for variant in
+            [&mut variants.float32, &mut variants.float16, &mut variants.int8].into_iter().flatten()
+        {
+            variant.optimized = false;
+        }
+        let again = Embedder::open(&runtime(), &folder, *quantization, EmbedderOptions::default()).unwrap();
+        for (vector, other) in saved.iter().zip(again.embed_passages(&texts).unwrap()) {
+            assert!(largest_difference(vector, &other) <= 1e-6, "{quantization}");
+        }
+    }
+}
