@@ -28,6 +28,7 @@ use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
 use crate::operations::OperationResponse;
 use crate::paging::Slice;
+use crate::permissions;
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -149,6 +150,8 @@ pub(crate) async fn add(
         source_type: spec.source_type(),
         source_config: &source_config,
     };
+    // The collection before its source, as whoever ends an operation takes them: else both wait in a circle.
+    permissions::lock(&mut tx, collection_id).await?;
     let (source, is_new) = tx.collection_sources().upsert(&new).await?;
     secrets.apply(&mut tx, &state.secrets, source.id).await?;
     let operation = NewOperation {
