@@ -15,6 +15,7 @@ mod first_light;
 mod limits;
 mod rebuild;
 mod redelivery;
+mod reindex;
 mod resync_cost;
 mod semantik_client;
 mod source_removal;

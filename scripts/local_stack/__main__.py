@@ -115,8 +115,9 @@ def up(stack: Settings) -> None:
     _require_free_ports(stack)
     settings.remember(stack)
     Path(stack.directory_roots.split(":")[0]).mkdir(parents=True, exist_ok=True)
-    with _step("model folder"):
+    with _step("model folders"):
         build.models()
+        build.small_models()
     with _step("binaries (cargo build)"):
         binaries = build.binaries()
     if not stack.external_database_url:
@@ -128,7 +129,10 @@ def up(stack: Settings) -> None:
     with _step("AWS emulator"):
         emulator.up(stack)
     with _step("packages"):
-        packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
+        packages = {
+            name: build.assemble(name, binaries / name, models=(build.MODELS, build.SMALL_MODELS))
+            for name in build.FUNCTIONS
+        }
     with _step("template.yaml") as note:
         note(deploy.up(stack, packages))
         emulator.checkpoint(stack)

@@ -12,6 +12,8 @@ from local_stack.settings import BUILT, ROOT, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
+# What the local stack offers beside them, and no package for AWS holds.
+SMALL_MODELS = BUILT / "small-models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {
@@ -31,19 +33,25 @@ def models() -> None:
     _run([python, "-m", "onnx_models.small", str(BUILT / "test-models")], "the tests' small models")
 
 
+def small_models() -> None:
+    """Makes the second model of the local stack from the first one."""
+    _run([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "make-small-model")], "scripts/make-small-model")
+
+
 def binaries() -> Path:
     """Builds every binary of the workspace in the dev profile, and says where they are."""
     _run(["cargo", "build", "--quiet", "--workspace", "--bins"], "cargo build")
     return target_dir() / "debug"
 
 
-def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
+def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES, models: tuple[Path, ...] = (MODELS,)) -> Path:
     """Lays out a function's package: bootstrap with its read-only files beside it."""
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
     patterns = MODEL_FILES.get(function, [])
-    for source in sorted({file for pattern in patterns for file in MODELS.glob(f"*/{pattern}")}):
-        wanted[Path("models") / source.relative_to(MODELS)] = source
+    for folder in models:
+        for source in sorted({file for pattern in patterns for file in folder.glob(f"*/{pattern}")}):
+            wanted[Path("models") / source.relative_to(folder)] = source
     if uses_onnxruntime(function):
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():

@@ -2,7 +2,9 @@
 
 pub(crate) mod create;
 pub(crate) mod fields;
+mod index_settings;
 pub(crate) mod list;
+pub(crate) mod reindex;
 pub(crate) mod update;
 
 use std::collections::HashMap;

@@ -131,6 +131,18 @@ fn collections() -> OpenApiRouter<State> {
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(collections::show)))
         .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(collections::update::update)))
         .routes(Route::needs(Needs::Collection(Admin)).handles(routes!(collections::update::patch)))
+        // It changes the settings, and costs as much as all uploads together.
+        .routes(
+            Route::needs(Needs::Collection(Admin))
+                .limit(Rate::per_hour(12))
+                .idempotent()
+                .handles(routes!(collections::reindex::start)),
+        )
+        .routes(
+            Route::needs(Needs::Collection(Admin))
+                .limit(Rate::per_hour(12))
+                .handles(routes!(collections::reindex::roll_back)),
+        )
         .routes(
             Route::needs(Needs::Collection(Owner))
                 .limit(Rate::per_minute(60))

@@ -45,7 +45,7 @@ pub(crate) async fn store(
         return Ok(Some(done));
     }
     // Also where nothing was searchable: an earlier version may have been stopped half-way.
-    if job.staged.generation > 1 {
+    if job.staged.generation > 1 && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
     handover::end_operation(&state.db, &state.queues, job.work.operation_id).await?;

@@ -1,6 +1,7 @@
 //! What the scan function is told by its environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
@@ -25,6 +26,9 @@ pub struct Config {
     pub directory_roots: Vec<PathBuf>,
     /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dir: PathBuf,
+    /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept, so that it can
+    /// be brought back; default a day.
+    pub reindex_grace: Duration,
 }
 
 impl Config {
@@ -47,6 +51,7 @@ impl Config {
                 .collect(),
             models_dir: env::optional("MODELS_DIR")
                 .map_or_else(|| env::task_root().join("models"), PathBuf::from),
+            reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),
         })
     }
 }

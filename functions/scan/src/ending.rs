@@ -51,7 +51,8 @@ pub(crate) async fn fail(
     take_back_points(state, operation, invocation).await
 }
 
-/// Deletes the points of versions that the operation's end made useless.
+/// Deletes the points of versions that the operation's end made useless. Those of a reindex go with
+/// the index that they are in, which sweep drops.
 pub(crate) async fn take_back_points(
     state: &State,
     operation: &Operation,

@@ -17,6 +17,8 @@ mod listing;
 mod operation;
 mod purge;
 mod rebuild;
+mod reindex;
+mod reindex_check;
 mod removal;
 mod source;
 mod staging;

@@ -142,7 +142,11 @@ async fn listable_source(
 
 /// Ends the listed items after `after` that have not changed and asks for the others to be
 /// staged. Returns the last item that was looked at.
-async fn send_listed(state: &State, operation_id: OperationId, after: ItemId) -> Result<ItemId, StageError> {
+pub(crate) async fn send_listed(
+    state: &State,
+    operation_id: OperationId,
+    after: ItemId,
+) -> Result<ItemId, StageError> {
     let mut last = after;
     state.db.connection().await?.operation_items().mark_unchanged(operation_id, after).await?;
     loop {

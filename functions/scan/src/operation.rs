@@ -2,10 +2,9 @@
 
 use db::collections::Collection;
 use db::operations::Operation;
-use domain::{Classify, ErrorKind, OperationId, OperationStatus, OperationType};
+use domain::{IndexSettings, OperationId, OperationStatus, OperationType};
 use lambda::StageError;
 use lambda::event::Invocation;
-use thiserror::Error;
 use vectors::CollectionSpec;
 
 use crate::State;
@@ -13,23 +12,8 @@ use crate::ending::{cancel, fail, take_back_points};
 use crate::listing::{Listed, list_documents};
 use crate::purge::purge;
 use crate::rebuild::rebuild;
+use crate::reindex::reindex;
 use crate::removal::remove_source;
-
-/// An operation that cannot be run.
-#[derive(Debug, Error)]
-enum OperationError {
-    /// Its type is known to the database and not to this version.
-    #[error("operations of type {0} cannot be run by this version")]
-    Unavailable(OperationType),
-}
-
-impl Classify for OperationError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Unavailable(_) => ErrorKind::Invalid,
-        }
-    }
-}
 
 /// Starts the operation if it is its collection's turn, or goes on where it stopped. Says what
 /// happened, for the log.
@@ -94,7 +78,7 @@ async fn run(
         OperationType::RemoveSource => remove_source(state, operation, collection, invocation).await,
         OperationType::Rebuild => rebuild(state, operation, collection, invocation).await,
         OperationType::Delete => purge(state, operation, collection, invocation).await,
-        other @ OperationType::Reindex => Err(OperationError::Unavailable(other).into()),
+        OperationType::Reindex => reindex(state, operation, collection).await,
     }
 }
 
@@ -114,11 +98,20 @@ async fn list(
 }
 
 async fn ensure_vectors(state: &State, collection: &Collection) -> Result<(), StageError> {
-    let model = state.models.require(&collection.settings.embedding_model)?;
+    ensure_index(state, &collection.vector_store_name, &collection.settings).await
+}
+
+/// Makes the Qdrant collection for vectors of these settings, unless it is there.
+pub(crate) async fn ensure_index(
+    state: &State,
+    name: &str,
+    settings: &IndexSettings,
+) -> Result<(), StageError> {
+    let model = state.models.require(&settings.embedding_model)?;
     let spec = CollectionSpec {
-        name: collection.vector_store_name.clone(),
+        name: name.to_owned(),
         dimension: u64::from(model.manifest.dimension),
-        quantization: collection.settings.quantization,
+        quantization: settings.quantization,
     };
     state.vectors.ensure_collection(&spec).await?;
     Ok(())

@@ -23,6 +23,10 @@ pub(crate) async fn purge(
     invocation: &Invocation,
 ) -> Result<&'static str, StageError> {
     state.vectors.delete_collection(&collection.vector_store_name).await?;
+    let others = state.db.connection().await?.retired_vector_stores().retire_all(collection.id).await?;
+    for name in others {
+        state.vectors.delete_collection(&name).await?;
+    }
     for prefix in ArtifactKey::PREFIXES {
         while state.artifacts.delete_page(prefix, collection.id).await? {
             if invocation.remaining() < RESERVE {

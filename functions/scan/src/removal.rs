@@ -29,7 +29,9 @@ pub(crate) async fn remove_documents(
     let ids: Vec<ItemId> = items.iter().map(|item| item.id).collect();
     let documents: Vec<DocumentId> = items.iter().filter_map(|item| item.document_id).collect();
     state.db.connection().await?.operation_items().begin_removals(&ids).await?;
-    state.vectors.delete_documents(&collection.vector_store_name, &documents).await?;
+    for name in indexes(state, collection).await? {
+        state.vectors.delete_documents(&name, &documents).await?;
+    }
     state.db.connection().await?.operation_items().finish_removals(&ids).await?;
     Ok(())
 }
@@ -52,7 +54,9 @@ pub(crate) async fn remove_source(
             }
         }
         drop(connection);
-        state.vectors.delete_source(&collection.vector_store_name, source_id.0).await?;
+        for name in indexes(state, collection).await? {
+            state.vectors.delete_source(&name, source_id.0).await?;
+        }
         let mut tx = state.db.begin().await?;
         tx.collection_sources().mark_purged(source_id).await?;
         tx.collection_sources().delete_unless_awaited(source_id, operation.id).await?;
@@ -62,4 +66,12 @@ pub(crate) async fn remove_source(
     state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
     handover::end_operation(&state.db, &state.queues, operation.id).await?;
     Ok("source removed")
+}
+
+/// What holds points of the collection: the index that answers, and those that it may go back to. What
+/// is deleted must not come back with them.
+async fn indexes(state: &State, collection: &Collection) -> Result<Vec<String>, StageError> {
+    let mut names = vec![collection.vector_store_name.clone()];
+    names.extend(state.db.connection().await?.retired_vector_stores().list_kept(collection.id).await?);
+    Ok(names)
 }

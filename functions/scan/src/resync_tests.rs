@@ -187,6 +187,7 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
         queues: Queues::new(&sdk, urls),
         vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),
+        reindex_grace: std::time::Duration::from_secs(86_400),
     }
 }
 

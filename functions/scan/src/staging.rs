@@ -11,7 +11,7 @@ use db::operations::Operation;
 use db::staging::{StagedItem, StagingContext, StagingItem, StagingOutcome};
 use domain::{
     ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,
-    OperationStatus, ScanMessage, SourceId, document_id,
+    OperationStatus, OperationType, ScanMessage, SourceId, document_id,
 };
 use futures_util::{StreamExt, stream};
 use handover::FailedDocument;
@@ -20,14 +20,15 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::content::{Content, ContentScanner};
+use crate::reindex::copy_items;
 use crate::removal::remove_documents;
 use crate::verdict::{Verdict, decide};
 
 /// Documents that are read side by side. Each holds two parts of an object at most.
-const CONCURRENCY: usize = 4;
+pub(crate) const CONCURRENCY: usize = 4;
 
 /// With less time than this left, an item is left to another invocation.
-const RESERVE: Duration = Duration::from_secs(60);
+pub(crate) const RESERVE: Duration = Duration::from_secs(60);
 
 /// SQS takes this many messages in one call.
 const MESSAGES_PER_CALL: usize = 10;
@@ -104,6 +105,10 @@ pub(crate) async fn stage_items(
         return Ok(StagedItems { ended, ..StagedItems::default() });
     }
     connection.operation_items().settle(operation_id, ids).await?;
+    if operation.operation_type == OperationType::Reindex {
+        drop(connection);
+        return copy_items(state, operation_id, ids, invocation).await;
+    }
     let items = connection.operation_items().begin_staging(operation_id, ids).await?;
     let mut source_ids: Vec<SourceId> = items.iter().filter_map(|item| item.source_id).collect();
     source_ids.sort_unstable();

@@ -26,6 +26,8 @@ pub struct State {
     pub vectors: VectorStore,
     /// The models that collections may use.
     pub models: ModelRegistry,
+    /// How long an index that was replaced is kept.
+    pub reindex_grace: Duration,
     pub(crate) sources: Sources,
 }
 
@@ -53,6 +55,7 @@ impl State {
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
             models: ModelRegistry::open(&config.models_dir)?,
+            reindex_grace: config.reindex_grace,
         })
     }
 }

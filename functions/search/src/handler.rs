@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
-use domain::{CollectionId, DocumentId, Quantization};
+use domain::{CollectionId, DocumentId, ErrorKind, Quantization};
 use futures_util::future::{join_all, try_join_all};
 use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
@@ -79,25 +79,54 @@ impl Ranked for Hit<'_> {
     }
 }
 
+/// How often a search is begun: anew where a collection got another index under its hands.
+const TRIES: usize = 3;
+
+/// Answers from one index of each collection, whatever happens to them meanwhile.
 async fn answer(state: &State, caller: &Caller, search: Search) -> Result<SearchResponse, ApiError> {
     let started = Instant::now();
     let mut timings = Timings::default();
+    for _ in 0..TRIES {
+        if let Some(response) = attempt(state, caller, &search, started, &mut timings).await? {
+            return Ok(response);
+        }
+    }
+    let reason = "a collection is being reindexed again and again; try again in a few seconds";
+    Err(ApiError::new(ErrorKind::Unavailable, reason))
+}
 
+/// One try; nothing if a collection answers from another index by now.
+async fn attempt(
+    state: &State,
+    caller: &Caller,
+    search: &Search,
+    started: Instant,
+    timings: &mut Timings,
+) -> Result<Option<SearchResponse>, ApiError> {
     let lookup_started = Instant::now();
     let collections = find_collections(state, caller, &search.collections).await?;
     timings.postgres_ms += millis_since(lookup_started);
 
     let embedding_started = Instant::now();
     let vectors = embed(state, &collections, &search.query).await?;
-    timings.embedding_ms = millis_since(embedding_started);
+    timings.embedding_ms += millis_since(embedding_started);
 
     let qdrant_started = Instant::now();
-    let (lists, failed) = ask_qdrant(state, &collections, &vectors, &search).await?;
-    timings.qdrant_ms = millis_since(qdrant_started);
+    let answers = ask_qdrant(state, &collections, &vectors, search).await;
+    timings.qdrant_ms += millis_since(qdrant_started);
+    let is_whole = answers.as_ref().is_ok_and(|(_, failed)| failed.is_empty());
+    // What an index that was replaced does not answer is no failure.
+    if !is_whole && have_moved(state, caller, search, &collections).await? {
+        return Ok(None);
+    }
+    let (lists, failed) = answers?;
 
     let documents_started = Instant::now();
     let documents = find_documents(state, &lists).await?;
     timings.postgres_ms += millis_since(documents_started);
+    if lists.iter().flatten().any(|hit| is_of_another_index(hit, &documents)) {
+        return Ok(None);
+    }
 
     let live = lists.into_iter().map(|list| keep_live(list, &documents)).collect();
     let results: Vec<SearchResult> =
@@ -105,26 +134,44 @@ async fn answer(state: &State, caller: &Caller, search: Search) -> Result<Search
     let total_time_ms = millis_since(started);
     timings.rest_ms = total_time_ms - timings.embedding_ms - timings.qdrant_ms - timings.postgres_ms;
 
-    Ok(SearchResponse {
+    Ok(Some(SearchResponse {
         collections_searched: count_by_collection(&collections, &failed, &results),
         total_results: results.len(),
         results,
-        query: search.query,
-        search_type: search.search_type,
+        query: search.query.clone(),
+        search_type: search.search_type.clone(),
         search_mode_used: "dense",
-        warnings: search.warnings,
+        warnings: search.warnings.clone(),
         reranking_used: false,
         reranker_model: None,
         embedding_time_ms: timings.embedding_ms,
         search_time_ms: timings.qdrant_ms,
         reranking_time_ms: None,
         total_time_ms,
-        timings,
+        timings: *timings,
         hyde_used: false,
         partial_failure: !failed.is_empty(),
         failed_collections: failed,
         api_version: "2.0",
-    })
+    }))
+}
+
+/// Whether one of the collections answers from another index by now.
+async fn have_moved(
+    state: &State,
+    caller: &Caller,
+    search: &Search,
+    asked: &[Collection],
+) -> Result<bool, ApiError> {
+    let now = find_collections(state, caller, &search.collections).await?;
+    Ok(asked.iter().zip(&now).any(|(asked, now)| asked.vector_store_name != now.vector_store_name))
+}
+
+/// Whether the hit's document is in another index by now. Generations are read together with the
+/// index that they are in, so what is left is right.
+fn is_of_another_index(hit: &Hit<'_>, documents: &HashMap<DocumentId, LiveDocument>) -> bool {
+    let document = documents.get(&hit.chunk.payload.document_id);
+    document.is_some_and(|document| document.vector_store_name != hit.collection.vector_store_name)
 }
 
 /// The collections in the order in which they were named, all of them readable by the caller.

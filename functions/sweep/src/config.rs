@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
+use secrecy::SecretString;
+use vectors::VectorsConfig;
 
 /// The sweep function's settings.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub chunk_queue_url: String,
     /// `EMBED_QUEUE_URL`.
     pub embed_queue_url: String,
+    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    pub vectors: VectorsConfig,
     /// How long things may take before they count as lost.
     pub patience: Patience,
 }
@@ -51,12 +55,17 @@ impl Config {
     /// # Errors
     /// Names the variable that is missing or wrong.
     pub fn from_env() -> Result<Self, EnvError> {
+        let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
+        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        // Shorter than the function's own limit, so that what else there is to do is done.
+        vectors.timeout = Duration::from_secs(10);
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
+            vectors,
             patience: Patience::from_env()?,
         })
     }

@@ -183,7 +183,7 @@ async fn fail_items(
     let mut begun = Vec::new();
     for work in works.iter().filter(|work| is_meant(work)) {
         let mut tx = state.db.begin().await?;
-        if work.state == ItemState::Listed {
+        if work.state == ItemState::Listed && !work.is_reindex {
             // Its document may not be known yet: it becomes one that failed.
             let outcome = StagingOutcome::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
             tx.operation_items().mark_staged(&never_staged(work, &outcome)).await?;

@@ -12,7 +12,7 @@ use queue::Stage;
 use serde::Serialize;
 
 use crate::retention::{Removed, retain};
-use crate::{State, syncs};
+use crate::{State, syncs, vector_stores};
 
 /// The most that one run looks at of each kind; the next run goes on.
 const MOST_OPERATIONS: i64 = 500;
@@ -44,6 +44,7 @@ pub(crate) struct Done {
     syncs_settled: usize,
     removals_queued: usize,
     uploads_asked_after: usize,
+    vector_stores_dropped: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
 }
@@ -77,6 +78,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
     note("left-overs", queue_unpurged(state, &mut done).await);
     note("uploads", ask_after_uploads(state, &mut done).await);
+    note("vector stores", vector_stores::drop_due(state, &mut done.vector_stores_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
     tracing::info!(
@@ -89,6 +91,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         syncs_settled = done.syncs_settled,
         removals_queued = done.removals_queued,
         uploads_asked_after = done.uploads_asked_after,
+        vector_stores_dropped = done.vector_stores_dropped,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
         ms = started.elapsed().as_millis(),

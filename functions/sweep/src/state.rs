@@ -2,6 +2,7 @@
 
 use db::Db;
 use queue::{QueueUrls, Queues};
+use vectors::VectorStore;
 
 use crate::{Config, Patience};
 
@@ -12,6 +13,8 @@ pub struct State {
     pub db: Db,
     /// All work queues.
     pub queues: Queues,
+    /// Qdrant.
+    pub vectors: VectorStore,
     /// How long things may take before they count as lost.
     pub patience: Patience,
 }
@@ -29,6 +32,11 @@ impl State {
             chunk: Some(config.chunk_queue_url.clone()),
             embed: Some(config.embed_queue_url.clone()),
         };
-        Ok(Self { db: Db::connect(&config.db)?, queues: Queues::new(&sdk, urls), patience: config.patience })
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            queues: Queues::new(&sdk, urls),
+            vectors: VectorStore::connect(&config.vectors)?,
+            patience: config.patience,
+        })
     }
 }

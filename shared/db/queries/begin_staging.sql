@@ -4,9 +4,9 @@ WITH reserved AS (
     SET attempts = i.attempts + 1,
         -- Kept from the first try, so that a repeated one writes the same objects again.
         generation = coalesce(i.generation, 1 + coalesce((
-            SELECT d.last_generation FROM documents d
+            SELECT greatest(d.last_generation, d.reserved_generation) FROM documents d
             WHERE d.collection_id = o.collection_id AND d.uri = i.uri
-            ORDER BY d.last_generation DESC
+            ORDER BY 1 DESC
             LIMIT 1
         ), 0)),
         updated_at = now()

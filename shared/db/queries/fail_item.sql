@@ -4,7 +4,7 @@ WITH item AS (
     SET state = $2::text::item_state, error_message = $3, error_category = $4::text::error_category,
         updated_at = now()
     WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')
-    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type
+    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type, is_reindex
 ),
 document AS (
     UPDATE documents d
@@ -21,6 +21,7 @@ document AS (
         duplicate_of = NULL,
         updated_at = now()
     FROM item
-    WHERE d.id = item.document_id AND d.status <> 'deleted'
+    -- A reindex that cannot be done leaves documents as searchable as they are.
+    WHERE d.id = item.document_id AND NOT item.is_reindex AND d.status <> 'deleted'
 )
 SELECT document_id FROM item

@@ -9,12 +9,14 @@ SELECT
     i.state::text AS "state!",
     o.collection_id,
     coalesce(o.source_id, d.source_id) AS source_id,
-    c.vector_store_name,
-    c.embedding_model,
-    c.quantization::text AS "quantization!",
-    c.chunk_size,
-    c.chunk_overlap,
-    c.chunking_strategy,
+    -- A reindex fills an index of its own, and says itself how.
+    i.is_reindex,
+    CASE WHEN i.is_reindex THEN o.meta ->> 'vector_store_name' ELSE c.vector_store_name END AS "vector_store_name!",
+    CASE WHEN i.is_reindex THEN o.config ->> 'embedding_model' ELSE c.embedding_model END AS "embedding_model!",
+    CASE WHEN i.is_reindex THEN o.config ->> 'quantization' ELSE c.quantization::text END AS "quantization!",
+    CASE WHEN i.is_reindex THEN (o.config ->> 'chunk_size')::integer ELSE c.chunk_size END AS "chunk_size!",
+    CASE WHEN i.is_reindex THEN (o.config ->> 'chunk_overlap')::integer ELSE c.chunk_overlap END AS "chunk_overlap!",
+    CASE WHEN i.is_reindex THEN o.config ->> 'chunking_strategy' ELSE c.chunking_strategy END AS "chunking_strategy!",
     i.uri,
     i.location,
     i.file_name,
@@ -22,7 +24,11 @@ SELECT
     i.size_bytes,
     i.document_id,
     i.generation,
-    CASE WHEN d.status <> 'deleted' THEN d.generation END AS "searchable_generation?",
+    CASE
+        -- In its own index a reindexed document is there with its item's generation or not at all.
+        WHEN i.is_reindex AND i.state = 'completed' THEN i.generation
+        WHEN d.status <> 'deleted' AND NOT i.is_reindex THEN d.generation
+    END AS "searchable_generation?",
     d.created_at AS "first_seen_at?",
     i.base_document_id,
     i.base_generation,

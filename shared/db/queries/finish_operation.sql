@@ -48,6 +48,13 @@ WITH finished AS (
                     SELECT FROM operation_items i
                     WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
                 )
+                -- A reindex is done when the new index has replaced the old one, or is not wanted.
+                AND (
+                    o.type <> 'reindex'
+                    OR o.meta ? 'replaced'
+                    OR o.cancel_requested_at IS NOT NULL
+                    OR EXISTS (SELECT FROM collections c WHERE c.id = o.collection_id AND c.deleted_at IS NOT NULL)
+                )
         END
     RETURNING o.id, o.uuid, o.collection_id, o.source_id, o.user_id, o.type, o.status, o.created_at,
         o.scan_finished_at, o.started_at, o.completed_at, o.config, o.meta, o.error_message, o.sync_run_id
@@ -68,6 +75,7 @@ collection AS (
     SET document_count = totals.documents,
         vector_count = totals.vectors,
         total_size_bytes = totals.size_bytes,
+        qdrant_staging = CASE WHEN finished.type <> 'reindex' THEN c.qdrant_staging END,
         status = CASE
             WHEN finished.type = 'index' AND finished.status <> 'completed' THEN 'error'::collection_status
             -- Its turn had not come: whatever the collection's status says, it is not about this one.
@@ -79,12 +87,23 @@ collection AS (
             WHEN finished.type = 'index' AND finished.status <> 'completed'
                 THEN coalesce(finished.error_message, 'its set-up was cancelled; adding documents sets it up')
             WHEN finished.started_at IS NULL THEN c.status_message
+            WHEN finished.type = 'reindex' AND finished.status = 'failed'
+                THEN format('the last reindex failed: %s', finished.error_message)
             WHEN totals.failed > 0 THEN format('%s of %s documents could not be indexed', totals.failed, totals.documents)
         END,
         updated_at = now()
     FROM finished CROSS JOIN totals
     WHERE c.id = finished.collection_id
     RETURNING c.name
+),
+-- The index of a reindex that came to nothing.
+left_over AS (
+    INSERT INTO retired_vector_stores (name, collection_id, drop_after)
+    SELECT c.qdrant_staging ->> 'vector_store_name', c.id, now()
+    FROM finished
+    JOIN collections c ON c.id = finished.collection_id
+        AND c.qdrant_staging ->> 'operation_id' = finished.uuid::text
+    ON CONFLICT (name) DO NOTHING
 ),
 source AS (
     UPDATE collection_sources s
@@ -195,9 +214,23 @@ requeued_items AS (
     JOIN requeued ON requeued.source_id IS NOT DISTINCT FROM orphans.source_id
 )
 SELECT
-    collection_id,
+    collection_id AS "collection_id!",
     type::text AS "operation_type!",
     status::text AS "status!",
     completed_at AS "completed_at!",
     sync_run_id
 FROM finished
+UNION ALL
+-- A reindex whose documents are all in the new index: it has not ended, and somebody must be told.
+SELECT o.collection_id, o.type::text, o.status::text, now(), NULL
+FROM operations o
+WHERE o.uuid = $1
+    AND $2::text = 'completed'
+    AND o.type = 'reindex'
+    AND o.status = 'processing'
+    AND o.scan_finished_at IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM operation_items i
+        WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+    )
+    AND NOT EXISTS (SELECT FROM finished)

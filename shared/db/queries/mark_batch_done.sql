@@ -33,7 +33,8 @@ document AS (
         source_id = coalesce((SELECT o.source_id FROM operations o WHERE o.id = item.operation_id), d.source_id),
         updated_at = now()
     FROM item
-    WHERE d.id = item.document_id AND item.state = 'completed' AND d.status <> 'deleted'
+    -- What a reindex writes is not searchable before all of it is.
+    WHERE d.id = item.document_id AND item.state = 'completed' AND NOT item.is_reindex AND d.status <> 'deleted'
 )
 SELECT
     item.state = 'completed' AS "is_last!",

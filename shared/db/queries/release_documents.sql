@@ -19,6 +19,7 @@ SET status = CASE
     updated_at = now()
 FROM operation_items i
 WHERE i.id = ANY ($1)
+    AND NOT i.is_reindex
     AND d.id = i.document_id
     AND (
         d.status IN ('pending', 'processing')

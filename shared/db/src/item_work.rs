@@ -28,9 +28,12 @@ pub struct ItemWork {
     pub collection_id: CollectionId,
     /// The source that its bytes came from.
     pub source_id: Option<SourceId>,
+    /// Whether it is indexed anew: its points go to an index that is searched later, and its document
+    /// stays as it is until then.
+    pub is_reindex: bool,
     /// The Qdrant collection that its points go to.
     pub vector_store_name: String,
-    /// How the collection is indexed.
+    /// How the collection is indexed, or will be.
     pub settings: IndexSettings,
     /// How its documents are cut.
     pub chunking_strategy: String,
@@ -61,7 +64,8 @@ pub struct StagedVersion {
     pub document_id: DocumentId,
     /// The generation that the item writes.
     pub generation: i32,
-    /// The document's searchable generation; 0 if it has none.
+    /// The document's generation that is searchable, or complete in the index that is being filled; 0
+    /// if it has none.
     pub searchable_generation: i32,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
@@ -123,6 +127,7 @@ impl OperationItems<'_> {
                 state: DbError::word("operation_items", "state", &row.state)?,
                 collection_id: CollectionId(row.collection_id),
                 source_id: row.source_id.map(SourceId),
+                is_reindex: row.is_reindex,
                 vector_store_name: row.vector_store_name,
                 settings: IndexSettings {
                     embedding_model: row.embedding_model,
@@ -166,11 +171,11 @@ impl OperationItems<'_> {
                 SET state = 'chunked', chunk_count = $2, batch_count = $3, batches_done = '{}',
                     chunked_at = now(), dispatched_at = now(), updated_at = now()
                 WHERE id = $1 AND state = 'staged'
-                RETURNING id, document_id
+                RETURNING id, document_id, is_reindex
             ),
             document AS (
                 UPDATE documents d SET status = 'processing', updated_at = now()
-                FROM item WHERE d.id = item.document_id AND d.status = 'pending'
+                FROM item WHERE d.id = item.document_id AND d.status = 'pending' AND NOT item.is_reindex
             )
             SELECT id FROM item",
             id.0,

@@ -27,6 +27,17 @@ pub struct FinishedOperation {
     pub completed_at: DateTime<Utc>,
 }
 
+/// How far an operation is that may have come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Something is left to do, or it ended before.
+    Open,
+    /// All documents of a reindex are in the new index, which does not answer yet.
+    AwaitsSwap,
+    /// It has ended now.
+    Ended(FinishedOperation),
+}
+
 /// How an operation and what is open in it end before they are done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EarlyEnd<'a> {
@@ -70,8 +81,23 @@ impl Operations<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
+    pub async fn end_if_done(&mut self, id: OperationId) -> Result<Ending, DbError> {
+        Ok(match self.finish(id, "completed", None).await? {
+            Some(unfinished) if unfinished.status == OperationStatus::Processing => Ending::AwaitsSwap,
+            Some(finished) => Ending::Ended(finished),
+            None => Ending::Open,
+        })
+    }
+
+    /// The operation, if [`Self::end_if_done`] has ended it now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
     pub async fn complete_if_done(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
-        self.finish(id, "completed", None).await
+        match self.end_if_done(id).await? {
+            Ending::Ended(finished) => Ok(Some(finished)),
+            Ending::Open | Ending::AwaitsSwap => Ok(None),
+        }
     }
 
     /// Ends an operation that cannot go on; its open items end with the same reason. Takes several
@@ -153,6 +179,8 @@ impl Operations<'_> {
                     SELECT FROM operation_items i
                     WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
                 )
+                -- Whoever finished the last document of a reindex has asked for the swap.
+                AND (type <> 'reindex' OR coalesce(dispatched_at, created_at) < now() - interval '1 minute')
             ORDER BY id LIMIT $1",
             limit,
         )
@@ -215,7 +243,7 @@ impl Operations<'_> {
 
     /// Holds the operation's collection, before its documents and what is counted of them: whoever
     /// changes several of these does it in this order, and none waits for another in a circle.
-    async fn lock_collection(&mut self, id: OperationId) -> Result<(), DbError> {
+    pub(crate) async fn lock_collection(&mut self, id: OperationId) -> Result<(), DbError> {
         sqlx::query!(
             "SELECT c.id FROM operations o JOIN collections c ON c.id = o.collection_id
             WHERE o.uuid = $1 FOR NO KEY UPDATE OF c",

@@ -256,7 +256,7 @@ impl<'c> OperationItems<'c> {
     }
 
     /// Items of the operation that failed or were cancelled after their chunks were staged, after
-    /// `after`, in order: their points are of no use.
+    /// `after`, in order: their points are of no use. Those of a reindex go with its index.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -271,7 +271,7 @@ impl<'c> OperationItems<'c> {
             FROM operation_items i JOIN documents d ON d.id = i.document_id
             WHERE i.operation_id = (SELECT id FROM operations WHERE uuid = $1)
                 AND i.state IN ('failed', 'cancelled') AND i.batch_count IS NOT NULL
-                AND i.generation <> d.generation AND i.id > $2
+                AND i.generation <> d.generation AND NOT i.is_reindex AND i.id > $2
             ORDER BY i.id LIMIT $3"#,
             operation_id.0,
             after.0,

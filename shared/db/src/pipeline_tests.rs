@@ -25,6 +25,8 @@ mod limits;
 mod metrics;
 mod operations;
 mod rebuilds;
+mod reindex;
+mod rollback;
 mod sync;
 
 /// A collection with its upload source, and shorthands for what the stages do.

@@ -18,6 +18,9 @@ pub struct LiveDocument {
     pub file_path: String,
     /// How many chunks this generation has.
     pub chunk_count: i32,
+    /// The Qdrant collection that this generation is in. Hits of another one say nothing: its
+    /// collection was reindexed since it was asked.
+    pub vector_store_name: String,
 }
 
 /// Reads documents for search results.
@@ -39,8 +42,9 @@ impl<'c> SearchDocuments<'c> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         let documents = sqlx::query_as!(
             LiveDocument,
-            "SELECT id, generation, file_name, file_path, chunk_count FROM documents
-             WHERE id = ANY($1) AND status <> 'deleted' AND generation > 0",
+            "SELECT d.id, d.generation, d.file_name, d.file_path, d.chunk_count, c.vector_store_name
+             FROM documents d JOIN collections c ON c.id = d.collection_id
+             WHERE d.id = ANY($1) AND d.status <> 'deleted' AND d.generation > 0",
             &ids,
         )
         .fetch_all(&mut *self.connection)

@@ -23,6 +23,7 @@ use crate::operation_metrics::OperationMetrics;
 use crate::operations::Operations;
 use crate::refresh_tokens::RefreshTokens;
 use crate::request_throttles::RequestThrottles;
+use crate::retired_vector_stores::RetiredVectorStores;
 use crate::search_documents::SearchDocuments;
 use crate::sync_runs::SyncRuns;
 use crate::system_settings::SystemSettings;
@@ -163,6 +164,8 @@ repositories! {
     refresh_tokens: RefreshTokens,
     /// How often callers used routes.
     request_throttles: RequestThrottles,
+    /// Qdrant collections that answer no more.
+    retired_vector_stores: RetiredVectorStores,
     /// What search results say of their documents.
     search_documents: SearchDocuments,
     /// Runs that read sources again.

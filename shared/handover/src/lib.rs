@@ -7,20 +7,27 @@
 use std::time::Duration;
 
 use db::Db;
+use db::operation_ends::Ending;
 use domain::{CollectionId, DocumentId, ItemId, OperationId, ScanMessage};
 use lambda::StageError;
 use lambda::sqs::Delivery;
 use queue::Queues;
 
-/// Ends the operation if nothing is left to do in it, and starts the collection's next one.
-/// Returns whether it ended now.
+/// Ends the operation if nothing is left to do in it, and starts the collection's next one. A reindex
+/// whose new index is full is sent to scan, which lets it answer. Returns whether the operation ended
+/// now.
 ///
 /// # Errors
 /// When the database or the queue does not answer.
 pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) -> Result<bool, StageError> {
-    let finished = db.connection().await?.operations().complete_if_done(operation_id).await?;
-    let Some(finished) = finished else {
-        return Ok(false);
+    let ending = db.connection().await?.operations().end_if_done(operation_id).await?;
+    let finished = match ending {
+        Ending::Ended(finished) => finished,
+        Ending::Open => return Ok(false),
+        Ending::AwaitsSwap => {
+            dispatch(db, queues, &[operation_id]).await?;
+            return Ok(false);
+        }
     };
     tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
     lambda::fault::point("operation-ended");

@@ -10,6 +10,7 @@ mod chunks;
 mod collections;
 mod config;
 mod error;
+mod neighbours;
 mod payload;
 mod points;
 mod search;

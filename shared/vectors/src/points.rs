@@ -113,7 +113,7 @@ impl VectorStore {
     }
 }
 
-fn of_document(document_id: DocumentId) -> Condition {
+pub(crate) fn of_document(document_id: DocumentId) -> Condition {
     Condition::matches("document_id", document_id.to_string())
 }
 

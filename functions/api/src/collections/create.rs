@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::CollectionResponse;
 use super::fields::{self, CHUNKING_STRATEGIES, ONE_TIME};
+use super::index_settings::{self, AskedIndex};
 use crate::State;
 use crate::admission;
 use crate::audit::{self, Change};
@@ -148,51 +149,20 @@ fn check<'s>(
     if let Some(description) = &request.description {
         fields::check_description(&mut checks, description);
     }
-    let quantization = request.quantization.as_deref().unwrap_or(Quantization::Float16.as_str());
-    let quantization = checks.word::<Quantization>("quantization", quantization);
-    if let Some(strategy) = &request.chunking_strategy {
-        fields::one_of(&mut checks, "chunking_strategy", strategy, &CHUNKING_STRATEGIES);
-    }
     let sync_mode = request.sync_mode.as_deref().unwrap_or(ONE_TIME);
     fields::check_sync(&mut checks, sync_mode, request.sync_interval_minutes);
-    let chunk_size = natural(&mut checks, "chunk_size", request.chunk_size);
-    let chunk_overlap = natural(&mut checks, "chunk_overlap", request.chunk_overlap);
-    for (field, object) in [("metadata", &request.metadata), ("chunking_config", &request.chunking_config)] {
-        if let Some(object) = object {
-            fields::check_object(&mut checks, field, object);
-        }
+    if let Some(metadata) = &request.metadata {
+        fields::check_object(&mut checks, "metadata", metadata);
     }
-
-    let model_name = request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model);
-    let model = state.models.require(model_name);
-    if let Err(unknown) = &model {
-        checks.refuse("embedding_model", unknown.to_string());
-    }
-    let chunks = match &model {
-        Ok(model) => match model.manifest.chunk_settings(chunk_size, chunk_overlap) {
-            Ok(chunks) => Some(chunks),
-            Err(error) => {
-                checks.refuse(error.field(), error.to_string());
-                None
-            }
-        },
-        Err(_) => None,
+    let asked = AskedIndex {
+        embedding_model: request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model),
+        quantization: request.quantization.as_deref().unwrap_or(Quantization::Float16.as_str()),
+        chunk_size: request.chunk_size,
+        chunk_overlap: request.chunk_overlap,
+        chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(CHUNKING_STRATEGIES[0]),
+        chunking_config: request.chunking_config.as_ref(),
     };
+    let checked = index_settings::check(&mut checks, state, asked);
     checks.finish()?;
-    match (quantization, chunks, model) {
-        (Some(quantization), Some(chunks), Ok(model)) => {
-            let settings = IndexSettings { embedding_model: model_name.to_owned(), quantization, chunks };
-            Ok((settings, model))
-        }
-        _ => Err(ApiError::new(ErrorKind::Invalid, "the collection's settings cannot be used")),
-    }
-}
-
-fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
-    let got = got?;
-    let number = u32::try_from(got).ok();
-    if number.is_none() {
-        checks.refuse(field, format!("must be 0 to {}, got {got}", u32::MAX));
-    }
-    number
+    checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the collection's settings cannot be used"))
 }

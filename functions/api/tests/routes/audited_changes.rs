@@ -225,6 +225,19 @@ impl Changes {
         let added = self
             .make("POST /api/v2/collections/{collection_id}/sources", &[id], ada, folder, "source_added")
             .await;
+        let smaller = json!({ "chunk_size": 128 });
+        let reindex = "POST /api/v2/collections/{collection_id}/reindex";
+        self.make(reindex, &[id], ada, smaller, "reindex_requested").await;
+        self.api
+            .sql(
+                "INSERT INTO retired_vector_stores (name, collection_id, operation_id, replaced_by, settings, drop_after)
+                SELECT 'old', c.id, o.id, c.vector_store_name, o.config, now()
+                FROM collections c JOIN operations o ON o.collection_id = c.id AND o.type = 'reindex'",
+            )
+            .await;
+        self.api.sql("UPDATE operations SET status = 'completed' WHERE type = 'reindex'").await;
+        let back = "POST /api/v2/collections/{collection_id}/reindex/rollback";
+        self.make(back, &[id], ada, none.clone(), "reindex_rolled_back").await;
         let config = json!({ "source_config": { "path": "/srv/docs/a", "recursive": false } });
         let source = &added["source_id"];
         let stop = "POST /api/v2/operations/{operation_id}/cancel";

@@ -55,6 +55,8 @@ mod permissions;
 #[cfg(test)]
 mod preferences;
 #[cfg(test)]
+mod reindex;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod source_secrets;

@@ -12,6 +12,7 @@ use queue::{QueueUrls, Queues};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use sweep::{Patience, State, handle};
+use vectors::{VectorStore, VectorsConfig};
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -36,7 +37,12 @@ fn state(pool: &PgPool) -> Arc<State> {
         expired_upload: Duration::from_secs(10),
         unpurged: Duration::from_secs(300),
     };
-    Arc::new(State { db: Db::from_pool(pool.clone()), queues: Queues::new(&sdk, urls), patience })
+    Arc::new(State {
+        db: Db::from_pool(pool.clone()),
+        queues: Queues::new(&sdk, urls),
+        vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+        patience,
+    })
 }
 
 /// One run, as the clock asks for it. Returns what it did.
@@ -225,4 +231,22 @@ async fn a_file_whose_event_was_given_up_is_expected_again(pool: PgPool) {
     let expected =
         "uploads WHERE name = 'a b.txt' AND status = 'expected' AND size_bytes = 12 AND expires_at <= now()";
     assert_eq!(count(&pool, expected).await, 1);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_index_that_cannot_be_dropped_is_tried_again(pool: PgPool) {
+    let state = state(&pool);
+    sql(
+        &pool,
+        "INSERT INTO retired_vector_stores (name, collection_id, drop_after)
+        VALUES ('due', gen_random_uuid(), now()), ('kept', gen_random_uuid(), now() + interval '1 day')",
+    )
+    .await;
+    for _ in 0..2 {
+        let done = sweep(&state).await;
+        assert_eq!(done["vector_stores_dropped"], 0);
+        let failed = done["failed_steps"].as_array().unwrap();
+        assert!(failed.contains(&json!("vector stores")), "{failed:?}");
+        assert_eq!(count(&pool, "retired_vector_stores WHERE drops = 0 AND dropped_at IS NOT NULL").await, 1);
+    }
 }

@@ -1,0 +1,224 @@
+//! Indexing a collection anew, and going back.
+
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use db::collections::Collection;
+use db::operations::{NewOperation, Operations};
+use db::rollback::Rollback;
+use domain::{ErrorKind, OperationId, OperationType};
+use guard::{Begun, Caller, Granted, Idempotency};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiOptionalJson, ClientInfo, Problem};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::index_settings::{self, AskedIndex};
+use super::{CollectionResponse, answer};
+use crate::State;
+use crate::admission;
+use crate::audit::{self, Change};
+use crate::dispatch::dispatch;
+use crate::openapi::words;
+use crate::operations::OperationResponse;
+use crate::validation::Checks;
+
+/// What the new index is to look like. What is left out stays as it is. Fields that this version does
+/// not know are passed over.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct ReindexRequest {
+    /// One of those that `GET /api/v2/system/info` lists.
+    embedding_model: Option<String>,
+    /// Precision of the stored vectors.
+    #[schema(schema_with = words::optional_quantization)]
+    quantization: Option<String>,
+    /// Tokens in a chunk, 16 up to what the model reads. Where it is left out and another model reads
+    /// less than the chunks have now, it is what that model reads or 1000, the smaller.
+    #[schema(minimum = 16)]
+    chunk_size: Option<i64>,
+    /// Tokens that a chunk repeats of the one before it; with another `chunk_size` the default is a
+    /// fifth of that.
+    #[schema(minimum = 0)]
+    chunk_overlap: Option<i64>,
+    /// Only `recursive` today.
+    chunking_strategy: Option<String>,
+    /// Settings of the strategy; `recursive` has none.
+    #[schema(value_type = Option<Object>)]
+    chunking_config: Option<Map<String, Value>>,
+}
+
+/// Index a collection anew
+///
+/// With another model, another precision, other chunks, or as it is. A second index is filled from
+/// what is staged of the documents; no source is read. Searches are answered from the old one until
+/// the new one is whole and has been checked; then one step changes all settings. If a document
+/// cannot be indexed anew, the operation fails and says which one, and everything stays as it was.
+/// What is uploaded meanwhile waits and comes into the new index.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/reindex", tag = "collections",
+    params(("collection_id" = Uuid, Path)),
+    request_body = Option<ReindexRequest>,
+    responses(
+        (status = 202, body = OperationResponse),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection is being indexed anew already."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
+    ),
+)]
+pub(crate) async fn start(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    idempotency: Idempotency,
+    Granted(found): Granted,
+    ApiOptionalJson(request): ApiOptionalJson<ReindexRequest>,
+) -> Result<Response, ApiError> {
+    let collection = &found.collection;
+    let config = resolve(&state, collection, &request)?;
+    let user_id = caller.principal.user_id;
+    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let new = NewOperation {
+        id: OperationId(Uuid::new_v4()),
+        collection_id: collection.id,
+        user_id,
+        source_id: None,
+        operation_type: OperationType::Reindex,
+        config,
+    };
+    let operation = tx.operations().insert(&new).await.map_err(|error| {
+        if error.constraint() != Some(Operations::ONE_REINDEX) {
+            return ApiError::from(error);
+        }
+        let reason = "this collection is being indexed anew already; wait for that operation or cancel it";
+        ApiError::new(ErrorKind::Conflict, reason)
+    })?;
+    admission::admit_operations(&mut tx, collection.id, 1).await?;
+    let change = Change {
+        action: "reindex_requested",
+        actor: caller.actor(),
+        collection: Some((collection.id, &collection.name)),
+        operation_id: Some(operation.id),
+        details: audit::difference(&settings_of(collection), &new.config),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    let answer = tx.commit(StatusCode::ACCEPTED, &OperationResponse::fresh(operation)).await?;
+    dispatch(&state, new.id).await;
+    Ok(answer)
+}
+
+/// Go back to the index before the last reindex
+///
+/// It is kept for a day after it was replaced, or as long as the operator says. The collection has
+/// its old settings again at once. Not where something was indexed since that the old index lacks;
+/// what was deleted since stays deleted.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/reindex/rollback", tag = "collections",
+    params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CollectionResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "No old index is kept, the old one lacks something, or an operation is running."),
+    ),
+)]
+pub(crate) async fn roll_back(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+) -> Result<Response, ApiError> {
+    let before = &found.collection;
+    let mut tx = state.db.begin().await?;
+    let conflict = |reason: String| Err(ApiError::new(ErrorKind::Conflict, reason));
+    let replaced = match tx.collections().roll_back(before.id).await? {
+        Rollback::Done { replaced, .. } => replaced,
+        Rollback::NothingKept => {
+            return conflict("there is no earlier index to go back to; reindex instead".to_owned());
+        }
+        Rollback::Busy => {
+            return conflict(
+                "an operation is running, or a reindex waits; wait until it has ended or cancel it"
+                    .to_owned(),
+            );
+        }
+        Rollback::Changed(documents) => {
+            let documents = match documents {
+                1 => "1 document was".to_owned(),
+                many => format!("{many} documents were"),
+            };
+            return conflict(format!(
+                "{documents} indexed or changed since that the earlier index lacks; reindex instead"
+            ));
+        }
+    };
+    let now = tx.collections().find_accessible(before.id, &caller.principal).await?;
+    let now = now.ok_or_else(|| ApiError::not_found("collection", before.id))?;
+    let mut details = audit::difference(&settings_of(before), &settings_of(&now.collection));
+    details["replaced"] = json!(replaced);
+    let change = Change {
+        action: "reindex_rolled_back",
+        actor: caller.actor(),
+        collection: Some((before.id, &before.name)),
+        operation_id: None,
+        details,
+    };
+    audit::record(&mut tx, &client, change).await?;
+    let error_counts = tx.collections().error_counts(&[before.id]).await?;
+    tx.commit().await?;
+    Ok(answer(now, &error_counts)?.into_response())
+}
+
+/// The settings of the new index, all of them: what the request leaves out is as it is now.
+fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> Result<Value, ApiError> {
+    let now = &collection.settings;
+    let embedding_model = request.embedding_model.as_deref().unwrap_or(&now.embedding_model);
+    let strategy = request.chunking_strategy.as_deref().unwrap_or(&collection.chunking_strategy);
+    // Chunks stay as long as they are where the model reads that much.
+    let limit = state.models.find(embedding_model).map_or(u32::MAX, |model| model.manifest.max_tokens);
+    let same_size = (now.chunks.chunk_size <= limit).then_some(i64::from(now.chunks.chunk_size));
+    let chunk_size = request.chunk_size.or(same_size);
+    let same_overlap =
+        (chunk_size == Some(i64::from(now.chunks.chunk_size))).then_some(i64::from(now.chunks.chunk_overlap));
+    let mut checks = Checks::default();
+    let asked = AskedIndex {
+        embedding_model,
+        quantization: request.quantization.as_deref().unwrap_or(now.quantization.as_str()),
+        chunk_size,
+        chunk_overlap: request.chunk_overlap.or(same_overlap),
+        chunking_strategy: strategy,
+        chunking_config: request.chunking_config.as_ref(),
+    };
+    let resolved = index_settings::check(&mut checks, state, asked);
+    checks.finish()?;
+    let Some((settings, _)) = resolved else {
+        return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
+    };
+    // Another strategy does not know the settings of this one.
+    let config = match &request.chunking_config {
+        Some(config) => Value::Object(config.clone()),
+        None if strategy == collection.chunking_strategy => collection.chunking_config.clone(),
+        None => json!({}),
+    };
+    Ok(json!({
+        "embedding_model": settings.embedding_model,
+        "quantization": settings.quantization,
+        "chunk_size": settings.chunks.chunk_size,
+        "chunk_overlap": settings.chunks.chunk_overlap,
+        "chunking_strategy": strategy,
+        "chunking_config": config,
+    }))
+}
+
+fn settings_of(collection: &Collection) -> Value {
+    json!({
+        "embedding_model": collection.settings.embedding_model,
+        "quantization": collection.settings.quantization,
+        "chunk_size": collection.settings.chunks.chunk_size,
+        "chunk_overlap": collection.settings.chunks.chunk_overlap,
+        "chunking_strategy": collection.chunking_strategy,
+        "chunking_config": collection.chunking_config,
+    })
+}

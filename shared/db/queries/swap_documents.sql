@@ -1,0 +1,21 @@
+-- $1 reindex, $2 whether the documents go back to what they were before it.
+--
+-- Those that were deleted, or deleted and brought back, are left as they are.
+UPDATE documents d
+SET generation = CASE WHEN $2 THEN i.base_generation ELSE i.generation END,
+    -- Where a later version was staged and never indexed, that still is the one that was staged last.
+    last_generation = CASE
+        WHEN d.last_generation <> d.generation THEN d.last_generation
+        WHEN $2 THEN i.base_generation
+        ELSE i.generation
+    END,
+    chunk_count = CASE WHEN $2 THEN i.base_chunk_count ELSE i.chunk_count END,
+    updated_at = now()
+FROM operation_items i
+WHERE i.operation_id = $1
+    AND i.is_reindex
+    AND i.state = 'completed'
+    AND d.id = i.document_id
+    AND d.status <> 'deleted'
+    AND d.chunk_count > 0
+    AND d.generation = CASE WHEN $2 THEN i.generation ELSE i.base_generation END
