@@ -1,8 +1,19 @@
 -- $1 operation.
-WITH claimed AS (
+--
+-- Whoever locks a collection and one of its operations locks the collection first.
+WITH locked AS MATERIALIZED (
+    SELECT c.id
+    FROM operations o
+    JOIN collections c ON c.id = o.collection_id
+    WHERE o.uuid = $1 AND o.status = 'pending'
+    FOR NO KEY UPDATE OF c
+),
+claimed AS (
     UPDATE operations o
     SET status = 'processing', started_at = now(), updated_at = now(), dispatched_at = now()
+    FROM locked
     WHERE o.uuid = $1
+        AND o.collection_id = locked.id
         AND o.status = 'pending'
         AND NOT EXISTS (
             SELECT FROM operations other

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, ErrorCategory, ItemId, OperationId, OperationStatus, OperationType, SyncRunId};
+use sqlx::Connection as _;
 
 use crate::DbError;
 use crate::operation_items::OperationItems;
@@ -77,12 +78,22 @@ impl Operations<'_> {
     /// callers, one is told that it ended the operation.
     ///
     /// Call it after the change to the last item is committed: then the later of two such changes
-    /// is sure to see the other one.
+    /// is sure to see the other one. One statement while something is left to do.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn end_if_done(&mut self, id: OperationId) -> Result<Ending, DbError> {
-        Ok(match self.finish(id, "completed", None).await? {
+        if !self.has_nothing_left(id).await? {
+            return Ok(Ending::Open);
+        }
+        // What is counted at the end is counted once nobody else changes it: a statement counts what
+        // was there when it began, so it begins when the collection is held.
+        let mut tx = self.connection.begin().await?;
+        let mut operations = Operations::new(&mut tx);
+        operations.lock_collection(id).await?;
+        let ending = operations.finish(id, "completed", None).await?;
+        tx.commit().await?;
+        Ok(match ending {
             Some(unfinished) if unfinished.status == OperationStatus::Processing => Ending::AwaitsSwap,
             Some(finished) => Ending::Ended(finished),
             None => Ending::Open,
@@ -212,6 +223,22 @@ impl Operations<'_> {
         Ok(done.rows_affected())
     }
 
+    async fn has_nothing_left(&mut self, id: OperationId) -> Result<bool, DbError> {
+        let row = sqlx::query!(
+            "SELECT id FROM operations o
+            WHERE uuid = $1 AND status = 'processing' AND scan_finished_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT FROM operation_items i
+                    WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+                )",
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Call it while the collection is held.
     async fn finish(
         &mut self,
         id: OperationId,

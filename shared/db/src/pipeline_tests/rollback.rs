@@ -101,20 +101,20 @@ async fn what_is_kept_is_dropped_after_its_time_and_once_more_later(pool: PgPool
     let (bench, _) = Bench::reindexed(pool, &["a"]).await;
     let mut connection = bench.connection().await;
     let mut stores = connection.retired_vector_stores();
-    let old = bench.collection_id.to_string();
-    assert_eq!(stores.list_kept(bench.collection_id).await.unwrap(), [old.clone()]);
+    let old = [bench.collection_id.to_string()];
+    assert_eq!(stores.list_kept(bench.collection_id).await.unwrap(), old);
     assert_eq!(stores.take_due(10).await.unwrap(), Vec::<String>::new(), "a day has not passed");
 
     bench.execute("UPDATE retired_vector_stores SET drop_after = now() - interval '1 s'").await;
-    assert_eq!(stores.take_due(10).await.unwrap(), [old.clone()]);
+    assert_eq!(stores.take_due(10).await.unwrap(), old);
     assert_eq!(bench.roll_back().await, Rollback::NothingKept, "from here on it may be gone");
     assert_eq!(stores.list_kept(bench.collection_id).await.unwrap(), Vec::<String>::new());
-    assert_eq!(stores.take_due(10).await.unwrap(), [old.clone()], "nobody has said that it was dropped");
-    stores.mark_dropped(&old).await.unwrap();
+    assert_eq!(stores.take_due(10).await.unwrap(), old, "nobody has said that it was dropped");
+    stores.mark_dropped(&old[0]).await.unwrap();
     assert_eq!(stores.take_due(10).await.unwrap(), Vec::<String>::new());
 
     bench.execute("UPDATE retired_vector_stores SET dropped_at = dropped_at - interval '2 hours'").await;
-    assert_eq!(stores.take_due(10).await.unwrap(), [old.clone()]);
-    stores.mark_dropped(&old).await.unwrap();
+    assert_eq!(stores.take_due(10).await.unwrap(), old);
+    stores.mark_dropped(&old[0]).await.unwrap();
     assert_eq!(bench.retired().await, []);
 }
