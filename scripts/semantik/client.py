@@ -130,9 +130,9 @@ class Client:
             if operation["status"] in ("completed", "failed", "cancelled"):
                 return operation
 
-    def search(self, collection_id: str, query: str, k: int) -> tuple[dict[str, Any], float]:
-        """The answer of a dense search, and how many milliseconds it took as seen from here."""
-        body = {"collection_uuids": [collection_id], "query": query, "k": k, "search_mode": "dense"}
+    def search(self, collection_id: str, query: str, k: int, mode: str = "dense") -> tuple[dict[str, Any], float]:
+        """The answer of a search, and how many milliseconds it took as seen from here."""
+        body = {"collection_uuids": [collection_id], "query": query, "k": k, "search_mode": mode}
         response = self._request("POST", "/api/v2/search", body)
         return json.loads(response.body), response.seconds * 1000
 

@@ -25,6 +25,7 @@ from semantik.transport import Http
 # best chunks, often fewer than 100 documents. Exact search is cut at the same place, so the two compare.
 CHUNKS_PER_QUERY = 100
 TOLERANCE = 0.005
+MODES = ("dense", "sparse", "hybrid")
 PARTS = ("embedding_ms", "qdrant_ms", "postgres_ms", "rest_ms")
 
 
@@ -64,7 +65,7 @@ def clean_up(client: Client, collection_id: str, keep: bool) -> None:
 
 
 def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tuple[dict[str, Any], bool]:
-    """Indexes, asks, compares. The second value says whether counts add up and dense equals exact."""
+    """Indexes, asks in every mode, compares. The second value says whether counts add up and dense equals exact."""
     heading(f"indexing {len(judged.documents)} documents into {collection['name']!r}")
     began = time.monotonic()
     outcome = index(client, collection["id"], judged)
@@ -73,8 +74,13 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
 
     heading(f"asking {len(judged.queries)} queries")
     ids = {document["id"]: id for id, document in by_corpus_id(judged, outcome).items()}
-    rankings, search_ms = ask(client, collection["id"], judged, ids)
-    dense = summarise(rankings, judged.judgments)
+    # The first search starts the function and loads the model; it is told apart from the warm ones.
+    _, first_ms = client.search(collection["id"], next(iter(judged.queries.values())), CHUNKS_PER_QUERY)
+    measured, search_ms = {}, {}
+    for mode in MODES:
+        rankings, search_ms[mode] = ask(client, collection["id"], judged, ids, mode)
+        measured[mode] = summarise(rankings, judged.judgments)
+    dense = measured["dense"]
 
     heading("exact search over the same chunks")
     s3 = boto3.client("s3", endpoint_url=variable("AWS_ENDPOINT_URL"))
@@ -87,7 +93,9 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
     if abs(difference) > TOLERANCE:
         problems.append(f"ndcg@10 of dense and exact search differ by {difference:+}; {TOLERANCE} is allowed")
 
-    show(dense, reference, search_ms)
+    gain = round(measured["hybrid"]["ndcg@10"] - max(measured[mode]["ndcg@10"] for mode in ("dense", "sparse")), 5)
+    show(measured | {"exact": reference}, search_ms, first_ms)
+    print(f"\n  hybrid gains {gain:+.4f} ndcg@10 over the better of dense and sparse")
     for problem in problems:
         print(f"  PROBLEM: {problem}")
     return {
@@ -98,10 +106,11 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
         "chunks": outcome.chunks,
         "seconds": None,
         "indexing_seconds": round(indexing_seconds, 1),
-        "dense": dense,
+        **measured,
         "exact": reference,
         "difference": difference,
-        "search_ms": search_ms,
+        "hybrid_gain": gain,
+        "search_ms": search_ms | {"first": round(first_ms, 1)},
         "problems": problems,
     }, not problems
 
@@ -141,20 +150,18 @@ def by_corpus_id(judged: Corpus, outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 
 def ask(
-    client: Client, collection_id: str, judged: Corpus, ids: dict[str, str],
+    client: Client, collection_id: str, judged: Corpus, ids: dict[str, str], mode: str,
 ) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Rankings by query, and the times. One query at a time: each has the machine to itself."""
-    # The first search starts the function and loads the model; it is told apart from the warm ones.
-    _, first_ms = client.search(collection_id, next(iter(judged.queries.values())), CHUNKS_PER_QUERY)
     rankings: dict[str, list[str]] = {}
     client_ms: list[float] = []
     total_ms: list[float] = []
     parts: dict[str, list[float]] = {part: [] for part in PARTS}
-    with Progress("searching", len(judged.queries)) as progress:
+    with Progress(f"searching, {mode}", len(judged.queries)) as progress:
         for query_id, text in judged.queries.items():
-            answer, milliseconds = client.search(collection_id, text, CHUNKS_PER_QUERY)
-            if answer.get("partial_failure"):
-                raise CommandError(f"query {query_id} was answered in part: {answer.get('failed_collections')}")
+            answer, milliseconds = client.search(collection_id, text, CHUNKS_PER_QUERY, mode)
+            if answer.get("partial_failure") or answer["search_mode_used"] != mode:
+                raise CommandError(f"query {query_id} was not answered as asked: {answer.get('failed_collections')}")
             hits = [(ids[hit["document_id"]], hit["score"]) for hit in answer["results"]]
             rankings[query_id] = group_by_document(hits)
             client_ms.append(milliseconds)
@@ -163,7 +170,6 @@ def ask(
                 parts[part].append(answer["timings"][part])
             progress.advance()
     times = spread(client_ms) | {
-        "first": round(first_ms, 1),
         "function": spread(total_ms),
         "parts": {part.removesuffix("_ms"): spread(values) for part, values in parts.items()},
     }
@@ -185,17 +191,19 @@ def search_exactly(
     }
 
 
-def show(dense: dict[str, float], reference: dict[str, float], search_ms: dict[str, Any]) -> None:
+def show(measured: dict[str, dict[str, float]], search_ms: dict[str, Any], first_ms: float) -> None:
     heading("results")
-    print(f"  {'':10}{'dense':>10}{'exact':>10}{'difference':>12}")
-    for measure, value in dense.items():
-        print(f"  {measure:10}{value:10.4f}{reference[measure]:10.4f}{value - reference[measure]:+12.4f}")
-    print(f"\n  {'search, ms':20}{'p50':>8}{'p99':>8}   (the first one, cold: {search_ms['first']})")
-    rows = {"as seen from here": search_ms, "in the function": search_ms["function"]} | {
-        f"  {part}": times for part, times in search_ms["parts"].items()
+    print(f"  {'':12}" + "".join(f"{name:>10}" for name in measured))
+    for measure in measured["exact"]:
+        print(f"  {measure:12}" + "".join(f"{values[measure]:10.4f}" for values in measured.values()))
+    print(f"\n  {'search, ms':20}" + "".join(f"{mode + ' p50':>12}{'p99':>8}" for mode in search_ms))
+    rows = {"as seen from here": lambda times: times, "in the function": lambda times: times["function"]} | {
+        f"  {part}": lambda times, part=part: times["parts"][part] for part in search_ms["dense"]["parts"]
     }
-    for label, times in rows.items():
-        print(f"  {label:20}{times['p50']:8.1f}{times['p99']:8.1f}")
+    for label, pick in rows.items():
+        values = [pick(times) for times in search_ms.values()]
+        print(f"  {label:20}" + "".join(f"{times['p50']:12.1f}{times['p99']:8.1f}" for times in values))
+    print(f"  the first one, cold: {first_ms:.0f} ms")
 
 
 if __name__ == "__main__":
