@@ -17,6 +17,7 @@ mod rebuild;
 mod redelivery;
 mod reindex;
 mod resync_cost;
+mod search;
 mod semantik_client;
 mod source_removal;
 mod sources;

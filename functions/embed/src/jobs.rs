@@ -41,6 +41,8 @@ impl Job {
             source_id: self.work.source_id,
             generation,
             uri: self.work.uri.clone(),
+            // As `stage_item.sql` names the document.
+            path: self.work.uri.strip_prefix("upload://").unwrap_or(&self.work.location).to_owned(),
             file_name: self.work.file_name.clone(),
             mime_type: self.work.mime_type.clone(),
             first_seen_at,

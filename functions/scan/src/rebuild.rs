@@ -218,6 +218,7 @@ async fn write_points(
         source_id: document.source_id,
         generation: document.generation,
         uri: document.uri,
+        path: document.file_path,
         file_name: document.file_name,
         mime_type: document.mime_type,
         first_seen_at: document.first_seen_at,

@@ -24,6 +24,9 @@ pub struct Config {
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
     pub processors: Option<usize>,
+    /// `RERANKER_DIR`: the folder of a cross-encoder, a Hugging Face ONNX export; default
+    /// `$LAMBDA_TASK_ROOT/reranker` if that is there, else results are not reranked.
+    pub reranker_dir: Option<PathBuf>,
     /// `RATE_LIMIT_FACTOR`: multiplies how often callers may search; 0 for no limits; default 1.
     pub rate_limits: RateLimits,
 }
@@ -45,6 +48,9 @@ impl Config {
             models_dir: path_or("MODELS_DIR", "models"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             processors: env::processors(),
+            reranker_dir: env::optional("RERANKER_DIR")
+                .map(PathBuf::from)
+                .or_else(|| Some(env::task_root().join("reranker")).filter(|folder| folder.is_dir())),
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", RateLimits::DECLARED)?,
         })
     }

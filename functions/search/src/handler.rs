@@ -1,29 +1,35 @@
 //! One search, from the query to the answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
-use domain::{CollectionId, DocumentId, ErrorKind, Quantization};
-use futures_util::future::{join_all, try_join_all};
+use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
 use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
-use serde_json::json;
-use vectors::{DenseQuery, ScoredChunk, VectorsError};
+use serde_json::Value;
+use terms::query_terms;
 
-use crate::merge::{Ranked, merge};
-use crate::query_vector::embed_query;
+use crate::context::{find_neighbours, neighbours_of};
+use crate::highlight::highlight;
+use crate::merge::{RankedList, ScoreType, merge};
+use crate::plan::Plan;
 use crate::request::Search;
-use crate::response::{CollectionResult, FailedCollection, SearchResponse, SearchResult, Timings};
-use crate::{SearchRequest, SingleSearchRequest, State};
+use crate::rerank::rerank;
+use crate::response::{SearchResponse, SearchResult, Timings};
+use crate::results::{Ranking, count_by_collection, describe, keep_live, page};
+use crate::retrieve::{Answers, Hit, embed, retrieve};
+use crate::{SearchRequest, State};
 
-/// Search collections by meaning
+/// Search collections
 ///
-/// Collections of different models are merged by rank. A collection that does not answer is named
-/// in `failed_collections`; the others still answer.
+/// By meaning, by words, or by both. Results come from all collections together: cosines of one model
+/// are compared; whatever else hits are ranked by does not compare across collections, so they are
+/// fused by rank. `score_type` says what the scores are, and `score_threshold` means the same in every
+/// mode. A collection that does not answer is named in `failed_collections`; the others still answer.
 #[utoipa::path(
     post, path = "/api/v2/search", tag = "search", request_body = SearchRequest,
     responses(
@@ -43,9 +49,11 @@ pub(crate) async fn search(
     answer(&state, &caller, request.check()?).await.map(Json)
 }
 
-/// Search one collection by meaning
+/// Search one collection
+///
+/// The same as searching collections, under the path that v2 clients use for one.
 #[utoipa::path(
-    post, path = "/api/v2/search/single", tag = "search", request_body = SingleSearchRequest,
+    post, path = "/api/v2/search/single", tag = "search", request_body = SearchRequest,
     responses(
         (status = 200, body = SearchResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
@@ -58,25 +66,9 @@ pub(crate) async fn search(
 pub(crate) async fn search_single(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiJson(request): ApiJson<SingleSearchRequest>,
+    ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, SearchRequest::from(request).check()?).await.map(Json)
-}
-
-/// A chunk that Qdrant found, with the collection it is in.
-struct Hit<'a> {
-    collection: &'a Collection,
-    chunk: ScoredChunk,
-}
-
-impl Ranked for Hit<'_> {
-    fn score(&self) -> f32 {
-        self.chunk.score
-    }
-
-    fn model(&self) -> &str {
-        &self.collection.settings.embedding_model
-    }
+    answer(&state, &caller, request.check()?).await.map(Json)
 }
 
 /// How often a search is begun: anew where a collection got another index under its hands.
@@ -104,49 +96,69 @@ async fn attempt(
     timings: &mut Timings,
 ) -> Result<Option<SearchResponse>, ApiError> {
     let lookup_started = Instant::now();
-    let collections = find_collections(state, caller, &search.collections).await?;
+    let (collections, preferences) = look_up(state, caller, &search.collections).await?;
+    let plan = Plan::new(search, preferences);
     timings.postgres_ms += millis_since(lookup_started);
 
     let embedding_started = Instant::now();
-    let vectors = embed(state, &collections, &search.query).await?;
+    let vectors = match plan.needs_vector() {
+        true => embed(state, &collections, &search.query).await?,
+        false => HashMap::new(),
+    };
     timings.embedding_ms += millis_since(embedding_started);
 
     let qdrant_started = Instant::now();
-    let answers = ask_qdrant(state, &collections, &vectors, search).await;
+    let answers = retrieve(state, &collections, &vectors, search, &plan).await;
     timings.qdrant_ms += millis_since(qdrant_started);
-    let is_whole = answers.as_ref().is_ok_and(|(_, failed)| failed.is_empty());
+    let is_whole = answers.as_ref().is_ok_and(|answers| answers.failed.is_empty());
     // What an index that was replaced does not answer is no failure.
     if !is_whole && have_moved(state, caller, search, &collections).await? {
         return Ok(None);
     }
-    let (lists, failed) = answers?;
+    let Answers { lists, failed, mut warnings } = answers?;
 
     let documents_started = Instant::now();
     let documents = find_documents(state, &lists).await?;
     timings.postgres_ms += millis_since(documents_started);
-    if lists.iter().flatten().any(|hit| is_of_another_index(hit, &documents)) {
+    if lists.iter().flat_map(|list| &list.hits).any(|(_, hit)| is_of_another_index(hit, &documents)) {
         return Ok(None);
     }
 
-    let live = lists.into_iter().map(|list| keep_live(list, &documents)).collect();
-    let results: Vec<SearchResult> =
-        merge(live, search.limit as usize).into_iter().filter_map(|hit| describe(hit, &documents)).collect();
+    let mode_used = mode_used(&lists, plan.mode);
+    let live = lists.into_iter().map(|list| RankedList { hits: keep_live(list.hits, &documents), ..list });
+    let (hits, score_type) = merge(live.collect(), plan.rank_constant);
+    let reranking_started = Instant::now();
+    let (hits, reranker_model) = rerank_if_wanted(state, &plan, &search.query, hits, &mut warnings).await;
+    if reranker_model.is_some() {
+        timings.reranking_ms += millis_since(reranking_started);
+    }
+    let hits = page(hits, plan.offset, plan.limit, plan.group_size);
+
+    let neighbours_started = Instant::now();
+    let is_reranked = reranker_model.is_some();
+    let results = present(state, search, hits, is_reranked, &documents, &mut warnings).await;
+    if search.context > 0 {
+        timings.qdrant_ms += millis_since(neighbours_started);
+    }
     let total_time_ms = millis_since(started);
-    timings.rest_ms = total_time_ms - timings.embedding_ms - timings.qdrant_ms - timings.postgres_ms;
+    timings.rest_ms = total_time_ms
+        - (timings.embedding_ms + timings.qdrant_ms + timings.postgres_ms + timings.reranking_ms);
 
     Ok(Some(SearchResponse {
         collections_searched: count_by_collection(&collections, &failed, &results),
         total_results: results.len(),
         results,
+        offset: u32::try_from(plan.offset).unwrap_or(u32::MAX),
+        score_type: if is_reranked { ScoreType::Reranker } else { score_type },
         query: search.query.clone(),
-        search_type: search.search_type.clone(),
-        search_mode_used: "dense",
-        warnings: search.warnings.clone(),
-        reranking_used: false,
-        reranker_model: None,
+        search_type: search.search_type,
+        search_mode_used: mode_used,
+        warnings: search.warnings.iter().cloned().chain(warnings).collect(),
+        reranking_used: is_reranked,
+        reranker_model,
         embedding_time_ms: timings.embedding_ms,
         search_time_ms: timings.qdrant_ms,
-        reranking_time_ms: None,
+        reranking_time_ms: is_reranked.then_some(timings.reranking_ms),
         total_time_ms,
         timings: *timings,
         hyde_used: false,
@@ -163,7 +175,7 @@ async fn have_moved(
     search: &Search,
     asked: &[Collection],
 ) -> Result<bool, ApiError> {
-    let now = find_collections(state, caller, &search.collections).await?;
+    let (now, _) = look_up(state, caller, &search.collections).await?;
     Ok(asked.iter().zip(&now).any(|(asked, now)| asked.vector_store_name != now.vector_store_name))
 }
 
@@ -174,103 +186,38 @@ fn is_of_another_index(hit: &Hit<'_>, documents: &HashMap<DocumentId, LiveDocume
     document.is_some_and(|document| document.vector_store_name != hit.collection.vector_store_name)
 }
 
-/// The collections in the order in which they were named, all of them readable by the caller.
-async fn find_collections(
+/// The collections in the order in which they were named, all of them readable by the caller, and how
+/// the caller prefers to search.
+async fn look_up(
     state: &State,
     caller: &Caller,
     ids: &[CollectionId],
-) -> Result<Vec<Collection>, ApiError> {
+) -> Result<(Vec<Collection>, Value), ApiError> {
     let mut connection = state.db.connection().await?;
     let found = connection.collections().find_accessible_many(ids, &caller.principal).await?;
     let mut by_id: HashMap<CollectionId, AccessibleCollection> =
         found.into_iter().map(|found| (found.collection.id, found)).collect();
     let take = |id: &CollectionId| {
         let found = by_id.remove(id).ok_or_else(|| ApiError::not_found("collection", id))?;
-        Ok(found.collection)
+        Ok::<_, ApiError>(found.collection)
     };
-    ids.iter().map(take).collect()
+    let collections = ids.iter().map(take).collect::<Result<_, _>>()?;
+    let preferences = connection.user_preferences().find(caller.principal.user_id).await?;
+    Ok((collections, preferences.map(|preferences| preferences.search).unwrap_or_default()))
 }
 
-/// What a query's vector depends on beside the query: the model, and the quantization that chooses
-/// among its graphs.
-type Encoder<'a> = (&'a str, Quantization);
-
-fn encoder(collection: &Collection) -> Encoder<'_> {
-    (collection.settings.embedding_model.as_str(), collection.settings.quantization)
-}
-
-/// The query's vector for every model of the collections.
-async fn embed<'a>(
-    state: &State,
-    collections: &'a [Collection],
-    query: &str,
-) -> Result<HashMap<Encoder<'a>, Vec<f32>>, ApiError> {
-    let encoders: HashSet<Encoder<'a>> = collections.iter().map(encoder).collect();
-    let vectors = encoders.into_iter().map(|(model, quantization)| async move {
-        let vector = embed_query(&state.embedders, model, quantization, query).await?;
-        Ok::<_, ApiError>(((model, quantization), vector))
-    });
-    Ok(try_join_all(vectors).await?.into_iter().collect())
-}
-
-/// Asks all collections at once. Fails only if none answers.
-async fn ask_qdrant<'a>(
-    state: &State,
-    collections: &'a [Collection],
-    vectors: &HashMap<Encoder<'a>, Vec<f32>>,
-    search: &Search,
-) -> Result<(Vec<Vec<Hit<'a>>>, Vec<FailedCollection>), ApiError> {
-    let asked = collections.iter().map(|collection| async move {
-        let vector = vectors.get(&encoder(collection)).cloned().unwrap_or_default();
-        let query = DenseQuery {
-            vector,
-            // A few more than asked for: hits of replaced generations are dropped afterwards.
-            limit: u64::from(search.limit + search.limit / 4 + 4),
-            offset: 0,
-            score_threshold: search.score_threshold,
-            exact: false,
-        };
-        (collection, state.vectors.search(&collection.vector_store_name, &query).await)
-    });
-    let mut lists = Vec::new();
-    let mut failed = Vec::new();
-    let mut first_error: Option<VectorsError> = None;
-    for (collection, answer) in join_all(asked).await {
-        match answer {
-            Ok(chunks) => lists.push(chunks.into_iter().map(|chunk| Hit { collection, chunk }).collect()),
-            Err(error) => {
-                tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "collection could not be searched");
-                failed.push(failure(collection, &error));
-                first_error.get_or_insert(error);
-            }
-        }
-    }
-    match first_error {
-        Some(error) if lists.is_empty() => Err(error.into()),
-        _ => Ok((lists, failed)),
-    }
-}
-
-fn failure(collection: &Collection, error: &VectorsError) -> FailedCollection {
-    use domain::Classify;
-    let kind = error.kind();
-    FailedCollection {
-        collection_id: collection.id,
-        collection_name: collection.name.clone(),
-        error: format!("{kind:?}").to_lowercase(),
-        error_message: if kind == domain::ErrorKind::NotFound {
-            "the collection is not set up yet; wait for its first operation to complete".to_owned()
-        } else {
-            "the collection does not answer; try again in a few seconds".to_owned()
-        },
-    }
+/// How the collections were searched: as asked for, unless none of them could be.
+fn mode_used(lists: &[RankedList<Hit<'_>>], asked: SearchMode) -> SearchMode {
+    let is_any_as_asked = lists.is_empty() || lists.iter().any(|list| list.mode == asked);
+    if is_any_as_asked { asked } else { SearchMode::Dense }
 }
 
 async fn find_documents(
     state: &State,
-    lists: &[Vec<Hit<'_>>],
+    lists: &[RankedList<Hit<'_>>],
 ) -> Result<HashMap<DocumentId, LiveDocument>, ApiError> {
-    let mut ids: Vec<DocumentId> = lists.iter().flatten().map(|hit| hit.chunk.payload.document_id).collect();
+    let hits = lists.iter().flat_map(|list| &list.hits);
+    let mut ids: Vec<DocumentId> = hits.map(|(_, hit)| hit.chunk.payload.document_id).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
@@ -281,51 +228,58 @@ async fn find_documents(
     Ok(documents.into_iter().map(|document| (document.id, document)).collect())
 }
 
-/// Drops hits whose document is gone or has moved on to another generation.
-fn keep_live<'a>(list: Vec<Hit<'a>>, documents: &HashMap<DocumentId, LiveDocument>) -> Vec<Hit<'a>> {
-    let is_live = |hit: &Hit<'_>| {
-        let document = documents.get(&hit.chunk.payload.document_id);
-        document.is_some_and(|document| document.generation == hit.chunk.payload.generation)
+/// The best hits in the reranker's order and its name, where it was asked for and did its work; else the
+/// hits as they are.
+async fn rerank_if_wanted<'a>(
+    state: &State,
+    plan: &Plan,
+    query: &str,
+    mut hits: Ranking<'a>,
+    warnings: &mut Vec<String>,
+) -> (Ranking<'a>, Option<String>) {
+    let Some(window) = plan.rerank else {
+        return (hits, None);
     };
-    list.into_iter().filter(is_live).collect()
+    let Some(reranker) = &state.reranker else {
+        warnings.push("no reranker is configured; the results are ranked without one".to_owned());
+        return (hits, None);
+    };
+    let rest = hits.split_off(window.min(hits.len()));
+    match rerank(reranker, query, hits).await {
+        Ok(reranked) => (reranked, Some(reranker.name().to_owned())),
+        Err((mut hits, error)) => {
+            tracing::error!(reranker = reranker.name(), error, "reranking failed");
+            warnings.push("the reranker failed; the results are ranked without it".to_owned());
+            hits.extend(rest);
+            (hits, None)
+        }
+    }
 }
 
-fn describe(hit: Hit<'_>, documents: &HashMap<DocumentId, LiveDocument>) -> Option<SearchResult> {
-    let Hit { collection, chunk } = hit;
-    let document = documents.get(&chunk.payload.document_id)?;
-    Some(SearchResult {
-        document_id: document.id,
-        chunk_id: chunk.id,
-        score: chunk.score,
-        original_score: chunk.score,
-        reranked_score: None,
-        metadata: json!(chunk.payload.metadata),
-        text: chunk.payload.content,
-        file_name: document.file_name.clone(),
-        file_path: document.file_path.clone(),
-        chunk_index: u32::try_from(chunk.payload.chunk_index).unwrap_or_default(),
-        total_chunks: u32::try_from(document.chunk_count).unwrap_or_default(),
-        collection_id: collection.id,
-        collection_name: collection.name.clone(),
-        embedding_model: collection.settings.embedding_model.clone(),
-    })
-}
-
-fn count_by_collection(
-    collections: &[Collection],
-    failed: &[FailedCollection],
-    results: &[SearchResult],
-) -> Vec<CollectionResult> {
-    let answered = collections
-        .iter()
-        .filter(|collection| failed.iter().all(|failed| failed.collection_id != collection.id));
-    answered
-        .map(|collection| CollectionResult {
-            id: collection.id,
-            name: collection.name.clone(),
-            result_count: results.iter().filter(|result| result.collection_id == collection.id).count(),
-        })
-        .collect()
+/// The results as the answer shows them, with their surroundings and marks where they were asked for.
+async fn present(
+    state: &State,
+    search: &Search,
+    hits: Ranking<'_>,
+    is_reranked: bool,
+    documents: &HashMap<DocumentId, LiveDocument>,
+    warnings: &mut Vec<String>,
+) -> Vec<SearchResult> {
+    let around = match search.context {
+        0 => HashMap::new(),
+        reach => find_neighbours(state, &hits, reach, warnings).await,
+    };
+    let query = query_terms(&search.query);
+    let mut results = Vec::with_capacity(hits.len());
+    for (score, hit) in hits {
+        let neighbours =
+            (search.context > 0).then(|| neighbours_of(&hit.chunk.payload, search.context, &around));
+        let highlighted_text = search.highlight.then(|| highlight(&hit.chunk.payload.content, &query));
+        if let Some(result) = describe(score, hit, is_reranked, documents) {
+            results.push(SearchResult { neighbours, highlighted_text, ..result });
+        }
+    }
+    results
 }
 
 fn millis_since(started: Instant) -> f64 {

@@ -1,62 +1,126 @@
 //! Several ranked lists become one.
 
-use std::collections::HashMap;
+use domain::SearchMode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-/// The constant of reciprocal rank fusion, from Cormack, Clarke and Büttcher, SIGIR 2009.
-const RANK_CONSTANT: f32 = 60.0;
-
-/// One hit of one list.
-pub(crate) trait Ranked {
-    /// The hit's similarity to the query.
-    fn score(&self) -> f32;
-    /// The model that computed the score: scores of different models do not compare.
-    fn model(&self) -> &str;
+/// What the scores of an answer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreType {
+    /// Cosine similarity of query and passage, -1 to 1.
+    Cosine,
+    /// BM25: the sum over the query's words of how rare the word is times how much the passage is about
+    /// it. 0 or more, without a bound; comparable within one answer only.
+    Bm25,
+    /// Reciprocal rank fusion, scaled so that the first of every list has 1. It says how the passage
+    /// ranks, not how well it fits.
+    Rrf,
+    /// The reranker's judgement, 0 to 1.
+    Reranker,
 }
 
-/// Merges lists, each best first, into the best `limit` hits. Where all scores come from one model
-/// they are compared; else the hits are ordered by their ranks within their lists.
-pub(crate) fn merge<H: Ranked>(lists: Vec<Vec<H>>, limit: usize) -> Vec<H> {
-    let models: HashMap<&str, ()> = lists.iter().flatten().map(|hit| (hit.model(), ())).collect();
-    let compares_scores = models.len() <= 1;
-    let mut keyed: Vec<(f32, H)> = Vec::new();
+/// The hits of one collection, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RankedList<H> {
+    /// How the collection was searched.
+    pub(crate) mode: SearchMode,
+    /// Its model.
+    pub(crate) model: String,
+    /// Its hits with their scores.
+    pub(crate) hits: Vec<(f32, H)>,
+}
+
+/// Merges the lists of several collections, best first. Cosines of one model are compared; whatever
+/// else hits are ranked by does not compare across collections, so they are ordered by their ranks
+/// within their lists.
+pub(crate) fn merge<H>(mut lists: Vec<RankedList<H>>, rank_constant: u32) -> (Vec<(f32, H)>, ScoreType) {
+    if lists.len() == 1
+        && let Some(list) = lists.pop()
+    {
+        let score_type = match list.mode {
+            SearchMode::Dense => ScoreType::Cosine,
+            SearchMode::Sparse => ScoreType::Bm25,
+            SearchMode::Hybrid => ScoreType::Rrf,
+        };
+        return (list.hits, score_type);
+    }
+    let first_model = lists.first().map(|list| list.model.clone()).unwrap_or_default();
+    let compares_scores =
+        lists.iter().all(|list| list.mode == SearchMode::Dense && list.model == first_model);
+    let mut merged: Vec<(f32, H)> = Vec::new();
     for list in lists {
-        for (position, hit) in list.into_iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "ranks are at most a few hundred")]
-            let by_rank = 1.0 / (RANK_CONSTANT + position as f32 + 1.0);
-            keyed.push((if compares_scores { hit.score() } else { by_rank }, hit));
+        for (position, (score, hit)) in list.hits.into_iter().enumerate() {
+            merged.push((if compares_scores { score } else { by_rank(rank_constant, position) }, hit));
         }
     }
     // Stable: equal hits stay in the order of the lists.
-    keyed.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-    keyed.truncate(limit);
-    keyed.into_iter().map(|(_, hit)| hit).collect()
+    merged.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+    (merged, if compares_scores { ScoreType::Cosine } else { ScoreType::Rrf })
+}
+
+/// The score of a hit at `position`, from 0, of one list: 1 for the first.
+fn by_rank(rank_constant: u32, position: usize) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "constants and ranks are at most some thousands")]
+    let (constant, position) = (rank_constant as f32, position as f32);
+    (constant + 1.0) / (constant + position + 1.0)
+}
+
+/// A hybrid score as Qdrant computes it, the sum over two lists, scaled as [`ScoreType::Rrf`] says.
+pub(crate) fn scale_hybrid(rank_constant: u32, score: f32) -> f32 {
+    #[expect(clippy::cast_precision_loss, reason = "the constant is at most 1000")]
+    let best = 2.0 / (rank_constant as f32 + 1.0);
+    score / best
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Debug, PartialEq)]
-    struct Hit(f32, &'static str);
+    fn list(mode: SearchMode, model: &str, hits: &[(f32, char)]) -> RankedList<char> {
+        RankedList { mode, model: model.to_owned(), hits: hits.to_vec() }
+    }
 
-    impl Ranked for Hit {
-        fn score(&self) -> f32 {
-            self.0
-        }
-        fn model(&self) -> &str {
-            self.1
+    fn order(merged: &[(f32, char)]) -> String {
+        merged.iter().map(|(_, hit)| hit).collect()
+    }
+
+    #[test]
+    fn cosines_of_one_model_are_compared() {
+        let lists = vec![
+            list(SearchMode::Dense, "m", &[(0.9, 'a'), (0.2, 'b')]),
+            list(SearchMode::Dense, "m", &[(0.5, 'c')]),
+        ];
+        let (merged, score_type) = merge(lists, 60);
+        assert_eq!((merged, score_type), (vec![(0.9, 'a'), (0.5, 'c'), (0.2, 'b')], ScoreType::Cosine));
+    }
+
+    #[test]
+    fn what_does_not_compare_is_ordered_by_rank() {
+        for (mode, model) in [(SearchMode::Dense, "n"), (SearchMode::Sparse, "m"), (SearchMode::Hybrid, "m")]
+        {
+            let lists = vec![
+                list(mode, "m", &[(0.4, 'a'), (0.3, 'b')]),
+                list(mode, model, &[(9.0, 'c'), (8.0, 'd'), (7.0, 'e')]),
+            ];
+            let (merged, score_type) = merge(lists, 60);
+            assert_eq!((order(&merged).as_str(), score_type), ("acbde", ScoreType::Rrf), "{mode:?}");
+            assert!((merged[0].0 - 1.0).abs() < f32::EPSILON && merged[4].0 < 1.0);
         }
     }
 
     #[test]
-    fn lists_of_one_model_merge_by_score() {
-        let merged = merge(vec![vec![Hit(0.9, "a"), Hit(0.2, "a")], vec![Hit(0.5, "a")]], 2);
-        assert_eq!(merged, [Hit(0.9, "a"), Hit(0.5, "a")]);
+    fn one_list_stays_as_it_is() {
+        for (mode, score_type) in
+            [(SearchMode::Sparse, ScoreType::Bm25), (SearchMode::Hybrid, ScoreType::Rrf)]
+        {
+            let merged = merge(vec![list(mode, "m", &[(12.5, 'a'), (3.0, 'b')])], 60);
+            assert_eq!(merged, (vec![(12.5, 'a'), (3.0, 'b')], score_type));
+        }
     }
 
     #[test]
-    fn lists_of_different_models_merge_by_rank() {
-        let merged = merge(vec![vec![Hit(0.4, "a"), Hit(0.3, "a")], vec![Hit(0.9, "b"), Hit(0.8, "b")]], 3);
-        assert_eq!(merged, [Hit(0.4, "a"), Hit(0.9, "b"), Hit(0.3, "a")]);
+    fn the_first_of_both_lists_has_one() {
+        assert!((scale_hybrid(60, 1.0 / 61.0 + 1.0 / 61.0) - 1.0).abs() < 1e-6);
     }
 }

@@ -1,10 +1,12 @@
 //! What a search answers.
 
-use domain::{CollectionId, DocumentId};
+use domain::{CollectionId, DocumentId, SearchMode, SearchType};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::merge::ScoreType;
 
 /// The answer to a search.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -13,14 +15,20 @@ pub struct SearchResponse {
     pub query: String,
     /// The best passages, best first.
     pub results: Vec<SearchResult>,
-    /// How many results there are.
+    /// How many results are in this answer.
     pub total_results: usize,
+    /// How many better ones were left out, as asked for.
+    pub offset: u32,
+    /// What the results' `score` is.
+    pub score_type: ScoreType,
     /// The collections that answered.
     pub collections_searched: Vec<CollectionResult>,
     /// What the client asked for.
-    pub search_type: String,
-    /// How it was searched.
-    pub search_mode_used: &'static str,
+    #[schema(value_type = String)]
+    pub search_type: SearchType,
+    /// How it was searched: `dense`, `sparse` or `hybrid`.
+    #[schema(value_type = String)]
+    pub search_mode_used: SearchMode,
     /// What the caller should know.
     pub warnings: Vec<String>,
     /// Whether a reranker ordered the results.
@@ -56,6 +64,8 @@ pub struct Timings {
     pub qdrant_ms: f64,
     /// PostgreSQL: the collections, and the documents of the hits.
     pub postgres_ms: f64,
+    /// The reranker.
+    pub reranking_ms: f64,
     /// Everything else in this function.
     pub rest_ms: f64,
 }
@@ -68,14 +78,21 @@ pub struct SearchResult {
     pub document_id: DocumentId,
     /// The chunk.
     pub chunk_id: Uuid,
-    /// Cosine similarity of query and passage, -1 to 1.
+    /// What the results are ordered by, see `score_type`.
     pub score: f32,
-    /// The score before reranking.
+    /// Its score within its collection, before reranking: what `score_type` is where one collection is
+    /// searched.
     pub original_score: f32,
     /// The score after reranking.
     pub reranked_score: Option<f32>,
     /// The passage.
     pub text: String,
+    /// The passage as HTML, with `<mark>` around the words that it shares with the query; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub highlighted_text: Option<String>,
+    /// The passages around it, in the order of the document; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Vec<Neighbour>>,
     /// Offsets, type and dates.
     pub metadata: Value,
     /// The file's name.
@@ -93,6 +110,17 @@ pub struct SearchResult {
     pub collection_name: String,
     /// The model that compared them.
     pub embedding_model: String,
+}
+
+/// A passage before or after a result.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Neighbour {
+    /// The chunk.
+    pub chunk_id: Uuid,
+    /// Its position in the document.
+    pub chunk_index: u32,
+    /// Its text, without what the result or a neighbour in between has already.
+    pub text: String,
 }
 
 /// A collection that answered.

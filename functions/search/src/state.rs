@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use auth::AccessTokens;
 use db::Db;
-use embedding::{EmbedderOptions, Embedders};
+use embedding::{EmbedderOptions, Embedders, OrtRuntime, Reranker};
 use guard::RateLimits;
 use vectors::VectorStore;
 
 use crate::Config;
+use crate::query_vector::QueryVectors;
 
 /// Clients and models, built once a process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -19,8 +20,10 @@ pub struct State {
     pub tokens: AccessTokens,
     /// Where points are.
     pub vectors: VectorStore,
-    /// The models.
-    pub embedders: Arc<Embedders>,
+    /// The models, for queries.
+    pub queries: Arc<QueryVectors>,
+    /// What puts the best results in order, if anything does.
+    pub reranker: Option<Arc<Reranker>>,
     /// How far this installation keeps to the declared rates.
     pub rate_limits: RateLimits,
 }
@@ -33,11 +36,23 @@ impl State {
     /// Says which setting or file is wrong.
     pub fn open(config: &Config) -> Result<Self, lambda::Error> {
         let options = EmbedderOptions::sized_to(config.processors);
+        let reranker = match &config.reranker_dir {
+            None => None,
+            Some(folder) => {
+                let runtime = OrtRuntime::load(&config.onnx_runtime)?;
+                Some(Arc::new(Reranker::open(&runtime, folder, options)?))
+            }
+        };
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
             vectors: VectorStore::connect(&config.vectors)?,
-            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime, options)?),
+            queries: Arc::new(QueryVectors::new(Embedders::open(
+                &config.models_dir,
+                &config.onnx_runtime,
+                options,
+            )?)),
+            reranker,
             rate_limits: config.rate_limits,
         })
     }

@@ -27,6 +27,8 @@ pub struct SearchableDocument {
     pub source_id: Option<SourceId>,
     /// Its logical name.
     pub uri: String,
+    /// Where people see it: a path with `/` between folders.
+    pub file_path: String,
     /// The last part of its name.
     pub file_name: String,
     /// Its media type.
@@ -61,8 +63,8 @@ impl Documents<'_> {
     ) -> Result<Vec<SearchableDocument>, DbError> {
         let after = after.map(|id| id.0);
         let rows = sqlx::query!(
-            r#"SELECT id, generation, chunk_count, source_id, coalesce(uri, id::text) AS "uri!", file_name,
-                mime_type, created_at
+            r#"SELECT id, generation, chunk_count, source_id, coalesce(uri, id::text) AS "uri!", file_path,
+                file_name, mime_type, created_at
             FROM documents
             WHERE collection_id = $1 AND ($2::uuid IS NULL OR id > $2)
                 AND status <> 'deleted' AND generation > 0 AND chunk_count > 0
@@ -79,6 +81,7 @@ impl Documents<'_> {
             chunk_count: row.chunk_count.unsigned_abs(),
             source_id: row.source_id.map(SourceId),
             uri: row.uri,
+            file_path: row.file_path,
             file_name: row.file_name,
             mime_type: row.mime_type,
             first_seen_at: row.created_at,

@@ -6,13 +6,14 @@ use qdrant_client::qdrant::quantization_config::Quantization as QuantizationVari
 use qdrant_client::qdrant::vectors_config::Config as VectorsVariant;
 use qdrant_client::qdrant::{
     CollectionConfig, CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Datatype,
-    Distance, FieldType, HnswConfigDiffBuilder, OptimizersConfigDiffBuilder, PayloadSchemaType,
-    QuantizationType, ScalarQuantizationBuilder, VectorParams, VectorParamsBuilder, VectorParamsMap,
+    Distance, FieldType, HnswConfigDiffBuilder, Modifier, OptimizersConfigDiffBuilder, PayloadSchemaType,
+    QuantizationType, ScalarQuantizationBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
+    VectorParams, VectorParamsBuilder, VectorParamsMap,
 };
 use tonic::Code;
 
 use crate::payload::INDEXED_FIELDS;
-use crate::{DENSE, VectorStore, VectorsError};
+use crate::{DENSE, SPARSE, VectorStore, VectorsError};
 
 /// Edges of each node in the HNSW graph.
 const HNSW_M: u64 = 16;
@@ -39,7 +40,8 @@ pub struct CollectionSpec {
 
 impl VectorStore {
     /// Makes the collection and its payload indexes, or what of them is missing. An existing
-    /// collection of another dimension or storage is a conflict.
+    /// collection of another dimension or storage is a conflict. One that was made before passages had
+    /// term weights stays without them.
     pub async fn ensure_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
         let info = match self.find_info(&spec.name).await? {
             Some(info) => info,
@@ -78,8 +80,12 @@ impl VectorStore {
 
     async fn create_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
         let vectors = VectorParamsMap { map: [(DENSE.to_owned(), vector_params(spec))].into() };
+        // How rare a term is, Qdrant knows best: it counts as points come and go.
+        let mut terms = SparseVectorsConfigBuilder::default();
+        terms.add_named_vector_params(SPARSE, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
         let request = CreateCollectionBuilder::new(&spec.name)
             .vectors_config(VectorsVariant::ParamsMap(vectors))
+            .sparse_vectors_config(terms)
             .hnsw_config(HnswConfigDiffBuilder::default().m(HNSW_M).ef_construct(HNSW_EF_CONSTRUCT))
             .optimizers_config(
                 OptimizersConfigDiffBuilder::default()

@@ -33,6 +33,12 @@ pub enum VectorsError {
         /// What was asked for.
         expected: String,
     },
+    /// The Qdrant collection was made without the vector that is asked for.
+    #[error("qdrant collection lacks a vector: {message}")]
+    VectorMissing {
+        /// What Qdrant said.
+        message: String,
+    },
     /// Qdrant refuses the request, and would again.
     #[error("qdrant refuses the request: {message}")]
     Refused {
@@ -87,7 +93,7 @@ impl Classify for VectorsError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::VectorMissing { .. } => ErrorKind::Conflict,
             Self::Refused { .. } => ErrorKind::Invalid,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
@@ -117,6 +123,9 @@ fn from_status(status: &Status) -> VectorsError {
     let message = status.message().to_owned();
     match status.code() {
         Code::NotFound => VectorsError::NotFound { message },
+        Code::InvalidArgument if message.contains("Not existing vector name") => {
+            VectorsError::VectorMissing { message }
+        }
         Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented | Code::AlreadyExists => {
             VectorsError::Refused { message }
         }

@@ -1,6 +1,6 @@
-//! Chunks as points in Qdrant: one Qdrant collection for each of our collections, one named
-//! vector `dense`, and a payload whose filtered fields are all indexed, since Qdrant Cloud
-//! refuses filters over others.
+//! Chunks as points in Qdrant: one Qdrant collection for each of our collections, two named
+//! vectors (`dense`, the embedding; `sparse`, the weights of the terms), and a payload whose
+//! filtered fields are all indexed, since Qdrant Cloud refuses filters over others.
 //!
 //! Nothing else in the workspace knows Qdrant's client. The same calls go to a Qdrant server,
 //! to Qdrant Cloud and to `infra/qdrant-local`; the address alone chooses. The contract tests
@@ -10,6 +10,7 @@ mod chunks;
 mod collections;
 mod config;
 mod error;
+mod filter;
 mod neighbours;
 mod payload;
 mod points;
@@ -22,13 +23,16 @@ pub use chunks::StoredChunk;
 pub use collections::CollectionSpec;
 pub use config::VectorsConfig;
 pub use error::VectorsError;
+pub use filter::ChunkFilter;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
-pub use search::{DenseQuery, ScoredChunk};
+pub use search::{ChunkQuery, ScoredChunk};
 pub use version::DocumentVersion;
 
-/// The vector of each point.
+/// The embedding of each point.
 const DENSE: &str = "dense";
+/// The weights of each point's terms.
+const SPARSE: &str = "sparse";
 
 /// A handle to Qdrant; clones share their connections.
 #[derive(Clone)]

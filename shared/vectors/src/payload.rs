@@ -20,6 +20,10 @@ pub struct ChunkPayload {
     pub chunk_index: i32,
     /// The chunk's text.
     pub content: String,
+    /// Every folder that the document is in, outermost first, and its path: what a filter by folder
+    /// looks at. Points of earlier releases have none.
+    #[serde(default)]
+    pub path_prefixes: Vec<String>,
     /// What is known of the document.
     pub metadata: ChunkMetadata,
 }
@@ -43,7 +47,7 @@ pub struct ChunkMetadata {
 
 /// Every field that a filter may use, with the type of its index. A key never changes its type:
 /// points written before would not be found by the new index.
-pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 7] = [
+pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 10] = [
     ("document_id", FieldType::Uuid),
     ("collection_id", FieldType::Uuid),
     ("source_id", FieldType::Integer),
@@ -51,6 +55,9 @@ pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 7] = [
     ("chunk_index", FieldType::Integer),
     ("metadata.mime_type", FieldType::Keyword),
     ("metadata.source_path", FieldType::Keyword),
+    ("metadata.file_name", FieldType::Keyword),
+    ("metadata.created_at", FieldType::Datetime),
+    ("path_prefixes", FieldType::Keyword),
 ];
 
 #[cfg(test)]
@@ -67,6 +74,7 @@ mod tests {
             generation: 2,
             chunk_index: 3,
             content: "text".to_owned(),
+            path_prefixes: vec!["notes".to_owned(), "notes/a.md".to_owned()],
             metadata: ChunkMetadata {
                 source_path: "notes/a.md".to_owned(),
                 file_name: "a.md".to_owned(),
@@ -88,6 +96,10 @@ mod tests {
           "generation": 2,
           "chunk_index": 3,
           "content": "text",
+          "path_prefixes": [
+            "notes",
+            "notes/a.md"
+          ],
           "metadata": {
             "source_path": "notes/a.md",
             "file_name": "a.md",
@@ -106,9 +118,10 @@ mod tests {
         for (field, field_type) in INDEXED_FIELDS {
             let pointer = format!("/{}", field.replace('.', "/"));
             let value = json.pointer(&pointer).unwrap_or_else(|| panic!("no {field}"));
+            let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
             let is_number = field_type == FieldType::Integer;
-            assert_eq!(value.is_i64(), is_number, "{field}");
-            assert_eq!(value.is_string(), !is_number, "{field}");
+            assert!(values.iter().all(|value| value.is_i64() == is_number), "{field}");
+            assert!(values.iter().all(|value| value.is_string() != is_number), "{field}");
         }
     }
 }

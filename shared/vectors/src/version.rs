@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
+use terms::passage_terms;
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 
@@ -19,6 +20,8 @@ pub struct DocumentVersion {
     pub generation: i32,
     /// The document's logical name.
     pub uri: String,
+    /// Where people see it: a path with `/` between folders.
+    pub path: String,
     /// The last part of its name.
     pub file_name: String,
     /// Its media type.
@@ -30,15 +33,17 @@ pub struct DocumentVersion {
 impl DocumentVersion {
     /// The points of some of its chunks; `vectors` in the order of the chunks.
     pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
+        let path_prefixes = path_prefixes(&self.path);
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
             vector,
-            payload: self.payload(chunk),
+            terms: passage_terms(&chunk.text),
+            payload: self.payload(chunk, path_prefixes.clone()),
         });
         points.collect()
     }
 
-    fn payload(&self, chunk: &ChunkRecord) -> ChunkPayload {
+    fn payload(&self, chunk: &ChunkRecord, path_prefixes: Vec<String>) -> ChunkPayload {
         ChunkPayload {
             document_id: self.document_id,
             collection_id: self.collection_id,
@@ -46,6 +51,7 @@ impl DocumentVersion {
             generation: self.generation,
             chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
             content: chunk.text.clone(),
+            path_prefixes,
             metadata: ChunkMetadata {
                 source_path: self.uri.clone(),
                 file_name: self.file_name.clone(),
@@ -56,6 +62,17 @@ impl DocumentVersion {
             },
         }
     }
+}
+
+/// Every folder that the path is in, outermost first, and the path itself, each without a slash at
+/// its end: whole components, which a keyword index finds at once.
+fn path_prefixes(path: &str) -> Vec<String> {
+    let path = path.trim_end_matches('/');
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let prefixes = ends.map(|end| path[..end].trim_end_matches('/')).filter(|prefix| !prefix.is_empty());
+    let mut prefixes: Vec<String> = prefixes.map(str::to_owned).collect();
+    prefixes.dedup();
+    prefixes
 }
 
 #[cfg(test)]
@@ -72,6 +89,7 @@ mod tests {
             source_id: Some(SourceId(7)),
             generation: 2,
             uri: "upload://a.txt".to_owned(),
+            path: "a.txt".to_owned(),
             file_name: "a.txt".to_owned(),
             mime_type: None,
             first_seen_at: DateTime::UNIX_EPOCH,
@@ -89,5 +107,13 @@ mod tests {
         assert_eq!(points[1].id, point_id(version.document_id, 2, 1));
         assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
         assert_eq!((points[1].payload.content.as_str(), points[1].vector.as_slice()), ("text 1", &[2.0][..]));
+    }
+
+    #[test]
+    fn a_path_starts_with_each_of_its_folders() {
+        assert_eq!(path_prefixes("notes/2024/a.md"), ["notes", "notes/2024", "notes/2024/a.md"]);
+        assert_eq!(path_prefixes("/data//notes/"), ["/data", "/data//notes"]);
+        assert_eq!(path_prefixes("a.md"), ["a.md"]);
+        assert!(path_prefixes("/").is_empty());
     }
 }

@@ -121,7 +121,10 @@ impl Api {
             db: self.state.db.clone(),
             tokens: self.state.tokens.clone(),
             vectors: self.state.vectors.clone(),
-            embedders: Arc::new(Embedders::open(&models, &runtime, EmbedderOptions::default()).unwrap()),
+            queries: Arc::new(search::QueryVectors::new(
+                Embedders::open(&models, &runtime, EmbedderOptions::default()).unwrap(),
+            )),
+            reranker: None,
             rate_limits: self.state.limits.rate_limits,
         };
         self.router = lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)));

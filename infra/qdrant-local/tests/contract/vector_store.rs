@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
-use domain::{Classify, CollectionId, DocumentId, ErrorKind, Quantization, point_id};
-use qdrant_client::qdrant::DeleteFieldIndexCollectionBuilder;
+use domain::{
+    ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Quantization, SearchMode, SourceId, point_id,
+};
+use qdrant_client::qdrant::vectors_config::Config;
+use qdrant_client::qdrant::{
+    CreateCollectionBuilder, DeleteFieldIndexCollectionBuilder, Distance, VectorParamsBuilder,
+    VectorParamsMap,
+};
 use secrecy::SecretString;
 use uuid::Uuid;
 use vectors::{
-    ChunkMetadata, ChunkPayload, ChunkPoint, CollectionSpec, DenseQuery, VectorStore, VectorsConfig,
+    ChunkFilter, ChunkPoint, ChunkQuery, CollectionSpec, DocumentVersion, ScoredChunk, VectorStore,
+    VectorsConfig, VectorsError,
 };
 
-use crate::support::{Context, Numbers, contract, cosine};
+use crate::support::{Context, Numbers, contract, cosine, eventually};
 
 const DIMENSION: usize = 8;
 
@@ -30,34 +37,43 @@ fn document(number: u128) -> DocumentId {
     DocumentId(Uuid::from_u128(number))
 }
 
-/// The chunks of one generation of a document.
-fn chunks(document_id: DocumentId, source_id: i64, generation: i32, count: u32) -> Vec<ChunkPoint> {
-    let chunks = (0..count).map(|index| {
-        let id = point_id(document_id, generation, index);
-        let vector = Numbers(id.as_u64_pair().0).vector(DIMENSION);
-        let payload = ChunkPayload {
-            document_id,
-            collection_id: CollectionId(Uuid::from_u128(1)),
-            source_id,
-            generation,
-            chunk_index: i32::try_from(index).unwrap(),
-            content: format!("chunk {index}"),
-            metadata: ChunkMetadata {
-                source_path: "notes/a.md".to_owned(),
-                file_name: "a.md".to_owned(),
-                mime_type: "text/markdown".to_owned(),
-                created_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
-                start_offset: 0,
-                end_offset: 7,
-            },
-        };
-        ChunkPoint { id, vector, payload }
-    });
-    chunks.collect()
+fn version(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentVersion {
+    DocumentVersion {
+        document_id,
+        collection_id: CollectionId(Uuid::from_u128(1)),
+        source_id: Some(SourceId(source_id)),
+        generation,
+        uri: "upload://notes/a.md".to_owned(),
+        path: "notes/a.md".to_owned(),
+        file_name: "a.md".to_owned(),
+        mime_type: Some("text/markdown".to_owned()),
+        first_seen_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+    }
 }
 
-fn query(vector: &[f32]) -> DenseQuery {
-    DenseQuery { vector: vector.to_vec(), limit: 10, offset: 0, score_threshold: None, exact: false }
+fn record(index: u32, text: &str) -> ChunkRecord {
+    ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4 }
+}
+
+/// The chunks of one generation of a document.
+fn chunks(document_id: DocumentId, source_id: i64, generation: i32, count: u32) -> Vec<ChunkPoint> {
+    let records: Vec<_> = (0..count).map(|index| record(index, &format!("chunk {index}"))).collect();
+    let seed = |index| point_id(document_id, generation, index).as_u64_pair().0;
+    let vectors: Vec<_> = (0..count).map(|index| Numbers(seed(index)).vector(DIMENSION)).collect();
+    version(document_id, source_id, generation).points(&records, vectors)
+}
+
+fn query(vector: &[f32]) -> ChunkQuery {
+    ChunkQuery {
+        mode: SearchMode::Dense,
+        vector: vector.to_vec(),
+        text: String::new(),
+        rank_constant: 60,
+        min_similarity: None,
+        filter: ChunkFilter::default(),
+        limit: 10,
+        exact: false,
+    }
 }
 
 #[tokio::test]
@@ -114,10 +130,10 @@ async fn a_missing_payload_index_is_made_again() {
             info.result.unwrap().payload_schema
         };
         let complete = schema().await;
-        assert_eq!(complete.len(), 7);
+        assert_eq!(complete.len(), 10);
         let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "document_id").wait(true);
         context.client.delete_field_index(request).await.unwrap();
-        assert_eq!(schema().await.len(), 6);
+        assert_eq!(schema().await.len(), 9);
         store.ensure_collection(&spec).await.unwrap();
         assert_eq!(schema().await, complete);
     })
@@ -142,7 +158,10 @@ async fn documents_come_and_go_by_generation_and_source() {
         assert_eq!(store.count_document(name, document(1), 1).await.unwrap(), 250);
 
         store.delete_generations_before(name, document(1), 2).await.unwrap();
-        assert_eq!(store.count_document(name, document(1), 1).await.unwrap(), 0);
+        eventually("the old generation goes", async || {
+            store.count_document(name, document(1), 1).await.unwrap() == 0
+        })
+        .await;
         assert_eq!(store.count_document(name, document(1), 2).await.unwrap(), 30);
         assert_eq!(store.count_document(name, document(2), 1).await.unwrap(), 7);
         store.upsert(name, chunks(document(2), 1, 2, 3)).await.unwrap();
@@ -204,14 +223,162 @@ async fn a_search_returns_what_was_stored_by_similarity() {
                     assert_eq!((found.id, &found.payload), (chunk.id, &chunk.payload));
                 }
             }
-            let exact = DenseQuery { exact: true, limit: 3, offset: 2, ..query(&vector) };
-            let page = store.search(&spec.name, &exact).await.unwrap();
-            let ids =
-                |chunks: &[vectors::ScoredChunk]| chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>();
-            assert_eq!(ids(&page), ids(&found[2..5]));
-            let threshold = (found[3].score + found[4].score) / 2.0;
-            let cut = DenseQuery { score_threshold: Some(threshold), ..query(&vector) };
+            let exact = ChunkQuery { exact: true, limit: 3, ..query(&vector) };
+            let best = store.search(&spec.name, &exact).await.unwrap();
+            let ids = |chunks: &[ScoredChunk]| chunks.iter().map(|chunk| chunk.id).collect::<Vec<_>>();
+            assert_eq!(ids(&best), ids(&found[..3]));
+            let least = (found[3].score + found[4].score) / 2.0;
+            let cut = ChunkQuery { min_similarity: Some(least), ..query(&vector) };
             assert_eq!(store.search(&spec.name, &cut).await.unwrap().len(), 4);
+        }
+    })
+    .await;
+}
+
+/// Chunks 0 to 4, at 0, 10, 20, .. degrees from the first axis, and what they say.
+async fn said(context: &Context) -> (VectorStore, String) {
+    let (store, spec) = (store(context), spec(context, Quantization::Float32));
+    store.ensure_collection(&spec).await.unwrap();
+    let texts = ["the sea", "a tide, tides and the sea", "sea, sea and sea", "tides", "nothing of it"];
+    let records: Vec<_> = (0..).zip(texts).map(|(index, text)| record(index, text)).collect();
+    let vectors: Vec<_> = (0..5).map(at).collect();
+    store.upsert(&spec.name, version(document(1), 1, 1).points(&records, vectors)).await.unwrap();
+    (store, spec.name)
+}
+
+fn at(tens_of_degrees: u8) -> Vec<f32> {
+    let angle = (f32::from(tens_of_degrees) * 10.0).to_radians();
+    let mut vector = vec![0.0; DIMENSION];
+    (vector[0], vector[1]) = (angle.cos(), angle.sin());
+    vector
+}
+
+fn indexes(found: &[ScoredChunk]) -> Vec<i32> {
+    found.iter().map(|chunk| chunk.payload.chunk_index).collect()
+}
+
+#[tokio::test]
+async fn words_find_what_has_them_and_both_searches_fuse_by_rank() {
+    contract(async |context| {
+        let (store, name) = said(&context).await;
+        let sparse = ChunkQuery { mode: SearchMode::Sparse, text: "a tide".to_owned(), ..query(&[]) };
+        let found = store.search(&name, &sparse).await.unwrap();
+        assert_eq!(indexes(&found), [1, 3]);
+        // Two of five chunks have the term; chunk 3 has nothing else.
+        let rarity = ((5.0 - 2.0 + 0.5) / (2.0 + 0.5) + 1.0_f32).ln();
+        let weight = 2.2 / (1.0 + 1.2 * (0.25 + 0.75 / 256.0));
+        assert!((found[1].score - rarity * weight).abs() < 1e-4, "{}", found[1].score);
+        let nothing = ChunkQuery { text: "what is this?".to_owned(), ..sparse.clone() };
+        assert_eq!(store.search(&name, &nothing).await.unwrap(), []);
+
+        let hybrid = ChunkQuery { mode: SearchMode::Hybrid, vector: at(4), ..sparse.clone() };
+        let found = store.search(&name, &hybrid).await.unwrap();
+        // By meaning: 4, 3, 2, 1, 0. By words: 1, 3.
+        assert_eq!(indexes(&found), [3, 1, 4, 2, 0]);
+        let by_rank = |rank: f32| 1.0 / (60.0 + rank);
+        for (chunk, score) in found.iter().zip([by_rank(2.0) + by_rank(2.0), by_rank(1.0) + by_rank(4.0)]) {
+            assert!((chunk.score - score).abs() < 1e-6, "{} is not {score}", chunk.score);
+        }
+        let without_words = ChunkQuery { text: "what is this?".to_owned(), ..hybrid };
+        let found = store.search(&name, &without_words).await.unwrap();
+        assert_eq!(indexes(&found), [4, 3, 2, 1, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_least_similarity_means_the_same_however_results_are_ranked() {
+    contract(async |context| {
+        let (store, name) = said(&context).await;
+        // Chunks 0 to 2 are within 25 degrees.
+        let least = Some(25_f32.to_radians().cos());
+        let asked = |mode| ChunkQuery {
+            mode,
+            vector: at(0),
+            text: "tide in the sea".to_owned(),
+            min_similarity: least,
+            ..query(&[])
+        };
+        let found = store.search(&name, &asked(SearchMode::Dense)).await.unwrap();
+        assert_eq!(indexes(&found), [0, 1, 2]);
+        let unlimited = ChunkQuery { min_similarity: None, ..asked(SearchMode::Sparse) };
+        let all = store.search(&name, &unlimited).await.unwrap();
+        assert_eq!(indexes(&all), [1, 3, 2, 0]);
+        let found = store.search(&name, &asked(SearchMode::Sparse)).await.unwrap();
+        assert_eq!(indexes(&found), [1, 2, 0]);
+        for (chunk, score) in found.iter().zip([all[0].score, all[2].score, all[3].score]) {
+            assert!((chunk.score - score).abs() < 1e-5, "{} is not {score}", chunk.score);
+        }
+        // By meaning: 0, 1, 2. By words, of these: 1, 2, 0.
+        let found = store.search(&name, &asked(SearchMode::Hybrid)).await.unwrap();
+        assert_eq!(indexes(&found), [1, 0, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn filters_hold_in_every_mode() {
+    contract(async |context| {
+        let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
+        store.ensure_collection(&spec).await.unwrap();
+        let later = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let other = DocumentVersion {
+            path: "notes/2024/b.txt".to_owned(),
+            file_name: "b.txt".to_owned(),
+            mime_type: Some("text/plain".to_owned()),
+            first_seen_at: later,
+            ..version(document(2), 2, 1)
+        };
+        for (number, version) in [version(document(1), 1, 1), other].iter().enumerate() {
+            let vector = at(u8::try_from(number).unwrap());
+            store.upsert(&spec.name, version.points(&[record(0, "tides")], vec![vector])).await.unwrap();
+        }
+        let text = |text: &str| vec![text.to_owned()];
+        let filters: [(ChunkFilter, &[u128]); 10] = [
+            (ChunkFilter::default(), &[1, 2]),
+            (ChunkFilter { document_ids: vec![document(2), document(9)], ..Default::default() }, &[2]),
+            (ChunkFilter { source_ids: vec![1], ..Default::default() }, &[1]),
+            (ChunkFilter { mime_types: text("text/plain"), ..Default::default() }, &[2]),
+            (ChunkFilter { file_names: text("a.md"), ..Default::default() }, &[1]),
+            (ChunkFilter { path_prefixes: text("notes"), ..Default::default() }, &[1, 2]),
+            (ChunkFilter { path_prefixes: text("notes/2024"), ..Default::default() }, &[2]),
+            (ChunkFilter { path_prefixes: text("notes/20"), ..Default::default() }, &[]),
+            (ChunkFilter { created_from: Some(later), ..Default::default() }, &[2]),
+            (ChunkFilter { created_before: Some(later), source_ids: vec![1, 2], ..Default::default() }, &[1]),
+        ];
+        for mode in [SearchMode::Dense, SearchMode::Sparse, SearchMode::Hybrid] {
+            for min_similarity in [None, Some(0.5)] {
+                for (filter, expected) in &filters {
+                    let (text, filter) = ("tide".to_owned(), filter.clone());
+                    let asked = ChunkQuery { mode, text, min_similarity, filter, ..query(&at(0)) };
+                    let found = store.search(&spec.name, &asked).await.unwrap();
+                    let mut documents: Vec<_> =
+                        found.iter().map(|chunk| chunk.payload.document_id.0.as_u128()).collect();
+                    documents.sort_unstable();
+                    assert_eq!(documents, *expected, "{asked:?}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_collection_made_without_terms_is_searched_by_meaning_only() {
+    contract(async |context| {
+        let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
+        let vectors = VectorParamsBuilder::new(DIMENSION as u64, Distance::Cosine).build();
+        let vectors = VectorParamsMap { map: [("dense".to_owned(), vectors)].into() };
+        let request = CreateCollectionBuilder::new(&spec.name).vectors_config(Config::ParamsMap(vectors));
+        context.client.create_collection(request).await.unwrap();
+        store.ensure_collection(&spec).await.unwrap();
+        store.upsert(&spec.name, chunks(document(1), 1, 1, 250)).await.unwrap();
+        assert_eq!(store.count(&spec.name).await.unwrap(), 250);
+        assert_eq!(store.search(&spec.name, &query(&at(0))).await.unwrap().len(), 10);
+        for mode in [SearchMode::Sparse, SearchMode::Hybrid] {
+            let asked = ChunkQuery { mode, text: "chunk".to_owned(), ..query(&at(0)) };
+            let error = store.search(&spec.name, &asked).await.unwrap_err();
+            assert!(matches!(error, VectorsError::VectorMissing { .. }), "{error}");
         }
     })
     .await;

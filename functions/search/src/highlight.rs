@@ -1,0 +1,46 @@
+//! Passages with the query's words marked.
+
+use terms::{TermWeights, find_terms};
+
+/// The passage as HTML: escaped, with `<mark>` around the words that are terms of the query.
+pub(crate) fn highlight(passage: &str, query: &TermWeights) -> String {
+    let mut html = String::with_capacity(passage.len() + 64);
+    let mut done = 0;
+    for place in find_terms(passage, query) {
+        escape(&passage[done..place.start], &mut html);
+        html.push_str("<mark>");
+        escape(&passage[place.clone()], &mut html);
+        html.push_str("</mark>");
+        done = place.end;
+    }
+    escape(&passage[done..], &mut html);
+    html
+}
+
+fn escape(text: &str, html: &mut String) {
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::query_terms;
+
+    use super::*;
+
+    #[test]
+    fn words_are_marked_and_nothing_of_the_passage_is_markup() {
+        let query = query_terms("are tides rising?");
+        let html = highlight("<b>Tide & \"time\"</b> rises", &query);
+        assert_eq!(html, "&lt;b&gt;<mark>Tide</mark> &amp; &quot;time&quot;&lt;/b&gt; <mark>rises</mark>");
+        assert_eq!(highlight("nothing in common", &query), "nothing in common");
+    }
+}

@@ -1,0 +1,32 @@
+//! Puts the best hits in order by a model that reads query and passage together.
+
+use std::sync::Arc;
+
+use embedding::Reranker;
+
+use crate::results::Ranking;
+
+/// Reranks `hits`, best first, so that their scores are the model's. Gives them back as they were, with
+/// what went wrong, if the model fails.
+pub(crate) async fn rerank<'a>(
+    reranker: &Arc<Reranker>,
+    query: &str,
+    hits: Ranking<'a>,
+) -> Result<Ranking<'a>, (Ranking<'a>, String)> {
+    let passages: Vec<String> = hits.iter().map(|(_, hit)| hit.chunk.payload.content.clone()).collect();
+    let (reranker, query) = (Arc::clone(reranker), query.to_owned());
+    let scored = tokio::task::spawn_blocking(move || {
+        let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+        reranker.scores(&query, &passages).map_err(|error| lambda::error_chain(&error))
+    });
+    let scores = match scored.await {
+        Ok(Ok(scores)) => scores,
+        Ok(Err(error)) => return Err((hits, error)),
+        Err(panic) => return Err((hits, panic.to_string())),
+    };
+    let mut reranked: Ranking<'a> =
+        hits.into_iter().zip(scores).map(|((_, hit), score)| (score, hit)).collect();
+    // Stable: hits that the model does not tell apart stay in the order of the search.
+    reranked.sort_by(|(left, _), (right, _)| right.total_cmp(left));
+    Ok(reranked)
+}

@@ -1,0 +1,96 @@
+//! From hits to what an answer says of them.
+
+use std::collections::HashMap;
+
+use db::collections::Collection;
+use db::search_documents::LiveDocument;
+use domain::DocumentId;
+use serde_json::json;
+
+use crate::response::{CollectionResult, FailedCollection, SearchResult};
+use crate::retrieve::Hit;
+
+/// Hits with the scores they are ordered by.
+pub(crate) type Ranking<'a> = Vec<(f32, Hit<'a>)>;
+
+/// Drops hits whose document is gone or has moved on to another generation.
+pub(crate) fn keep_live<'a>(hits: Ranking<'a>, documents: &HashMap<DocumentId, LiveDocument>) -> Ranking<'a> {
+    let is_live = |(_, hit): &(f32, Hit<'_>)| {
+        let document = documents.get(&hit.chunk.payload.document_id);
+        document.is_some_and(|document| document.generation == hit.chunk.payload.generation)
+    };
+    hits.into_iter().filter(is_live).collect()
+}
+
+/// The page of hits from `offset` on. With a group size, documents are counted instead, in the order
+/// of their best passages, and each comes with up to that many passages.
+pub(crate) fn page<'a>(
+    hits: Ranking<'a>,
+    offset: usize,
+    limit: usize,
+    group_size: Option<usize>,
+) -> Ranking<'a> {
+    let Some(group_size) = group_size else {
+        return hits.into_iter().skip(offset).take(limit).collect();
+    };
+    let mut order: Vec<DocumentId> = Vec::new();
+    let mut groups: HashMap<DocumentId, Ranking<'a>> = HashMap::new();
+    for (score, hit) in hits {
+        let group = groups.entry(hit.chunk.payload.document_id).or_insert_with_key(|id| {
+            order.push(*id);
+            Vec::new()
+        });
+        if group.len() < group_size {
+            group.push((score, hit));
+        }
+    }
+    let wanted = order.into_iter().skip(offset).take(limit);
+    wanted.flat_map(|id| groups.remove(&id).unwrap_or_default()).collect()
+}
+
+/// What is said of a hit; nothing if its document is not there.
+pub(crate) fn describe(
+    score: f32,
+    hit: Hit<'_>,
+    is_reranked: bool,
+    documents: &HashMap<DocumentId, LiveDocument>,
+) -> Option<SearchResult> {
+    let Hit { collection, chunk } = hit;
+    let document = documents.get(&chunk.payload.document_id)?;
+    Some(SearchResult {
+        document_id: document.id,
+        chunk_id: chunk.id,
+        score,
+        original_score: chunk.score,
+        reranked_score: is_reranked.then_some(score),
+        metadata: json!(chunk.payload.metadata),
+        text: chunk.payload.content,
+        highlighted_text: None,
+        neighbours: None,
+        file_name: document.file_name.clone(),
+        file_path: document.file_path.clone(),
+        chunk_index: u32::try_from(chunk.payload.chunk_index).unwrap_or_default(),
+        total_chunks: u32::try_from(document.chunk_count).unwrap_or_default(),
+        collection_id: collection.id,
+        collection_name: collection.name.clone(),
+        embedding_model: collection.settings.embedding_model.clone(),
+    })
+}
+
+/// How many of the results each collection that answered has.
+pub(crate) fn count_by_collection(
+    collections: &[Collection],
+    failed: &[FailedCollection],
+    results: &[SearchResult],
+) -> Vec<CollectionResult> {
+    let answered = collections
+        .iter()
+        .filter(|collection| failed.iter().all(|failed| failed.collection_id != collection.id));
+    answered
+        .map(|collection| CollectionResult {
+            id: collection.id,
+            name: collection.name.clone(),
+            result_count: results.iter().filter(|result| result.collection_id == collection.id).count(),
+        })
+        .collect()
+}

@@ -1,0 +1,63 @@
+//! Which chunks a search is for.
+
+use chrono::{DateTime, Utc};
+use domain::DocumentId;
+use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Timestamp};
+
+/// Conditions on the chunks of a search. All must hold; of the values of one, any; an empty list
+/// asks for nothing. Every field is indexed, see `payload::INDEXED_FIELDS`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChunkFilter {
+    /// Of one of these documents.
+    pub document_ids: Vec<DocumentId>,
+    /// Of one of these sources.
+    pub source_ids: Vec<i64>,
+    /// Of a document of one of these media types.
+    pub mime_types: Vec<String>,
+    /// Of a document with one of these names.
+    pub file_names: Vec<String>,
+    /// Of a document in one of these folders, or at one of these paths.
+    pub path_prefixes: Vec<String>,
+    /// Of a document first seen at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Of a document first seen before this time.
+    pub created_before: Option<DateTime<Utc>>,
+}
+
+impl ChunkFilter {
+    pub(crate) fn to_filter(&self) -> Option<Filter> {
+        let mut conditions = Vec::new();
+        if !self.document_ids.is_empty() {
+            let ids: Vec<String> = self.document_ids.iter().map(ToString::to_string).collect();
+            conditions.push(Condition::matches("document_id", ids));
+        }
+        if !self.source_ids.is_empty() {
+            conditions.push(Condition::matches("source_id", self.source_ids.clone()));
+        }
+        for (field, values) in [
+            ("metadata.mime_type", &self.mime_types),
+            ("metadata.file_name", &self.file_names),
+            ("path_prefixes", &self.path_prefixes),
+        ] {
+            if !values.is_empty() {
+                conditions.push(Condition::matches(field, values.clone()));
+            }
+        }
+        if self.created_from.is_some() || self.created_before.is_some() {
+            let range = DatetimeRange {
+                gte: self.created_from.map(timestamp),
+                lt: self.created_before.map(timestamp),
+                ..DatetimeRange::default()
+            };
+            conditions.push(Condition::datetime_range("metadata.created_at", range));
+        }
+        (!conditions.is_empty()).then(|| Filter::must(conditions))
+    }
+}
+
+fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
+    }
+}

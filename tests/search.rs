@@ -1,0 +1,179 @@
+//! Search by meaning, by words and by both, with everything that can be asked along.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Stack, TestUser, Upload};
+
+const TIDES: &str = "The sea rises and falls twice a day, because the Moon pulls at the water.";
+const CURRENTS: &str = "Currents carry warm water through the oceans; wind and salt drive them.";
+const BREAD: &str =
+    "Flour, water and wild yeast become bread when they are given a day. Part number QX-7741.";
+
+async fn library() -> (TestUser, String) {
+    let user = TestUser::register(&Stack::from_env()).await;
+    let collection = user.create_collection().await;
+    let markdown =
+        Upload { content_type: "text/markdown".to_owned(), ..Upload::text("kitchen/bread.md", BREAD) };
+    let files = [
+        Upload::text("nature/sea/tides.txt", TIDES),
+        Upload::text("nature/currents.txt", CURRENTS),
+        markdown,
+    ];
+    user.upload(&collection, &files).await;
+    (user, collection)
+}
+
+async fn search(user: &TestUser, collection: &str, query: &str, more: Value) -> Value {
+    let mut body = json!({ "collection_uuids": [collection], "query": query });
+    for (field, value) in more.as_object().unwrap() {
+        body[field] = value.clone();
+    }
+    user.post("/api/v2/search", &body).await.expect(200)
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["results"].as_array().unwrap().iter().map(|hit| hit["file_name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn each_mode_finds_what_it_is_for() {
+    let (user, collection) = library().await;
+    let words = search(&user, &collection, "qx-7741", json!({ "search_mode": "sparse" })).await;
+    assert_eq!(names(&words), ["bread.md"]);
+    assert_eq!((&words["search_mode_used"], &words["score_type"]), (&json!("sparse"), &json!("bm25")));
+    assert!(words["timings"]["embedding_ms"].as_f64().unwrap() < 1.0, "{words}");
+
+    let both = search(
+        &user,
+        &collection,
+        "why is there ebb and flood in the sea",
+        json!({ "search_type": "hybrid" }),
+    )
+    .await;
+    assert_eq!((&both["search_mode_used"], &both["score_type"]), (&json!("hybrid"), &json!("rrf")));
+    assert_eq!(names(&both)[0], "tides.txt");
+    assert_eq!(names(&both).len(), 3, "{both}");
+    let best = both["results"][0]["score"].as_f64().unwrap();
+    assert!((best - 1.0).abs() < 1e-5, "first by meaning and by words: {best}");
+
+    let nothing = search(&user, &collection, "zebra", json!({ "search_mode": "sparse" })).await;
+    assert_eq!(names(&nothing).len(), 0);
+}
+
+#[tokio::test]
+async fn a_threshold_leaves_out_the_same_passages_in_every_mode() {
+    let (user, collection) = library().await;
+    let query = "water of the sea";
+    let all = search(&user, &collection, query, json!({})).await;
+    assert_eq!(all["score_type"], "cosine");
+    let scores: Vec<f64> =
+        all["results"].as_array().unwrap().iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    let threshold = (scores[1] + scores[2]) / 2.0;
+    let mut kept = names(&all)[..2].to_vec();
+    kept.sort_unstable();
+    for mode in ["dense", "sparse", "hybrid"] {
+        let cut =
+            search(&user, &collection, query, json!({ "search_mode": mode, "score_threshold": threshold }))
+                .await;
+        let mut found = names(&cut);
+        found.sort_unstable();
+        assert_eq!(found, kept, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn filters_choose_documents() {
+    let (user, collection) = library().await;
+    for mode in ["dense", "sparse", "hybrid"] {
+        for (filter, expected) in [
+            (json!({ "path_prefix": "nature" }), vec!["currents.txt", "tides.txt"]),
+            (json!({ "path_prefix": ["nature/sea/", "kitchen"] }), vec!["bread.md", "tides.txt"]),
+            (json!({ "mime_type": "text/markdown" }), vec!["bread.md"]),
+            (json!({ "file_name": ["tides.txt", "other"] }), vec!["tides.txt"]),
+            (json!({ "created_before": "2020-01-01T00:00:00Z" }), vec![]),
+            (json!({ "created_from": "2020-01-01T00:00:00Z", "path_prefix": "kitchen" }), vec!["bread.md"]),
+        ] {
+            let more = json!({ "search_mode": mode, "metadata_filter": filter });
+            let answer = search(&user, &collection, "water", more).await;
+            let mut found = names(&answer);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{mode} {filter}");
+        }
+    }
+    let body = json!({
+        "collection_uuids": [collection], "query": "water", "metadata_filter": { "colour": "blue" },
+    });
+    let problem = user.post("/api/v2/search", &body).await.expect(422);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("colour") && detail.contains("path_prefix"), "{detail}");
+}
+
+#[tokio::test]
+async fn long_documents_are_paged_grouped_and_read_on() {
+    let user = TestUser::register(&Stack::from_env()).await;
+    let collection = user.create_collection().await;
+    let sentence =
+        |number: usize| format!("Remark {number}: the tide of day {number} came in & went <out>.\n");
+    let long: String = (0..120).map(sentence).collect();
+    let files = [Upload::text("log.txt", long.clone()), Upload::text("short.txt", TIDES)];
+    user.upload(&collection, &files).await;
+
+    let ask = async |more: Value| search(&user, &collection, "tides", more).await;
+    let all = ask(json!({ "search_mode": "hybrid", "k": 50 })).await;
+    let ids = |answer: &Value| -> Vec<Value> {
+        answer["results"].as_array().unwrap().iter().map(|hit| hit["chunk_id"].clone()).collect()
+    };
+    assert!(ids(&all).len() > 6, "{all}");
+    let second = ask(json!({ "search_mode": "hybrid", "k": 3, "offset": 3 })).await;
+    assert_eq!((ids(&second), &second["offset"]), (ids(&all)[3..6].to_vec(), &json!(3)));
+
+    let grouped = ask(json!({ "search_mode": "hybrid", "group_by": "document", "k": 5 })).await;
+    let mut found = names(&grouped);
+    found.sort_unstable();
+    assert_eq!(found, ["log.txt", "short.txt"]);
+    let wider = ask(json!({ "group_size": 3, "k": 1, "metadata_filter": { "file_name": "log.txt" } })).await;
+    assert_eq!(names(&wider), ["log.txt"; 3]);
+
+    let more = json!({ "k": 1, "context_chunks": 1, "highlight": true, "metadata_filter": { "file_name": "log.txt" } });
+    let answer = ask(more).await;
+    let hit = &answer["results"][0];
+    let piece = |of: &Value| (of["chunk_index"].as_u64().unwrap(), of["text"].as_str().unwrap().to_owned());
+    let mut pieces: Vec<_> = hit["neighbours"].as_array().unwrap().iter().map(piece).collect();
+    pieces.push(piece(hit));
+    assert!(pieces.len() > 1, "{hit}");
+    pieces.sort();
+    let passage: String = pieces.into_iter().map(|(_, text)| text).collect();
+    assert!(long.contains(&passage), "{passage}");
+    let html = hit["highlighted_text"].as_str().unwrap();
+    assert!(
+        html.contains("the <mark>tide</mark> of") && html.contains("in &amp; went &lt;out&gt;"),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn several_collections_answer_together() {
+    let (user, first) = library().await;
+    let second = user.create_collection().await;
+    user.upload(&second, &[Upload::text("moon.txt", "The Moon circles the Earth once a month.")]).await;
+    for (mode, score_type) in [("dense", "cosine"), ("sparse", "rrf"), ("hybrid", "rrf")] {
+        let body = json!({ "collection_uuids": [first, second], "query": "the moon", "search_mode": mode });
+        let answer = user.post("/api/v2/search", &body).await.expect(200);
+        assert_eq!(answer["score_type"], score_type, "{mode}");
+        let mut best = names(&answer)[..2].to_vec();
+        best.sort_unstable();
+        assert_eq!(best, ["moon.txt", "tides.txt"], "{mode}");
+        assert_eq!(answer["collections_searched"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn preferences_say_what_a_request_does_not() {
+    let (user, collection) = library().await;
+    let preferred = json!({ "search": { "mode": "sparse", "top_k": 1 } });
+    user.send(Method::PUT, "/api/v2/preferences", Some(&preferred)).await.expect(200);
+    let answer = search(&user, &collection, "water", json!({})).await;
+    assert_eq!((&answer["search_mode_used"], names(&answer).len()), (&json!("sparse"), 1));
+    let answer = search(&user, &collection, "water", json!({ "search_mode": "dense", "k": 2 })).await;
+    assert_eq!((&answer["search_mode_used"], names(&answer).len()), (&json!("dense"), 2));
+}
