@@ -35,7 +35,7 @@ commands:
 
 VARIABLES = """\
 environment:
-  STACK_POSTGRES_PORT (55432)  STACK_QDRANT_PORT (6334)  STACK_EMULATOR_PORT (4566)
+  STACK_POSTGRES_PORT (55432)  STACK_QDRANT_PORT (6334; the one before it serves snapshots)  STACK_EMULATOR_PORT (4566)
   STACK_NAME (semantik)        names the CloudFormation stack and prefixes its buckets
   STACK_DATABASE_URL           an existing PostgreSQL server, instead of starting one
   STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
@@ -201,6 +201,7 @@ def environment(stack: Settings) -> dict[str, str]:
     return local | {
         "API_URL": emulator.api_url(stack, outputs["ApiId"]),
         "QDRANT_URL": stack.qdrant_url,
+        "QDRANT_HTTP_URL": stack.qdrant_http_url,
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -256,6 +257,7 @@ def _require_free_ports(stack: Settings) -> None:
         wanted.append(("postgres", stack.postgres_port, "STACK_POSTGRES_PORT"))
     if not stack.external_qdrant_url:
         wanted.append(("qdrant", stack.qdrant_port, "STACK_QDRANT_PORT"))
+        wanted.append(("qdrant", stack.qdrant_port - 1, "STACK_QDRANT_PORT"))
     for part, port, variable in wanted:
         if processes.running(part) is None:
             processes.require_free(part, port, variable)

@@ -31,10 +31,12 @@ def up(settings: Settings, built: Path) -> None:
 def start(settings: Settings) -> None:
     """Starts the binary that the last `up` put in place, where it is not running."""
     if processes.running(PART) is None:
-        processes.require_free(PART, settings.qdrant_port, "STACK_QDRANT_PORT")
+        for port in (settings.qdrant_port, settings.qdrant_port - 1):
+            processes.require_free(PART, port, "STACK_QDRANT_PORT")
         STORAGE.mkdir(parents=True, exist_ok=True)
         address = f"127.0.0.1:{settings.qdrant_port}"
-        command = [str(BINARY), "--storage", str(STORAGE), "--grpc", address]
+        http = f"127.0.0.1:{settings.qdrant_port - 1}"
+        command = [str(BINARY), "--storage", str(STORAGE), "--grpc", address, "--http", http]
         processes.start(PART, command, {"PATH": os.environ.get("PATH", "")})
     processes.await_ready(PART, lambda: processes.accepts(settings.qdrant_port), 60)
 

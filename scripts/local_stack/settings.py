@@ -9,6 +9,7 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 # What is built here, for every stack of this checkout.
@@ -74,12 +75,23 @@ class Settings:
         return _through(self.endpoint, self.emulator_port, self.functions_emulator_port)
 
     @property
+    def qdrant_http_url(self) -> str:
+        """Where Qdrant serves snapshots: by default the port before the gRPC port, as Qdrant has it."""
+        return http_address(self.qdrant_url)
+
+    @property
     def source_bucket(self) -> str:
         return f"{self.name}-sources"
 
     @property
     def deploy_bucket(self) -> str:
         return f"{self.name}-deploy"
+
+
+def http_address(grpc_url: str) -> str:
+    """The address of Qdrant's HTTP interface beside its gRPC interface."""
+    address = urlsplit(grpc_url)
+    return f"{address.scheme}://{address.hostname}:{(address.port or 6334) - 1}"
 
 
 def load() -> Settings:

@@ -21,6 +21,10 @@ pub struct Config {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6334")]
     pub grpc: SocketAddr,
 
+    /// Address to serve snapshots on, by the routes of Qdrant's HTTP interface; none without it
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
+
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,

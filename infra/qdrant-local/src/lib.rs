@@ -7,6 +7,8 @@
 //!   ordering, timeouts) are accepted; those that would change the result are refused.
 //! - *Durable*: an acknowledged write survives the death of the process, see `journal.rs`.
 //! - *Indexed*: HNSW graphs and quantized vectors are built in the background, see `upkeep.rs`.
+//! - *Portable*: with `--http`, snapshots leave the server and come back by the routes that Qdrant's
+//!   HTTP interface has for that, see `http.rs`.
 //! - *Strict*: filters over unindexed payload fields are refused as in Qdrant Cloud, see
 //!   `strict.rs`.
 
@@ -23,6 +25,7 @@ mod convert_update;
 mod error;
 mod files;
 mod health_service;
+mod http;
 mod journal;
 mod points_reads;
 mod points_service;

@@ -19,6 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::api::Api;
 use crate::config::{Command, Config};
 use crate::error::LocalError;
+use crate::http;
 use crate::snapshot;
 use crate::store::Store;
 
@@ -62,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         Some(Command::Restore { snapshot, collection }) => {
             restore(config.storage, snapshot, collection).await
         }
-        None => serve(config.storage, config.grpc).await,
+        None => serve(config.storage, config.grpc, config.http).await,
     }
 }
 
@@ -78,11 +79,16 @@ async fn restore(storage: PathBuf, file: PathBuf, collection: String) -> Result<
     Ok(tokio::task::spawn_blocking(work).await??)
 }
 
-async fn serve(storage: PathBuf, address: SocketAddr) -> Result<(), ServerError> {
+async fn serve(
+    storage: PathBuf,
+    address: SocketAddr,
+    http_address: Option<SocketAddr>,
+) -> Result<(), ServerError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
     let listener = bind(address)?;
     let address = listener.local_addr().map_err(listen_error(address))?;
+    let http_listener = http_address.map(bind).transpose()?;
     let opened = storage.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&opened)).await??;
     let store = Arc::new(store);
@@ -95,6 +101,12 @@ async fn serve(storage: PathBuf, address: SocketAddr) -> Result<(), ServerError>
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let server = router(&store).serve_with_incoming_shutdown(incoming, signalled);
     let mut server = tokio::spawn(server);
+    if let Some(listener) = http_listener {
+        let http_address = listener.local_addr().map_err(listen_error(address))?;
+        // Ends with the process: a transfer that is cut off is noticed by its client.
+        tokio::spawn(axum::serve(listener, http::router(Arc::clone(&store))).into_future());
+        tracing::info!(url = %format!("http://{http_address}"), "serving snapshots");
+    }
     tracing::info!(url = %format!("http://{address}"), storage = %storage.display(), "listening");
 
     tokio::select! {

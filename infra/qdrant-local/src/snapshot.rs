@@ -51,14 +51,19 @@ pub fn list(store: &Store, name: &str) -> Result<Vec<SnapshotDescription>, Local
     paths.iter().map(|path| describe(path)).collect()
 }
 
-/// Deletes a snapshot of a collection.
-pub fn delete(store: &Store, name: &str, snapshot: &str) -> Result<(), LocalError> {
+/// Where a snapshot of a collection lies.
+pub fn path(store: &Store, name: &str, snapshot: &str) -> Result<PathBuf, LocalError> {
     let known = list(store, name)?;
     if !known.iter().any(|description| description.name == snapshot) {
         return Err(LocalError::NotFound(format!("Snapshot {snapshot} not found")));
     }
     let collection = store.collection(name)?;
-    let path = store.snapshots_dir(&collection.definition().collection_name).join(snapshot);
+    Ok(store.snapshots_dir(&collection.definition().collection_name).join(snapshot))
+}
+
+/// Deletes a snapshot of a collection.
+pub fn delete(store: &Store, name: &str, snapshot: &str) -> Result<(), LocalError> {
+    let path = path(store, name, snapshot)?;
     fs::remove_file(&path).map_err(LocalError::file("deleting", &path))?;
     let checksum = checksum_path(&path);
     fs::remove_file(&checksum).map_err(LocalError::file("deleting", &checksum))
@@ -68,11 +73,24 @@ pub fn delete(store: &Store, name: &str, snapshot: &str) -> Result<(), LocalErro
 /// lies beside it.
 pub fn restore(store: &Store, snapshot: &Path, name: &str) -> Result<(), LocalError> {
     let expected_path = checksum_path(snapshot);
+    let mut expected = None;
     if expected_path.exists() {
-        let expected =
-            fs::read_to_string(&expected_path).map_err(LocalError::file("reading", &expected_path))?;
+        let text = fs::read_to_string(&expected_path).map_err(LocalError::file("reading", &expected_path))?;
+        expected = Some(text.trim().to_owned());
+    }
+    restore_checked(store, snapshot, name, expected.as_deref())
+}
+
+/// Makes the new collection `name` of a snapshot file, if that has the `expected` checksum.
+pub fn restore_checked(
+    store: &Store,
+    snapshot: &Path,
+    name: &str,
+    expected: Option<&str>,
+) -> Result<(), LocalError> {
+    if let Some(expected) = expected {
         let actual = checksum(snapshot)?;
-        if expected.trim() != actual {
+        if expected != actual {
             return Err(LocalError::BadInput(format!(
                 "snapshot {} has checksum {actual}, expected {expected}",
                 snapshot.display()

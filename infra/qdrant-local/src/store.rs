@@ -129,6 +129,11 @@ impl Store {
         self.root.join("snapshots").join(name)
     }
 
+    /// A path that nothing else uses, for a file on its way in.
+    pub fn upload_path(&self) -> PathBuf {
+        self.root.join(format!("upload-{}", Uuid::new_v4()))
+    }
+
     /// Makes a collection of a folder that [`crate::snapshot`] unpacked, taking `unpack`'s word
     /// for what to put there.
     pub fn adopt(

@@ -15,5 +15,6 @@ mod indexing;
 mod points;
 mod queries;
 mod server;
+mod snapshots;
 mod support;
 mod vector_store;

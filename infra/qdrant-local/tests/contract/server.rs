@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Server {
     process: Child,
     url: String,
+    http_url: String,
 }
 
 impl Server {
@@ -29,7 +30,7 @@ impl Server {
     /// Starts on `address`; what the process printed, if it ended instead of listening.
     pub fn try_start(storage: &Path, address: SocketAddr) -> Result<Self, String> {
         let mut process = Command::new(BINARY)
-            .args(["--grpc", &address.to_string(), "--storage"])
+            .args(["--grpc", &address.to_string(), "--http", "127.0.0.1:0", "--storage"])
             .arg(storage)
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
@@ -46,11 +47,15 @@ impl Server {
             }
         });
         let mut printed = Vec::new();
+        let mut http_url = String::new();
+        let url_of = |rest: &str| rest.split_whitespace().next().unwrap().to_owned();
         let deadline = Instant::now() + PATIENCE;
         while let Ok(line) = received.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some((_, rest)) = line.split_once("serving snapshots url=") {
+                http_url = url_of(rest);
+            }
             if let Some((_, rest)) = line.split_once("listening url=") {
-                let url = rest.split_whitespace().next().unwrap().to_owned();
-                return Ok(Self { process, url });
+                return Ok(Self { process, url: url_of(rest), http_url });
             }
             printed.push(line);
         }
@@ -72,6 +77,11 @@ impl Server {
     /// `http://address`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it serves snapshots.
+    pub fn http_url(&self) -> &str {
+        &self.http_url
     }
 
     /// Ends it as a power failure of the process would: SIGKILL.

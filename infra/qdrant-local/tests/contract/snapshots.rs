@@ -1,0 +1,73 @@
+//! Snapshots on their way out of a server and into another one, by Qdrant's HTTP interface.
+
+use qdrant_client::qdrant::{CreateCollectionBuilder, Distance, UpsertPointsBuilder, VectorParamsBuilder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::Server;
+use crate::support::{Numbers, count, point};
+
+const DIMENSION: u64 = 8;
+
+async fn fill(server: &Server, name: &str, points: u64) {
+    let client = server.client();
+    let vectors = VectorParamsBuilder::new(DIMENSION, Distance::Cosine);
+    client.create_collection(CreateCollectionBuilder::new(name).vectors_config(vectors)).await.unwrap();
+    let mut numbers = Numbers(7);
+    let points = (0..points).map(|id| point(id, numbers.vector(DIMENSION as usize), json!({ "number": id })));
+    let request = UpsertPointsBuilder::new(name, points.collect::<Vec<_>>()).wait(true);
+    client.upsert_points(request).await.unwrap();
+}
+
+/// As browsers send files.
+async fn upload(server: &Server, name: &str, snapshot: &[u8], checksum: &str) -> (u16, Value) {
+    let mut body =
+        b"--edge\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"a\"\r\n\r\n".to_vec();
+    body.extend_from_slice(snapshot);
+    body.extend_from_slice(b"\r\n--edge--\r\n");
+    let url = format!(
+        "{}/collections/{name}/snapshots/upload?wait=true&priority=snapshot&checksum={checksum}",
+        server.http_url()
+    );
+    let request =
+        reqwest::Client::new().post(url).header("content-type", "multipart/form-data; boundary=edge");
+    let answer = request.body(body).send().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn a_snapshot_moves_a_collection_to_another_server() {
+    let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (first, second) = (Server::start(here.path()), Server::start(there.path()));
+    fill(&first, "notes", 300).await;
+    let http = reqwest::Client::new();
+    let snapshots = format!("{}/collections/notes/snapshots", first.http_url());
+    let made = http.post(&snapshots).send().await.unwrap().bytes().await.unwrap();
+    let made: Value = serde_json::from_slice(&made).unwrap();
+    let (name, checksum) =
+        (made["result"]["name"].as_str().unwrap(), made["result"]["checksum"].as_str().unwrap());
+    let bytes = http.get(format!("{snapshots}/{name}")).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(made["result"]["size"], bytes.len());
+
+    let (status, refused) = upload(&second, "notes", &bytes[..bytes.len() - 1], checksum).await;
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused["status"]["error"].as_str().unwrap().contains("checksum"), "{refused}");
+    assert!(!second.client().collection_exists("notes").await.unwrap());
+
+    let (status, answer) = upload(&second, "notes", &bytes, checksum).await;
+    assert_eq!((status, &answer["result"]), (200, &json!(true)));
+    assert_eq!(count(&second.client(), "notes", None).await.unwrap(), 300);
+    let (status, _) = upload(&second, "notes", &bytes, checksum).await;
+    assert_eq!(status, 409, "it is there already");
+    let left: Vec<_> =
+        std::fs::read_dir(there.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("upload")), "{left:?}");
+
+    let gone = http.delete(format!("{snapshots}/{name}")).send().await.unwrap();
+    assert_eq!(gone.status().as_u16(), 200);
+    let listed = http.get(&snapshots).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&listed).unwrap()["result"], json!([]));
+    for path in [format!("{snapshots}/{name}"), format!("{}/collections/none/snapshots", first.http_url())] {
+        assert_eq!(http.get(path).send().await.unwrap().status().as_u16(), 404);
+    }
+}

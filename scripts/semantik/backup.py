@@ -1,0 +1,118 @@
+"""scripts/backup: the database, Qdrant's collections and the staged objects, in one folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local_stack.settings import http_address
+from semantik import database
+from semantik.command import heading, last_line, run, variable
+from semantik.errors import CommandError
+from semantik.manifest import Manifest, SavedCollection
+from semantik.snapshots import Snapshots, sha256
+from semantik.staged import StagingBucket
+
+# What has been done to each collection: a snapshot fits the dump if nothing was in between.
+STATE = """
+SELECT c.id, c.name, c.vector_store_name, c.vector_count AS vectors,
+    coalesce(max(o.id) FILTER (WHERE o.started_at IS NOT NULL), 0) AS last_operation,
+    count(o.id) FILTER (WHERE o.status = 'processing') AS running
+FROM collections c LEFT JOIN operations o ON o.collection_id = c.id
+WHERE c.deleted_at IS NULL GROUP BY c.id ORDER BY c.created_at, c.id
+"""
+
+
+def main() -> bool:
+    parser = argparse.ArgumentParser(prog="scripts/backup", add_help=False)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--without-snapshots", action="store_true")
+    parser.add_argument("--without-artifacts", action="store_true")
+    options = parser.parse_args()
+    folder: Path = options.folder
+    if folder.exists() and any(folder.iterdir()):
+        raise CommandError(f"{folder} is not empty; a backup goes into a folder of its own")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+    began = time.monotonic()
+
+    heading("database")
+    before = state()
+    dump = folder / "database.dump"
+    database.dump(dump)
+    version = database.rows("SELECT max(version) AS version FROM _sqlx_migrations")[0]["version"]
+    print(f"  {dump.stat().st_size} bytes, schema {version}")
+    manifest = Manifest(
+        created_at=datetime.now(UTC).isoformat(), schema_version=version, database=dump.name, database_sha256=sha256(dump))
+
+    heading("Qdrant")
+    snapshots = Snapshots(
+        os.environ.get("QDRANT_HTTP_URL") or http_address(variable("QDRANT_URL")), os.environ.get("QDRANT_API_KEY"))
+    (folder / "snapshots").mkdir()
+    for row in before.values():
+        saved = SavedCollection(row["id"], row["name"], row["vector_store_name"], int(row["vectors"]))
+        manifest.collections.append(saved)
+        if options.without_snapshots:
+            saved.reason = "left out"
+        else:
+            save(snapshots, saved, folder)
+    after = state()
+    for saved in manifest.collections:
+        if saved.snapshot and not is_quiet(before[saved.id], after.get(saved.id)):
+            (folder / saved.snapshot).unlink()
+            saved.snapshot = saved.sha256 = None
+            saved.reason = "an operation ran meanwhile"
+        told = saved.snapshot or f"no snapshot ({saved.reason}): rebuilt from staged vectors when it is restored"
+        print(f"  {saved.name}: {saved.vectors} vectors, {told}")
+
+    heading("staged objects")
+    if not options.without_artifacts:
+        manifest.artifacts = StagingBucket().save(folder / "artifacts")
+        print(f"  {manifest.artifacts['objects']} objects, {manifest.artifacts['bytes']} bytes")
+    else:
+        print("  left out: the bucket itself must be kept, for documents to be restored, tried again or rebuilt")
+    manifest.write(folder)
+    last_line({
+        "folder": str(folder),
+        "schema_version": version,
+        "collections": len(manifest.collections),
+        "snapshots": sum(saved.snapshot is not None for saved in manifest.collections),
+        "artifacts": manifest.artifacts,
+        "seconds": round(time.monotonic() - began, 1),
+    })
+    return True
+
+
+def state() -> dict[str, dict[str, str]]:
+    return {row["id"]: row for row in database.rows(STATE)}
+
+
+def is_quiet(before: dict[str, str], after: dict[str, str] | None) -> bool:
+    """Whether nothing was written to the collection in between, and nothing half."""
+    if after is None or before["running"] != "0" or after["running"] != "0":
+        return False
+    return before["last_operation"] == after["last_operation"]
+
+
+def save(snapshots: Snapshots, saved: SavedCollection, folder: Path) -> None:
+    """Takes a snapshot out of the server; one that cannot be had is explained and done without."""
+    try:
+        written = snapshots.create(saved.vector_store_name)
+    except CommandError as error:
+        saved.reason = str(error)
+        return
+    path = f"snapshots/{saved.vector_store_name}.snapshot"
+    try:
+        snapshots.download(saved.vector_store_name, written["name"], folder / path)
+    finally:
+        snapshots.delete(saved.vector_store_name, written["name"])
+    saved.snapshot, saved.sha256 = path, sha256(folder / path)
+    if written.get("checksum") not in (None, saved.sha256):
+        raise CommandError(f"{path} arrived damaged: its SHA-256 is {saved.sha256}, Qdrant says {written['checksum']}")
+
+
+if __name__ == "__main__":
+    run("scripts/backup", main)

@@ -1,0 +1,151 @@
+"""scripts/memory: what each function needs at most, for little and for much."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_stack import functions
+from local_stack.settings import load
+from semantik.account import Account
+from semantik.client import Client
+from semantik.command import LOCAL, heading, last_line, run, variable
+from semantik.errors import CommandError
+from semantik.progress import Progress
+from semantik.transport import Http
+
+MEASURED = ("api", "scan", "chunk", "embed", "sweep")
+# Each pair is compared: little, much.
+PAIRS = (("documents-100", "documents-5000"), ("size-1", "size-100"))
+TOLERANCE = 1.2
+SAMPLE_SECONDS = 0.2
+MEGABYTE = 1_000_000
+# A text of many megabytes says the same again and again: equal chunks of a batch go through the model
+# once, so that the run takes minutes; every stage moves all of them all the same.
+PARAGRAPH = (
+    "The Moon pulls the sea towards it, and twice a day the water comes up the beach. Where the coast is "
+    "narrow the tide is high, and where it is wide the tide is low.\n\n"
+)
+
+
+@dataclass
+class Peaks:
+    """Watches the functions' processes, also those that come and go; in MiB."""
+
+    of: dict[str, float] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Peaks:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(SAMPLE_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        for name, pids in functions.running(load()).items():
+            for pid in pids:
+                self.of[name] = max(self.of.get(name, 0), peak(pid))
+
+
+def peak(pid: int) -> float:
+    """VmHWM: the most that ever was resident."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(line.split()[1]) / 1024
+
+
+def main() -> bool:
+    known = [scenario for pair in PAIRS for scenario in pair]
+    parser = argparse.ArgumentParser(prog="scripts/memory", add_help=False)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    chosen = parser.parse_args().scenarios or known
+    if unknown := [scenario for scenario in chosen if scenario not in known]:
+        raise CommandError(f"there is no scenario {unknown[0]}; there are {', '.join(known)}")
+    http = Http()
+    account = Account(http, variable("API_URL"), LOCAL / "memory.json", "memory")
+    account.sign_in()
+    client = Client(http, variable("API_URL"), account)
+
+    measured: dict[str, dict[str, float]] = {}
+    for scenario in chosen:
+        heading(scenario)
+        folder = Path(variable("DIRECTORY_ROOT")) / f"memory-{scenario}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        documents = write(scenario, folder)
+        measured[scenario] = measure(client, scenario, folder, documents)
+        shutil.rmtree(folder)
+    grown = table(measured)
+    last_line({"peak_mib": {name: {k: round(v, 1) for k, v in peaks.items()} for name, peaks in measured.items()}, "grown": grown})
+    return not grown
+
+
+def write(scenario: str, folder: Path) -> int:
+    """Makes the scenario's files; says how many."""
+    kind, _, size = scenario.partition("-")
+    if kind == "size":
+        text = f"{scenario}\n\n" + PARAGRAPH * (int(size) * MEGABYTE // len(PARAGRAPH))
+        (folder / "large.txt").write_text(text)
+        return 1
+    for number in range(int(size)):
+        (folder / f"{number:05}.txt").write_text(f"Note {number}. {PARAGRAPH}")
+    return int(size)
+
+
+def measure(client: Client, scenario: str, folder: Path, documents: int) -> dict[str, float]:
+    collection, _ = client.ensure_collection(f"{scenario} {secrets.token_hex(4)}", description="scripts/memory made it")
+    while client.operations(collection["id"], "pending,processing"):
+        time.sleep(0.2)
+    for name in MEASURED:
+        functions.stop(load(), name, kill=False)
+    began = time.monotonic()
+    with Peaks() as peaks, Progress(scenario, documents) as progress:
+        operation = client.add_source(collection["id"], "directory", {"path": str(folder)})
+        while operation["status"] in ("pending", "processing"):
+            operation = client.operation(operation["id"], wait_seconds=5)
+            progress.show(operation["progress"]["done"])
+    counts: dict[str, Any] = operation["meta"].get("counts", {})
+    if operation["status"] != "completed" or counts.get("new") != documents:
+        raise CommandError(f"{scenario} ended {operation['status']}: {operation['error_message'] or counts}")
+    row = client.collection(collection["id"])
+    print(f"  {row['vector_count']} chunks in {time.monotonic() - began:.0f} s")
+    client.delete_collection(collection["id"])
+    return {name: peaks.of.get(name, 0.0) for name in MEASURED}
+
+
+def table(measured: dict[str, dict[str, float]]) -> list[str]:
+    """Prints the peaks side by side; returns what has grown too much."""
+    grown = []
+    for little, much in PAIRS:
+        if little not in measured or much not in measured:
+            continue
+        heading(f"peak memory in MiB: {little}, {much}")
+        for name in MEASURED:
+            low, high = measured[little][name], measured[much][name]
+            ratio = high / low if low else 0.0
+            mark = "" if ratio <= TOLERANCE else "  more than a fifth"
+            if mark:
+                grown.append(f"{name} {much}")
+            print(f"  {name:6} {low:8.1f} {high:8.1f}   × {ratio:.2f}{mark}")
+    return grown
+
+
+if __name__ == "__main__":
+    run("scripts/memory", main)

@@ -1,0 +1,109 @@
+"""scripts/restore: a backup back into an empty stack."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import uuid
+from pathlib import Path
+
+from local_stack.settings import http_address
+from semantik import database
+from semantik.command import heading, last_line, run, variable
+from semantik.errors import CommandError
+from semantik.manifest import Manifest, SavedCollection
+from semantik.progress import Progress
+from semantik.snapshots import Snapshots, sha256
+from semantik.staged import StagingBucket
+
+POLL_SECONDS = 1.0
+# An operation is started by sweep, which runs every minute.
+STALLED_SECONDS = 15 * 60
+
+
+def main() -> bool:
+    parser = argparse.ArgumentParser(prog="scripts/restore", add_help=False)
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    manifest = Manifest.read(folder)
+    began = time.monotonic()
+    check(folder, manifest)
+
+    heading("database")
+    database.load(folder / manifest.database)
+    print(f"  as of {manifest.created_at}")
+
+    heading("staged objects")
+    if manifest.artifacts is not None:
+        print(f"  {StagingBucket().load(folder / 'artifacts')} objects")
+    else:
+        print("  not in the backup: the bucket is taken to hold them")
+
+    heading("Qdrant")
+    snapshots = Snapshots(
+        os.environ.get("QDRANT_HTTP_URL") or http_address(variable("QDRANT_URL")), os.environ.get("QDRANT_API_KEY"))
+    unsaved: list[SavedCollection] = []
+    for saved in manifest.collections:
+        if saved.snapshot is None or saved.sha256 is None:
+            unsaved.append(saved)
+            continue
+        snapshots.upload(saved.vector_store_name, folder / saved.snapshot, saved.sha256)
+        print(f"  {saved.name}: {saved.vectors} vectors from its snapshot")
+    failed = rebuild(unsaved)
+    last_line({
+        "collections": len(manifest.collections),
+        "from_snapshots": len(manifest.collections) - len(unsaved),
+        "rebuilt": len(unsaved) - failed,
+        "failed": failed,
+        "seconds": round(time.monotonic() - began, 1),
+    })
+    return failed == 0
+
+
+def check(folder: Path, manifest: Manifest) -> None:
+    """Everything that can be known to be wrong is, before anything is changed."""
+    files = [(manifest.database, manifest.database_sha256)]
+    files += [(saved.snapshot, saved.sha256) for saved in manifest.collections if saved.snapshot and saved.sha256]
+    for name, expected in files:
+        if not (folder / name).exists() or sha256(folder / name) != expected:
+            raise CommandError(f"{folder / name} is missing or damaged")
+    version = database.rows("SELECT max(version) AS version FROM _sqlx_migrations")[0]["version"]
+    if version != manifest.schema_version:
+        raise CommandError(
+            f"the backup has schema {manifest.schema_version} and this stack {version}; deploy the version that made "
+            "the backup, restore, and deploy the newer one then")
+    if database.rows("SELECT 1 AS one FROM users LIMIT 1"):
+        raise CommandError("this stack has users; a backup goes into an empty one")
+
+
+def rebuild(collections: list[SavedCollection]) -> int:
+    """Queues a rebuild for each and waits for all; says how many failed."""
+    if not collections:
+        return 0
+    restore = uuid.uuid4()
+    ids = ", ".join(f"'{saved.id}'" for saved in collections)
+    database.execute(
+        "INSERT INTO operations (uuid, collection_id, user_id, type, config) "
+        f"SELECT gen_random_uuid(), id, owner_id, 'rebuild', '{{\"restore\": \"{restore}\"}}' FROM collections WHERE id IN ({ids})")
+    query = (
+        "SELECT c.name, o.status, o.error_message, o.meta -> 'counts' ->> 'failed' AS failed "
+        f"FROM operations o JOIN collections c ON c.id = o.collection_id WHERE o.config ->> 'restore' = '{restore}'")
+    deadline = time.monotonic() + STALLED_SECONDS
+    with Progress("rebuilding", len(collections)) as progress:
+        while True:
+            operations = [row for row in database.rows(query) if row["status"] in ("completed", "failed", "cancelled")]
+            progress.show(len(operations))
+            if len(operations) >= len(collections):
+                break
+            if time.monotonic() > deadline:
+                raise CommandError("the rebuilds have not ended; sweep starts them, see its log")
+            time.sleep(POLL_SECONDS)
+    failed = [row for row in operations if row["status"] != "completed" or row["failed"] != "0"]
+    for row in failed:
+        print(f"  {row['name']}: {row['status']}, {row['failed'] or 'all'} documents failed: {row['error_message'] or 'try them again'}")
+    return len(failed)
+
+
+if __name__ == "__main__":
+    run("scripts/restore", main)
