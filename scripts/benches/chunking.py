@@ -1,0 +1,26 @@
+"""The chunker beside the text-splitter crate: same tokenizer, window and thread, in one run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from benches.line import Line
+from local_stack import build
+from local_stack.settings import ROOT
+from semantik.errors import CommandError
+
+
+def run() -> list[Line]:
+    build.models()
+    # A workspace of its own, and the release profile: it compiles little, and compares compiled code.
+    manifest = ROOT / "scripts" / "chunking_bench" / "Cargo.toml"
+    command = ["cargo", "run", "--quiet", "--release", "--manifest-path", str(manifest), "--target-dir", str(ROOT / "target" / "bench")]
+    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if ran.returncode != 0:
+        raise CommandError("the comparison with text-splitter does not build or run")
+    *told, last = ran.stdout.splitlines()
+    for line in told:
+        print(f"  {line}")
+    found = json.loads(last)["chunking"]
+    return [Line("chunking_vs_text_splitter", found["value"], found["unit"], found["baseline"], found["ratio"], found["target"], note="release profile")]

@@ -1,0 +1,45 @@
+"""100,000 synthetic vectors in one collection with the default settings: recall@10 of the HNSW search
+against exact search, and its latency with 1, 4 and 16 clients.
+
+The vectors are drawn around a few thousand centres, as those of texts are: uniform ones have no
+neighbours worth finding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from benches.line import Line
+from local_stack import __main__ as stack_command
+from local_stack import processes, qdrant, settings
+from local_stack.settings import ROOT, target_dir
+from semantik.errors import CommandError
+
+VECTORS = int(os.environ.get("BENCH_VECTORS", "100000"))
+
+
+def run() -> list[Line]:
+    stack = settings.load()
+    was_running = processes.running("qdrant") is not None
+    if not was_running:
+        qdrant.start(stack)
+    try:
+        if subprocess.run(["cargo", "build", "--quiet", "-p", "vectors", "--example", "measure"], cwd=ROOT).returncode != 0:
+            raise CommandError("the measurement does not build")
+        program = target_dir() / "debug" / "examples" / "measure"
+        ran = subprocess.run([program, "hnsw", stack.qdrant_url, str(VECTORS)], stdout=subprocess.PIPE, text=True)
+        if ran.returncode != 0:
+            raise CommandError("the measurement failed")
+    finally:
+        if not was_running:
+            stack_command.PARTS["qdrant"].down()
+    found = json.loads(ran.stdout.splitlines()[-1])
+    note = f"{VECTORS} synthetic vectors of 384 numbers, float32; indexed in {found['index_seconds']:.0f} s"
+    lines = [Line("hnsw_recall_at_10", found["recall"], "", baseline=1.0, target=0.98, note=note)]
+    for clients, times in found["latency_ms"].items():
+        exact = f"exact search p50 {found['exact_ms']:.1f} ms with one client" if clients == "1" else ""
+        lines.append(Line(f"hnsw_p50_{clients}_clients", times["p50"], "ms", note=exact))
+        lines.append(Line(f"hnsw_p99_{clients}_clients", times["p99"], "ms"))
+    return lines

@@ -1,0 +1,26 @@
+"""What is deployed: each function's package, zipped, in the release profile."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from benches.line import Line
+from local_stack.settings import ROOT
+from semantik.errors import CommandError
+
+BUDGET_MB = 15.0
+
+
+def run() -> list[Line]:
+    built = subprocess.run([ROOT / "scripts" / "build-lambda"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    print(built.stdout)
+    found = re.findall(r"^(\w+)\s+([\d.]+) MB zipped", built.stdout, re.MULTILINE)
+    if not found:
+        raise CommandError("scripts/build-lambda built nothing")
+    with_models = {"search", "embed"}
+    return [
+        Line(f"size_{function}", float(megabytes), "MB zipped", target=None if function in with_models else BUDGET_MB, at_most=True,
+             note="with ONNX Runtime and the model" if function in with_models else "")
+        for function, megabytes in found
+    ]
