@@ -19,6 +19,8 @@ MAX_UPLOAD_BYTES = 200_000
 DROPPED = "dropped by hand/"
 # Short, so that a file of forty kilobytes has more chunks than one batch holds.
 CHUNK_SIZE = 64
+# Another one, so that most documents get other chunks.
+REINDEXED_CHUNK_SIZE = 96
 LARGE_BYTES = 40_000
 # A small corpus has none: its chunks alone would take longer than all the rest.
 FEWEST_WITH_LARGE = 60

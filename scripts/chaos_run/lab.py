@@ -38,6 +38,8 @@ PATIENCE = {
     "SWEEP_QUEUED_ITEM_SECONDS": "60",
     "SWEEP_EXPIRED_UPLOAD_SECONDS": "5",
     "SWEEP_UNPURGED_SECONDS": "20",
+    # What a reindex replaces goes at once: nothing may be left of it at the end.
+    "REINDEX_GRACE_SECONDS": "0",
 }
 FAULT_POINTS = LOCAL / "fault-points"
 

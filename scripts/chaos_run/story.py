@@ -1,4 +1,4 @@
-"""The story that is told with and without faults: index, change, remove, sync again."""
+"""The story that is told with and without faults: index, change, remove, sync again, reindex."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ SELECT json_build_object(
     'uploads', (SELECT count(*) FROM uploads WHERE status = 'expected'),
     'runs', (SELECT count(*) FROM collection_sync_runs WHERE status = 'running'),
     'collections', (SELECT count(*) FROM collections WHERE deleted_at IS NOT NULL),
-    'unpurged', (SELECT count(*) FROM documents WHERE status = 'deleted' AND chunk_count > 0)
+    'unpurged', (SELECT count(*) FROM documents WHERE status = 'deleted' AND chunk_count > 0),
+    'retired', (SELECT count(*) FROM retired_vector_stores WHERE drops = 0)
 )"""
 
 
@@ -64,7 +65,10 @@ class Story:
     @property
     def phases(self) -> dict[str, Callable[[], None]]:
         """What is done in each; each ends when nothing is open any more."""
-        return {"index": self.index, "change": self.change, "remove": self.remove, "sync again": self.sync_again}
+        return {
+            "index": self.index, "change": self.change, "remove": self.remove, "sync again": self.sync_again,
+            "reindex": self.reindex,
+        }
 
     def index(self) -> None:
         for folder, files in (("kept", self.corpus.kept), ("removed", self.corpus.removed)):
@@ -109,6 +113,11 @@ class Story:
         self._sync()
         self._retry_failed(self.collection_id)
 
+    def reindex(self) -> None:
+        """Other chunks in another index, and what waits behind that."""
+        self._reindex()
+        self._sync()
+
     def delete(self) -> None:
         """The collection with all that it holds."""
         self._gone(f"/api/v2/collections/{self.collection_id}")
@@ -150,7 +159,7 @@ class Story:
                 'uris', (SELECT json_agg(i.uri) FROM operation_items i WHERE i.operation_id = o.id)
             ) ORDER BY o.id), '[]')
             FROM operations o LEFT JOIN collection_sources s ON s.id = o.source_id
-            WHERE o.status = 'failed' AND o.error_message LIKE '{GAVE_UP}%'""")
+            WHERE o.status = 'failed' AND (o.error_message LIKE '{GAVE_UP}%' OR o.type = 'reindex')""")
         fresh = [one for one in operations if one["id"] not in self._seen_failures]
         for operation in fresh:
             self._seen_failures.add(operation["id"])
@@ -177,6 +186,9 @@ class Story:
                     self._gone(f"/api/v2/collections/{operation['collection']}/sources/{operation['source']}")
             case "restore_documents":
                 self.sync_again()
+            # One document that is given up is enough for the old index to stay.
+            case "reindex":
+                self._reindex()
             # Making a collection is mended by the next operation, removals and deletions by sweep.
             case _:
                 pass
@@ -187,6 +199,12 @@ class Story:
     def _sync(self) -> None:
         with _conflict_is_done():
             self.client._json("POST", f"/api/v2/collections/{self.collection_id}/sync/run")
+
+    def _reindex(self) -> None:
+        size = corpora.REINDEXED_CHUNK_SIZE
+        with _conflict_is_done():
+            self.client._json("POST", f"/api/v2/collections/{self.collection_id}/reindex",
+                              {"chunk_size": size, "chunk_overlap": size // 5})
 
     def _retry_failed(self, collection_id: str) -> None:
         self.client._json("POST", f"/api/v2/collections/{collection_id}/documents/retry-failed")
