@@ -75,12 +75,15 @@ impl Embedder {
         let (path, optimized) = folder.graph(quantization)?;
         let precision = folder.precision(quantization);
         let graph_options = GraphOptions { threads: options.threads, optimized };
-        // Side by side: a cold start waits for the slower of the two.
-        let (graph, tokenizer) = thread::scope(|scope| {
+        // Side by side: a cold start waits for the slowest of the three.
+        let (graph, tokenizer, verified) = thread::scope(|scope| {
             let tokenizer = scope.spawn(|| TextTokenizer::open(folder));
+            let verified = scope.spawn(|| folder.verify(quantization));
             let graph = Graph::open(runtime, &path, graph_options, manifest.dimension as usize);
-            (graph, tokenizer.join())
+            (graph, tokenizer.join(), verified.join())
         });
+        // First: a damaged file may fail elsewhere, too, with a reason that nobody understands.
+        verified.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let graph = graph?;
         let tokenizer = tokenizer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Self { manifest, tokenizer, graph, precision, batch_tokens: options.batch_tokens })

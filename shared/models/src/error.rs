@@ -71,6 +71,19 @@ pub enum ModelsError {
         /// What brings it there.
         remedy: &'static str,
     },
+    /// A file is not the one that the manifest means.
+    #[error(
+        "{} is damaged or another file: its SHA-256 is {got}, model.json says {expected}; copy the folder anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256, in hexadecimal.
+        got: String,
+        /// What the manifest says.
+        expected: String,
+    },
     /// Nobody knows a model of this name.
     #[error("there is no model {name:?}; choose one of {}", known.join(", "))]
     Unknown {
@@ -90,6 +103,7 @@ impl Classify for ModelsError {
             | Self::Malformed { .. }
             | Self::Contradictory { .. }
             | Self::Duplicate { .. }
+            | Self::Damaged { .. }
             | Self::MissingFile { .. } => ErrorKind::Internal,
         }
     }

@@ -1,15 +1,19 @@
 //! The models that this process may use.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use domain::Quantization;
+use sha2::{Digest as _, Sha256};
 
-use crate::{ModelManifest, ModelsError};
+use crate::{ModelManifest, ModelVariant, ModelsError};
 
 const MANIFEST: &str = "model.json";
+/// Bytes of a file that are in memory at once.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Every model folder of one directory, by name.
 #[derive(Debug, Clone)]
@@ -114,6 +118,29 @@ impl ModelFolder {
         Ok((self.existing(&variant.graph.name, remedy)?, variant.optimized))
     }
 
+    /// Compares what embeds for collections of this quantization with the SHA-256 of each file in the
+    /// manifest: a damaged graph still embeds, wrongly, and nobody sees it. Files of which the manifest
+    /// has none are taken as they are. Reads every byte: run it beside what else takes time.
+    ///
+    /// # Errors
+    /// [`ModelsError::Damaged`], or [`ModelsError::Unreadable`].
+    pub fn verify(&self, quantization: Quantization) -> Result<(), ModelsError> {
+        let variant = self.manifest.variants.choose(quantization).map(|(_, variant)| variant);
+        let files = variant.into_iter().flat_map(ModelVariant::files).chain([&self.manifest.tokenizer]);
+        for file in files {
+            let Some(expected) = &file.sha256 else { continue };
+            let path = self.path.join(&file.name);
+            let got = match sha256(&path) {
+                Ok(got) => got,
+                Err(source) => return Err(ModelsError::Unreadable { path, source }),
+            };
+            if !got.eq_ignore_ascii_case(expected) {
+                return Err(ModelsError::Damaged { path, got, expected: expected.clone() });
+            }
+        }
+        Ok(())
+    }
+
     /// The model in one folder, if it is one.
     fn read(path: PathBuf) -> Result<Option<Self>, ModelsError> {
         let manifest_path = path.join(MANIFEST);
@@ -138,6 +165,20 @@ impl ModelFolder {
             return Ok(path);
         }
         Err(ModelsError::MissingFile { folder: self.path.clone(), file: file.to_owned(), remedy })
+    }
+}
+
+/// In hexadecimal.
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        digest.update(&buffer[..read]);
     }
 }
 
@@ -211,6 +252,28 @@ mod tests {
                 path.display()
             )
         );
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_manifests_is_told() {
+        let models_dir = tempfile::tempdir().unwrap();
+        let path = add_model(models_dir.path(), "one", "org/a", "a");
+        let mut manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(path.join(MANIFEST)).unwrap()).unwrap();
+        // Of "{}".
+        let sha256 = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        manifest["tokenizer"] = serde_json::json!({ "name": "tokenizer.json", "sha256": sha256 });
+        fs::write(path.join(MANIFEST), manifest.to_string()).unwrap();
+        let registry = ModelRegistry::open(models_dir.path()).unwrap();
+        let model = registry.find("org/a").unwrap();
+
+        let absent = model.verify(Quantization::Int8).unwrap_err();
+        assert!(matches!(absent, ModelsError::Unreadable { .. }), "{absent}");
+        fs::write(path.join("tokenizer.json"), "{}").unwrap();
+        model.verify(Quantization::Int8).unwrap();
+        fs::write(path.join("tokenizer.json"), "{ }").unwrap();
+        let damaged = model.verify(Quantization::Int8).unwrap_err().to_string();
+        assert!(damaged.contains("tokenizer.json is damaged") && damaged.contains(sha256), "{damaged}");
     }
 
     #[test]
