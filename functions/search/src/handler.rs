@@ -10,7 +10,7 @@ use db::search_documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
 use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
-use serde_json::Value;
+use serde_json::{Value, json};
 use terms::query_terms;
 
 use crate::context::{find_neighbours, neighbours_of};
@@ -31,7 +31,8 @@ use crate::{SearchRequest, State};
 /// fused by rank. `score_type` says what the scores are, and `score_threshold` means the same in every
 /// mode. A collection that does not answer is named in `failed_collections`; the others still answer.
 #[utoipa::path(
-    post, path = "/api/v2/search", tag = "search", request_body = SearchRequest,
+    post, path = "/api/v2/search", tag = "search",
+    request_body(content = SearchRequest, example = json!({ "collection_uuids": ["7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f"], "query": "how are tides explained", "search_mode": "hybrid" })),
     responses(
         (status = 200, body = SearchResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
@@ -53,7 +54,8 @@ pub(crate) async fn search(
 ///
 /// The same as searching collections, under the path that v2 clients use for one.
 #[utoipa::path(
-    post, path = "/api/v2/search/single", tag = "search", request_body = SearchRequest,
+    post, path = "/api/v2/search/single", tag = "search",
+    request_body(content = SearchRequest, example = json!({ "collection_id": "7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f", "query": "how are tides explained" })),
     responses(
         (status = 200, body = SearchResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
