@@ -66,12 +66,12 @@ async fn an_unknown_model_names_the_known_ones() {
       "type": "about:blank",
       "title": "Unprocessable Entity",
       "status": 422,
-      "detail": "embedding_model: there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2",
+      "detail": "embedding_model: there is no model \"acme/none\"; choose one of semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2",
       "request_id": "[id]",
       "errors": [
         {
           "field": "embedding_model",
-          "message": "there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2"
+          "message": "there is no model \"acme/none\"; choose one of semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2"
         }
       ]
     }
