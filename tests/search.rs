@@ -46,7 +46,7 @@ async fn each_mode_finds_what_it_is_for() {
     let both = search(
         &user,
         &collection,
-        "why is there ebb and flood in the sea",
+        "why does the sea rise and fall twice a day",
         json!({ "search_type": "hybrid" }),
     )
     .await;

@@ -80,8 +80,13 @@ pub(crate) async fn retrieve<'a>(
                     }
                     (chunk.score, Hit { collection, chunk })
                 });
+                let mut hits: Vec<(f32, Hit<'_>)> = hits.collect();
+                // Qdrant fuses hits of equal score in any order: the next page would repeat some.
+                hits.sort_by(|(left, one), (right, other)| {
+                    right.total_cmp(left).then_with(|| one.chunk.id.cmp(&other.chunk.id))
+                });
                 let model = collection.settings.embedding_model.clone();
-                answers.lists.push(RankedList { mode, model, hits: hits.collect() });
+                answers.lists.push(RankedList { mode, model, hits });
             }
             Err(AskError::Vectors(error)) => {
                 tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "collection could not be searched");
