@@ -10,7 +10,7 @@ use db::search_documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
 use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem};
-use serde_json::{Value, json};
+use serde_json::Value;
 use terms::query_terms;
 
 use crate::context::{find_neighbours, neighbours_of};
