@@ -129,10 +129,7 @@ def up(stack: Settings) -> None:
     with _step("AWS emulator"):
         emulator.up(stack)
     with _step("packages"):
-        packages = {
-            name: build.assemble(name, binaries / name, models=(build.MODELS, build.SMALL_MODELS))
-            for name in build.FUNCTIONS
-        }
+        packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
     with _step("template.yaml") as note:
         note(deploy.up(stack, packages))
         emulator.checkpoint(stack)

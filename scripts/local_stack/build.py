@@ -8,12 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local_stack.settings import BUILT, ROOT, VENV, StackError, target_dir
+from local_stack.settings import BUILT, ROOT, SMALL_MODELS, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
-# What the local stack offers beside them, and no package for AWS holds.
-SMALL_MODELS = BUILT / "small-models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {
@@ -44,14 +42,13 @@ def binaries() -> Path:
     return target_dir() / "debug"
 
 
-def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES, models: tuple[Path, ...] = (MODELS,)) -> Path:
+def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
     """Lays out a function's package: bootstrap with its read-only files beside it."""
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
     patterns = MODEL_FILES.get(function, [])
-    for folder in models:
-        for source in sorted({file for pattern in patterns for file in folder.glob(f"*/{pattern}")}):
-            wanted[Path("models") / source.relative_to(folder)] = source
+    for source in sorted({file for pattern in patterns for file in MODELS.glob(f"*/{pattern}")}):
+        wanted[Path("models") / source.relative_to(MODELS)] = source
     if uses_onnxruntime(function):
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_stack import processes
-from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings, StackError
+from local_stack.settings import LOCAL, REGION, ROOT, SMALL_MODELS, VENV, Settings, StackError
 
 PART = "emulator"
 STATE = LOCAL / "emulator"
@@ -89,6 +89,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
+        **({"MODELS_DIR": f"models:{SMALL_MODELS}"} if SMALL_MODELS.is_dir() else {}),
         **settings.functions_environment,
     }
 

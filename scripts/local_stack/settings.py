@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 # What is built here, for every stack of this checkout.
 BUILT = ROOT / ".local"
+# A second model for the functions of a local stack, on disk: their packages would be too large for Lambda.
+SMALL_MODELS = BUILT / "small-models"
 # One stack's state and logs.
 LOCAL = Path(os.environ.get("STACK_DIR") or BUILT).resolve()
 VENV = ROOT / ".venv"

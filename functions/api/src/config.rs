@@ -25,8 +25,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: where operations are started.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
-    pub models_dir: PathBuf,
+    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dirs: Vec<PathBuf>,
     /// How requests are answered.
     pub limits: Limits,
 }
@@ -78,8 +78,7 @@ impl Config {
             connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
-            models_dir: env::optional("MODELS_DIR")
-                .map_or_else(|| env::task_root().join("models"), PathBuf::from),
+            models_dirs: env::models_dirs(),
             limits: Limits::from_env()?,
         })
     }

@@ -48,7 +48,7 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
             vectors: VectorStore::connect(&config.vectors)?,
-            models: Arc::new(ModelRegistry::open(&config.models_dir)?),
+            models: Arc::new(ModelRegistry::open_all(&config.models_dirs)?),
             limits: Arc::new(config.limits.clone()),
         })
     }

@@ -16,8 +16,8 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `SCAN_QUEUE_URL`: where a collection's next operation is started.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
-    pub models_dir: PathBuf,
+    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dirs: Vec<PathBuf>,
 }
 
 impl Config {
@@ -31,8 +31,7 @@ impl Config {
             staging_bucket: env::required("STAGING_BUCKET")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
-            models_dir: env::optional("MODELS_DIR")
-                .map_or_else(|| env::task_root().join("models"), PathBuf::from),
+            models_dirs: env::models_dirs(),
         })
     }
 }

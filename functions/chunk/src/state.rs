@@ -44,7 +44,7 @@ impl State {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
-            models: ModelRegistry::open(&config.models_dir)?,
+            models: ModelRegistry::open_all(&config.models_dirs)?,
             tokenizers: Mutex::default(),
         })
     }

@@ -18,8 +18,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: where a collection's next operation is started.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
-    pub models_dir: PathBuf,
+    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dirs: Vec<PathBuf>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
@@ -39,7 +39,7 @@ impl Config {
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
-            models_dir: path_or("MODELS_DIR", "models"),
+            models_dirs: env::models_dirs(),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             processors: env::processors(),
         })

@@ -7,6 +7,7 @@ use artifacts::ArtifactStore;
 use db::Db;
 use embedding::{EmbedderOptions, Embedders};
 use lambda::sqs::{Delivery, Redeliver};
+use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
 
@@ -40,7 +41,11 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
-            embedders: Arc::new(Embedders::open(&config.models_dir, &config.onnx_runtime, options)?),
+            embedders: Arc::new(Embedders::open(
+                ModelRegistry::open_all(&config.models_dirs)?,
+                &config.onnx_runtime,
+                options,
+            )?),
         })
     }
 }

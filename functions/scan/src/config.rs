@@ -24,8 +24,8 @@ pub struct Config {
     /// `DIRECTORY_ROOTS`: folders that file and directory sources may lie under, separated by
     /// colons; default none.
     pub directory_roots: Vec<PathBuf>,
-    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
-    pub models_dir: PathBuf,
+    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dirs: Vec<PathBuf>,
     /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept, so that it can
     /// be brought back; default a day.
     pub reindex_grace: Duration,
@@ -49,8 +49,7 @@ impl Config {
             directory_roots: std::env::split_paths(&roots)
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
-            models_dir: env::optional("MODELS_DIR")
-                .map_or_else(|| env::task_root().join("models"), PathBuf::from),
+            models_dirs: env::models_dirs(),
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),
         })
     }

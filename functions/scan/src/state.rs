@@ -54,7 +54,7 @@ impl State {
             artifacts,
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
-            models: ModelRegistry::open(&config.models_dir)?,
+            models: ModelRegistry::open_all(&config.models_dirs)?,
             reindex_grace: config.reindex_grace,
         })
     }

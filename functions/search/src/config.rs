@@ -18,8 +18,8 @@ pub struct Config {
     pub vectors: VectorsConfig,
     /// `JWT_SECRET`: what access tokens are signed with.
     pub jwt_secret: SecretString,
-    /// `MODELS_DIR`: the folder of model folders; default `$LAMBDA_TASK_ROOT/models`.
-    pub models_dir: PathBuf,
+    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    pub models_dirs: Vec<PathBuf>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
@@ -45,7 +45,7 @@ impl Config {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             vectors,
             jwt_secret: env::secret("JWT_SECRET")?,
-            models_dir: path_or("MODELS_DIR", "models"),
+            models_dirs: env::models_dirs(),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             processors: env::processors(),
             reranker_dir: env::optional("RERANKER_DIR")

@@ -6,6 +6,7 @@ use auth::AccessTokens;
 use db::Db;
 use embedding::{EmbedderOptions, Embedders, OrtRuntime, Reranker};
 use guard::RateLimits;
+use models::ModelRegistry;
 use vectors::VectorStore;
 
 use crate::Config;
@@ -48,7 +49,7 @@ impl State {
             tokens: AccessTokens::new(&config.jwt_secret)?,
             vectors: VectorStore::connect(&config.vectors)?,
             queries: Arc::new(QueryVectors::new(Embedders::open(
-                &config.models_dir,
+                ModelRegistry::open_all(&config.models_dirs)?,
                 &config.onnx_runtime,
                 options,
             )?)),

@@ -21,21 +21,16 @@ pub struct Embedders {
 }
 
 impl Embedders {
-    /// Looks at the model folders and loads ONNX Runtime.
+    /// Loads ONNX Runtime for these models.
     ///
     /// # Errors
-    /// When there is no usable model folder, or the library cannot be loaded.
+    /// When the library cannot be loaded.
     pub fn open(
-        models_dir: &Path,
+        registry: ModelRegistry,
         onnx_runtime: &Path,
         options: EmbedderOptions,
     ) -> Result<Self, EmbeddingError> {
-        Ok(Self {
-            registry: ModelRegistry::open(models_dir)?,
-            runtime: OrtRuntime::load(onnx_runtime)?,
-            options,
-            open: Mutex::default(),
-        })
+        Ok(Self { registry, runtime: OrtRuntime::load(onnx_runtime)?, options, open: Mutex::default() })
     }
 
     /// The model of this name for collections of this quantization, opened at the first call.

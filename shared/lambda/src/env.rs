@@ -66,6 +66,13 @@ pub fn task_root() -> std::path::PathBuf {
     optional("LAMBDA_TASK_ROOT").map_or_else(|| std::path::PathBuf::from("."), Into::into)
 }
 
+/// `MODELS_DIR`: the folders of model folders, separated by colons, relative ones below the task root;
+/// by default `models`. So a file system that is mounted can hold more models than a package may.
+pub fn models_dirs() -> Vec<std::path::PathBuf> {
+    let named = optional("MODELS_DIR").unwrap_or_else(|| "models".to_owned());
+    std::env::split_paths(&named).map(|folder| task_root().join(folder)).collect()
+}
+
 /// The processors that this function has: Lambda gives one for each 1,769 MB of memory, and shows
 /// more than a small function may use. `None` where that is not said, as outside of Lambda.
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>)

@@ -15,7 +15,7 @@ const MANIFEST: &str = "model.json";
 /// Bytes of a file that are in memory at once.
 const HASHED_AT_ONCE: usize = 1 << 20;
 
-/// Every model folder of one directory, by name.
+/// Every model folder of some directories, by name.
 #[derive(Debug, Clone)]
 pub struct ModelRegistry {
     /// Sorted by name.
@@ -41,19 +41,29 @@ impl ModelRegistry {
     /// When the directory cannot be read, holds no model, or a manifest is wrong. One bad folder
     /// fails the whole registry: a model that silently went missing would be harder to find.
     pub fn open(models_dir: &Path) -> Result<Self, ModelsError> {
+        Self::open_all(&[models_dir.to_owned()])
+    }
+
+    /// The same of several directories, each of which must be there; one may be empty, not all.
+    ///
+    /// # Errors
+    /// As for one.
+    pub fn open_all(models_dirs: &[PathBuf]) -> Result<Self, ModelsError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| ModelsError::Unreadable { path, source }
         };
         let mut folders = Vec::new();
-        for entry in fs::read_dir(models_dir).map_err(unreadable(models_dir))? {
-            let path = entry.map_err(unreadable(models_dir))?.path();
-            if let Some(folder) = ModelFolder::read(path)? {
-                folders.push(folder);
+        for models_dir in models_dirs {
+            for entry in fs::read_dir(models_dir).map_err(unreadable(models_dir))? {
+                let path = entry.map_err(unreadable(models_dir))?.path();
+                if let Some(folder) = ModelFolder::read(path)? {
+                    folders.push(folder);
+                }
             }
         }
         if folders.is_empty() {
-            return Err(ModelsError::Empty { path: models_dir.to_owned() });
+            return Err(ModelsError::Empty { path: models_dirs.first().cloned().unwrap_or_default() });
         }
         folders.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
         refuse_duplicates(&folders)?;
@@ -233,6 +243,19 @@ mod tests {
         assert!(registry.find("a").is_none());
         let error = registry.require("org/c").unwrap_err();
         assert_eq!(error.to_string(), r#"there is no model "org/c"; choose one of org/a, org/b"#);
+    }
+
+    #[test]
+    fn models_may_be_in_several_directories() {
+        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let both = [first.path().to_owned(), second.path().to_owned()];
+        assert!(matches!(ModelRegistry::open_all(&both).unwrap_err(), ModelsError::Empty { .. }));
+        add_model(first.path(), "one", "org/b", "b");
+        assert_eq!(ModelRegistry::open_all(&both).unwrap().names(), ["org/b"]);
+        add_model(second.path(), "one", "org/a", "a");
+        assert_eq!(ModelRegistry::open_all(&both).unwrap().names(), ["org/a", "org/b"]);
+        add_model(second.path(), "two", "org/b", "other");
+        assert!(matches!(ModelRegistry::open_all(&both).unwrap_err(), ModelsError::Duplicate { .. }));
     }
 
     #[test]

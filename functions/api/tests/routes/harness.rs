@@ -122,7 +122,8 @@ impl Api {
             tokens: self.state.tokens.clone(),
             vectors: self.state.vectors.clone(),
             queries: Arc::new(search::QueryVectors::new(
-                Embedders::open(&models, &runtime, EmbedderOptions::default()).unwrap(),
+                Embedders::open(ModelRegistry::open(&models).unwrap(), &runtime, EmbedderOptions::default())
+                    .unwrap(),
             )),
             reranker: None,
             rate_limits: self.state.limits.rate_limits,
