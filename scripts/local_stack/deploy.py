@@ -124,6 +124,8 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         # All clients of one machine share an address, and tests are hasty.
         "RateLimitFactor": "1000",
+        # What the template sets for a function, the emulator's own environment does not change.
+        "ReindexGraceSeconds": settings.functions_environment.get("REINDEX_GRACE_SECONDS", "86400"),
         "LogLevel": settings.log_level,
     }
 
