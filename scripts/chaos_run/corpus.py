@@ -163,7 +163,7 @@ class _Maker:
         number = 0
         while len(files.contents) < count:
             suffix = self.random.choice((".txt", ".txt", ".md", ".rst", ".html"))
-            text = self.text(self.random.choice((1, 1, 1, 2, 3)))
+            text = self.text(self.random.choice((1, 1, 1, 1, 2)))
             if suffix == ".html":
                 text = f"<html><body><h1>{number}</h1><p>{text.replace('&', '&amp;').replace('<', '&lt;')}</p></body></html>"
             files.put(f"plain/{number % 7}/{number:04}{suffix}", text.encode())
@@ -171,7 +171,7 @@ class _Maker:
         return files
 
     def uploads(self, count: int, prefix: str = "up") -> list[File]:
-        made = [File(f"{prefix}/{number:03}.txt", self.text(self.random.choice((1, 2))).encode()) for number in range(count)]
+        made = [File(f"{prefix}/{number:03}.txt", self.text(1).encode()) for number in range(count)]
         if prefix == "up":
             made[-1] = File(f"{prefix}/empty.txt", b"")
         return made

@@ -150,6 +150,7 @@ class _Reader:
             if row["hash"] not in self._twins:
                 told["metadata"]["source_path"] = self.plain(payload["metadata"]["source_path"])
                 told["metadata"]["file_name"] = payload["metadata"]["file_name"]
+                told["path_prefixes"] = [self.plain(prefix) for prefix in payload["path_prefixes"]]
             found[key] = {"payload": told, "vectors": point["vectors"]}
         for row in self._live:
             wanted = 0 if row["duplicate_of"] else row["chunks"]
@@ -189,7 +190,9 @@ class _Reader:
 
 
 # Ids, and what only says when.
-_OWN = {"document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "file_name"}
+_OWN = {
+    "document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "file_name", "path_prefixes",
+}
 
 
 def compare(told: dict[str, Any], reference: dict[str, Any], verdict: Verdict) -> None:
