@@ -10,6 +10,7 @@ mod bad_input;
 mod chunks;
 mod collection_deletion;
 mod document_lifecycle;
+mod embed_job;
 mod event_payloads;
 mod first_light;
 mod limits;

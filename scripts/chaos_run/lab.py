@@ -56,7 +56,7 @@ class Lab:
         for proxy in (self.postgres, self.qdrant, self.aws):
             self.loop.run(proxy.start())
         self.settings = replace(
-            settings.load(), name="chaos", postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2],
+            settings.load(), name="chaos", postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2], batch_port=0,
             external_database_url="", external_qdrant_url="", directory_roots=str(LOCAL / "sources"),
             functions_postgres_port=self.postgres.port, functions_qdrant_port=self.qdrant.port,
             functions_emulator_port=self.aws.port,

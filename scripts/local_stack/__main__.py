@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
+from local_stack import batch, build, deploy, emulator, functions, postgres, processes, qdrant, settings
 from local_stack.settings import LOCAL, REGION, Settings, StackError
 
 DESCRIPTION = """\
 The local stack of this checkout: PostgreSQL 18, Qdrant's engine (qdrant-local) and an AWS emulator
-(ministack) that runs the functions of template.yaml, all as ordinary processes on 127.0.0.1.
+(ministack) that runs the functions of template.yaml, and a runner of AWS Batch jobs, all as ordinary
+processes on 127.0.0.1.
 State and logs lie under .local/, which `down --purge` empties.
 
 commands:
@@ -28,14 +29,16 @@ commands:
   down [--purge]      stop every process; --purge also drops the data
   status              what runs, and where; exit status 3 when a part does not
   env                 the variables a shell needs: eval "$(scripts/stack env)"
-  restart PART        postgres, qdrant or emulator, or a function by its name (api, embed, ...);
+  restart PART        postgres, qdrant, batch or emulator, or a function by its name (api, embed, ...);
                       --kill stops it with SIGKILL, in the middle of whatever it does
+  pause FUNCTION      gives a function no more messages, so that its queue fills; until `resume FUNCTION`
   logs [PART]         the last log lines of a part, or of the functions
 """
 
 VARIABLES = """\
 environment:
   STACK_POSTGRES_PORT (55432)  STACK_QDRANT_PORT (6334; the one before it serves snapshots)  STACK_EMULATOR_PORT (4566)
+  STACK_BATCH_PORT (4568)
   STACK_NAME (semantik)        names the CloudFormation stack and prefixes its buckets
   STACK_DATABASE_URL           an existing PostgreSQL server, instead of starting one
   STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
@@ -46,14 +49,15 @@ environment:
 `up` remembers them until `down --purge`. Two checkouts run side by side when one is given other ports.
 """
 
-PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator}
+PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator, "batch": batch}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/stack", description=DESCRIPTION, epilog=VARIABLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="scripts/stack up | services | down [--purge] | status | env | restart [--kill] PART | logs [PART]",
+        usage="scripts/stack up | services | down [--purge] | status | env | restart [--kill] PART | logs [PART]"
+              " | pause FUNCTION | resume FUNCTION",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
     commands.add_parser("up")
@@ -66,6 +70,8 @@ def main() -> int:
     restart_parser.add_argument("part", choices=[*PARTS, *build.FUNCTIONS])
     logs_parser = commands.add_parser("logs")
     logs_parser.add_argument("part", nargs="?", default="functions", choices=[*PARTS, "functions"])
+    for command in ("pause", "resume"):
+        commands.add_parser(command).add_argument("function", choices=functions.FED)
     arguments = parser.parse_args()
     # The caller's AWS profile is for the real AWS; nothing here may take it up.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -89,6 +95,8 @@ def main() -> int:
         elif arguments.command == "restart":
             with _alone():
                 restart(stack, arguments.part, arguments.kill)
+        elif arguments.command in ("pause", "resume"):
+            functions.feed(stack, arguments.function, arguments.command == "resume")
         else:
             logs(stack, arguments.part)
     except StackError as error:
@@ -128,11 +136,14 @@ def up(stack: Settings) -> None:
             qdrant.up(stack, binaries / "qdrant-local")
     with _step("AWS emulator"):
         emulator.up(stack)
+    with _step("AWS Batch runner"):
+        batch.up(stack)
     with _step("packages"):
         packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
     with _step("template.yaml") as note:
         note(deploy.up(stack, packages))
         emulator.checkpoint(stack)
+        batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))
     variables = environment(stack)
     with _step("API"):
         _await_api(variables["API_URL"])
@@ -153,7 +164,7 @@ def services(stack: Settings) -> None:
 
 
 def down(purge: bool) -> None:
-    """The emulator first: its functions use the others."""
+    """Jobs first, then the emulator: they use the others."""
     for name in reversed(PARTS):
         if PARTS[name].down():
             print(f"stopped {name}")
@@ -170,8 +181,9 @@ def status(stack: Settings) -> int:
         "postgres": stack.external_database_url or f"127.0.0.1:{stack.postgres_port}",
         "qdrant": stack.external_qdrant_url or f"127.0.0.1:{stack.qdrant_port}",
         "emulator": f"127.0.0.1:{stack.emulator_port}",
+        "batch": f"127.0.0.1:{stack.batch_port}",
     }
-    external = {"postgres": stack.external_database_url, "qdrant": stack.external_qdrant_url, "emulator": ""}
+    external = {"postgres": stack.external_database_url, "qdrant": stack.external_qdrant_url, "emulator": "", "batch": ""}
     missing = False
     for name, address in addresses.items():
         pid = processes.running(name)
@@ -200,6 +212,9 @@ def environment(stack: Settings) -> dict[str, str]:
         "QDRANT_URL": stack.qdrant_url,
         "QDRANT_HTTP_URL": stack.qdrant_http_url,
         "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_ENDPOINT_URL_BATCH": stack.batch_endpoint,
+        "EMBED_JOB_QUEUE": batch.QUEUE,
+        "EMBED_JOB_DEFINITION": batch.DEFINITION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": REGION,
@@ -233,6 +248,8 @@ def restart(stack: Settings, part: str, kill: bool) -> None:
         postgres.up(stack)
     elif part == "qdrant":
         qdrant.start(stack)
+    elif part == "batch":
+        batch.up(stack)
     else:
         emulator.up(stack)
     print(f"restarted {part}")
@@ -249,7 +266,7 @@ def logs(stack: Settings, part: str) -> None:
 
 def _require_free_ports(stack: Settings) -> None:
     """Refuses before anything is built or started."""
-    wanted = [("emulator", stack.emulator_port, "STACK_EMULATOR_PORT")]
+    wanted = [("emulator", stack.emulator_port, "STACK_EMULATOR_PORT"), ("batch", stack.batch_port, "STACK_BATCH_PORT")]
     if not stack.external_database_url:
         wanted.append(("postgres", stack.postgres_port, "STACK_POSTGRES_PORT"))
     if not stack.external_qdrant_url:

@@ -90,6 +90,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
         **({"MODELS_DIR": f"models:{SMALL_MODELS}"} if SMALL_MODELS.is_dir() else {}),
+        **({"AWS_ENDPOINT_URL_BATCH": settings.batch_endpoint} if settings.batch_port else {}),
         **settings.functions_environment,
     }
 

@@ -13,6 +13,9 @@ from local_stack import emulator, processes
 from local_stack.build import FUNCTIONS
 from local_stack.settings import Settings
 
+# The functions that a queue feeds.
+FED = ("intake", "scan", "chunk", "embed")
+
 
 def running(stack: Settings) -> dict[str, list[int]]:
     """Process ids by function."""
@@ -30,6 +33,20 @@ def stop(stack: Settings, function: str, kill: bool) -> list[int]:
     for pid in pids:
         os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
     return pids
+
+
+def feed(stack: Settings, function: str, enabled: bool) -> None:
+    """Switches whether a function is given the messages of its queue; returns when that is so."""
+    client = emulator.client(stack, "lambda")
+    name = next(function_name for function_name in _function_names(client) if _verb(stack, function_name) == function)
+    for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+    print(f"{function} is {'given its messages again' if enabled else 'given no messages'}")
+
+
+def _function_names(client: Any) -> Iterator[str]:
+    for page in client.get_paginator("list_functions").paginate():
+        yield from (function["FunctionName"] for function in page["Functions"])
 
 
 def log_lines(stack: Settings, limit: int = 200) -> Iterator[str]:
@@ -62,5 +79,9 @@ def _function_of(stack: Settings, pid: int) -> str | None:
     for entry in environment:
         name, _, value = entry.decode(errors="replace").partition("=")
         if name == "AWS_LAMBDA_FUNCTION_NAME" and value.startswith(f"{stack.name}-"):
-            return value.removeprefix(f"{stack.name}-").partition("Function-")[0].lower()
+            return _verb(stack, value)
     return None
+
+
+def _verb(stack: Settings, function_name: str) -> str:
+    return function_name.removeprefix(f"{stack.name}-").partition("Function-")[0].lower()

@@ -36,6 +36,8 @@ class Settings:
     postgres_port: int
     qdrant_port: int
     emulator_port: int
+    # Of the runner of AWS Batch jobs; 0 for none.
+    batch_port: int
     # Servers that somebody else runs; then this stack starts none of its own.
     external_database_url: str
     external_qdrant_url: str
@@ -52,6 +54,10 @@ class Settings:
     def endpoint(self) -> str:
         """The emulator. An IP address, so that AWS's SDKs choose path-style bucket addresses."""
         return f"http://127.0.0.1:{self.emulator_port}"
+
+    @property
+    def batch_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.batch_port}" if self.batch_port else ""
 
     @property
     def database_url(self) -> str:
@@ -117,6 +123,7 @@ def load() -> Settings:
         postgres_port=port("STACK_POSTGRES_PORT", "postgres_port", 55432),
         qdrant_port=port("STACK_QDRANT_PORT", "qdrant_port", 6334),
         emulator_port=port("STACK_EMULATOR_PORT", "emulator_port", 4566),
+        batch_port=port("STACK_BATCH_PORT", "batch_port", 4568),
         external_database_url=text("STACK_DATABASE_URL", "external_database_url", ""),
         external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
         directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),

@@ -1,13 +1,21 @@
-//! What the embed function is told by its environment.
+//! What the embed function and the embed job are told by their environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use db::DbConfig;
+use embedding::{EmbedderOptions, ExecutionProvider};
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-/// The embed function's settings.
+use crate::handler::TEXTS_PER_GROUP;
+
+/// Tokens that a card is given at once, and texts between two uploads: large matrices are what it is for.
+const CARD_BATCH_TOKENS: usize = 16_384;
+const CARD_TEXTS_PER_GROUP: usize = 4096;
+
+/// The settings of the function and of the job.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
@@ -23,7 +31,9 @@ pub struct Config {
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
-    pub processors: Option<usize>,
+    /// `EXECUTION_PROVIDER`: `cpu` (the default) or `cuda`. `BATCH_TOKENS`: the most tokens, padding
+    /// included, that go through the model at once; default 512, with `cuda` 16384.
+    pub embedder: EmbedderOptions,
 }
 
 impl Config {
@@ -34,6 +44,11 @@ impl Config {
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        let provider = env::parsed_or("EXECUTION_PROVIDER", ExecutionProvider::Cpu)?;
+        let batch_tokens = match provider {
+            ExecutionProvider::Cpu => EmbedderOptions::DEFAULT_BATCH_TOKENS,
+            ExecutionProvider::Cuda => CARD_BATCH_TOKENS,
+        };
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             vectors,
@@ -41,7 +56,53 @@ impl Config {
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
-            processors: env::processors(),
+            embedder: EmbedderOptions {
+                batch_tokens: env::parsed_or("BATCH_TOKENS", batch_tokens)?,
+                provider,
+                ..EmbedderOptions::sized_to(env::processors())
+            },
+        })
+    }
+}
+
+/// The settings of the job alone.
+#[derive(Debug, Clone)]
+pub struct DrainConfig {
+    /// What it shares with the function. It holds more connections, having more in flight.
+    pub function: Config,
+    /// `EMBED_QUEUE_URL`: what is drained.
+    pub embed_queue_url: String,
+    /// `DRAIN_IDLE_SECONDS`: the job ends once the queue had nothing for it for this long; default 60,
+    /// 1 at least.
+    pub idle: Duration,
+    /// `DRAIN_GROUP_TEXTS`: the most texts that go through the model between two uploads; default 512,
+    /// with `cuda` 4096.
+    pub group_texts: usize,
+    /// `DRAIN_RECEIVES`: calls to the queue that are on their way at once; default 4.
+    pub receives: usize,
+    /// `AWS_BATCH_JOB_ID` (set by AWS Batch): the job's name in the logs.
+    pub job_id: Option<String>,
+}
+
+impl DrainConfig {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, EnvError> {
+        let mut function = Config::from_env()?;
+        function.db.max_connections = 12;
+        let group_texts = match function.embedder.provider {
+            ExecutionProvider::Cpu => TEXTS_PER_GROUP,
+            ExecutionProvider::Cuda => CARD_TEXTS_PER_GROUP,
+        };
+        Ok(Self {
+            function,
+            embed_queue_url: env::required("EMBED_QUEUE_URL")?,
+            idle: Duration::from_secs(env::parsed_or("DRAIN_IDLE_SECONDS", 60)?).max(Duration::from_secs(1)),
+            group_texts: env::parsed_or("DRAIN_GROUP_TEXTS", group_texts)?,
+            receives: env::parsed_or("DRAIN_RECEIVES", 4)?.max(1),
+            job_id: env::optional("AWS_BATCH_JOB_ID"),
         })
     }
 }

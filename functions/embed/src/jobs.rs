@@ -5,14 +5,10 @@ use db::item_work::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
 use vectors::DocumentVersion;
 
-/// Texts that go through the model in one call. Enough to fill its batches with texts of similar
-/// length, few enough that a group is stored well within the time limit.
-const TEXTS_PER_GROUP: usize = 512;
-
 /// One batch of one document, with its chunks read.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Which of the event's messages asked for it.
+    /// Which of the caller's messages asked for it.
     pub(crate) position: usize,
     pub(crate) work: ItemWork,
     pub(crate) staged: StagedVersion,
@@ -67,16 +63,17 @@ impl Job {
     }
 }
 
-/// Sorts jobs into groups of one model and quantization each that the model reads in one call. A
-/// job is never split: what its message asked for is done or not done.
-pub(crate) fn groups(mut jobs: Vec<Job>) -> Vec<Vec<Job>> {
+/// Sorts jobs into groups of one model and quantization each that the model reads in one call, of
+/// `most_texts` at most where a job does not have more. A job is never split: what its message asked for
+/// is done or not done.
+pub(crate) fn groups(mut jobs: Vec<Job>, most_texts: usize) -> Vec<Vec<Job>> {
     jobs.sort_by(|a, b| a.encoder().cmp(&b.encoder()));
     let mut groups: Vec<Vec<Job>> = Vec::new();
     for job in jobs {
         let fits = groups.last().is_some_and(|group| {
             let texts: usize = group.iter().map(|job| job.chunks.len()).sum();
             let is_same = group.iter().all(|other| other.encoder() == job.encoder());
-            is_same && texts + job.chunks.len() <= TEXTS_PER_GROUP
+            is_same && texts + job.chunks.len() <= most_texts
         });
         match groups.last_mut() {
             Some(group) if fits => group.push(job),
@@ -155,7 +152,7 @@ mod tests {
         let jobs =
             vec![job(0, "b", 200), job(1, "a", 200), job(2, "b", 256), job(3, "b", 256), job(4, "a", 1)];
         let grouped: Vec<Vec<usize>> =
-            groups(jobs).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+            groups(jobs, 512).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
         assert_eq!(grouped, [vec![1, 4], vec![0, 2], vec![3]]);
     }
 
@@ -167,7 +164,7 @@ mod tests {
             quantized(2, "a", 1, Quantization::Int8),
         ];
         let grouped: Vec<Vec<usize>> =
-            groups(jobs).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+            groups(jobs, 512).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
         assert_eq!(grouped, [vec![1], vec![0, 2]]);
     }
 

@@ -1,6 +1,8 @@
 //! Turns staged chunks into points that a search finds.
 //!
-//! *Triggered by* EmbedQueue: one message for each batch of a document's chunks.
+//! *Triggered by* EmbedQueue: one message for each batch of a document's chunks. Two programs take
+//! them: the function `embed`, which Lambda feeds, and the job `embed-drain`, which feeds itself and
+//! ends when the queue stays empty. `stage` is what both do.
 //! *Reads* the item and its collection's settings in PostgreSQL, the chunks in S3, the vectors of
 //! an earlier version for those whose text it had, the model beside it.
 //! *Writes* the vectors to S3, the points to Qdrant, which batches are done; with a document's
@@ -11,12 +13,15 @@
 //! refuses is recorded on the document.
 
 mod config;
+mod drain;
 mod handler;
 mod jobs;
 mod reuse;
+mod stage;
 mod state;
 mod store;
 
-pub use config::Config;
+pub use config::{Config, DrainConfig};
+pub use drain::drain;
 pub use handler::handle;
 pub use state::State;

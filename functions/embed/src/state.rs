@@ -1,11 +1,11 @@
-//! What the embed function keeps between messages.
+//! What the embed function and the embed job keep between messages.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
 use db::Db;
-use embedding::{EmbedderOptions, Embedders};
+use embedding::Embedders;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -34,7 +34,6 @@ impl State {
     /// Says which setting or file is wrong.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
-        let options = EmbedderOptions::sized_to(config.processors);
         let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
         Ok(Self {
             db: Db::connect(&config.db)?,
@@ -44,7 +43,7 @@ impl State {
             embedders: Arc::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs)?,
                 &config.onnx_runtime,
-                options,
+                config.embedder,
             )?),
         })
     }

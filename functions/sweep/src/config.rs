@@ -7,6 +7,8 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
+use crate::embed_jobs::JobLimits;
+
 /// The sweep function's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -24,6 +26,19 @@ pub struct Config {
     pub vectors: VectorsConfig,
     /// How long things may take before they count as lost.
     pub patience: Patience,
+    /// Where jobs that embed are submitted; none are without.
+    pub embed_jobs: Option<EmbedJobsConfig>,
+}
+
+/// Where jobs that embed are submitted, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbedJobsConfig {
+    /// `EMBED_JOB_QUEUE`: AWS Batch's job queue; none, or empty, for no jobs.
+    pub queue: String,
+    /// `EMBED_JOB_DEFINITION`.
+    pub definition: String,
+    /// From how many waiting chunks on.
+    pub limits: JobLimits,
 }
 
 /// How long things may take before they count as lost.
@@ -67,7 +82,18 @@ impl Config {
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
             patience: Patience::from_env()?,
+            embed_jobs: env::optional("EMBED_JOB_QUEUE").map(EmbedJobsConfig::from_env).transpose()?,
         })
+    }
+}
+
+impl EmbedJobsConfig {
+    fn from_env(queue: String) -> Result<Self, EnvError> {
+        let limits = JobLimits {
+            chunks_per_job: env::parsed_or("EMBED_JOB_CHUNKS", 20_000)?,
+            most_jobs: env::parsed_or("EMBED_JOB_MOST", 1)?,
+        };
+        Ok(Self { queue, definition: env::required("EMBED_JOB_DEFINITION")?, limits })
     }
 }
 

@@ -12,7 +12,7 @@ use queue::Stage;
 use serde::Serialize;
 
 use crate::retention::{Removed, retain};
-use crate::{State, syncs, vector_stores};
+use crate::{State, embed_jobs, syncs, vector_stores};
 
 /// The most that one run looks at of each kind; the next run goes on.
 const MOST_OPERATIONS: i64 = 500;
@@ -44,6 +44,7 @@ pub(crate) struct Done {
     syncs_settled: usize,
     removals_queued: usize,
     uploads_asked_after: usize,
+    embed_jobs_submitted: usize,
     vector_stores_dropped: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
@@ -73,6 +74,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         "chunked items",
         resend(state, invocation, ItemState::Chunked, Stage::Embed, &mut done.items_chunked_sent).await,
     );
+    note("embed jobs", embed_jobs::submit(state, &mut done.embed_jobs_submitted).await);
     note("finish", finish(state, &mut done).await);
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
@@ -91,6 +93,7 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         syncs_settled = done.syncs_settled,
         removals_queued = done.removals_queued,
         uploads_asked_after = done.uploads_asked_after,
+        embed_jobs_submitted = done.embed_jobs_submitted,
         vector_stores_dropped = done.vector_stores_dropped,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),

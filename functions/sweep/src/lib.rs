@@ -1,16 +1,17 @@
 //! Heals what was lost on the way, records what was given up, and tidies.
 //!
 //! *Triggered by* the clock, every minute; and by the dead-letter queues of all stages.
-//! *Reads* operations, items and uploads in PostgreSQL, how full the queues are.
+//! *Reads* operations, items and uploads in PostgreSQL, how full the queues are, which jobs are under way.
 //! *Writes* messages that seem lost, once more; the end of operations that nobody ended; the
-//! failure of what a stage gave up; the sync runs that collections are due for; and removes what
-//! has expired, indexes that were replaced among it.
+//! failure of what a stage gave up; the sync runs that collections are due for; jobs that embed what is
+//! too much for the function; and removes what has expired, indexes that were replaced among it.
 //! *Safe to repeat because* every stage takes a message twice without harm, ends are written once,
-//! and a collection has one sync run at a time.
-//! *Retries when* PostgreSQL or SQS does not answer: the next minute tries again.
+//! a collection has one sync run at a time, and a job's name tells whether it is under way.
+//! *Retries when* PostgreSQL, SQS or AWS Batch does not answer: the next minute tries again.
 
 mod config;
 mod dead_letters;
+mod embed_jobs;
 mod handler;
 mod healing;
 mod retention;
@@ -19,5 +20,6 @@ mod syncs;
 mod vector_stores;
 
 pub use config::{Config, Patience};
+pub use embed_jobs::{EmbedJobs, JobLimits};
 pub use handler::handle;
 pub use state::State;

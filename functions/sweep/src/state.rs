@@ -1,10 +1,11 @@
 //! What the sweep function keeps between events.
 
+use batch_jobs::BatchJobs;
 use db::Db;
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
 
-use crate::{Config, Patience};
+use crate::{Config, EmbedJobs, Patience};
 
 /// Clients and settings, built once a process.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct State {
     pub vectors: VectorStore,
     /// How long things may take before they count as lost.
     pub patience: Patience,
+    /// Where jobs that embed are submitted; none are without.
+    pub embed_jobs: Option<EmbedJobs>,
 }
 
 impl State {
@@ -37,6 +40,10 @@ impl State {
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
             patience: config.patience,
+            embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
+                batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),
+                limits: jobs.limits,
+            }),
         })
     }
 }

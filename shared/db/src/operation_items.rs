@@ -255,6 +255,25 @@ impl<'c> OperationItems<'c> {
         Ok(stalled.collect())
     }
 
+    /// About how many chunks of all running operations wait for their vectors.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_waiting_chunks(&mut self) -> Result<u64, DbError> {
+        // Batches are of one size but the last: the share of those that are open is exact enough.
+        let chunks = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(
+                i.chunk_count::bigint * (i.batch_count - cardinality(i.batches_done)) / greatest(i.batch_count, 1)
+            ), 0)::bigint AS "chunks!"
+            FROM operations o
+            JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+            WHERE o.status = 'processing' AND i.state = 'chunked'"#,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(u64::try_from(chunks).unwrap_or(0))
+    }
+
     /// Items of the operation that failed or were cancelled after their chunks were staged, after
     /// `after`, in order: their points are of no use. Those of a reindex go with its index.
     ///

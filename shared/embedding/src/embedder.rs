@@ -1,12 +1,23 @@
 //! The embedder: tokenizer, graph and pooling of one model.
 
-use std::{cmp::Reverse, collections::HashMap, iter, num::NonZeroUsize, ops::Range, sync::mpsc, thread};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    iter,
+    num::NonZeroUsize,
+    ops::Range,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+};
 
 use domain::Quantization;
 use models::{ModelFolder, ModelManifest};
 
 use crate::{
-    EmbeddingError, OrtRuntime,
+    EmbeddingError, ExecutionProvider, OrtRuntime,
     batch::{PaddedBatch, plan},
     graph::{Graph, GraphOptions},
     pooling::{normalize, pool},
@@ -28,6 +39,8 @@ pub struct EmbedderOptions {
     /// is about as fast with 256 as with 2048 and slower beyond, while every doubling takes more
     /// memory: a process peaks at 153 MB with 512, 173 MB with 1024, 276 MB with 4096.
     pub batch_tokens: usize,
+    /// What the model runs on.
+    pub provider: ExecutionProvider,
 }
 
 impl Default for EmbedderOptions {
@@ -45,7 +58,7 @@ impl EmbedderOptions {
     pub fn sized_to(processors: Option<usize>) -> Self {
         let there = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = processors.map_or(there, |processors| processors.clamp(1, there));
-        Self { threads, batch_tokens: Self::DEFAULT_BATCH_TOKENS }
+        Self { threads, batch_tokens: Self::DEFAULT_BATCH_TOKENS, provider: ExecutionProvider::Cpu }
     }
 }
 
@@ -74,7 +87,7 @@ impl Embedder {
         let manifest = folder.manifest.clone();
         let (path, optimized) = folder.graph(quantization)?;
         let precision = folder.precision(quantization);
-        let graph_options = GraphOptions { threads: options.threads, optimized };
+        let graph_options = GraphOptions { threads: options.threads, optimized, provider: options.provider };
         // Side by side: a cold start waits for the slowest of the three.
         let (graph, tokenizer, verified) = thread::scope(|scope| {
             let tokenizer = scope.spawn(|| TextTokenizer::open(folder));
@@ -109,6 +122,19 @@ impl Embedder {
     /// # Errors
     /// When the model fails; the texts are not at fault, whatever they hold.
     pub fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        self.embed_passages_unless(texts, &AtomicBool::new(false))
+    }
+
+    /// [`Self::embed_passages`], for a caller who may want to have it given up: that is looked at before
+    /// each run of the model.
+    ///
+    /// # Errors
+    /// As above; [`EmbeddingError::GivenUp`] once `given_up` is set.
+    pub fn embed_passages_unless(
+        &self,
+        texts: &[&str],
+        given_up: &AtomicBool,
+    ) -> Result<Vec<Vec<f32>>, EmbeddingError> {
         let (different, places) = distinct(texts);
         // By bytes, which is nearly by tokens and costs nothing: a window's texts are of like length.
         let mut order: Vec<usize> = (0..different.len()).collect();
@@ -118,7 +144,7 @@ impl Embedder {
         let mut truncated = 0;
         self.for_each_window(&different, &order, |window, tokens| {
             truncated += tokens.iter().filter(|text| text.truncated).count();
-            self.embed_window(window, &tokens, &mut vectors)
+            self.embed_window(window, &tokens, &mut vectors, given_up)
         })?;
         if truncated > 0 {
             tracing::warn!(
@@ -184,9 +210,13 @@ impl Embedder {
         window: &[usize],
         tokens: &[TextTokens],
         vectors: &mut [Vec<f32>],
+        given_up: &AtomicBool,
     ) -> Result<(), EmbeddingError> {
         let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
         for batch in plan(&lengths, self.batch_tokens) {
+            if given_up.load(Ordering::Relaxed) {
+                return Err(EmbeddingError::GivenUp);
+            }
             let ids: Vec<&[u32]> = batch.iter().map(|&place| tokens[place].ids.as_slice()).collect();
             for (place, vector) in iter::zip(batch, self.run(&ids)?) {
                 vectors[window[place]] = vector;

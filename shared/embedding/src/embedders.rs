@@ -33,6 +33,19 @@ impl Embedders {
         Ok(Self { registry, runtime: OrtRuntime::load(onnx_runtime)?, options, open: Mutex::default() })
     }
 
+    /// Opens the first model and has it read a word, so that what is wrong with the runtime, the card or
+    /// the model is known before there is anything to lose.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn try_out(&self) -> Result<(), EmbeddingError> {
+        if let Some(folder) = self.registry.folders().first() {
+            let embedder = self.find(&folder.manifest.name, Quantization::Float16)?;
+            embedder.embed_passages(&["word"])?;
+        }
+        Ok(())
+    }
+
     /// The model of this name for collections of this quantization, opened at the first call.
     ///
     /// # Errors

@@ -97,6 +97,15 @@ pub enum EmbeddingError {
         /// What it lacks.
         reason: String,
     },
+    /// There is no execution provider of this name.
+    #[error("there is no execution provider {got:?}; there are cpu and cuda")]
+    UnknownProvider {
+        /// The name.
+        got: String,
+    },
+    /// The caller gave up while the model was at work.
+    #[error("embedding was given up")]
+    GivenUp,
     /// A text cannot be turned into tokens.
     #[error("a text cannot be turned into tokens")]
     Tokenize(#[source] tokenizers::Error),
@@ -123,6 +132,7 @@ impl Classify for EmbeddingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Model(error) => error.kind(),
+            Self::GivenUp => ErrorKind::Unavailable,
             // All of these are about our own files, whatever the text was.
             Self::LibraryMissing { .. }
             | Self::LibraryUnusable { .. }
@@ -133,6 +143,7 @@ impl Classify for EmbeddingError {
             | Self::Graph { .. }
             | Self::GraphShape { .. }
             | Self::Reranker { .. }
+            | Self::UnknownProvider { .. }
             | Self::Tokenize(_)
             | Self::Inference { .. }
             | Self::NotFinite { .. } => ErrorKind::Internal,

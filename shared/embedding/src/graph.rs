@@ -11,7 +11,7 @@ use ort::{
 };
 
 use crate::{
-    EmbeddingError, OrtRuntime,
+    EmbeddingError, ExecutionProvider, OrtRuntime,
     batch::PaddedBatch,
     inputs::{Derived, GraphInput, check_inputs},
 };
@@ -26,6 +26,8 @@ pub(crate) struct GraphOptions {
     pub threads: usize,
     /// Whether the optimiser has been over the graph already.
     pub optimized: bool,
+    /// What it runs on.
+    pub provider: ExecutionProvider,
 }
 
 /// A graph that is ready to run.
@@ -86,10 +88,10 @@ impl Graph {
 
 pub(crate) fn open_session(runtime: &OrtRuntime, path: &Path, options: GraphOptions) -> ort::Result<Session> {
     // What was optimised when the model was made still has its weights unpacked, and folded where
-    // they are kept in fewer bytes than they are computed in.
-    let level = match options.optimized {
-        true => GraphOptimizationLevel::Level1,
-        false => GraphOptimizationLevel::All,
+    // they are kept in fewer bytes than they are computed in. It was optimised for a processor.
+    let level = match (options.optimized, options.provider) {
+        (true, ExecutionProvider::Cpu) => GraphOptimizationLevel::Level1,
+        _ => GraphOptimizationLevel::All,
     };
     Session::builder(runtime.environment())?
         .with_intra_threads(options.threads)?
@@ -99,6 +101,7 @@ pub(crate) fn open_session(runtime: &OrtRuntime, path: &Path, options: GraphOpti
         // Batches differ in shape: remembered allocation plans would only pile up.
         .with_memory_pattern(false)?
         .with_optimization_level(level)?
+        .with_execution_providers(options.provider.dispatch())?
         .commit_from_file(path)
 }
 

@@ -74,7 +74,8 @@ impl Reranker {
             .map_err(|error| incomplete(format!("config.json cannot be understood: {error}")))?;
         let path = GRAPHS.map(|graph| folder.join(graph)).into_iter().find(|path| path.is_file());
         let path = path.ok_or_else(|| incomplete(format!("there is no {}", GRAPHS.join(" or "))))?;
-        let as_exported = GraphOptions { threads: options.threads, optimized: false };
+        let as_exported =
+            GraphOptions { threads: options.threads, optimized: false, provider: options.provider };
         let session = open_session(runtime, &path, as_exported)
             .map_err(|source| EmbeddingError::Graph { path: path.clone(), source })?;
         let misshapen = |reason| EmbeddingError::GraphShape { path: path.clone(), reason };

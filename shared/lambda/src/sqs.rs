@@ -192,8 +192,9 @@ where
 }
 
 /// Says whether the message is done with; asks for a later delivery if it is not. The outer error
-/// is that of a message whose handler did not get to an answer.
-async fn settle<S: Redeliver>(
+/// is that of a message whose handler did not get to an answer. Public for programs that take
+/// messages themselves.
+pub async fn settle<S: Redeliver>(
     state: &S,
     delivery: &Delivery,
     outcome: Result<Result<(), StageError>, String>,
@@ -216,7 +217,8 @@ async fn settle<S: Redeliver>(
     false
 }
 
-fn message_span(delivery: &Delivery) -> tracing::Span {
+/// Where what is logged about a message belongs.
+pub fn message_span(delivery: &Delivery) -> tracing::Span {
     tracing::info_span!(
         "message",
         message.id = delivery.message_id,
@@ -235,7 +237,9 @@ fn response(failures: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     response
 }
 
-fn read_body<M: DeserializeOwned>(delivery: &Delivery, body: &str) -> Option<M> {
+/// What was sent. Nothing, and a line in the log, if it cannot be read: the message is to be left alone
+/// until the queue gives it up.
+pub fn read_body<M: DeserializeOwned>(delivery: &Delivery, body: &str) -> Option<M> {
     match serde_json::from_str(body) {
         Ok(message) => Some(message),
         Err(error) => {

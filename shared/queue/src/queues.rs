@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::QueueError;
 
 /// SQS takes at most this many messages in one call.
-const MESSAGES_PER_CALL: usize = 10;
+pub(crate) const MESSAGES_PER_CALL: usize = 10;
 
 /// A stage of the pipeline that consumes a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,7 +181,7 @@ fn url_from_arn(arn: &str) -> String {
     }
 }
 
-fn call_error(
+pub(crate) fn call_error(
     queue: &str,
     call: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -21,6 +21,10 @@ pub struct Stack {
     pub chunk_queue_url: String,
     /// The embed function's queue.
     pub embed_queue_url: String,
+    /// Where jobs that embed are submitted.
+    pub embed_job_queue: String,
+    /// What such a job runs.
+    pub embed_job_definition: String,
 }
 
 impl Stack {
@@ -39,6 +43,8 @@ impl Stack {
             scan_queue_url: variable("SCAN_QUEUE_URL"),
             chunk_queue_url: variable("CHUNK_QUEUE_URL"),
             embed_queue_url: variable("EMBED_QUEUE_URL"),
+            embed_job_queue: variable("EMBED_JOB_QUEUE"),
+            embed_job_definition: variable("EMBED_JOB_DEFINITION"),
         }
     }
 }

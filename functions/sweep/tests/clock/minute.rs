@@ -42,6 +42,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         queues: Queues::new(&sdk, urls),
         vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         patience,
+        embed_jobs: None,
     })
 }
 

@@ -193,7 +193,9 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
     let (running, items) = bench.run_append(&["a", "b"]).await;
     bench.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
     bench.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
+    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 700);
     bench.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
+    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 466);
     let waiting = bench.insert_operation(OperationType::Append).await;
     let minute = Duration::from_secs(60);
     let mut connection = bench.connection().await;
@@ -223,6 +225,7 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
 
     connection.operation_items().mark_cancelled(items[0]).await.unwrap();
     connection.operation_items().mark_cancelled(items[1]).await.unwrap();
+    assert_eq!(connection.operation_items().count_waiting_chunks().await.unwrap(), 0);
     connection.operations().mark_scan_finished(running).await.unwrap();
     assert_eq!(connection.operations().list_finishable(10).await.unwrap(), [running]);
     connection.operations().complete_if_done(running).await.unwrap();

@@ -102,6 +102,23 @@ fn no_texts_give_no_vectors() {
 }
 
 #[test]
+fn what_is_given_up_ends_before_the_next_run_of_the_model() {
+    let embedder = open(EmbedderOptions::default());
+    let error = embedder.embed_passages_unless(&["tides"], &AtomicBool::new(true)).unwrap_err();
+    assert!(matches!(error, EmbeddingError::GivenUp), "{error:?}");
+    assert_eq!(embedder.embed_passages_unless(&["tides"], &AtomicBool::new(false)).unwrap().len(), 1);
+}
+
+#[test]
+fn without_a_card_nothing_pretends_to_run_on_one() {
+    let options = EmbedderOptions { provider: "cuda".parse().unwrap(), ..EmbedderOptions::default() };
+    let opened = Embedder::open(&runtime(), &minilm(), Quantization::Float16, options);
+    let error = opened.unwrap_err();
+    assert!(matches!(error, EmbeddingError::Graph { .. }), "{error:?}");
+    assert!("gpu".parse::<ExecutionProvider>().is_err());
+}
+
+#[test]
 fn what_is_beyond_the_models_limit_changes_nothing() {
     let embedder = open(EmbedderOptions::default());
     // 254 one-token words fill the 256 tokens with [CLS] and [SEP].
@@ -218,7 +235,7 @@ proptest! {
         let (texts, vectors) = &*ALONE;
         let picks: Vec<usize> = picks.iter().map(|pick| pick.index(texts.len())).collect();
         let chosen: Vec<&str> = picks.iter().map(|&pick| texts[pick].as_str()).collect();
-        let embedder = open(EmbedderOptions { threads, batch_tokens });
+        let embedder = open(EmbedderOptions { threads, batch_tokens, ..EmbedderOptions::default() });
         for (pick, vector) in picks.into_iter().zip(embedder.embed_passages(&chosen).unwrap()) {
             prop_assert!(largest_difference(&vector, &vectors[pick]) <= 1e-5, "{:?}", texts[pick]);
         }

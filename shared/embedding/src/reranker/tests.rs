@@ -142,7 +142,7 @@ fn folder(max_position_embeddings: usize) -> tempfile::TempDir {
 }
 
 fn open(folder: &Path) -> Result<Reranker, EmbeddingError> {
-    let options = EmbedderOptions { threads: 1, batch_tokens: 24 };
+    let options = EmbedderOptions { threads: 1, batch_tokens: 24, ..EmbedderOptions::default() };
     Reranker::open(&crate::embedder::tests::runtime(), folder, options)
 }
 

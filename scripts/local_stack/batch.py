@@ -1,0 +1,81 @@
+"""AWS Batch on one machine: a runner that starts jobs as processes. The emulator's own only pretends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+from local_stack import build, processes
+from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings
+
+PART = "batch"
+DEFINITIONS = LOCAL / "batch"
+# What template.yaml tells sweep where Stage is local.
+QUEUE = "embed-jobs"
+DEFINITION = "embed-drain"
+# A copy, so that a rebuild never pulls the file from under a running job.
+PROGRAM = LOCAL / "bin" / "embed-drain"
+
+
+def up(settings: Settings) -> None:
+    """Starts the runner where it is not running."""
+    if processes.running(PART) is None:
+        # Jobs of a runner that was killed go before a new one starts.
+        down()
+        processes.require_free(PART, settings.batch_port, "STACK_BATCH_PORT")
+        DEFINITIONS.mkdir(parents=True, exist_ok=True)
+        server = ROOT / "scripts" / "local_stack" / "batch_server.py"
+        command = [str(VENV / "bin" / "python"), str(server), "--port", str(settings.batch_port),
+                   "--definitions", str(DEFINITIONS)]
+        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": os.environ.get("HOME", "/")}
+        processes.start(PART, command, environment | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"})
+    processes.await_ready(PART, lambda: processes.accepts(settings.batch_port), 30)
+
+
+def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
+    """Writes the job definition, as template.yaml has it for AWS; jobs that run keep theirs."""
+    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+    partial = PROGRAM.with_suffix(".partial")
+    shutil.copy2(built, partial)
+    partial.replace(PROGRAM)
+    definition = {
+        "queue": QUEUE,
+        "command": [str(PROGRAM)],
+        "environment": {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "LOG_LEVEL": settings.log_level,
+            "DATABASE_URL": settings.functions_database_url,
+            "QDRANT_URL": settings.functions_qdrant_url,
+            "STAGING_BUCKET": outputs["StagingBucketName"],
+            "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
+            "EMBED_QUEUE_URL": outputs["EmbedQueueUrl"],
+            # What the image holds.
+            "MODELS_DIR": str(build.PACKAGES / "embed" / "models"),
+            "ORT_DYLIB_PATH": str(build.onnxruntime()),
+            # A machine that is there anyway costs nothing, but nobody wants to wait.
+            "DRAIN_IDLE_SECONDS": "5",
+            "AWS_ENDPOINT_URL": settings.functions_endpoint,
+            "AWS_REGION": REGION,
+            **settings.functions_environment,
+        },
+        "role": {"arn": outputs["EmbedJobRoleArn"], "endpoint": settings.endpoint},
+    }
+    DEFINITIONS.mkdir(parents=True, exist_ok=True)
+    path = DEFINITIONS / f"{DEFINITION}.json"
+    fresh = path.with_suffix(".partial")
+    # It holds the database's password.
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(definition, indent=2) + "\n")
+    fresh.replace(path)
+
+
+def down() -> bool:
+    """Orderly: its jobs are told to end, and hand back what they have not done."""
+    return processes.stop(PART, signal.SIGTERM, 35)
+
+
+def purge() -> None:
+    shutil.rmtree(DEFINITIONS, ignore_errors=True)

@@ -1,0 +1,215 @@
+//! The job that embeds large backlogs, here on the processor: it drains the embed function's queue and
+//! ends when that stays empty; told to stop, it hands back what it has not done.
+//!
+//! The function is given no messages meanwhile, so that it is the job that is seen.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use batch_jobs::{BatchJobs, Job};
+use lambda::event::Invocation;
+use queue::{QueueUrls, Queues, Stage};
+use serde_json::{Value, json};
+use sweep::{EmbedJobs, JobLimits, Patience};
+use testkit::{Stack, TestUser, Upload, unique};
+use vectors::{VectorStore, VectorsConfig};
+
+#[tokio::test]
+async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
+    let bench = Bench::new().await;
+    let paused = PausedFunction::pause();
+    let documents = bench.fill_queue(12, 3).await;
+
+    // One minute's sweep, and another one at once after it.
+    let state = bench.sweep_state().await;
+    let swept = |state: &Arc<sweep::State>| {
+        let invocation = Invocation::lasting(Duration::from_secs(60));
+        sweep::handle(Arc::clone(state), json!({ "source": "aws.events" }), invocation)
+    };
+    let first = swept(&state).await.unwrap();
+    assert_eq!(first["embed_jobs_submitted"], 1, "{first}");
+    let second = swept(&state).await.unwrap();
+    assert_eq!(second["embed_jobs_submitted"], 0, "{second}");
+    let under_way = bench.jobs.list_under_way().await.unwrap();
+    assert_eq!(under_way.len(), 1, "{under_way:?}");
+    assert_eq!(under_way[0].name, "embed-drain-1");
+
+    for name in &documents {
+        let document = bench.user.wait_for_document(&bench.collection, name).await;
+        assert_eq!(document["status"], "completed", "{document}");
+    }
+    let results = bench.user.search(&bench.collection, "note 7 about the tides").await;
+    assert!(!results.is_empty());
+    bench.assert_whole(&documents).await;
+    let job = bench.end_of(&under_way[0].id).await;
+    assert_eq!((job.status.as_str(), job.exit_code), ("SUCCEEDED", Some(0)));
+    drop(paused);
+}
+
+#[tokio::test]
+async fn what_a_stopped_job_has_not_done_is_done_by_others() {
+    let bench = Bench::new().await;
+    let paused = PausedFunction::pause();
+    let documents = bench.fill_queue(24, 12).await;
+    // A document a group, so that some are done long before others.
+    let slow = [("DRAIN_GROUP_TEXTS", "1")];
+    let id = bench.jobs.submit("embed-drain-by-hand", &slow).await.unwrap();
+    bench.until("the first document is done", async || bench.done().await > 0).await;
+
+    let told = Instant::now();
+    bench.jobs.terminate(&id, "the spot instance is taken back").await.unwrap();
+    let job = bench.end_of(&id).await;
+    assert_eq!(job.exit_code, Some(0), "{job:?}");
+    assert!(told.elapsed() < Duration::from_secs(20), "it took {:?} to stop", told.elapsed());
+    let done = bench.done().await;
+    assert!(done < documents.len(), "nothing was left to hand back");
+
+    // Had they not been handed back, the queue would hide them for two minutes.
+    drop(paused);
+    let resumed = Instant::now();
+    for name in &documents {
+        let document = bench.user.wait_for_document(&bench.collection, name).await;
+        assert_eq!(document["status"], "completed", "{document}");
+    }
+    assert!(resumed.elapsed() < Duration::from_secs(60), "it took {:?} to go on", resumed.elapsed());
+    bench.assert_whole(&documents).await;
+    eprintln!("{done} of {} documents were done when the job was told to stop", documents.len());
+}
+
+/// A collection of its own, and what looks at its way through the queue.
+struct Bench {
+    stack: Stack,
+    user: TestUser,
+    collection: String,
+    queues: Queues,
+    jobs: BatchJobs,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let stack = Stack::from_env();
+        let user = TestUser::register(&stack).await;
+        let body = json!({
+            "name": unique("job"), "chunk_size": 112, "chunk_overlap": 0, "quantization": "float32",
+        });
+        let made = user.post("/api/v2/collections", &body).await.expect(201);
+        user.wait_for_operation(made["initial_operation_id"].as_str().unwrap()).await;
+        let collection = made["id"].as_str().unwrap().to_owned();
+        let sdk = aws::sdk_config().await;
+        let urls = QueueUrls {
+            intake: None,
+            scan: Some(stack.scan_queue_url.clone()),
+            chunk: Some(stack.chunk_queue_url.clone()),
+            embed: Some(stack.embed_queue_url.clone()),
+        };
+        let jobs = BatchJobs::new(&sdk, &stack.embed_job_queue, &stack.embed_job_definition);
+        Self { user, collection, queues: Queues::new(&sdk, urls), jobs, stack }
+    }
+
+    /// Uploads so many documents of so many chunks each, and waits until all wait for vectors.
+    async fn fill_queue(&self, documents: usize, chunks: usize) -> Vec<String> {
+        let before = self.queues.depth(Stage::Embed).await.unwrap();
+        let names: Vec<String> = (0..documents).map(|number| format!("{number}.txt")).collect();
+        for (number, name) in names.iter().enumerate() {
+            // About as long as a chunk each.
+            let part =
+                |part| format!("Note {number}, part {part}: {}\n\n", "the tides come and go. ".repeat(13));
+            let text: String = (0..chunks).map(part).collect();
+            let file = Upload::text(name, text);
+            let announced = self.user.announce(&self.collection, &file).await;
+            assert!(self.user.put(&announced, file.bytes.clone()).await.is_success());
+        }
+        let wanted = before + documents as u64;
+        self.until("all documents are chunked", async || {
+            self.queues.depth(Stage::Embed).await.unwrap() >= wanted
+        })
+        .await;
+        names
+    }
+
+    /// Sweep's state, with another idea of what a large backlog is.
+    async fn sweep_state(&self) -> Arc<sweep::State> {
+        let hour = Duration::from_secs(3600);
+        let url = secrecy::SecretString::from(self.stack.database_url.clone());
+        Arc::new(sweep::State {
+            db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
+            queues: self.queues.clone(),
+            vectors: VectorStore::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
+            patience: Patience {
+                pending: hour,
+                listing: hour,
+                item: hour,
+                queued_item: hour,
+                expired_upload: hour,
+                unpurged: hour,
+            },
+            embed_jobs: Some(EmbedJobs {
+                batch: self.jobs.clone(),
+                limits: JobLimits { chunks_per_job: 1, most_jobs: 1 },
+            }),
+        })
+    }
+
+    async fn documents(&self) -> Vec<Value> {
+        let path = format!("/api/v2/collections/{}/documents?per_page=100", self.collection);
+        self.user.get(&path).await.expect(200)["documents"].as_array().cloned().unwrap()
+    }
+
+    /// How many documents are searchable.
+    async fn done(&self) -> usize {
+        self.documents().await.iter().filter(|document| document["status"] == "completed").count()
+    }
+
+    async fn end_of(&self, id: &str) -> Job {
+        self.until("the job is over", async || {
+            self.jobs.find(id).await.unwrap().is_some_and(|job| job.is_over())
+        })
+        .await;
+        self.jobs.find(id).await.unwrap().unwrap()
+    }
+
+    /// Every document is there once, with all its chunks and no more.
+    async fn assert_whole(&self, names: &[String]) {
+        self.user.wait_until_idle(&self.collection).await;
+        let documents = self.documents().await;
+        assert_eq!(documents.len(), names.len());
+        let chunks: u64 = documents.iter().map(|document| document["chunk_count"].as_u64().unwrap()).sum();
+        let row = self.user.get(&format!("/api/v2/collections/{}", self.collection)).await.expect(200);
+        assert_eq!((&row["vector_count"], &row["status"]), (&json!(chunks), &json!("ready")), "{row}");
+        let qdrant = VectorStore::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap();
+        let points = qdrant.count(row["vector_store_name"].as_str().unwrap()).await.unwrap();
+        assert_eq!(points, chunks, "points in Qdrant");
+    }
+
+    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !holds().await {
+            assert!(Instant::now() < deadline, "in vain: {what}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// While this lives, the embed function is given no messages.
+struct PausedFunction;
+
+impl PausedFunction {
+    fn pause() -> Self {
+        stack_command("pause");
+        Self
+    }
+}
+
+impl Drop for PausedFunction {
+    fn drop(&mut self) {
+        stack_command("resume");
+    }
+}
+
+fn stack_command(command: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/stack");
+    let output = Command::new(script).args([command, "embed"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
