@@ -15,9 +15,9 @@ MODELS = BUILT / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {
-    "api": ["model.json"],
+    "api": ["model.json", "tokenizer.json", "static.safetensors"],
     "scan": ["model.json"],
-    "chunk": ["model.json", "tokenizer.json"],
+    "chunk": ["model.json", "tokenizer.json", "static.safetensors"],
     "search": ["*"],
     "embed": ["*"],
 }

@@ -48,7 +48,7 @@ def is_right(folder: Path, made_from: str) -> bool:
     try:
         manifest = read_json(folder / MANIFEST)
         variants = manifest["variants"].values()
-        files = [manifest["tokenizer"], *(variant[role] for variant in variants for role in ("graph", "weights"))]
+        files = [manifest["tokenizer"], manifest["static_vectors"], *(variant[role] for variant in variants for role in ("graph", "weights"))]
         return manifest["made_from"] == made_from and all(
             sha256_of(folder / file["name"]) == file["sha256"] for file in files
         )

@@ -48,6 +48,9 @@ pub struct ModelManifest {
     /// The tokenizer, in the format of Hugging Face's `tokenizers`.
     #[serde(default = "default_tokenizer")]
     pub tokenizer: ModelFile,
+    /// A small vector for each token, which chunking by subject goes by, where the model has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_vectors: Option<ModelFile>,
     /// The graphs, by precision. The default is the name of a Hugging Face export.
     #[serde(default)]
     pub variants: ModelVariants,
@@ -104,10 +107,10 @@ impl ModelManifest {
         ChunkSettings::resolve(chunk_size, chunk_overlap, &self.name, self.max_tokens)
     }
 
-    /// The tokenizer, and every graph with its weights.
+    /// The tokenizer, the static vectors, and every graph with its weights.
     fn all_files(&self) -> impl Iterator<Item = &ModelFile> {
         let graphs = self.variants.iter().flat_map(|(_, variant)| variant.files());
-        std::iter::once(&self.tokenizer).chain(graphs)
+        std::iter::once(&self.tokenizer).chain(&self.static_vectors).chain(graphs)
     }
 
     /// Refuses a manifest that no model can fulfil.

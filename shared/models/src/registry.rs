@@ -106,6 +106,15 @@ impl ModelFolder {
         self.existing(&self.manifest.tokenizer.name, "copy it from where the model came from")
     }
 
+    /// Where the vectors of its tokens are, if it has such.
+    ///
+    /// # Errors
+    /// [`ModelsError::MissingFile`] when they are not where the manifest says.
+    pub fn static_vectors_path(&self) -> Result<Option<PathBuf>, ModelsError> {
+        let remedy = "run scripts/make-model or scripts/import-model";
+        self.manifest.static_vectors.as_ref().map(|file| self.existing(&file.name, remedy)).transpose()
+    }
+
     /// The precision of the graph that embeds for collections of this quantization.
     pub fn precision(&self, quantization: Quantization) -> Quantization {
         self.manifest.variants.choose(quantization).map_or(quantization, |(precision, _)| precision)
