@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use chunking::{ChunkingError, Strategy};
 use db::item_work::{ItemFailure, ItemWork, StagedVersion};
 use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
 use extraction::Content;
 use handover::FailedDocument;
 use lambda::StageError;
 use lambda::sqs::Delivery;
+use passages::DocumentSettings;
 
 use crate::State;
-use crate::document_chunks::DocumentSettings;
 use crate::stream::{ChunkedDocument, chunk_document};
 
 /// Chunks the item's document, or does what is left to do where that has happened already.
@@ -106,20 +107,14 @@ async fn read_and_cut(
     work: &ItemWork,
     staged: StagedVersion,
 ) -> Result<ChunkedDocument, StageError> {
-    let model = &work.settings.embedding_model;
-    let manifest = &state.models.require(model)?.manifest;
-    let prefix_tokens = manifest.passage_prefix_tokens;
-    let settings = DocumentSettings {
-        file_name: work.file_name.clone(),
-        content_type: work.mime_type.clone(),
-        strategy: work.chunking_strategy.clone(),
-        // The prefix takes its room from the chunk, so that the model reads both in full.
-        chunk_size: work.settings.chunks.chunk_size.saturating_sub(prefix_tokens),
-        chunk_overlap: work.settings.chunks.chunk_overlap,
-        max_tokens: manifest.max_tokens.saturating_sub(prefix_tokens),
-    };
-    let tokenizer = state.tokenizer(model)?;
-    chunk_document(state, work.collection_id, staged, tokenizer, settings).await
+    let model = state.models.require(&work.settings.embedding_model)?;
+    let chunks = work.settings.chunks;
+    let strategy = Strategy::read_stored(&work.chunking_strategy, &work.chunking_config, chunks)
+        .map_err(ChunkingError::from)?;
+    let settings =
+        DocumentSettings::new(&work.file_name, work.mime_type.as_deref(), strategy, chunks, &model.manifest);
+    let tokens = state.tokens.of(model, strategy)?;
+    chunk_document(state, work.collection_id, staged, tokens, settings).await
 }
 
 async fn hand_over(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {

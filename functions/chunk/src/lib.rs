@@ -11,7 +11,6 @@
 //! recorded as failed or skipped, with the reason.
 
 mod config;
-mod document_chunks;
 mod handler;
 mod state;
 mod stream;

@@ -1,15 +1,12 @@
 //! What the chunk function keeps between messages.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
-use chunking::ModelTokenizer;
 use db::Db;
-use lambda::StageError;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
+use passages::TokensByModel;
 use queue::{QueueUrls, Queues};
 
 use crate::Config;
@@ -25,7 +22,8 @@ pub struct State {
     pub queues: Queues,
     /// The models that collections may use.
     pub models: ModelRegistry,
-    tokenizers: Mutex<HashMap<String, Arc<ModelTokenizer>>>,
+    /// What these count with.
+    pub tokens: TokensByModel,
 }
 
 impl State {
@@ -45,23 +43,8 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
             models: ModelRegistry::open_all(&config.models_dirs)?,
-            tokenizers: Mutex::default(),
+            tokens: TokensByModel::default(),
         })
-    }
-
-    /// The model's tokenizer, opened when it is first asked for.
-    ///
-    /// # Errors
-    /// When there is no such model here, or its tokenizer is missing or broken.
-    pub fn tokenizer(&self, model: &str) -> Result<Arc<ModelTokenizer>, StageError> {
-        let folder = self.models.require(model)?;
-        let mut tokenizers = self.tokenizers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tokenizer) = tokenizers.get(model) {
-            return Ok(Arc::clone(tokenizer));
-        }
-        let tokenizer = Arc::new(ModelTokenizer::open(&folder.tokenizer_path()?)?);
-        tokenizers.insert(model.to_owned(), Arc::clone(&tokenizer));
-        Ok(tokenizer)
     }
 }
 

@@ -3,19 +3,16 @@
 //! Reading, thinking and writing go on side by side; the channels between them hold a few pieces
 //! each, so the slowest of the three sets the pace and memory stays flat.
 
-use std::sync::Arc;
-
 use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
-use chunking::ModelTokenizer;
 use db::item_work::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, CollectionId, ErrorKind};
 use extraction::Extracted;
 use lambda::StageError;
+use passages::{DocumentChunks, DocumentSettings, ModelTokens};
 use tokio::sync::mpsc;
 
 use crate::State;
-use crate::document_chunks::{DocumentChunks, DocumentSettings};
 
 /// Pieces that may wait between two of the three.
 const PIECES_IN_FLIGHT: usize = 4;
@@ -37,14 +34,14 @@ pub(crate) async fn chunk_document(
     state: &State,
     collection_id: CollectionId,
     staged: StagedVersion,
-    tokenizer: Arc<ModelTokenizer>,
+    tokens: ModelTokens,
     settings: DocumentSettings,
 ) -> Result<ChunkedDocument, StageError> {
     let StagedVersion { document_id, generation, .. } = staged;
     let reader = state.artifacts.open(&ArtifactKey::Raw { collection_id, document_id, generation }).await?;
     let (piece_sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
     let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(PIECES_IN_FLIGHT);
-    let thinking = tokio::task::spawn_blocking(move || think(&tokenizer, settings, pieces, &batch_sender));
+    let thinking = tokio::task::spawn_blocking(move || think(&tokens, settings, pieces, &batch_sender));
     // The chunker ends when the bytes do, or when nobody takes its batches any more: it never
     // outlives the other two.
     let (read, written) =
@@ -104,12 +101,12 @@ async fn write(
 /// Runs on a thread of its own. Nothing is returned if the bytes broke off or nobody wants the
 /// batches: the error is with whoever caused it.
 fn think(
-    tokenizer: &ModelTokenizer,
+    tokens: &ModelTokens,
     settings: DocumentSettings,
     mut pieces: mpsc::Receiver<Result<Bytes, ()>>,
     batches: &mpsc::Sender<Vec<ChunkRecord>>,
 ) -> Result<Option<Extracted>, StageError> {
-    let mut document = DocumentChunks::new(tokenizer, settings);
+    let mut document = DocumentChunks::new(tokens, settings);
     while let Some(piece) = pieces.blocking_recv() {
         let Ok(piece) = piece else {
             return Ok(None);

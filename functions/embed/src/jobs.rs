@@ -122,6 +122,7 @@ mod tests {
                     chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
                 },
                 chunking_strategy: "recursive".to_owned(),
+                chunking_config: serde_json::Value::Null,
                 uri: "upload://a.txt".to_owned(),
                 location: "uploads/x/a.txt".to_owned(),
                 file_name: "a.txt".to_owned(),
@@ -142,6 +143,7 @@ mod tests {
                     start_offset: u64::from(index) * 10,
                     end_offset: u64::from(index) * 10 + 6,
                     token_count: 4,
+                    parent: None,
                 })
                 .collect(),
         }

@@ -118,6 +118,7 @@ mod tests {
             start_offset: 0,
             end_offset: 1,
             token_count: 3,
+            parent: None,
         };
         texts.iter().enumerate().map(chunk).collect()
     }

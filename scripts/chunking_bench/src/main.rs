@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chunking::{Chunker, ChunkingParameters, ModelTokenizer, Strategy};
+use chunking::{Chunker, ChunkingParameters, Layout, ModelTokenizer, Strategy};
 use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 use tokenizers::Tokenizer;
 
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} files, {} MB; chunk_size {size}, overlap {overlap}", texts.len(), megabytes(&texts))?;
 
-    let parameters = ChunkingParameters::new(Strategy::Recursive, size, overlap, size)?;
+    let parameters = ChunkingParameters::new(Strategy::Recursive, Layout::RunningText, size, overlap, size)?;
     let ours = ModelTokenizer::open(&path)?;
     let ours_part = rate(&part, || chunk_all(&ours, parameters, &part))?;
     writeln!(out, "chunking, first part, cold   {ours_part:8.2} MB/s")?;
@@ -85,7 +85,7 @@ fn chunk_all(
 ) -> Result<usize, Box<dyn Error>> {
     let mut chunks = 0;
     for text in texts {
-        let mut chunker = Chunker::new(tokenizer, parameters)?;
+        let mut chunker = Chunker::new(tokenizer, None, parameters)?;
         chunks += chunker.push(text)?.len() + chunker.finish()?.len();
     }
     Ok(chunks)

@@ -97,6 +97,7 @@ mod tests {
                 end_offset: 7 + text.len() as u64,
                 token_count: 3,
                 text,
+                parent: None,
             }).collect();
             let bytes = encode_chunks(&chunks).unwrap();
             prop_assert_eq!(decode_chunks(&bytes).unwrap(), chunks);

@@ -1,7 +1,8 @@
 //! How good a place to cut lies before an atom.
 
-use crate::Strategy;
+use crate::Layout;
 use crate::atom::{Atom, Gap, Kind, extends};
+use crate::plan::Plan;
 use crate::scanner::{MAX_INDENT_BYTES, PEEK_BYTES};
 
 /// Strength of a place to cut; a greater one is better.
@@ -33,18 +34,33 @@ pub(crate) struct Boundary {
     pub(crate) raises_line_before: Option<Level>,
     /// A line starts here.
     pub(crate) is_line_start: bool,
+    /// No chunk is to reach across this place.
+    pub(crate) begins_section: bool,
+    /// The same of the place before the line before, which turned out to be a heading.
+    pub(crate) line_before_begins_section: bool,
 }
 
 /// Reads atoms in order and judges the places between them.
 #[derive(Debug)]
 pub(crate) struct Boundaries {
-    strategy: Strategy,
+    layout: Layout,
+    is_flat: bool,
+    split_level: u8,
+    splits_declarations: bool,
     before: Option<Before>,
     ends_sentence: bool,
     ends_sentence_without_space: bool,
     before_is_abbreviation: bool,
     is_in_heading: bool,
     fence: Option<Fence>,
+    section: Section,
+}
+
+/// What a section of Markdown has so far: a heading alone is none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Section {
+    has_text_before_line: bool,
+    line_is_text: bool,
 }
 
 /// What must be known of the atom before.
@@ -72,15 +88,19 @@ enum FenceLine {
 }
 
 impl Boundaries {
-    pub(crate) fn new(strategy: Strategy) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            strategy,
+            layout: plan.layout,
+            is_flat: plan.is_flat,
+            split_level: plan.split_level,
+            splits_declarations: plan.splits_declarations,
             before: None,
             ends_sentence: false,
             ends_sentence_without_space: false,
             before_is_abbreviation: false,
             is_in_heading: false,
             fence: None,
+            section: Section::default(),
         }
     }
 
@@ -93,14 +113,23 @@ impl Boundaries {
             indent_bytes: 0,
             raises_line_before: None,
             is_line_start: atom.gap.lines > 0,
+            begins_section: false,
+            line_before_begins_section: false,
         };
-        match self.strategy {
-            Strategy::Recursive => boundary.level = self.running_text(&atom.gap, atom.kind, first, peek),
-            Strategy::Code => boundary.level = self.code(&atom.gap, atom.kind, first),
-            Strategy::Markdown => self.markdown(atom, first, peek, &mut boundary),
+        match self.layout {
+            Layout::RunningText => boundary.level = self.running_text(&atom.gap, atom.kind, first, peek),
+            Layout::Code => {
+                boundary.level = self.code(&atom.gap, atom.kind, first);
+                boundary.begins_section =
+                    self.splits_declarations && boundary.level == SECTION && self.before.is_some();
+            }
+            Layout::Markdown => self.markdown(atom, first, peek, &mut boundary),
+        }
+        if self.is_flat {
+            boundary.level = boundary.level.min(WORD);
         }
         if boundary.is_line_start
-            && self.strategy != Strategy::Recursive
+            && self.layout != Layout::RunningText
             && atom.gap.indent_bytes <= MAX_INDENT_BYTES
         {
             boundary.indent_bytes = atom.gap.indent_bytes;
@@ -156,6 +185,9 @@ impl Boundaries {
             boundary.level = self.inline(&atom.gap, atom.kind, first);
             return;
         }
+        let before = self.section;
+        self.section.has_text_before_line |= before.line_is_text;
+        self.section.line_is_text = true;
         let is_after_fence = self.fence.is_some_and(|fence| fence.line == FenceLine::Closing);
         if is_after_fence {
             self.fence = None;
@@ -175,6 +207,7 @@ impl Boundaries {
         } else if let Some(depth) = heading_depth(peek) {
             self.is_in_heading = true;
             boundary.level = heading_level(depth);
+            boundary.begins_section = self.begin_section(depth, self.section.has_text_before_line);
         } else if atom.gap.lines == 1
             && !was_in_heading
             && let Some(depth) = underline_depth(peek)
@@ -182,6 +215,7 @@ impl Boundaries {
             self.is_in_heading = true;
             boundary.level = WORD;
             boundary.raises_line_before = Some(heading_level(depth));
+            boundary.line_before_begins_section = self.begin_section(depth, before.has_text_before_line);
         }
         if is_after_fence {
             boundary.level = boundary.level.max(SENTENCE);
@@ -190,6 +224,15 @@ impl Boundaries {
             // A heading stays with what it heads.
             boundary.level = WORD;
         }
+    }
+
+    /// Notes a heading; says whether a section begins with it.
+    fn begin_section(&mut self, depth: u8, has_text_before: bool) -> bool {
+        if depth > self.split_level {
+            return false;
+        }
+        self.section = Section::default();
+        has_text_before
     }
 
     /// A backtick behind the marks makes the line an inline code span, not a fence.
@@ -310,11 +353,13 @@ fn underline_depth(peek: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Strategy;
     use crate::scanner::Scanner;
 
     /// The places of a text, each as its level before the atom's text; `!` marks a fence.
-    fn levels(strategy: Strategy, text: &str) -> String {
-        let (mut scanner, mut boundaries) = (Scanner::new(1024, &[]), Boundaries::new(strategy));
+    fn levels(layout: Layout, text: &str) -> String {
+        let plan = Plan::of(Strategy::Recursive, layout);
+        let (mut scanner, mut boundaries) = (Scanner::new(1024, &[]), Boundaries::new(&plan));
         scanner.push(text);
         let mut levels = Vec::new();
         while let Some(atom) = scanner.next(true) {
@@ -334,7 +379,7 @@ mod tests {
     fn running_text_breaks_at_paragraphs_sentences_and_words() {
         let text = "One two. Three (four!) \"Five?\" six\nseven. eight Dr. No e.g. This 3.5\n- item\n\nend";
         insta::assert_snapshot!(
-            levels(Strategy::Recursive, text),
+            levels(Layout::RunningText, text),
             @r#"6One 1two. 4Three 1(four!) 4"Five?" 1six 2seven. 1eight 1Dr. 1No 1e.g. 1This 13.5 5- 1item 6end"#
         );
     }
@@ -342,7 +387,7 @@ mod tests {
     #[test]
     fn ideographs_are_words_and_marks_stay_with_them() {
         insta::assert_snapshot!(
-            levels(Strategy::Recursive, "「你好，世界。」他说Rust很好！"),
+            levels(Layout::RunningText, "「你好，世界。」他说Rust很好！"),
             @"6「你 1好， 1世 1界。」 4他 1说 1Rust 1很 1好！"
         );
     }
@@ -351,7 +396,7 @@ mod tests {
     fn markdown_breaks_before_headings_and_not_after_them() {
         let text = "# Title\n\nIntro text.\n\n## Part\ntext\n\nOld\n===\n\nmore";
         insta::assert_snapshot!(
-            levels(Strategy::Markdown, text),
+            levels(Layout::Markdown, text),
             @"12# 1Title 1Intro 1text. 11## 1Part 1text 6Old 1=== 1more"
         );
     }
@@ -360,7 +405,7 @@ mod tests {
     fn markdown_fences_are_marked_from_their_second_mark_to_their_end() {
         let text = "Run:\n```sh\na b\n\n``` x\n```\nafter ```code``` span\n```no `fence\nend";
         insta::assert_snapshot!(
-            levels(Strategy::Markdown, text),
+            levels(Layout::Markdown, text),
             @"6Run: 4` 0!` 0!` 0!sh 5!a 1!b 7!` 0!` 0!` 1!x 1!` 0!` 0!` 4after 1```code``` 1span 4` 0!` 0!` 0!no 1`fence 2end"
         );
     }
@@ -369,7 +414,7 @@ mod tests {
     fn code_breaks_at_blank_lines_and_shallow_lines() {
         let text = "use a;\n\nfn b() {\n    c();\n        d();\n\n    e();\n}\nfn f() {}\n";
         insta::assert_snapshot!(
-            levels(Strategy::Code, text),
+            levels(Layout::Code, text),
             @"7use 1a; 7fn 1b() 1{ 3c(); 2d(); 6e(); 1} 5fn 1f() 1{}"
         );
     }

@@ -1,10 +1,16 @@
 //! The streaming chunker.
 
+use domain::ChunkParent;
+
 use crate::atom::Atom;
 use crate::boundary::{Boundaries, Boundary};
+use crate::cutting::{Piece, next_piece};
 use crate::scanner::Scanner;
-use crate::window::{Step, Window, chunk_start};
+use crate::static_vectors::StaticVectors;
+use crate::topics::Topics;
+use crate::window::{Placed, Window, chunk_start};
 use crate::word_counts::WordCounts;
+use crate::word_tokens::WordTokens;
 use crate::{ChunkingError, ChunkingParameters, ModelTokenizer};
 
 /// How much text is taken in at a time, so that a large push needs no large buffer.
@@ -26,6 +32,8 @@ pub struct Chunk {
     pub end_offset: u64,
     /// What the model reads for the text, special tokens included. At most `chunk_size`.
     pub token_count: u32,
+    /// The passage that it was cut out of, where the strategy makes such.
+    pub parent: Option<ChunkParent>,
 }
 
 /// Turns one document's text into chunks.
@@ -37,16 +45,34 @@ pub struct Chunker<'t> {
     boundaries: Boundaries,
     /// Atoms without token counts yet, where tokens are not counted per word.
     batch: Vec<(Atom, Boundary)>,
+    /// Where subjects change, if chunks end there.
+    topics: Option<Topics<'t>>,
+    /// The tokens of words, if subjects are looked for.
+    word_tokens: WordTokens,
+    /// What the window's atoms are cut out of, if they are.
+    parents: Option<Parents>,
+    window: Window,
+    next_index: u32,
+}
+
+/// Passages that chunks are cut out of.
+#[derive(Debug)]
+struct Parents {
     window: Window,
     next_index: u32,
 }
 
 impl<'t> Chunker<'t> {
-    /// Starts a document.
+    /// Starts a document. `vectors` are only asked for by strategies that need them.
     ///
     /// # Errors
-    /// [`ChunkingError::NoRoom`] where the model's special tokens fill the chunk.
-    pub fn new(tokenizer: &'t ModelTokenizer, parameters: ChunkingParameters) -> Result<Self, ChunkingError> {
+    /// [`ChunkingError::NoRoom`] where the model's special tokens fill the chunk,
+    /// [`ChunkingError::NoStaticVectors`] where vectors are needed and not there.
+    pub fn new(
+        tokenizer: &'t ModelTokenizer,
+        vectors: Option<&'t StaticVectors>,
+        parameters: ChunkingParameters,
+    ) -> Result<Self, ChunkingError> {
         let special = tokenizer.special_tokens();
         let max_tokens = parameters.chunk_size.saturating_sub(special);
         if max_tokens < 8 {
@@ -55,21 +81,28 @@ impl<'t> Chunker<'t> {
         let max_bytes = 32 * u64::from(parameters.chunk_size);
         // Half of it, so that an indented word of that length still fits.
         let max_word_bytes = 16 * parameters.chunk_size as usize;
+        let topics = match (parameters.plan.semantic, vectors) {
+            (Some(config), Some(vectors)) => Some(Topics::new(vectors, config, max_tokens, max_bytes)),
+            (Some(_), None) => return Err(ChunkingError::NoStaticVectors),
+            (None, _) => None,
+        };
+        let parents = parameters.plan.parent_size.map(|size| {
+            // A parent holds at least one chunk.
+            let size = size.max(parameters.chunk_size);
+            let mut window = Window::new(size - special, 32 * u64::from(size), 0);
+            window.taken = Some(Vec::new());
+            Parents { window, next_index: 0 }
+        });
         Ok(Self {
             tokenizer,
             counts: Some(tokenizer.take_counts()),
             scanner: Scanner::new(max_word_bytes, tokenizer.added_tokens()),
-            boundaries: Boundaries::new(parameters.strategy),
+            boundaries: Boundaries::new(&parameters.plan),
             batch: Vec::new(),
-            window: Window {
-                atoms: Vec::new(),
-                fresh: 0,
-                max_tokens,
-                max_bytes,
-                overlap: parameters.chunk_overlap,
-                line_start: None,
-                total: 0,
-            },
+            topics,
+            word_tokens: WordTokens::default(),
+            parents,
+            window: Window::new(max_tokens, max_bytes, parameters.chunk_overlap),
             next_index: 0,
         })
     }
@@ -108,25 +141,50 @@ impl<'t> Chunker<'t> {
             }
             let text = self.scanner.slice(atom.start, atom.end);
             let boundary = self.boundaries.next(&atom, text, self.scanner.peek(atom.start));
-            if let (true, Some(counts)) = (self.tokenizer.counts_per_word(), &mut self.counts) {
-                let tokens = self.tokenizer.count_atom(text, counts)?;
-                self.window.push(&atom, &boundary, tokens);
-                if !self.window.fits() {
-                    self.settle(false, chunks)?;
-                }
-            } else {
-                self.push_uncounted(atom, boundary, chunks)?;
+            if boundary.begins_section {
+                self.close(chunks)?;
+            } else if boundary.line_before_begins_section {
+                self.close_before_line(chunks)?;
             }
+            self.read_atom(atom, boundary, chunks)?;
         }
         if self.scanner.open_gap_bytes() >= self.window.max_bytes {
             // No chunk can reach across, so nothing before it needs to be held any longer.
             self.close(chunks)?;
         }
-        let needed = self.window.atoms.first().map(|atom| atom.chunk_start);
-        let needed =
-            needed.or_else(|| self.batch.first().map(|(atom, boundary)| chunk_start(atom, boundary)));
-        self.scanner.release(needed);
+        self.scanner.release(self.first_needed());
         Ok(())
+    }
+
+    fn read_atom(
+        &mut self,
+        atom: Atom,
+        boundary: Boundary,
+        chunks: &mut Vec<Chunk>,
+    ) -> Result<(), ChunkingError> {
+        let (true, Some(counts)) = (self.tokenizer.counts_per_word(), &mut self.counts) else {
+            return self.push_uncounted(atom, boundary, chunks);
+        };
+        let text = self.scanner.slice(atom.start, atom.end);
+        if self.topics.is_some() {
+            let tokens = self.tokenizer.atom_tokens(text, &mut self.word_tokens)?;
+            let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+            return self.place(Placed::new(&atom, &boundary, count), &tokens, chunks);
+        }
+        let count = self.tokenizer.count_atom(text, counts)?;
+        self.place(Placed::new(&atom, &boundary, count), &[], chunks)
+    }
+
+    /// Where the first text starts that is still to go into a chunk.
+    fn first_needed(&self) -> Option<u64> {
+        let placed = [
+            self.window.atoms.first(),
+            self.topics.as_ref().and_then(Topics::first),
+            self.parents.as_ref().and_then(|parents| parents.window.atoms.first()),
+        ];
+        let placed = placed.into_iter().flatten().map(|atom| atom.chunk_start);
+        let batch = self.batch.first().map(|(atom, boundary)| chunk_start(atom, boundary));
+        placed.chain(batch).min()
     }
 
     /// Collects atoms until there is enough to encode at once, cutting batches at white space
@@ -154,110 +212,142 @@ impl<'t> Chunker<'t> {
         let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else {
             return Ok(());
         };
-        let ends = self.tokenizer.token_ends(self.scanner.slice(first.start, last.end))?;
+        let all = self.tokenizer.tokens_with_ends(self.scanner.slice(first.start, last.end))?;
         let base = first.start;
-        let mut ends = ends.into_iter().map(|end| base + end as u64).peekable();
+        let mut all = all.into_iter().map(|(end, token)| (base + end as u64, token)).peekable();
+        let mut tokens = Vec::new();
         for (position, (atom, boundary)) in batch.iter().enumerate() {
             let is_last = position + 1 == batch.len();
-            let mut tokens = 0;
-            while ends.next_if(|end| is_last || *end <= atom.end).is_some() {
-                tokens += 1;
+            tokens.clear();
+            while let Some((_, token)) = all.next_if(|(end, _)| is_last || *end <= atom.end) {
+                tokens.push(token);
             }
-            self.window.push(atom, boundary, tokens);
-            if !self.window.fits() {
-                self.settle(false, chunks)?;
-            }
+            let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+            self.place(Placed::new(atom, boundary, count), &tokens, chunks)?;
         }
         Ok(())
+    }
+
+    /// Puts an atom where it goes first. Its tokens are asked for where subjects are looked for.
+    fn place(&mut self, atom: Placed, tokens: &[u32], chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        if let Some(topics) = &mut self.topics {
+            topics.push(atom, tokens);
+            return self.settle_topics(false, chunks);
+        }
+        if let Some(parents) = &mut self.parents {
+            parents.window.push(atom);
+            return if parents.window.fits() { Ok(()) } else { self.settle_parents(false, chunks) };
+        }
+        self.push_atom(atom, chunks)
+    }
+
+    /// Puts an atom into the chunk that is being filled.
+    fn push_atom(&mut self, atom: Placed, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        self.window.push(atom);
+        if self.window.fits() { Ok(()) } else { self.settle(false, chunks) }
     }
 
     /// Makes chunks of all that is there; nothing after it will share one with it.
     fn close(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         self.count_batch(chunks)?;
+        self.settle_topics(true, chunks)?;
+        self.settle_parents(true, chunks)?;
         self.settle(true, chunks)?;
         self.window.clear();
         Ok(())
     }
 
-    /// Makes chunks until the window fits, or until nothing fresh is left when `is_closing`.
-    fn settle(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
-        let mut budget = self.window.max_tokens;
-        loop {
-            let is_whole = budget == self.window.max_tokens && self.window.fits();
-            let step = match (is_whole, is_closing) {
-                (true, false) => return Ok(()),
-                (true, true) if self.window.fresh == self.window.atoms.len() => return Ok(()),
-                (true, true) => Step::Cut(self.window.atoms.len()),
-                (false, _) => self.window.next_step(budget),
-            };
-            match step {
-                Step::Start(start) => {
-                    self.window.start_at(start);
-                    budget = self.window.max_tokens;
-                }
-                Step::Tear => {
-                    self.tear_first(chunks)?;
-                    budget = self.window.max_tokens;
-                }
-                Step::Cut(cut) => {
-                    let estimate = self.window.tokens(0, cut);
-                    let found = self.exact_tokens(cut)?;
-                    if found <= self.window.max_tokens {
-                        self.emit(cut, found, chunks);
-                        self.window.cut(cut);
-                        budget = self.window.max_tokens;
-                    } else {
-                        let excess = found - self.window.max_tokens;
-                        budget = estimate.saturating_sub(excess).min(budget.saturating_sub(1));
-                    }
-                }
+    /// The same but for the latest line, which begins what follows. If some of it is in a chunk
+    /// already, it is too late.
+    fn close_before_line(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        self.count_batch(chunks)?;
+        if let Some(line) = self.window.take_line() {
+            self.settle(true, chunks)?;
+            self.window.clear();
+            for atom in line {
+                self.push_atom(atom, chunks)?;
             }
         }
+        Ok(())
     }
 
-    fn exact_tokens(&self, cut: usize) -> Result<u32, ChunkingError> {
-        if self.tokenizer.counts_per_word() {
-            return Ok(self.window.tokens(0, cut));
+    /// Takes the sentences that are decided on; a new subject begins a chunk, unless the one before
+    /// is too small.
+    fn settle_topics(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        while let Some(topics) = &mut self.topics {
+            let Some(sentence) = topics.next(is_closing) else {
+                if is_closing {
+                    topics.clear();
+                }
+                break;
+            };
+            let fresh = self.window.tokens(self.window.fresh, self.window.atoms.len());
+            if sentence.begins_topic && fresh + self.tokenizer.special_tokens() >= topics.min_chunk_size() {
+                self.settle(true, chunks)?;
+                self.window.clear();
+            }
+            for atom in sentence.atoms {
+                self.push_atom(atom, chunks)?;
+            }
         }
-        let (start, end) = self.window.span(cut);
-        self.tokenizer.content_length(self.scanner.slice(start, end))
+        Ok(())
     }
 
-    fn emit(&mut self, cut: usize, tokens: u32, chunks: &mut Vec<Chunk>) {
-        let (start_offset, end_offset) = self.window.span(cut);
-        self.emit_span(start_offset, end_offset, tokens, chunks);
+    /// Cuts parents, and each into its chunks.
+    fn settle_parents(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        while let Some(parents) = &mut self.parents {
+            let Some(piece) = next_piece(self.tokenizer, &self.scanner, &mut parents.window, is_closing)?
+            else {
+                break;
+            };
+            let atoms = parents.window.taken.as_mut().map(std::mem::take).unwrap_or_default();
+            let index = parents.next_index;
+            parents.next_index += 1;
+            self.cut_parent(index, piece, atoms, chunks)?;
+        }
+        Ok(())
     }
 
-    fn emit_span(&mut self, start_offset: u64, end_offset: u64, tokens: u32, chunks: &mut Vec<Chunk>) {
-        chunks.push(Chunk {
-            index: self.next_index,
-            text: self.scanner.slice(start_offset, end_offset).to_owned(),
-            start_offset,
-            end_offset,
-            token_count: tokens + self.tokenizer.special_tokens(),
-        });
-        self.next_index += 1;
-    }
-
-    /// The first atom alone may be more than a chunk: takes as much of it as fits, and leaves the
-    /// rest as an atom of its own.
-    fn tear_first(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
-        let max_tokens = self.window.max_tokens;
-        let Some(first) = self.window.atoms.first().copied() else {
-            return Ok(());
+    fn cut_parent(
+        &mut self,
+        index: u32,
+        piece: Piece,
+        atoms: Vec<Placed>,
+        chunks: &mut Vec<Chunk>,
+    ) -> Result<(), ChunkingError> {
+        let (first_chunk, before) = (self.next_index, chunks.len());
+        for atom in atoms {
+            self.push_atom(atom, chunks)?;
+        }
+        self.settle(true, chunks)?;
+        self.window.clear();
+        let parent = ChunkParent {
+            index,
+            start_offset: piece.start,
+            end_offset: piece.end,
+            token_count: piece.tokens + self.tokenizer.special_tokens(),
+            first_chunk,
+            chunk_count: self.next_index - first_chunk,
         };
-        let text = self.scanner.slice(first.start, first.end);
-        let length = self.tokenizer.longest_prefix(text, max_tokens)?;
-        let tokens = self.tokenizer.content_length(&text[..length])?;
-        if length == text.len() {
-            self.emit_span(first.chunk_start, first.end, tokens, chunks);
-            self.window.cut(1);
-            return Ok(());
+        for chunk in &mut chunks[before..] {
+            chunk.parent = Some(parent);
         }
-        let rest_tokens = self.tokenizer.content_length(&text[length..])?;
-        let middle = first.start + length as u64;
-        self.emit_span(first.chunk_start, middle, tokens, chunks);
-        self.window.tear_first(middle, rest_tokens);
+        Ok(())
+    }
+
+    /// Makes chunks until the window fits, or until nothing fresh is left when `is_closing`.
+    fn settle(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        while let Some(piece) = next_piece(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
+            chunks.push(Chunk {
+                index: self.next_index,
+                text: self.scanner.slice(piece.start, piece.end).to_owned(),
+                start_offset: piece.start,
+                end_offset: piece.end,
+                token_count: piece.tokens + self.tokenizer.special_tokens(),
+                parent: None,
+            });
+            self.next_index += 1;
+        }
         Ok(())
     }
 }
@@ -275,7 +365,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::Strategy;
+    use crate::{Layout, Strategy};
 
     #[test]
     fn what_is_held_does_not_grow_with_the_document() {
@@ -294,10 +384,13 @@ mod tests {
             "文字。",
             "\u{200B}",
         ];
-        for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
-            for piece in pieces {
-                let parameters = ChunkingParameters::new(strategy, 256, 51, 256).unwrap();
-                let mut chunker = Chunker::new(&tokenizer, parameters).unwrap();
+        let vectors = StaticVectors::open(&models.join("all-MiniLM-L6-v2/static.safetensors")).unwrap();
+        let chunks = domain::ChunkSettings { chunk_size: 256, chunk_overlap: 51 };
+        for definition in &crate::STRATEGIES {
+            let strategy = Strategy::read(definition.name, &serde_json::Map::new(), chunks).unwrap();
+            for (piece, layout) in pieces.iter().flat_map(|piece| Layout::ALL.map(|layout| (piece, layout))) {
+                let parameters = ChunkingParameters::new(strategy, layout, 256, 51, 256).unwrap();
+                let mut chunker = Chunker::new(&tokenizer, Some(&vectors), parameters).unwrap();
                 let piece = piece.repeat(8_000);
                 for _ in 0..8 {
                     chunker.push(&piece).unwrap();

@@ -3,6 +3,8 @@
 use domain::{ChunkSettingsError, Classify, ErrorKind};
 use thiserror::Error;
 
+use crate::StrategyProblem;
+
 /// Settings, a tokenizer or a text that cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChunkingError {
@@ -17,11 +19,26 @@ pub enum ChunkingError {
         /// What the model adds to every text.
         special: u32,
     },
-    /// No strategy has this name.
-    #[error("chunking strategy {got:?} is not known; choose recursive, markdown or code")]
-    UnknownStrategy {
-        /// The name that came.
-        got: String,
+    /// The strategy or one of its parameters cannot be used.
+    #[error("{field}: {message}")]
+    Strategy {
+        /// The field.
+        field: String,
+        /// What came and what is allowed.
+        message: String,
+    },
+    /// The semantic strategy without what it goes by.
+    #[error(
+        "chunking_strategy: semantic needs static vectors of the model's tokens, and this model's folder has none; make or import it anew, or choose another strategy"
+    )]
+    NoStaticVectors,
+    /// The file of static vectors is missing or broken.
+    #[error("the static vectors {path} cannot be opened: {reason}")]
+    StaticVectorsFile {
+        /// Where they were looked for.
+        path: String,
+        /// What is wrong with them.
+        reason: String,
     },
     /// `tokenizer.json` is missing or broken.
     #[error("the tokenizer {path} cannot be opened: {reason}")]
@@ -39,11 +56,23 @@ pub enum ChunkingError {
     },
 }
 
+impl From<Vec<StrategyProblem>> for ChunkingError {
+    fn from(problems: Vec<StrategyProblem>) -> Self {
+        let problem = problems.into_iter().next();
+        let (field, message) = problem.map(|problem| (problem.field, problem.message)).unwrap_or_default();
+        Self::Strategy { field, message }
+    }
+}
+
 impl Classify for ChunkingError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Settings(_) | Self::NoRoom { .. } | Self::UnknownStrategy { .. } => ErrorKind::Invalid,
-            Self::TokenizerFile { .. } | Self::Tokenize { .. } => ErrorKind::Internal,
+            Self::Settings(_) | Self::NoRoom { .. } | Self::Strategy { .. } | Self::NoStaticVectors => {
+                ErrorKind::Invalid
+            }
+            Self::TokenizerFile { .. } | Self::StaticVectorsFile { .. } | Self::Tokenize { .. } => {
+                ErrorKind::Internal
+            }
         }
     }
 }

@@ -12,6 +12,8 @@
 //!   it alone does not fit, a Markdown code fence only when it alone does not fit, a character
 //!   never (where the tokenizer does not count per word, a word may be cut that is within two
 //!   tokens of the size);
+//! - a section that is to begin a chunk begins one, and nothing is repeated across its start, across a
+//!   change of subject or across the edge of a parent. A parent is as a chunk of its own size;
 //! - a chunk repeats up to `chunk_overlap` tokens of the one before it, from a word boundary on.
 //!   It repeats at least one word, unless that word would take half of the chunk, the next word
 //!   needs the room, or the cut is inside an oversized word or right after a code fence.
@@ -21,15 +23,26 @@
 
 mod atom;
 mod boundary;
+mod catalogue;
 mod chunker;
+mod cutting;
 mod error;
 mod parameters;
+mod plan;
 mod scanner;
+mod static_vectors;
+mod strategy;
 mod tokenizer;
+mod topics;
 mod window;
 mod word_counts;
+mod word_tokens;
 
+pub use catalogue::{Bound, ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
 pub use chunker::{Chunk, Chunker};
 pub use error::ChunkingError;
-pub use parameters::{ChunkingParameters, Strategy};
+pub use parameters::ChunkingParameters;
+pub use plan::Layout;
+pub use static_vectors::StaticVectors;
+pub use strategy::{SemanticConfig, Strategy, StrategyProblem, known_parameters};
 pub use tokenizer::ModelTokenizer;

@@ -1,49 +1,14 @@
 //! How a text is to be chunked.
 
-use std::str::FromStr;
-
 use domain::ChunkSettings;
 
-use crate::ChunkingError;
-
-/// Where a text is cut by preference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Strategy {
-    /// Between paragraphs, then sentences, then words.
-    #[default]
-    Recursive,
-    /// Before headings, then as [`Strategy::Recursive`], and outside code fences.
-    Markdown,
-    /// At blank lines before unindented ones, then at lines by indentation, then between words.
-    Code,
-}
-
-impl Strategy {
-    /// The name in settings and metadata.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recursive => "recursive",
-            Self::Markdown => "markdown",
-            Self::Code => "code",
-        }
-    }
-}
-
-impl FromStr for Strategy {
-    type Err = ChunkingError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Recursive, Self::Markdown, Self::Code]
-            .into_iter()
-            .find(|strategy| strategy.name() == name)
-            .ok_or_else(|| ChunkingError::UnknownStrategy { got: name.to_owned() })
-    }
-}
+use crate::plan::{Layout, Plan};
+use crate::{ChunkingError, Strategy};
 
 /// Checked settings of one chunking run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChunkingParameters {
-    pub(crate) strategy: Strategy,
+    pub(crate) plan: Plan,
     pub(crate) chunk_size: u32,
     pub(crate) chunk_overlap: u32,
 }
@@ -56,13 +21,18 @@ impl ChunkingParameters {
     /// [`ChunkingError::Settings`] names the field, what came and what is allowed.
     pub fn new(
         strategy: Strategy,
+        layout: Layout,
         chunk_size: u32,
         chunk_overlap: u32,
         max_tokens: u32,
     ) -> Result<Self, ChunkingError> {
         let settings =
             ChunkSettings::resolve(Some(chunk_size), Some(chunk_overlap), "the model", max_tokens)?;
-        Ok(Self { strategy, chunk_size: settings.chunk_size, chunk_overlap: settings.chunk_overlap })
+        Ok(Self {
+            plan: Plan::of(strategy, layout),
+            chunk_size: settings.chunk_size,
+            chunk_overlap: settings.chunk_overlap,
+        })
     }
 }
 
@@ -72,10 +42,14 @@ mod tests {
 
     use super::*;
 
+    fn new(size: u32, overlap: u32) -> Result<ChunkingParameters, ChunkingError> {
+        ChunkingParameters::new(Strategy::Recursive, Layout::RunningText, size, overlap, 256)
+    }
+
     #[test]
     fn the_models_limit_may_be_used_in_full_and_not_exceeded() {
-        assert!(ChunkingParameters::new(Strategy::Recursive, 256, 51, 256).is_ok());
-        let error = ChunkingParameters::new(Strategy::Recursive, 257, 51, 256).unwrap_err();
+        assert!(new(256, 51).is_ok());
+        let error = new(257, 51).unwrap_err();
         assert_eq!(
             error.to_string(),
             "chunk_size: 257 tokens are more than the 256 that the model reads; choose 16 to 256"
@@ -85,19 +59,10 @@ mod tests {
 
     #[test]
     fn an_overlap_as_long_as_the_chunk_is_refused() {
-        let error = ChunkingParameters::new(Strategy::Code, 100, 100, 256).unwrap_err();
+        let error = new(100, 100).unwrap_err();
         assert_eq!(
             error.to_string(),
             "chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99"
-        );
-    }
-
-    #[test]
-    fn strategies_are_found_by_their_names() {
-        assert_eq!("markdown".parse(), Ok(Strategy::Markdown));
-        assert_eq!(
-            "semantic".parse::<Strategy>().unwrap_err().to_string(),
-            "chunking strategy \"semantic\" is not known; choose recursive, markdown or code"
         );
     }
 }

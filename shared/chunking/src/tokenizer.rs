@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::ChunkingError;
 use crate::word_counts::WordCounts;
+use crate::word_tokens::WordTokens;
 
 /// Remembered counts that wait for the next document; more than this many chunkers at once are
 /// rare, and theirs are dropped.
@@ -135,10 +136,19 @@ impl ModelTokenizer {
         self.encode_length(text, false)
     }
 
-    /// Where each token of the text ends, in bytes.
-    pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<usize>, ChunkingError> {
+    /// The text's tokens, each with the byte where it ends.
+    pub(crate) fn tokens_with_ends(&self, text: &str) -> Result<Vec<(usize, u32)>, ChunkingError> {
         let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
-        Ok(encoding.get_offsets().iter().map(|(_, end)| *end).collect())
+        let ends = encoding.get_offsets().iter().map(|(_, end)| *end);
+        Ok(ends.zip(encoding.get_ids().iter().copied()).collect())
+    }
+
+    /// The tokens of one atom; as many as [`Self::count_atom`] says.
+    pub(crate) fn atom_tokens(&self, atom: &str, known: &mut WordTokens) -> Result<Vec<u32>, ChunkingError> {
+        known.find_or_insert(atom, |atom| {
+            let encoding = self.tokenizer.encode_fast(atom, false).map_err(refused)?;
+            Ok(encoding.get_ids().to_vec())
+        })
     }
 
     /// The longest start of the text, in whole graphemes where one fits, that has at most `limit`

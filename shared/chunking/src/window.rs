@@ -17,8 +17,11 @@ pub(crate) struct Window {
     pub(crate) line_start: Option<usize>,
     /// Tokens of all atoms.
     pub(crate) total: u32,
+    /// The atoms that were let go of, where somebody goes on with them.
+    pub(crate) taken: Option<Vec<Placed>>,
 }
 
+/// An atom with all that is known of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
     pub(crate) start: u64,
@@ -28,6 +31,24 @@ pub(crate) struct Placed {
     pub(crate) tokens: u32,
     pub(crate) level: Level,
     pub(crate) is_in_fence: bool,
+    pub(crate) is_line_start: bool,
+    /// The line before turned out to be a heading of this level.
+    pub(crate) raises_line_before: Option<Level>,
+}
+
+impl Placed {
+    pub(crate) fn new(atom: &Atom, boundary: &Boundary, tokens: u32) -> Self {
+        Self {
+            start: atom.start,
+            end: atom.end,
+            chunk_start: chunk_start(atom, boundary),
+            tokens,
+            level: boundary.level,
+            is_in_fence: boundary.is_in_fence,
+            is_line_start: boundary.is_line_start,
+            raises_line_before: boundary.raises_line_before,
+        }
+    }
 }
 
 /// What to do when the window is full.
@@ -45,23 +66,38 @@ pub(crate) fn chunk_start(atom: &Atom, boundary: &Boundary) -> u64 {
 }
 
 impl Window {
-    pub(crate) fn push(&mut self, atom: &Atom, boundary: &Boundary, tokens: u32) {
-        if let (Some(level), Some(line_start)) = (boundary.raises_line_before, self.line_start) {
+    pub(crate) fn new(max_tokens: u32, max_bytes: u64, overlap: u32) -> Self {
+        Self {
+            atoms: Vec::new(),
+            fresh: 0,
+            max_tokens,
+            max_bytes,
+            overlap,
+            line_start: None,
+            total: 0,
+            taken: None,
+        }
+    }
+
+    pub(crate) fn push(&mut self, atom: Placed) {
+        if let (Some(level), Some(line_start)) = (atom.raises_line_before, self.line_start) {
             let line = &mut self.atoms[line_start];
             line.level = line.level.max(level);
         }
-        if boundary.is_line_start {
+        if atom.is_line_start {
             self.line_start = Some(self.atoms.len());
         }
-        self.total += tokens;
-        self.atoms.push(Placed {
-            start: atom.start,
-            end: atom.end,
-            chunk_start: chunk_start(atom, boundary),
-            tokens,
-            level: boundary.level,
-            is_in_fence: boundary.is_in_fence,
-        });
+        self.total += atom.tokens;
+        self.atoms.push(atom);
+    }
+
+    /// Takes out the atoms of the latest line, if no chunk has any of them.
+    pub(crate) fn take_line(&mut self) -> Option<Vec<Placed>> {
+        let line_start = self.line_start.filter(|line_start| *line_start >= self.fresh)?;
+        let line = self.atoms.split_off(line_start);
+        self.total -= line.iter().map(|atom| atom.tokens).sum::<u32>();
+        self.line_start = None;
+        Some(line)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -70,14 +106,23 @@ impl Window {
 
     /// Lets go of the atoms before `start`.
     pub(crate) fn start_at(&mut self, start: usize) {
-        self.total -= self.atoms.drain(..start).map(|atom| atom.tokens).sum::<u32>();
+        let gone = self.atoms.drain(..start);
+        self.total -= gone.as_slice().iter().map(|atom| atom.tokens).sum::<u32>();
+        match &mut self.taken {
+            Some(taken) => taken.extend(gone),
+            None => drop(gone),
+        }
         self.fresh = self.fresh.saturating_sub(start);
         self.line_start = self.line_start.and_then(|line_start| line_start.checked_sub(start));
     }
 
-    pub(crate) fn tear_first(&mut self, middle: u64, rest_tokens: u32) {
+    /// Lets go of the first atom's part before `middle`.
+    pub(crate) fn tear_first(&mut self, middle: u64, tokens: u32, rest_tokens: u32) {
         self.fresh = 0;
         if let Some(first) = self.atoms.first_mut() {
+            if let Some(taken) = &mut self.taken {
+                taken.push(Placed { end: middle, tokens, ..*first });
+            }
             first.start = middle;
             first.chunk_start = middle;
             self.total = self.total - first.tokens + rest_tokens;

@@ -7,9 +7,11 @@ mod common;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use chunking::{Chunk, ChunkingParameters, ModelTokenizer, Strategy};
+use chunking::{Chunk, ChunkingParameters, Layout, ModelTokenizer, STRATEGIES, SemanticConfig, Strategy};
 use common::{chunks_by, minilm};
-use proptest::prelude::{ProptestConfig, Strategy as _, prop, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    ProptestConfig, Strategy as _, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -22,8 +24,42 @@ static MINILM: LazyLock<ModelTokenizer> = LazyLock::new(minilm);
 
 const SAMPLE: &str = include_str!("texts/sample.md");
 
-fn parameters(strategy: Strategy, size: u32, overlap: u32) -> ChunkingParameters {
-    ChunkingParameters::new(strategy, size, overlap, 512).unwrap()
+type Cut = (Strategy, Layout);
+
+const RECURSIVE: Cut = (Strategy::Recursive, Layout::RunningText);
+const MARKDOWN: Cut = (Strategy::Markdown { split_level: 6 }, Layout::Markdown);
+
+fn parameters((strategy, layout): Cut, size: u32, overlap: u32) -> ChunkingParameters {
+    ChunkingParameters::new(strategy, layout, size, overlap, 512).unwrap()
+}
+
+/// Every strategy, and every way in which each treats documents.
+fn cuts() -> Vec<Cut> {
+    let semantic = |min_chunk_size, window_sentences| {
+        Strategy::Semantic(SemanticConfig {
+            breakpoint_percentile: 60,
+            similarity_threshold: 1.0,
+            window_sentences,
+            min_chunk_size,
+        })
+    };
+    let strategies = [
+        Strategy::Recursive,
+        Strategy::Fixed,
+        Strategy::Markdown { split_level: 6 },
+        Strategy::Markdown { split_level: 2 },
+        Strategy::Code { splits_declarations: false },
+        Strategy::Code { splits_declarations: true },
+        semantic(0, 1),
+        semantic(20, 3),
+        Strategy::Hierarchical { parent_size: 90 },
+        Strategy::Hierarchical { parent_size: 16 },
+        Strategy::Hybrid { split_level: 3, splits_declarations: true },
+    ];
+    for definition in &STRATEGIES {
+        assert!(strategies.iter().any(|strategy| strategy.name() == definition.name), "{}", definition.name);
+    }
+    strategies.iter().flat_map(|strategy| Layout::ALL.map(|layout| (*strategy, layout))).collect()
 }
 
 /// Checks everything that can be checked of any chunks of any document.
@@ -46,6 +82,31 @@ fn check(tokenizer: &ModelTokenizer, size: u32, document: &str, chunks: &[Chunk]
         }
     }
     assert_eq!(document[covered..].trim(), "", "text left out at the end");
+}
+
+/// Checks what holds of parents, where there are any.
+fn check_parents(tokenizer: &ModelTokenizer, size: u32, cut: Cut, document: &str, chunks: &[Chunk]) {
+    let Strategy::Hierarchical { parent_size } = cut.0 else {
+        assert!(chunks.iter().all(|chunk| chunk.parent.is_none()));
+        return;
+    };
+    let mut next = 0;
+    let mut parents = Vec::new();
+    while next < chunks.len() {
+        let parent = chunks[next].parent.unwrap();
+        let end = next + parent.chunk_count as usize;
+        assert_eq!((parent.index as usize, parent.first_chunk as usize), (parents.len(), next));
+        let children = &chunks[next..end];
+        assert!(children.iter().all(|child| child.parent == Some(parent)));
+        assert_eq!(parent.start_offset, children[0].start_offset);
+        assert_eq!(parent.end_offset, children[children.len() - 1].end_offset);
+        let text = &document[parent.start_offset as usize..parent.end_offset as usize];
+        assert_eq!(tokenizer.count(text).unwrap(), parent.token_count, "{text:?}");
+        assert!(parent.token_count <= parent_size.max(size), "{} tokens in {text:?}", parent.token_count);
+        parents.push(parent);
+        next = end;
+    }
+    assert!(parents.windows(2).all(|pair| pair[0].end_offset <= pair[1].start_offset));
 }
 
 /// White space as tokenizers split at it: BERT's drops the other three and joins what they separate.
@@ -103,8 +164,8 @@ fn document() -> impl prop::strategy::Strategy<Value = String> {
     prop::collection::vec(fragment(), 0..160).prop_map(|fragments| fragments.concat())
 }
 
-fn strategy() -> impl prop::strategy::Strategy<Value = Strategy> {
-    prop::sample::select(vec![Strategy::Recursive, Strategy::Markdown, Strategy::Code])
+fn cut() -> impl prop::strategy::Strategy<Value = Cut> {
+    prop::sample::select(cuts())
 }
 
 fn sizes() -> impl prop::strategy::Strategy<Value = (u32, u32)> {
@@ -116,17 +177,18 @@ proptest! {
 
     #[test]
     fn every_text_is_covered_in_true_and_small_enough_chunks(
-        document in document(), strategy in strategy(), (size, overlap) in sizes(),
+        document in document(), cut in cut(), (size, overlap) in sizes(),
     ) {
-        let chunks = chunks_by(&MINILM, parameters(strategy, size, overlap), &document, usize::MAX);
+        let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), &document, usize::MAX);
         check(&MINILM, size, &document, &chunks);
+        check_parents(&MINILM, size, cut, &document, &chunks);
     }
 
     #[test]
     fn chunks_do_not_depend_on_the_pieces(
-        document in document(), strategy in strategy(), (size, overlap) in sizes(), piece in 1usize..300,
+        document in document(), cut in cut(), (size, overlap) in sizes(), piece in 1usize..300,
     ) {
-        let parameters = parameters(strategy, size, overlap);
+        let parameters = parameters(cut, size, overlap);
         prop_assert_eq!(
             chunks_by(&MINILM, parameters, &document, piece),
             chunks_by(&MINILM, parameters, &document, usize::MAX)
@@ -136,14 +198,57 @@ proptest! {
     #[test]
     fn the_overlap_is_as_asked(
         words in prop::collection::vec("[a-z]{1,6}", 50..400), size in 32u32..80, overlap in 12u32..16,
+        cut in cut(),
     ) {
         let document = words.join(" ");
-        let chunks = chunks_by(&MINILM, parameters(Strategy::Recursive, size, overlap), &document, 100);
+        let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), &document, 100);
         for pair in chunks.windows(2) {
+            if pair[0].parent != pair[1].parent {
+                assert!(pair[0].end_offset <= pair[1].start_offset, "parents have nothing in common");
+                continue;
+            }
             let repeated = &document[pair[1].start_offset as usize..pair[0].end_offset as usize];
             let tokens = MINILM.count(repeated).unwrap() - MINILM.special_tokens();
             // A word of six letters has at most six tokens.
             assert!((overlap - 6..=overlap).contains(&tokens), "{tokens} of {overlap} tokens: {repeated:?}");
+        }
+    }
+
+    #[test]
+    fn windows_are_full_whatever_the_sentences_are(
+        words in prop::collection::vec("[a-z]{1,6}[.]?(\n\n)?", 50..400), size in 32u32..80,
+    ) {
+        let document = words.join(" ");
+        let fixed = (Strategy::Fixed, Layout::Markdown);
+        let chunks = chunks_by(&MINILM, parameters(fixed, size, 0), &document, 100);
+        for chunk in &chunks[..chunks.len() - 1] {
+            // A word with its mark has at most seven tokens.
+            assert!(chunk.token_count > size - 7, "{} of {size} tokens", chunk.token_count);
+        }
+    }
+
+    #[test]
+    fn headings_begin_chunks_and_stay_with_what_they_head(
+        sections in prop::collection::vec(("#{1,3}|=|-", "([a-z]{1,8} ){0,40}[a-z]"), 1..12), size in 48u32..80,
+    ) {
+        let mut document = String::new();
+        let mut starts = Vec::new();
+        for (mark, text) in &sections {
+            starts.push(document.len() as u64);
+            document += &match mark.as_str() {
+                "=" | "-" => format!("Heading\n{}\n\n{text}\n\n", mark.repeat(4)),
+                depth => format!("{depth} Heading\n\n{text}\n\n"),
+            };
+        }
+        let chunks = chunks_by(&MINILM, parameters(MARKDOWN, size, 8), &document, 100);
+        let at_chunks: Vec<u64> = chunks.iter().map(|chunk| chunk.start_offset).collect();
+        for start in starts {
+            prop_assert!(at_chunks.contains(&start), "no chunk begins at {start}: {document:?}");
+        }
+        for chunk in &chunks {
+            let last = chunk.text.lines().last().unwrap_or_default();
+            let is_heading = last == "Heading" || last.starts_with(['#', '=', '-']);
+            prop_assert!(!is_heading, "a heading without what it heads: {:?}", chunk.text);
         }
     }
 }
@@ -163,10 +268,11 @@ fn real_texts_hold_for_every_strategy_and_size() {
     documents.push("😀".repeat(20_000));
     documents.push(format!("start{}end", " ".repeat(100_000)));
     for document in &documents {
-        for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
+        for cut in cuts() {
             for (size, overlap) in [(256, 51), (128, 0), (40, 39)] {
-                let chunks = chunks_by(&MINILM, parameters(strategy, size, overlap), document, 1000);
+                let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), document, 1000);
                 check(&MINILM, size, document, &chunks);
+                check_parents(&MINILM, size, cut, document, &chunks);
                 assert!(!chunks.is_empty());
             }
         }
@@ -176,7 +282,7 @@ fn real_texts_hold_for_every_strategy_and_size() {
 #[test]
 fn a_text_without_words_has_no_chunks() {
     for document in ["", " \n\t \r\n", "\u{3000}\u{A0}"] {
-        assert_eq!(chunks_by(&MINILM, parameters(Strategy::Recursive, 256, 51), document, 1), []);
+        assert_eq!(chunks_by(&MINILM, parameters(RECURSIVE, 256, 51), document, 1), []);
     }
 }
 
@@ -185,17 +291,25 @@ fn a_fence_that_fits_is_never_cut() {
     let fence = "```rust\nfn main() {\n    println!(\"hello\");\n\n    println!(\"again\");\n}\n```";
     for words in 0..60 {
         let document = format!("{}\n\n{fence}\n\n{}", "word ".repeat(words), "more words ".repeat(30));
-        let chunks = chunks_by(&MINILM, parameters(Strategy::Markdown, 64, 12), &document, 50);
         let (start, end) = (document.find("```").unwrap() as u64, document.rfind("```").unwrap() as u64);
-        for chunk in &chunks {
-            for edge in [chunk.start_offset, chunk.end_offset] {
-                assert!(
-                    !(start + 1..end + 3).contains(&edge),
-                    "{words} words before: cut at {edge}: {chunk:?}"
-                );
+        let cuts = cuts();
+        let know_fences = |(strategy, layout): &&Cut| match strategy {
+            Strategy::Fixed | Strategy::Code { .. } => false,
+            Strategy::Markdown { .. } => true,
+            _ => *layout == Layout::Markdown,
+        };
+        for cut in cuts.iter().filter(know_fences) {
+            let chunks = chunks_by(&MINILM, parameters(*cut, 64, 12), &document, 50);
+            for chunk in &chunks {
+                for edge in [chunk.start_offset, chunk.end_offset] {
+                    assert!(
+                        !(start + 1..end + 3).contains(&edge),
+                        "{words} words before: cut at {edge} by {cut:?}: {chunk:?}"
+                    );
+                }
             }
+            check(&MINILM, 64, &document, &chunks);
         }
-        check(&MINILM, 64, &document, &chunks);
     }
 }
 
@@ -231,17 +345,18 @@ fn check_other(tokenizer: &ModelTokenizer) {
     assert!(!tokenizer.counts_per_word());
     let joined = SAMPLE.replace(char::is_whitespace, "");
     for document in [SAMPLE, &joined, &"x".repeat(30_000), &"文".repeat(3000)] {
-        for strategy in [Strategy::Recursive, Strategy::Markdown, Strategy::Code] {
-            for (size, overlap) in [(256, 51), (40, 0), (20, 19)] {
-                let parameters = parameters(strategy, size, overlap);
+        for cut in cuts().into_iter().filter(|(_, layout)| *layout == Layout::Markdown) {
+            for (size, overlap) in [(256, 51), (40, 0), (20, 10)] {
+                let parameters = parameters(cut, size, overlap);
                 let chunks = chunks_by(tokenizer, parameters, document, 777);
                 check(tokenizer, size, document, &chunks);
+                check_parents(tokenizer, size, cut, document, &chunks);
                 assert_eq!(chunks, chunks_by(tokenizer, parameters, document, 13));
             }
         }
     }
     let prose = SAMPLE.split("```").next().unwrap();
-    let chunks = chunks_by(tokenizer, parameters(Strategy::Recursive, 64, 12), prose, 999);
+    let chunks = chunks_by(tokenizer, parameters(RECURSIVE, 64, 12), prose, 999);
     let filled: u32 = chunks.iter().map(|chunk| chunk.token_count).sum();
     assert!(filled / chunks.len() as u32 > 40, "chunks are about full: {filled} in {}", chunks.len());
 }

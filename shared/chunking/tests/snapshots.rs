@@ -4,17 +4,18 @@
 
 mod common;
 
-use chunking::{ChunkingParameters, Strategy};
+use chunking::{ChunkingParameters, Layout, SemanticConfig, Strategy};
 use common::{chunks_by, minilm};
 use insta::assert_snapshot;
 
 /// Chunks with their tokens and offsets, divided by lines.
-fn show(strategy: Strategy, size: u32, overlap: u32, document: &str) -> String {
-    let parameters = ChunkingParameters::new(strategy, size, overlap, 256).unwrap();
+fn show(strategy: Strategy, layout: Layout, size: u32, overlap: u32, document: &str) -> String {
+    let parameters = ChunkingParameters::new(strategy, layout, size, overlap, 256).unwrap();
     let chunks = chunks_by(&minilm(), parameters, document, usize::MAX);
     let shown = chunks.iter().map(|chunk| {
         let (tokens, start, end) = (chunk.token_count, chunk.start_offset, chunk.end_offset);
-        format!("--- {tokens} tokens, {start}..{end}\n{}", chunk.text)
+        let parent = chunk.parent.map(|parent| format!(", parent {}", parent.index)).unwrap_or_default();
+        format!("--- {tokens} tokens, {start}..{end}{parent}\n{}", chunk.text)
     });
     shown.collect::<Vec<_>>().join("\n")
 }
@@ -24,7 +25,7 @@ fn running_text_is_cut_between_paragraphs_and_sentences() {
     let document = "The first paragraph is short. It has two sentences.\n\n\
         The second paragraph goes on for longer, so it will not fit beside the first one. \
         Its second sentence says nothing new. Its third one neither, and it ends here.\n";
-    assert_snapshot!(show(Strategy::Recursive, 32, 6, document), @r"
+    assert_snapshot!(show(Strategy::Recursive, Layout::RunningText, 32, 6, document), @r"
     --- 31 tokens, 0..134
     The first paragraph is short. It has two sentences.
 
@@ -38,7 +39,7 @@ fn running_text_is_cut_between_paragraphs_and_sentences() {
 fn markdown_is_cut_before_headings_and_around_fences() {
     let document = "# Guide\n\nSome words that introduce the guide to its readers.\n\n## Install\n\n\
         Run this command:\n\n```sh\ncargo install guide --locked\nguide --version\n```\n\n## Use\n\nStart it and read.\n";
-    assert_snapshot!(show(Strategy::Markdown, 32, 6, document), @r"
+    assert_snapshot!(show(Strategy::Recursive, Layout::Markdown, 32, 6, document), @r"
     --- 14 tokens, 0..60
     # Guide
 
@@ -65,7 +66,7 @@ fn markdown_is_cut_before_headings_and_around_fences() {
 fn code_is_cut_at_blank_lines_with_its_indentation() {
     let document = "use std::fs;\n\nfn first(path: &str) -> usize {\n    let text = fs::read(path);\n    text.len()\n}\n\n\
         fn second() {\n    for line in lines() {\n        print(line);\n        count(line);\n    }\n}\n";
-    assert_snapshot!(show(Strategy::Code, 40, 8, document), @r"
+    assert_snapshot!(show(Strategy::Recursive, Layout::Code, 40, 8, document), @r"
     --- 37 tokens, 0..76
     use std::fs;
 
@@ -85,5 +86,117 @@ fn code_is_cut_at_blank_lines_with_its_indentation() {
             count(line);
         }
     }
+    ");
+}
+
+const SECTIONS: &str = "# Guide\n\n## Install\n\nRun the installer.\n\nUse\n---\n\nStart it.\n\n### Options\n\nThere are none.\n";
+
+#[test]
+fn every_section_of_markdown_begins_a_chunk() {
+    let strategy = Strategy::Markdown { split_level: 2 };
+    assert_snapshot!(show(strategy, Layout::RunningText, 64, 12, SECTIONS), @r"
+    --- 12 tokens, 0..39
+    # Guide
+
+    ## Install
+
+    Run the installer.
+    --- 17 tokens, 41..89
+    Use
+    ---
+
+    Start it.
+
+    ### Options
+
+    There are none.
+    ");
+}
+
+#[test]
+fn windows_of_tokens_do_not_look_at_sentences() {
+    assert_snapshot!(show(Strategy::Fixed, Layout::Markdown, 16, 4, SECTIONS), @r"
+    --- 16 tokens, 0..48
+    # Guide
+
+    ## Install
+
+    Run the installer.
+
+    Use
+    ---
+    --- 15 tokens, 41..83
+    Use
+    ---
+
+    Start it.
+
+    ### Options
+
+    There are
+    --- 7 tokens, 65..89
+    Options
+
+    There are none.
+    ");
+}
+
+#[test]
+fn declarations_may_each_begin_a_chunk() {
+    let document =
+        "use std::fs;\n\nfn first() {\n    one();\n\n    two();\n}\n\n// Second.\nfn second() {}\n";
+    let strategy = Strategy::Code { splits_declarations: true };
+    assert_snapshot!(show(strategy, Layout::RunningText, 64, 12, document), @r"
+    --- 10 tokens, 0..12
+    use std::fs;
+    --- 17 tokens, 14..51
+    fn first() {
+        one();
+
+        two();
+    }
+    --- 13 tokens, 53..78
+    // Second.
+    fn second() {}
+    ");
+}
+
+#[test]
+fn chunks_end_where_the_subject_changes() {
+    let document = "The tide rises and falls twice a day along most coasts. The pull of the moon lifts the water. \
+        Spring tides come when sun and moon stand in line. A sourdough starter is a mix of flour and water. \
+        Wild yeast in the dough makes it rise slowly. Bakers knead the bread and let it rest overnight. \
+        The court of appeal heard the case in March. The judge ruled that the contract was void. \
+        Lawyers for the tenant asked for damages.";
+    let strategy = Strategy::Semantic(SemanticConfig {
+        breakpoint_percentile: 75,
+        similarity_threshold: 0.6,
+        window_sentences: 2,
+        min_chunk_size: 16,
+    });
+    assert_snapshot!(show(strategy, Layout::RunningText, 128, 24, document), @r"
+    --- 34 tokens, 0..144
+    The tide rises and falls twice a day along most coasts. The pull of the moon lifts the water. Spring tides come when sun and moon stand in line.
+    --- 37 tokens, 145..289
+    A sourdough starter is a mix of flour and water. Wild yeast in the dough makes it rise slowly. Bakers knead the bread and let it rest overnight.
+    --- 29 tokens, 290..420
+    The court of appeal heard the case in March. The judge ruled that the contract was void. Lawyers for the tenant asked for damages.
+    ");
+}
+
+#[test]
+fn parents_hold_the_chunks_that_are_cut_out_of_them() {
+    let document = "One is here. Two follows it. Three comes then. Four is next. Five is the fifth. Six is more. \
+        Seven goes on. Eight is late. Nine is nearly last. Ten ends it all.";
+    let strategy = Strategy::Hierarchical { parent_size: 32 };
+    assert_snapshot!(show(strategy, Layout::RunningText, 16, 4, document), @r"
+    --- 14 tokens, 0..46, parent 0
+    One is here. Two follows it. Three comes then.
+    --- 15 tokens, 29..79, parent 0
+    Three comes then. Four is next. Five is the fifth.
+    --- 14 tokens, 66..107, parent 0
+    is the fifth. Six is more. Seven goes on.
+    --- 16 tokens, 108..160, parent 1
+    Eight is late. Nine is nearly last. Ten ends it all.
     ");
 }

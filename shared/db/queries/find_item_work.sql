@@ -17,6 +17,7 @@ SELECT
     CASE WHEN i.is_reindex THEN (o.config ->> 'chunk_size')::integer ELSE c.chunk_size END AS "chunk_size!",
     CASE WHEN i.is_reindex THEN (o.config ->> 'chunk_overlap')::integer ELSE c.chunk_overlap END AS "chunk_overlap!",
     CASE WHEN i.is_reindex THEN o.config ->> 'chunking_strategy' ELSE c.chunking_strategy END AS "chunking_strategy!",
+    CASE WHEN i.is_reindex THEN coalesce(o.config -> 'chunking_config', '{}') ELSE c.chunking_config END AS "chunking_config!",
     i.uri,
     i.location,
     i.file_name,

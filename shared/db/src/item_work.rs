@@ -6,6 +6,7 @@ use domain::{
     ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState, OperationId,
     SourceId,
 };
+use serde_json::Value;
 
 use crate::DbError;
 use crate::operation_ends::EarlyEnd;
@@ -37,6 +38,8 @@ pub struct ItemWork {
     pub settings: IndexSettings,
     /// How its documents are cut.
     pub chunking_strategy: String,
+    /// The parameters of that.
+    pub chunking_config: Value,
     /// The document's logical name.
     pub uri: String,
     /// Where its bytes were read: a path, or an object's key.
@@ -138,6 +141,7 @@ impl OperationItems<'_> {
                     },
                 },
                 chunking_strategy: row.chunking_strategy,
+                chunking_config: row.chunking_config,
                 uri: row.uri,
                 location: row.location,
                 file_name: row.file_name,

@@ -94,6 +94,26 @@ pub struct ChunkRecord {
     pub end_offset: u64,
     /// Its length in the model's tokens, special tokens included.
     pub token_count: u32,
+    /// The larger passage that it was cut out of, where the strategy makes such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ChunkParent>,
+}
+
+/// A passage of several chunks, which is not embedded itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkParent {
+    /// Position among the document's parents, from 0.
+    pub index: u32,
+    /// Where it starts in the document's extracted UTF-8 text, in bytes.
+    pub start_offset: u64,
+    /// Where it ends, exclusive, in bytes.
+    pub end_offset: u64,
+    /// Its length in the model's tokens, special tokens included.
+    pub token_count: u32,
+    /// The index of its first chunk.
+    pub first_chunk: u32,
+    /// How many chunks it has, one after the other.
+    pub chunk_count: u32,
 }
 
 #[cfg(test)]

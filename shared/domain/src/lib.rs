@@ -13,7 +13,7 @@ mod sort;
 mod status;
 
 pub use access::{Access, Actor, Principal};
-pub use artifact::{ArtifactKey, ChunkRecord, upload_name_from_key};
+pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,

@@ -1,7 +1,7 @@
 //! What a point carries besides its vector.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentId};
+use domain::{ChunkParent, CollectionId, DocumentId};
 use qdrant_client::qdrant::FieldType;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,9 @@ pub struct ChunkMetadata {
     pub start_offset: u64,
     /// Where it ends, exclusive, in bytes.
     pub end_offset: u64,
+    /// The passage that it was cut out of, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ChunkParent>,
 }
 
 /// Every field that a filter may use, with the type of its index. A key never changes its type:
@@ -82,6 +85,7 @@ mod tests {
                 created_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
                 start_offset: 10,
                 end_offset: 14,
+                parent: None,
             },
         }
     }

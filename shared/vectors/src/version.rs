@@ -59,6 +59,7 @@ impl DocumentVersion {
                 created_at: self.first_seen_at,
                 start_offset: chunk.start_offset,
                 end_offset: chunk.end_offset,
+                parent: chunk.parent,
             },
         }
     }
@@ -100,6 +101,7 @@ mod tests {
             start_offset: u64::from(index) * 10,
             end_offset: u64::from(index) * 10 + 6,
             token_count: 4,
+            parent: None,
         };
         let chunks = [chunk(0), chunk(1)];
         let points = version.points(&chunks, vec![vec![1.0], vec![2.0]]);

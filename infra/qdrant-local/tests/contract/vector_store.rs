@@ -52,7 +52,7 @@ fn version(document_id: DocumentId, source_id: i64, generation: i32) -> Document
 }
 
 fn record(index: u32, text: &str) -> ChunkRecord {
-    ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4 }
+    ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4, parent: None }
 }
 
 /// The chunks of one generation of a document.

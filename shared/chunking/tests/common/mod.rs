@@ -1,17 +1,28 @@
 //! What the tests of this crate share.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use chunking::{Chunk, Chunker, ChunkingParameters, ModelTokenizer};
+use chunking::{Chunk, Chunker, ChunkingParameters, ModelTokenizer, StaticVectors};
+
+static VECTORS: LazyLock<StaticVectors> =
+    LazyLock::new(|| made(StaticVectors::open(&model_file("static.safetensors"))));
 
 /// The real model's tokenizer, from `MODELS_DIR` or the checkout's own stack.
 pub fn minilm() -> ModelTokenizer {
+    made(ModelTokenizer::open(&model_file("tokenizer.json")))
+}
+
+fn model_file(name: &str) -> PathBuf {
     let models = std::env::var_os("MODELS_DIR").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
         PathBuf::from,
     );
-    let path = models.join("all-MiniLM-L6-v2/tokenizer.json");
-    ModelTokenizer::open(&path).unwrap_or_else(|error| {
+    models.join("all-MiniLM-L6-v2").join(name)
+}
+
+fn made<T, E: std::fmt::Display>(opened: Result<T, E>) -> T {
+    opened.unwrap_or_else(|error| {
         panic!("{error}; run scripts/stack up, which makes the model folder, or set MODELS_DIR")
     })
 }
@@ -23,7 +34,7 @@ pub fn chunks_by(
     document: &str,
     piece: usize,
 ) -> Vec<Chunk> {
-    let mut chunker = Chunker::new(tokenizer, parameters).unwrap();
+    let mut chunker = Chunker::new(tokenizer, Some(&VECTORS), parameters).unwrap();
     let mut chunks = Vec::new();
     let mut rest = document;
     while !rest.is_empty() {

@@ -1,51 +1,53 @@
 //! The thinking of this stage: bytes in, batches of chunks out. Pure and synchronous; what it
 //! holds is bounded whatever the document's size.
 
-use chunking::{Chunk, Chunker, ChunkingError, ChunkingParameters, ModelTokenizer, Strategy};
-use domain::{ArtifactKey, ChunkRecord, Classify, ErrorKind};
-use extraction::{Content, Extracted, ExtractionError, Extractor, Format};
-use thiserror::Error;
+use chunking::{Chunk, Chunker, ChunkingParameters, Layout, Strategy};
+use domain::{ArtifactKey, ChunkRecord, ChunkSettings};
+use extraction::{Content, Extracted, Extractor, Format};
+use models::ModelManifest;
+
+use crate::{ModelTokens, PassagesError};
 
 /// As much of a document's start as is looked at to tell its format.
 const HEAD_BYTES: usize = 8 * 1024;
 
-/// A document that cannot be chunked.
-#[derive(Debug, Error)]
-pub(crate) enum DocumentError {
-    /// Its bytes are no text that we can read.
-    #[error(transparent)]
-    Extraction(#[from] ExtractionError),
-    /// Its text cannot be cut as the collection's settings say.
-    #[error(transparent)]
-    Chunking(#[from] ChunkingError),
+/// What decides how a document is read and cut.
+#[derive(Debug, Clone)]
+pub struct DocumentSettings {
+    file_name: String,
+    content_type: Option<String>,
+    strategy: Strategy,
+    chunk_size: u32,
+    chunk_overlap: u32,
+    max_tokens: u32,
 }
 
-impl Classify for DocumentError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Extraction(error) => error.kind(),
-            Self::Chunking(error) => error.kind(),
+impl DocumentSettings {
+    /// As a collection's settings say, for its model.
+    pub fn new(
+        file_name: &str,
+        content_type: Option<&str>,
+        strategy: Strategy,
+        chunks: ChunkSettings,
+        model: &ModelManifest,
+    ) -> Self {
+        // The prefix takes its room from the chunk, so that the model reads both in full.
+        let prefix_tokens = model.passage_prefix_tokens;
+        Self {
+            file_name: file_name.to_owned(),
+            content_type: content_type.map(str::to_owned),
+            strategy,
+            chunk_size: chunks.chunk_size.saturating_sub(prefix_tokens),
+            chunk_overlap: chunks.chunk_overlap,
+            max_tokens: model.max_tokens.saturating_sub(prefix_tokens),
         }
     }
 }
 
-/// What decides how a document is read and cut.
-#[derive(Debug, Clone)]
-pub(crate) struct DocumentSettings {
-    pub(crate) file_name: String,
-    pub(crate) content_type: Option<String>,
-    /// The collection's strategy, by name.
-    pub(crate) strategy: String,
-    pub(crate) chunk_size: u32,
-    pub(crate) chunk_overlap: u32,
-    /// The most tokens that the model reads.
-    pub(crate) max_tokens: u32,
-}
-
 /// One document on its way from bytes to chunks.
 #[derive(Debug)]
-pub(crate) struct DocumentChunks<'t> {
-    tokenizer: &'t ModelTokenizer,
+pub struct DocumentChunks<'t> {
+    tokens: &'t ModelTokens,
     settings: DocumentSettings,
     reading: Reading<'t>,
     /// Chunks that do not fill a batch yet.
@@ -60,19 +62,23 @@ enum Reading<'t> {
 }
 
 impl<'t> DocumentChunks<'t> {
-    pub(crate) fn new(tokenizer: &'t ModelTokenizer, settings: DocumentSettings) -> Self {
-        Self { tokenizer, settings, reading: Reading::Head(Vec::new()), pending: Vec::new() }
+    /// Starts a document.
+    pub fn new(tokens: &'t ModelTokens, settings: DocumentSettings) -> Self {
+        Self { tokens, settings, reading: Reading::Head(Vec::new()), pending: Vec::new() }
     }
 
     /// Reads the next bytes; returns the batches that are full by now.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<ChunkRecord>>, DocumentError> {
+    ///
+    /// # Errors
+    /// When the bytes are no text, or cannot be cut as the settings say.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<ChunkRecord>>, PassagesError> {
         match &mut self.reading {
             Reading::Head(head) => {
                 head.extend_from_slice(bytes);
                 if head.len() < HEAD_BYTES {
                     return Ok(Vec::new());
                 }
-                let mut body = Body::open(self.tokenizer, &self.settings, head)?;
+                let mut body = Body::open(self.tokens, &self.settings, head)?;
                 body.read(head, &mut self.pending)?;
                 self.reading = Reading::Body(Box::new(body));
             }
@@ -82,10 +88,13 @@ impl<'t> DocumentChunks<'t> {
     }
 
     /// The end of the document: the last batches, and what was found out about it.
-    pub(crate) fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
+    ///
+    /// # Errors
+    /// As of [`Self::push`].
+    pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), PassagesError> {
         let body = match self.reading {
             Reading::Head(head) => {
-                let mut body = Body::open(self.tokenizer, &self.settings, &head)?;
+                let mut body = Body::open(self.tokens, &self.settings, &head)?;
                 body.read(&head, &mut self.pending)?;
                 body
             }
@@ -109,33 +118,34 @@ struct Body<'t> {
 
 impl<'t> Body<'t> {
     fn open(
-        tokenizer: &'t ModelTokenizer,
+        tokens: &'t ModelTokens,
         settings: &DocumentSettings,
         head: &[u8],
-    ) -> Result<Self, DocumentError> {
+    ) -> Result<Self, PassagesError> {
         let content_type = settings.content_type.as_deref();
         let looked_at = &head[..head.len().min(HEAD_BYTES)];
         let format = Format::detect(&settings.file_name, content_type, looked_at);
         let parameters = ChunkingParameters::new(
-            strategy_for(&format, settings.strategy.parse()?),
+            settings.strategy,
+            layout_of(&format),
             settings.chunk_size,
             settings.chunk_overlap,
             settings.max_tokens,
         )?;
         Ok(Self {
             extractor: Extractor::new(&format, content_type)?,
-            chunker: Chunker::new(tokenizer, parameters)?,
+            chunker: Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?,
         })
     }
 
-    fn read(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), DocumentError> {
+    fn read(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), PassagesError> {
         let mut text = String::new();
         self.extractor.push(bytes, &mut text)?;
         take_in(chunks, self.chunker.push(&text)?);
         Ok(())
     }
 
-    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, DocumentError> {
+    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, PassagesError> {
         let mut text = String::new();
         let extracted = self.extractor.finish(&mut text)?;
         if extracted.content == Content::Text {
@@ -146,13 +156,12 @@ impl<'t> Body<'t> {
     }
 }
 
-/// The general strategy follows the document: Markdown is cut at its headings, code at its
-/// definitions. A strategy that was asked for by name is kept.
-fn strategy_for(format: &Format, configured: Strategy) -> Strategy {
-    match (configured, format) {
-        (Strategy::Recursive, Format::Markdown) => Strategy::Markdown,
-        (Strategy::Recursive, Format::SourceCode { .. }) => Strategy::Code,
-        (configured, _) => configured,
+/// How documents of a format are laid out.
+pub fn layout_of(format: &Format) -> Layout {
+    match format {
+        Format::Markdown => Layout::Markdown,
+        Format::SourceCode { .. } => Layout::Code,
+        Format::PlainText | Format::Html | Format::Unsupported { .. } => Layout::RunningText,
     }
 }
 
@@ -163,6 +172,7 @@ fn take_in(pending: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
         start_offset: chunk.start_offset,
         end_offset: chunk.end_offset,
         token_count: chunk.token_count,
+        parent: chunk.parent,
     }));
 }
 
@@ -178,8 +188,10 @@ fn full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::sync::OnceLock;
+    use std::sync::{Arc, OnceLock};
 
+    use chunking::ModelTokenizer;
+    use domain::Classify;
     use proptest::{prop_assert_eq, proptest};
 
     use super::*;
@@ -188,7 +200,7 @@ mod tests {
         DocumentSettings {
             file_name: file_name.to_owned(),
             content_type: None,
-            strategy: "recursive".to_owned(),
+            strategy: Strategy::Recursive,
             chunk_size: 32,
             chunk_overlap: 6,
             max_tokens: 256,
@@ -199,8 +211,8 @@ mod tests {
         file_name: &str,
         bytes: &[u8],
         piece: usize,
-    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), DocumentError> {
-        let mut document = DocumentChunks::new(tokenizer(), settings(file_name));
+    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), PassagesError> {
+        let mut document = DocumentChunks::new(tokens(), settings(file_name));
         let mut batches = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
             batches.extend(document.push(piece)?);
@@ -210,15 +222,16 @@ mod tests {
         Ok((batches, extracted))
     }
 
-    fn tokenizer() -> &'static ModelTokenizer {
-        static TOKENIZER: OnceLock<ModelTokenizer> = OnceLock::new();
-        TOKENIZER.get_or_init(|| {
+    fn tokens() -> &'static ModelTokens {
+        static TOKENS: OnceLock<ModelTokens> = OnceLock::new();
+        TOKENS.get_or_init(|| {
             let models = std::env::var_os("MODELS_DIR").map_or_else(
                 || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
                 PathBuf::from,
             );
-            ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
-                .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"))
+            let tokenizer = ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
+                .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"));
+            ModelTokens { tokenizer: Arc::new(tokenizer), vectors: None }
         })
     }
 
@@ -252,14 +265,30 @@ mod tests {
     }
 
     #[test]
-    fn the_general_strategy_follows_the_document() {
-        assert_eq!(strategy_for(&Format::Markdown, Strategy::Recursive), Strategy::Markdown);
-        assert_eq!(
-            strategy_for(&Format::SourceCode { language: "rust" }, Strategy::Recursive),
-            Strategy::Code
+    fn subjects_are_not_looked_for_without_vectors() {
+        let read = Strategy::read(
+            "semantic",
+            &serde_json::Map::new(),
+            ChunkSettings { chunk_size: 32, chunk_overlap: 6 },
         );
-        assert_eq!(strategy_for(&Format::Html, Strategy::Recursive), Strategy::Recursive);
-        assert_eq!(strategy_for(&Format::PlainText, Strategy::Markdown), Strategy::Markdown);
+        let semantic = DocumentSettings { strategy: read.unwrap(), ..settings("a.txt") };
+        let mut document = DocumentChunks::new(tokens(), semantic);
+        document.push(b"words").unwrap();
+        let error = document.finish().unwrap_err();
+        assert!(error.to_string().starts_with("chunking_strategy: semantic needs static vectors"), "{error}");
+        assert!(!error.kind().is_retryable());
+    }
+
+    #[test]
+    fn the_model_reads_its_prefix_and_the_chunk() {
+        let manifest = serde_json::json!({
+            "name": "a/b", "short_name": "b", "dimension": 4, "max_tokens": 64, "special_tokens": 2,
+            "pooling": "mean", "normalize": true, "passage_prefix": "passage: ", "passage_prefix_tokens": 3,
+        });
+        let model: ModelManifest = serde_json::from_value(manifest).unwrap();
+        let chunks = ChunkSettings { chunk_size: 64, chunk_overlap: 12 };
+        let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, &model);
+        assert_eq!((settings.chunk_size, settings.max_tokens), (61, 61));
     }
 
     proptest! {

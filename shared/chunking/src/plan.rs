@@ -1,0 +1,63 @@
+//! What a strategy comes to for one document.
+
+use crate::strategy::{SemanticConfig, Strategy};
+
+/// How a document is laid out, which says where its good places to cut are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// Paragraphs, list items, sentences.
+    #[default]
+    RunningText,
+    /// The same under headings, and code fences.
+    Markdown,
+    /// Lines, blank lines and indentation.
+    Code,
+}
+
+impl Layout {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RunningText, Self::Markdown, Self::Code];
+}
+
+/// What the parts of a chunker do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) layout: Layout,
+    /// All places between words are equally good.
+    pub(crate) is_flat: bool,
+    /// Headings down to this depth begin a chunk; 0 for none.
+    pub(crate) split_level: u8,
+    /// Unindented lines after blank ones begin a chunk.
+    pub(crate) splits_declarations: bool,
+    pub(crate) parent_size: Option<u32>,
+    pub(crate) semantic: Option<SemanticConfig>,
+}
+
+impl Plan {
+    /// What is done with a document of this layout.
+    pub(crate) fn of(strategy: Strategy, layout: Layout) -> Self {
+        let plain = Self {
+            layout,
+            is_flat: false,
+            split_level: 0,
+            splits_declarations: false,
+            parent_size: None,
+            semantic: None,
+        };
+        match (strategy, layout) {
+            (Strategy::Recursive, _) => plain,
+            (Strategy::Fixed, _) => Self { layout: Layout::RunningText, is_flat: true, ..plain },
+            (Strategy::Semantic(config), _) => Self { semantic: Some(config), ..plain },
+            (Strategy::Hierarchical { parent_size }, _) => Self { parent_size: Some(parent_size), ..plain },
+            (Strategy::Markdown { split_level }, _)
+            | (Strategy::Hybrid { split_level, .. }, Layout::Markdown) => {
+                Self { layout: Layout::Markdown, split_level, ..plain }
+            }
+            (Strategy::Code { splits_declarations }, _)
+            | (Strategy::Hybrid { splits_declarations, .. }, Layout::Code) => {
+                Self { layout: Layout::Code, splits_declarations, ..plain }
+            }
+            (Strategy::Hybrid { .. }, Layout::RunningText) => plain,
+        }
+    }
+}
