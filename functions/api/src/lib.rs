@@ -1,7 +1,7 @@
 //! The HTTP API: accounts, collections, sources, uploads, documents and operations.
 //!
 //! *Triggered by* API Gateway, every route but search.
-//! *Reads* PostgreSQL, staged bytes in S3, the manifests of the models beside it.
+//! *Reads* PostgreSQL, staged bytes in S3, the manifests and tokenizers of the models beside it.
 //! *Writes* PostgreSQL, then a message to ScanQueue; clients put their files into S3 themselves.
 //! *Safe to repeat because* each change is one transaction, and what must be unique is so in the
 //! database.
@@ -43,6 +43,7 @@ mod state;
 mod sync;
 mod system_settings;
 mod throttle;
+mod trials;
 mod upload_name;
 mod uploads;
 mod user_administration;

@@ -90,6 +90,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "sync", description = "Reading sources again, when asked to or after an interval."),
         (name = "uploads", description = "Files from clients, straight into the bucket."),
         (name = "documents", description = "What a collection holds."),
+        (name = "chunking", description = "Trying out how documents are cut."),
         (name = "chunks", description = "The passages that searches find."),
         (name = "operations", description = "What happens to collections."),
         (name = "search", description = "Finding passages by meaning."),

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::{
     State, api_keys, audit_log, chunks, collections, connectors, content, docs, documents, health, limits,
     mcp_profiles, open_sessions, openapi, operation_cancel, operation_metrics, operations, ownership,
-    passwords, permissions, preferences, rebuild, sessions, sources, sync, system_settings, uploads,
+    passwords, permissions, preferences, rebuild, sessions, sources, sync, system_settings, trials, uploads,
     user_administration, users,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .merge(sources())
         .merge(syncs())
         .merge(documents())
+        .merge(chunking())
         .merge(operations())
         .merge(limits())
         .merge(audit())
@@ -219,6 +220,23 @@ fn documents() -> OpenApiRouter<State> {
                 .handles(routes!(documents::retry::retry_failed)),
         )
         .routes(Route::needs(Needs::Collection(Read)).handles(routes!(content::download)))
+}
+
+fn chunking() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(trials::strategies::list)))
+        .routes(Route::needs(Needs::Caller(Read)).handles(routes!(trials::strategies::show)))
+        // Up to a megabyte goes through a tokenizer, once or several times.
+        .routes(
+            Route::needs(Needs::Caller(Read))
+                .limit(Rate::per_minute(30))
+                .handles(routes!(trials::preview::preview)),
+        )
+        .routes(
+            Route::needs(Needs::Caller(Read))
+                .limit(Rate::per_minute(10))
+                .handles(routes!(trials::compare::compare)),
+        )
 }
 
 fn operations() -> OpenApiRouter<State> {

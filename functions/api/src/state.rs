@@ -6,6 +6,7 @@ use artifacts::ArtifactStore;
 use auth::{AccessTokens, SecretBox};
 use db::Db;
 use models::ModelRegistry;
+use passages::TokensByModel;
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
 
@@ -29,6 +30,8 @@ pub struct State {
     pub vectors: VectorStore,
     /// The models that collections may use.
     pub models: Arc<ModelRegistry>,
+    /// What they count with, opened when a text is to be cut.
+    pub tokens_by_model: Arc<TokensByModel>,
     /// How requests are answered.
     pub limits: Arc<Limits>,
 }
@@ -49,6 +52,7 @@ impl State {
             queues: Queues::new(&sdk, queues),
             vectors: VectorStore::connect(&config.vectors)?,
             models: Arc::new(ModelRegistry::open_all(&config.models_dirs)?),
+            tokens_by_model: Arc::default(),
             limits: Arc::new(config.limits.clone()),
         })
     }

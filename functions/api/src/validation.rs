@@ -19,6 +19,13 @@ impl Checks {
         self.errors.push(FieldError { field: field.into(), message: message.into() });
     }
 
+    /// Adds what is wrong with a part of the request.
+    pub(crate) fn append(&mut self, part: &str, errors: Self) {
+        for FieldError { field, message } in errors.errors {
+            self.refuse(format!("{part}.{field}"), message);
+        }
+    }
+
     /// Refuses a number outside the range; returns it as it is.
     pub(crate) fn range(&mut self, field: &str, got: i64, allowed: RangeInclusive<i64>) -> i64 {
         if !allowed.contains(&got) {

@@ -2,24 +2,21 @@
 
 use axum::extract::State as Shared;
 use axum::response::Response;
+use chunking::Strategy;
 use db::collections::NewCollection;
 use db::operations::NewOperation;
-use domain::{
-    Access, CollectionId, ErrorKind, IndexSettings, OperationId, OperationType, Quantization,
-    vector_store_name,
-};
+use domain::{Access, CollectionId, ErrorKind, OperationId, OperationType, Quantization, vector_store_name};
 use guard::{Begun, Caller, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
-use models::ModelFolder;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::CollectionResponse;
-use super::fields::{self, CHUNKING_STRATEGIES, ONE_TIME};
-use super::index_settings::{self, AskedIndex};
+use super::fields::{self, ONE_TIME};
+use super::index_settings::{self, AskedIndex, CheckedIndex};
 use crate::State;
 use crate::admission;
 use crate::audit::{self, Change};
@@ -46,9 +43,10 @@ pub(crate) struct CreateCollectionRequest {
     /// Tokens that a chunk repeats of the one before it; the default is a fifth of `chunk_size`.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
-    /// Only `recursive` today: at headings, paragraphs, sentences, words, as large as fits.
+    /// Where documents are cut; `GET /api/v2/chunking/strategies` says more of each.
+    #[schema(schema_with = words::optional_chunking_strategy, default = "recursive")]
     chunking_strategy: Option<String>,
-    /// Settings of the strategy; `recursive` has none.
+    /// The strategy's parameters, as `GET /api/v2/chunking/strategies` lists them; others are refused.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
     /// Whether every signed-in user may read it.
@@ -83,7 +81,7 @@ pub(crate) async fn create(
     idempotency: Idempotency,
     ApiJson(request): ApiJson<CreateCollectionRequest>,
 ) -> Result<Response, ApiError> {
-    let (settings, model) = check(&state, &request)?;
+    let CheckedIndex { settings, strategy, model } = check(&state, &request)?;
     let id = CollectionId(Uuid::new_v4());
     let owner_id = caller.principal.user_id;
     let vector_store_name = vector_store_name(id, &model.manifest.short_name, settings.quantization);
@@ -94,7 +92,7 @@ pub(crate) async fn create(
         owner_id,
         vector_store_name: &vector_store_name,
         settings: &settings,
-        chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(CHUNKING_STRATEGIES[0]),
+        chunking_strategy: strategy.name(),
         chunking_config: &Value::Object(request.chunking_config.unwrap_or_default()),
         is_public: request.is_public.unwrap_or(false),
         meta: &Value::Object(request.metadata.unwrap_or_default()),
@@ -121,6 +119,8 @@ pub(crate) async fn create(
             "quantization": settings.quantization,
             "chunk_size": settings.chunks.chunk_size,
             "chunk_overlap": settings.chunks.chunk_overlap,
+            "chunking_strategy": new.chunking_strategy,
+            "chunking_config": new.chunking_config,
         }),
     };
     tx.operations().insert(&operation).await?;
@@ -140,10 +140,7 @@ pub(crate) async fn create(
 }
 
 /// What the request's fields mean together, and the model they are about.
-fn check<'s>(
-    state: &'s State,
-    request: &CreateCollectionRequest,
-) -> Result<(IndexSettings, &'s ModelFolder), ApiError> {
+fn check<'s>(state: &'s State, request: &CreateCollectionRequest) -> Result<CheckedIndex<'s>, ApiError> {
     let mut checks = Checks::default();
     fields::check_name(&mut checks, request.name.trim());
     if let Some(description) = &request.description {
@@ -159,7 +156,7 @@ fn check<'s>(
         quantization: request.quantization.as_deref().unwrap_or(Quantization::Float16.as_str()),
         chunk_size: request.chunk_size,
         chunk_overlap: request.chunk_overlap,
-        chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(CHUNKING_STRATEGIES[0]),
+        chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(Strategy::default().name()),
         chunking_config: request.chunking_config.as_ref(),
     };
     let checked = index_settings::check(&mut checks, state, asked);

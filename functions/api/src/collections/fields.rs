@@ -12,8 +12,6 @@ use crate::validation::{Checks, has_nul};
 
 /// Characters that file systems and URLs read as something else.
 const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
-/// The ways to cut documents that exist today.
-pub(crate) const CHUNKING_STRATEGIES: [&str; 1] = ["recursive"];
 /// A source is read when it is added.
 pub(crate) const ONE_TIME: &str = "one_time";
 /// A source is read again and again.

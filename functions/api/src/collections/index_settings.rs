@@ -1,11 +1,13 @@
 //! How a collection is indexed, as clients say it: when it is made, and when it is indexed anew.
 
+use chunking::Strategy;
 use domain::{IndexSettings, Quantization};
 use models::ModelFolder;
 use serde_json::{Map, Value};
 
-use super::fields::{self, CHUNKING_STRATEGIES};
+use super::fields;
 use crate::State;
+use crate::trials::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::Checks;
 
 /// What a client asks for; what it leaves out is up to the model.
@@ -19,43 +21,37 @@ pub(super) struct AskedIndex<'a> {
     pub(super) chunking_config: Option<&'a Map<String, Value>>,
 }
 
+/// An index that can be made.
+#[derive(Debug)]
+pub(super) struct CheckedIndex<'s> {
+    pub(super) settings: IndexSettings,
+    pub(super) strategy: Strategy,
+    pub(super) model: &'s ModelFolder,
+}
+
 /// What the fields mean together, and the model they are about. Nothing where one of them is refused.
 pub(super) fn check<'s>(
     checks: &mut Checks,
     state: &'s State,
     asked: AskedIndex<'_>,
-) -> Option<(IndexSettings, &'s ModelFolder)> {
+) -> Option<CheckedIndex<'s>> {
     let quantization = checks.word::<Quantization>("quantization", asked.quantization);
-    fields::one_of(checks, "chunking_strategy", asked.chunking_strategy, &CHUNKING_STRATEGIES);
-    let chunk_size = natural(checks, "chunk_size", asked.chunk_size);
-    let chunk_overlap = natural(checks, "chunk_overlap", asked.chunk_overlap);
-    if let Some(config) = asked.chunking_config {
-        fields::check_object(checks, "chunking_config", config);
-    }
-    let model = match state.models.require(asked.embedding_model) {
-        Ok(model) => model,
-        Err(unknown) => {
-            checks.refuse("embedding_model", unknown.to_string());
-            return None;
-        }
+    let sizes = AskedSizes {
+        embedding_model: Some(asked.embedding_model),
+        chunk_size: asked.chunk_size,
+        chunk_overlap: asked.chunk_overlap,
     };
-    match model.manifest.chunk_settings(chunk_size, chunk_overlap) {
-        Ok(chunks) => {
-            let embedding_model = asked.embedding_model.to_owned();
-            Some((IndexSettings { embedding_model, quantization: quantization?, chunks }, model))
-        }
-        Err(error) => {
-            checks.refuse(error.field(), error.to_string());
-            None
-        }
-    }
-}
-
-fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
-    let got = got?;
-    let number = u32::try_from(got).ok();
-    if number.is_none() {
-        checks.refuse(field, format!("must be 0 to {}, got {got}", u32::MAX));
-    }
-    number
+    let sizes = check_sizes(checks, state, sizes);
+    let nothing = Map::new();
+    let config = asked.chunking_config.unwrap_or(&nothing);
+    fields::check_object(checks, "chunking_config", config);
+    let fields = StrategyFields::OF_COLLECTIONS;
+    let strategy = check_strategy(checks, fields, asked.chunking_strategy, config, sizes.as_ref())?;
+    let sizes = sizes?;
+    let settings = IndexSettings {
+        embedding_model: asked.embedding_model.to_owned(),
+        quantization: quantization?,
+        chunks: sizes.chunks,
+    };
+    Some(CheckedIndex { settings, strategy, model: sizes.model })
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use chunking::known_parameters;
 use db::collections::Collection;
 use db::operations::{NewOperation, Operations};
 use db::rollback::Rollback;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::index_settings::{self, AskedIndex};
+use super::index_settings::{self, AskedIndex, CheckedIndex};
 use super::{CollectionResponse, answer};
 use crate::State;
 use crate::admission;
@@ -41,9 +42,10 @@ pub(crate) struct ReindexRequest {
     /// fifth of that.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
-    /// Only `recursive` today.
+    /// Where documents are cut; `GET /api/v2/chunking/strategies` says more of each.
+    #[schema(schema_with = words::optional_chunking_strategy)]
     chunking_strategy: Option<String>,
-    /// Settings of the strategy; `recursive` has none.
+    /// The strategy's parameters, all of them; another strategy begins with its own defaults.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
 }
@@ -182,6 +184,13 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
     let chunk_size = request.chunk_size.or(same_size);
     let same_overlap =
         (chunk_size == Some(i64::from(now.chunks.chunk_size))).then_some(i64::from(now.chunks.chunk_overlap));
+    // Another strategy does not know the parameters of this one.
+    let kept = if strategy == collection.chunking_strategy {
+        known_parameters(strategy, &collection.chunking_config)
+    } else {
+        Map::new()
+    };
+    let config = request.chunking_config.as_ref().unwrap_or(&kept);
     let mut checks = Checks::default();
     let asked = AskedIndex {
         embedding_model,
@@ -189,25 +198,19 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         chunk_size,
         chunk_overlap: request.chunk_overlap.or(same_overlap),
         chunking_strategy: strategy,
-        chunking_config: request.chunking_config.as_ref(),
+        chunking_config: Some(config),
     };
     let resolved = index_settings::check(&mut checks, state, asked);
     checks.finish()?;
-    let Some((settings, _)) = resolved else {
+    let Some(CheckedIndex { settings, strategy, .. }) = resolved else {
         return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
-    };
-    // Another strategy does not know the settings of this one.
-    let config = match &request.chunking_config {
-        Some(config) => Value::Object(config.clone()),
-        None if strategy == collection.chunking_strategy => collection.chunking_config.clone(),
-        None => json!({}),
     };
     Ok(json!({
         "embedding_model": settings.embedding_model,
         "quantization": settings.quantization,
         "chunk_size": settings.chunks.chunk_size,
         "chunk_overlap": settings.chunks.chunk_overlap,
-        "chunking_strategy": strategy,
+        "chunking_strategy": strategy.name(),
         "chunking_config": config,
     }))
 }

@@ -1,5 +1,6 @@
 //! The schema of each closed set of words.
 
+use chunking::STRATEGIES;
 use domain::Access;
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
@@ -58,6 +59,14 @@ nullable_schemas! {
 
 pub(crate) fn collection_owner() -> Object {
     one_of(OWNERS.into_iter())
+}
+
+pub(crate) fn chunking_strategy() -> Object {
+    one_of(STRATEGIES.iter().map(|strategy| strategy.name))
+}
+
+pub(crate) fn optional_chunking_strategy() -> Object {
+    one_of_or_null(STRATEGIES.iter().map(|strategy| strategy.name))
 }
 
 pub(crate) fn key_scope() -> Object {

@@ -1,12 +1,14 @@
 //! What a user's new collections start with.
 
+use chunking::Strategy;
 use domain::{Quantization, SparseType};
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use utoipa::ToSchema;
 
 use crate::State;
-use crate::collections::fields::{CHUNKING_STRATEGIES, one_of};
 use crate::openapi::words;
+use crate::trials::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::{Checks, given};
 
 /// What clients fill in for this user's new collections.
@@ -17,6 +19,7 @@ pub(crate) struct CollectionDefaults {
     embedding_model: Option<String>,
     #[schema(schema_with = words::quantization)]
     quantization: Quantization,
+    #[schema(schema_with = words::chunking_strategy)]
     chunking_strategy: String,
     /// In tokens; null for what fits the model.
     chunk_size: Option<u32>,
@@ -36,7 +39,7 @@ impl Default for CollectionDefaults {
         Self {
             embedding_model: None,
             quantization: Quantization::Float16,
-            chunking_strategy: CHUNKING_STRATEGIES[0].to_owned(),
+            chunking_strategy: Strategy::default().name().to_owned(),
             chunk_size: None,
             chunk_overlap: None,
             enable_sparse: false,
@@ -56,7 +59,8 @@ pub(crate) struct CollectionDefaultsChanges {
     embedding_model: Option<Option<String>>,
     #[schema(schema_with = words::optional_quantization)]
     quantization: Option<Quantization>,
-    /// Only `recursive` today.
+    /// One of those that `GET /api/v2/chunking/strategies` lists.
+    #[schema(schema_with = words::optional_chunking_strategy)]
     chunking_strategy: Option<String>,
     /// 16 up to what the model reads; `null` for what fits it.
     #[serde(default, deserialize_with = "given")]
@@ -89,22 +93,21 @@ impl CollectionDefaults {
             sparse_type: changes.sparse_type.unwrap_or(self.sparse_type),
             enable_hybrid: changes.enable_hybrid.unwrap_or(self.enable_hybrid),
         };
-        one_of(
-            checks,
-            "collection_defaults.chunking_strategy",
-            &changed.chunking_strategy,
-            &CHUNKING_STRATEGIES,
-        );
         // What a collection would be refused for is refused here already.
-        let model = changed.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model);
-        match state.models.require(model) {
-            Ok(model) => {
-                if let Err(error) = model.manifest.chunk_settings(changed.chunk_size, changed.chunk_overlap) {
-                    checks.refuse(format!("collection_defaults.{}", error.field()), error.to_string());
-                }
-            }
-            Err(unknown) => checks.refuse("collection_defaults.embedding_model", unknown.to_string()),
-        }
+        let sizes = AskedSizes {
+            embedding_model: changed.embedding_model.as_deref(),
+            chunk_size: changed.chunk_size.map(i64::from),
+            chunk_overlap: changed.chunk_overlap.map(i64::from),
+        };
+        let mut own = Checks::default();
+        let sizes = check_sizes(&mut own, state, sizes);
+        let (fields, strategy) = (StrategyFields::OF_COLLECTIONS, &changed.chunking_strategy);
+        let strategy = check_strategy(&mut own, fields, strategy, &Map::new(), sizes.as_ref());
+        checks.append("collection_defaults", own);
+        let changed = match strategy {
+            Some(strategy) => Self { chunking_strategy: strategy.name().to_owned(), ..changed },
+            None => changed,
+        };
         changed
     }
 }

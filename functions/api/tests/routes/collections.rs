@@ -92,7 +92,7 @@ async fn settings_that_cannot_be_honoured_are_refused_by_name(pool: PgPool) {
         json!({ "name": "c", "chunk_size": 100, "chunk_overlap": 100 }),
         json!({ "name": "c", "chunk_size": 1000 }),
         json!({ "name": "c", "chunk_size": -1, "quantization": "float64" }),
-        json!({ "name": "a/b", "chunking_strategy": "semantic", "sync_mode": "continuous" }),
+        json!({ "name": "a/b", "chunking_strategy": "cut", "sync_mode": "continuous" }),
         json!({ "name": "  " }),
         json!({ "name": "c", "metadata": { "a": ["\u{0}"] } }),
     ] {
@@ -102,7 +102,7 @@ async fn settings_that_cannot_be_honoured_are_refused_by_name(pool: PgPool) {
     chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     chunk_size: 1000 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
     quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: must be 0 to 4294967295, got -1
-    name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600; chunking_strategy: must be recursive, got "semantic"
+    name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
     name: must have 1 to 255 characters, got 0
     metadata: must not have NUL characters
     "#);

@@ -39,6 +39,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
             .replace("{source_id}", "1")
             .replace("{run_id}", "1")
             .replace("{connector_type}", "s3")
+            .replace("{strategy_id}", "markdown")
             .replace("{user_id}", "1")
             .replace("{key_id}", "00000000-0000-0000-0000-000000000000")
             .replace("{profile_id}", "00000000-0000-0000-0000-000000000000")

@@ -77,7 +77,15 @@ impl Api {
         let manifest = json!({
             "name": "sentence-transformers/all-MiniLM-L6-v2", "short_name": "minilm-l6-v2", "dimension": 384,
             "max_tokens": 256, "special_tokens": 2, "pooling": "mean", "normalize": true,
+            "static_vectors": { "name": "static.safetensors" },
         });
+        let made = std::env::var_os("MODELS_DIR").map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
+            PathBuf::from,
+        );
+        for file in ["tokenizer.json", "static.safetensors"] {
+            std::os::unix::fs::symlink(made.join("all-MiniLM-L6-v2").join(file), folder.join(file)).unwrap();
+        }
         std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
         let sdk = sdk_config();
         let scan = Some(format!("{NOWHERE}/000000000000/scan"));
@@ -89,6 +97,7 @@ impl Api {
             queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
             vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
+            tokens_by_model: Arc::default(),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],
                 rate_limits,

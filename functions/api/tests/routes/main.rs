@@ -12,6 +12,7 @@ mod audit_log;
 #[cfg(test)]
 mod audited_changes;
 #[cfg(test)]
+mod chunking;
 mod chunks;
 #[cfg(test)]
 mod collection_lists;

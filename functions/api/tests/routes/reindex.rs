@@ -61,7 +61,10 @@ async fn what_is_left_out_stays_as_it_is(pool: PgPool) {
             Some(json!({ "embedding_model": "small" })),
             json!({ "embedding_model": "small", "chunk_size": 100, "chunk_overlap": 20 }),
         ),
-        (Some(json!({ "chunking_config": { "a": 1 } })), json!({ "chunking_config": { "a": 1 } })),
+        (
+            Some(json!({ "chunking_strategy": "hierarchical", "chunking_config": { "parent_size": 512 } })),
+            json!({ "chunking_strategy": "hierarchical", "chunking_config": { "parent_size": 512 } }),
+        ),
     ] {
         let started = reindex(&api, &path, &ada, body.as_ref()).await.expect(202);
         let mut expected = now.clone();

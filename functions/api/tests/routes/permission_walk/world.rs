@@ -312,6 +312,7 @@ impl World {
             "source_id" => self.source.to_string(),
             "permission_id" => self.permission.to_string(),
             "connector_type" => "s3".to_owned(),
+            "strategy_id" => "markdown".to_owned(),
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
             "profile_id" => own.profile.to_string(),

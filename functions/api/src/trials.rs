@@ -1,0 +1,90 @@
+//! Trying out how texts would be cut, without indexing anything.
+
+pub(crate) mod compare;
+pub(crate) mod preview;
+pub(crate) mod settings;
+pub(crate) mod statistics;
+pub(crate) mod strategies;
+
+use std::time::Instant;
+
+use chunking::{ChunkingError, Strategy};
+use domain::{ChunkRecord, Classify, ErrorKind};
+use extraction::Content;
+use lambda::http::{ApiError, FieldError};
+use passages::{DocumentChunks, DocumentSettings, ModelTokens, PassagesError};
+
+use self::settings::Checked;
+use crate::State;
+
+/// The longest text that is cut while somebody waits.
+const MAX_CONTENT_BYTES: usize = 1024 * 1024;
+
+/// A text that was cut, and how long that took.
+pub(crate) struct CutText {
+    pub(crate) chunks: Vec<ChunkRecord>,
+    pub(crate) milliseconds: f64,
+}
+
+/// Refuses a text that is too long to wait for.
+pub(crate) fn check_size(content: &str) -> Result<(), ApiError> {
+    if content.len() <= MAX_CONTENT_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "content has {} bytes; {MAX_CONTENT_BYTES} are the most that is cut at once, upload longer documents",
+        content.len()
+    );
+    Err(ApiError::new(ErrorKind::TooLarge, message))
+}
+
+/// Cuts a text as indexing a file with it would, once for each strategy.
+pub(crate) async fn cut_all(
+    state: &State,
+    content: String,
+    file_name: Option<String>,
+    checked: &Checked<'_>,
+    strategies: &[Strategy],
+) -> Result<Vec<CutText>, ApiError> {
+    let file_name = file_name.unwrap_or_default();
+    let (cache, model) = (state.tokens_by_model.clone(), checked.model.clone());
+    let (chunks, strategies) = (checked.chunks, strategies.to_vec());
+    // The processor's work, and the tokenizer's file: others are answered meanwhile.
+    let work = tokio::task::spawn_blocking(move || {
+        let cut = |strategy: &Strategy| {
+            let tokens = cache.of(&model, *strategy)?;
+            let settings = DocumentSettings::new(&file_name, None, *strategy, chunks, &model.manifest);
+            let started = Instant::now();
+            let chunks = cut(&tokens, settings, &content)?;
+            Ok(CutText { chunks, milliseconds: started.elapsed().as_secs_f64() * 1000.0 })
+        };
+        strategies.iter().map(cut).collect::<Result<Vec<_>, PassagesError>>()
+    });
+    work.await.map_err(|panic| ApiError::internal(&panic))?.map_err(refuse)
+}
+
+fn cut(
+    tokens: &ModelTokens,
+    settings: DocumentSettings,
+    content: &str,
+) -> Result<Vec<ChunkRecord>, PassagesError> {
+    let mut document = DocumentChunks::new(tokens, settings);
+    let mut batches = document.push(content.as_bytes())?;
+    let (last, extracted) = document.finish()?;
+    batches.extend(last);
+    // What holds no text has no chunks, as it would be skipped.
+    Ok(if extracted.content == Content::Text { batches.concat() } else { Vec::new() })
+}
+
+/// What is wrong with a text or its settings is its sender's business.
+fn refuse(error: PassagesError) -> ApiError {
+    let field = match &error {
+        PassagesError::Extraction(_) => "content",
+        PassagesError::Chunking(ChunkingError::NoRoom { .. }) => "chunk_size",
+        _ => return error.into(),
+    };
+    if error.kind() != ErrorKind::Invalid {
+        return error.into();
+    }
+    ApiError::invalid_fields(vec![FieldError { field: field.to_owned(), message: error.to_string() }])
+}

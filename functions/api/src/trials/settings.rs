@@ -1,0 +1,117 @@
+//! Strategies and sizes, as clients name them.
+
+use chunking::{Strategy, StrategyDefinition};
+use domain::ChunkSettings;
+use models::ModelFolder;
+use serde_json::{Map, Value};
+
+use crate::State;
+use crate::validation::Checks;
+
+/// The sizes of a trial, and the model that counts.
+#[derive(Debug)]
+pub(crate) struct Checked<'s> {
+    pub(crate) model: &'s ModelFolder,
+    pub(crate) chunks: ChunkSettings,
+}
+
+/// A model and sizes, as they are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedSizes<'a> {
+    pub(crate) embedding_model: Option<&'a str>,
+    pub(crate) chunk_size: Option<i64>,
+    pub(crate) chunk_overlap: Option<i64>,
+}
+
+/// What they mean together. Nothing where one of them is refused.
+pub(crate) fn check_sizes<'s>(
+    checks: &mut Checks,
+    state: &'s State,
+    asked: AskedSizes<'_>,
+) -> Option<Checked<'s>> {
+    let chunk_size = natural(checks, "chunk_size", asked.chunk_size);
+    let chunk_overlap = natural(checks, "chunk_overlap", asked.chunk_overlap);
+    let name = asked.embedding_model.unwrap_or(&state.limits.default_embedding_model);
+    let model = match state.models.require(name) {
+        Ok(model) => model,
+        Err(unknown) => {
+            checks.refuse("embedding_model", unknown.to_string());
+            return None;
+        }
+    };
+    match model.manifest.chunk_settings(chunk_size, chunk_overlap) {
+        Ok(chunks) => Some(Checked { model, chunks }),
+        Err(error) => {
+            checks.refuse(error.field(), error.to_string());
+            None
+        }
+    }
+}
+
+/// Reads a strategy with its parameters for a model and sizes that are in order; where they are not,
+/// only its name is looked at.
+pub(crate) fn check_strategy(
+    checks: &mut Checks,
+    fields: StrategyFields<'_>,
+    name: &str,
+    config: &Map<String, Value>,
+    checked: Option<&Checked<'_>>,
+) -> Option<Strategy> {
+    let Some(Checked { model, chunks }) = checked else {
+        if StrategyDefinition::find(name).is_none() {
+            checks.refuse(fields.strategy, format!("must be {}, got {name:?}", StrategyDefinition::names()));
+        }
+        return None;
+    };
+    let strategy = match Strategy::read(name, config, *chunks) {
+        Ok(strategy) => strategy,
+        Err(problems) => {
+            for problem in problems {
+                checks.refuse(fields.name_of(&problem.field), problem.message);
+            }
+            return None;
+        }
+    };
+    if strategy.needs_vectors() && model.manifest.static_vectors.is_none() {
+        let message = format!(
+            "{} needs static vectors, which the folder of {} lacks; import that model anew, or choose another strategy",
+            strategy.name(),
+            model.manifest.name
+        );
+        checks.refuse(fields.strategy, message);
+        return None;
+    }
+    Some(strategy)
+}
+
+/// What a request calls a strategy and its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StrategyFields<'a> {
+    pub(crate) strategy: &'a str,
+    pub(crate) config: &'a str,
+}
+
+impl StrategyFields<'static> {
+    /// As collections have them.
+    pub(crate) const OF_COLLECTIONS: Self = Self { strategy: "chunking_strategy", config: "chunking_config" };
+}
+
+impl StrategyFields<'_> {
+    fn name_of(&self, field: &str) -> String {
+        match field.split_once('.') {
+            Some(("chunking_config", parameter)) => format!("{}.{parameter}", self.config),
+            _ if field == "chunking_strategy" => self.strategy.to_owned(),
+            _ => field.to_owned(),
+        }
+    }
+}
+
+/// A number that may be too large or too small for what comes after.
+pub(crate) fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
+    let got = got?;
+    let number = u32::try_from(got).ok();
+    if number.is_none() {
+        checks.refuse(field, format!("must be 0 to {}, got {got}", u32::MAX));
+    }
+    number
+}

@@ -1,0 +1,151 @@
+//! The catalogue of chunking strategies.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chunking::{ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
+use domain::{ChunkSettings, ErrorKind};
+use lambda::http::{ApiError, ApiPath, Problem};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::settings::{AskedSizes, check_sizes};
+use crate::State;
+use crate::validation::Checks;
+
+/// A way to cut documents.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StrategyResponse {
+    /// The `chunking_strategy` of collections that use it.
+    #[schema(example = "recursive")]
+    id: &'static str,
+    /// The same.
+    name: &'static str,
+    /// Where it cuts.
+    description: &'static str,
+    /// Which documents it suits.
+    best_for: &'static str,
+    /// Whether it is what collections have that name none.
+    is_default: bool,
+    /// What `chunking_config` may hold; anything else is refused.
+    parameters: Vec<ParameterResponse>,
+    /// The `chunking_config` that counts where none is given.
+    #[schema(value_type = Object)]
+    default_config: Value,
+    /// The models that it works with.
+    embedding_models: Vec<String>,
+}
+
+/// An entry of `chunking_config`. Numbers that depend on `chunk_size` are those of its default.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ParameterResponse {
+    name: &'static str,
+    /// `integer`, `number` or `boolean`.
+    #[serde(rename = "type")]
+    parameter_type: &'static str,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+    #[schema(value_type = Value)]
+    default: Value,
+    description: &'static str,
+}
+
+/// All strategies, the default first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StrategiesResponse {
+    strategies: Vec<StrategyResponse>,
+    /// The model that the numbers are for.
+    embedding_model: String,
+    /// The `chunk_size` that the numbers are for.
+    chunk_size: u32,
+    chunk_overlap: u32,
+}
+
+/// List the chunking strategies
+///
+/// With their parameters, what these may be, and what they are where nothing is said.
+#[utoipa::path(
+    get, path = "/api/v2/chunking/strategies", operation_id = "chunking_strategies", tag = "chunking",
+    responses((status = 200, body = StrategiesResponse)),
+)]
+pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<StrategiesResponse>, ApiError> {
+    let (embedding_model, chunks) = defaults(&state)?;
+    Ok(Json(StrategiesResponse {
+        strategies: STRATEGIES.iter().map(|strategy| describe(&state, strategy, chunks)).collect(),
+        embedding_model,
+        chunk_size: chunks.chunk_size,
+        chunk_overlap: chunks.chunk_overlap,
+    }))
+}
+
+/// Show a chunking strategy
+#[utoipa::path(
+    get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "chunking_strategy", tag = "chunking",
+    params(("strategy_id" = String, Path, description = "The strategy's name.", example = "markdown")),
+    responses(
+        (status = 200, body = StrategyResponse),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such strategy."),
+    ),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<StrategyResponse>, ApiError> {
+    let Some(strategy) = StrategyDefinition::find(&id) else {
+        let message = format!("there is no strategy {id:?}; there are {}", StrategyDefinition::names());
+        return Err(ApiError::new(ErrorKind::NotFound, message));
+    };
+    let (_, chunks) = defaults(&state)?;
+    Ok(Json(describe(&state, strategy, chunks)))
+}
+
+/// The sizes of a collection that names none.
+fn defaults(state: &State) -> Result<(String, ChunkSettings), ApiError> {
+    let mut checks = Checks::default();
+    let nothing = AskedSizes { embedding_model: None, chunk_size: None, chunk_overlap: None };
+    let checked = check_sizes(&mut checks, state, nothing);
+    checks.finish()?;
+    let checked = checked.ok_or_else(|| ApiError::new(ErrorKind::Internal, "there is no default model"))?;
+    Ok((checked.model.manifest.name.clone(), checked.chunks))
+}
+
+fn describe(state: &State, strategy: &'static StrategyDefinition, chunks: ChunkSettings) -> StrategyResponse {
+    let parameters: Vec<ParameterResponse> = strategy
+        .parameters
+        .iter()
+        .map(|parameter| describe_parameter(parameter, chunks.chunk_size))
+        .collect();
+    let defaults = parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.default.clone()));
+    let needs_vectors = strategy.needs_vectors();
+    let models = state.models.folders().iter();
+    let models = models.filter(|model| !needs_vectors || model.manifest.static_vectors.is_some());
+    StrategyResponse {
+        id: strategy.name,
+        name: strategy.name,
+        description: strategy.description,
+        best_for: strategy.best_for,
+        is_default: strategy.name == STRATEGIES[0].name,
+        default_config: Value::Object(defaults.collect::<Map<_, _>>()),
+        parameters,
+        embedding_models: models.map(|model| model.manifest.name.clone()).collect(),
+    }
+}
+
+fn describe_parameter(parameter: &ParameterDefinition, chunk_size: u32) -> ParameterResponse {
+    let (parameter_type, minimum, maximum, default) = match parameter.value {
+        ParameterValue::Integer { least, most, default } => {
+            let [least, most] = [least, most].map(|bound| Some(f64::from(bound.of(chunk_size))));
+            ("integer", least, most, json!(default.of(chunk_size)))
+        }
+        ParameterValue::Fraction { default } => ("number", Some(0.0), Some(1.0), json!(default)),
+        ParameterValue::Boolean { default } => ("boolean", None, None, json!(default)),
+    };
+    ParameterResponse {
+        name: parameter.name,
+        parameter_type,
+        minimum,
+        maximum,
+        default,
+        description: parameter.description,
+    }
+}

@@ -1,0 +1,104 @@
+//! Trying out how texts are cut.
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::harness::Api;
+
+const TEXT: &str = "# Tides\n\nThe moon lifts the water.\n\n## Neap\n\nSmall ones.\n";
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
+    let api = Api::new(pool);
+    api.get("/api/v2/chunking/strategies", "").await.problem(401);
+    let token = api.sign_up("ada").await;
+    let catalogue = api.get("/api/v2/chunking/strategies", &token).await.expect(200);
+    let ids: Vec<&str> =
+        catalogue["strategies"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["recursive", "fixed", "markdown", "code", "semantic", "hierarchical", "hybrid"]);
+    insta::assert_json_snapshot!(catalogue["strategies"][5], @r#""#);
+    let shown = api.get("/api/v2/chunking/strategies/hierarchical", &token).await.expect(200);
+    assert_eq!(shown, catalogue["strategies"][5]);
+    let problem = api.get("/api/v2/chunking/strategies/cut", &token).await.problem(404);
+    insta::assert_snapshot!(problem, @r#"there is no strategy "cut"; there are recursive or fixed or markdown or code or semantic or hierarchical or hybrid"#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_preview_shows_chunks_with_their_places_and_tokens(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let body = json!({
+        "content": TEXT, "strategy": "hierarchical", "chunk_size": 16, "chunk_overlap": 0, "max_chunks": 1,
+        "config": { "parent_size": 32 },
+    });
+    let mut preview = api.post("/api/v2/chunking/preview", &token, body).await.expect(200);
+    assert!(preview["processing_time_ms"].take().as_f64().unwrap() > 0.0);
+    insta::assert_json_snapshot!(preview, @r#""#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_files_name_decides_how_it_is_cut(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let count = async |file_name: &str| {
+        let body = json!({ "content": TEXT, "file_name": file_name, "strategy": "hybrid" });
+        let preview = api.post("/api/v2/chunking/preview", &token, body).await.expect(200);
+        preview["total_chunks"].as_u64().unwrap()
+    };
+    assert_eq!((count("tides.md").await, count("tides.txt").await), (2, 1));
+    let body = json!({ "content": TEXT, "file_name": "tides.pdf" });
+    let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
+    assert!(problem.starts_with("content: "), "{problem}");
+    let body = json!({ "content": "" });
+    let preview = api.post("/api/v2/chunking/preview", &token, body).await.expect(200);
+    assert_eq!(
+        (&preview["total_chunks"], &preview["metrics"]["average_chunk_tokens"]),
+        (&json!(0), &json!(0.0))
+    );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let body = json!({
+        "content": TEXT, "strategy": "semantic", "chunk_size": 64, "max_chunks": 51,
+        "config": { "min_chunk_size": 40, "depth": 2 },
+    });
+    let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
+    insta::assert_snapshot!(problem, @"");
+    let body = json!({
+        "content": TEXT, "strategies": ["fixed", "cut"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
+        "max_chunks_per_strategy": 0,
+    });
+    let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
+    insta::assert_snapshot!(problem, @"");
+    let body = json!({ "content": TEXT, "strategies": ["fixed"], "embedding_model": "x" });
+    let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
+    insta::assert_snapshot!(problem, @"");
+    let body = json!({ "content": TEXT, "strategies": ["fixed", "fixed_size"] });
+    let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
+    insta::assert_snapshot!(problem, @"");
+    let body = json!({ "content": "word ".repeat(250_000) });
+    let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(413);
+    insta::assert_snapshot!(problem, @"");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn semantic_needs_a_model_with_static_vectors(pool: PgPool) {
+    let api = Api::new(pool).with_state(|state| {
+        let folders = state.models.folders().to_vec();
+        let manifest = folders[0].path.join("model.json");
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+        json.as_object_mut().unwrap().remove("static_vectors");
+        std::fs::write(&manifest, json.to_string()).unwrap();
+        let models = models::ModelRegistry::open(folders[0].path.parent().unwrap()).unwrap();
+        state.models = std::sync::Arc::new(models);
+    });
+    let token = api.sign_up("ada").await;
+    let catalogue = api.get("/api/v2/chunking/strategies/semantic", &token).await.expect(200);
+    assert_eq!(catalogue["embedding_models"], json!([]));
+    let body = json!({ "name": "talks", "chunking_strategy": "semantic" });
+    let problem = api.post("/api/v2/collections", &token, body).await.problem(422);
+    insta::assert_snapshot!(problem, @"");
+}
