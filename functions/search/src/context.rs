@@ -2,21 +2,44 @@
 
 use std::collections::HashMap;
 
-use domain::point_id;
+use domain::{ChunkParent, point_id};
 use futures_util::future::join_all;
 use uuid::Uuid;
 use vectors::{ChunkPayload, StoredChunk};
 
 use crate::State;
-use crate::response::Neighbour;
+use crate::response::{Neighbour, ParentPassage};
 use crate::retrieve::Hit;
 
-/// The chunks on both sides of each hit, up to `reach` on each, by their ids. One call for each
-/// collection; one that does not answer has none, which `warnings` says.
+/// More than the largest parent has chunks, unless they are of a few words.
+const MAX_SIBLINGS: u32 = 256;
+
+/// What is wanted around each hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// Chunks on each side.
+    pub(crate) reach: u32,
+    /// The passage that it was cut out of.
+    pub(crate) parent: bool,
+}
+
+impl Surroundings {
+    pub(crate) fn is_any(self) -> bool {
+        self.reach > 0 || self.parent
+    }
+
+    fn indexes(self, passage: &ChunkPayload) -> impl Iterator<Item = u32> {
+        let siblings = passage.metadata.parent.filter(|_| self.parent).map(|parent| siblings(&parent));
+        around(passage, self.reach).chain(siblings.into_iter().flatten())
+    }
+}
+
+/// The chunks around each hit, by their ids. One call for each collection; one that does not answer
+/// has none, which `warnings` says.
 pub(crate) async fn find_neighbours(
     state: &State,
     hits: &[(f32, Hit<'_>)],
-    reach: u32,
+    wanted_around: Surroundings,
     warnings: &mut Vec<String>,
 ) -> HashMap<Uuid, StoredChunk> {
     let mut wanted: HashMap<&str, (&str, Vec<Uuid>)> = HashMap::new();
@@ -25,7 +48,8 @@ pub(crate) async fn find_neighbours(
         let (_, ids) = wanted
             .entry(collection.vector_store_name.as_str())
             .or_insert_with(|| (collection.name.as_str(), Vec::new()));
-        ids.extend(around(&hit.chunk.payload, reach).map(|index| id_of(&hit.chunk.payload, index)));
+        let indexes = wanted_around.indexes(&hit.chunk.payload);
+        ids.extend(indexes.map(|index| id_of(&hit.chunk.payload, index)));
     }
     let asked = wanted.into_iter().map(|(store, (name, mut ids))| async move {
         ids.sort_unstable();
@@ -69,6 +93,41 @@ pub(crate) fn neighbours_of(
         });
     }
     neighbours
+}
+
+/// The passage that a hit was cut out of, if it was cut out of one. Put together from its chunks: white
+/// space that none of them has is a space or an empty line.
+pub(crate) fn parent_of(passage: &ChunkPayload, found: &HashMap<Uuid, StoredChunk>) -> Option<ParentPassage> {
+    let parent = passage.metadata.parent?;
+    let mut text = (parent.chunk_count <= MAX_SIBLINGS).then(String::new);
+    let mut last_end = parent.start_offset;
+    for index in siblings(&parent) {
+        let (Some(whole), Some(chunk)) = (&mut text, found.get(&id_of(passage, index))) else {
+            text = None;
+            break;
+        };
+        let (start, end) = (chunk.payload.metadata.start_offset, chunk.payload.metadata.end_offset);
+        match start.saturating_sub(last_end) {
+            0 => {}
+            1 => whole.push(' '),
+            _ => whole.push_str("\n\n"),
+        }
+        whole.push_str(&cut(&chunk.payload.content, start, last_end, end));
+        last_end = last_end.max(end);
+    }
+    Some(ParentPassage {
+        parent_index: parent.index,
+        start_offset: parent.start_offset,
+        end_offset: parent.end_offset,
+        token_count: parent.token_count,
+        first_chunk: parent.first_chunk,
+        chunk_count: parent.chunk_count,
+        text,
+    })
+}
+
+fn siblings(parent: &ChunkParent) -> std::ops::Range<u32> {
+    parent.first_chunk..parent.first_chunk.saturating_add(parent.chunk_count.min(MAX_SIBLINGS))
 }
 
 /// The positions around a passage, its own left out.
@@ -118,6 +177,7 @@ mod tests {
                 created_at: DateTime::UNIX_EPOCH,
                 start_offset: start as u64,
                 end_offset: end as u64,
+                parent: None,
             },
         };
         StoredChunk { id: id_of(&payload, u32::try_from(index).unwrap()), payload }
@@ -137,5 +197,31 @@ mod tests {
             let texts: Vec<&str> = neighbours.iter().map(|neighbour| neighbour.text.as_str()).collect();
             assert_eq!(texts, expected, "around {own}");
         }
+    }
+
+    #[test]
+    fn a_parent_is_put_together_from_its_chunks() {
+        let parent = ChunkParent {
+            index: 3,
+            start_offset: 4,
+            end_offset: 23,
+            token_count: 7,
+            first_chunk: 1,
+            chunk_count: 3,
+        };
+        let chunks = [chunk(1, 4, 13), chunk(2, 8, 13), chunk(3, 14, 23)];
+        let mut chunks = chunks.map(|mut chunk| {
+            chunk.payload.metadata.parent = Some(parent);
+            chunk
+        });
+        let by_id = |chunks: &[StoredChunk]| chunks.iter().map(|chunk| (chunk.id, chunk.clone())).collect();
+        let found: HashMap<Uuid, StoredChunk> = by_id(&chunks);
+        let passage = parent_of(&chunks[1].payload, &found).unwrap();
+        assert_eq!((passage.parent_index, passage.text.as_deref()), (3, Some("two three four five")));
+        assert_eq!(parent_of(&chunks[1].payload, &by_id(&chunks[..2])).unwrap().text, None);
+        let wanted = Surroundings { reach: 0, parent: true };
+        assert_eq!(wanted.indexes(&chunks[1].payload).collect::<Vec<_>>(), [1, 2, 3]);
+        chunks[1].payload.metadata.parent = None;
+        assert_eq!(parent_of(&chunks[1].payload, &found), None);
     }
 }

@@ -13,7 +13,7 @@ use lambda::http::{ApiError, ApiJson, Problem};
 use serde_json::Value;
 use terms::query_terms;
 
-use crate::context::{find_neighbours, neighbours_of};
+use crate::context::{Surroundings, find_neighbours, neighbours_of, parent_of};
 use crate::highlight::highlight;
 use crate::merge::{RankedList, ScoreType, merge};
 use crate::plan::Plan;
@@ -139,7 +139,7 @@ async fn attempt(
     let neighbours_started = Instant::now();
     let is_reranked = reranker_model.is_some();
     let results = present(state, search, hits, is_reranked, &documents, &mut warnings).await;
-    if search.context > 0 {
+    if search.around.is_any() {
         timings.qdrant_ms += millis_since(neighbours_started);
     }
     let total_time_ms = millis_since(started);
@@ -267,18 +267,19 @@ async fn present(
     documents: &HashMap<DocumentId, LiveDocument>,
     warnings: &mut Vec<String>,
 ) -> Vec<SearchResult> {
-    let around = match search.context {
-        0 => HashMap::new(),
-        reach => find_neighbours(state, &hits, reach, warnings).await,
+    let around = match search.around.is_any() {
+        true => find_neighbours(state, &hits, search.around, warnings).await,
+        false => HashMap::new(),
     };
     let query = query_terms(&search.query);
     let mut results = Vec::with_capacity(hits.len());
     for (score, hit) in hits {
-        let neighbours =
-            (search.context > 0).then(|| neighbours_of(&hit.chunk.payload, search.context, &around));
+        let Surroundings { reach, parent } = search.around;
+        let neighbours = (reach > 0).then(|| neighbours_of(&hit.chunk.payload, reach, &around));
+        let parent = if parent { parent_of(&hit.chunk.payload, &around) } else { None };
         let highlighted_text = search.highlight.then(|| highlight(&hit.chunk.payload.content, &query));
         if let Some(result) = describe(score, hit, is_reranked, documents) {
-            results.push(SearchResult { neighbours, highlighted_text, ..result });
+            results.push(SearchResult { neighbours, parent, highlighted_text, ..result });
         }
     }
     results

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use vectors::ChunkFilter;
 
+use crate::context::Surroundings;
 use crate::filter::MetadataFilter;
 
 /// The most collections one search may name.
@@ -81,6 +82,9 @@ pub struct SearchRequest {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 3)]
     pub context_chunks: Option<u32>,
+    /// Whether each result of a collection that is chunked in parents comes with its parent.
+    #[serde(default)]
+    pub include_parent: Option<bool>,
     /// Whether a model that reads query and passage together puts the best results in order: five
     /// times `k`, 20 to 200 of them, beyond which there are none. Answered with a warning where no
     /// reranker is configured.
@@ -124,7 +128,7 @@ pub(crate) struct Search {
     /// The most passages of a document, where documents are counted.
     pub(crate) group_size: Option<u32>,
     pub(crate) highlight: bool,
-    pub(crate) context: u32,
+    pub(crate) around: Surroundings,
     pub(crate) use_reranker: Option<bool>,
     pub(crate) warnings: Vec<String>,
 }
@@ -186,7 +190,10 @@ impl SearchRequest {
             filter,
             group_size: is_grouped.then(|| self.group_size.unwrap_or(1)),
             highlight: self.highlight.unwrap_or(false),
-            context: self.context_chunks.unwrap_or(0),
+            around: Surroundings {
+                reach: self.context_chunks.unwrap_or(0),
+                parent: self.include_parent.unwrap_or(false),
+            },
             use_reranker: self.use_reranker,
             warnings,
         })

@@ -93,6 +93,9 @@ pub struct SearchResult {
     /// The passages around it, in the order of the document; on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Vec<Neighbour>>,
+    /// The larger passage that it was cut out of, where its collection is chunked so; on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentPassage>,
     /// Offsets, type and dates.
     pub metadata: Value,
     /// The file's name.
@@ -121,6 +124,25 @@ pub struct Neighbour {
     pub chunk_index: u32,
     /// Its text, without what the result or a neighbour in between has already.
     pub text: String,
+}
+
+/// A passage that several chunks were cut out of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ParentPassage {
+    /// Its position among the document's, from 0.
+    pub parent_index: u32,
+    /// Where it starts in the document's text, in bytes of UTF-8.
+    pub start_offset: u64,
+    /// Where it ends, exclusive.
+    pub end_offset: u64,
+    /// Its length in the model's tokens.
+    pub token_count: u32,
+    /// The index of its first chunk.
+    pub first_chunk: u32,
+    /// How many chunks it has.
+    pub chunk_count: u32,
+    /// Its text, put together from its chunks; null where one of them could not be read.
+    pub text: Option<String>,
 }
 
 /// A collection that answered.

@@ -67,6 +67,7 @@ pub(crate) fn describe(
         text: chunk.payload.content,
         highlighted_text: None,
         neighbours: None,
+        parent: None,
         file_name: document.file_name.clone(),
         file_path: document.file_path.clone(),
         chunk_index: u32::try_from(chunk.payload.chunk_index).unwrap_or_default(),
