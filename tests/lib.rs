@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bad_input;
+mod chunking;
 mod chunks;
 mod collection_deletion;
 mod document_lifecycle;
