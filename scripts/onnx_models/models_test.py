@@ -11,8 +11,10 @@ from typing import Any
 import numpy
 import onnxruntime
 from onnx import ModelProto
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
-from onnx_models import calibration, hugging_face, quantize, small, variants
+from onnx_models import calibration, files, hugging_face, quantize, small, static_vectors, variants
 
 
 def states(model: ModelProto, feed: dict[str, Any]) -> Any:
@@ -97,6 +99,45 @@ class Importing(unittest.TestCase):
         (self.folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
         settings = hugging_face.read(self.folder, "intfloat/e5-small", {}).settings
         self.assertEqual((settings["query_prefix"], settings["passage_prefix"], settings["passage_prefix_tokens"]), ("ask: ", "", 0))
+
+
+class StaticVectors(unittest.TestCase):
+    def setUp(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self._folder.cleanup)
+        self.folder = Path(self._folder.name)
+        small.write_export(small.FAMILIES[0], self.folder)
+
+    def write(self) -> dict[str, Any]:
+        graph, tokenizer = self.folder / "onnx" / "model.onnx", self.folder / "tokenizer.json"
+        made = static_vectors.write(self.folder, graph, tokenizer, "mean")
+        self.assertEqual(made, files.entry(self.folder / static_vectors.FILE))
+        return load_file(str(self.folder / static_vectors.FILE))
+
+    def test_the_same_model_gets_the_same_vectors(self) -> None:
+        one, other = self.write(), self.write()
+        numpy.testing.assert_array_equal(one["vectors"], other["vectors"])
+        numpy.testing.assert_array_equal(one["scales"], other["scales"])
+
+    def test_every_token_has_a_vector_and_marks_weigh_nothing(self) -> None:
+        tensors = self.write()
+        encoder = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        self.assertEqual(len(tensors["vectors"]), encoder.get_vocab_size())
+        for token, scale in enumerate(tensors["scales"]):
+            name = encoder.id_to_token(token)
+            is_special = token in encoder.get_added_tokens_decoder()
+            says_something = any(character.isalnum() for character in name) and not is_special
+            self.assertEqual(bool(scale > 0), says_something, name)
+
+    def test_frequent_words_weigh_less(self) -> None:
+        encoder = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        weights = static_vectors.rarity(encoder, encoder.get_vocab_size())
+        words = [
+            weights[token] for token in range(len(weights))
+            if len((encoder.id_to_token(token) or "").removeprefix("##").lstrip("\u2581\u0120")) > 1 and weights[token] > 0
+        ]
+        self.assertGreater(len(words), 2)
+        self.assertEqual(words, sorted(words))
 
 
 if __name__ == "__main__":
