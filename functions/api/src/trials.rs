@@ -10,19 +10,23 @@ use std::time::Instant;
 
 use chunking::{ChunkingError, Strategy};
 use domain::{ChunkRecord, Classify, ErrorKind};
-use extraction::Content;
 use lambda::http::{ApiError, FieldError};
 use passages::{DocumentChunks, DocumentSettings, ModelTokens, PassagesError};
 
 use self::settings::Checked;
+use self::statistics::{ChunkStatistics, PreviewChunk, Tally};
 use crate::State;
 
 /// The longest text that is cut while somebody waits.
 const MAX_CONTENT_BYTES: usize = 1024 * 1024;
 
+/// So much is cut at a time, so that few of the chunks are there at once.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// A text that was cut, and how long that took.
 pub(crate) struct CutText {
-    pub(crate) chunks: Vec<ChunkRecord>,
+    pub(crate) first_chunks: Vec<PreviewChunk>,
+    pub(crate) statistics: ChunkStatistics,
     pub(crate) milliseconds: f64,
 }
 
@@ -38,13 +42,14 @@ pub(crate) fn check_size(content: &str) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::TooLarge, message))
 }
 
-/// Cuts a text as indexing a file with it would, once for each strategy.
+/// Cuts a text as indexing a file with it would, once for each strategy; keeps `most` chunks of each.
 pub(crate) async fn cut_all(
     state: &State,
     content: String,
     file_name: Option<String>,
     checked: &Checked<'_>,
     strategies: &[Strategy],
+    most: usize,
 ) -> Result<Vec<CutText>, ApiError> {
     let file_name = file_name.unwrap_or_default();
     let (cache, model) = (state.tokens_by_model.clone(), checked.model.clone());
@@ -54,9 +59,7 @@ pub(crate) async fn cut_all(
         let cut = |strategy: &Strategy| {
             let tokens = cache.of(&model, *strategy)?;
             let settings = DocumentSettings::new(&file_name, None, *strategy, chunks, &model.manifest);
-            let started = Instant::now();
-            let chunks = cut(&tokens, settings, &content)?;
-            Ok(CutText { chunks, milliseconds: started.elapsed().as_secs_f64() * 1000.0 })
+            cut(&tokens, settings, &content, most)
         };
         strategies.iter().map(cut).collect::<Result<Vec<_>, PassagesError>>()
     });
@@ -67,13 +70,27 @@ fn cut(
     tokens: &ModelTokens,
     settings: DocumentSettings,
     content: &str,
-) -> Result<Vec<ChunkRecord>, PassagesError> {
+    most: usize,
+) -> Result<CutText, PassagesError> {
+    let started = Instant::now();
+    let (mut first_chunks, mut tally) = (Vec::new(), Tally::default());
+    let mut take_in = |batches: Vec<Vec<ChunkRecord>>| {
+        for chunk in batches.iter().flatten() {
+            tally.add(chunk);
+            if first_chunks.len() < most {
+                first_chunks.push(PreviewChunk::from(chunk));
+            }
+        }
+    };
     let mut document = DocumentChunks::new(tokens, settings);
-    let mut batches = document.push(content.as_bytes())?;
-    let (last, extracted) = document.finish()?;
-    batches.extend(last);
+    for piece in content.as_bytes().chunks(PIECE_BYTES) {
+        take_in(document.push(piece)?);
+    }
     // What holds no text has no chunks, as it would be skipped.
-    Ok(if extracted.content == Content::Text { batches.concat() } else { Vec::new() })
+    let (last, _) = document.finish()?;
+    take_in(last);
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+    Ok(CutText { first_chunks, statistics: tally.finish(), milliseconds })
 }
 
 /// What is wrong with a text or its settings is its sender's business.

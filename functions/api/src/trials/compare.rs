@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
-use super::statistics::{ChunkStatistics, PreviewChunk, show};
+use super::statistics::{ChunkStatistics, PreviewChunk};
 use super::{CutText, check_size, cut_all};
 use crate::State;
 use crate::openapi::BodyErrors;
@@ -121,15 +121,15 @@ pub(crate) async fn compare(
     let Some(checked) = checked else {
         return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
     };
-    let cut = cut_all(&state, request.content, request.file_name, &checked, &strategies).await?;
     let most = usize::try_from(most).unwrap_or_default();
+    let cut = cut_all(&state, request.content, request.file_name, &checked, &strategies, most).await?;
     let processing_time_ms = cut.iter().map(|text| text.milliseconds).sum();
     let describe = |(strategy, text): (&Strategy, CutText)| ComparisonResponse {
         strategy: strategy.name(),
         config: strategy.config(),
-        total_chunks: text.chunks.len(),
-        statistics: ChunkStatistics::of(&text.chunks),
-        sample_chunks: show(&text.chunks, most),
+        total_chunks: text.statistics.total_chunks,
+        statistics: text.statistics,
+        sample_chunks: text.first_chunks,
         processing_time_ms: text.milliseconds,
     };
     Ok(Json(CompareResponse {

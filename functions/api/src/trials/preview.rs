@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
-use super::statistics::{ChunkStatistics, PreviewChunk, show};
+use super::statistics::{ChunkStatistics, PreviewChunk};
 use super::{check_size, cut_all};
 use crate::State;
 use crate::openapi::{BodyErrors, words};
@@ -97,7 +97,8 @@ pub(crate) async fn preview(
     let (Some(checked), Some(strategy)) = (checked, strategy) else {
         return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
     };
-    let mut cut = cut_all(&state, request.content, request.file_name, &checked, &[strategy]).await?;
+    let most = usize::try_from(most).unwrap_or_default();
+    let mut cut = cut_all(&state, request.content, request.file_name, &checked, &[strategy], most).await?;
     let Some(text) = cut.pop() else {
         return Err(ApiError::new(ErrorKind::Internal, "no strategy was tried"));
     };
@@ -108,9 +109,9 @@ pub(crate) async fn preview(
         embedding_model: checked.model.manifest.name.clone(),
         chunk_size: checked.chunks.chunk_size,
         chunk_overlap: checked.chunks.chunk_overlap,
-        chunks: show(&text.chunks, usize::try_from(most).unwrap_or_default()),
-        total_chunks: text.chunks.len(),
-        metrics: wants_metrics.then(|| ChunkStatistics::of(&text.chunks)),
+        chunks: text.first_chunks,
+        total_chunks: text.statistics.total_chunks,
+        metrics: wants_metrics.then_some(text.statistics),
         processing_time_ms: text.milliseconds,
     }))
 }

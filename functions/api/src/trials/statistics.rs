@@ -37,7 +37,7 @@ pub(crate) struct PreviewParent {
 /// Chunks in numbers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunkStatistics {
-    total_chunks: usize,
+    pub(crate) total_chunks: usize,
     /// Of all chunks together; what is in two chunks counts twice.
     total_tokens: u64,
     smallest_chunk_tokens: u32,
@@ -77,30 +77,39 @@ impl From<ChunkParent> for PreviewParent {
     }
 }
 
-impl ChunkStatistics {
-    pub(crate) fn of(chunks: &[ChunkRecord]) -> Self {
-        let mut sizes: Vec<u32> = chunks.iter().map(|chunk| chunk.token_count).collect();
-        sizes.sort_unstable();
-        let total_tokens = sizes.iter().map(|size| u64::from(*size)).sum::<u64>();
-        let repeated = chunks.windows(2).map(|pair| pair[0].end_offset.saturating_sub(pair[1].start_offset));
-        let parents = chunks.last().and_then(|chunk| chunk.parent).map_or(0, |parent| parent.index + 1);
-        // No text has so many tokens that a float would lose count.
-        #[expect(clippy::cast_precision_loss, reason = "an average of small numbers")]
-        let average = if sizes.is_empty() { 0.0 } else { total_tokens as f64 / sizes.len() as f64 };
-        Self {
-            total_chunks: chunks.len(),
-            total_tokens,
+/// Counts chunks as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    sizes: Vec<u32>,
+    total_tokens: u64,
+    repeated_bytes: u64,
+    last_end: u64,
+    parents: u32,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, chunk: &ChunkRecord) {
+        self.sizes.push(chunk.token_count);
+        self.total_tokens += u64::from(chunk.token_count);
+        self.repeated_bytes += self.last_end.saturating_sub(chunk.start_offset);
+        self.last_end = chunk.end_offset;
+        self.parents = chunk.parent.map_or(0, |parent| parent.index + 1);
+    }
+
+    pub(crate) fn finish(mut self) -> ChunkStatistics {
+        self.sizes.sort_unstable();
+        let sizes = &self.sizes;
+        #[expect(clippy::cast_precision_loss, reason = "no text of a trial has so many tokens")]
+        let average = if sizes.is_empty() { 0.0 } else { self.total_tokens as f64 / sizes.len() as f64 };
+        ChunkStatistics {
+            total_chunks: sizes.len(),
+            total_tokens: self.total_tokens,
             smallest_chunk_tokens: sizes.first().copied().unwrap_or_default(),
             median_chunk_tokens: sizes.get(sizes.len() / 2).copied().unwrap_or_default(),
             average_chunk_tokens: average,
             largest_chunk_tokens: sizes.last().copied().unwrap_or_default(),
-            repeated_bytes: repeated.sum(),
-            total_parents: parents,
+            repeated_bytes: self.repeated_bytes,
+            total_parents: self.parents,
         }
     }
-}
-
-/// The first of some chunks.
-pub(crate) fn show(chunks: &[ChunkRecord], most: usize) -> Vec<PreviewChunk> {
-    chunks.iter().take(most).map(PreviewChunk::from).collect()
 }
