@@ -14,6 +14,8 @@ use crate::harness::{Api, PASSWORD, text};
 
 const ADDRESS: &str = "192.0.2.7";
 const AGENT: &str = "audited/1.0";
+/// What changes nothing, and takes more than fits into a query.
+const ONLY_ANSWERS: [&str; 2] = ["/api/v2/chunking/compare", "/api/v2/chunking/preview"];
 const SEARCH: &str = include_str!("../../../search/openapi.json");
 
 struct Changes {
@@ -80,14 +82,15 @@ impl Changes {
         answer.body
     }
 
-    /// All that the description says may change something, but for search.
+    /// All that the description says may change something, but for search and for what only answers.
     async fn declared(&self) -> BTreeSet<String> {
         let search: Value = serde_json::from_str(SEARCH).unwrap();
         let description = self.api.get("/api/openapi.json", "").await.expect(200);
         let mut declared = BTreeSet::new();
         for (path, item) in description["paths"].as_object().unwrap() {
             for method in item.as_object().unwrap().keys() {
-                if method != "get" && search["paths"][path].get(method).is_none() {
+                let only_answers = ONLY_ANSWERS.contains(&path.as_str());
+                if method != "get" && !only_answers && search["paths"][path].get(method).is_none() {
                     declared.insert(format!("{} {path}", method.to_uppercase()));
                 }
             }

@@ -16,7 +16,31 @@ async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
     let ids: Vec<&str> =
         catalogue["strategies"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["recursive", "fixed", "markdown", "code", "semantic", "hierarchical", "hybrid"]);
-    insta::assert_json_snapshot!(catalogue["strategies"][5], @r#""#);
+    insta::assert_json_snapshot!(catalogue["strategies"][5], @r#"
+    {
+      "best_for": "Exact hits with enough around them for a reader or a language model.",
+      "default_config": {
+        "parent_size": 1024
+      },
+      "description": "Parents of parent_size tokens, cut as recursive, and chunks inside them. The chunks are embedded and found; a search can give the parent with a hit.",
+      "embedding_models": [
+        "sentence-transformers/all-MiniLM-L6-v2"
+      ],
+      "id": "hierarchical",
+      "is_default": false,
+      "name": "hierarchical",
+      "parameters": [
+        {
+          "default": 1024,
+          "description": "The most tokens of a parent, from one to sixteen times chunk_size; four times by default. Parents are not embedded, so the model's limit does not bind them.",
+          "maximum": 4096.0,
+          "minimum": 256.0,
+          "name": "parent_size",
+          "type": "integer"
+        }
+      ]
+    }
+    "#);
     let shown = api.get("/api/v2/chunking/strategies/hierarchical", &token).await.expect(200);
     assert_eq!(shown, catalogue["strategies"][5]);
     let problem = api.get("/api/v2/chunking/strategies/cut", &token).await.problem(404);
@@ -33,7 +57,47 @@ async fn a_preview_shows_chunks_with_their_places_and_tokens(pool: PgPool) {
     });
     let mut preview = api.post("/api/v2/chunking/preview", &token, body).await.expect(200);
     assert!(preview["processing_time_ms"].take().as_f64().unwrap() > 0.0);
-    insta::assert_json_snapshot!(preview, @r#""#);
+    insta::assert_json_snapshot!(preview, @r##"
+    {
+      "chunk_overlap": 0,
+      "chunk_size": 16,
+      "chunks": [
+        {
+          "char_count": 43,
+          "content": "# Tides\n\nThe moon lifts the water.\n\n## Neap",
+          "end_offset": 43,
+          "index": 0,
+          "parent": {
+            "chunk_count": 2,
+            "end_offset": 56,
+            "first_chunk": 0,
+            "index": 0,
+            "start_offset": 0,
+            "token_count": 17
+          },
+          "start_offset": 0,
+          "token_count": 14
+        }
+      ],
+      "config": {
+        "parent_size": 32
+      },
+      "embedding_model": "sentence-transformers/all-MiniLM-L6-v2",
+      "metrics": {
+        "average_chunk_tokens": 9.5,
+        "largest_chunk_tokens": 14,
+        "median_chunk_tokens": 14,
+        "repeated_bytes": 0,
+        "smallest_chunk_tokens": 5,
+        "total_chunks": 2,
+        "total_parents": 1,
+        "total_tokens": 19
+      },
+      "processing_time_ms": null,
+      "strategy": "hierarchical",
+      "total_chunks": 2
+    }
+    "##);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -66,22 +130,22 @@ async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
         "config": { "min_chunk_size": 40, "depth": 2 },
     });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @r#"config.depth: is not known; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: must be 0 to 32, got 40; max_chunks: must be 1 to 50, got 51"#);
     let body = json!({
         "content": TEXT, "strategies": ["fixed", "cut"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
         "max_chunks_per_strategy": 0,
     });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @r#"configs.markdown: is of none of the strategies; configs.fixed.a: is not known; fixed has no parameters; strategies: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"; max_chunks_per_strategy: must be 1 to 20, got 0"#);
     let body = json!({ "content": TEXT, "strategies": ["fixed"], "embedding_model": "x" });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @r#"embedding_model: there is no model "x"; choose one of sentence-transformers/all-MiniLM-L6-v2; strategies: must be 2 to 7 strategies, got 1"#);
     let body = json!({ "content": TEXT, "strategies": ["fixed", "fixed_size"] });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @r#"strategies: must be different, got "fixed_size" twice"#);
     let body = json!({ "content": "word ".repeat(250_000) });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(413);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @"content has 1250000 bytes; 1048576 are the most that is cut at once, upload longer documents");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -100,5 +164,5 @@ async fn semantic_needs_a_model_with_static_vectors(pool: PgPool) {
     assert_eq!(catalogue["embedding_models"], json!([]));
     let body = json!({ "name": "talks", "chunking_strategy": "semantic" });
     let problem = api.post("/api/v2/collections", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"");
+    insta::assert_snapshot!(problem, @"chunking_strategy: semantic needs static vectors, which the folder of sentence-transformers/all-MiniLM-L6-v2 lacks; import that model anew, or choose another strategy");
 }
