@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use batch_jobs::{BatchJobs, Job};
 use lambda::event::Invocation;
-use queue::{QueueUrls, Queues, Stage};
+use queue::{Consumer, QueueUrls, Queues, Stage};
 use serde_json::{Value, json};
 use sweep::{EmbedJobs, JobLimits, Patience};
 use testkit::{Stack, TestUser, unique};
@@ -66,10 +66,14 @@ async fn what_a_stopped_job_has_not_done_is_done_by_others() {
     assert!(done < documents, "nothing was left to hand back");
 
     // Had they not been handed back, the queue would hide them for two minutes.
+    let queue = Consumer::open(&aws::sdk_config().await, Stage::Embed, &bench.stack.embed_queue_url);
+    let queue = queue.await.unwrap();
+    let handed_back = queue.receive(Duration::from_secs(5)).await.unwrap();
+    assert!(!handed_back.is_empty(), "the queue still hides what the job held");
+    let handles: Vec<String> = handed_back.into_iter().map(|message| message.receipt_handle).collect();
+    queue.hide(&handles, Duration::ZERO).await.unwrap();
     drop(paused);
-    let resumed = Instant::now();
     bench.until("all documents are searchable", async || bench.done().await == documents).await;
-    assert!(resumed.elapsed() < Duration::from_secs(60), "it took {:?} to go on", resumed.elapsed());
     bench.assert_whole(documents).await;
     eprintln!("{done} of {documents} documents were done when the job was told to stop");
 }
