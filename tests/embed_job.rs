@@ -66,8 +66,8 @@ async fn what_a_stopped_job_has_not_done_is_done_by_others() {
     assert!(done < documents, "nothing was left to hand back");
 
     // Had they not been handed back, the queue would hide them for two minutes.
-    let queue = Consumer::open(&aws::sdk_config().await, Stage::Embed, &bench.stack.embed_queue_url);
-    let queue = queue.await.unwrap();
+    let sdk = aws::sdk_config().await;
+    let queue = Consumer::open(&sdk, Stage::Embed, &bench.stack.embed_queue_url).await.unwrap();
     let handed_back = queue.receive(Duration::from_secs(5)).await.unwrap();
     assert!(!handed_back.is_empty(), "the queue still hides what the job held");
     let handles: Vec<String> = handed_back.into_iter().map(|message| message.receipt_handle).collect();
