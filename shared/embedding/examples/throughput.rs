@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use domain::Quantization;
 use embedding::{EmbedderOptions, Embedders};
+use models::ModelRegistry;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts)?)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let options = EmbedderOptions::sized_to(Some(threads.parse()?));
-    let embedders = Embedders::open(Path::new(models), Path::new(library), options)?;
+    let embedders = Embedders::open(ModelRegistry::open(Path::new(models))?, Path::new(library), options)?;
     for line in stdin().lock().lines() {
         let quantization: Quantization = line?.trim().parse()?;
         let embedder = embedders.find(model, quantization)?;

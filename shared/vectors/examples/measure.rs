@@ -181,6 +181,7 @@ fn point(number: u64) -> ChunkPoint {
                 created_at: DateTime::UNIX_EPOCH,
                 start_offset: 0,
                 end_offset: 10,
+                parent: None,
             },
         },
     }

@@ -104,10 +104,9 @@ impl CollectionDefaults {
         let (fields, strategy) = (StrategyFields::OF_COLLECTIONS, &changed.chunking_strategy);
         let strategy = check_strategy(&mut own, fields, strategy, &Map::new(), sizes.as_ref());
         checks.append("collection_defaults", own);
-        let changed = match strategy {
+        match strategy {
             Some(strategy) => Self { chunking_strategy: strategy.name().to_owned(), ..changed },
             None => changed,
-        };
-        changed
+        }
     }
 }
