@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::boundary::{GLUE, SENTENCE};
+use crate::boundary::SENTENCE;
 use crate::static_vectors::{StaticVectors, cosine_distance};
 use crate::strategy::SemanticConfig;
 use crate::window::Placed;
@@ -134,7 +134,7 @@ impl<'t> Topics<'t> {
         let sum = std::mem::replace(&mut self.open_sum, self.vectors.nothing());
         let atoms = std::mem::take(&mut self.open);
         self.waiting_tokens += std::mem::take(&mut self.open_tokens);
-        let is_possible = atoms.first().is_some_and(|first| first.level > GLUE && !first.is_in_fence);
+        let is_possible = atoms.first().is_some_and(|first| first.level >= SENTENCE && !first.is_in_fence);
         self.places.push_back(Place { sum, distance: None, is_possible });
         self.waiting.push_back(atoms);
         // With this sentence the place that is as many before it as are compared has all it needs.
