@@ -13,11 +13,13 @@ from local_stack.settings import BUILT, ROOT, SMALL_MODELS, VENV, StackError, ta
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
+# What cuts texts by subject, and nothing that embeds, reads of a model folder.
+TOKEN_VECTORS = "static.safetensors"
 # What each function reads of a model folder; ONNX Runtime itself goes with the weights.
 MODEL_FILES = {
-    "api": ["model.json", "tokenizer.json", "static.safetensors"],
+    "api": ["model.json", "tokenizer.json", TOKEN_VECTORS],
     "scan": ["model.json"],
-    "chunk": ["model.json", "tokenizer.json", "static.safetensors"],
+    "chunk": ["model.json", "tokenizer.json", TOKEN_VECTORS],
     "search": ["*"],
     "embed": ["*"],
 }
@@ -48,6 +50,8 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
     patterns = MODEL_FILES.get(function, [])
     for source in sorted({file for pattern in patterns for file in MODELS.glob(f"*/{pattern}")}):
+        if source.name == TOKEN_VECTORS and TOKEN_VECTORS not in patterns:
+            continue
         wanted[Path("models") / source.relative_to(MODELS)] = source
     if uses_onnxruntime(function):
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
