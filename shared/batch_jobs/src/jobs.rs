@@ -59,7 +59,7 @@ impl BatchJobs {
     /// # Errors
     /// When AWS Batch does not answer.
     pub async fn list_under_way(&self) -> Result<Vec<JobUnderWay>, BatchError> {
-        let mut under_way = Vec::new();
+        let mut under_way: Vec<JobUnderWay> = Vec::new();
         for status in UNDER_WAY {
             let mut next_token = None;
             loop {
@@ -67,10 +67,16 @@ impl BatchJobs {
                 let page = request.set_next_token(next_token).send().await;
                 let page = page.map_err(|error| failed("ListJobs", error))?;
                 let jobs = page.job_summary_list.unwrap_or_default();
-                under_way.extend(jobs.into_iter().map(|job| JobUnderWay {
+                let jobs = jobs.into_iter().map(|job| JobUnderWay {
                     id: job.job_id.unwrap_or_default(),
                     name: job.job_name.unwrap_or_default(),
-                }));
+                });
+                for job in jobs {
+                    // One that goes on to its next status meanwhile is listed there, too.
+                    if !under_way.contains(&job) {
+                        under_way.push(job);
+                    }
+                }
                 next_token = page.next_token;
                 if next_token.is_none() {
                     break;
