@@ -130,25 +130,26 @@ def answers(client: Client, collections: list[str]) -> dict[tuple[str, str], lis
 def second_stack() -> dict[str, str]:
     """The environment of a stack of its own: another folder, other ports, another name."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STACK_", "QDRANT_", "DATABASE_"))}
-    postgres, qdrant_http, emulator = free_ports()
+    postgres, qdrant_http, emulator, batch = free_ports()
     return kept | {
         "STACK_DIR": str(FOLDER / "stack"),
         "STACK_NAME": "drill",
         "STACK_POSTGRES_PORT": str(postgres),
         "STACK_QDRANT_PORT": str(qdrant_http + 1),
         "STACK_EMULATOR_PORT": str(emulator),
+        "STACK_BATCH_PORT": str(batch),
     }
 
 
-def free_ports() -> tuple[int, int, int]:
+def free_ports() -> tuple[int, int, int, int]:
     """Ports that nothing listens on: of the second, the next one is free too."""
     found = []
     for port in range(21000, 32000, 10):
-        if len(found) == 3:
+        if len(found) == 4:
             break
         if all(is_free(port + offset) for offset in (0, 1)):
             found.append(port)
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], found[3]
 
 
 def is_free(port: int) -> bool:
