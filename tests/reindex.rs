@@ -60,18 +60,22 @@ impl Journey {
         answer["id"].as_str().unwrap().to_owned()
     }
 
-    /// Asks ten times a second until it is told to stop.
-    fn keep_searching(&self) -> (oneshot::Sender<()>, JoinHandle<Vec<Value>>) {
+    /// Asks ten times a second until it is told to stop. What it answers with begins before this returns
+    /// and ends after it was told: the states before and after are both among the answers.
+    async fn keep_searching(&self) -> (oneshot::Sender<()>, JoinHandle<Vec<Value>>) {
         let (stop, mut stopped) = oneshot::channel();
         let (user, collection) = (self.user.clone(), self.collection.clone());
+        let mut answers = vec![self.answer().await];
         let searching = tokio::spawn(async move {
-            let mut answers = Vec::new();
             let mut ticks = tokio::time::interval(Duration::from_millis(100));
-            while stopped.try_recv().is_err() {
+            loop {
+                let is_last = stopped.try_recv().is_ok();
                 ticks.tick().await;
                 answers.push(search(&user, &collection).await);
+                if is_last {
+                    return answers;
+                }
             }
-            answers
         });
         (stop, searching)
     }
@@ -104,7 +108,7 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
     let old = state_of(&journey.answer().await);
 
     // Other chunks: what is uploaded and deleted meanwhile is so afterwards.
-    let (stop, searching) = journey.keep_searching();
+    let (stop, searching) = journey.keep_searching().await;
     let operation = journey.reindex(json!({ "chunk_size": 64 })).await;
     user.post(&format!("{path}/reindex"), &json!({})).await.expect(409);
     let late = Upload::text("printing.txt", chapter("printing"));
@@ -155,7 +159,7 @@ async fn another_model_takes_over_and_gives_way_again() {
     let before = journey.row().await;
     let old = state_of(&journey.answer().await);
 
-    let (stop, searching) = journey.keep_searching();
+    let (stop, searching) = journey.keep_searching().await;
     let operation = journey.reindex(json!({ "embedding_model": SMALL_MODEL, "quantization": "int8" })).await;
     let ended = user.wait_for_operation(&operation).await;
     assert_eq!(ended["status"], "completed", "{ended}");
@@ -167,13 +171,7 @@ async fn another_model_takes_over_and_gives_way_again() {
     let count = assert_from_one_of(&searching.await.unwrap(), [&old, &new]);
     println!("{count} answers during a reindex to another model, none failed, none empty, none mixed");
 
-    let (stop, searching) = journey.keep_searching();
-    tokio::time::timeout(Duration::from_secs(60), async {
-        // So that the old state is among the answers.
-        while state_of(&journey.answer().await) != new {}
-    })
-    .await
-    .unwrap();
+    let (stop, searching) = journey.keep_searching().await;
     let rolled_back = user.post(&format!("{path}/reindex/rollback"), &json!({})).await.expect(200);
     for field in ["vector_store_name", "embedding_model", "quantization", "chunk_size", "vector_count"] {
         assert_eq!(rolled_back[field], before[field], "{field}");
