@@ -109,8 +109,10 @@ def load() -> Settings:
     def text(variable: str, field: str, default: str) -> str:
         return os.environ.get(variable, remembered.get(field, default))
 
-    def port(variable: str, field: str, default: int) -> int:
+    def port(variable: str, field: str, default: int, none: bool = False) -> int:
         value = str(os.environ.get(variable, remembered.get(field, default)))
+        if none and value == "0":
+            return 0
         if not value.isdecimal() or not 1024 <= int(value) <= 65535:
             raise StackError(f"{variable} is {value!r}; give a port from 1024 to 65535")
         return int(value)
@@ -123,7 +125,7 @@ def load() -> Settings:
         postgres_port=port("STACK_POSTGRES_PORT", "postgres_port", 55432),
         qdrant_port=port("STACK_QDRANT_PORT", "qdrant_port", 6334),
         emulator_port=port("STACK_EMULATOR_PORT", "emulator_port", 4566),
-        batch_port=port("STACK_BATCH_PORT", "batch_port", 4568),
+        batch_port=port("STACK_BATCH_PORT", "batch_port", 4568, none=True),
         external_database_url=text("STACK_DATABASE_URL", "external_database_url", ""),
         external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
         directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
