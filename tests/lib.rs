@@ -15,6 +15,7 @@ mod embed_job;
 mod event_payloads;
 mod first_light;
 mod limits;
+mod model_bucket;
 mod rebuild;
 mod redelivery;
 mod reindex;

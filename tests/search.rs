@@ -177,3 +177,31 @@ async fn preferences_say_what_a_request_does_not() {
     let answer = search(&user, &collection, "water", json!({ "search_mode": "dense", "k": 2 })).await;
     assert_eq!((&answer["search_mode_used"], names(&answer).len()), (&json!("dense"), 2));
 }
+
+#[tokio::test]
+async fn a_reranker_puts_the_best_hits_in_its_own_order() {
+    let (user, collection) = library().await;
+    // Four words of the recipe, one of the tides, none of the currents.
+    let query = "sea flour wild yeast bread";
+    let without = search(&user, &collection, query, json!({})).await;
+    assert_eq!((&without["reranking_used"], &without["reranker_model"]), (&json!(false), &Value::Null));
+
+    let asked = json!({ "use_reranker": true, "k": 2 });
+    let reranked = search(&user, &collection, query, asked).await;
+    assert_eq!(
+        (&reranked["reranking_used"], &reranked["reranker_model"], &reranked["score_type"]),
+        (&json!(true), &json!("word-overlap"), &json!("reranker")),
+        "{reranked}"
+    );
+    assert_eq!(reranked["warnings"], json!([]));
+    assert!(reranked["timings"]["reranking_ms"].as_f64().unwrap() > 0.0, "{reranked}");
+    assert_eq!(names(&reranked), ["bread.md", "tides.txt"]);
+    // The second page goes on where the first ends.
+    let rest = search(&user, &collection, query, json!({ "use_reranker": true, "k": 2, "offset": 2 })).await;
+    assert_eq!(names(&rest), ["currents.txt"]);
+    let hits = [&reranked["results"][0], &reranked["results"][1], &rest["results"][0]];
+    for (hit, logit) in hits.into_iter().zip([2.0_f64, -1.0, -2.0]) {
+        let score = hit["score"].as_f64().unwrap();
+        assert!((score - 1.0 / (1.0 + (-logit).exp())).abs() < 1e-5, "{hit}");
+    }
+}

@@ -142,6 +142,7 @@ def up(stack: Settings) -> None:
         packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
     with _step("template.yaml") as note:
         note(deploy.up(stack, packages))
+        deploy.offer_models(stack, settings.SMALL_MODELS)
         emulator.checkpoint(stack)
         batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))
     variables = environment(stack)
@@ -222,6 +223,7 @@ def environment(stack: Settings) -> dict[str, str]:
         "STACK_NAME": stack.name,
         "STAGING_BUCKET": outputs["StagingBucketName"],
         "SOURCE_BUCKET": stack.source_bucket,
+        "MODELS_BUCKET": stack.models_bucket,
         "INTAKE_QUEUE_URL": outputs["IntakeQueueUrl"],
         "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
         "CHUNK_QUEUE_URL": outputs["ChunkQueueUrl"],

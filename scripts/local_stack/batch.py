@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from local_stack import build, processes
-from local_stack.settings import LOCAL, REGION, ROOT, SMALL_MODELS, VENV, Settings
+from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings
 
 PART = "batch"
 DEFINITIONS = LOCAL / "batch"
@@ -52,8 +52,8 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
             "STAGING_BUCKET": outputs["StagingBucketName"],
             "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
             "EMBED_QUEUE_URL": outputs["EmbedQueueUrl"],
-            # What the image holds, and what this stack offers beside it.
-            "MODELS_DIR": ":".join(str(folder) for folder in (build.PACKAGES / "embed" / "models", SMALL_MODELS) if folder.is_dir()),
+            "MODELS_DIR": str(build.PACKAGES / "embed" / "models"),
+            "MODELS_URL": settings.models_url,
             "ORT_DYLIB_PATH": str(build.onnxruntime()),
             # A machine that is there anyway costs nothing, but nobody wants to wait.
             "DRAIN_IDLE_SECONDS": "5",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local_stack.settings import BUILT, ROOT, SMALL_MODELS, VENV, StackError, target_dir
+from local_stack.settings import BUILT, ROOT, SMALL_MODELS, TEST_MODELS, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
@@ -30,7 +30,8 @@ def models() -> None:
     is left alone."""
     python = str(VENV / "bin" / "python")
     _run([python, str(ROOT / "scripts" / "make-model")], "scripts/make-model")
-    _run([python, "-m", "onnx_models.small", str(BUILT / "test-models")], "the tests' small models")
+    words = MODELS / "all-MiniLM-L6-v2" / "tokenizer.json"
+    _run([python, "-m", "onnx_models.small", str(TEST_MODELS), str(words)], "the tests' small models")
 
 
 def small_models() -> None:

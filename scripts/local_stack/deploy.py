@@ -11,7 +11,7 @@ from typing import Any
 
 from local_stack import emulator, postgres, processes
 from local_stack.build import FUNCTIONS
-from local_stack.settings import BUILT, ROOT, Settings, StackError, load_secrets
+from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackError, load_secrets
 
 DIGEST_TAG = "deployed-digest"
 UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -120,6 +120,8 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "JwtSecret": load_secrets()["jwt_secret"],
         "ConnectorSecretsKeys": load_secrets()["connector_secrets_keys"],
         "SourceBucket": settings.source_bucket,
+        "ModelsBucket": settings.models_bucket,
+        "ModelsPrefix": MODELS_PREFIX,
         "DirectoryRoots": settings.directory_roots,
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         # All clients of one machine share an address, and tests are hasty.
@@ -166,7 +168,7 @@ def _file_digest(path: Path) -> str:
 def _upload(settings: Settings, archives: dict[str, Path]) -> None:
     """Puts archives that the deploy bucket lacks there."""
     s3 = emulator.client(settings, "s3")
-    for bucket in (settings.deploy_bucket, settings.source_bucket):
+    for bucket in (settings.deploy_bucket, settings.source_bucket, settings.models_bucket):
         s3.create_bucket(Bucket=bucket)
     listing = s3.list_objects_v2(Bucket=settings.deploy_bucket).get("Contents", [])
     present = {entry["Key"] for entry in listing}
@@ -174,6 +176,18 @@ def _upload(settings: Settings, archives: dict[str, Path]) -> None:
     for name in sorted(wanted.keys() - present):
         with wanted[name].open("rb") as body:
             s3.put_object(Bucket=settings.deploy_bucket, Key=name, Body=body)
+
+
+def offer_models(settings: Settings, models: Path) -> None:
+    """Puts model folders into the models' bucket, the manifest of each last: whoever sees it finds the rest."""
+    s3 = emulator.client(settings, "s3")
+    listing = s3.list_objects_v2(Bucket=settings.models_bucket, Prefix=MODELS_PREFIX).get("Contents", [])
+    present = {entry["Key"]: entry["ETag"].strip('"') for entry in listing}
+    files = [path for path in models.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: (path.name == "model.json", path)):
+        key, content = MODELS_PREFIX + path.relative_to(models).as_posix(), path.read_bytes()
+        if present.get(key) != hashlib.md5(content, usedforsecurity=False).hexdigest():
+            s3.put_object(Bucket=settings.models_bucket, Key=key, Body=content)
 
 
 def _tidy(settings: Settings, archives: dict[str, Path]) -> None:

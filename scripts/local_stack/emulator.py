@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_stack import processes
-from local_stack.settings import LOCAL, REGION, ROOT, SMALL_MODELS, VENV, Settings, StackError
+from local_stack.settings import LOCAL, REGION, ROOT, TEST_MODELS, VENV, Settings, StackError
 
 PART = "emulator"
 STATE = LOCAL / "emulator"
@@ -89,7 +89,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
-        **({"MODELS_DIR": f"models:{SMALL_MODELS}"} if SMALL_MODELS.is_dir() else {}),
+        # Used by searches that ask for it; it counts words.
+        "RERANKER_DIR": str(TEST_MODELS / "word-overlap"),
         **({"AWS_ENDPOINT_URL_BATCH": settings.batch_endpoint} if settings.batch_port else {}),
         **settings.functions_environment,
     }

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".local"
 # A second model for the functions of a local stack, on disk: their packages would be too large for Lambda.
 SMALL_MODELS = BUILT / "small-models"
+TEST_MODELS = BUILT / "test-models"
+MODELS_PREFIX = "models/"
 # One stack's state and logs.
 LOCAL = Path(os.environ.get("STACK_DIR") or BUILT).resolve()
 VENV = ROOT / ".venv"
@@ -90,6 +92,15 @@ class Settings:
     @property
     def source_bucket(self) -> str:
         return f"{self.name}-sources"
+
+    @property
+    def models_bucket(self) -> str:
+        return f"{self.name}-models"
+
+    @property
+    def models_url(self) -> str:
+        """The second model is there: the packages hold the first one only."""
+        return f"s3://{self.models_bucket}/{MODELS_PREFIX}"
 
     @property
     def deploy_bucket(self) -> str:

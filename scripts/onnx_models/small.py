@@ -1,8 +1,9 @@
 """Small models in the shape of public exports, for tests: random weights, real inputs and outputs.
 
-`python -m onnx_models.small DIR` writes for each family a Hugging Face folder, imports it into a
+`python -m onnx_models.small DIR TOKENIZER` writes for each family a Hugging Face folder, imports it into a
 model folder, and writes beside it what its vectors are: `expected.json`, computed from the folder's
-own graph, one text at a time and without padding.
+own graph, one text at a time and without padding. Beside them it writes a cross-encoder, word-overlap, which
+reads TOKENIZER's tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from onnx_models import bert, calibration, files
+from onnx_models import bert, calibration, files, word_overlap
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 WORDS = "the a cat dog bird sea ship wind house red blue old new sleeps sails flies near over query passage search document".split()
@@ -48,8 +49,8 @@ FAMILIES = (
 
 
 def main() -> None:
-    target = Path(sys.argv[1])
-    made_from = files.fingerprint([*files.recipe(), SCRIPTS / "import-model"], [], [onnxruntime.__version__])
+    target, words = Path(sys.argv[1]), Path(sys.argv[2])
+    made_from = files.fingerprint([*files.recipe(), SCRIPTS / "import-model", words], [], [onnxruntime.__version__])
     stamp = target / "made_from"
     if stamp.is_file() and stamp.read_text() == made_from:
         print(f"small models: {target} is up to date")
@@ -61,6 +62,7 @@ def main() -> None:
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
         folder = target / "models" / export.name
         (folder / "expected.json").write_text(json.dumps(expected(folder, export), indent=1))
+    word_overlap.write(target / "word-overlap", words)
     stamp.write_text(made_from)
     print(f"small models: wrote {target}")
 

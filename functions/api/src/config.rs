@@ -27,6 +27,8 @@ pub struct Config {
     pub scan_queue_url: String,
     /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    pub models_url: Option<String>,
     /// How requests are answered.
     pub limits: Limits,
 }
@@ -79,6 +81,7 @@ impl Config {
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
+            models_url: env::optional("MODELS_URL"),
             limits: Limits::from_env()?,
         })
     }

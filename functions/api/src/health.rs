@@ -170,7 +170,12 @@ pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<Sys
         name: "semantik",
         version: env!("CARGO_PKG_VERSION"),
         default_embedding_model: state.limits.default_embedding_model.clone(),
-        embedding_models: state.models.folders().iter().map(ModelResponse::from).collect(),
+        embedding_models: state
+            .models
+            .folders()?
+            .iter()
+            .map(|folder| ModelResponse::from(&**folder))
+            .collect(),
         registration_open: settings.registration_open,
         limits: LimitsResponse {
             max_upload_bytes: state.limits.max_upload_bytes,

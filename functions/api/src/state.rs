@@ -51,7 +51,7 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
             vectors: VectorStore::connect(&config.vectors)?,
-            models: Arc::new(ModelRegistry::open_all(&config.models_dirs)?),
+            models: Arc::new(ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?),
             tokens_by_model: Arc::default(),
             limits: Arc::new(config.limits.clone()),
         })

@@ -47,7 +47,7 @@ pub(crate) async fn cut_all(
     state: &State,
     content: String,
     file_name: Option<String>,
-    checked: &Checked<'_>,
+    checked: &Checked,
     strategies: &[Strategy],
     most: usize,
 ) -> Result<Vec<CutText>, ApiError> {

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     errors: Vec<FieldError>,
+    /// What kept a field from being checked.
+    failure: Option<ApiError>,
 }
 
 impl Checks {
@@ -19,8 +21,16 @@ impl Checks {
         self.errors.push(FieldError { field: field.into(), message: message.into() });
     }
 
+    /// Notes that nobody can say whether the request is right; the error is the answer then.
+    pub(crate) fn fail(&mut self, error: impl Into<ApiError>) {
+        self.failure.get_or_insert_with(|| error.into());
+    }
+
     /// Adds what is wrong with a part of the request.
     pub(crate) fn append(&mut self, part: &str, errors: Self) {
+        if let Some(failure) = errors.failure {
+            self.fail(failure);
+        }
         for FieldError { field, message } in errors.errors {
             self.refuse(format!("{part}.{field}"), message);
         }
@@ -84,6 +94,9 @@ impl Checks {
 
     /// Refuses the request if anything was wrong.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_fields(self.errors)) }
     }
 }

@@ -18,6 +18,8 @@ pub struct Config {
     pub scan_queue_url: String,
     /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    pub models_url: Option<String>,
 }
 
 impl Config {
@@ -32,6 +34,7 @@ impl Config {
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
+            models_url: env::optional("MODELS_URL"),
         })
     }
 }

@@ -42,7 +42,7 @@ impl State {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
-            models: ModelRegistry::open_all(&config.models_dirs)?,
+            models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
             tokens: TokensByModel::default(),
         })
     }

@@ -28,6 +28,8 @@ pub struct Config {
     pub scan_queue_url: String,
     /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    pub models_url: Option<String>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
@@ -55,6 +57,7 @@ impl Config {
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
+            models_url: env::optional("MODELS_URL"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             embedder: EmbedderOptions {
                 batch_tokens: env::parsed_or("BATCH_TOKENS", batch_tokens)?,

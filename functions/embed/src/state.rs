@@ -41,7 +41,7 @@ impl State {
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
             embedders: Arc::new(Embedders::open(
-                ModelRegistry::open_all(&config.models_dirs)?,
+                ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
                 &config.onnx_runtime,
                 config.embedder,
             )?),

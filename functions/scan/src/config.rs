@@ -26,6 +26,8 @@ pub struct Config {
     pub directory_roots: Vec<PathBuf>,
     /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    pub models_url: Option<String>,
     /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept, so that it can
     /// be brought back; default a day.
     pub reindex_grace: Duration,
@@ -50,6 +52,7 @@ impl Config {
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
             models_dirs: env::models_dirs(),
+            models_url: env::optional("MODELS_URL"),
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),
         })
     }

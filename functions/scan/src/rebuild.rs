@@ -92,7 +92,8 @@ pub(crate) async fn take_back(
 /// The Qdrant collection that this operation fills: the same at every try, and no other's.
 fn target(state: &State, id: OperationId, collection: &Collection) -> Result<CollectionSpec, StageError> {
     let settings = &collection.settings;
-    let manifest = &state.models.require(&settings.embedding_model)?.manifest;
+    let model = state.models.require(&settings.embedding_model)?;
+    let manifest = &model.manifest;
     let base = vector_store_name(collection.id, &manifest.short_name, settings.quantization);
     let suffix = &id.0.simple().to_string()[..12];
     Ok(CollectionSpec {

@@ -54,7 +54,7 @@ impl State {
             artifacts,
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
-            models: ModelRegistry::open_all(&config.models_dirs)?,
+            models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
             reindex_grace: config.reindex_grace,
         })
     }

@@ -20,6 +20,8 @@ pub struct Config {
     pub jwt_secret: SecretString,
     /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    pub models_url: Option<String>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
@@ -46,6 +48,7 @@ impl Config {
             vectors,
             jwt_secret: env::secret("JWT_SECRET")?,
             models_dirs: env::models_dirs(),
+            models_url: env::optional("MODELS_URL"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             processors: env::processors(),
             reranker_dir: env::optional("RERANKER_DIR")

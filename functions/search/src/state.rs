@@ -49,7 +49,7 @@ impl State {
             tokens: AccessTokens::new(&config.jwt_secret)?,
             vectors: VectorStore::connect(&config.vectors)?,
             queries: Arc::new(QueryVectors::new(Embedders::open(
-                ModelRegistry::open_all(&config.models_dirs)?,
+                ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
                 &config.onnx_runtime,
                 options,
             )?)),

@@ -39,7 +39,7 @@ impl Embedders {
     /// # Errors
     /// Says what is wrong.
     pub fn try_out(&self) -> Result<(), EmbeddingError> {
-        if let Some(folder) = self.registry.folders().first() {
+        if let Some(folder) = self.registry.folders()?.first() {
             let embedder = self.find(&folder.manifest.name, Quantization::Float16)?;
             embedder.embed_passages(&["word"])?;
         }
@@ -59,7 +59,7 @@ impl Embedders {
         if let Some(embedder) = open.get(&(model.to_owned(), precision)) {
             return Ok(Arc::clone(embedder));
         }
-        let embedder = Arc::new(Embedder::open(&self.runtime, folder, quantization, self.options)?);
+        let embedder = Arc::new(Embedder::open(&self.runtime, &folder, quantization, self.options)?);
         open.insert((model.to_owned(), precision), Arc::clone(&embedder));
         Ok(embedder)
     }

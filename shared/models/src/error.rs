@@ -84,6 +84,39 @@ pub enum ModelsError {
         /// What the manifest says.
         expected: String,
     },
+    /// The address of a bucket is none.
+    #[error("the models' address is {got:?}; it must be s3://bucket/prefix")]
+    NotAnAddress {
+        /// What was given.
+        got: String,
+    },
+    /// The models' bucket refused the call or did not answer.
+    #[error("{url} did not take {call}; the function needs s3:ListBucket and s3:GetObject there")]
+    Bucket {
+        /// The object or prefix.
+        url: String,
+        /// What was asked.
+        call: &'static str,
+        /// The SDK's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file from a bucket could not be put on local disk.
+    #[error("cannot write {}; models from S3 need that much ephemeral storage", path.display())]
+    Unwritable {
+        /// What was written.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The process may not start a thread.
+    #[error("cannot start a thread that reads the models' bucket")]
+    NoThread {
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
     /// Nobody knows a model of this name.
     #[error("there is no model {name:?}; choose one of {}", known.join(", "))]
     Unknown {
@@ -98,12 +131,16 @@ impl Classify for ModelsError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Unknown { .. } => ErrorKind::Invalid,
+            Self::Bucket { .. } => ErrorKind::Unavailable,
             Self::Unreadable { .. }
             | Self::Empty { .. }
             | Self::Malformed { .. }
             | Self::Contradictory { .. }
             | Self::Duplicate { .. }
             | Self::Damaged { .. }
+            | Self::NotAnAddress { .. }
+            | Self::Unwritable { .. }
+            | Self::NoThread { .. }
             | Self::MissingFile { .. } => ErrorKind::Internal,
         }
     }

@@ -113,8 +113,21 @@ impl ModelManifest {
         std::iter::once(&self.tokenizer).chain(&self.static_vectors).chain(graphs)
     }
 
+    /// Reads the manifest that lies at `path`.
+    ///
+    /// # Errors
+    /// [`ModelsError::Malformed`] or [`ModelsError::Contradictory`].
+    pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Self, ModelsError> {
+        let manifest: Self = match serde_json::from_slice(bytes) {
+            Ok(manifest) => manifest,
+            Err(source) => return Err(ModelsError::Malformed { path: path.to_owned(), source }),
+        };
+        manifest.check(path)?;
+        Ok(manifest)
+    }
+
     /// Refuses a manifest that no model can fulfil.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), ModelsError> {
+    fn check(&self, path: &Path) -> Result<(), ModelsError> {
         let contradiction = |field, got: String, allowed: String| {
             Err(ModelsError::Contradictory { path: path.to_owned(), field, got, allowed })
         };

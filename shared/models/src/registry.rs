@@ -4,22 +4,25 @@ use std::{
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use domain::Quantization;
 use sha2::{Digest as _, Sha256};
 
-use crate::{ModelManifest, ModelVariant, ModelsError};
+use crate::bucket::{BucketFolder, ModelBucket};
+use crate::{ModelFile, ModelManifest, ModelVariant, ModelsError};
 
-const MANIFEST: &str = "model.json";
+pub(crate) const MANIFEST: &str = "model.json";
 /// Bytes of a file that are in memory at once.
 const HASHED_AT_ONCE: usize = 1 << 20;
 
-/// Every model folder of some directories, by name.
-#[derive(Debug, Clone)]
+/// Every model folder of some directories and, if there is one, of a bucket, by name.
+#[derive(Debug)]
 pub struct ModelRegistry {
-    /// Sorted by name.
-    folders: Vec<ModelFolder>,
+    /// Those of the directories.
+    local: Vec<Arc<ModelFolder>>,
+    bucket: Option<ModelBucket>,
 }
 
 /// One model: its manifest and where its files are.
@@ -27,8 +30,10 @@ pub struct ModelRegistry {
 pub struct ModelFolder {
     /// What the model is.
     pub manifest: ModelManifest,
-    /// The folder.
+    /// The folder. Of a model from a bucket, where its files are put when they are first asked for.
     pub path: PathBuf,
+    /// Where files come from that are not in the folder.
+    pub(crate) source: Option<BucketFolder>,
 }
 
 impl ModelRegistry {
@@ -41,69 +46,86 @@ impl ModelRegistry {
     /// When the directory cannot be read, holds no model, or a manifest is wrong. One bad folder
     /// fails the whole registry: a model that silently went missing would be harder to find.
     pub fn open(models_dir: &Path) -> Result<Self, ModelsError> {
-        Self::open_all(&[models_dir.to_owned()])
+        Self::open_all(&[models_dir.to_owned()], None)
     }
 
-    /// The same of several directories, each of which must be there; one may be empty, not all.
+    /// The same of several directories, and of a bucket: `s3://bucket/prefix`, whose folders are looked at
+    /// when a name is asked for that no directory has. Without a bucket each directory must be there and
+    /// one must hold a model.
     ///
     /// # Errors
-    /// As for one.
-    pub fn open_all(models_dirs: &[PathBuf]) -> Result<Self, ModelsError> {
+    /// As for one directory, and when the bucket's address is none.
+    pub fn open_all(models_dirs: &[PathBuf], models_url: Option<&str>) -> Result<Self, ModelsError> {
+        let cache = std::env::temp_dir().join("semantik-models");
+        let bucket = models_url.map(|url| ModelBucket::open(url, &cache)).transpose()?;
         let unreadable = |path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| ModelsError::Unreadable { path, source }
         };
-        let mut folders = Vec::new();
+        let mut local = Vec::new();
         for models_dir in models_dirs {
-            for entry in fs::read_dir(models_dir).map_err(unreadable(models_dir))? {
+            let entries = match fs::read_dir(models_dir) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && bucket.is_some() => continue,
+                entries => entries.map_err(unreadable(models_dir))?,
+            };
+            for entry in entries {
                 let path = entry.map_err(unreadable(models_dir))?.path();
-                if let Some(folder) = ModelFolder::read(path)? {
-                    folders.push(folder);
-                }
+                local.extend(ModelFolder::read(path)?.map(Arc::new));
             }
         }
-        if folders.is_empty() {
+        if local.is_empty() && bucket.is_none() {
             return Err(ModelsError::Empty { path: models_dirs.first().cloned().unwrap_or_default() });
         }
-        folders.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
-        refuse_duplicates(&folders)?;
-        Ok(Self { folders })
-    }
-
-    /// The model of exactly this name.
-    pub fn find(&self, name: &str) -> Option<&ModelFolder> {
-        self.folders.iter().find(|folder| folder.manifest.name == name)
+        sort(&mut local)?;
+        Ok(Self { local, bucket })
     }
 
     /// The model of exactly this name, or the error that lists those that exist.
     ///
     /// # Errors
-    /// [`ModelsError::Unknown`].
-    pub fn require(&self, name: &str) -> Result<&ModelFolder, ModelsError> {
-        self.find(name).ok_or_else(|| ModelsError::Unknown {
-            name: name.to_owned(),
-            known: self.names().into_iter().map(str::to_owned).collect(),
-        })
-    }
-
-    /// All names, sorted.
-    pub fn names(&self) -> Vec<&str> {
-        self.folders.iter().map(|folder| folder.manifest.name.as_str()).collect()
+    /// [`ModelsError::Unknown`], or when the bucket cannot be read.
+    pub fn require(&self, name: &str) -> Result<Arc<ModelFolder>, ModelsError> {
+        if let Some(folder) = self.local.iter().find(|folder| folder.manifest.name == name) {
+            return Ok(Arc::clone(folder));
+        }
+        if let Some(folder) = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten() {
+            return Ok(folder);
+        }
+        let known = self.folders()?.iter().map(|folder| folder.manifest.name.clone()).collect();
+        Err(ModelsError::Unknown { name: name.to_owned(), known })
     }
 
     /// All models, sorted by name.
-    pub fn folders(&self) -> &[ModelFolder] {
-        &self.folders
+    ///
+    /// # Errors
+    /// When the bucket cannot be read, or two models share a name.
+    pub fn folders(&self) -> Result<Vec<Arc<ModelFolder>>, ModelsError> {
+        let mut folders = self.local.clone();
+        if let Some(bucket) = &self.bucket {
+            folders.extend(bucket.folders()?);
+            sort(&mut folders)?;
+        }
+        Ok(folders)
     }
 }
 
 impl ModelFolder {
+    /// A folder on local disk whose manifest is known; nothing is looked for.
+    pub fn local(manifest: ModelManifest, path: PathBuf) -> Self {
+        Self { manifest, path, source: None }
+    }
+
+    /// Where the folder is, for people.
+    fn place(&self) -> PathBuf {
+        self.source.as_ref().map_or_else(|| self.path.clone(), BucketFolder::url)
+    }
+
     /// Where the tokenizer is.
     ///
     /// # Errors
     /// [`ModelsError::MissingFile`] when it is not there.
     pub fn tokenizer_path(&self) -> Result<PathBuf, ModelsError> {
-        self.existing(&self.manifest.tokenizer.name, "copy it from where the model came from")
+        self.existing(&self.manifest.tokenizer, "copy it from where the model came from")
     }
 
     /// Where the vectors of its tokens are, if it has such.
@@ -112,7 +134,7 @@ impl ModelFolder {
     /// [`ModelsError::MissingFile`] when they are not where the manifest says.
     pub fn static_vectors_path(&self) -> Result<Option<PathBuf>, ModelsError> {
         let remedy = "run scripts/make-model or scripts/import-model";
-        self.manifest.static_vectors.as_ref().map(|file| self.existing(&file.name, remedy)).transpose()
+        self.manifest.static_vectors.as_ref().map(|file| self.existing(file, remedy)).transpose()
     }
 
     /// The precision of the graph that embeds for collections of this quantization.
@@ -132,9 +154,9 @@ impl ModelFolder {
             return Err(ModelsError::MissingFile { folder, file, remedy });
         };
         if let Some(weights) = &variant.weights {
-            self.existing(&weights.name, remedy)?;
+            self.existing(weights, remedy)?;
         }
-        Ok((self.existing(&variant.graph.name, remedy)?, variant.optimized))
+        Ok((self.existing(&variant.graph, remedy)?, variant.optimized))
     }
 
     /// Compares what embeds for collections of this quantization with the SHA-256 of each file in the
@@ -170,21 +192,26 @@ impl ModelFolder {
             }
             Err(source) => return Err(ModelsError::Unreadable { path: manifest_path, source }),
         };
-        let manifest: ModelManifest = match serde_json::from_slice(&bytes) {
-            Ok(manifest) => manifest,
-            Err(source) => return Err(ModelsError::Malformed { path: manifest_path, source }),
-        };
-        manifest.check(&manifest_path)?;
-        Ok(Some(Self { manifest, path }))
+        let manifest = ModelManifest::read(&manifest_path, &bytes)?;
+        Ok(Some(Self { manifest, path, source: None }))
     }
 
-    fn existing(&self, file: &str, remedy: &'static str) -> Result<PathBuf, ModelsError> {
-        let path = self.path.join(file);
+    /// Where the file is. The weights of a graph are found by the graph: they must be beside it.
+    fn existing(&self, file: &ModelFile, remedy: &'static str) -> Result<PathBuf, ModelsError> {
+        let path = self.path.join(&file.name);
         if path.is_file() {
             return Ok(path);
         }
-        Err(ModelsError::MissingFile { folder: self.path.clone(), file: file.to_owned(), remedy })
+        if let Some(source) = &self.source {
+            source.fetch(file, &path)?;
+            return Ok(path);
+        }
+        Err(ModelsError::MissingFile { folder: self.path.clone(), file: file.name.clone(), remedy })
     }
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// In hexadecimal.
@@ -195,14 +222,15 @@ fn sha256(path: &Path) -> io::Result<String> {
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hexadecimal(&digest.finalize()));
         }
         digest.update(&buffer[..read]);
     }
 }
 
-/// Names find models, and short names keep their vectors apart in Qdrant: both must be unique.
-fn refuse_duplicates(folders: &[ModelFolder]) -> Result<(), ModelsError> {
+/// By name. Names find models, and short names keep their vectors apart in Qdrant: both must be unique.
+fn sort(folders: &mut [Arc<ModelFolder>]) -> Result<(), ModelsError> {
+    folders.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
     for (index, folder) in folders.iter().enumerate() {
         for earlier in &folders[..index] {
             let (ours, theirs) = (&folder.manifest, &earlier.manifest);
@@ -215,8 +243,8 @@ fn refuse_duplicates(folders: &[ModelFolder]) -> Result<(), ModelsError> {
             };
             return Err(ModelsError::Duplicate {
                 name: name.clone(),
-                first: earlier.path.clone(),
-                second: folder.path.clone(),
+                first: earlier.place(),
+                second: folder.place(),
             });
         }
     }
@@ -238,6 +266,10 @@ mod tests {
         path
     }
 
+    fn names(registry: &ModelRegistry) -> Vec<String> {
+        registry.folders().unwrap().iter().map(|folder| folder.manifest.name.clone()).collect()
+    }
+
     #[test]
     fn every_folder_with_a_manifest_is_a_model() {
         let models_dir = tempfile::tempdir().unwrap();
@@ -247,9 +279,9 @@ mod tests {
         fs::write(models_dir.path().join("README.md"), "words").unwrap();
 
         let registry = ModelRegistry::open(models_dir.path()).unwrap();
-        assert_eq!(registry.names(), ["org/a", "org/b"]);
-        assert_eq!(registry.find("org/a").unwrap().path, models_dir.path().join("two"));
-        assert!(registry.find("a").is_none());
+        assert_eq!(names(&registry), ["org/a", "org/b"]);
+        assert_eq!(registry.require("org/a").unwrap().path, models_dir.path().join("two"));
+        assert!(matches!(registry.require("a").unwrap_err(), ModelsError::Unknown { .. }));
         let error = registry.require("org/c").unwrap_err();
         assert_eq!(error.to_string(), r#"there is no model "org/c"; choose one of org/a, org/b"#);
     }
@@ -258,13 +290,13 @@ mod tests {
     fn models_may_be_in_several_directories() {
         let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let both = [first.path().to_owned(), second.path().to_owned()];
-        assert!(matches!(ModelRegistry::open_all(&both).unwrap_err(), ModelsError::Empty { .. }));
+        assert!(matches!(ModelRegistry::open_all(&both, None).unwrap_err(), ModelsError::Empty { .. }));
         add_model(first.path(), "one", "org/b", "b");
-        assert_eq!(ModelRegistry::open_all(&both).unwrap().names(), ["org/b"]);
+        assert_eq!(names(&ModelRegistry::open_all(&both, None).unwrap()), ["org/b"]);
         add_model(second.path(), "one", "org/a", "a");
-        assert_eq!(ModelRegistry::open_all(&both).unwrap().names(), ["org/a", "org/b"]);
+        assert_eq!(names(&ModelRegistry::open_all(&both, None).unwrap()), ["org/a", "org/b"]);
         add_model(second.path(), "two", "org/b", "other");
-        assert!(matches!(ModelRegistry::open_all(&both).unwrap_err(), ModelsError::Duplicate { .. }));
+        assert!(matches!(ModelRegistry::open_all(&both, None).unwrap_err(), ModelsError::Duplicate { .. }));
     }
 
     #[test]
@@ -274,7 +306,7 @@ mod tests {
         fs::write(path.join("tokenizer.json"), "{}").unwrap();
 
         let registry = ModelRegistry::open(models_dir.path()).unwrap();
-        let model = registry.find("org/a").unwrap();
+        let model = registry.require("org/a").unwrap();
         assert_eq!(model.tokenizer_path().unwrap(), path.join("tokenizer.json"));
         let error = model.graph(Quantization::Float32).unwrap_err().to_string();
         assert_eq!(
@@ -297,7 +329,7 @@ mod tests {
         manifest["tokenizer"] = serde_json::json!({ "name": "tokenizer.json", "sha256": sha256 });
         fs::write(path.join(MANIFEST), manifest.to_string()).unwrap();
         let registry = ModelRegistry::open(models_dir.path()).unwrap();
-        let model = registry.find("org/a").unwrap();
+        let model = registry.require("org/a").unwrap();
 
         let absent = model.verify(Quantization::Int8).unwrap_err();
         assert!(matches!(absent, ModelsError::Unreadable { .. }), "{absent}");

@@ -13,6 +13,8 @@ pub struct Stack {
     pub staging_bucket: String,
     /// A bucket that the scan function may read.
     pub source_bucket: String,
+    /// The bucket of more models.
+    pub models_bucket: String,
     /// A folder that directory sources may read.
     pub directory_root: String,
     /// The scan function's queue.
@@ -39,6 +41,7 @@ impl Stack {
             qdrant_url: variable("QDRANT_URL"),
             staging_bucket: variable("STAGING_BUCKET"),
             source_bucket: variable("SOURCE_BUCKET"),
+            models_bucket: variable("MODELS_BUCKET"),
             directory_root: variable("DIRECTORY_ROOT"),
             scan_queue_url: variable("SCAN_QUEUE_URL"),
             chunk_queue_url: variable("CHUNK_QUEUE_URL"),

@@ -140,7 +140,7 @@ pub(crate) async fn create(
 }
 
 /// What the request's fields mean together, and the model they are about.
-fn check<'s>(state: &'s State, request: &CreateCollectionRequest) -> Result<CheckedIndex<'s>, ApiError> {
+fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedIndex, ApiError> {
     let mut checks = Checks::default();
     fields::check_name(&mut checks, request.name.trim());
     if let Some(description) = &request.description {

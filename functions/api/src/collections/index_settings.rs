@@ -1,5 +1,7 @@
 //! How a collection is indexed, as clients say it: when it is made, and when it is indexed anew.
 
+use std::sync::Arc;
+
 use chunking::Strategy;
 use domain::{IndexSettings, Quantization};
 use models::ModelFolder;
@@ -23,18 +25,14 @@ pub(super) struct AskedIndex<'a> {
 
 /// An index that can be made.
 #[derive(Debug)]
-pub(super) struct CheckedIndex<'s> {
+pub(super) struct CheckedIndex {
     pub(super) settings: IndexSettings,
     pub(super) strategy: Strategy,
-    pub(super) model: &'s ModelFolder,
+    pub(super) model: Arc<ModelFolder>,
 }
 
 /// What the fields mean together, and the model they are about. Nothing where one of them is refused.
-pub(super) fn check<'s>(
-    checks: &mut Checks,
-    state: &'s State,
-    asked: AskedIndex<'_>,
-) -> Option<CheckedIndex<'s>> {
+pub(super) fn check(checks: &mut Checks, state: &State, asked: AskedIndex<'_>) -> Option<CheckedIndex> {
     let quantization = checks.word::<Quantization>("quantization", asked.quantization);
     let sizes = AskedSizes {
         embedding_model: Some(asked.embedding_model),

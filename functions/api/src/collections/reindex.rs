@@ -179,7 +179,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
     let embedding_model = request.embedding_model.as_deref().unwrap_or(&now.embedding_model);
     let strategy = request.chunking_strategy.as_deref().unwrap_or(&collection.chunking_strategy);
     // Chunks stay as long as they are where the model reads that much.
-    let limit = state.models.find(embedding_model).map_or(u32::MAX, |model| model.manifest.max_tokens);
+    let limit = state.models.require(embedding_model).map_or(u32::MAX, |model| model.manifest.max_tokens);
     let same_size = (now.chunks.chunk_size <= limit).then_some(i64::from(now.chunks.chunk_size));
     let chunk_size = request.chunk_size.or(same_size);
     let same_overlap =

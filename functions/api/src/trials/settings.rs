@@ -1,8 +1,10 @@
 //! Strategies and sizes, as clients name them.
 
+use std::sync::Arc;
+
 use chunking::{Strategy, StrategyDefinition};
 use domain::ChunkSettings;
-use models::ModelFolder;
+use models::{ModelFolder, ModelsError};
 use serde_json::{Map, Value};
 
 use crate::State;
@@ -10,8 +12,8 @@ use crate::validation::Checks;
 
 /// The sizes of a trial, and the model that counts.
 #[derive(Debug)]
-pub(crate) struct Checked<'s> {
-    pub(crate) model: &'s ModelFolder,
+pub(crate) struct Checked {
+    pub(crate) model: Arc<ModelFolder>,
     pub(crate) chunks: ChunkSettings,
 }
 
@@ -24,18 +26,18 @@ pub(crate) struct AskedSizes<'a> {
 }
 
 /// What they mean together. Nothing where one of them is refused.
-pub(crate) fn check_sizes<'s>(
-    checks: &mut Checks,
-    state: &'s State,
-    asked: AskedSizes<'_>,
-) -> Option<Checked<'s>> {
+pub(crate) fn check_sizes(checks: &mut Checks, state: &State, asked: AskedSizes<'_>) -> Option<Checked> {
     let chunk_size = natural(checks, "chunk_size", asked.chunk_size);
     let chunk_overlap = natural(checks, "chunk_overlap", asked.chunk_overlap);
     let name = asked.embedding_model.unwrap_or(&state.limits.default_embedding_model);
     let model = match state.models.require(name) {
         Ok(model) => model,
-        Err(unknown) => {
+        Err(unknown @ ModelsError::Unknown { .. }) => {
             checks.refuse("embedding_model", unknown.to_string());
+            return None;
+        }
+        Err(error) => {
+            checks.fail(error);
             return None;
         }
     };
@@ -55,7 +57,7 @@ pub(crate) fn check_strategy(
     fields: StrategyFields<'_>,
     name: &str,
     config: &Map<String, Value>,
-    checked: Option<&Checked<'_>>,
+    checked: Option<&Checked>,
 ) -> Option<Strategy> {
     let Some(Checked { model, chunks }) = checked else {
         if StrategyDefinition::find(name).is_none() {

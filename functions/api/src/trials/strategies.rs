@@ -1,10 +1,13 @@
 //! The catalogue of chunking strategies.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State as Shared;
 use chunking::{ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
 use domain::{ChunkSettings, ErrorKind};
 use lambda::http::{ApiError, ApiPath, Problem};
+use models::ModelFolder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -70,8 +73,9 @@ pub(crate) struct StrategiesResponse {
 )]
 pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<StrategiesResponse>, ApiError> {
     let (embedding_model, chunks) = defaults(&state)?;
+    let models = state.models.folders()?;
     Ok(Json(StrategiesResponse {
-        strategies: STRATEGIES.iter().map(|strategy| describe(&state, strategy, chunks)).collect(),
+        strategies: STRATEGIES.iter().map(|strategy| describe(&models, strategy, chunks)).collect(),
         embedding_model,
         chunk_size: chunks.chunk_size,
         chunk_overlap: chunks.chunk_overlap,
@@ -96,7 +100,7 @@ pub(crate) async fn show(
         return Err(ApiError::new(ErrorKind::NotFound, message));
     };
     let (_, chunks) = defaults(&state)?;
-    Ok(Json(describe(&state, strategy, chunks)))
+    Ok(Json(describe(&state.models.folders()?, strategy, chunks)))
 }
 
 /// The sizes of a collection that names none.
@@ -109,7 +113,11 @@ fn defaults(state: &State) -> Result<(String, ChunkSettings), ApiError> {
     Ok((checked.model.manifest.name.clone(), checked.chunks))
 }
 
-fn describe(state: &State, strategy: &'static StrategyDefinition, chunks: ChunkSettings) -> StrategyResponse {
+fn describe(
+    models: &[Arc<ModelFolder>],
+    strategy: &'static StrategyDefinition,
+    chunks: ChunkSettings,
+) -> StrategyResponse {
     let parameters: Vec<ParameterResponse> = strategy
         .parameters
         .iter()
@@ -117,8 +125,7 @@ fn describe(state: &State, strategy: &'static StrategyDefinition, chunks: ChunkS
         .collect();
     let defaults = parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.default.clone()));
     let needs_vectors = strategy.needs_vectors();
-    let models = state.models.folders().iter();
-    let models = models.filter(|model| !needs_vectors || model.manifest.static_vectors.is_some());
+    let models = models.iter().filter(|model| !needs_vectors || model.manifest.static_vectors.is_some());
     StrategyResponse {
         id: strategy.name,
         name: strategy.name,

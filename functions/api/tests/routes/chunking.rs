@@ -151,7 +151,7 @@ async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn semantic_needs_a_model_with_static_vectors(pool: PgPool) {
     let api = Api::new(pool).with_state(|state| {
-        let folders = state.models.folders().to_vec();
+        let folders = state.models.folders().unwrap();
         let manifest = folders[0].path.join("model.json");
         let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
         json.as_object_mut().unwrap().remove("static_vectors");

@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use domain::Quantization;
@@ -45,7 +45,8 @@ fn installed_runtime() -> Option<PathBuf> {
 fn minilm() -> ModelFolder {
     let models_dir =
         env::var_os("MODELS_DIR").map_or_else(|| checkout().join(".local/models"), PathBuf::from);
-    let folder = ModelRegistry::open(&models_dir).and_then(|registry| registry.require(MINILM).cloned());
+    let folder = ModelRegistry::open(&models_dir)
+        .and_then(|registry| registry.require(MINILM).map(Arc::unwrap_or_clone));
     folder.unwrap_or_else(|error| panic!("{error}: run scripts/stack up, which makes the model"))
 }
 
@@ -166,7 +167,7 @@ fn a_graph_with_its_weights_inside_is_a_drop_in() {
     assert!(fs::metadata(&single).unwrap().len() > 80_000_000);
     fs::copy(original.tokenizer_path().unwrap(), folder.path().join("tokenizer.json")).unwrap();
     let manifest = ModelManifest { variants: ModelVariants::default(), ..original.manifest };
-    let public = ModelFolder { manifest, path: folder.path().to_owned() };
+    let public = ModelFolder::local(manifest, folder.path().to_owned());
 
     let embedder =
         Embedder::open(&runtime(), &public, Quantization::Int8, EmbedderOptions::default()).unwrap();

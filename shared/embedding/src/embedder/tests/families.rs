@@ -2,6 +2,8 @@
 //! Qwen3-Embedding differ in inputs, pooling, prefixes and padding. Their expected vectors were
 //! computed by another program, from the export itself, one text at a time and without padding.
 
+use std::sync::Arc;
+
 use domain::Quantization;
 use serde::Deserialize;
 
@@ -16,7 +18,8 @@ struct Expected {
 
 fn small(name: &str) -> (ModelFolder, Vec<Expected>) {
     let models = checkout().join(".local/test-models/models");
-    let folder = ModelRegistry::open(&models).and_then(|registry| registry.require(name).cloned());
+    let folder =
+        ModelRegistry::open(&models).and_then(|registry| registry.require(name).map(Arc::unwrap_or_clone));
     let folder =
         folder.unwrap_or_else(|error| panic!("{error}: run scripts/stack services, which makes them"));
     let expected = fs::read_to_string(folder.path.join("expected.json")).unwrap();

@@ -1,0 +1,98 @@
+//! Models in a bucket: found by name, brought when they are opened, never half.
+
+use std::path::Path;
+
+use artifacts::ArtifactStore;
+use domain::Quantization;
+use models::{ModelRegistry, ModelsError};
+use serde_json::{Value, json};
+use testkit::Stack;
+use uuid::Uuid;
+
+/// A folder of the models' bucket that is this test's own.
+struct Folder {
+    bucket: ArtifactStore,
+    prefix: String,
+}
+
+impl Folder {
+    async fn new() -> Self {
+        let bucket = ArtifactStore::new(&aws::sdk_config().await, Stack::from_env().models_bucket);
+        Self { bucket, prefix: format!("journeys/{}", Uuid::new_v4()) }
+    }
+
+    fn url(&self) -> String {
+        format!("s3://{}/{}/", self.bucket.bucket(), self.prefix)
+    }
+
+    async fn put(&self, name: &str, bytes: impl Into<Vec<u8>>) {
+        let key = format!("{}/{name}", self.prefix);
+        self.bucket.write_object(&key, bytes.into(), "application/octet-stream").await.unwrap();
+    }
+
+    async fn put_manifest(&self, folder: &str, manifest: &Value) {
+        self.put(&format!("{folder}/model.json"), manifest.to_string()).await;
+    }
+}
+
+fn manifest(name: &str, short_name: &str) -> Value {
+    json!({
+        "name": name, "short_name": short_name, "dimension": 4, "max_tokens": 128, "special_tokens": 2,
+        "pooling": "mean", "normalize": true,
+        // Of "{}".
+        "tokenizer": {
+            "name": "tokenizer.json",
+            "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        },
+    })
+}
+
+#[tokio::test]
+async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
+    let folder = Folder::new().await;
+    let nowhere = Path::new("/does/not/exist").to_owned();
+    let registry = ModelRegistry::open_all(&[nowhere], Some(&folder.url())).unwrap();
+    assert_eq!(registry.folders().unwrap().len(), 0, "an empty bucket has no models, and is no error");
+
+    folder.put_manifest("one", &manifest("org/one", "one")).await;
+    folder.put("one/deeper/model.json", "not a manifest, and none of a model").await;
+    let one = registry.require("org/one").unwrap();
+    let unknown = registry.require("org/two").unwrap_err();
+    assert_eq!(unknown.to_string(), r#"there is no model "org/two"; choose one of org/one"#);
+
+    // A file that is not there, a damaged one, and the right one.
+    let absent = one.tokenizer_path().unwrap_err();
+    assert!(matches!(absent, ModelsError::Bucket { call: "GetObject", .. }), "{absent}");
+    folder.put("one/tokenizer.json", "{ }").await;
+    let damaged = one.tokenizer_path().unwrap_err().to_string();
+    assert!(damaged.contains(&folder.url()) && damaged.contains("is damaged"), "{damaged}");
+    folder.put("one/tokenizer.json", "{}").await;
+    let path = one.tokenizer_path().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
+    // From now on it is on local disk.
+    folder.put("one/tokenizer.json", "changed").await;
+    assert_eq!(one.tokenizer_path().unwrap(), path);
+    folder.put("one/model.onnx", "a graph").await;
+    assert_eq!(std::fs::read_to_string(one.graph(Quantization::Int8).unwrap().0).unwrap(), "a graph");
+
+    // A folder that was replaced has files of its own.
+    let mut replaced = manifest("org/one", "one");
+    replaced["dimension"] = json!(8);
+    folder.put_manifest("one", &replaced).await;
+    let folders = registry.folders().unwrap();
+    assert_eq!(folders[0].manifest.dimension, 8);
+    assert_ne!(folders[0].path, one.path);
+
+    folder.put_manifest("two", &manifest("org/two", "one")).await;
+    let twice = registry.folders().unwrap_err().to_string();
+    assert!(twice.contains(r#"both call their model "one""#) && twice.contains(&folder.url()), "{twice}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_is_no_unknown_model() {
+    let url = format!("s3://there-is-no-bucket-{}", Uuid::new_v4());
+    let registry = ModelRegistry::open_all(&[], Some(&url)).unwrap();
+    let error = registry.require("org/one").unwrap_err();
+    assert!(matches!(error, ModelsError::Bucket { call: "ListObjectsV2", .. }), "{error}");
+    assert!(error.to_string().contains(&url), "{error}");
+}
