@@ -32,6 +32,8 @@ def main() -> bool:
 
     heading("database")
     database.load(folder / manifest.database)
+    # The indexes that reindexes had replaced are not in backups: there is no way back to them.
+    database.execute("UPDATE retired_vector_stores SET operation_id = NULL, replaced_by = NULL")
     print(f"  as of {manifest.created_at}")
 
     heading("staged objects")
