@@ -7,7 +7,7 @@ import subprocess
 
 from benches.line import Line
 from local_stack import build
-from local_stack.settings import ROOT
+from local_stack.settings import ROOT, target_dir
 from semantik.errors import CommandError
 
 
@@ -15,7 +15,7 @@ def run() -> list[Line]:
     build.models()
     # A workspace of its own, and the release profile: it compiles little, and compares compiled code.
     manifest = ROOT / "scripts" / "chunking_bench" / "Cargo.toml"
-    command = ["cargo", "run", "--quiet", "--release", "--manifest-path", str(manifest), "--target-dir", str(ROOT / "target" / "bench")]
+    command = ["cargo", "run", "--quiet", "--release", "--manifest-path", str(manifest), "--target-dir", str(target_dir() / "bench")]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if ran.returncode != 0:
         raise CommandError("the comparison with text-splitter does not build or run")

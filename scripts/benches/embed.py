@@ -82,7 +82,7 @@ class Engine:
     """The program's own engine, in a process that waits for orders."""
 
     def __init__(self, texts: Sequence[str]):
-        command = ["cargo", "build", "--quiet", "-p", "embedding", "--example", "throughput"]
+        command = ["cargo", "build", "--quiet", "--workspace", "--example", "throughput"]
         if subprocess.run(command, cwd=ROOT).returncode != 0:
             raise CommandError("the engine does not build")
         path = ROOT / ".local" / "bench-texts.json"

@@ -26,7 +26,7 @@ def run() -> list[Line]:
     if not was_running:
         qdrant.start(stack)
     try:
-        if subprocess.run(["cargo", "build", "--quiet", "-p", "vectors", "--example", "measure"], cwd=ROOT).returncode != 0:
+        if subprocess.run(["cargo", "build", "--quiet", "--workspace", "--example", "measure"], cwd=ROOT).returncode != 0:
             raise CommandError("the measurement does not build")
         program = target_dir() / "debug" / "examples" / "measure"
         ran = subprocess.run([program, "hnsw", stack.qdrant_url, str(VECTORS)], stdout=subprocess.PIPE, text=True)

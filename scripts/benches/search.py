@@ -52,7 +52,7 @@ def run() -> list[Line]:
 
 def direct_query(stack: Stack, collection_id: str) -> subprocess.Popen[str]:
     """A client of Qdrant's that asks for the nearest points of the same collection, nothing else."""
-    if subprocess.run(["cargo", "build", "--quiet", "-p", "vectors", "--example", "measure"], cwd=ROOT).returncode != 0:
+    if subprocess.run(["cargo", "build", "--quiet", "--workspace", "--example", "measure"], cwd=ROOT).returncode != 0:
         raise CommandError("the direct query does not build")
     program = target_dir() / "debug" / "examples" / "measure"
     return start([str(program), "query", stack.variables["QDRANT_URL"], collection_id, str(RESULTS)])
