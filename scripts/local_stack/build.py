@@ -55,6 +55,8 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
             continue
         wanted[Path("models") / source.relative_to(MODELS)] = source
     if uses_onnxruntime(function):
+        # Models and runtime fill most of what Lambda lets a package be (250 MB): symbols have no room.
+        wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():
         if not source.exists():
@@ -77,6 +79,17 @@ def onnxruntime() -> Path:
     if not found:
         raise StackError("ONNX Runtime is not installed in .venv; run scripts/install")
     return found[0]
+
+
+def _without_symbols(function: str, binary: Path) -> Path:
+    """A copy, made anew when the binary is."""
+    stripped = BUILT / "stripped" / f"{function}-{binary.parent.name}"
+    modified = binary.stat().st_mtime_ns if binary.exists() else 0
+    if not stripped.exists() or stripped.stat().st_mtime_ns != modified:
+        stripped.parent.mkdir(parents=True, exist_ok=True)
+        _run(["strip", "--strip-all", "-o", str(stripped), str(binary)], "strip (binutils)")
+        os.utime(stripped, ns=(modified, modified))
+    return stripped
 
 
 def _place(source: Path, destination: Path) -> None:
