@@ -123,6 +123,10 @@ class Client:
         """Queues a rebuild of these collections, or of all; returns the operations that do it."""
         return self._json("POST", "/api/v2/admin/rebuild", {"collection_ids": collection_ids})["operations"]
 
+    def reindex(self, collection_id: str, **settings: Any) -> dict[str, Any]:
+        """Has a collection indexed anew with other settings; returns the operation that does."""
+        return self._json("POST", f"/api/v2/collections/{collection_id}/reindex", settings)
+
     def wait_for_operation(self, operation_id: str) -> dict[str, Any]:
         """The operation, once it has ended."""
         while True:

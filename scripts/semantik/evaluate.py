@@ -25,6 +25,8 @@ from semantik.transport import Http
 # best chunks, often fewer than 100 documents. Exact search is cut at the same place, so the two compare.
 CHUNKS_PER_QUERY = 100
 TOLERANCE = 0.005
+# How far ndcg@10 of dense search may be from that with float32.
+QUANTIZATIONS = {"float32": 0.0, "float16": 0.002, "int8": 0.01}
 MODES = ("dense", "sparse", "hybrid")
 PARTS = ("embedding_ms", "qdrant_ms", "postgres_ms", "rest_ms")
 
@@ -33,6 +35,7 @@ def main() -> bool:
     parser = argparse.ArgumentParser(prog="scripts/evaluate")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--quantizations", action="store_true")
     parser.add_argument("--started", type=float, default=time.time())
     arguments = parser.parse_args()
 
@@ -44,12 +47,16 @@ def main() -> bool:
     name = f"evaluate {arguments.folder.resolve().name} {time.strftime('%Y-%m-%d %H.%M.%S')} {secrets.token_hex(2)}"
     collection, _ = client.ensure_collection(name)
     try:
-        result, sound = evaluate(client, collection, judged)
+        result, outcome = evaluate(client, collection, judged)
+        if arguments.quantizations:
+            result["quantizations"] = compare_quantizations(client, collection, judged, outcome, result)
     finally:
         clean_up(client, collection["id"], arguments.keep)
     result["seconds"] = round(time.time() - arguments.started, 1)
+    for problem in result["problems"]:
+        print(f"  PROBLEM: {problem}")
     last_line(result)
-    return sound
+    return not result["problems"]
 
 
 def clean_up(client: Client, collection_id: str, keep: bool) -> None:
@@ -64,8 +71,8 @@ def clean_up(client: Client, collection_id: str, keep: bool) -> None:
         print(f"  the collection {collection_id} is left behind: {error}")
 
 
-def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tuple[dict[str, Any], bool]:
-    """Indexes, asks in every mode, compares. The second value says whether counts add up and dense equals exact."""
+def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tuple[dict[str, Any], Outcome]:
+    """Indexes, asks in every mode, compares. Problems are counts that do not add up, and dense that is not exact."""
     heading(f"indexing {len(judged.documents)} documents into {collection['name']!r}")
     began = time.monotonic()
     outcome = index(client, collection["id"], judged)
@@ -96,8 +103,6 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
     gain = round(measured["hybrid"]["ndcg@10"] - max(measured[mode]["ndcg@10"] for mode in ("dense", "sparse")), 5)
     show(measured | {"exact": reference}, search_ms, first_ms)
     print(f"\n  hybrid gains {gain:+.4f} ndcg@10 over the better of dense and sparse")
-    for problem in problems:
-        print(f"  PROBLEM: {problem}")
     return {
         "documents": len(judged.documents),
         "queries": len(judged.queries),
@@ -112,7 +117,28 @@ def evaluate(client: Client, collection: dict[str, Any], judged: Corpus) -> tupl
         "hybrid_gain": gain,
         "search_ms": search_ms | {"first": round(first_ms, 1)},
         "problems": problems,
-    }, not problems
+    }, outcome
+
+
+def compare_quantizations(
+    client: Client, collection: dict[str, Any], judged: Corpus, outcome: Outcome, result: dict[str, Any],
+) -> dict[str, float]:
+    """ndcg@10 of dense search in every precision: the collection is indexed anew with each."""
+    ids = {document["id"]: id for id, document in by_corpus_id(judged, outcome).items()}
+    measured = {collection["quantization"]: result["dense"]["ndcg@10"]}
+    for quantization in QUANTIZATIONS.keys() - measured.keys():
+        heading(f"indexing anew with {quantization}")
+        operation = client.wait_for_operation(client.reindex(collection["id"], quantization=quantization)["id"])
+        if operation["status"] != "completed":
+            raise CommandError(f"the reindex ended {operation['status']}: {operation['error_message']}")
+        rankings, _ = ask(client, collection["id"], judged, ids, "dense")
+        measured[quantization] = summarise(rankings, judged.judgments)["ndcg@10"]
+    for quantization, allowed in QUANTIZATIONS.items():
+        difference = round(measured[quantization] - measured["float32"], 5)
+        print(f"  {quantization:8} ndcg@10 {measured[quantization]:.5f}, {difference:+.5f} beside float32")
+        if abs(difference) > allowed:
+            result["problems"].append(f"ndcg@10 of {quantization} is {difference:+} beside float32; {allowed} is allowed")
+    return {quantization: measured[quantization] for quantization in QUANTIZATIONS}
 
 
 def index(client: Client, collection_id: str, judged: Corpus) -> Outcome:
