@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::pipeline::{Bytes, Message, Pipeline};
 
+/// How many histories, unless `PROPTEST_CASES` asks for another number, as it does of every property test.
 const CASES: u32 = 8;
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -74,7 +75,8 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
     let mut runner = TestRunner::new(Config::default());
     let histories = prop::collection::vec(action(), 60..120);
     let (mut actions, mut messages) = (0, 0);
-    for case in 0..CASES {
+    let cases = cases();
+    for case in 0..cases {
         let mut history = histories.new_tree(&mut runner).unwrap();
         let Err(first) = play(&pool, &history.current(), &mut messages).await else {
             actions += history.current().len();
@@ -95,8 +97,13 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
         panic!("case {case}: {wrong}\nafter {shortest:#?}");
     }
     eprintln!(
-        "{CASES} histories of {actions} actions, {messages} messages taken: all ended as the model allows"
+        "{cases} histories of {actions} actions, {messages} messages taken: all ended as the model allows"
     );
+}
+
+#[expect(clippy::disallowed_methods, reason = "of the test runner, not of the function")]
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
 }
 
 /// Plays a history in a collection of its own, then lets the faults end and looks.
