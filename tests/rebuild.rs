@@ -19,6 +19,13 @@ async fn answers(user: &TestUser, collection: &str) -> Vec<Value> {
             answers.push(json!([result["chunk_id"], result["score"], result["text"], result["metadata"]]));
         }
     }
+    let filter = json!({ "attributes": { "topic": "tides" } });
+    let body =
+        json!({ "collection_uuids": [collection], "query": "paragraph seven", "metadata_filter": filter });
+    let filtered = user.post("/api/v2/search", &body).await.expect(200);
+    let filtered = filtered["results"].as_array().unwrap();
+    assert!(!filtered.is_empty() && filtered.iter().all(|result| result["file_name"] == "tides.txt"));
+    answers.extend(filtered.iter().map(|result| json!([result["chunk_id"], result["document_metadata"]])));
     answers
 }
 
@@ -39,6 +46,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
         // The first one's bytes under another name: it has no points of its own.
         Upload::text("copy.txt", chapter("tides", 200)),
     ];
+    user.upload_saying(&collection, &files[0], &json!({ "topic": "tides" })).await;
     let documents = user.upload(&collection, &files).await;
     user.wait_until_idle(&collection).await;
     let path = format!("/api/v2/collections/{collection}");

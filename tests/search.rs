@@ -109,6 +109,62 @@ async fn filters_choose_documents() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_documents_is_asked_for() {
+    let user = TestUser::register(&Stack::from_env()).await;
+    let collection = user.create_collection().await;
+    let tides = Upload::text("tides.txt", TIDES);
+    for (file, said) in [
+        (&tides, json!({ "topic": "sea", "year": 2024, "draft": false })),
+        (&Upload::text("currents.txt", CURRENTS), json!({ "topic": "sea", "year": 2023 })),
+        (&Upload::text("bread.txt", BREAD), json!({ "topic": "kitchen", "year": "2024" })),
+        (&Upload::text("plain.txt", "Water, and nothing else."), json!(null)),
+    ] {
+        let operation = user.upload_saying(&collection, file, &said).await;
+        assert_eq!(operation["status"], "completed", "{operation}");
+        let document = user.wait_for_document(&collection, &file.name).await;
+        assert_eq!(document["metadata"], if said.is_null() { json!({}) } else { said });
+    }
+    let ask = async |mode: &str, attributes: &Value| {
+        let filter = json!({ "search_mode": mode, "metadata_filter": { "attributes": attributes } });
+        search(&user, &collection, "water", filter).await
+    };
+    for mode in ["dense", "sparse", "hybrid"] {
+        for (attributes, expected) in [
+            (json!({ "topic": "sea" }), vec!["currents.txt", "tides.txt"]),
+            (json!({ "year": 2024 }), vec!["tides.txt"]),
+            (json!({ "year": "2024" }), vec!["bread.txt"]),
+            (
+                json!({ "topic": ["sea", "kitchen"], "year": [2023, "2024"] }),
+                vec!["bread.txt", "currents.txt"],
+            ),
+            (json!({ "draft": false }), vec!["tides.txt"]),
+            (json!({ "colour": "blue" }), vec![]),
+        ] {
+            let answer = ask(mode, &attributes).await;
+            let mut found = names(&answer);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{mode} {attributes}");
+        }
+    }
+    let answer = ask("dense", &json!({ "year": 2024 })).await;
+    let said = json!({ "draft": false, "topic": "sea", "year": 2024 });
+    assert_eq!(answer["results"][0]["document_metadata"], said);
+
+    let moon = json!({ "topic": "moon" });
+    let changed = user.upload_saying(&collection, &tides, &moon).await;
+    assert_eq!(changed["meta"]["counts"]["changed"], 1, "{changed}");
+    assert_eq!(changed["meta"]["chunks"], json!({ "embedded": 0, "reused": 1 }), "{changed}");
+    let unchanged = user.upload_saying(&collection, &tides, &json!(null)).await;
+    assert_eq!(unchanged["meta"]["counts"]["unchanged"], 1, "{unchanged}");
+    let path = format!("/api/v2/collections/{collection}/reindex");
+    let reindex = user.post(&path, &json!({ "chunk_size": 64 })).await.expect(202);
+    let reindexed = user.wait_for_operation(reindex["id"].as_str().unwrap()).await;
+    assert_eq!(reindexed["status"], "completed", "{reindexed}");
+    assert_eq!(names(&ask("dense", &moon).await), ["tides.txt"]);
+    assert_eq!(names(&ask("dense", &json!({ "topic": "sea" })).await), ["currents.txt"]);
+}
+
+#[tokio::test]
 async fn long_documents_are_paged_grouped_and_read_on() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;

@@ -11,15 +11,17 @@ use chrono::{DateTime, Utc};
 use db::documents::{Document, Documents};
 use db::operations::NewOperation;
 use domain::{
-    CollectionId, DocumentId, DocumentStatus, ErrorCategory, OperationId, OperationType, SourceId, UserId,
+    Attributes, CollectionId, DocumentId, DocumentStatus, ErrorCategory, OperationId, OperationType,
+    SourceId, UserId,
 };
 use lambda::http::{ApiError, ApiPath};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::State;
+use crate::document_metadata;
 use crate::openapi::words;
 
 /// A document.
@@ -56,8 +58,9 @@ pub(crate) struct DocumentResponse {
     last_seen_at: Option<DateTime<Utc>>,
     /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
     is_stale: bool,
-    #[schema(value_type = Object)]
-    metadata: Value,
+    /// What was said of it when it was uploaded; filters of searches may ask for it.
+    #[schema(schema_with = document_metadata::schema)]
+    metadata: Attributes,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -83,7 +86,7 @@ impl From<Document> for DocumentResponse {
             last_retry_at: document.last_retry_at,
             last_seen_at: document.last_seen_at,
             is_stale: document.is_stale,
-            metadata: document.meta,
+            metadata: document.attributes,
             created_at: document.created_at,
             updated_at: document.updated_at,
         }

@@ -20,6 +20,7 @@ mod content;
 mod disclosure;
 mod dispatch;
 mod docs;
+mod document_metadata;
 mod documents;
 mod grantee;
 mod health;

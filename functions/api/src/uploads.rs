@@ -8,18 +8,19 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::{NewUpload, Upload};
-use domain::{ArtifactKey, CollectionId, OperationId, UploadId, UploadStatus};
+use domain::{ArtifactKey, Attributes, CollectionId, OperationId, UploadId, UploadStatus};
 use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::State;
 use crate::admission;
 use crate::audit::{self, Change};
+use crate::document_metadata;
 use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
 use crate::upload_name;
@@ -58,6 +59,10 @@ pub(crate) struct AnnouncedFile {
     /// SHA-256 of its bytes in hex; the address takes only those bytes.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<String>,
+    /// What there is to say of the document, for `attributes` in a search's `metadata_filter`: up to 32
+    /// strings, whole numbers and booleans. Left out, the document keeps what was said of it before.
+    #[schema(schema_with = document_metadata::optional_schema)]
+    metadata: Option<Map<String, Value>>,
 }
 
 /// Where to put the files, in the order in which they were announced.
@@ -92,6 +97,9 @@ pub(crate) struct UploadResponse {
     /// The size that was announced, in bytes.
     size: i64,
     content_type: String,
+    /// What was said of the document; null if nothing was.
+    #[schema(schema_with = document_metadata::optional_schema)]
+    metadata: Option<Attributes>,
     #[schema(schema_with = words::upload_status)]
     status: UploadStatus,
     /// What this means, and what to do.
@@ -113,6 +121,7 @@ impl From<Upload> for UploadResponse {
             name: upload.name,
             size: upload.size_bytes,
             content_type: upload.content_type,
+            metadata: upload.attributes,
             status: upload.status,
             operation_id: upload.operation_id,
             expires_at: upload.expires_at,
@@ -211,6 +220,7 @@ pub(crate) async fn announce(
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
             content_type: file.content_type.to_owned(),
             sha256: file.sha256.as_ref().map(to_hex),
+            attributes: file.attributes,
             expires_at: presigned.expires_at,
         });
         uploads.push(AnnouncedUploadResponse {
@@ -292,6 +302,7 @@ struct CheckedFile<'a> {
     size: u64,
     content_type: &'a str,
     sha256: Option<[u8; 32]>,
+    attributes: Option<Attributes>,
 }
 
 fn check(
@@ -332,11 +343,15 @@ fn check(
         if sha256 == Some(None) {
             checks.refuse(field("sha256"), "must be 64 hexadecimal digits");
         }
+        let attributes = file.metadata.as_ref();
+        let attributes =
+            attributes.map(|given| document_metadata::check(&mut checks, &field("metadata"), given));
         checked.push(CheckedFile {
             name: &file.name,
             size: size.unwrap_or_default(),
             content_type,
             sha256: sha256.flatten(),
+            attributes,
         });
     }
     checks.finish()?;
@@ -374,7 +389,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str) -> AnnouncedFile {
-        AnnouncedFile { name: name.to_owned(), size: 1, content_type: None, sha256: None }
+        AnnouncedFile { name: name.to_owned(), size: 1, content_type: None, sha256: None, metadata: None }
     }
 
     #[test]
@@ -384,6 +399,7 @@ mod tests {
             AnnouncedFile { size: -1, ..file("b") },
             AnnouncedFile { size: 11, content_type: Some("text\n/html".to_owned()), ..file("c") },
             AnnouncedFile { sha256: Some("xyz".to_owned()), ..file("b") },
+            AnnouncedFile { metadata: json!({ "a b": [1] }).as_object().cloned(), ..file("d") },
         ];
         let error = check(&files, None, 10).err().unwrap();
         insta::assert_snapshot!(error.detail().replace("; ", "\n"), @r#"
@@ -393,6 +409,8 @@ mod tests {
         files[2].content_type: must be a media type like text/plain, got "text\n/html"
         files[3].name: comes twice in this call: "b"
         files[3].sha256: must be 64 hexadecimal digits
+        files[4].metadata: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
+        files[4].metadata: "a b" must be a string, a whole number of 64 bits or a boolean, got a list
         "#);
     }
 

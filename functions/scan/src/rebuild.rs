@@ -223,6 +223,7 @@ async fn write_points(
         file_name: document.file_name,
         mime_type: document.mime_type,
         first_seen_at: document.first_seen_at,
+        attributes: document.attributes,
     };
     let (mut batch, mut written) = (0, 0);
     while written < chunk_count {

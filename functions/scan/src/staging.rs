@@ -275,7 +275,7 @@ async fn register(
         let mut connection = state.db.connection().await?;
         let context =
             connection.documents().staging_context(run.collection.id, document_id, &content.hash).await?;
-        let outcome = match decide(&content, &context, item.source_id) {
+        let outcome = match decide(&content, &context, item.source_id, item.attributes.as_ref()) {
             Verdict::Unchanged => {
                 connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
                 return Ok(Step::Ended { size_bytes: content.size_bytes });

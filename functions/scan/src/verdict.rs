@@ -1,7 +1,7 @@
 //! The thinking of this stage: what is to become of an item whose bytes were read. Pure.
 
 use db::staging::StagingContext;
-use domain::{DocumentId, DocumentStatus, SourceId};
+use domain::{Attributes, DocumentId, DocumentStatus, SourceId};
 
 use crate::content::Content;
 
@@ -19,7 +19,13 @@ pub(crate) enum Verdict {
     Index { release: Option<DocumentId> },
 }
 
-pub(crate) fn decide(content: &Content, context: &StagingContext, source: Option<SourceId>) -> Verdict {
+/// `attributes` are those that came along with the bytes; without any, the document keeps its own.
+pub(crate) fn decide(
+    content: &Content,
+    context: &StagingContext,
+    source: Option<SourceId>,
+    attributes: Option<&Attributes>,
+) -> Verdict {
     if let Some(reason) = content.empty_reason() {
         return Verdict::Skip { reason };
     }
@@ -28,7 +34,8 @@ pub(crate) fn decide(content: &Content, context: &StagingContext, source: Option
             && existing.generation == existing.last_generation
             && existing.content_hash.as_deref() == Some(&content.hash)
             // What has no source becomes this one's, and its points must say so.
-            && (existing.source_id.is_some() || source.is_none());
+            && (existing.source_id.is_some() || source.is_none())
+            && attributes.is_none_or(|attributes| *attributes == existing.attributes);
         if is_searchable && existing.duplicate_of.is_none() {
             return Verdict::Unchanged;
         }
@@ -63,7 +70,12 @@ mod tests {
             last_generation: 2,
             duplicate_of: None,
             source_id: Some(SourceId(1)),
+            attributes: attributes("tides"),
         }
+    }
+
+    fn attributes(topic: &str) -> Attributes {
+        serde_json::from_value(serde_json::json!({ "topic": topic })).unwrap()
     }
 
     fn twin(is_indexed: bool) -> Twin {
@@ -71,14 +83,14 @@ mod tests {
     }
 
     fn verdict(existing: Option<ExistingDocument>, twin: Option<Twin>) -> Verdict {
-        decide(&content("h"), &StagingContext { existing, twin }, Some(SourceId(1)))
+        decide(&content("h"), &StagingContext { existing, twin }, Some(SourceId(1)), None)
     }
 
     #[test]
     fn empty_files_are_skipped_whatever_the_collection_holds() {
         let empty = Content { hash: "h".to_owned(), size_bytes: 0, is_blank: true };
         let context = StagingContext { existing: Some(searchable("h")), twin: Some(twin(true)) };
-        assert!(matches!(decide(&empty, &context, None), Verdict::Skip { .. }));
+        assert!(matches!(decide(&empty, &context, None, None), Verdict::Skip { .. }));
     }
 
     #[test]
@@ -94,6 +106,21 @@ mod tests {
         assert_eq!(verdict(None, Some(original.clone())), Verdict::Duplicate { original: original.id });
         let known_duplicate = ExistingDocument { duplicate_of: Some(original.id), ..searchable("h") };
         assert_eq!(verdict(Some(known_duplicate), Some(original)), Verdict::Unchanged);
+    }
+
+    #[test]
+    fn what_is_said_of_a_document_is_a_part_of_it() {
+        let said = |existing: &ExistingDocument, twin: Option<&Twin>, topic: &str| {
+            let context = StagingContext { existing: Some(existing.clone()), twin: twin.cloned() };
+            decide(&content("h"), &context, Some(SourceId(1)), Some(&attributes(topic)))
+        };
+        let original = twin(true);
+        let duplicate = ExistingDocument { duplicate_of: Some(original.id), ..searchable("h") };
+        assert_eq!(said(&searchable("h"), None, "tides"), Verdict::Unchanged);
+        assert_eq!(said(&searchable("h"), None, "moons"), Verdict::Index { release: None });
+        assert_eq!(said(&duplicate, Some(&original), "tides"), Verdict::Unchanged);
+        let again = Verdict::Duplicate { original: original.id };
+        assert_eq!(said(&duplicate, Some(&original), "moons"), again);
     }
 
     #[test]

@@ -170,6 +170,7 @@ mod tests {
             chunk_index: index,
             content: TEXT[start..end].to_owned(),
             path_prefixes: Vec::new(),
+            attributes: Vec::new(),
             metadata: ChunkMetadata {
                 source_path: "upload://a".to_owned(),
                 file_name: "a".to_owned(),

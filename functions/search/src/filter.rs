@@ -1,9 +1,15 @@
 //! Which documents a search is for.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use domain::DocumentId;
+use domain::{AttributeError, AttributeValue, Attributes, DocumentId, is_attribute_key};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
 use uuid::Uuid;
 use vectors::ChunkFilter;
 
@@ -33,6 +39,11 @@ pub struct MetadataFilter {
     /// so `notes/20` is not the beginning of `notes/2024`.
     #[serde(default)]
     pub path_prefix: Option<OneOrMany<String>>,
+    /// Documents that this was said of as their `metadata`: for each key a value, or a list of which any
+    /// will do. Types count, `2024` is not `"2024"`.
+    #[serde(default)]
+    #[schema(schema_with = attributes_schema)]
+    pub attributes: Option<Map<String, Value>>,
     /// Documents first seen at this time or later.
     #[serde(default)]
     pub created_from: Option<DateTime<Utc>>,
@@ -61,6 +72,7 @@ impl MetadataFilter {
             source_ids: check.values("source_id", self.source_id),
             mime_types: check.values("mime_type", self.mime_type),
             file_names: check.values("file_name", self.file_name),
+            attributes: check.attributes(self.attributes.unwrap_or_default()),
             path_prefixes: paths.iter().map(|path| path.trim_end_matches('/').to_owned()).collect(),
             created_from: self.created_from,
             created_before: self.created_before,
@@ -81,10 +93,62 @@ impl Check<'_> {
             Some(OneOrMany::One(value)) => vec![value],
             Some(OneOrMany::Many(values)) => values,
         };
-        if values.is_empty() || values.len() > MAX_VALUES {
-            let message = format!("{} values were given; 1 to {MAX_VALUES} are allowed", values.len());
-            self.0.add(&format!("metadata_filter.{field}"), message);
-        }
+        self.count(&format!("metadata_filter.{field}"), values.len());
         values
     }
+
+    fn attributes(&mut self, given: Map<String, Value>) -> BTreeMap<String, Vec<AttributeValue>> {
+        const FIELD: &str = "metadata_filter.attributes";
+        if given.len() > Attributes::MAX_ENTRIES {
+            self.0.add(FIELD, AttributeError::TooMany { got: given.len() }.to_string());
+        }
+        let mut attributes = BTreeMap::new();
+        for (key, values) in given {
+            if !is_attribute_key(&key) {
+                self.0.add(FIELD, AttributeError::Key { key }.to_string());
+                continue;
+            }
+            let values = match values {
+                Value::Array(values) => values,
+                value => vec![value],
+            };
+            self.count(&format!("{FIELD}.{key}"), values.len());
+            let mut wanted = Vec::with_capacity(values.len());
+            for value in &values {
+                match AttributeValue::parse(&key, value) {
+                    Ok(value) => wanted.push(value),
+                    Err(error) => self.0.add(FIELD, error.to_string()),
+                }
+            }
+            attributes.insert(key, wanted);
+        }
+        attributes
+    }
+
+    fn count(&mut self, field: &str, values: usize) {
+        if values == 0 || values > MAX_VALUES {
+            self.0.add(field, format!("{values} values were given; 1 to {MAX_VALUES} are allowed"));
+        }
+    }
+}
+
+fn attributes_schema() -> Object {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
+        .build();
+    let value = ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
+        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
+        .build();
+    let values =
+        ArrayBuilder::new().items(value.clone()).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
+    let any = OneOfBuilder::new().item(value).item(values).build();
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
+        .property_names(Some(Schema::Object(key)))
+        .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(any))))
+        .max_properties(Some(Attributes::MAX_ENTRIES))
+        .examples([serde_json::json!({ "topic": "tides", "year": [2023, 2024] })])
+        .build()
 }

@@ -263,6 +263,7 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
+    use domain::AttributeValue;
     use serde_json::json;
 
     use super::*;
@@ -302,9 +303,41 @@ mod tests {
     }
 
     #[test]
+    fn attributes_are_asked_for_by_key_and_typed_value() {
+        let filtered = |attributes: serde_json::Value| {
+            check(json!({
+                "collection_id": Uuid::nil(), "query": "x", "metadata_filter": { "attributes": attributes },
+            }))
+        };
+        let search = filtered(json!({ "topic": "tides", "year": [2023, "2024"], "draft": false })).unwrap();
+        let text = |text: &str| AttributeValue::Text(text.to_owned());
+        let expected = [
+            ("draft", vec![AttributeValue::Flag(false)]),
+            ("topic", vec![text("tides")]),
+            ("year", vec![AttributeValue::Integer(2023), text("2024")]),
+        ];
+        let expected = expected.map(|(key, values)| (key.to_owned(), values));
+        assert_eq!(search.filter.attributes, expected.into());
+        assert_eq!(filtered(json!({})).unwrap().filter, ChunkFilter::default());
+
+        let error =
+            filtered(json!({ "a b": 1, "nested": [[1], 1.5], "none": [], "null": null })).unwrap_err();
+        insta::assert_snapshot!(error.detail().replace("; metadata", "\nmetadata"), @r#"
+        metadata_filter.attributes: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
+        metadata_filter.attributes: "nested" must be a string, a whole number of 64 bits or a boolean, got a list
+        metadata_filter.attributes: "nested" must be a string, a whole number of 64 bits or a boolean, got another number
+        metadata_filter.attributes.none: 0 values were given; 1 to 100 are allowed
+        metadata_filter.attributes: "null" must be a string, a whole number of 64 bits or a boolean, got null
+        "#);
+        let many: serde_json::Map<_, _> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
+        let error = filtered(many.into()).unwrap_err();
+        assert_eq!(error.detail(), "metadata_filter.attributes: must have at most 32 entries, got 33");
+    }
+
+    #[test]
     fn an_unknown_filter_is_refused_with_those_there_are() {
         let body = json!({ "collection_id": Uuid::nil(), "query": "x", "filter": { "colour": "red" } });
         let error = serde_json::from_value::<SearchRequest>(body).unwrap_err();
-        insta::assert_snapshot!(error, @"unknown field `colour`, expected one of `document_id`, `source_id`, `mime_type`, `file_name`, `path_prefix`, `created_from`, `created_before`");
+        insta::assert_snapshot!(error, @"unknown field `colour`, expected one of `document_id`, `source_id`, `mime_type`, `file_name`, `path_prefix`, `attributes`, `created_from`, `created_before`");
     }
 }

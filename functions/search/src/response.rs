@@ -1,6 +1,6 @@
 //! What a search answers.
 
-use domain::{CollectionId, DocumentId, SearchMode, SearchType};
+use domain::{Attributes, CollectionId, DocumentId, SearchMode, SearchType};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -98,6 +98,9 @@ pub struct SearchResult {
     pub parent: Option<ParentPassage>,
     /// Offsets, type and dates.
     pub metadata: Value,
+    /// What was said of the document when it was uploaded.
+    #[schema(value_type = Object)]
+    pub document_metadata: Attributes,
     /// The file's name.
     pub file_name: String,
     /// Where the file lies in its source.

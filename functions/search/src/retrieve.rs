@@ -139,6 +139,8 @@ async fn ask(
             let chunks = state.vectors.search(name, &query).await.map_err(AskError::Vectors)?;
             Ok((SearchMode::Dense, chunks))
         }
+        // None of its documents has any: with the first that has, the collection gets the index.
+        Err(VectorsError::AttributesMissing { .. }) => Ok((plan.mode, Vec::new())),
         Err(error) => Err(AskError::Vectors(error)),
     }
 }

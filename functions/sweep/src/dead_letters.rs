@@ -123,6 +123,7 @@ async fn expect_again(state: &State, events: &ObjectEvents) -> Result<(), StageE
             size_bytes: object.size,
             content_type: "application/octet-stream".to_owned(),
             sha256: None,
+            attributes: None,
             // Its bytes lie there: nobody will put them.
             expires_at: Utc::now(),
         });

@@ -4,7 +4,7 @@ WITH item AS (
     SET state = $2::text::item_state, error_message = $3, error_category = $4::text::error_category,
         updated_at = now()
     WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')
-    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type, is_reindex
+    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type, attributes, is_reindex
 ),
 document AS (
     UPDATE documents d
@@ -18,6 +18,8 @@ document AS (
         chunk_count = CASE WHEN $2 = 'failed' THEN d.chunk_count ELSE 0 END,
         file_size = item.size_bytes,
         mime_type = item.mime_type,
+        -- Kept for the next try.
+        attributes = coalesce(item.attributes, d.attributes),
         duplicate_of = NULL,
         updated_at = now()
     FROM item

@@ -33,6 +33,8 @@ SELECT
     d.created_at AS "first_seen_at?",
     i.base_document_id,
     i.base_generation,
+    -- Of what nothing was said keeps what its document has.
+    coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<Attributes>",
     i.chunk_count,
     i.batch_count,
     i.batches_done

@@ -26,7 +26,8 @@ SELECT
     updated_at,
     deleted_at,
     meta,
-    source_metadata
+    source_metadata,
+    attributes AS "attributes: Json<Attributes>"
 FROM documents
 WHERE collection_id = $1
     AND ($3::bigint IS NULL OR source_id = $3)

@@ -25,6 +25,7 @@ document AS (
         content_hash = item.content_hash,
         file_size = item.size_bytes,
         mime_type = item.mime_type,
+        attributes = coalesce(item.attributes, d.attributes),
         change_hint = item.change_hint,
         chunk_count = item.chunk_count,
         error_message = NULL,

@@ -12,6 +12,7 @@ WITH same AS (
         AND d.uri = i.uri
         AND d.status IN ('completed', 'skipped')
         AND d.change_hint = i.change_hint
+        AND (i.attributes IS NULL OR i.attributes = d.attributes)
         -- One without a source becomes this source's, and its points must say so.
         AND (d.source_id IS NOT NULL OR o.source_id IS NULL)
         -- A later version that was staged and never indexed makes the row say nothing reliable.

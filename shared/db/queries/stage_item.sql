@@ -47,13 +47,13 @@ item AS (
     WHERE i.id = $1
         AND i.state = 'listed'
         AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
-    RETURNING i.uri, i.location, i.file_name, i.change_hint, i.created_at, coalesce(i.generation, 1) AS generation
+    RETURNING i.uri, i.location, i.file_name, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
 ),
 document AS (
     INSERT INTO documents AS d (
         id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
         status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
-        last_seen_at, source_metadata, staged_size
+        last_seen_at, source_metadata, staged_size, attributes
     )
     SELECT
         $2, $3, $4, item.uri,
@@ -71,7 +71,8 @@ document AS (
         $9,
         now(),
         jsonb_build_object('location', item.location),
-        $7
+        $7,
+        coalesce(item.attributes, '{}')
     FROM item
     ON CONFLICT (id) DO UPDATE
     SET file_path = EXCLUDED.file_path,
@@ -96,6 +97,12 @@ document AS (
             THEN d.file_size ELSE EXCLUDED.file_size END,
         mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
             THEN d.mime_type ELSE EXCLUDED.mime_type END,
+        -- Of what nothing was said keeps what it has, unless it was deleted.
+        attributes = CASE
+            WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL THEN d.attributes
+            WHEN d.status = 'deleted' THEN EXCLUDED.attributes
+            ELSE coalesce((SELECT item.attributes FROM item), d.attributes)
+        END,
         error_message = EXCLUDED.error_message,
         error_category = EXCLUDED.error_category,
         change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,

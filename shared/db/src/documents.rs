@@ -4,9 +4,12 @@
 //! `operation_items`.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, SortOrder, SourceId};
+use domain::{
+    Attributes, CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, SortOrder, SourceId,
+};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use crate::failed_documents::FailedCounts;
@@ -67,6 +70,8 @@ pub struct Document {
     pub meta: Value,
     /// What its source says of it, an object.
     pub source_metadata: Value,
+    /// What people said of it, as its points have it.
+    pub attributes: Attributes,
 }
 
 /// Which documents of a collection a list shows.
@@ -115,7 +120,8 @@ impl<'c> Documents<'c> {
                 content_hash, status::text AS "status!", error_message,
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
                 generation, last_generation, change_hint, duplicate_of, last_seen_at, is_stale,
-                created_at, updated_at, deleted_at, meta, source_metadata
+                created_at, updated_at, deleted_at, meta, source_metadata,
+                attributes AS "attributes: Json<Attributes>"
             FROM documents WHERE id = $1"#,
             id.0,
         )
@@ -194,6 +200,7 @@ struct DocumentRow {
     deleted_at: Option<DateTime<Utc>>,
     meta: Value,
     source_metadata: Value,
+    attributes: Json<Attributes>,
 }
 
 impl TryFrom<DocumentRow> for Document {
@@ -231,6 +238,7 @@ impl TryFrom<DocumentRow> for Document {
             deleted_at: row.deleted_at,
             meta: row.meta,
             source_metadata: row.source_metadata,
+            attributes: row.attributes.0,
         })
     }
 }

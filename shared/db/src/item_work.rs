@@ -3,10 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState, OperationId,
-    SourceId,
+    Attributes, ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState,
+    OperationId, SourceId,
 };
 use serde_json::Value;
+use sqlx::types::Json;
 
 use crate::DbError;
 use crate::operation_ends::EarlyEnd;
@@ -50,6 +51,8 @@ pub struct ItemWork {
     pub mime_type: Option<String>,
     /// Its size in bytes.
     pub size_bytes: i64,
+    /// What people said of it.
+    pub attributes: Attributes,
     /// What is staged of it, once it is.
     pub staged: Option<StagedVersion>,
     /// The version whose staged vectors are taken for chunks with the same text.
@@ -147,6 +150,7 @@ impl OperationItems<'_> {
                 file_name: row.file_name,
                 mime_type: row.mime_type,
                 size_bytes: row.size_bytes,
+                attributes: row.attributes.0,
                 staged,
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
                     StagedCopy { document_id: DocumentId(document_id), generation }

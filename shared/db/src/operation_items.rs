@@ -136,8 +136,9 @@ impl<'c> OperationItems<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Puts documents on the operation's work list; of one that waits there already, the newer
-    /// version is taken.
+    /// Puts uploaded documents on the operation's work list; of one that waits there already, the newer
+    /// version is taken. What was said of it comes along: the last that was said with an upload under its
+    /// key that is still expected.
     ///
     /// # Errors
     /// When there is no such operation, the same document is given twice, or the database does
@@ -149,14 +150,24 @@ impl<'c> OperationItems<'c> {
     ) -> Result<u64, DbError> {
         let columns = ItemColumns::of(items);
         let done = sqlx::query!(
-            "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
-            SELECT o.id, entry.*
+            "INSERT INTO operation_items (
+                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes
+            )
+            SELECT o.id, entry.*, (
+                SELECT u.attributes FROM uploads u
+                WHERE u.object_key = entry.location AND u.status = 'expected' AND u.attributes IS NOT NULL
+                ORDER BY u.created_at DESC, u.id DESC
+                LIMIT 1
+            )
             FROM operations o
-            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[]) AS entry
+            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+                AS entry (uri, location, file_name, size_bytes, mime_type, change_hint)
             WHERE o.uuid = $1
             ON CONFLICT (operation_id, uri) DO UPDATE
             SET size_bytes = EXCLUDED.size_bytes, mime_type = EXCLUDED.mime_type,
-                change_hint = EXCLUDED.change_hint, created_at = now(), updated_at = now()
+                change_hint = EXCLUDED.change_hint,
+                attributes = coalesce(EXCLUDED.attributes, operation_items.attributes),
+                created_at = now(), updated_at = now()
             WHERE operation_items.state = 'listed'",
             operation_id.0,
             &columns.uris,

@@ -18,6 +18,7 @@ use crate::staging::{StagedItem, StagingOutcome};
 use crate::{Connection, Db};
 
 mod artifacts;
+mod attributes;
 mod cancellation;
 mod documents;
 mod lifecycle;

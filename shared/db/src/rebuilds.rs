@@ -5,7 +5,8 @@
 //! points are all there again, `failed` where what is staged of it cannot be read.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentId, OperationId, SourceId, UserId};
+use domain::{Attributes, CollectionId, DocumentId, OperationId, SourceId, UserId};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::DbError;
@@ -35,6 +36,8 @@ pub struct SearchableDocument {
     pub mime_type: Option<String>,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
+    /// What people said of it.
+    pub attributes: Attributes,
 }
 
 /// What became of a document in a rebuild.
@@ -64,7 +67,7 @@ impl Documents<'_> {
         let after = after.map(|id| id.0);
         let rows = sqlx::query!(
             r#"SELECT id, generation, chunk_count, source_id, coalesce(uri, id::text) AS "uri!", file_path,
-                file_name, mime_type, created_at
+                file_name, mime_type, created_at, attributes AS "attributes: Json<Attributes>"
             FROM documents
             WHERE collection_id = $1 AND ($2::uuid IS NULL OR id > $2)
                 AND status <> 'deleted' AND generation > 0 AND chunk_count > 0
@@ -85,6 +88,7 @@ impl Documents<'_> {
             file_name: row.file_name,
             mime_type: row.mime_type,
             first_seen_at: row.created_at,
+            attributes: row.attributes.0,
         });
         Ok(documents.collect())
     }

@@ -4,8 +4,10 @@
 //! version is the same one where `generation` equals `last_generation`.
 
 use domain::{
-    CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, SourceId,
+    Attributes, CollectionId, DocumentId, DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId,
+    SourceId,
 };
+use sqlx::types::Json;
 
 use crate::DbError;
 use crate::documents::Documents;
@@ -38,6 +40,8 @@ pub struct StagingItem {
     pub mime_type: Option<String>,
     /// What the source says of this version.
     pub change_hint: Option<String>,
+    /// What was said of it along with its bytes, if anything was.
+    pub attributes: Option<Attributes>,
     /// The generation that its bytes are staged as. The same at every try.
     pub generation: i32,
 }
@@ -75,6 +79,8 @@ pub struct ExistingDocument {
     pub duplicate_of: Option<DocumentId>,
     /// The source that its points say they came from.
     pub source_id: Option<SourceId>,
+    /// What its points say that people said of it.
+    pub attributes: Attributes,
 }
 
 /// A document of the same collection with the same bytes.
@@ -174,6 +180,7 @@ impl OperationItems<'_> {
                 size_bytes: row.size_bytes,
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
+                attributes: row.attributes.map(|attributes| attributes.0),
                 generation: row.generation,
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),
@@ -279,6 +286,7 @@ impl Documents<'_> {
                 last_generation: row.last_generation.unwrap_or(0),
                 duplicate_of: row.duplicate_of.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
+                attributes: row.attributes.unwrap_or_default().0,
             }),
             None => None,
         };

@@ -1,8 +1,9 @@
 //! Uploads that were announced, and what became of them.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, OperationId, UploadId, UploadStatus, UserId};
+use domain::{Attributes, CollectionId, OperationId, UploadId, UploadStatus, UserId};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{DbError, Page};
@@ -26,6 +27,8 @@ pub struct Upload {
     pub content_type: String,
     /// The SHA-256 that was announced, in hex.
     pub sha256: Option<String>,
+    /// What was said of the document, if anything was.
+    pub attributes: Option<Attributes>,
     /// What became of it.
     pub status: UploadStatus,
     /// The operation that its bytes belong to.
@@ -57,6 +60,8 @@ pub struct NewUpload {
     pub content_type: String,
     /// Its SHA-256 in hex, where the client knows it.
     pub sha256: Option<String>,
+    /// What is said of the document; without it, it keeps what it has.
+    pub attributes: Option<Attributes>,
     /// When its URL runs out.
     pub expires_at: DateTime<Utc>,
 }
@@ -85,12 +90,14 @@ impl<'c> Uploads<'c> {
         let sizes: Vec<i64> = new.iter().map(|upload| upload.size_bytes).collect();
         let content_types: Vec<String> = new.iter().map(|upload| upload.content_type.clone()).collect();
         let hashes: Vec<Option<String>> = new.iter().map(|upload| upload.sha256.clone()).collect();
+        let attributes: Vec<Option<Json<&Attributes>>> =
+            new.iter().map(|upload| upload.attributes.as_ref().map(Json)).collect();
         let expiries: Vec<DateTime<Utc>> = new.iter().map(|upload| upload.expires_at).collect();
         sqlx::query!(
             "INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes,
-                content_type, sha256, expires_at)
+                content_type, sha256, expires_at, attributes)
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
-                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[])",
+                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[], $10::jsonb[])",
             &ids,
             &collection_ids,
             &user_ids,
@@ -100,6 +107,7 @@ impl<'c> Uploads<'c> {
             &content_types,
             &hashes as &[Option<String>],
             &expiries,
+            &attributes as &[Option<Json<&Attributes>>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -115,7 +123,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at
+                received_at, u.created_at, u.attributes AS "attributes: Json<Attributes>"
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.id = $1"#,
             id.0,
@@ -150,7 +158,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at
+                received_at, u.created_at, u.attributes AS "attributes: Json<Attributes>"
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.collection_id = $1 AND ($2::text IS NULL OR u.status = $2::text::upload_status)
             ORDER BY u.created_at, u.id LIMIT $3 OFFSET $4"#,
@@ -214,7 +222,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT id, collection_id, user_id, name, object_key, size_bytes, content_type, sha256,
                 status::text AS "status!", NULL::uuid AS "operation_id?", expires_at, received_at,
-                created_at
+                created_at, attributes AS "attributes: Json<Attributes>"
             FROM uploads WHERE id = ANY ($1) AND status = 'expected' ORDER BY created_at, id"#,
             &ids,
         )
@@ -296,6 +304,7 @@ struct UploadRow {
     size_bytes: i64,
     content_type: String,
     sha256: Option<String>,
+    attributes: Option<Json<Attributes>>,
     status: String,
     operation_id: Option<Uuid>,
     expires_at: DateTime<Utc>,
@@ -316,6 +325,7 @@ impl TryFrom<UploadRow> for Upload {
             size_bytes: row.size_bytes,
             content_type: row.content_type,
             sha256: row.sha256,
+            attributes: row.attributes.map(|attributes| attributes.0),
             status: DbError::word("uploads", "status", &row.status)?,
             operation_id: row.operation_id.map(OperationId),
             expires_at: row.expires_at,

@@ -3,6 +3,7 @@
 
 mod access;
 mod artifact;
+mod attributes;
 mod error;
 mod ids;
 mod message;
@@ -14,6 +15,7 @@ mod status;
 
 pub use access::{Access, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
+pub use attributes::{AttributeError, AttributeValue, Attributes, attribute_keyword, is_attribute_key};
 pub use error::{Classify, ErrorKind};
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,

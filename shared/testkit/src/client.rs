@@ -147,8 +147,13 @@ impl TestUser {
 
     /// Announces one file and returns what the API says to do with it.
     pub async fn announce(&self, collection: &str, file: &Upload) -> Value {
+        self.announce_saying(collection, file, &Value::Null).await
+    }
+
+    /// The same, with what there is to say of the document.
+    pub async fn announce_saying(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
         let body = json!({ "files": [{
-            "name": file.name, "size": file.bytes.len(), "content_type": file.content_type,
+            "name": file.name, "size": file.bytes.len(), "content_type": file.content_type, "metadata": metadata,
         }] });
         let answer = self.post(&format!("/api/v2/collections/{collection}/uploads"), &body).await.expect(201);
         answer["uploads"][0].clone()
@@ -181,6 +186,16 @@ impl TestUser {
             rows.push(self.wait_for_document(collection, &file.name).await);
         }
         rows
+    }
+
+    /// Uploads a file and says something of it; returns the operation that indexed it, once it has ended.
+    pub async fn upload_saying(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
+        let announced = self.announce_saying(collection, file, metadata).await;
+        let status = self.put(&announced, file.bytes.clone()).await;
+        assert!(status.is_success(), "the bucket refused {}: {status}", file.name);
+        let path = format!("/api/v2/collections/{collection}/uploads/{}", text(&announced["id"]));
+        let upload = self.wait_until(&path, |upload| upload["status"] == "received").await;
+        self.wait_for_operation(&text(&upload["operation_id"])).await
     }
 
     /// Waits until the collection has ended with the file of this path; returns the document.

@@ -174,6 +174,7 @@ fn point(number: u64) -> ChunkPoint {
             chunk_index: 0,
             content: format!("synthetic text {number}"),
             path_prefixes: vec![format!("{number}.txt")],
+            attributes: Vec::new(),
             metadata: ChunkMetadata {
                 source_path: format!("bench://{number}"),
                 file_name: format!("{number}.txt"),

@@ -6,6 +6,8 @@ use thiserror::Error;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use crate::payload::ATTRIBUTES;
+
 /// A failed call. Cheap to clone: causes are kept as text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VectorsError {
@@ -36,6 +38,13 @@ pub enum VectorsError {
     /// The Qdrant collection was made without the vector that is asked for.
     #[error("qdrant collection lacks a vector: {message}")]
     VectorMissing {
+        /// What Qdrant said.
+        message: String,
+    },
+    /// The filter asks for attributes, and the Qdrant collection was made before points had any: none
+    /// of them has. The next operation that indexes something makes the index.
+    #[error("qdrant collection lacks the index of attributes: {message}")]
+    AttributesMissing {
         /// What Qdrant said.
         message: String,
     },
@@ -93,7 +102,9 @@ impl Classify for VectorsError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Conflict { .. } | Self::VectorMissing { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::VectorMissing { .. } | Self::AttributesMissing { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Refused { .. } => ErrorKind::Invalid,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
@@ -125,6 +136,11 @@ fn from_status(status: &Status) -> VectorsError {
         Code::NotFound => VectorsError::NotFound { message },
         Code::InvalidArgument if message.contains("Not existing vector name") => {
             VectorsError::VectorMissing { message }
+        }
+        Code::InvalidArgument
+            if message.contains(&format!("Index required but not found for {ATTRIBUTES:?}")) =>
+        {
+            VectorsError::AttributesMissing { message }
         }
         Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented | Code::AlreadyExists => {
             VectorsError::Refused { message }

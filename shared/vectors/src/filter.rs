@@ -1,8 +1,12 @@
 //! Which chunks a search is for.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
-use domain::DocumentId;
+use domain::{AttributeValue, DocumentId, attribute_keyword};
 use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Timestamp};
+
+use crate::payload::ATTRIBUTES;
 
 /// Conditions on the chunks of a search. All must hold; of the values of one, any; an empty list
 /// asks for nothing. Every field is indexed, see `payload::INDEXED_FIELDS`.
@@ -18,6 +22,8 @@ pub struct ChunkFilter {
     pub file_names: Vec<String>,
     /// Of a document in one of these folders, or at one of these paths.
     pub path_prefixes: Vec<String>,
+    /// Of a document that has each of these attributes with one of its values.
+    pub attributes: BTreeMap<String, Vec<AttributeValue>>,
     /// Of a document first seen at this time or later.
     pub created_from: Option<DateTime<Utc>>,
     /// Of a document first seen before this time.
@@ -42,6 +48,10 @@ impl ChunkFilter {
             if !values.is_empty() {
                 conditions.push(Condition::matches(field, values.clone()));
             }
+        }
+        for (key, values) in &self.attributes {
+            let words: Vec<String> = values.iter().map(|value| attribute_keyword(key, value)).collect();
+            conditions.push(Condition::matches(ATTRIBUTES, words));
         }
         if self.created_from.is_some() || self.created_before.is_some() {
             let range = DatetimeRange {

@@ -24,6 +24,9 @@ pub struct ChunkPayload {
     /// looks at. Points of earlier releases have none.
     #[serde(default)]
     pub path_prefixes: Vec<String>,
+    /// What people said of the document, each attribute as `domain::attribute_keyword` has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
     /// What is known of the document.
     pub metadata: ChunkMetadata,
 }
@@ -48,9 +51,12 @@ pub struct ChunkMetadata {
     pub parent: Option<ChunkParent>,
 }
 
+/// Where a point has its document's attributes.
+pub(crate) const ATTRIBUTES: &str = "attributes";
+
 /// Every field that a filter may use, with the type of its index. A key never changes its type:
 /// points written before would not be found by the new index.
-pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 10] = [
+pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 11] = [
     ("document_id", FieldType::Uuid),
     ("collection_id", FieldType::Uuid),
     ("source_id", FieldType::Integer),
@@ -61,6 +67,7 @@ pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 10] = [
     ("metadata.file_name", FieldType::Keyword),
     ("metadata.created_at", FieldType::Datetime),
     ("path_prefixes", FieldType::Keyword),
+    (ATTRIBUTES, FieldType::Keyword),
 ];
 
 #[cfg(test)]
@@ -78,6 +85,7 @@ mod tests {
             chunk_index: 3,
             content: "text".to_owned(),
             path_prefixes: vec!["notes".to_owned(), "notes/a.md".to_owned()],
+            attributes: vec!["draft=true".to_owned(), "topic=\"tides\"".to_owned()],
             metadata: ChunkMetadata {
                 source_path: "notes/a.md".to_owned(),
                 file_name: "a.md".to_owned(),
@@ -103,6 +111,10 @@ mod tests {
           "path_prefixes": [
             "notes",
             "notes/a.md"
+          ],
+          "attributes": [
+            "draft=true",
+            "topic=\"tides\""
           ],
           "metadata": {
             "source_path": "notes/a.md",

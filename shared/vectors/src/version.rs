@@ -2,7 +2,7 @@
 //! points that are written again, for whatever reason, are the same points.
 
 use chrono::{DateTime, Utc};
-use domain::{ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
+use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
 use terms::passage_terms;
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
@@ -28,22 +28,30 @@ pub struct DocumentVersion {
     pub mime_type: Option<String>,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
+    /// What people said of it.
+    pub attributes: Attributes,
 }
 
 impl DocumentVersion {
     /// The points of some of its chunks; `vectors` in the order of the chunks.
     pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
         let path_prefixes = path_prefixes(&self.path);
+        let attributes = self.attributes.keywords();
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
             vector,
             terms: passage_terms(&chunk.text),
-            payload: self.payload(chunk, path_prefixes.clone()),
+            payload: self.payload(chunk, path_prefixes.clone(), attributes.clone()),
         });
         points.collect()
     }
 
-    fn payload(&self, chunk: &ChunkRecord, path_prefixes: Vec<String>) -> ChunkPayload {
+    fn payload(
+        &self,
+        chunk: &ChunkRecord,
+        path_prefixes: Vec<String>,
+        attributes: Vec<String>,
+    ) -> ChunkPayload {
         ChunkPayload {
             document_id: self.document_id,
             collection_id: self.collection_id,
@@ -52,6 +60,7 @@ impl DocumentVersion {
             chunk_index: i32::try_from(chunk.index).unwrap_or(i32::MAX),
             content: chunk.text.clone(),
             path_prefixes,
+            attributes,
             metadata: ChunkMetadata {
                 source_path: self.uri.clone(),
                 file_name: self.file_name.clone(),
@@ -94,6 +103,8 @@ mod tests {
             file_name: "a.txt".to_owned(),
             mime_type: None,
             first_seen_at: DateTime::UNIX_EPOCH,
+            attributes: serde_json::from_value(serde_json::json!({ "year": 2024, "topic": "tides" }))
+                .unwrap(),
         };
         let chunk = |index: u32| ChunkRecord {
             index,
@@ -108,6 +119,7 @@ mod tests {
         assert_eq!(points, version.points(&chunks, vec![vec![1.0], vec![2.0]]));
         assert_eq!(points[1].id, point_id(version.document_id, 2, 1));
         assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
+        assert_eq!(points[1].payload.attributes, ["topic=\"tides\"", "year=2024"]);
         assert_eq!((points[1].payload.content.as_str(), points[1].vector.as_slice()), ("text 1", &[2.0][..]));
     }
 

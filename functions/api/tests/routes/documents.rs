@@ -45,9 +45,11 @@ async fn a_document_is_found_in_its_own_collection_only(pool: PgPool) {
     let collection = api.create_collection(&token, "notes").await;
     let other = api.create_collection(&token, "other").await;
     insert_documents(&api).await;
+    api.sql(r#"UPDATE documents SET attributes = '{"topic": "tides"}'"#).await;
     let document = "documents/00000000-0000-0000-0000-000000000001";
     let shown = api.get(&format!("{collection}/{document}"), &token).await.expect(200);
     assert_eq!(text(&shown["file_path"]), "a/1");
+    assert_eq!(shown["metadata"], json!({ "topic": "tides" }));
     api.get(&format!("{other}/{document}"), &token).await.expect(404);
     api.get(&format!("{other}/{document}/content"), &token).await.expect(404);
     api.get(&format!("{collection}/documents/no-id"), &token).await.problem(404);

@@ -62,6 +62,30 @@ async fn names_that_leave_their_folder_are_refused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn what_is_said_of_a_file_is_checked_and_kept(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let uploads = format!("{}/uploads", api.create_collection(&token, "notes").await);
+    let said = json!({ "topic": "tides", "year": 2024, "draft": false });
+    let files = json!({ "files": [
+        { "name": "a", "size": 1, "metadata": said },
+        { "name": "b", "size": 1, "metadata": null },
+        { "name": "c", "size": 1, "metadata": {} },
+    ] });
+    api.post(&uploads, &token, files).await.expect(201);
+    let list = api.get(&uploads, &token).await.expect(200);
+    let kept: Vec<_> = (0..3).map(|n| list["uploads"][n]["metadata"].clone()).collect();
+    assert_eq!(kept, [said, json!(null), json!({})]);
+
+    let wrong = json!({ "files": [{ "name": "d", "size": 1, "metadata": { "pages": 1.5, "tags": ["a"] } }] });
+    let problem = api.post(&uploads, &token, wrong).await.problem(422);
+    assert!(problem.contains(r#"files[0].metadata: "pages" must be"#), "{problem}");
+    assert!(problem.contains(r#""tags" must be a string, a whole number"#), "{problem}");
+    let text = json!({ "files": [{ "name": "d", "size": 1, "metadata": "tides" }] });
+    api.post(&uploads, &token, text).await.problem(422);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn an_upload_that_never_came_says_what_to_do(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;

@@ -220,7 +220,7 @@ impl Pipeline {
         };
         let context =
             connection.documents().staging_context(self.collection_id, document, &hash).await.unwrap();
-        let outcome = match decide(&content, &context, item.source_id) {
+        let outcome = match decide(&content, &context, item.source_id, item.attributes.as_ref()) {
             Verdict::Unchanged => {
                 self.step()?;
                 connection.operation_items().mark_item_unchanged(item.id, document).await.unwrap();

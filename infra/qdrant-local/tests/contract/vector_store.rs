@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Quantization, SearchMode, SourceId, point_id,
+    AttributeValue, Attributes, ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Quantization,
+    SearchMode, SourceId, point_id,
 };
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
@@ -48,6 +49,7 @@ fn version(document_id: DocumentId, source_id: i64, generation: i32) -> Document
         file_name: "a.md".to_owned(),
         mime_type: Some("text/markdown".to_owned()),
         first_seen_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        attributes: Attributes::default(),
     }
 }
 
@@ -130,12 +132,34 @@ async fn a_missing_payload_index_is_made_again() {
             info.result.unwrap().payload_schema
         };
         let complete = schema().await;
-        assert_eq!(complete.len(), 10);
+        assert_eq!(complete.len(), 11);
         let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "document_id").wait(true);
         context.client.delete_field_index(request).await.unwrap();
-        assert_eq!(schema().await.len(), 9);
+        assert_eq!(schema().await.len(), 10);
         store.ensure_collection(&spec).await.unwrap();
         assert_eq!(schema().await, complete);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_collection_made_before_attributes_has_none_and_says_so() {
+    contract(async |context| {
+        let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
+        store.ensure_collection(&spec).await.unwrap();
+        store.upsert(&spec.name, chunks(document(1), 1, 1, 3)).await.unwrap();
+        let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "attributes").wait(true);
+        context.client.delete_field_index(request).await.unwrap();
+        let wanted = ("topic".to_owned(), vec![AttributeValue::Text("tides".to_owned())]);
+        let filter = ChunkFilter { attributes: [wanted].into(), ..ChunkFilter::default() };
+        let asked = ChunkQuery { filter, ..query(&at(0)) };
+        // Qdrant Cloud refuses; a server of one's own looks at every point.
+        match store.search(&spec.name, &asked).await {
+            Ok(found) => assert_eq!(found, []),
+            Err(error) => assert!(matches!(error, VectorsError::AttributesMissing { .. }), "{error}"),
+        }
+        store.ensure_collection(&spec).await.unwrap();
+        assert_eq!(store.search(&spec.name, &asked).await.unwrap(), []);
     })
     .await;
 }
@@ -327,6 +351,8 @@ async fn filters_hold_in_every_mode() {
             file_name: "b.txt".to_owned(),
             mime_type: Some("text/plain".to_owned()),
             first_seen_at: later,
+            attributes: serde_json::from_value(serde_json::json!({ "topic": "tides", "year": 2024 }))
+                .unwrap(),
             ..version(document(2), 2, 1)
         };
         for (number, version) in [version(document(1), 1, 1), other].iter().enumerate() {
@@ -334,7 +360,12 @@ async fn filters_hold_in_every_mode() {
             store.upsert(&spec.name, version.points(&[record(0, "tides")], vec![vector])).await.unwrap();
         }
         let text = |text: &str| vec![text.to_owned()];
-        let filters: [(ChunkFilter, &[u128]); 10] = [
+        let attribute = |key: &str, value| (key.to_owned(), vec![value]);
+        let (tides, year) = (AttributeValue::Text("tides".to_owned()), AttributeValue::Integer(2024));
+        let both = [attribute("topic", tides.clone()), attribute("year", year)];
+        let other_type =
+            [attribute("topic", tides), attribute("year", AttributeValue::Text("2024".to_owned()))];
+        let filters: [(ChunkFilter, &[u128]); 12] = [
             (ChunkFilter::default(), &[1, 2]),
             (ChunkFilter { document_ids: vec![document(2), document(9)], ..Default::default() }, &[2]),
             (ChunkFilter { source_ids: vec![1], ..Default::default() }, &[1]),
@@ -345,6 +376,8 @@ async fn filters_hold_in_every_mode() {
             (ChunkFilter { path_prefixes: text("notes/20"), ..Default::default() }, &[]),
             (ChunkFilter { created_from: Some(later), ..Default::default() }, &[2]),
             (ChunkFilter { created_before: Some(later), source_ids: vec![1, 2], ..Default::default() }, &[1]),
+            (ChunkFilter { attributes: both.into(), ..Default::default() }, &[2]),
+            (ChunkFilter { attributes: other_type.into(), ..Default::default() }, &[]),
         ];
         for mode in [SearchMode::Dense, SearchMode::Sparse, SearchMode::Hybrid] {
             for min_similarity in [None, Some(0.5)] {

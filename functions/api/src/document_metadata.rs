@@ -1,0 +1,43 @@
+//! What people say of their documents: `metadata` in requests and answers.
+
+use domain::Attributes;
+use serde_json::{Map, Value};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, SchemaType, Type};
+
+use crate::validation::Checks;
+
+/// Reads what somebody says of a document.
+pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>) -> Attributes {
+    Attributes::parse(given).unwrap_or_else(|errors| {
+        for error in errors {
+            checks.refuse(field, error.to_string());
+        }
+        Attributes::default()
+    })
+}
+
+pub(crate) fn schema() -> Object {
+    described(SchemaType::Type(Type::Object))
+}
+
+pub(crate) fn optional_schema() -> Object {
+    described(SchemaType::Array(vec![Type::Object, Type::Null]))
+}
+
+fn described(schema_type: SchemaType) -> Object {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
+        .build();
+    let value = ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
+        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
+        .build();
+    ObjectBuilder::new()
+        .schema_type(schema_type)
+        .property_names(Some(Schema::Object(key)))
+        .additional_properties(Some(AdditionalProperties::from(Schema::Object(value))))
+        .max_properties(Some(Attributes::MAX_ENTRIES))
+        .examples([serde_json::json!({ "topic": "tides", "year": 2024, "draft": false })])
+        .build()
+}

@@ -1,0 +1,215 @@
+//! What people say of their documents: a few keys with values, which searches can ask for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// A document's attributes. Those that come from outside go through [`Attributes::parse`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attributes(BTreeMap<String, AttributeValue>);
+
+/// The value of one attribute. Its type counts: 7 is not "7".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// An attribute that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AttributeError {
+    /// More than a document may have.
+    #[error("must have at most {} entries, got {got}", Attributes::MAX_ENTRIES)]
+    TooMany {
+        /// How many came.
+        got: usize,
+    },
+    /// A key that a filter could not name.
+    #[error(
+        "keys must be 1 to {} of A-Z, a-z, 0-9, '_', '.' and '-', got {key:?}",
+        Attributes::MAX_KEY_LENGTH
+    )]
+    Key {
+        /// The key that came.
+        key: String,
+    },
+    /// A value of a type that is not matched as a whole.
+    #[error("{key:?} must be a string, a whole number of 64 bits or a boolean, got {got}")]
+    Type {
+        /// Its key.
+        key: String,
+        /// What came.
+        got: &'static str,
+    },
+    /// A text that is no name any more.
+    #[error("{key:?} must have at most {} characters, got {got}", Attributes::MAX_TEXT_LENGTH)]
+    TooLong {
+        /// Its key.
+        key: String,
+        /// Its length in characters.
+        got: usize,
+    },
+    /// PostgreSQL stores every text but this one.
+    #[error("{key:?} must not have NUL characters")]
+    Nul {
+        /// Its key.
+        key: String,
+    },
+}
+
+impl Attributes {
+    /// The most that a document may have: each is in the payload of each of its points.
+    pub const MAX_ENTRIES: usize = 32;
+    /// The longest key.
+    pub const MAX_KEY_LENGTH: usize = 64;
+    /// The longest text, in characters.
+    pub const MAX_TEXT_LENGTH: usize = 256;
+
+    /// Reads attributes as somebody sent them.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with what came and what is allowed.
+    pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<AttributeError>> {
+        let mut errors = Vec::new();
+        if object.len() > Self::MAX_ENTRIES {
+            errors.push(AttributeError::TooMany { got: object.len() });
+        }
+        let mut attributes = BTreeMap::new();
+        for (key, value) in object {
+            if !is_attribute_key(key) {
+                errors.push(AttributeError::Key { key: key.clone() });
+            }
+            match AttributeValue::parse(key, value) {
+                Ok(value) => drop(attributes.insert(key.clone(), value)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Self(attributes)) } else { Err(errors) }
+    }
+
+    /// Each attribute as a keyword, see [`attribute_keyword`].
+    pub fn keywords(&self) -> Vec<String> {
+        self.0.iter().map(|(key, value)| attribute_keyword(key, value)).collect()
+    }
+}
+
+impl AttributeValue {
+    /// Reads the value of `key` as somebody sent it.
+    ///
+    /// # Errors
+    /// What came, and what is allowed.
+    pub fn parse(key: &str, value: &Value) -> Result<Self, AttributeError> {
+        let wrong = |got| Err(AttributeError::Type { key: key.to_owned(), got });
+        match value {
+            Value::Bool(flag) => Ok(Self::Flag(*flag)),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => Ok(Self::Integer(integer)),
+                None => wrong("another number"),
+            },
+            Value::String(text) => {
+                let got = text.chars().count();
+                if got > Attributes::MAX_TEXT_LENGTH {
+                    return Err(AttributeError::TooLong { key: key.to_owned(), got });
+                }
+                if text.contains('\0') {
+                    return Err(AttributeError::Nul { key: key.to_owned() });
+                }
+                Ok(Self::Text(text.clone()))
+            }
+            Value::Null => wrong("null"),
+            Value::Array(_) => wrong("a list"),
+            Value::Object(_) => wrong("an object"),
+        }
+    }
+}
+
+/// As JSON, so that values of different types never look alike.
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(formatter, "{flag}"),
+            Self::Integer(integer) => write!(formatter, "{integer}"),
+            Self::Text(text) => write!(formatter, "{}", Value::from(text.as_str())),
+        }
+    }
+}
+
+/// Whether this can be the key of an attribute.
+pub fn is_attribute_key(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=Attributes::MAX_KEY_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+/// An attribute as one word, `key=value` with the value as JSON: points carry these, and filters ask
+/// for them. One index serves all keys that way. No key has a `=`, so no two attributes share a word.
+pub fn attribute_keyword(key: &str, value: &AttributeValue) -> String {
+    format!("{key}={value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(value: &Value) -> Result<Attributes, String> {
+        let said = |errors: Vec<AttributeError>| {
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        Attributes::parse(value.as_object().unwrap()).map_err(said)
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let errors = parse(&json!({
+            "": true, "a b": 1, "fine": "é".repeat(256), "fraction": 1.5, "huge": u64::MAX, "list": [1],
+            "long": "é".repeat(257), "none": null, "nul": "a\0", "object": {},
+        }));
+        insta::assert_snapshot!(errors.unwrap_err(), @r#"
+        keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got ""
+        keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
+        "fraction" must be a string, a whole number of 64 bits or a boolean, got another number
+        "huge" must be a string, a whole number of 64 bits or a boolean, got another number
+        "list" must be a string, a whole number of 64 bits or a boolean, got a list
+        "long" must have at most 256 characters, got 257
+        "none" must be a string, a whole number of 64 bits or a boolean, got null
+        "nul" must not have NUL characters
+        "object" must be a string, a whole number of 64 bits or a boolean, got an object
+        "#);
+        let many: Map<String, Value> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
+        assert_eq!(parse(&many.into()).unwrap_err(), "must have at most 32 entries, got 33");
+        assert!(parse(&json!({ "k".repeat(65): 1 })).is_err());
+    }
+
+    #[test]
+    fn attributes_read_back_as_they_were_given() {
+        let given = json!({ "year": i64::MIN, "draft": false, "author.name": "Ada \"L.\"" });
+        let attributes = parse(&given).unwrap();
+        assert_eq!(serde_json::to_value(&attributes).unwrap(), given);
+        assert_eq!(serde_json::from_value::<Attributes>(given).unwrap(), attributes);
+        assert_eq!(parse(&json!({})).unwrap(), Attributes::default());
+    }
+
+    #[test]
+    fn no_two_attributes_share_a_word() {
+        let attributes = parse(&json!({ "b": true, "i": -7, "t": "a=\"b\"\n" })).unwrap();
+        assert_eq!(attributes.keywords(), ["b=true", "i=-7", r#"t="a=\"b\"\n""#]);
+        let words = [
+            attribute_keyword("k", &AttributeValue::Integer(7)),
+            attribute_keyword("k", &AttributeValue::Text("7".to_owned())),
+            attribute_keyword("k", &AttributeValue::Text("true".to_owned())),
+            attribute_keyword("k", &AttributeValue::Flag(true)),
+        ];
+        let different: std::collections::BTreeSet<&String> = words.iter().collect();
+        assert_eq!(different.len(), words.len());
+    }
+}
