@@ -16,15 +16,21 @@ pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>
     })
 }
 
+/// As a document has it.
 pub(crate) fn schema() -> Object {
-    described(SchemaType::Type(Type::Object))
+    let text =
+        "What was said of it when it was uploaded; `attributes` in a search's `metadata_filter` asks for it.";
+    described(SchemaType::Type(Type::Object), text)
 }
 
+/// As an upload may have it.
 pub(crate) fn optional_schema() -> Object {
-    described(SchemaType::Array(vec![Type::Object, Type::Null]))
+    let text = "What there is to say of the document, for `attributes` in a search's `metadata_filter`: up to 32 \
+        strings, whole numbers and booleans. Without it, the document keeps what was said of it before.";
+    described(SchemaType::Array(vec![Type::Object, Type::Null]), text)
 }
 
-fn described(schema_type: SchemaType) -> Object {
+fn described(schema_type: SchemaType, text: &str) -> Object {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
@@ -35,6 +41,7 @@ fn described(schema_type: SchemaType) -> Object {
         .build();
     ObjectBuilder::new()
         .schema_type(schema_type)
+        .description(Some(text))
         .property_names(Some(Schema::Object(key)))
         .additional_properties(Some(AdditionalProperties::from(Schema::Object(value))))
         .max_properties(Some(Attributes::MAX_ENTRIES))

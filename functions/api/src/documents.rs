@@ -58,7 +58,6 @@ pub(crate) struct DocumentResponse {
     last_seen_at: Option<DateTime<Utc>>,
     /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
     is_stale: bool,
-    /// What was said of it when it was uploaded; filters of searches may ask for it.
     #[schema(schema_with = document_metadata::schema)]
     metadata: Attributes,
     created_at: DateTime<Utc>,

@@ -59,8 +59,6 @@ pub(crate) struct AnnouncedFile {
     /// SHA-256 of its bytes in hex; the address takes only those bytes.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<String>,
-    /// What there is to say of the document, for `attributes` in a search's `metadata_filter`: up to 32
-    /// strings, whole numbers and booleans. Left out, the document keeps what was said of it before.
     #[schema(schema_with = document_metadata::optional_schema)]
     metadata: Option<Map<String, Value>>,
 }
@@ -97,7 +95,6 @@ pub(crate) struct UploadResponse {
     /// The size that was announced, in bytes.
     size: i64,
     content_type: String,
-    /// What was said of the document; null if nothing was.
     #[schema(schema_with = document_metadata::optional_schema)]
     metadata: Option<Attributes>,
     #[schema(schema_with = words::upload_status)]

@@ -39,8 +39,7 @@ pub struct MetadataFilter {
     /// so `notes/20` is not the beginning of `notes/2024`.
     #[serde(default)]
     pub path_prefix: Option<OneOrMany<String>>,
-    /// Documents that this was said of as their `metadata`: for each key a value, or a list of which any
-    /// will do. Types count, `2024` is not `"2024"`.
+    /// Documents that this was said of as their `metadata`.
     #[serde(default)]
     #[schema(schema_with = attributes_schema)]
     pub attributes: Option<Map<String, Value>>,
@@ -146,6 +145,10 @@ fn attributes_schema() -> Object {
     let any = OneOfBuilder::new().item(value).item(values).build();
     ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
+        .description(Some(
+            "Documents that this was said of as their `metadata`: for each key a value, or a list of which any \
+             will do. Types count, `2024` is not `\"2024\"`.",
+        ))
         .property_names(Some(Schema::Object(key)))
         .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(any))))
         .max_properties(Some(Attributes::MAX_ENTRIES))
