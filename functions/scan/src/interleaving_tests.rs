@@ -101,6 +101,22 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
     );
 }
 
+/// Found by the test above: the points of the deleted version outlived the one that failed.
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn nothing_is_left_of_a_document_whose_deletion_failed_and_whose_next_version_fails(pool: PgPool) {
+    let next = |fate| Action::Deliver { place: 0, fate };
+    let indexed = std::iter::repeat_n(next(Fate::Handled), 5);
+    let mut history = vec![Action::Upload(vec![(0, Bytes::Text(1))])];
+    history.extend(indexed);
+    history.extend([
+        Action::Delete { name: 0, is_lost: false },
+        next(Fate::Handled),
+        next(Fate::GivenUp),
+        Action::Upload(vec![(0, Bytes::Binary)]),
+    ]);
+    play(&pool, &history, &mut 0).await.unwrap();
+}
+
 #[expect(clippy::disallowed_methods, reason = "of the test runner, not of the function")]
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())

@@ -8,7 +8,7 @@ use db::collection_sources::CollectionSource;
 use db::collections::Collection;
 use db::documents::Documents;
 use db::operations::Operation;
-use db::staging::{StagedItem, StagingContext, StagingItem, StagingOutcome};
+use db::staging::{ExistingDocument, StagedItem, StagingContext, StagingItem, StagingOutcome};
 use domain::{
     ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,
     OperationStatus, OperationType, ScanMessage, SourceId, document_id,
@@ -290,10 +290,13 @@ async fn register(
             }
         };
         drop(connection);
-        if outcome == StagingOutcome::Staged
-            && let Some(writer) = writer.take()
-        {
-            writer.finish().await?;
+        if outcome == StagingOutcome::Staged {
+            if let Some(writer) = writer.take() {
+                writer.finish().await?;
+            }
+            if context.existing.as_ref().is_some_and(ExistingDocument::may_have_strays) {
+                delete_points_before(state, run, document_id, item.generation).await?;
+            }
         }
         let staged = StagedItem {
             content_hash: Some(&content.hash),

@@ -70,6 +70,7 @@ mod tests {
             last_generation: 2,
             duplicate_of: None,
             source_id: Some(SourceId(1)),
+            chunk_count: 3,
             attributes: attributes("tides"),
         }
     }

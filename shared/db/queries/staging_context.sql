@@ -6,6 +6,7 @@ SELECT
     d.last_generation AS "last_generation?",
     d.duplicate_of AS "duplicate_of?",
     d.source_id AS "source_id?",
+    d.chunk_count AS "chunk_count?",
     d.attributes AS "attributes?: Json<Attributes>",
     twin.id AS "twin_id?",
     (

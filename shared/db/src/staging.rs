@@ -79,8 +79,18 @@ pub struct ExistingDocument {
     pub duplicate_of: Option<DocumentId>,
     /// The source that its points say they came from.
     pub source_id: Option<SourceId>,
+    /// How many points of it are searchable.
+    pub chunk_count: i32,
     /// What its points say that people said of it.
     pub attributes: Attributes,
+}
+
+impl ExistingDocument {
+    /// Whether Qdrant may hold points of it that nobody takes away when the version that comes now
+    /// fails: those of a deletion that failed, or waits behind the upload that brings it back.
+    pub fn may_have_strays(&self) -> bool {
+        self.status == DocumentStatus::Deleted || self.chunk_count == 0
+    }
 }
 
 /// A document of the same collection with the same bytes.
@@ -286,6 +296,7 @@ impl Documents<'_> {
                 last_generation: row.last_generation.unwrap_or(0),
                 duplicate_of: row.duplicate_of.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
+                chunk_count: row.chunk_count.unwrap_or(0),
                 attributes: row.attributes.unwrap_or_default().0,
             }),
             None => None,

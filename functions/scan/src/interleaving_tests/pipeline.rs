@@ -235,6 +235,10 @@ impl Pipeline {
                 }
                 self.step()?;
                 self.copies.insert((document, item.generation), bytes);
+                if context.existing.is_some_and(|existing| existing.may_have_strays()) {
+                    self.step()?;
+                    self.delete_before(document, item.generation);
+                }
                 StagingOutcome::Staged
             }
         };
