@@ -117,6 +117,20 @@ async fn nothing_is_left_of_a_document_whose_deletion_failed_and_whose_next_vers
     play(&pool, &history, &mut 0).await.unwrap();
 }
 
+/// Found by the test above: the removal took the points of the new version.
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_document_that_came_back_before_its_removal_ran_keeps_its_points(pool: PgPool) {
+    let mut history = vec![Action::Upload(vec![(0, Bytes::Text(0))])];
+    history.extend(std::iter::repeat_n(Action::Deliver { place: 0, fate: Fate::Handled }, 4));
+    history.extend([
+        Action::Upload(vec![(1, Bytes::Text(1))]),
+        Action::Delete { name: 0, is_lost: false },
+        // Goes with the upload that waits since before the deletion.
+        Action::Upload(vec![(0, Bytes::Text(3))]),
+    ]);
+    play(&pool, &history, &mut 0).await.unwrap();
+}
+
 #[expect(clippy::disallowed_methods, reason = "of the test runner, not of the function")]
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())

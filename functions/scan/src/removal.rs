@@ -5,7 +5,7 @@ use std::time::Duration;
 use db::collections::Collection;
 use db::operations::Operation;
 use db::staging::StagingItem;
-use domain::{DocumentId, ItemId, ScanMessage};
+use domain::{ItemId, ScanMessage};
 use lambda::StageError;
 use lambda::event::Invocation;
 
@@ -27,10 +27,11 @@ pub(crate) async fn remove_documents(
         return Ok(());
     }
     let ids: Vec<ItemId> = items.iter().map(|item| item.id).collect();
-    let documents: Vec<DocumentId> = items.iter().filter_map(|item| item.document_id).collect();
-    state.db.connection().await?.operation_items().begin_removals(&ids).await?;
-    for name in indexes(state, collection).await? {
-        state.vectors.delete_documents(&name, &documents).await?;
+    let documents = state.db.connection().await?.operation_items().begin_removals(&ids).await?;
+    if !documents.is_empty() {
+        for name in indexes(state, collection).await? {
+            state.vectors.delete_documents(&name, &documents).await?;
+        }
     }
     state.db.connection().await?.operation_items().finish_removals(&ids).await?;
     Ok(())

@@ -1,9 +1,12 @@
--- $1 items whose documents' points are gone.
+-- $1 items whose documents' points are gone, or which came back meanwhile.
 WITH item AS (
-    UPDATE operation_items
-    SET state = 'removed', dispatched_at = now(), updated_at = now()
-    WHERE id = ANY ($1) AND is_removal AND state = 'listed'
-    RETURNING document_id
+    UPDATE operation_items i
+    SET state = CASE WHEN d.status = 'deleted' THEN 'removed' ELSE 'unchanged' END::item_state,
+        dispatched_at = now(),
+        updated_at = now()
+    FROM documents d
+    WHERE i.id = ANY ($1) AND i.is_removal AND i.state = 'listed' AND d.id = i.document_id
+    RETURNING i.document_id
 ),
 document AS (
     UPDATE documents d

@@ -56,15 +56,18 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Deletes the documents of items that remove them, those that are not deleted yet. Their
-    /// points go next, then [`Self::finish_removals`].
+    /// Deletes the documents of items that remove them, those that are not deleted yet. Returns the
+    /// documents whose points go next, all but those that came back meanwhile; then comes
+    /// [`Self::finish_removals`].
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin_removals(&mut self, ids: &[ItemId]) -> Result<(), DbError> {
+    pub async fn begin_removals(&mut self, ids: &[ItemId]) -> Result<Vec<DocumentId>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        sqlx::query_file!("queries/begin_removals.sql", &ids).execute(&mut *self.connection).await?;
-        Ok(())
+        let documents = sqlx::query_file_scalar!("queries/begin_removals.sql", &ids)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        Ok(documents.into_iter().map(DocumentId).collect())
     }
 
     /// Ends items whose documents' points are gone. Returns how many were open.

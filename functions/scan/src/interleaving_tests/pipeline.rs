@@ -179,11 +179,9 @@ impl Pipeline {
         if !removals.is_empty() {
             let ids: Vec<ItemId> = removals.iter().map(|item| item.id).collect();
             self.step()?;
-            connection.operation_items().begin_removals(&ids).await.unwrap();
+            let documents = connection.operation_items().begin_removals(&ids).await.unwrap();
             self.step()?;
-            for document in removals.iter().filter_map(|item| item.document_id) {
-                self.points.retain(|(id, ..)| *id != document);
-            }
+            self.points.retain(|(id, ..)| !documents.contains(id));
             self.step()?;
             connection.operation_items().finish_removals(&ids).await.unwrap();
         }
