@@ -186,8 +186,9 @@ orphans AS (
     JOIN documents d ON d.collection_id = finished.collection_id
         AND d.duplicate_of IS NOT NULL AND d.status = 'completed' AND d.uri IS NOT NULL
     JOIN documents original ON original.id = d.duplicate_of
-    -- Also after an operation that was stopped half-way; but whoever stops this does not get it again.
-    WHERE (finished.status = 'completed' OR (finished.started_at IS NOT NULL AND NOT finished.config ? 'work_list'))
+    -- Also after an operation that was stopped, which may have been about to do it; but whoever stops this
+    -- does not get it again.
+    WHERE (finished.status = 'completed' OR NOT finished.config ? 'work_list')
         AND NOT EXISTS (SELECT FROM collections c WHERE c.id = finished.collection_id AND c.deleted_at IS NOT NULL)
         AND (original.content_hash IS DISTINCT FROM d.content_hash OR original.status = 'deleted')
         AND NOT EXISTS (
