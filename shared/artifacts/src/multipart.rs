@@ -7,8 +7,8 @@ use domain::ArtifactKey;
 
 use crate::{ArtifactError, ArtifactStore};
 
-/// S3 takes at most 10,000 parts of at least 5 MiB; 8 MiB reaches 78 GiB.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// S3 takes at most 10,000 parts of at least 5 MiB. These reach 48 GiB, and a function holds one of them.
+const PART_BYTES: usize = 5 * 1024 * 1024;
 
 /// An object being written, a piece at a time. What fits in one part becomes one plain put; an
 /// object that is never finished does not appear (the bucket's lifecycle removes its parts).
@@ -42,11 +42,17 @@ impl ArtifactWriter {
     /// # Errors
     /// When S3 refuses a part or does not answer.
     pub async fn write(&mut self, piece: &[u8]) -> Result<(), ArtifactError> {
-        self.buffer.extend_from_slice(piece);
-        while self.buffer.len() > PART_BYTES {
-            let part = self.buffer.split_to(PART_BYTES).freeze();
+        let mut rest = piece;
+        // The last part is never empty: a full one waits until there is more.
+        while self.buffer.len() + rest.len() > PART_BYTES {
+            let (fits, more) = rest.split_at(PART_BYTES - self.buffer.len());
+            self.buffer.extend_from_slice(fits);
+            let part = std::mem::take(&mut self.buffer).freeze();
+            // Gone before the next one is begun.
             self.send_part(part).await?;
+            rest = more;
         }
+        self.buffer.extend_from_slice(rest);
         Ok(())
     }
 
