@@ -6,7 +6,7 @@ use artifacts::ArtifactStore;
 use domain::Quantization;
 use models::{ModelRegistry, ModelsError};
 use serde_json::{Value, json};
-use testkit::Stack;
+use testkit::{Stack, unique};
 use uuid::Uuid;
 
 /// A folder of the models' bucket that is this test's own.
@@ -54,11 +54,13 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
     let registry = ModelRegistry::open_all(&[nowhere], Some(&folder.url())).unwrap();
     assert_eq!(registry.folders().unwrap().len(), 0, "an empty bucket has no models, and is no error");
 
-    folder.put_manifest("one", &manifest("org/one", "one")).await;
+    // What is on local disk goes by the manifest: one of an earlier run would bring its files along.
+    let (name, short_name) = (unique("org/one"), unique("one"));
+    folder.put_manifest("one", &manifest(&name, &short_name)).await;
     folder.put("one/deeper/model.json", "not a manifest, and none of a model").await;
-    let one = registry.require("org/one").unwrap();
+    let one = registry.require(&name).unwrap();
     let unknown = registry.require("org/two").unwrap_err();
-    assert_eq!(unknown.to_string(), r#"there is no model "org/two"; choose one of org/one"#);
+    assert_eq!(unknown.to_string(), format!(r#"there is no model "org/two"; choose one of {name}"#));
 
     // A file that is not there, a damaged one, and the right one.
     let absent = one.tokenizer_path().unwrap_err();
@@ -76,16 +78,17 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
     assert_eq!(std::fs::read_to_string(one.graph(Quantization::Int8).unwrap().0).unwrap(), "a graph");
 
     // A folder that was replaced has files of its own.
-    let mut replaced = manifest("org/one", "one");
+    let mut replaced = manifest(&name, &short_name);
     replaced["dimension"] = json!(8);
     folder.put_manifest("one", &replaced).await;
     let folders = registry.folders().unwrap();
     assert_eq!(folders[0].manifest.dimension, 8);
     assert_ne!(folders[0].path, one.path);
 
-    folder.put_manifest("two", &manifest("org/two", "one")).await;
+    folder.put_manifest("two", &manifest("org/two", &short_name)).await;
     let twice = registry.folders().unwrap_err().to_string();
-    assert!(twice.contains(r#"both call their model "one""#) && twice.contains(&folder.url()), "{twice}");
+    let said = format!("both call their model {short_name:?}");
+    assert!(twice.contains(&said) && twice.contains(&folder.url()), "{twice}");
 }
 
 #[tokio::test]
