@@ -199,6 +199,7 @@ pub(crate) async fn refresh(
         (status = 200, body = MessageResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The body does not fit."),
     ),
 )]
 pub(crate) async fn logout(

@@ -99,7 +99,7 @@ async fn wrong_settings_are_named_as_at_creation(pool: PgPool) {
     chunk_overlap: 256 tokens are not less than a chunk of 256; choose 0 to 255
     chunk_size: must be 0 to 4294967295, got -1; chunking_config: must not have NUL characters; chunking_config.a: is not known; recursive has no parameters
     "#);
-    reindex(&api, &path, &ada, Some(&json!([]))).await.problem(400);
+    reindex(&api, &path, &ada, Some(&json!([]))).await.problem(422);
     let queued = "SELECT count(*)::text FROM operations WHERE type = 'reindex'";
     assert_eq!(api.select(queued).await, "0");
 }

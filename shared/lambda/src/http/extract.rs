@@ -51,10 +51,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for ApiOption
             return Ok(Self(T::default()));
         }
         // `null` is how some clients write nothing.
-        let read: Option<Object<T>> = serde_json::from_slice(&body).map_err(|error| {
-            ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
-                .with_status(StatusCode::BAD_REQUEST)
-        })?;
+        let read: Option<Object<T>> = serde_json::from_slice(&body)
+            .map_err(|error| refuse_json(error.is_data(), &error.to_string()))?;
         Ok(Self(read.map(|Object(body)| body).unwrap_or_default()))
     }
 }
@@ -108,17 +106,23 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
 fn refuse_body(rejection: &JsonRejection) -> ApiError {
     let text = cause_text(rejection);
     match rejection {
-        JsonRejection::JsonDataError(_) => {
-            ApiError::new(ErrorKind::Invalid, format!("the body does not fit: {text}"))
-        }
+        JsonRejection::JsonDataError(_) => refuse_json(true, &text),
         JsonRejection::MissingJsonContentType(_) => {
             ApiError::new(ErrorKind::Invalid, "the body must be JSON; send content-type: application/json")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         }
         JsonRejection::BytesRejection(_) => body_too_large(),
-        _ => ApiError::new(ErrorKind::Invalid, format!("the body is not JSON: {text}"))
-            .with_status(StatusCode::BAD_REQUEST),
+        _ => refuse_json(false, &text),
     }
+}
+
+/// What is no JSON is told from what is JSON with other fields than are wanted.
+fn refuse_json(is_json: bool, reason: &str) -> ApiError {
+    if is_json {
+        return ApiError::new(ErrorKind::Invalid, format!("the body does not fit: {reason}"));
+    }
+    ApiError::new(ErrorKind::Invalid, format!("the body is not JSON: {reason}"))
+        .with_status(StatusCode::BAD_REQUEST)
 }
 
 fn body_too_large() -> ApiError {
