@@ -23,6 +23,7 @@ import boto3
 from benches.line import Line
 from benches.stack import Stack
 from local_stack import build
+from local_stack.settings import LOCAL
 from semantik.errors import CommandError
 
 RUNS = 20
@@ -75,7 +76,7 @@ def start(function: str, variables: dict[str, str], first: dict[str, Any]) -> St
     """Starts the function's process, gives it one event, and ends it after its answer."""
     package = build.PACKAGES / function
     with runtime_api(first) as (address, begin, outcome):
-        log = (build.LOCAL / f"bench-{function}.log").open("w")
+        log = (LOCAL / f"bench-{function}.log").open("w")
         environment = {**variables, "AWS_LAMBDA_RUNTIME_API": address, "LAMBDA_TASK_ROOT": str(package)}
         begin()
         process = subprocess.Popen([package / "bootstrap"], cwd=package, env=environment, stdout=log, stderr=log)
