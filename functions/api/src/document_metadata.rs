@@ -2,7 +2,7 @@
 
 use domain::Attributes;
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, SchemaType, Type};
 
 use crate::validation::Checks;
 
@@ -31,20 +31,10 @@ pub(crate) fn optional_schema() -> Object {
 }
 
 fn described(schema_type: SchemaType, text: &str) -> Object {
-    let key = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
-        .build();
-    let value = ObjectBuilder::new()
-        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
-        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
-        .build();
-    ObjectBuilder::new()
+    guard::by_attribute()
         .schema_type(schema_type)
         .description(Some(text))
-        .property_names(Some(Schema::Object(key)))
-        .additional_properties(Some(AdditionalProperties::from(Schema::Object(value))))
-        .max_properties(Some(Attributes::MAX_ENTRIES))
+        .additional_properties(Some(AdditionalProperties::from(Schema::Object(guard::attribute_value()))))
         .examples([serde_json::json!({ "topic": "tides", "year": 2024, "draft": false })])
         .build()
 }

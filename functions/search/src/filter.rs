@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+    AdditionalProperties, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
 };
 use uuid::Uuid;
 use vectors::ChunkFilter;
@@ -132,26 +132,17 @@ impl Check<'_> {
 }
 
 fn attributes_schema() -> Object {
-    let key = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
-        .build();
-    let value = ObjectBuilder::new()
-        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
-        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
-        .build();
+    let value = guard::attribute_value();
     let values =
         ArrayBuilder::new().items(value.clone()).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
     let any = OneOfBuilder::new().item(value).item(values).build();
-    ObjectBuilder::new()
+    guard::by_attribute()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
         .description(Some(
             "Documents that this was said of as their `metadata`: for each key a value, or a list of which any \
              will do. Types count, `2024` is not `\"2024\"`.",
         ))
-        .property_names(Some(Schema::Object(key)))
         .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(any))))
-        .max_properties(Some(Attributes::MAX_ENTRIES))
         .examples([serde_json::json!({ "topic": "tides", "year": [2023, 2024] })])
         .build()
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::Attributes;
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, Paths};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
@@ -18,6 +19,25 @@ pub fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
     let entry =
         |(status, description): &(u16, &str)| (status.to_string(), RefOr::T(problem(*status, description)));
     statuses.iter().map(entry).collect()
+}
+
+/// The value of one of a document's attributes, as [`domain::AttributeValue::parse`] takes it.
+pub fn attribute_value() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
+        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
+        .build()
+}
+
+/// An object whose keys are those of attributes; what its properties are is still to be said.
+pub fn by_attribute() -> ObjectBuilder {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
+        .build();
+    ObjectBuilder::new()
+        .property_names(Some(Schema::Object(key)))
+        .max_properties(Some(Attributes::MAX_ENTRIES))
 }
 
 fn problem(status: u16, description: &str) -> Response {

@@ -15,7 +15,7 @@ mod rate;
 mod route;
 
 pub use caller::Caller;
-pub use description::problems;
+pub use description::{attribute_value, by_attribute, problems};
 pub use error::GuardError;
 pub use granted::{Granted, GrantedOperation};
 pub use idempotency::{Begun, Idempotency, IdempotentTx};
