@@ -59,18 +59,11 @@ impl ModelBucket {
         Ok(Self { place: Arc::new(place), listed: Mutex::default() })
     }
 
-    /// The model of this name, if it is in the bucket. Only a name that was not there when it was last
-    /// looked makes it look again.
-    ///
-    /// # Errors
-    /// As [`Self::folders`].
-    pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<ModelFolder>>, ModelsError> {
-        let called = |folder: &Arc<ModelFolder>| folder.manifest.name == name;
-        let known = self.listed().iter().map(|listed| &listed.folder).find(|folder| called(folder)).cloned();
-        if known.is_some() {
-            return Ok(known);
-        }
-        Ok(self.folders()?.into_iter().find(called))
+    /// The model of this name, if it was there when the bucket was last looked at.
+    pub(crate) fn known(&self, name: &str) -> Option<Arc<ModelFolder>> {
+        let listed = self.listed();
+        let folder = listed.iter().map(|listed| &listed.folder).find(|folder| folder.manifest.name == name);
+        folder.cloned()
     }
 
     /// Every model that is in the bucket now.

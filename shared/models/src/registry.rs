@@ -85,14 +85,19 @@ impl ModelRegistry {
     /// # Errors
     /// [`ModelsError::Unknown`], or when the bucket cannot be read.
     pub fn require(&self, name: &str) -> Result<Arc<ModelFolder>, ModelsError> {
-        if let Some(folder) = self.local.iter().find(|folder| folder.manifest.name == name) {
+        let is_called = |folder: &&Arc<ModelFolder>| folder.manifest.name == name;
+        if let Some(folder) = self.local.iter().find(is_called) {
             return Ok(Arc::clone(folder));
         }
-        if let Some(folder) = self.bucket.as_ref().map(|bucket| bucket.find(name)).transpose()?.flatten() {
+        if let Some(folder) = self.bucket.as_ref().and_then(|bucket| bucket.known(name)) {
             return Ok(folder);
         }
-        let known = self.folders()?.iter().map(|folder| folder.manifest.name.clone()).collect();
-        Err(ModelsError::Unknown { name: name.to_owned(), known })
+        // It may have come to the bucket since that was last looked at.
+        let folders = self.folders()?;
+        folders.iter().find(is_called).cloned().ok_or_else(|| ModelsError::Unknown {
+            name: name.to_owned(),
+            known: folders.iter().map(|folder| folder.manifest.name.clone()).collect(),
+        })
     }
 
     /// All models, sorted by name.
