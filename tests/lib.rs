@@ -14,6 +14,7 @@ mod document_lifecycle;
 mod embed_job;
 mod event_payloads;
 mod first_light;
+mod large_artifacts;
 mod limits;
 mod model_bucket;
 mod rebuild;
