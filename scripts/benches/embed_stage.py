@@ -2,7 +2,7 @@
 same chunks with ideal batches and as many threads, right afterwards.
 
 The function gets nothing until all documents are cut into chunks. Then the clock runs from the moment that
-its queue is opened to the end of the operation, so that it counts whatever the stage waits for.
+its queue is opened until no document waits for its points, so that it counts whatever the stage waits for.
 """
 
 from __future__ import annotations
