@@ -24,15 +24,9 @@ async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
     bench.fill_queue(documents, 3).await;
 
     // One minute's sweep, and another one at once after it.
-    let state = bench.sweep_state().await;
-    let swept = |state: &Arc<sweep::State>| {
-        let invocation = Invocation::lasting(Duration::from_secs(60));
-        sweep::handle(Arc::clone(state), json!({ "source": "aws.events" }), invocation)
-    };
-    let first = swept(&state).await.unwrap();
-    assert_eq!(first["embed_jobs_submitted"], 1, "{first}");
-    let second = swept(&state).await.unwrap();
-    assert_eq!(second["embed_jobs_submitted"], 0, "{second}");
+    let state = bench.sweep_state(Duration::ZERO);
+    assert_eq!(jobs_submitted(&state).await, 1);
+    assert_eq!(jobs_submitted(&state).await, 0);
     let under_way = bench.jobs.list_under_way().await.unwrap();
     assert_eq!(under_way.len(), 1, "{under_way:?}");
     assert_eq!(under_way[0].name, "embed-drain-1");
@@ -44,6 +38,24 @@ async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
     let job = bench.end_of(&under_way[0].id).await;
     assert_eq!((job.status.as_str(), job.exit_code), ("SUCCEEDED", Some(0)));
     drop(paused);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_run_is_left_alone_for_a_while() {
+    let bench = Bench::new().await;
+    let paused = PausedFunction::pause();
+    let documents = 3;
+    bench.fill_queue(documents, 1).await;
+    // As an image whose library does not fit its card.
+    let broken = [("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")];
+    let id = bench.jobs.submit("embed-drain-9", &broken).await.unwrap();
+    assert_eq!(bench.end_of(&id).await.status, "FAILED");
+
+    let patient = bench.sweep_state(Duration::from_secs(300));
+    assert_eq!(jobs_submitted(&patient).await, 0, "a card would be paid for each minute");
+    drop(paused);
+    bench.until("the function does it alone", async || bench.done().await == documents).await;
+    bench.assert_whole(documents).await;
 }
 
 #[tokio::test]
@@ -132,7 +144,7 @@ impl Bench {
     }
 
     /// Sweep's state, with another idea of what a large backlog is.
-    async fn sweep_state(&self) -> Arc<sweep::State> {
+    fn sweep_state(&self, after_failure: Duration) -> Arc<sweep::State> {
         let hour = Duration::from_secs(3600);
         let url = secrecy::SecretString::from(self.stack.database_url.clone());
         Arc::new(sweep::State {
@@ -149,7 +161,7 @@ impl Bench {
             },
             embed_jobs: Some(EmbedJobs {
                 batch: self.jobs.clone(),
-                limits: JobLimits { chunks_per_job: 1, most_jobs: 1 },
+                limits: JobLimits { chunks_per_job: 1, most_jobs: 1, after_failure },
             }),
         })
     }
@@ -192,6 +204,14 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// One minute's sweep; how many jobs it submitted.
+async fn jobs_submitted(state: &Arc<sweep::State>) -> u64 {
+    let invocation = Invocation::lasting(Duration::from_secs(60));
+    let event = json!({ "source": "aws.events" });
+    let done = sweep::handle(Arc::clone(state), event, invocation).await.unwrap();
+    done["embed_jobs_submitted"].as_u64().unwrap()
 }
 
 /// While this lives, the embed function is given no messages.

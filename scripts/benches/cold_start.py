@@ -43,11 +43,11 @@ def run() -> list[Line]:
         lines = []
         for function, first in events.items():
             starts = [start(function, environment(stack, function), first) for _ in range(RUNS)]
-            lines += describe(function, starts)
+            lines += describe(function, starts, stack.profile)
         return lines
 
 
-def describe(function: str, starts: list[Start]) -> list[Line]:
+def describe(function: str, starts: list[Start], profile: str) -> list[Line]:
     totals = [start.total_ms for start in starts]
     asked = statistics.median(start.asked_ms for start in starts)
     answered = statistics.median(start.total_ms - start.asked_ms for start in starts)
@@ -58,7 +58,7 @@ def describe(function: str, starts: list[Start]) -> list[Line]:
         parts += " (" + ", ".join(f"{part.removesuffix('_ms')} {value:.0f}" for part, value in middle.items()) + ")"
     print(f"  {function}: {parts}")
     target = TARGETS_MS[function]
-    note = f"dev profile, {RUNS} runs, max {max(totals):.0f} ms; {parts}"
+    note = f"{profile} profile, {RUNS} runs, max {max(totals):.0f} ms; {parts}"
     return [Line(f"cold_start_{function}", statistics.median(totals), "ms p50", target=target, at_most=True, note=note)]
 
 

@@ -3,10 +3,15 @@ same chunks with ideal batches and as many threads, right afterwards.
 
 The function gets nothing until all documents are cut into chunks. Then the clock runs from the moment that
 its queue is opened until no document waits for its points, so that it counts whatever the stage waits for.
+
+All parts share this machine's processors: what Qdrant, PostgreSQL and the emulator of S3 and SQS use is lost to
+the model here, and is somebody else's in AWS. So a second line compares by the processor time that the
+function's own processes used.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -18,14 +23,15 @@ import boto3
 from benches import embed
 from benches.line import Line
 from benches.stack import Stack
-from local_stack import functions, settings
+from local_stack import functions, processes, settings
 from local_stack.settings import ROOT
 from semantik import exact, repository
 from semantik.client import File
 from semantik.errors import CommandError
 
-FILES = 60
+FILES = 150
 PATIENCE_SECONDS = 600
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def run() -> list[Line]:
@@ -45,19 +51,47 @@ def measure(stack: Stack, quantization: str, files: Sequence[File]) -> list[Line
         wait(stack, operation, lambda states: sum(states.values()) >= len(files) and not states["listed"] and not states["staged"])
     finally:
         functions.feed(settings.load(), "embed", enabled=True)
-    opened = time.monotonic()
+    before, opened = processor_seconds(), time.monotonic()
     wait(stack, operation, lambda states: not states["chunked"])
     seconds = time.monotonic() - opened
+    used = {part: spent - before.get(part, 0) for part, spent in processor_seconds().items()}
     s3 = boto3.client("s3", endpoint_url=stack.variables["AWS_ENDPOINT_URL"])
     chunks = exact.staged_chunks(s3, stack.variables["STAGING_BUCKET"], collection["id"])
     bare = embed.Bare(quantization, [chunk.text for chunk in chunks])
     bare.seconds()
-    baselines = sorted(bare.tokens / bare.seconds() for _ in range(3))
+    baseline = sorted(bare.tokens / bare.seconds() for _ in range(3))[1]
     stack.client.delete_collection(collection["id"])
     shutil.rmtree(folder)
-    value = bare.tokens / seconds
-    note = f"{len(files)} files, {len(chunks)} chunks, {bare.tokens} tokens in {seconds:.1f} s; dev profile"
-    return [Line(f"embed_stage_{quantization}_vs_onnxruntime", value, "tokens/s", baselines[1], value / baselines[1], 0.9, note=note)]
+    whole, alone = bare.tokens / seconds, bare.tokens / (used["embed"] / embed.THREADS)
+    label = f"embed_stage_{quantization}"
+    note = f"{len(files)} files, {len(chunks)} chunks, {bare.tokens} tokens in {seconds:.1f} s; {stack.profile} profile"
+    shares = ", ".join(f"{part} {spent / (seconds * embed.THREADS):.0%}" for part, spent in used.items())
+    return [
+        Line(f"{label}_vs_onnxruntime", whole, "tokens/s", baseline, whole / baseline, 0.9, note=note),
+        Line(f"{label}_alone_vs_onnxruntime", alone, "tokens/s", baseline, alone / baseline, note=f"of the processors: {shares}"),
+    ]
+
+
+def processor_seconds() -> dict[str, float]:
+    """What the processes of each part have used of the processors since they began."""
+    by_function = functions.running(settings.load())
+    of_functions = {pid for pids in by_function.values() for pid in pids}
+    parts = {
+        "embed": by_function.pop("embed"),
+        "other functions": [pid for pids in by_function.values() for pid in pids],
+        **{part: processes.members(part) for part in ("qdrant", "postgres")},
+        "emulator": [pid for pid in processes.members("emulator") if pid not in of_functions],
+    }
+    return {part: sum(map(_used, pids)) for part, pids in parts.items()}
+
+
+def _used(pid: int) -> float:
+    try:
+        # The fields after the program's name, which may hold anything: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
 def write(folder: Path, files: Sequence[File]) -> None:

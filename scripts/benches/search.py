@@ -41,7 +41,7 @@ def run() -> list[Line]:
                 baselines.append(seconds * 1000)
         direct.kill()
     middle = statistics.median
-    note = f"{SEARCHES} searches of {RESULTS} results; dev profile"
+    note = f"{SEARCHES} searches of {RESULTS} results; {stack.profile} profile"
     return [
         Line("search_overhead_p50", middle(overheads), "ms", target=3, at_most=True, note=note),
         Line("search_overhead_p99", percentile(overheads, 99), "ms", target=15, at_most=True, note=note),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from local_stack import settings
 from local_stack.settings import LOCAL, ROOT
 from semantik import indexing, repository
 from semantik.account import Account
@@ -28,13 +29,14 @@ class Stack:
     variables: dict[str, str]
     account: Account
     client: Client
+    # Of cargo's, in which the functions were built.
+    profile: str
 
     @classmethod
     @contextmanager
     def up(cls) -> Iterator[Stack]:
         command = [str(ROOT / "scripts" / "stack")]
         was_running = subprocess.run([*command, "status"], capture_output=True).returncode == 0
-        # The functions in the release profile are somebody's deployment; what is measured is built here.
         if subprocess.run([*command, "up"], stdout=subprocess.DEVNULL).returncode != 0:
             raise CommandError("the stack does not start; run scripts/stack up")
         try:
@@ -44,7 +46,7 @@ class Stack:
             http = Http(notify=lambda message: print(f"  {message}", flush=True))
             account = Account(http, variables["API_URL"], LOCAL / "bench.json", "bench")
             account.sign_in()
-            yield cls(variables, account, Client(http, variables["API_URL"], account))
+            yield cls(variables, account, Client(http, variables["API_URL"], account), settings.load().profile)
         finally:
             if not was_running:
                 subprocess.run([*command, "down"], stdout=subprocess.DEVNULL)
@@ -56,8 +58,8 @@ class Stack:
             self.index(collection, repository.files(ROOT)[:SMALL])
         return collection
 
-    def fresh_collection(self, **settings: Any) -> dict[str, Any]:
-        collection, _ = self.client.ensure_collection(f"bench {secrets.token_hex(4)}", **settings)
+    def fresh_collection(self, **chosen: Any) -> dict[str, Any]:
+        collection, _ = self.client.ensure_collection(f"bench {secrets.token_hex(4)}", **chosen)
         return collection
 
     def index(self, collection: dict[str, Any], files: list[File]) -> Outcome:

@@ -44,6 +44,7 @@ environment:
   STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
   STACK_DIRECTORY_ROOTS        what directory sources may read (.local/sources)
   STACK_LOG_LEVEL (info)       of the functions
+  STACK_PROFILE (dev)          of the functions: dev, or release, which takes tens of minutes to build
   STACK_DIR (.local)           where the stack keeps state and logs; another stack beside this one has its own
   CARGO_TARGET_DIR             cargo's build folder (target)
 `up` remembers them until `down --purge`. Two checkouts run side by side when one is given other ports.
@@ -128,6 +129,7 @@ def up(stack: Settings) -> None:
         build.small_models()
     with _step("binaries (cargo build)"):
         binaries = build.binaries()
+        functions_built = build.function_binaries(stack.profile)
     if not stack.external_database_url:
         with _step("PostgreSQL"):
             postgres.up(stack)
@@ -139,7 +141,7 @@ def up(stack: Settings) -> None:
     with _step("AWS Batch runner"):
         batch.up(stack)
     with _step("packages"):
-        packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
+        packages = {name: build.assemble(name, functions_built / name) for name in build.FUNCTIONS}
     with _step("template.yaml") as note:
         note(deploy.up(stack, packages))
         deploy.offer_models(stack, settings.SMALL_MODELS)

@@ -45,6 +45,16 @@ def binaries() -> Path:
     return target_dir() / "debug"
 
 
+def function_binaries(profile: str) -> Path:
+    """Builds the functions in a profile of cargo's, and says where they are. In the release profile these are
+    the binaries that scripts/build-lambda packs for AWS."""
+    if profile == "dev":
+        return binaries()
+    chosen = [word for name in FUNCTIONS for word in ("--bin", name)]
+    _run(["cargo", "build", "--quiet", "--release", *chosen], "cargo build --release")
+    return target_dir() / "release"
+
+
 def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
     """Lays out a function's package: bootstrap with its read-only files beside it."""
     package = packages / function

@@ -45,6 +45,8 @@ class Settings:
     external_qdrant_url: str
     directory_roots: str
     log_level: str
+    # Of cargo's, for the functions: dev or release.
+    profile: str
     # What the functions are told instead of a part's own port, where something stands between; 0 for nothing.
     functions_postgres_port: int
     functions_qdrant_port: int
@@ -131,6 +133,9 @@ def load() -> Settings:
     name = text("STACK_NAME", "name", "semantik")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name):
         raise StackError(f"STACK_NAME is {name!r}; give at most 20 of a-z, 0-9 and -, starting with a letter")
+    profile = text("STACK_PROFILE", "profile", "dev")
+    if profile not in ("dev", "release"):
+        raise StackError(f"STACK_PROFILE is {profile!r}; give dev or release")
     return Settings(
         name=name,
         postgres_port=port("STACK_POSTGRES_PORT", "postgres_port", 55432),
@@ -141,6 +146,7 @@ def load() -> Settings:
         external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
         directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
         log_level=text("STACK_LOG_LEVEL", "log_level", "info"),
+        profile=profile,
         functions_postgres_port=remembered.get("functions_postgres_port", 0),
         functions_qdrant_port=remembered.get("functions_qdrant_port", 0),
         functions_emulator_port=remembered.get("functions_emulator_port", 0),

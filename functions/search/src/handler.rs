@@ -9,7 +9,7 @@ use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
 use guard::Caller;
-use lambda::http::{ApiError, ApiJson, Problem};
+use lambda::http::{ApiError, ApiJson, Problem, ReceivedAt};
 use serde_json::Value;
 use terms::query_terms;
 
@@ -45,9 +45,10 @@ use crate::{SearchRequest, State};
 pub(crate) async fn search(
     Shared(state): Shared<State>,
     caller: Caller,
+    received: ReceivedAt,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, request.check()?).await.map(Json)
+    answer(&state, &caller, received, request.check()?).await.map(Json)
 }
 
 /// Search one collection
@@ -68,18 +69,24 @@ pub(crate) async fn search(
 pub(crate) async fn search_single(
     Shared(state): Shared<State>,
     caller: Caller,
+    received: ReceivedAt,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, request.check()?).await.map(Json)
+    answer(&state, &caller, received, request.check()?).await.map(Json)
 }
 
 /// How often a search is begun: anew where a collection got another index under its hands.
 const TRIES: usize = 3;
 
 /// Answers from one index of each collection, whatever happens to them meanwhile.
-async fn answer(state: &State, caller: &Caller, search: Search) -> Result<SearchResponse, ApiError> {
-    let started = Instant::now();
-    let mut timings = Timings::default();
+async fn answer(
+    state: &State,
+    caller: &Caller,
+    ReceivedAt(started): ReceivedAt,
+    search: Search,
+) -> Result<SearchResponse, ApiError> {
+    // Until now PostgreSQL was asked who the caller is, and how often they searched.
+    let mut timings = Timings { postgres_ms: millis_since(started), ..Timings::default() };
     for _ in 0..TRIES {
         if let Some(response) = attempt(state, caller, &search, started, &mut timings).await? {
             return Ok(response);

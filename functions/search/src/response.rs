@@ -41,7 +41,7 @@ pub struct SearchResponse {
     pub search_time_ms: f64,
     /// Milliseconds that a reranker took.
     pub reranking_time_ms: Option<f64>,
-    /// Milliseconds for everything.
+    /// Milliseconds for everything, from the moment the function was given the request.
     pub total_time_ms: f64,
     /// The same, part by part.
     pub timings: Timings,
@@ -62,7 +62,7 @@ pub struct Timings {
     pub embedding_ms: f64,
     /// Qdrant.
     pub qdrant_ms: f64,
-    /// PostgreSQL: the collections, and the documents of the hits.
+    /// PostgreSQL: the caller, the collections, and the documents of the hits.
     pub postgres_ms: f64,
     /// The reranker.
     pub reranking_ms: f64,

@@ -92,6 +92,7 @@ impl EmbedJobsConfig {
         let limits = JobLimits {
             chunks_per_job: env::parsed_or("EMBED_JOB_CHUNKS", 20_000)?,
             most_jobs: env::parsed_or("EMBED_JOB_MOST", 1)?,
+            after_failure: Duration::from_secs(300),
         };
         Ok(Self { queue, definition: env::required("EMBED_JOB_DEFINITION")?, limits })
     }

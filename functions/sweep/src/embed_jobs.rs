@@ -7,8 +7,10 @@
 //! empty and ends.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use batch_jobs::BatchJobs;
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda::StageError;
 use queue::Stage;
 
@@ -33,7 +35,13 @@ pub struct JobLimits {
     pub chunks_per_job: u64,
     /// The most jobs at a time. `EMBED_JOB_MOST`, default 1.
     pub most_jobs: u64,
+    /// How long none is submitted after one failed; twice as long after each that failed in the last
+    /// hour, too. A card whose image or driver is wrong would be paid for every minute.
+    pub after_failure: Duration,
 }
+
+/// Failures that lie further back are forgotten, and the longest that none is submitted.
+const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
 /// What waits for the embed stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +63,11 @@ pub(crate) async fn submit(state: &State, submitted: &mut usize) -> Result<(), S
     }
     let backlog = Backlog { chunks, messages: state.queues.depth(Stage::Embed).await? };
     let under_way = jobs.batch.list_under_way().await?.into_iter().map(|job| job.name).collect();
-    for name in names_to_submit(backlog, jobs.limits, &under_way) {
+    let names = names_to_submit(backlog, jobs.limits, &under_way);
+    if names.is_empty() || is_too_soon(jobs, Utc::now()).await? {
+        return Ok(());
+    }
+    for name in names {
         let id = jobs.batch.submit(&name, &[]).await?;
         *submitted += 1;
         tracing::info!(
@@ -67,6 +79,40 @@ pub(crate) async fn submit(state: &State, submitted: &mut usize) -> Result<(), S
         );
     }
     Ok(())
+}
+
+/// Whether jobs of ours failed too lately for another one; says so in the log.
+async fn is_too_soon(jobs: &EmbedJobs, now: DateTime<Utc>) -> Result<bool, StageError> {
+    let failed: Vec<_> =
+        jobs.batch.list_failed().await?.into_iter().filter(|job| is_ours(&job.name)).collect();
+    let Some(last) = failed.iter().max_by_key(|job| job.stopped_at) else {
+        return Ok(false);
+    };
+    let ends: Vec<DateTime<Utc>> = failed.iter().map(|job| job.stopped_at).collect();
+    let Some(resume_at) = resume_after(&ends, jobs.limits.after_failure, now) else {
+        return Ok(false);
+    };
+    tracing::warn!(
+        job.name = last.name,
+        job.id = last.id,
+        reason = last.reason,
+        %resume_at,
+        "embed jobs failed; none is submitted for a while, and the embed function goes on alone"
+    );
+    Ok(true)
+}
+
+/// Until when no job is submitted, given when some failed; nothing if one may be.
+fn resume_after(
+    ends: &[DateTime<Utc>],
+    after_failure: Duration,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let lately = ends.iter().filter(|end| **end + REMEMBERED > now);
+    let (times, last) = lately.fold((0_u32, None), |(times, last), end| (times + 1, last.max(Some(*end))));
+    let wait = after_failure.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1)));
+    let wait = TimeDelta::from_std(wait).unwrap_or(REMEMBERED).min(REMEMBERED);
+    last.map(|last| last + wait).filter(|resume_at| *resume_at > now)
 }
 
 /// The names of the jobs that are to be submitted: those of the first places, as many as the backlog
@@ -94,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: JobLimits = JobLimits { chunks_per_job: 1000, most_jobs: 3 };
+    const LIMITS: JobLimits = JobLimits { chunks_per_job: 1000, most_jobs: 3, after_failure: Duration::ZERO };
 
     fn names(chunks: u64, messages: u64, under_way: &[&str]) -> Vec<String> {
         let under_way = under_way.iter().map(|name| (*name).to_owned()).collect();
@@ -128,13 +174,31 @@ mod tests {
         assert_eq!(names(9000, 0, &[]), [""; 0]);
     }
 
+    #[test]
+    fn each_failure_doubles_the_wait_for_the_next_try() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let ago = |minutes| now - TimeDelta::minutes(minutes);
+        let wait = |minutes: &[i64]| {
+            let ends: Vec<_> = minutes.iter().map(|minutes| ago(*minutes)).collect();
+            resume_after(&ends, Duration::from_secs(300), now).map(|at| (at - now).num_minutes())
+        };
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[0]), Some(5));
+        assert_eq!(wait(&[4]), Some(1));
+        assert_eq!(wait(&[5]), None);
+        assert_eq!(wait(&[7, 2]), Some(8));
+        assert_eq!(wait(&[50, 30, 20, 1]), Some(39));
+        assert_eq!(wait(&[50, 40, 30, 20, 10, 1]), Some(59), "an hour is the longest");
+        assert_eq!(wait(&[61, 120, 3]), Some(2), "what lies far back is forgotten");
+    }
+
     proptest! {
         #[test]
         fn a_second_sweep_submits_nothing_more(
             chunks in 0..20_000_u64, messages in 0..3_u64, per_job in 0..5000_u64, most_jobs in 0..6_u64,
             running in prop::collection::hash_set(1..8_u64, 0..6),
         ) {
-            let limits = JobLimits { chunks_per_job: per_job, most_jobs };
+            let limits = JobLimits { chunks_per_job: per_job, most_jobs, ..LIMITS };
             let backlog = Backlog { chunks, messages };
             let mut under_way: HashSet<String> = running.iter().map(|place| format!("{NAME}-{place}")).collect();
             let before = under_way.len() as u64;

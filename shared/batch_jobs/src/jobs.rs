@@ -1,7 +1,8 @@
 //! The jobs of one job definition in one job queue.
 
 use aws_config::SdkConfig;
-use aws_sdk_batch::types::{ContainerOverrides, JobStatus, KeyValuePair};
+use aws_sdk_batch::types::{ContainerOverrides, JobStatus, JobSummary, KeyValuePair};
+use chrono::{DateTime, Utc};
 
 use crate::BatchError;
 
@@ -24,6 +25,19 @@ pub struct JobUnderWay {
     pub id: String,
     /// Its name.
     pub name: String,
+}
+
+/// A job that failed, all of its tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedJob {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it ended.
+    pub stopped_at: DateTime<Utc>,
+    /// Why, in AWS Batch's words; empty where it says nothing.
+    pub reason: String,
 }
 
 /// One job as AWS Batch describes it.
@@ -61,29 +75,49 @@ impl BatchJobs {
     pub async fn list_under_way(&self) -> Result<Vec<JobUnderWay>, BatchError> {
         let mut under_way: Vec<JobUnderWay> = Vec::new();
         for status in UNDER_WAY {
-            let mut next_token = None;
-            loop {
-                let request = self.client.list_jobs().job_queue(&self.queue).job_status(status.clone());
-                let page = request.set_next_token(next_token).send().await;
-                let page = page.map_err(|error| failed("ListJobs", error))?;
-                let jobs = page.job_summary_list.unwrap_or_default();
-                let jobs = jobs.into_iter().map(|job| JobUnderWay {
-                    id: job.job_id.unwrap_or_default(),
-                    name: job.job_name.unwrap_or_default(),
-                });
-                for job in jobs {
-                    // One that goes on to its next status meanwhile is listed there, too.
-                    if !under_way.contains(&job) {
-                        under_way.push(job);
-                    }
-                }
-                next_token = page.next_token;
-                if next_token.is_none() {
-                    break;
+            for job in self.list(status).await? {
+                let id = job.job_id.unwrap_or_default();
+                let job = JobUnderWay { id, name: job.job_name.unwrap_or_default() };
+                // One that goes on to its next status meanwhile is listed there, too.
+                if !under_way.contains(&job) {
+                    under_way.push(job);
                 }
             }
         }
         Ok(under_way)
+    }
+
+    /// The jobs in the queue that failed, of whatever definition, as long as AWS Batch remembers them.
+    ///
+    /// # Errors
+    /// When AWS Batch does not answer.
+    pub async fn list_failed(&self) -> Result<Vec<FailedJob>, BatchError> {
+        let jobs = self.list(JobStatus::Failed).await?.into_iter().filter_map(|job| {
+            let stopped_at = job.stopped_at.and_then(DateTime::from_timestamp_millis)?;
+            Some(FailedJob {
+                id: job.job_id.unwrap_or_default(),
+                name: job.job_name.unwrap_or_default(),
+                stopped_at,
+                reason: job.status_reason.unwrap_or_default(),
+            })
+        });
+        Ok(jobs.collect())
+    }
+
+    /// All jobs in the queue that have this status.
+    async fn list(&self, status: JobStatus) -> Result<Vec<JobSummary>, BatchError> {
+        let mut jobs = Vec::new();
+        let mut next_token = None;
+        loop {
+            let request = self.client.list_jobs().job_queue(&self.queue).job_status(status.clone());
+            let page = request.set_next_token(next_token).send().await;
+            let page = page.map_err(|error| failed("ListJobs", error))?;
+            jobs.extend(page.job_summary_list.unwrap_or_default());
+            next_token = page.next_token;
+            if next_token.is_none() {
+                return Ok(jobs);
+            }
+        }
     }
 
     /// Submits a job with more or other environment variables than the definition has. Returns its id.

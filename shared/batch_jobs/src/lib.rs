@@ -7,4 +7,4 @@ mod error;
 mod jobs;
 
 pub use error::BatchError;
-pub use jobs::{BatchJobs, Job, JobUnderWay};
+pub use jobs::{BatchJobs, FailedJob, Job, JobUnderWay};

@@ -1,6 +1,9 @@
 //! The pool, and the two ways to talk through it.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
+use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres};
@@ -33,6 +36,11 @@ use crate::user_resource_limits::UserResourceLimits;
 use crate::users::Users;
 use crate::{DbConfig, DbError};
 
+/// How long after its last use a connection is taken to be there still, without being asked: what one
+/// request or batch does in several steps is not to pay a round trip for each. A function that was
+/// frozen in between asks.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 /// The pool of connections of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -49,6 +57,15 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, held| {
+                Box::pin(async move {
+                    if held.idle_for >= TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.application_name("semantik"));
         Ok(Self { pool })
     }

@@ -5,6 +5,7 @@ mod etag;
 mod extract;
 mod middleware;
 mod problem;
+mod received;
 
 use axum::Router;
 
@@ -13,6 +14,7 @@ pub use etag::{ETag, IfMatch};
 pub use extract::{ApiJson, ApiOptionalJson, ApiPath, ApiQuery};
 pub use middleware::wrap;
 pub use problem::{ApiError, FieldError, Problem};
+pub use received::ReceivedAt;
 
 /// Serves the router behind API Gateway until the process is stopped.
 ///

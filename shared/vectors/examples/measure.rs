@@ -76,7 +76,7 @@ async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
         let points = (first..count.min(first + 1000)).map(point).collect();
         store.upsert(&name, points).await?;
     }
-    await_index(url, &name).await?;
+    let indexed = await_index(url, &name).await?;
     let index_seconds = started.elapsed().as_secs_f64();
     let mut hits = 0;
     let mut exact_ms = Vec::new();
@@ -115,7 +115,7 @@ async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
     store.delete_collection(&name).await?;
     let recall = hits as f64 / (RECALL_QUERIES * 10) as f64;
     let exact_ms = percentile(&mut exact_ms, 50);
-    let result = json!({"recall": recall, "index_seconds": index_seconds, "exact_ms": exact_ms, "latency_ms": latency});
+    let result = json!({"recall": recall, "indexed": indexed, "index_seconds": index_seconds, "exact_ms": exact_ms, "latency_ms": latency});
     writeln!(stdout(), "{result}")?;
     Ok(())
 }
@@ -139,14 +139,16 @@ fn nearest(vector: Vec<f32>, limit: u64, exact: bool) -> ChunkQuery {
     }
 }
 
-async fn await_index(url: &str, name: &str) -> Result<(), Box<dyn Error>> {
+/// Waits until the optimizer has nothing left to do. Returns how many vectors are in a graph: it may leave the last
+/// ones, fewer than its threshold, to be scanned.
+async fn await_index(url: &str, name: &str) -> Result<u64, Box<dyn Error>> {
     let client = Qdrant::from_url(url).skip_compatibility_check().build()?;
     let started = Instant::now();
     loop {
         let info = client.collection_info(name).await?.result.ok_or("the collection is gone")?;
-        // The optimizer may leave the last vectors, fewer than its threshold, unindexed.
-        if info.status == 1 && info.indexed_vectors_count.unwrap_or(0) > 0 {
-            return Ok(());
+        let indexed = info.indexed_vectors_count.unwrap_or(0);
+        if info.status == 1 && indexed > 0 {
+            return Ok(indexed);
         }
         if started.elapsed() > PATIENCE {
             return Err(format!("not indexed after {} s: {info:?}", PATIENCE.as_secs()).into());

@@ -14,7 +14,7 @@ use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::problem::PendingProblem;
-use super::{ApiError, ClientInfo};
+use super::{ApiError, ClientInfo, ReceivedAt};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -64,6 +64,7 @@ async fn observe(request: Request, next: Next) -> Response {
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = parts.uri.path().to_owned();
     parts.extensions.insert(client);
+    parts.extensions.insert(ReceivedAt(started));
 
     let span = tracing::info_span!("request", request.id = request_id);
     let response = next.run(Request::from_parts(parts, body)).instrument(span.clone()).await;
