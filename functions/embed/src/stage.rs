@@ -17,8 +17,9 @@ use crate::jobs::Job;
 use crate::reuse::take_over;
 use crate::store::{cancel, clean_up, fail, store};
 
-/// Calls to S3, Qdrant and PostgreSQL that are on their way at once.
-const CALLS_IN_FLIGHT: usize = 4;
+/// Batches that are read or written at once: as many as the function is given messages. The model waits
+/// meanwhile, and each call is a round trip.
+const CALLS_IN_FLIGHT: usize = 10;
 
 /// What became of one message, as the log says it.
 pub(crate) type Outcome = Result<&'static str, StageError>;

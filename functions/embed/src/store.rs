@@ -94,9 +94,16 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Resu
 async fn write(state: &State, job: &Job, vectors: Vec<Vec<f32>>) -> Result<(), StageError> {
     let artifact = codec::encode_vectors(&vectors, &codec::vectors_origin(&job.work.settings))
         .map_err(|error| StageError::new(ErrorKind::Internal, error))?;
-    state.artifacts.write(&job.key().vectors(), artifact, "application/octet-stream").await?;
+    let key = job.key().vectors();
     let points = job.version().points(&job.chunks, vectors);
-    state.vectors.upsert(&job.work.vector_store_name, points).await?;
+    // Both are waited for, also when one fails: points still on their way would come after those of a
+    // failed document are taken back.
+    let (staged, upserted) = tokio::join!(
+        state.artifacts.write(&key, artifact, "application/octet-stream"),
+        state.vectors.upsert(&job.work.vector_store_name, points),
+    );
+    staged?;
+    upserted?;
     Ok(())
 }
 
