@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts)?)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let options = EmbedderOptions::sized_to(Some(threads.parse()?));
+    let options = EmbedderOptions::for_passages(Some(threads.parse()?));
     let embedders = Embedders::open(ModelRegistry::open(Path::new(models))?, Path::new(library), options)?;
     for line in stdin().lock().lines() {
         let quantization: Quantization = line?.trim().parse()?;

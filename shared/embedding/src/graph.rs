@@ -59,6 +59,12 @@ impl Graph {
         Ok(Self { path: path.to_owned(), session: Mutex::new(session), inputs, output, dimension })
     }
 
+    /// Makes every run fail that has not so many numbers a token.
+    #[cfg(test)]
+    pub fn expect_dimension(&mut self, dimension: usize) {
+        self.dimension = dimension;
+    }
+
     /// Runs one batch and hands its hidden states to `read`: `rows` x `sequence` x `dimension`
     /// numbers, row by row. `read` sees the runtime's own memory, so nothing is copied.
     pub fn run<T>(&self, batch: &PaddedBatch, read: impl FnOnce(&[f32]) -> T) -> Result<T, EmbeddingError> {

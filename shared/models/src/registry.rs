@@ -164,6 +164,20 @@ impl ModelFolder {
         Ok((self.existing(&variant.graph, remedy)?, variant.optimized))
     }
 
+    /// How large that graph is with its weights, in bytes.
+    ///
+    /// # Errors
+    /// [`ModelsError::Unreadable`] when it is not there, which [`Self::graph`] looks for first.
+    pub fn graph_bytes(&self, quantization: Quantization) -> Result<u64, ModelsError> {
+        let variant = self.manifest.variants.choose(quantization).map(|(_, variant)| variant);
+        let sizes = variant.into_iter().flat_map(ModelVariant::files).map(|file| {
+            let path = self.path.join(&file.name);
+            let size = fs::metadata(&path).map(|metadata| metadata.len());
+            size.map_err(|source| ModelsError::Unreadable { path, source })
+        });
+        sizes.sum()
+    }
+
     /// Compares what embeds for collections of this quantization with the SHA-256 of each file in the
     /// manifest: a damaged graph still embeds, wrongly, and nobody sees it. Files of which the manifest
     /// has none are taken as they are. Reads every byte: run it beside what else takes time.

@@ -111,6 +111,38 @@ fn what_is_given_up_ends_before_the_next_run_of_the_model() {
 }
 
 #[test]
+fn sessions_share_the_threads_evenly_and_their_copies_of_the_weights_fit() {
+    let sessions = |threads, runs, megabytes: u64| {
+        let options = EmbedderOptions { threads, runs, ..EmbedderOptions::default() };
+        options.sessions(megabytes << 20)
+    };
+    assert_eq!(sessions(2, 2, 90), 2);
+    assert_eq!(sessions(2, 1, 90), 1, "queries");
+    assert_eq!(sessions(16, 16, 90), 4, "5 fit, and would leave a thread without work");
+    assert_eq!(sessions(6, 4, 1), 3);
+    assert_eq!(sessions(2, 2, 700), 1);
+    let card = EmbedderOptions {
+        threads: 4,
+        runs: 4,
+        provider: ExecutionProvider::Cuda,
+        ..EmbedderOptions::default()
+    };
+    assert_eq!(card.sessions(1), 1);
+}
+
+#[test]
+fn one_graph_that_fails_ends_the_others() {
+    let mut embedder = open(EmbedderOptions { threads: 2, runs: 2, ..EmbedderOptions::default() });
+    assert_eq!(embedder.graphs.len(), 2);
+    // Other lengths than the graph has: every run of this session fails.
+    embedder.graphs[1].expect_dimension(7);
+    let texts: Vec<String> = (0..5000).map(|number| format!("{number} ").repeat(60)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let error = embedder.embed_passages(&texts).unwrap_err();
+    assert!(matches!(error, EmbeddingError::GraphShape { .. }), "{error:?}");
+}
+
+#[test]
 fn without_a_card_nothing_pretends_to_run_on_one() {
     let options = EmbedderOptions { provider: "cuda".parse().unwrap(), ..EmbedderOptions::default() };
     let opened = Embedder::open(&runtime(), &minilm(), Quantization::Float16, options);
@@ -232,11 +264,12 @@ proptest! {
         picks in prop::collection::vec(any::<prop::sample::Index>(), 1..40),
         batch_tokens in 1usize..3000,
         threads in 1usize..3,
+        runs in 1usize..3,
     ) {
         let (texts, vectors) = &*ALONE;
         let picks: Vec<usize> = picks.iter().map(|pick| pick.index(texts.len())).collect();
         let chosen: Vec<&str> = picks.iter().map(|&pick| texts[pick].as_str()).collect();
-        let embedder = open(EmbedderOptions { threads, batch_tokens, ..EmbedderOptions::default() });
+        let embedder = open(EmbedderOptions { threads, runs, batch_tokens, ..EmbedderOptions::default() });
         for (pick, vector) in picks.into_iter().zip(embedder.embed_passages(&chosen).unwrap()) {
             prop_assert!(largest_difference(&vector, &vectors[pick]) <= 1e-5, "{:?}", texts[pick]);
         }
