@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +91,15 @@ def start(function: str, variables: dict[str, str], first: dict[str, Any]) -> St
     return outcome
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The process is killed while its call for more work waits; everything else is a defect of this server."""
+        if not isinstance(sys.exception(), ConnectionResetError | BrokenPipeError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
     """Lambda's runtime API with one event to give (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
@@ -147,8 +157,7 @@ def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing to say about requests."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -22,7 +22,7 @@ from semantik.transport import Http
 
 MEASURED = ("api", "scan", "chunk", "embed", "sweep")
 # Each pair is compared: little, much.
-PAIRS = (("documents-100", "documents-5000"), ("size-1", "size-100"))
+PAIRS = (("documents-100", "documents-10000"), ("size-1", "size-100"))
 TOLERANCE = 1.2
 SAMPLE_SECONDS = 0.2
 MEGABYTE = 1_000_000
