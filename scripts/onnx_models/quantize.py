@@ -158,13 +158,26 @@ class _Graph:
         step = self.constant("int8/step", numpy.array(1 / 127, numpy.float32))
         tiny = self.constant("int8/tiny", numpy.array(1e-12, numpy.float32))
         rows = self.op("Max", [self.op("Mul", [largest, step], f"{prefix}/scale"), tiny], f"{prefix}/rows")
-        integers = self.op("Round", [self.op("Div", [value, rows], f"{prefix}/steps")], f"{prefix}/rounded")
-        if not shifted:
-            offset = self.constant("int8/offset", numpy.array(ZERO_POINT, numpy.float32))
-            integers = self.op("Add", [integers, offset], f"{prefix}/unsigned")
-        values = self.op("Cast", [integers], f"{prefix}/values", to=TensorProto.UINT8)
+        values = self.divided(value, rows, len(smoothing), 0 if shifted else ZERO_POINT, prefix)
         self.quantized[prefix.removesuffix("/int8")] = (values, rows)
         return values, rows
+
+    def divided(self, value: str, rows: str, channels: int, zero_point: int, prefix: str) -> str:
+        """Each row divided by its scale, as bytes around the zero point.
+
+        In one pass, where dividing, rounding, shifting and narrowing would be one each: QuantizeLinear takes a
+        scale and a zero point for each place of the first axis. ONNX Runtime's own has no need of a recent
+        operator set.
+        """
+        shape = self.constant(f"{prefix}/shape", numpy.array([-1, channels], numpy.int64))
+        lines = self.op("Reshape", [value, shape], f"{prefix}/lines")
+        flat = self.constant("int8/flat", numpy.array([-1], numpy.int64))
+        scales = self.op("Reshape", [rows, flat], f"{prefix}/scales")
+        zero = self.constant(f"int8/zero_{zero_point}", numpy.array([zero_point], numpy.uint8))
+        zeros = self.op("Expand", [zero, self.op("Shape", [scales], f"{prefix}/count")], f"{prefix}/zeros")
+        inputs = [lines, scales, zeros]
+        integers = self.op("QuantizeLinear", inputs, f"{prefix}/integers", domain="com.microsoft", axis=0)
+        return self.op("Reshape", [integers, self.op("Shape", [value], f"{prefix}/places")], f"{prefix}/values")
 
     def largest(self, value: str, output: str) -> str:
         """The largest number of each row; operator set 18 made the axes an input."""
