@@ -36,7 +36,7 @@ def run() -> list[Line]:
         if not was_running:
             stack_command.PARTS["qdrant"].down()
     found = json.loads(ran.stdout.splitlines()[-1])
-    note = f"{VECTORS} synthetic vectors of 384 numbers, float32; {found['indexed']} in the graph after {found['index_seconds']:.0f} s"
+    note = f"{VECTORS} synthetic vectors of 384 numbers, float32; of {2 * VECTORS} dense and sparse ones {found['indexed']} were indexed after {found['index_seconds']:.0f} s"
     lines = [Line("hnsw_recall_at_10", found["recall"], "", baseline=1.0, target=0.98, note=note)]
     for clients, times in found["latency_ms"].items():
         exact = f"exact search p50 {found['exact_ms']:.1f} ms with one client" if clients == "1" else ""

@@ -139,8 +139,8 @@ fn nearest(vector: Vec<f32>, limit: u64, exact: bool) -> ChunkQuery {
     }
 }
 
-/// Waits until the optimizer has nothing left to do. Returns how many vectors are in a graph: it may leave the last
-/// ones, fewer than its threshold, to be scanned.
+/// Waits until the optimizer has nothing left to do. Returns how many vectors are indexed, dense and sparse ones
+/// together: it may leave the last ones, fewer than its threshold, to be scanned.
 async fn await_index(url: &str, name: &str) -> Result<u64, Box<dyn Error>> {
     let client = Qdrant::from_url(url).skip_compatibility_check().build()?;
     let started = Instant::now();
