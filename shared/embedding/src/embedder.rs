@@ -26,9 +26,9 @@ use crate::{
     tokenize::{TextTokenizer, TextTokens},
 };
 
-/// Texts whose tokens are counted and sorted together, while those before them are in the model, for each
-/// token of a batch. Some dozen batches, so that what one cannot fill is little; few enough that the model
-/// starts soon.
+/// A window, the texts whose tokens are counted and sorted together while those before are in the model, has a
+/// text for so many tokens of a batch: some dozen batches, so that what one cannot fill is little, and few
+/// enough that the model starts soon.
 const BATCH_TOKENS_PER_TEXT_OF_A_WINDOW: usize = 4;
 /// Batches that may wait for the model: enough for the time that a window's tokens take.
 const BATCHES_AHEAD: usize = 8;
@@ -50,7 +50,7 @@ pub struct EmbedderOptions {
     pub runs: usize,
     /// The most tokens that go through the model at once, padding included. MiniLM on two threads
     /// is about as fast with 256 as with 2048 and slower beyond, while every doubling takes more
-    /// memory: a process peaks at 153 MB with 512, 173 MB with 1024, 276 MB with 4096.
+    /// memory: a process with one session peaks at 153 MB with 512, 173 MB with 1024, 276 MB with 4096.
     pub batch_tokens: usize,
     /// What the model runs on.
     pub provider: ExecutionProvider,
