@@ -12,7 +12,7 @@ use batch_jobs::{BatchJobs, Job};
 use lambda::event::Invocation;
 use queue::{Consumer, QueueUrls, Queues, Stage};
 use serde_json::{Value, json};
-use sweep::{EmbedJobs, JobLimits, Patience};
+use sweep::{EmbedJobs, JobLimits, StallTimeouts};
 use testkit::{Stack, TestUser, unique};
 use vectors::{VectorStore, VectorsConfig};
 
@@ -155,7 +155,7 @@ impl Bench {
             db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
             queues: self.queues.clone(),
             vectors: VectorStore::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
-            patience: Patience {
+            stall_timeouts: StallTimeouts {
                 pending: hour,
                 listing: hour,
                 item: hour,

@@ -1,10 +1,10 @@
 //! What goes into and comes out of the routes of API keys.
 
+use access::Caller;
 use chrono::{DateTime, Utc};
 use db::Tx;
 use db::api_keys::ApiKey;
-use domain::{Access, ApiKeyId, CollectionId};
-use guard::Caller;
+use domain::{AccessLevel, ApiKeyId, CollectionId};
 use lambda::http::{ApiError, ETag};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -73,7 +73,7 @@ pub(crate) struct ApiKeyResponse {
     #[schema(value_type = Option<Object>)]
     permissions: Option<()>,
     #[schema(schema_with = words::key_scope)]
-    scope: Access,
+    scope: AccessLevel,
     /// The collections it is limited to; `null` for all of its owner's.
     #[schema(value_type = Option<Vec<Uuid>>)]
     collection_ids: Option<Vec<CollectionId>>,
@@ -135,7 +135,7 @@ pub(crate) struct ApiKeysResponse {
 pub(crate) struct Editable<'a> {
     name: &'a str,
     is_active: bool,
-    scope: Access,
+    scope: AccessLevel,
     collection_ids: Option<&'a [CollectionId]>,
 }
 
@@ -165,14 +165,14 @@ pub(crate) fn name(checks: &mut Checks, got: &str) -> String {
 }
 
 /// What a key may do at most. What is refused reads as the least.
-pub(crate) fn scope(checks: &mut Checks, got: &str) -> Access {
+pub(crate) fn scope(checks: &mut Checks, got: &str) -> AccessLevel {
     match got {
-        "read" => Access::Read,
-        "write" => Access::Write,
-        "admin" => Access::Admin,
+        "read" => AccessLevel::Read,
+        "write" => AccessLevel::Write,
+        "admin" => AccessLevel::Admin,
         _ => {
             checks.refuse("scope", format!("must be read, write or admin, got {got:?}"));
-            Access::Read
+            AccessLevel::Read
         }
     }
 }

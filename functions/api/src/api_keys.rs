@@ -1,5 +1,6 @@
 //! API keys: for programs that act for a person, as far as the person lets them.
 
+use access::{Begun, Caller, Idempotency};
 use auth::OpaqueToken;
 use axum::Json;
 use axum::extract::State as Shared;
@@ -8,7 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use db::api_keys::{ApiKey, ApiKeys, NewApiKey};
 use db::{DbError, Tx};
 use domain::{ApiKeyId, ErrorKind, UserId};
-use guard::{Begun, Caller, Idempotency};
 use http::StatusCode;
 use lambda::http::{
     ApiError, ApiJson, ApiOptionalJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem,

@@ -1,11 +1,11 @@
 //! Reading who did what, when and from where.
 
+use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::audit_log::{AuditQuery, AuditRecord};
 use domain::{ApiKeyId, CollectionId, OperationId, UserId};
-use guard::Granted;
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

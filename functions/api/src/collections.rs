@@ -9,6 +9,7 @@ pub(crate) mod update;
 
 use std::collections::HashMap;
 
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +17,9 @@ use chrono::{DateTime, Utc};
 use db::collections::{AccessibleCollection, Collection, CollectionDetails};
 use db::operations::NewOperation;
 use domain::{
-    Access, CollectionId, CollectionStatus, OperationId, OperationType, Quantization, SyncRunStatus, UserId,
+    AccessLevel, CollectionId, CollectionStatus, OperationId, OperationType, Quantization, SyncRunStatus,
+    UserId,
 };
-use guard::{Caller, Granted};
 use http::{HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ClientInfo, ETag};
 use serde::Serialize;
@@ -78,7 +79,7 @@ pub(crate) struct CollectionResponse {
     updated_at: DateTime<Utc>,
     /// What the caller may do with it.
     #[schema(schema_with = words::access)]
-    access: Access,
+    access: AccessLevel,
     /// The operation that sets it up; only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
@@ -86,7 +87,7 @@ pub(crate) struct CollectionResponse {
 }
 
 impl CollectionResponse {
-    fn new(collection: Collection, access: Access, error_count: i64) -> Self {
+    fn new(collection: Collection, access: AccessLevel, error_count: i64) -> Self {
         let settings = collection.settings;
         Self {
             id: collection.id,

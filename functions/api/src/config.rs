@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use access::RateLimits;
 use db::DbConfig;
-use guard::RateLimits;
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;

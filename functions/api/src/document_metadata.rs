@@ -31,10 +31,10 @@ pub(crate) fn optional_schema() -> Object {
 }
 
 fn described(schema_type: SchemaType, text: &str) -> Object {
-    guard::by_attribute()
+    access::by_attribute()
         .schema_type(schema_type)
         .description(Some(text))
-        .additional_properties(Some(AdditionalProperties::from(Schema::Object(guard::attribute_value()))))
+        .additional_properties(Some(AdditionalProperties::from(Schema::Object(access::attribute_value()))))
         .examples([serde_json::json!({ "topic": "tides", "year": 2024, "draft": false })])
         .build()
 }

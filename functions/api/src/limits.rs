@@ -1,11 +1,11 @@
 //! How much collections and users may hold and do, and how much they do.
 
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collection_resource_limits::{CollectionLimits, CollectionUsage};
 use db::user_resource_limits::{UserLimits, UserUsage};
 use domain::{CollectionId, UserId};
-use guard::{Caller, Granted};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

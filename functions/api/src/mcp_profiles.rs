@@ -3,6 +3,7 @@
 mod client;
 mod settings;
 
+use access::{Begun, Caller, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,6 @@ use chrono::{DateTime, Utc};
 use db::DbError;
 use db::mcp_profiles::{McpProfile, McpProfileSettings, McpProfiles};
 use domain::{CollectionId, ErrorKind, McpProfileId};
-use guard::{Begun, Caller, Idempotency};
 use http::{HeaderMap, StatusCode};
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};

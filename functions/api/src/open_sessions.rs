@@ -1,11 +1,11 @@
 //! Where the caller is signed in, and ending it.
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::sessions::Session;
 use domain::SessionId;
-use guard::Caller;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

@@ -5,9 +5,9 @@ pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
+use access::problems;
 use axum::Json;
 use domain::{Classify, ErrorKind};
-use guard::problems;
 use lambda::http::{ApiError, FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;

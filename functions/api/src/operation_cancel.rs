@@ -1,11 +1,11 @@
 //! Stopping operations.
 
+use access::{Caller, GrantedOperation};
 use axum::Json;
 use axum::extract::State as Shared;
 use db::Tx;
 use db::operations::Operation;
-use domain::{Access, ErrorKind, OperationId, OperationStatus, OperationType};
-use guard::{Caller, GrantedOperation};
+use domain::{AccessLevel, ErrorKind, OperationId, OperationStatus, OperationType};
 use lambda::http::{ApiError, ClientInfo, Problem};
 use serde_json::json;
 
@@ -84,7 +84,7 @@ async fn stop(
     let operation = connection.operations().find(id).await?;
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
     let counts = connection.operations().item_counts(id).await?;
-    Ok(Json(OperationResponse::new(operation, &counts, Access::Write)))
+    Ok(Json(OperationResponse::new(operation, &counts, AccessLevel::Write)))
 }
 
 fn require_cancellable(operation: &Operation) -> Result<(), ApiError> {

@@ -1,10 +1,10 @@
 //! What operations measured.
 
+use access::GrantedOperation;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use domain::OperationId;
-use guard::GrantedOperation;
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use access::{Caller, Granted, GrantedOperation};
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::operations::{ItemCounts, Operation, OperationQuery, Operations};
-use domain::{Access, CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId};
-use guard::{Caller, Granted, GrantedOperation};
+use domain::{
+    AccessLevel, CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId,
+};
 use http::{HeaderName, HeaderValue};
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
@@ -103,7 +105,7 @@ pub(crate) struct StateCounts {
 
 impl OperationResponse {
     /// As a caller with this access sees it.
-    pub(crate) fn new(operation: Operation, counts: &ItemCounts, access: Access) -> Self {
+    pub(crate) fn new(operation: Operation, counts: &ItemCounts, access: AccessLevel) -> Self {
         Self {
             progress: progress(&operation, counts),
             id: operation.id,
@@ -124,7 +126,7 @@ impl OperationResponse {
 
     /// An operation that the caller has just added.
     pub(crate) fn fresh(operation: Operation) -> Self {
-        Self::new(operation, &ItemCounts::default(), Access::Write)
+        Self::new(operation, &ItemCounts::default(), AccessLevel::Write)
     }
 }
 
@@ -238,7 +240,7 @@ pub(crate) async fn list_of_collection(
 async fn list_with_progress(
     mut operations: Operations<'_>,
     query: &OperationQuery,
-    access: Access,
+    access: AccessLevel,
 ) -> Result<(Vec<OperationResponse>, i64), ApiError> {
     let page = operations.list(query).await?;
     Ok((with_progress(operations, page.items, access).await?, page.total))
@@ -248,7 +250,7 @@ async fn list_with_progress(
 pub(crate) async fn with_progress(
     mut operations: Operations<'_>,
     items: Vec<Operation>,
-    access: Access,
+    access: AccessLevel,
 ) -> Result<Vec<OperationResponse>, ApiError> {
     let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
     let counts = operations.item_counts_of(&ids).await?;
@@ -283,7 +285,7 @@ pub(crate) async fn show(
 
     let id = operation.id;
     let counts = state.db.connection().await?.operations().item_counts(id).await?;
-    let mut seen = Sight { operation, counts };
+    let mut seen = OperationSnapshot { operation, counts };
     let mut pause = FIRST_PAUSE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -293,7 +295,7 @@ pub(crate) async fn show(
         // Nothing is held while waiting, least of all a connection.
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 3 / 2).min(LAST_PAUSE);
-        let next = look(&state, id).await?;
+        let next = load_snapshot(&state, id).await?;
         let is_news = next.operation.status != seen.operation.status || next.counts != seen.counts;
         seen = next;
         if is_news {
@@ -303,23 +305,23 @@ pub(crate) async fn show(
 }
 
 /// An operation as it was at one moment.
-struct Sight {
+struct OperationSnapshot {
     operation: Operation,
     counts: ItemCounts,
 }
 
-impl Sight {
-    fn into_response(self, access: Access) -> OperationResponse {
+impl OperationSnapshot {
+    fn into_response(self, access: AccessLevel) -> OperationResponse {
         OperationResponse::new(self.operation, &self.counts, access)
     }
 }
 
-async fn look(state: &State, id: OperationId) -> Result<Sight, ApiError> {
+async fn load_snapshot(state: &State, id: OperationId) -> Result<OperationSnapshot, ApiError> {
     let mut connection = state.db.connection().await?;
     let operation = connection.operations().find(id).await?;
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
     let counts = connection.operations().item_counts(id).await?;
-    Ok(Sight { operation, counts })
+    Ok(OperationSnapshot { operation, counts })
 }
 
 const fn is_final(status: OperationStatus) -> bool {

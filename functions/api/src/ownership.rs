@@ -1,11 +1,11 @@
 //! Handing a collection over to another user.
 
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collection_permissions::Grantee;
 use db::collections::Collections;
 use domain::{CollectionId, ErrorKind, Permission, UserId};
-use guard::{Caller, Granted};
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -1,5 +1,6 @@
 //! Passwords: their rules, changing one's own, and proving that it is still the same person.
 
+use access::Caller;
 use auth::PasswordError;
 use axum::Json;
 use axum::extract::State as Shared;
@@ -7,7 +8,6 @@ use chrono::{DateTime, Utc};
 use db::Tx;
 use db::users::User;
 use domain::{Classify, ErrorKind};
-use guard::Caller;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -1,5 +1,6 @@
 //! Sharing a collection: who else may use it.
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -7,8 +8,7 @@ use chrono::{DateTime, Utc};
 use db::Tx;
 use db::collection_permissions::{CollectionPermission, Grantee};
 use db::collections::AccessibleCollection;
-use domain::{Access, ApiKeyId, CollectionId, ErrorKind, Permission, PermissionId, Principal, UserId};
-use guard::{Begun, Caller, Granted, Idempotency};
+use domain::{AccessLevel, ApiKeyId, CollectionId, ErrorKind, Permission, PermissionId, Principal, UserId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,7 @@ pub(crate) struct OwnAccessResponse {
     /// The most that the caller may do: as owner, by grants or because it is public, and as far as
     /// the scope of the API key goes.
     #[schema(schema_with = words::access)]
-    access: Access,
+    access: AccessLevel,
     /// Whether every signed-in user may read it.
     is_public: bool,
     /// What was granted to the caller: to the user, and to the API key that asks.
@@ -311,7 +311,7 @@ fn require_owner_for_admin(
     found: &AccessibleCollection,
     touched: [Option<Permission>; 2],
 ) -> Result<(), ApiError> {
-    if found.access >= Access::Owner || !touched.contains(&Some(Permission::Admin)) {
+    if found.access >= AccessLevel::Owner || !touched.contains(&Some(Permission::Admin)) {
         return Ok(());
     }
     Err(ApiError::new(

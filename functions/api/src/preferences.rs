@@ -5,12 +5,12 @@ mod collection_defaults;
 mod interface;
 mod search;
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use db::Tx;
 use db::user_preferences::StoredPreferences;
-use guard::Caller;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! Collections whose vectors are lost or doubtful, written again from what is staged.
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::{CollectionId, OperationId};
-use guard::Caller;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

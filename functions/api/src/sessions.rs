@@ -1,5 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
+use access::Caller;
 use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_token};
 use axum::Json;
 use axum::extract::State as Shared;
@@ -8,7 +9,6 @@ use db::refresh_tokens::{NewRefreshToken, Spend};
 use db::users::User;
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, SessionId, UserId};
-use guard::Caller;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ mod request;
 mod secrets;
 pub(crate) mod update;
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -12,7 +13,6 @@ use chrono::{DateTime, Utc};
 use db::collection_sources::{CollectionSource, NewSource};
 use db::operations::NewOperation;
 use domain::{CollectionId, OperationId, OperationType, SecretType, SourceId, SourceType};
-use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, Problem};
 use serde::{Deserialize, Serialize};

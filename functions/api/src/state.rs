@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use artifacts::ArtifactStore;
-use auth::{AccessTokens, SecretBox};
+use auth::{AccessTokens, SecretCipher};
 use db::Db;
 use models::ModelRegistry;
-use passages::TokensByModel;
 use queue::{QueueUrls, Queues};
+use segmentation::TokensByModel;
 use vectors::VectorStore;
 
 use crate::Config;
@@ -21,7 +21,7 @@ pub struct State {
     /// Makes and checks access tokens.
     pub tokens: AccessTokens,
     /// Encrypts the secrets of sources.
-    pub secrets: SecretBox,
+    pub secrets: SecretCipher,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
     /// The work queues, of which only scan's is known here.
@@ -47,7 +47,7 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
-            secrets: SecretBox::new(&config.connector_secrets_keys)?,
+            secrets: SecretCipher::new(&config.connector_secrets_keys)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
             vectors: VectorStore::connect(&config.vectors)?,

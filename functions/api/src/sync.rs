@@ -1,13 +1,13 @@
 //! Reading all sources of a collection again: now, on a schedule, and how it went.
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::Tx;
 use db::sync_runs::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
-use domain::{Access, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
-use guard::{Begun, Caller, Granted, Idempotency};
+use domain::{AccessLevel, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ pub(crate) struct SyncRunResponse {
 
 impl SyncRunResponse {
     /// As a caller with this access sees it.
-    fn new(run: SyncRun, access: Access) -> Self {
+    fn new(run: SyncRun, access: AccessLevel) -> Self {
         Self {
             id: run.id,
             collection_id: run.collection_id,

@@ -1,11 +1,11 @@
 //! What superusers decide about the installation while it runs.
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::system_settings::Settings;
 use domain::UserId;
-use guard::Caller;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

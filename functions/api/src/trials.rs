@@ -11,7 +11,7 @@ use std::time::Instant;
 use chunking::{ChunkingError, Strategy};
 use domain::{ChunkRecord, Classify, ErrorKind};
 use lambda::http::{ApiError, FieldError};
-use passages::{DocumentChunks, DocumentSettings, ModelTokens, PassagesError};
+use segmentation::{DocumentChunks, DocumentSettings, ModelTokens, PassagesError};
 
 use self::settings::Checked;
 use self::statistics::{ChunkStatistics, PreviewChunk, Tally};

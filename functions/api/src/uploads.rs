@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::{NewUpload, Upload};
 use domain::{ArtifactKey, Attributes, CollectionId, OperationId, UploadId, UploadStatus};
-use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

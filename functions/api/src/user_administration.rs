@@ -1,5 +1,6 @@
 //! What superusers do with accounts: find them, make them, change them, give them new passwords.
 
+use access::{Begun, Caller, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -8,7 +9,6 @@ use db::Tx;
 use db::user_administration::{LockedUsers, UserQuery};
 use db::users::{NewUser, User};
 use domain::{ErrorKind, UserId};
-use guard::{Begun, Caller, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};

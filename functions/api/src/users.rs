@@ -1,12 +1,12 @@
 //! Accounts: making one, looking at one's own and changing it.
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::users::{NewUser, User, Users};
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, UserId};
-use guard::Caller;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};

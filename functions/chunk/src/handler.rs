@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use chunking::{ChunkingError, Strategy};
 use db::item_work::{ItemFailure, ItemWork, StagedVersion};
+use dispatch::FailedDocument;
 use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
 use extraction::Content;
-use handover::FailedDocument;
 use lambda::StageError;
 use lambda::sqs::Delivery;
-use passages::DocumentSettings;
+use segmentation::DocumentSettings;
 
 use crate::State;
 use crate::stream::{ChunkedDocument, chunk_document};
@@ -43,7 +43,7 @@ pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> R
 async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
     // What embed has begun with, embed cancels: it takes back the points that are written.
     if !work.is_wanted && work.state != ItemState::Chunked {
-        handover::cancel_items(&state.db, &state.queues, work.operation_id, &[work.item_id]).await?;
+        dispatch::cancel_items(&state.db, &state.queues, work.operation_id, &[work.item_id]).await?;
         return Ok("cancelled");
     }
     match (work.state, work.staged) {
@@ -55,7 +55,7 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
         // Not staged yet: whoever stages it sends another message.
         (ItemState::Listed, _) | (ItemState::Staged, None) => Ok("too early"),
         _ => {
-            handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+            dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
             Ok("done before")
         }
     }
@@ -67,7 +67,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
             let reason = error.chain();
-            handover::log_failed(FailedDocument {
+            dispatch::log_failed(FailedDocument {
                 stage: "chunk",
                 operation_id: work.operation_id,
                 item_id: work.item_id,
@@ -139,6 +139,6 @@ async fn give_up(
         // The points of the version with text are of no use any more; embed deletes them.
         hand_over(state, work, &[0]).await?;
     }
-    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+    dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use artifacts::ArtifactStore;
 use db::Db;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
-use passages::TokensByModel;
 use queue::{QueueUrls, Queues};
+use segmentation::TokensByModel;
 
 use crate::Config;
 
@@ -50,6 +50,6 @@ impl State {
 
 impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        handover::redeliver_after(&self.queues, delivery, delay).await;
+        dispatch::redeliver_after(&self.queues, delivery, delay).await;
     }
 }

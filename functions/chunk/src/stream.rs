@@ -9,7 +9,7 @@ use db::item_work::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, CollectionId, ErrorKind};
 use extraction::Extracted;
 use lambda::StageError;
-use passages::{DocumentChunks, DocumentSettings, ModelTokens};
+use segmentation::{DocumentChunks, DocumentSettings, ModelTokens};
 use tokio::sync::mpsc;
 
 use crate::State;

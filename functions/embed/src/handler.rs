@@ -10,7 +10,7 @@ use lambda::event::Invocation;
 
 use crate::State;
 use crate::jobs::groups;
-use crate::stage::{Asked, drop_unwanted, embed_group, prepare, settle_alike, store_group};
+use crate::stage::{Request, drop_unwanted, embed_group, fail_all, prepare, store_group};
 
 /// Texts that go through the model in one call. Enough to fill its batches with texts of similar
 /// length, few enough that a group is stored well within the time limit.
@@ -28,10 +28,10 @@ pub async fn handle(
 ) -> Vec<Result<(), StageError>> {
     let started = Instant::now();
     let state = state.as_ref();
-    let asked: Vec<Asked> = messages
+    let asked: Vec<Request> = messages
         .iter()
         .enumerate()
-        .map(|(position, message)| Asked { position, message: *message })
+        .map(|(position, message)| Request { position, message: *message })
         .collect();
     let (jobs, mut settled) = prepare(state, &asked).await;
     let given_up = Arc::new(AtomicBool::new(false));
@@ -45,7 +45,7 @@ pub async fn handle(
         }
         if invocation.remaining() < GROUP_TIME {
             let late = StageError::new(ErrorKind::Unavailable, "no time is left for this batch");
-            settled.extend(settle_alike(&group, &late));
+            settled.extend(fail_all(&group, &late));
             continue;
         }
         settled.extend(match embed_group(state, group, &given_up).await {

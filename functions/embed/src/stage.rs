@@ -26,20 +26,20 @@ pub(crate) type Outcome = Result<&'static str, StageError>;
 
 /// A message, and the number by which the caller knows it again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct Request {
     pub(crate) position: usize,
     pub(crate) message: EmbedBatch,
 }
 
 /// A message that there is nothing more to do for.
 #[derive(Debug)]
-pub(crate) struct Settled {
+pub(crate) struct Outcome {
     pub(crate) position: usize,
     pub(crate) document_id: Option<DocumentId>,
     pub(crate) outcome: Outcome,
 }
 
-impl Settled {
+impl Outcome {
     fn of(job: &Job, outcome: Outcome) -> Self {
         Self { position: job.position, document_id: Some(job.staged.document_id), outcome }
     }
@@ -66,12 +66,12 @@ pub(crate) type Embedded = (Job, Vec<Vec<f32>>);
 
 /// Which batches are to be embedded, with their chunks read; and the messages for which nothing is
 /// (more) to be done.
-pub(crate) async fn prepare(state: &State, asked: &[Asked]) -> (Vec<Job>, Vec<Settled>) {
+pub(crate) async fn prepare(state: &State, asked: &[Request]) -> (Vec<Job>, Vec<Outcome>) {
     let ids: Vec<ItemId> = asked.iter().map(|asked| asked.message.item_id).collect();
     let works: HashMap<ItemId, ItemWork> = match find_work(state, &ids).await {
         Ok(found) => found.into_iter().map(|work| (work.item_id, work)).collect(),
         Err(error) => {
-            let failed = |asked: &Asked| Settled {
+            let failed = |asked: &Request| Outcome {
                 position: asked.position,
                 document_id: None,
                 outcome: Err(copy(&error)),
@@ -97,9 +97,9 @@ pub(crate) async fn prepare(state: &State, asked: &[Asked]) -> (Vec<Job>, Vec<Se
         match prepared {
             Ok(Prepared::Job(job)) => jobs.push(*job),
             Ok(Prepared::Nothing(outcome)) => {
-                settled.push(Settled { position, document_id, outcome: Ok(outcome) });
+                settled.push(Outcome { position, document_id, outcome: Ok(outcome) });
             }
-            Err(error) => settled.push(Settled { position, document_id, outcome: Err(error) }),
+            Err(error) => settled.push(Outcome { position, document_id, outcome: Err(error) }),
         }
     }
     (jobs, settled)
@@ -116,7 +116,7 @@ async fn find_work(state: &State, ids: &[ItemId]) -> Result<Vec<ItemWork>, Stage
 }
 
 /// Looks whether the batch is to be embedded at all, and reads its chunks if so.
-async fn prepare_one(state: &State, asked: Asked, work: ItemWork) -> Result<Prepared, StageError> {
+async fn prepare_one(state: &State, asked: Request, work: ItemWork) -> Result<Prepared, StageError> {
     let (position, batch) = (asked.position, asked.message.batch);
     if !work.is_wanted {
         cancel(state, &work).await?;
@@ -154,11 +154,11 @@ async fn prepare_one(state: &State, asked: Asked, work: ItemWork) -> Result<Prep
 
 /// A group that has waited, without the jobs whose operation was cancelled meanwhile: those are
 /// cancelled, too.
-pub(crate) async fn drop_unwanted(state: &State, group: Vec<Job>) -> (Vec<Job>, Vec<Settled>) {
+pub(crate) async fn drop_unwanted(state: &State, group: Vec<Job>) -> (Vec<Job>, Vec<Outcome>) {
     let ids: Vec<ItemId> = group.iter().map(|job| job.work.item_id).collect();
     let now: HashMap<ItemId, ItemWork> = match find_work(state, &ids).await {
         Ok(found) => found.into_iter().map(|work| (work.item_id, work)).collect(),
-        Err(error) => return (Vec::new(), settle_alike(&group, &error)),
+        Err(error) => return (Vec::new(), fail_all(&group, &error)),
     };
     let (mut wanted, mut settled) = (Vec::with_capacity(group.len()), Vec::new());
     for job in group {
@@ -166,9 +166,9 @@ pub(crate) async fn drop_unwanted(state: &State, group: Vec<Job>) -> (Vec<Job>, 
             Some(work) if work.is_wanted => wanted.push(job),
             Some(work) => {
                 let outcome = cancel(state, work).await.map(|()| "cancelled");
-                settled.push(Settled::of(&job, outcome));
+                settled.push(Outcome::of(&job, outcome));
             }
-            None => settled.push(Settled::of(&job, Ok("gone"))),
+            None => settled.push(Outcome::of(&job, Ok("gone"))),
         }
     }
     (wanted, settled)
@@ -183,7 +183,7 @@ pub(crate) async fn embed_group(
     state: &State,
     group: Vec<Job>,
     given_up: &Arc<AtomicBool>,
-) -> Result<Vec<Embedded>, Vec<Settled>> {
+) -> Result<Vec<Embedded>, Vec<Outcome>> {
     let places: Vec<(usize, DocumentId)> =
         group.iter().map(|job| (job.position, job.staged.document_id)).collect();
     let embedders = Arc::clone(&state.embedders);
@@ -204,7 +204,7 @@ pub(crate) async fn embed_group(
         Ok(embedded) => embedded,
         Err(panic) => {
             let error = StageError::new(ErrorKind::Internal, panic);
-            let failed = |(position, document_id)| Settled {
+            let failed = |(position, document_id)| Outcome {
                 position,
                 document_id: Some(document_id),
                 outcome: Err(copy(&error)),
@@ -221,35 +221,35 @@ pub(crate) async fn embed_group(
             };
             Ok(group.into_iter().map(own).collect())
         }
-        Err(error) if error.is_retryable() => Err(settle_alike(&group, &error)),
+        Err(error) if error.is_retryable() => Err(fail_all(&group, &error)),
         Err(error) => Err(fail_group(state, &group, &error).await),
     }
 }
 
 /// Writes what was embedded and counts it.
-pub(crate) async fn store_group(state: &State, embedded: Vec<Embedded>) -> Vec<Settled> {
+pub(crate) async fn store_group(state: &State, embedded: Vec<Embedded>) -> Vec<Outcome> {
     let stored = stream::iter(embedded).map(|(job, vectors)| async move {
         let outcome = store(state, &job, vectors).await.map(|done| match done {
             Some(done) if done.replaced_generation.is_some() => "completed",
             Some(_) => "batch embedded",
             None => "ended meanwhile",
         });
-        Settled::of(&job, outcome)
+        Outcome::of(&job, outcome)
     });
     stored.buffer_unordered(CALLS_IN_FLIGHT).collect().await
 }
 
 /// The same error for every message of a group.
-pub(crate) fn settle_alike(group: &[Job], error: &StageError) -> Vec<Settled> {
-    group.iter().map(|job| Settled::of(job, Err(copy(error)))).collect()
+pub(crate) fn fail_all(group: &[Job], error: &StageError) -> Vec<Outcome> {
+    group.iter().map(|job| Outcome::of(job, Err(copy(error)))).collect()
 }
 
 /// Records on each document why it cannot be embedded.
-async fn fail_group(state: &State, group: &[Job], error: &StageError) -> Vec<Settled> {
+async fn fail_group(state: &State, group: &[Job], error: &StageError) -> Vec<Outcome> {
     let mut settled = Vec::with_capacity(group.len());
     for job in group {
         let failed = fail(state, &job.work, error.chain()).await;
-        settled.push(Settled::of(job, failed.map(|()| "failed")));
+        settled.push(Outcome::of(job, failed.map(|()| "failed")));
     }
     settled
 }

@@ -2,8 +2,8 @@
 
 use artifacts::codec;
 use db::item_work::{BatchDone, ItemFailure, ItemWork, StagedVersion};
+use dispatch::FailedDocument;
 use domain::{DocumentId, ErrorCategory, ErrorKind};
-use handover::FailedDocument;
 use lambda::StageError;
 
 use crate::State;
@@ -48,7 +48,7 @@ pub(crate) async fn store(
     if job.staged.generation > 1 && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
-    handover::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
+    dispatch::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
     Ok(Some(done))
 }
 
@@ -71,13 +71,13 @@ pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), Stage
             delete_before(state, work, document_id, searchable_generation).await?;
         }
     }
-    handover::end_operation(&state.db, &state.queues, work.operation_id).await?;
+    dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
 }
 
 /// Ends the item with a reason that a person can act on.
 pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Result<(), StageError> {
-    handover::log_failed(FailedDocument {
+    dispatch::log_failed(FailedDocument {
         stage: "embed",
         operation_id: work.operation_id,
         item_id: work.item_id,

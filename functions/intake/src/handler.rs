@@ -179,7 +179,7 @@ async fn receive(state: &State, collection_id: CollectionId, files: &[Arrival]) 
     tx.commit().await?;
     lambda::fault::point("intake-committed");
     if waiting.is_none() {
-        handover::dispatch(&state.db, &state.queues, &[operation_id]).await?;
+        dispatch::dispatch(&state.db, &state.queues, &[operation_id]).await?;
     }
     tracing::info!(
         collection.id = %collection_id,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use auth::{SecretBox, SecretBoxError, SecretSlot};
+use auth::{SecretCipher, SecretCipherError, SecretSlot};
 use db::connector_secrets::ConnectorSecret;
 use db::{Db, DbError};
 use secrecy::SecretString;
@@ -18,7 +18,7 @@ pub(crate) enum ReencryptError {
     #[error("CONNECTOR_SECRETS_KEYS is not set: set the new key and the old ones, the new one first")]
     NoKeys,
     #[error(transparent)]
-    Keys(#[from] SecretBoxError),
+    Keys(#[from] SecretCipherError),
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -54,7 +54,7 @@ pub(crate) async fn reencrypt(
     keys: &SecretString,
     deadline: Option<Instant>,
 ) -> Result<Reencrypted, ReencryptError> {
-    let secrets = SecretBox::new(keys)?;
+    let secrets = SecretCipher::new(keys)?;
     let key_id = secrets.newest_key_id().ok_or(ReencryptError::NoKeys)?.to_owned();
     let mut report = Reencrypted { key_id, ..Reencrypted::default() };
     let mut last_id = 0;
@@ -75,7 +75,7 @@ pub(crate) async fn reencrypt(
 /// them the other way round.
 async fn reencrypt_batch(
     db: &Db,
-    secrets: &SecretBox,
+    secrets: &SecretCipher,
     batch: &[ConnectorSecret],
     report: &mut Reencrypted,
 ) -> Result<(), ReencryptError> {
@@ -148,7 +148,7 @@ mod tests {
 
         /// Sets both secrets of a source, in one transaction as the API does.
         async fn put(&self, source_id: SourceId, keys: &str, secret: &str) {
-            let secrets = SecretBox::new(&keys.into()).unwrap();
+            let secrets = SecretCipher::new(&keys.into()).unwrap();
             let sealed = TYPES.map(|secret_type| {
                 secrets.seal(SecretSlot { source_id, secret_type }, &secret.into()).unwrap()
             });
@@ -172,7 +172,7 @@ mod tests {
 
         /// The source's secrets as these keys read them.
         async fn read(&self, source_id: SourceId, keys: &str) -> Vec<String> {
-            let secrets = SecretBox::new(&keys.into()).unwrap();
+            let secrets = SecretCipher::new(&keys.into()).unwrap();
             let open = |row: &ConnectorSecret| {
                 let slot = SecretSlot { source_id, secret_type: row.secret_type };
                 secrets.open(slot, &row.key_id, &row.ciphertext).unwrap().expose_secret().to_owned()
@@ -217,7 +217,7 @@ mod tests {
         let report = reencrypt(&bench.db, &format!("{NEW},{OLD}").into(), None).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (3, 3), "{report}");
         assert_eq!(bench.rows(gone).await, before);
-        let key = SecretBox::new(&third.into()).unwrap().newest_key_id().unwrap().to_owned();
+        let key = SecretCipher::new(&third.into()).unwrap().newest_key_id().unwrap().to_owned();
         let text = report.to_string();
         assert!(text.contains(&format!("source {gone}, password: ")) && text.contains(&key), "{text}");
         assert!(
@@ -233,7 +233,7 @@ mod tests {
     #[sqlx::test(migrator = "db::MIGRATOR")]
     async fn a_secret_that_is_set_after_it_was_read_stays_as_it_was_set(pool: PgPool) {
         let bench = Bench::new(&pool, 2, OLD).await;
-        let secrets = SecretBox::new(&format!("{NEW},{OLD}").into()).unwrap();
+        let secrets = SecretCipher::new(&format!("{NEW},{OLD}").into()).unwrap();
         let newest = secrets.newest_key_id().unwrap();
         let mut connection = bench.db.connection().await.unwrap();
         let batch = connection.connector_secrets().list_not_under(newest, 0, BATCH).await.unwrap();

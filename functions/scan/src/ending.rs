@@ -29,8 +29,8 @@ pub(crate) async fn cancel(
     let mut tx = state.db.begin().await?;
     tx.operations().cancel_open_items(operation.id).await?;
     tx.commit().await?;
-    let outcome = take_back_points(state, operation, invocation).await?;
-    handover::end_operation(&state.db, &state.queues, operation.id).await?;
+    let outcome = delete_orphaned_points(state, operation, invocation).await?;
+    dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
     Ok(outcome)
 }
 
@@ -46,14 +46,14 @@ pub(crate) async fn fail(
     let finished = tx.operations().mark_failed(operation.id, reason, ErrorCategory::Permanent).await?;
     tx.commit().await?;
     if let Some(finished) = finished {
-        handover::start_next(&state.db, &state.queues, finished.collection_id).await?;
+        dispatch::start_next(&state.db, &state.queues, finished.collection_id).await?;
     }
-    take_back_points(state, operation, invocation).await
+    delete_orphaned_points(state, operation, invocation).await
 }
 
 /// Deletes the points of versions that the operation's end made useless. Those of a reindex go with
 /// the index that they are in, which sweep drops.
-pub(crate) async fn take_back_points(
+pub(crate) async fn delete_orphaned_points(
     state: &State,
     operation: &Operation,
     invocation: &Invocation,

@@ -32,7 +32,7 @@ enum Fate {
     /// The process dies before this step; the message is delivered again.
     Dies(u32),
     Lost,
-    GivenUp,
+    DeadLetter,
 }
 
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Fate::Twice),
         4 => (0_u32..12).prop_map(Fate::Dies),
         1 => Just(Fate::Lost),
-        1 => Just(Fate::GivenUp),
+        1 => Just(Fate::DeadLetter),
     ];
     let name = 0..NAMES.len();
     prop_oneof![
@@ -113,7 +113,7 @@ async fn nothing_is_left_of_a_document_whose_deletion_failed_and_whose_next_vers
     history.extend([
         Action::Delete { name: 0, is_lost: false },
         next(Fate::Handled),
-        next(Fate::GivenUp),
+        next(Fate::DeadLetter),
         Action::Upload(vec![(0, Bytes::Binary)]),
     ]);
     play(&pool, &history, &mut 0).await.unwrap();
@@ -265,7 +265,7 @@ impl World {
                 self.pipeline.handle(&message).await
             }
             Fate::Lost => Ok(()),
-            Fate::GivenUp => self.pipeline.take_dead(&message).await,
+            Fate::DeadLetter => self.pipeline.take_dead(&message).await,
         };
         assert!(outcome.is_ok() || self.pipeline.fuel.is_some());
         self.pipeline.fuel = None;

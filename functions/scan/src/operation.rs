@@ -8,7 +8,7 @@ use lambda::event::Invocation;
 use vectors::CollectionSpec;
 
 use crate::State;
-use crate::ending::{cancel, fail, take_back_points};
+use crate::ending::{cancel, delete_orphaned_points, fail};
 use crate::listing::{Listed, list_documents};
 use crate::purge::purge;
 use crate::rebuild::rebuild;
@@ -38,7 +38,7 @@ pub(crate) async fn run_operation(
         // What follows its end may be what was lost.
         OperationStatus::Failed | OperationStatus::Cancelled => {
             drop(connection);
-            return take_back_points(state, &operation, invocation).await;
+            return delete_orphaned_points(state, &operation, invocation).await;
         }
     }
     let Some(collection) = connection.collections().find_any(operation.collection_id).await? else {
@@ -66,7 +66,7 @@ async fn run(
         OperationType::Index => {
             ensure_vectors(state, collection).await?;
             state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-            handover::end_operation(&state.db, &state.queues, operation.id).await?;
+            dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
             Ok("collection made")
         }
         OperationType::Append | OperationType::RetryDocuments | OperationType::RestoreDocuments => {
@@ -89,7 +89,7 @@ async fn list(
 ) -> Result<&'static str, StageError> {
     match list_documents(state, operation, invocation).await? {
         Listed::Everything => {
-            handover::end_operation(&state.db, &state.queues, operation.id).await?;
+            dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
             Ok("listed")
         }
         Listed::Part => Ok("listed in part"),

@@ -66,7 +66,7 @@ pub(crate) async fn rebuild(
     }
     // Last: an operation whose listing has ended may be ended by anybody.
     state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-    handover::end_operation(&state.db, &state.queues, operation.id).await?;
+    dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
     Ok("rebuilt")
 }
 

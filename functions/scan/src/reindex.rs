@@ -76,7 +76,7 @@ async fn swap(state: &State, operation_id: OperationId) -> Result<&'static str, 
         Swap::Done(finished) => {
             tx.commit().await?;
             tracing::info!(operation.id = %operation_id, collection.id = %finished.collection_id, "the new index answers");
-            handover::start_next(&state.db, &state.queues, finished.collection_id).await?;
+            dispatch::start_next(&state.db, &state.queues, finished.collection_id).await?;
             Ok("swapped")
         }
         Swap::NotWanted => Ok("done before, or not wanted any more"),
@@ -127,7 +127,7 @@ pub(crate) async fn copy_items(
     state.queues.send_chunk(&to_chunk).await?;
     done.staged = to_chunk.len();
     if done.ended > 0 {
-        handover::end_operation(&state.db, &state.queues, operation_id).await?;
+        dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     }
     if let Some(error) = first_error {
         return Err(error);

@@ -65,7 +65,7 @@ pub(crate) async fn remove_source(
         tx.commit().await?;
     }
     state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-    handover::end_operation(&state.db, &state.queues, operation.id).await?;
+    dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
     Ok("source removed")
 }
 

@@ -9,12 +9,12 @@ use db::collections::Collection;
 use db::documents::Documents;
 use db::operations::Operation;
 use db::staging::{ExistingDocument, StagedItem, StagingContext, StagingItem, StagingOutcome};
+use dispatch::FailedDocument;
 use domain::{
     ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,
     OperationStatus, OperationType, ScanMessage, SourceId, document_id,
 };
 use futures_util::{StreamExt, stream};
-use handover::FailedDocument;
 use lambda::StageError;
 use lambda::event::Invocation;
 
@@ -101,7 +101,7 @@ pub(crate) async fn stage_items(
         && collection.deleted_at.is_none();
     if !is_wanted {
         drop(connection);
-        let ended = handover::cancel_items(&state.db, &state.queues, operation_id, ids).await?;
+        let ended = dispatch::cancel_items(&state.db, &state.queues, operation_id, ids).await?;
         return Ok(StagedItems { ended, ..StagedItems::default() });
     }
     connection.operation_items().settle(operation_id, ids).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn stage_items(
     remove_documents(state, &collection, &removals).await?;
     let mut done = stage_all(state, &run, items, invocation).await?;
     if !removals.is_empty() {
-        handover::end_operation(&state.db, &state.queues, operation_id).await?;
+        dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     }
     done.ended += removals.len();
     Ok(done)
@@ -163,7 +163,7 @@ async fn stage_all(
     lambda::fault::point("scan-staged");
     state.queues.send_chunk(&to_chunk).await?;
     if done.ended > 0 {
-        handover::end_operation(&state.db, &state.queues, operation_id).await?;
+        dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     }
     if let Some(error) = first_error {
         return Err(error);
@@ -186,7 +186,7 @@ async fn advance(
         ItemState::Listed if invocation.remaining() < RESERVE => Ok(Step::PutOff { id: item.id }),
         ItemState::Listed => {
             if !state.db.connection().await?.operations().is_wanted(run.operation.id).await? {
-                handover::cancel_items(&state.db, &state.queues, run.operation.id, &[item.id]).await?;
+                dispatch::cancel_items(&state.db, &state.queues, run.operation.id, &[item.id]).await?;
                 return Ok(Step::Ended { size_bytes: 0 });
             }
             stage(state, run, &item, document_id).await
@@ -213,7 +213,7 @@ async fn stage(
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
             let reason = error.chain();
-            handover::log_failed(FailedDocument {
+            dispatch::log_failed(FailedDocument {
                 stage: "scan",
                 operation_id: run.operation.id,
                 item_id: item.id,
@@ -294,7 +294,7 @@ async fn register(
             if let Some(writer) = writer.take() {
                 writer.finish().await?;
             }
-            if context.existing.as_ref().is_some_and(ExistingDocument::may_have_strays) {
+            if context.existing.as_ref().is_some_and(ExistingDocument::may_have_orphaned_points) {
                 delete_points_before(state, run, document_id, item.generation).await?;
             }
         }

@@ -62,6 +62,6 @@ impl State {
 
 impl Redeliver for State {
     async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        handover::redeliver_after(&self.queues, delivery, delay).await;
+        dispatch::redeliver_after(&self.queues, delivery, delay).await;
     }
 }

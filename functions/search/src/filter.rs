@@ -132,11 +132,11 @@ impl Check<'_> {
 }
 
 fn attributes_schema() -> Object {
-    let value = guard::attribute_value();
+    let value = access::attribute_value();
     let values =
         ArrayBuilder::new().items(value.clone()).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
     let any = OneOfBuilder::new().item(value).item(values).build();
-    guard::by_attribute()
+    access::by_attribute()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
         .description(Some(
             "Documents that this was said of as their `metadata`: for each key a value, or a list of which any \

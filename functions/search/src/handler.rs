@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
+use bm25::query_terms;
 use db::collections::{AccessibleCollection, Collection};
 use db::search_documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
-use guard::Caller;
 use lambda::http::{ApiError, ApiJson, Problem, ReceivedAt};
 use serde_json::Value;
-use terms::query_terms;
 
 use crate::context::{Surroundings, find_neighbours, neighbours_of, parent_of};
 use crate::highlight::highlight;

@@ -1,6 +1,6 @@
 //! Passages with the query's words marked.
 
-use terms::{TermWeights, find_terms};
+use bm25::{TermWeights, find_terms};
 
 /// The passage as HTML: escaped, with `<mark>` around the words that are terms of the query.
 pub(crate) fn highlight(passage: &str, query: &TermWeights) -> String {
@@ -32,7 +32,7 @@ fn escape(text: &str, html: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use terms::query_terms;
+    use bm25::query_terms;
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! The routes.
 
+use access::{Access, AccessState, Route};
 use axum::{Extension, Router};
-use domain::Access::Read;
-use guard::{GuardState, Needs, Route};
+use domain::AccessLevel::Read;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,13 +12,13 @@ use crate::handler;
 /// All routes of the search function, and what each asks of its caller.
 pub fn router(state: State) -> Router {
     let guard =
-        GuardState { db: state.db.clone(), tokens: state.tokens.clone(), rate_limits: state.rate_limits };
+        AccessState { db: state.db.clone(), tokens: state.tokens.clone(), rate_limits: state.rate_limits };
     let (router, _) = routes().split_for_parts();
     router.layer(Extension(guard)).with_state(state)
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Needs::Collections(Read)).handles(routes!(handler::search)))
-        .routes(Route::needs(Needs::Collections(Read)).handles(routes!(handler::search_single)))
+        .routes(Route::needs(Access::Collections(Read)).handles(routes!(handler::search)))
+        .routes(Route::needs(Access::Collections(Read)).handles(routes!(handler::search_single)))
 }

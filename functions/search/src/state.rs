@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use access::RateLimits;
 use auth::AccessTokens;
 use db::Db;
 use embedding::{EmbedderOptions, Embedders, OrtRuntime, Reranker};
-use guard::RateLimits;
 use models::ModelRegistry;
 use vectors::VectorStore;
 

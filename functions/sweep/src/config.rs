@@ -25,7 +25,7 @@ pub struct Config {
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
     /// How long things may take before they count as lost.
-    pub patience: Patience,
+    pub stall_timeouts: StallTimeouts,
     /// Where jobs that embed are submitted; none are without.
     pub embed_jobs: Option<EmbedJobsConfig>,
 }
@@ -43,7 +43,7 @@ pub struct EmbedJobsConfig {
 
 /// How long things may take before they count as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct StallTimeouts {
     /// An operation whose turn it is, since its message was sent. `SWEEP_PENDING_SECONDS`,
     /// default 60.
     pub pending: Duration,
@@ -81,7 +81,7 @@ impl Config {
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
-            patience: Patience::from_env()?,
+            stall_timeouts: StallTimeouts::from_env()?,
             embed_jobs: env::optional("EMBED_JOB_QUEUE").map(EmbedJobsConfig::from_env).transpose()?,
         })
     }
@@ -98,7 +98,7 @@ impl EmbedJobsConfig {
     }
 }
 
-impl Patience {
+impl StallTimeouts {
     fn from_env() -> Result<Self, EnvError> {
         let is_local = env::optional("STAGE").is_some_and(|stage| stage == "local");
         let seconds = |name, default| env::parsed_or(name, default).map(Duration::from_secs);

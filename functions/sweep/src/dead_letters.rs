@@ -5,11 +5,11 @@ use chrono::Utc;
 use db::item_work::{ItemFailure, ItemWork};
 use db::staging::{StagedItem, StagingOutcome};
 use db::uploads::NewUpload;
+use dispatch::FailedDocument;
 use domain::{
     ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, OperationType, ScanMessage,
     UploadId, document_id, upload_name_from_key,
 };
-use handover::FailedDocument;
 use lambda::StageError;
 use queue::ObjectEvents;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ const PAGE: i64 = 500;
 /// What was given up. The order matters: each kind is told by fields that those after it lack.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum GivenUp {
+enum DeadLetter {
     Scan(ScanMessage),
     Embed(EmbedBatch),
     Chunk(ChunkDocument),
@@ -54,7 +54,7 @@ pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Val
 async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
     let body = record.body.as_deref().unwrap_or_default();
     let given_up =
-        serde_json::from_str(body).unwrap_or_else(|_| GivenUp::Other(Value::String(body.to_owned())));
+        serde_json::from_str(body).unwrap_or_else(|_| DeadLetter::Other(Value::String(body.to_owned())));
     tracing::warn!(
         message.id = record.message_id,
         queue = record.event_source_arn,
@@ -62,24 +62,24 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
         "a message was given up"
     );
     match given_up {
-        GivenUp::Scan(ScanMessage::RunOperation { operation_id }) => {
+        DeadLetter::Scan(ScanMessage::RunOperation { operation_id }) => {
             fail_operation(state, operation_id).await
         }
-        GivenUp::Scan(ScanMessage::StageItems { operation_id, item_ids }) => {
+        DeadLetter::Scan(ScanMessage::StageItems { operation_id, item_ids }) => {
             fail_items(state, operation_id, &item_ids, |work| work.state == ItemState::Listed, "read").await
         }
-        GivenUp::Chunk(message) => {
+        DeadLetter::Chunk(message) => {
             let is_meant = |work: &ItemWork| work.state == ItemState::Staged;
             fail_items(state, message.operation_id, &[message.item_id], is_meant, "chunked").await
         }
-        GivenUp::Embed(message) => {
+        DeadLetter::Embed(message) => {
             let is_meant = |work: &ItemWork| {
                 work.state == ItemState::Chunked && work.missing_batches.contains(&message.batch)
             };
             fail_items(state, message.operation_id, &[message.item_id], is_meant, "embedded").await
         }
-        GivenUp::Objects(events) => expect_again(state, &events).await,
-        GivenUp::Other(body) => {
+        DeadLetter::Objects(events) => expect_again(state, &events).await,
+        DeadLetter::Other(body) => {
             tracing::error!(
                 body = clip(&body.to_string()),
                 "a message that asks for nothing we know was given up"
@@ -89,7 +89,7 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
     }
 }
 
-impl GivenUp {
+impl DeadLetter {
     fn stage(&self) -> &'static str {
         match self {
             Self::Scan(_) => "scan",
@@ -139,7 +139,7 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     let finished = tx.operations().mark_failed(operation_id, &reason, ErrorCategory::Unknown).await?;
     tx.commit().await?;
     if let Some(finished) = finished {
-        handover::start_next(&state.db, &state.queues, finished.collection_id).await?;
+        dispatch::start_next(&state.db, &state.queues, finished.collection_id).await?;
         if finished.operation_type == OperationType::Rebuild {
             // What it has written in Qdrant is scan's to take back.
             state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await?;
@@ -155,12 +155,12 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
         };
         after = last.id;
         let ids: Vec<ItemId> = page.iter().map(|item| item.id).collect();
-        take_back_points(state, operation_id, &ids).await?;
+        delete_orphaned_points(state, operation_id, &ids).await?;
     }
 }
 
 /// Asks embed after items that have ended: it deletes what it has written of them.
-async fn take_back_points(
+async fn delete_orphaned_points(
     state: &State,
     operation_id: OperationId,
     ids: &[ItemId],
@@ -196,7 +196,7 @@ async fn fail_items(
         if work.state == ItemState::Chunked {
             begun.push(work.item_id);
         }
-        handover::log_failed(FailedDocument {
+        dispatch::log_failed(FailedDocument {
             stage: "sweep",
             operation_id,
             item_id: work.item_id,
@@ -204,8 +204,8 @@ async fn fail_items(
             reason: &reason,
         });
     }
-    take_back_points(state, operation_id, &begun).await?;
-    handover::end_operation(&state.db, &state.queues, operation_id).await?;
+    delete_orphaned_points(state, operation_id, &begun).await?;
+    dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     Ok(())
 }
 
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     fn stage(body: &str) -> &'static str {
-        serde_json::from_str::<GivenUp>(body).unwrap().stage()
+        serde_json::from_str::<DeadLetter>(body).unwrap().stage()
     }
 
     #[test]

@@ -105,12 +105,14 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
 
 /// Operations whose turn it is, and listings that stopped.
 async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
-    let patience = state.patience;
+    let stall_timeouts = state.stall_timeouts;
     let mut connection = state.db.connection().await?;
-    let overdue =
-        connection.operations().list_overdue(patience.pending, patience.listing, MOST_OPERATIONS).await?;
+    let overdue = connection
+        .operations()
+        .list_overdue(stall_timeouts.pending, stall_timeouts.listing, MOST_OPERATIONS)
+        .await?;
     drop(connection);
-    handover::dispatch(&state.db, &state.queues, &overdue).await?;
+    dispatch::dispatch(&state.db, &state.queues, &overdue).await?;
     done.operations_dispatched = overdue.len();
     Ok(())
 }
@@ -125,7 +127,7 @@ async fn resend(
     sent: &mut usize,
 ) -> Result<(), StageError> {
     let is_idle = state.queues.depth(stage).await? == 0;
-    let age = if is_idle { state.patience.item } else { state.patience.queued_item };
+    let age = if is_idle { state.stall_timeouts.item } else { state.stall_timeouts.queued_item };
     let mut after = ItemId(0);
     while invocation.remaining() > RESERVE {
         let mut connection = state.db.connection().await?;
@@ -183,7 +185,7 @@ fn stage_messages(items: impl Iterator<Item = (OperationId, ItemId)>) -> Vec<Sca
 async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
     let finishable = state.db.connection().await?.operations().list_finishable(MOST_OPERATIONS).await?;
     for operation_id in finishable {
-        if handover::end_operation(&state.db, &state.queues, operation_id).await? {
+        if dispatch::end_operation(&state.db, &state.queues, operation_id).await? {
             done.operations_finished += 1;
         }
     }
@@ -193,12 +195,15 @@ async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
 /// Deleted documents whose vectors nobody has taken away, and deleted collections that are still there.
 async fn queue_unpurged(state: &State, done: &mut Done) -> Result<(), StageError> {
     let mut connection = state.db.connection().await?;
-    let mut queued = connection.operations().queue_unpurged(state.patience.unpurged, PAGE).await?;
+    let mut queued = connection.operations().queue_unpurged(state.stall_timeouts.unpurged, PAGE).await?;
     queued.extend(
-        connection.operations().queue_unfinished_deletions(state.patience.unpurged, MOST_OPERATIONS).await?,
+        connection
+            .operations()
+            .queue_unfinished_deletions(state.stall_timeouts.unpurged, MOST_OPERATIONS)
+            .await?,
     );
     drop(connection);
-    handover::dispatch(&state.db, &state.queues, &queued).await?;
+    dispatch::dispatch(&state.db, &state.queues, &queued).await?;
     done.removals_queued = queued.len();
     Ok(())
 }
@@ -212,7 +217,7 @@ async fn ask_after_uploads(state: &State, done: &mut Done) -> Result<(), StageEr
     let ids = connection
         .uploads()
         .list_unsettled(
-            now - state.patience.expired_upload,
+            now - state.stall_timeouts.expired_upload,
             now - seconds(EVENT_DELAY_SECS + EVENT_WINDOW_SECS),
             now - seconds(EVENT_DELAY_SECS),
             MOST_UPLOADS,

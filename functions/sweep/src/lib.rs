@@ -19,7 +19,7 @@ mod state;
 mod syncs;
 mod vector_stores;
 
-pub use config::{Config, Patience};
+pub use config::{Config, StallTimeouts};
 pub use embed_jobs::{EmbedJobs, JobLimits};
 pub use handler::handle;
 pub use state::State;

@@ -5,7 +5,7 @@ use db::Db;
 use queue::{QueueUrls, Queues};
 use vectors::VectorStore;
 
-use crate::{Config, EmbedJobs, Patience};
+use crate::{Config, EmbedJobs, StallTimeouts};
 
 /// Clients and settings, built once a process.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct State {
     /// Qdrant.
     pub vectors: VectorStore,
     /// How long things may take before they count as lost.
-    pub patience: Patience,
+    pub stall_timeouts: StallTimeouts,
     /// Where jobs that embed are submitted; none are without.
     pub embed_jobs: Option<EmbedJobs>,
 }
@@ -39,7 +39,7 @@ impl State {
             db: Db::connect(&config.db)?,
             queues: Queues::new(&sdk, urls),
             vectors: VectorStore::connect(&config.vectors)?,
-            patience: config.patience,
+            stall_timeouts: config.stall_timeouts,
             embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
                 batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),
                 limits: jobs.limits,

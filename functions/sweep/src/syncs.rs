@@ -47,7 +47,7 @@ pub(crate) async fn start_due(state: &State, started: &mut usize) -> Result<(), 
                 next_run_at = %due.next_run_at, "sync run started"
             );
             if sent.is_ok() {
-                sent = handover::start_next(&state.db, &state.queues, due.id).await;
+                sent = dispatch::start_next(&state.db, &state.queues, due.id).await;
             }
         }
     }

@@ -155,10 +155,10 @@ impl Store {
     }
 
     /// Has all collections flush their files and ends their upkeep. A collection whose index is
-    /// being built may take longer than `patience`: it is left as it is, its journal holds what
+    /// being built may take longer than `stall_timeouts`: it is left as it is, its journal holds what
     /// was not flushed.
-    pub fn shut_down(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    pub fn shut_down(&self, stall_timeouts: Duration) {
+        let deadline = Instant::now() + stall_timeouts;
         let state = self.state.read();
         for collection in state.open.values() {
             collection.upkeep.stop();

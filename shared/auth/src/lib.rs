@@ -3,10 +3,10 @@
 
 mod opaque;
 mod password;
-mod secret_box;
+mod secret_cipher;
 mod token;
 
 pub use opaque::{OpaqueToken, hash_token, is_api_key};
 pub use password::{PasswordError, hash_password, password_parameters, verify_password};
-pub use secret_box::{SealedSecret, SecretBox, SecretBoxError, SecretSlot};
+pub use secret_cipher::{SealedSecret, SecretCipher, SecretCipherError, SecretSlot};
 pub use token::{ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, TokenError};

@@ -1,7 +1,7 @@
 //! API keys, by the hash of what the client holds.
 
 use chrono::{DateTime, Utc};
-use domain::{Access, ApiKeyId, CollectionId, UserId};
+use domain::{AccessLevel, ApiKeyId, CollectionId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ pub struct ApiKey {
     /// Whether it works, as far as its owner has a say.
     pub is_active: bool,
     /// The most it may do.
-    pub scope: Access,
+    pub scope: AccessLevel,
     /// The collections it is limited to; `None` for all of its user's.
     pub collection_ids: Option<Vec<CollectionId>>,
     /// When it was last used, to the minute.
@@ -60,7 +60,7 @@ pub struct NewApiKey<'a> {
     /// SHA-256 of the key.
     pub key_hash: &'a [u8; 32],
     /// The most it may do.
-    pub scope: Access,
+    pub scope: AccessLevel,
     /// The collections it is limited to; `None` for all of its user's.
     pub collection_ids: Option<&'a [CollectionId]>,
     /// When it stops to work.
@@ -288,9 +288,9 @@ impl TryFrom<ApiKeyRow> for ApiKey {
 
     fn try_from(row: ApiKeyRow) -> Result<Self, DbError> {
         let scope = match row.scope.as_str() {
-            "read" => Access::Read,
-            "write" => Access::Write,
-            "admin" => Access::Admin,
+            "read" => AccessLevel::Read,
+            "write" => AccessLevel::Write,
+            "admin" => AccessLevel::Admin,
             _ => {
                 return Err(DbError::Inconsistent { table: "api_keys", column: "scope", value: row.scope });
             }

@@ -1,7 +1,7 @@
 //! Who may do what with a collection: decided here, by one statement, for every route.
 
 use chrono::{DateTime, Utc};
-use domain::{Access, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
+use domain::{AccessLevel, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ pub struct AccessibleCollection {
     /// The collection; never a deleted one.
     pub collection: Collection,
     /// The most that the caller may do with it.
-    pub access: Access,
+    pub access: AccessLevel,
 }
 
 /// Which of the collections that a caller may read a list shows.
@@ -173,10 +173,10 @@ impl TryFrom<AccessibleRow> for AccessibleCollection {
 
     fn try_from(row: AccessibleRow) -> Result<Self, DbError> {
         let access = match row.level {
-            1 => Access::Read,
-            2 => Access::Write,
-            3 => Access::Admin,
-            4 => Access::Owner,
+            1 => AccessLevel::Read,
+            2 => AccessLevel::Write,
+            3 => AccessLevel::Admin,
+            4 => AccessLevel::Owner,
             other => {
                 return Err(DbError::Inconsistent {
                     table: "collection_permissions",

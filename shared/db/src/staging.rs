@@ -88,7 +88,7 @@ pub struct ExistingDocument {
 impl ExistingDocument {
     /// Whether Qdrant may hold points of it that nobody takes away when the version that comes now
     /// fails: those of a deletion that failed, or waits behind the upload that brings it back.
-    pub fn may_have_strays(&self) -> bool {
+    pub fn may_have_orphaned_points(&self) -> bool {
         self.status == DocumentStatus::Deleted || self.chunk_count == 0
     }
 }

@@ -43,7 +43,7 @@ impl Actor {
 /// What a caller may do with a collection. Each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Access {
+pub enum AccessLevel {
     /// Search it, see its documents and operations.
     Read,
     /// Add sources and documents.
@@ -54,7 +54,7 @@ pub enum Access {
     Owner,
 }
 
-impl Access {
+impl AccessLevel {
     /// All of them, least first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Admin, Self::Owner];
 

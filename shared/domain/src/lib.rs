@@ -13,7 +13,7 @@ mod settings;
 mod sort;
 mod status;
 
-pub use access::{Access, Actor, Principal};
+pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
 pub use attributes::{AttributeError, AttributeValue, Attributes, attribute_keyword, is_attribute_key};
 pub use error::{Classify, ErrorKind};

@@ -163,7 +163,7 @@ impl Embedder {
     /// each run of the model.
     ///
     /// # Errors
-    /// As above; [`EmbeddingError::GivenUp`] once `given_up` is set.
+    /// As above; [`EmbeddingError::DeadLetter`] once `given_up` is set.
     pub fn embed_passages_unless(
         &self,
         texts: &[&str],
@@ -211,7 +211,7 @@ impl Embedder {
         thread::scope(|scope| {
             let run_graph = |graph, batches: Arc<_>| {
                 let should_stop = || match given_up.load(Ordering::Relaxed) {
-                    true => Some(Err(EmbeddingError::GivenUp)),
+                    true => Some(Err(EmbeddingError::DeadLetter)),
                     // Whoever has failed says why.
                     false => has_failed.load(Ordering::Relaxed).then(|| Ok(Vec::new())),
                 };

@@ -105,7 +105,7 @@ pub enum EmbeddingError {
     },
     /// The caller gave up while the model was at work.
     #[error("embedding was given up")]
-    GivenUp,
+    DeadLetter,
     /// A text cannot be turned into tokens.
     #[error("a text cannot be turned into tokens")]
     Tokenize(#[source] tokenizers::Error),
@@ -132,7 +132,7 @@ impl Classify for EmbeddingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Model(error) => error.kind(),
-            Self::GivenUp => ErrorKind::Unavailable,
+            Self::DeadLetter => ErrorKind::Unavailable,
             // All of these are about our own files, whatever the text was.
             Self::LibraryMissing { .. }
             | Self::LibraryUnusable { .. }

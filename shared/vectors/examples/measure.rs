@@ -12,11 +12,11 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bm25::passage_terms;
 use chrono::DateTime;
 use domain::{CollectionId, DocumentId, Quantization, SearchMode, point_id};
 use qdrant_client::Qdrant;
 use serde_json::json;
-use terms::passage_terms;
 use uuid::Uuid;
 use vectors::{
     ChunkFilter, ChunkMetadata, ChunkPayload, ChunkPoint, ChunkQuery, CollectionSpec, VectorStore,

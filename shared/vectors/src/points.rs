@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bm25::TermWeights;
 use domain::DocumentId;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use qdrant_client::Payload;
@@ -10,7 +11,6 @@ use qdrant_client::qdrant::{
     Condition, CountPointsBuilder, DeletePointsBuilder, Filter, NamedVectors, PointStruct, Range,
     UpsertPointsBuilder, Value, Vector,
 };
-use terms::TermWeights;
 use uuid::Uuid;
 
 use crate::{ChunkPayload, DENSE, SPARSE, VectorStore, VectorsError};

@@ -1,11 +1,11 @@
 //! Searches.
 
+use bm25::query_terms;
 use domain::SearchMode;
 use qdrant_client::qdrant::{
     Filter, PrefetchQuery, PrefetchQueryBuilder, QuantizationSearchParamsBuilder, Query, QueryPoints,
     QueryPointsBuilder, RrfBuilder, ScoredPoint, SearchParams, SearchParamsBuilder, VectorInput,
 };
-use terms::query_terms;
 use uuid::Uuid;
 
 use crate::chunks::read_point;

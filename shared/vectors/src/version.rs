@@ -1,9 +1,9 @@
 //! From a batch of chunks and their vectors to points: the one place where that happens, so that
 //! points that are written again, for whatever reason, are the same points.
 
+use bm25::passage_terms;
 use chrono::{DateTime, Utc};
 use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
-use terms::passage_terms;
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 

@@ -1,12 +1,14 @@
 //! Making a collection.
 
+use access::{Begun, Caller, Idempotency};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chunking::Strategy;
 use db::collections::NewCollection;
 use db::operations::NewOperation;
-use domain::{Access, CollectionId, ErrorKind, OperationId, OperationType, Quantization, vector_store_name};
-use guard::{Begun, Caller, Idempotency};
+use domain::{
+    AccessLevel, CollectionId, ErrorKind, OperationId, OperationType, Quantization, vector_store_name,
+};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::Deserialize;
@@ -132,7 +134,7 @@ pub(crate) async fn create(
         details: json!({ "is_public": collection.is_public, "settings": operation.config }),
     };
     audit::record(&mut tx, &client, change).await?;
-    let mut response = CollectionResponse::new(collection, Access::Owner, 0);
+    let mut response = CollectionResponse::new(collection, AccessLevel::Owner, 0);
     response.initial_operation_id = Some(operation.id);
     let answer = tx.commit(StatusCode::CREATED, &response).await?;
     dispatch(&state, operation.id).await;

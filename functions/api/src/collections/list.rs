@@ -1,10 +1,10 @@
 //! Finding collections.
 
+use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, CollectionQuery};
 use domain::{CollectionId, CollectionSort, CollectionStatus, SortOrder};
-use guard::Caller;
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -1,5 +1,6 @@
 //! Indexing a collection anew, and going back.
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use chunking::known_parameters;
@@ -7,7 +8,6 @@ use db::collections::Collection;
 use db::operations::{NewOperation, Operations};
 use db::rollback::Rollback;
 use domain::{ErrorKind, OperationId, OperationType};
-use guard::{Begun, Caller, Granted, Idempotency};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiOptionalJson, ClientInfo, Problem};
 use serde::Deserialize;

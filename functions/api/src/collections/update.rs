@@ -1,10 +1,10 @@
 //! Changing what a collection is called and how it is kept.
 
+use access::{Caller, Granted};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use db::collections::CollectionDetails;
-use domain::Access;
-use guard::{Caller, Granted};
+use domain::AccessLevel;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -76,7 +76,7 @@ pub(crate) async fn update(
     if_match.check(&ETag::of(&editable(&before))?)?;
     let after = request.apply_to(&before)?;
     if after != before {
-        let is_owner = found.access == Access::Owner;
+        let is_owner = found.access == AccessLevel::Owner;
         let done = tx.collections().update_details(id, &after).await;
         done.map_err(|error| fields::explain(error, &after.name, is_owner))?;
         let change = Change {

@@ -1,9 +1,9 @@
 //! Deleting documents and bringing them back.
 
+use access::{Begun, Caller, Granted, Idempotency};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use domain::{CollectionId, DocumentId, ErrorKind, OperationType};
-use guard::{Begun, Caller, Granted, Idempotency};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
 use serde_json::json;

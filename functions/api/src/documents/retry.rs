@@ -1,9 +1,9 @@
 //! Trying documents again that could not be indexed.
 
+use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use domain::{CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType};
-use guard::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
 use serde::Serialize;

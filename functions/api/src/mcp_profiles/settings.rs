@@ -1,9 +1,9 @@
 //! What a profile's fields may hold, whether it is made or changed.
 
+use access::Caller;
 use db::Tx;
 use db::mcp_profiles::McpProfileSettings;
 use domain::{CollectionId, SearchMode, SearchType};
-use guard::Caller;
 use lambda::http::ApiError;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The schema of each closed set of words.
 
 use chunking::STRATEGIES;
-use domain::Access;
+use domain::AccessLevel;
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
@@ -27,7 +27,7 @@ macro_rules! nullable_schemas {
 }
 
 schemas! {
-    access: domain::Access,
+    access: domain::AccessLevel,
     collection_sort: domain::CollectionSort,
     collection_status: domain::CollectionStatus,
     document_sort: domain::DocumentSort,
@@ -70,11 +70,13 @@ pub(crate) fn optional_chunking_strategy() -> Object {
 }
 
 pub(crate) fn key_scope() -> Object {
-    one_of([Access::Read, Access::Write, Access::Admin].into_iter().map(Access::as_str))
+    one_of([AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin].into_iter().map(AccessLevel::as_str))
 }
 
 pub(crate) fn optional_key_scope() -> Object {
-    one_of_or_null([Access::Read, Access::Write, Access::Admin].into_iter().map(Access::as_str))
+    one_of_or_null(
+        [AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin].into_iter().map(AccessLevel::as_str),
+    )
 }
 
 pub(crate) fn optional_sync_mode() -> Object {

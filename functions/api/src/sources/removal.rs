@@ -1,12 +1,12 @@
 //! Removing sources with their documents.
 
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collection_sources::CollectionSource;
 use db::collections::Collection;
 use db::operations::NewOperation;
-use domain::{Access, CollectionId, OperationId, OperationType, SourceId};
-use guard::{Caller, Granted};
+use domain::{AccessLevel, CollectionId, OperationId, OperationType, SourceId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::Deserialize;
@@ -94,7 +94,10 @@ async fn start(
         && let Some(operation) = tx.operations().find(open).await?
     {
         let counts = tx.operations().item_counts(open).await?;
-        return Ok((StatusCode::ACCEPTED, Json(OperationResponse::new(operation, &counts, Access::Write))));
+        return Ok((
+            StatusCode::ACCEPTED,
+            Json(OperationResponse::new(operation, &counts, AccessLevel::Write)),
+        ));
     }
     let readings = tx.operations().list_open_readings(source.id).await?;
     let mut running = Vec::new();

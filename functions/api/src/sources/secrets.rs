@@ -1,6 +1,6 @@
 //! Secrets of a source on their way in: encrypted here, and shown by nothing that leaves.
 
-use auth::{SecretBox, SecretBoxError, SecretSlot};
+use auth::{SecretCipher, SecretCipherError, SecretSlot};
 use db::Tx;
 use db::connector_secrets::NewSecret;
 use domain::{ErrorKind, SecretType, SourceId};
@@ -52,13 +52,13 @@ impl SecretsRequest {
     pub(crate) async fn apply(
         &self,
         tx: &mut Tx,
-        secret_box: &SecretBox,
+        secret_cipher: &SecretCipher,
         source_id: SourceId,
     ) -> Result<(), ApiError> {
         let mut sealed = Vec::with_capacity(self.named.len());
         for (secret_type, secret) in self.set() {
             let slot = SecretSlot { source_id, secret_type };
-            sealed.push((secret_type, secret_box.seal(slot, secret).map_err(refuse)?));
+            sealed.push((secret_type, secret_cipher.seal(slot, secret).map_err(refuse)?));
         }
         let new: Vec<NewSecret<'_>> = sealed
             .iter()
@@ -104,9 +104,9 @@ impl SecretsRequest {
     }
 }
 
-fn refuse(error: SecretBoxError) -> ApiError {
+fn refuse(error: SecretCipherError) -> ApiError {
     match error {
-        SecretBoxError::NotConfigured => {
+        SecretCipherError::NotConfigured => {
             ApiError::new(ErrorKind::Invalid, error.to_string()).with_status(StatusCode::BAD_REQUEST)
         }
         other => other.into(),

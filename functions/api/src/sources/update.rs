@@ -1,12 +1,12 @@
 //! Changing a source that is there: its settings and its secrets.
 
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use connectors::SourceSpec;
 use db::Tx;
 use db::collection_sources::{CollectionSource, CollectionSources};
 use domain::{CollectionId, ErrorKind, SourceId, SourceType};
-use guard::{Caller, Granted};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! What happens before every handler: rates, repetitions, refusals.
 
+use access::RateLimits;
 use futures_util::future::join_all;
-use guard::RateLimits;
 use http::Method;
 use serde_json::json;
 use sqlx::PgPool;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use access::RateLimits;
 use api::{Limits, State};
 use artifacts::ArtifactStore;
-use auth::{AccessTokens, OpaqueToken, SecretBox};
+use auth::{AccessTokens, OpaqueToken, SecretCipher};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -14,7 +15,6 @@ use axum::body::Body;
 use db::Db;
 use domain::ApiKeyId;
 use embedding::{EmbedderOptions, Embedders};
-use guard::RateLimits;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use insta::internals::SettingsBindDropGuard;
@@ -92,7 +92,7 @@ impl Api {
         let state = State {
             db: Db::from_pool(pool.clone()),
             tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
-            secrets: SecretBox::new(&CONNECTOR_SECRETS_KEY.into()).unwrap(),
+            secrets: SecretCipher::new(&CONNECTOR_SECRETS_KEY.into()).unwrap(),
             artifacts: ArtifactStore::new(&sdk, "staging"),
             queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
             vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use auth::{SecretBox, SecretSlot};
+use auth::{SecretCipher, SecretSlot};
 use domain::{SecretType, SourceId};
 use http::Method;
 use secrecy::ExposeSecret;
@@ -171,7 +171,7 @@ async fn a_secret_is_in_no_answer_no_row_and_no_log(pool: PgPool) {
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn without_a_key_a_secret_is_refused_with_everything_that_came_with_it(pool: PgPool) {
-    let api = Api::new(pool).with_state(|state| state.secrets = SecretBox::default());
+    let api = Api::new(pool).with_state(|state| state.secrets = SecretCipher::default());
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
     let body = json!({ "source_path": "/srv/docs/a", "secrets": { "token": TOKEN } });

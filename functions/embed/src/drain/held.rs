@@ -11,7 +11,7 @@ use queue::{Consumer, QueueError, Received};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use crate::stage::{Asked, Settled};
+use crate::stage::{Outcome, Request};
 use crate::{DrainConfig, State};
 
 /// What the job has done so far.
@@ -76,7 +76,7 @@ impl Held {
     }
 
     /// Takes charge of messages. One that cannot be read is left alone: the queue gives it up in the end.
-    pub(crate) fn take(&self, received: Vec<Received>, mut room: OwnedSemaphorePermit) -> Vec<Asked> {
+    pub(crate) fn take(&self, received: Vec<Received>, mut room: OwnedSemaphorePermit) -> Vec<Request> {
         let mut inner = self.lock();
         let mut asked = Vec::with_capacity(received.len());
         for received in received {
@@ -95,13 +95,13 @@ impl Held {
             let message = Message { delivery, body, since: Instant::now(), _room: room.split(1) };
             inner.messages.insert(position, message);
             inner.last_change = Instant::now();
-            asked.push(Asked { position, message: body });
+            asked.push(Request { position, message: body });
         }
         asked
     }
 
     /// Acknowledges what is done, and asks for a later delivery of what failed.
-    pub(crate) async fn settle(&self, settled: Vec<Settled>) {
+    pub(crate) async fn settle(&self, settled: Vec<Outcome>) {
         let mut handles = Vec::with_capacity(settled.len());
         for settled in settled {
             let Some(message) = self.release(settled.position) else {

@@ -10,7 +10,7 @@ use super::held::Held;
 use super::stop::{Ending, Stop};
 use crate::State;
 use crate::jobs::{Job, groups};
-use crate::stage::{Asked, Embedded, drop_unwanted, embed_group, prepare, store_group};
+use crate::stage::{Embedded, Request, drop_unwanted, embed_group, prepare, store_group};
 
 /// How long a call to the queue waits for a message, at most. A call is never given up, because what it
 /// was about to bring would be hidden for long; so the job may take this long to stop.
@@ -30,7 +30,7 @@ pub(crate) struct EmbeddedGroup {
 }
 
 /// Takes messages until there are none for some time, or until the job ends.
-pub(crate) async fn receive(held: Arc<Held>, stop: Stop, idle: Duration, messages: Sender<Vec<Asked>>) {
+pub(crate) async fn receive(held: Arc<Held>, stop: Stop, idle: Duration, messages: Sender<Vec<Request>>) {
     while stop.ending().is_none() {
         let room = tokio::select! {
             room = held.room() => room,
@@ -68,7 +68,7 @@ pub(crate) async fn gather(
     held: Arc<Held>,
     stop: Stop,
     (reads, group_texts): (usize, usize),
-    mut messages: Receiver<Vec<Asked>>,
+    mut messages: Receiver<Vec<Request>>,
     groups_in: Sender<Vec<Job>>,
 ) {
     let prepared = stream::poll_fn(move |context| messages.poll_recv(context))
@@ -109,7 +109,7 @@ pub(crate) async fn gather(
 }
 
 /// What is to be embedded for these messages; the others are settled.
-async fn read(state: Arc<State>, held: Arc<Held>, asked: Vec<Asked>) -> Vec<Job> {
+async fn read(state: Arc<State>, held: Arc<Held>, asked: Vec<Request>) -> Vec<Job> {
     let positions: Vec<usize> = asked.iter().map(|asked| asked.position).collect();
     // A task of its own, so that a panic ends these messages and not the job.
     let (worker, holder) = (state, Arc::clone(&held));

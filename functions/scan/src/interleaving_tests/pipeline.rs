@@ -233,7 +233,7 @@ impl Pipeline {
                 }
                 self.step()?;
                 self.copies.insert((document, item.generation), bytes);
-                if context.existing.is_some_and(|existing| existing.may_have_strays()) {
+                if context.existing.is_some_and(|existing| existing.may_have_orphaned_points()) {
                     self.step()?;
                     self.delete_before(document, item.generation);
                 }

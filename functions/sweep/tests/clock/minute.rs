@@ -11,7 +11,7 @@ use lambda::event::Invocation;
 use queue::{QueueUrls, Queues};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use sweep::{Patience, State, handle};
+use sweep::{StallTimeouts, State, handle};
 use vectors::{VectorStore, VectorsConfig};
 
 /// Nobody listens there.
@@ -29,7 +29,7 @@ fn state(pool: &PgPool) -> Arc<State> {
     let url = |name: &str| Some(format!("{NOWHERE}/000000000000/{name}"));
     let urls =
         QueueUrls { intake: url("intake"), scan: url("scan"), chunk: url("chunk"), embed: url("embed") };
-    let patience = Patience {
+    let stall_timeouts = StallTimeouts {
         pending: Duration::from_secs(60),
         listing: Duration::from_secs(120),
         item: Duration::from_secs(120),
@@ -41,7 +41,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
         vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
-        patience,
+        stall_timeouts,
         embed_jobs: None,
     })
 }
@@ -102,9 +102,12 @@ async fn two_sweeps_at_once_start_one_run_of_each_collection_that_is_due(pool: P
     }
     sql(&pool, "UPDATE operations SET created_at = now() - interval '2 minutes'").await;
     let mut connection = state.db.connection().await.unwrap();
-    let patience = state.patience;
-    let overdue =
-        connection.operations().list_overdue(patience.pending, patience.listing, 100).await.unwrap();
+    let stall_timeouts = state.stall_timeouts;
+    let overdue = connection
+        .operations()
+        .list_overdue(stall_timeouts.pending, stall_timeouts.listing, 100)
+        .await
+        .unwrap();
     assert_eq!(overdue.len(), 5, "the first of each collection");
     assert_eq!(sweep(&state).await["syncs_started"], 0, "a run is running");
 }

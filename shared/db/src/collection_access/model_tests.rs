@@ -17,7 +17,7 @@ use crate::Db;
 const USERS: i64 = 4;
 const COLLECTIONS: u128 = 5;
 const WORLDS: usize = 40;
-const GRANTS: [Access; 3] = [Access::Read, Access::Write, Access::Admin];
+const GRANTS: [AccessLevel; 3] = [AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin];
 
 #[derive(Debug, Clone)]
 struct Shared {
@@ -29,7 +29,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Key {
     user: i64,
-    scope: Access,
+    scope: AccessLevel,
     /// The collections that it is limited to.
     only: Option<Vec<u128>>,
     is_active: bool,
@@ -40,8 +40,8 @@ struct World {
     /// From 1, as the keys.
     collections: Vec<Shared>,
     keys: Vec<Key>,
-    to_users: BTreeMap<(u128, i64), Access>,
-    to_keys: BTreeMap<(u128, u128), Access>,
+    to_users: BTreeMap<(u128, i64), AccessLevel>,
+    to_keys: BTreeMap<(u128, u128), AccessLevel>,
 }
 
 fn worlds() -> impl Strategy<Value = World> {
@@ -61,15 +61,21 @@ fn worlds() -> impl Strategy<Value = World> {
 
 impl World {
     /// The rule.
-    fn access(&self, user: i64, key: Option<u128>, collection: u128, public_counts: bool) -> Option<Access> {
+    fn access(
+        &self,
+        user: i64,
+        key: Option<u128>,
+        collection: u128,
+        public_counts: bool,
+    ) -> Option<AccessLevel> {
         let shared = &self.collections[usize::try_from(collection - 1).unwrap()];
         if shared.is_deleted {
             return None;
         }
         let as_user = [
-            (shared.owner == user).then_some(Access::Owner),
+            (shared.owner == user).then_some(AccessLevel::Owner),
             self.to_users.get(&(collection, user)).copied(),
-            (shared.is_public && public_counts).then_some(Access::Read),
+            (shared.is_public && public_counts).then_some(AccessLevel::Read),
         ];
         let as_user = as_user.into_iter().max().flatten();
         let Some(number) = key else {
@@ -80,7 +86,7 @@ impl World {
             return None;
         }
         let reaches = key.only.as_ref().is_none_or(|only| only.contains(&collection));
-        let most = if key.scope == Access::Admin { Access::Owner } else { key.scope };
+        let most = if key.scope == AccessLevel::Admin { AccessLevel::Owner } else { key.scope };
         let reached = as_user.filter(|_| reaches).max(self.to_keys.get(&(collection, number)).copied());
         reached.map(|access| access.min(most))
     }
@@ -152,7 +158,7 @@ fn principal((user, key): (i64, Option<u128>)) -> Principal {
     }
 }
 
-fn by_id(found: Vec<AccessibleCollection>) -> BTreeMap<u128, Access> {
+fn by_id(found: Vec<AccessibleCollection>) -> BTreeMap<u128, AccessLevel> {
     found.into_iter().map(|found| (found.collection.id.0.as_u128(), found.access)).collect()
 }
 
@@ -160,7 +166,7 @@ fn by_id(found: Vec<AccessibleCollection>) -> BTreeMap<u128, Access> {
 async fn the_statement_decides_as_the_rule_says(pool: PgPool) {
     let db = Db::from_pool(pool.clone());
     let mut runner = TestRunner::deterministic();
-    let mut decisions = BTreeMap::<Option<Access>, usize>::new();
+    let mut decisions = BTreeMap::<Option<AccessLevel>, usize>::new();
     for _ in 0..WORLDS {
         let world = worlds().new_tree(&mut runner).unwrap().current();
         sqlx::raw_sql(sqlx::AssertSqlSafe(world.sql())).execute(&pool).await.unwrap();

@@ -39,7 +39,7 @@ async fn run(pool: &PgPool, sql: &'static str) {
     sqlx::raw_sql(sql).execute(pool).await.unwrap();
 }
 
-async fn access(db: &Db, principal: &Principal) -> Option<Access> {
+async fn access(db: &Db, principal: &Principal) -> Option<AccessLevel> {
     let mut connection = db.connection().await.unwrap();
     let found = connection.collections().find_accessible(COLLECTION, principal).await.unwrap();
     found.map(|found| found.access)
@@ -48,10 +48,10 @@ async fn access(db: &Db, principal: &Principal) -> Option<Access> {
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn owners_do_everything_and_strangers_see_nothing(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
-    assert_eq!(access(&db, &person(1)).await, Some(Access::Owner));
+    assert_eq!(access(&db, &person(1)).await, Some(AccessLevel::Owner));
     assert_eq!(access(&db, &person(2)).await, None);
     run(&pool, "UPDATE collections SET is_public = TRUE").await;
-    assert_eq!(access(&db, &person(2)).await, Some(Access::Read));
+    assert_eq!(access(&db, &person(2)).await, Some(AccessLevel::Read));
     run(&pool, "UPDATE collections SET deleted_at = now()").await;
     assert_eq!(access(&db, &person(1)).await, None);
 }
@@ -67,8 +67,8 @@ async fn grants_reach_exactly_their_user_or_key(pool: PgPool) {
             VALUES (lpad('1', 32, '0')::uuid, lpad('9', 32, '0')::uuid, 'admin')",
     )
     .await;
-    assert_eq!(access(&db, &person(3)).await, Some(Access::Write));
-    assert_eq!(access(&db, &key_of(2)).await, Some(Access::Admin));
+    assert_eq!(access(&db, &person(3)).await, Some(AccessLevel::Write));
+    assert_eq!(access(&db, &key_of(2)).await, Some(AccessLevel::Admin));
     assert_eq!(access(&db, &person(2)).await, None);
     let mut connection = db.connection().await.unwrap();
     assert!(connection.collections().find_accessible(OTHER, &person(3)).await.unwrap().is_none());
@@ -77,11 +77,11 @@ async fn grants_reach_exactly_their_user_or_key(pool: PgPool) {
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_keys_scope_caps_what_its_owner_may_do(pool: PgPool) {
     let db = prepare(&pool, "1, 'read', NULL").await;
-    assert_eq!(access(&db, &key_of(1)).await, Some(Access::Read));
+    assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Read));
     run(&pool, "UPDATE api_keys SET scope = 'write'").await;
-    assert_eq!(access(&db, &key_of(1)).await, Some(Access::Write));
+    assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Write));
     run(&pool, "UPDATE api_keys SET scope = 'admin'").await;
-    assert_eq!(access(&db, &key_of(1)).await, Some(Access::Owner));
+    assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Owner));
     // A key that no longer exists may do nothing, whoever asks with it.
     run(&pool, "DELETE FROM api_keys").await;
     assert_eq!(access(&db, &key_of(1)).await, None);

@@ -1,4 +1,4 @@
-//! The real model, on real texts. Needs what `scripts/stack` installs: the model folder and ONNX
+//! The real model, on real texts. Access what `scripts/stack` installs: the model folder and ONNX
 //! Runtime, found by MODELS_DIR and ORT_DYLIB_PATH or at their places in the checkout.
 
 use std::{
@@ -106,7 +106,7 @@ fn no_texts_give_no_vectors() {
 fn what_is_given_up_ends_before_the_next_run_of_the_model() {
     let embedder = open(EmbedderOptions::default());
     let error = embedder.embed_passages_unless(&["tides"], &AtomicBool::new(true)).unwrap_err();
-    assert!(matches!(error, EmbeddingError::GivenUp), "{error:?}");
+    assert!(matches!(error, EmbeddingError::DeadLetter), "{error:?}");
     assert_eq!(embedder.embed_passages_unless(&["tides"], &AtomicBool::new(false)).unwrap().len(), 1);
 }
 

@@ -1,6 +1,6 @@
 //! Who calls, and what that must lead to: computed from the route's declaration and the role alone.
 
-use domain::Access;
+use domain::AccessLevel;
 
 /// What a caller sends with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Credential {
     /// An access token of the user of the role's name.
     Person,
     /// An API key of this user.
-    Key { of: &'static str, scope: Access, is_limited: bool },
+    Key { of: &'static str, scope: AccessLevel, is_limited: bool },
     /// Something that held once: an access token or a key of a user.
     Void,
 }
@@ -21,15 +21,15 @@ pub struct Role {
     pub name: &'static str,
     pub credential: Credential,
     /// What it may do with the collection of the path.
-    pub collection: Option<Access>,
+    pub collection: Option<AccessLevel>,
 }
 
 impl Role {
-    const fn new(name: &'static str, credential: Credential, collection: Option<Access>) -> Self {
+    const fn new(name: &'static str, credential: Credential, collection: Option<AccessLevel>) -> Self {
         Self { name, credential, collection }
     }
 
-    const fn key(name: &'static str, scope: Access, collection: Access) -> Self {
+    const fn key(name: &'static str, scope: AccessLevel, collection: AccessLevel) -> Self {
         Self::new(name, Credential::Key { of: "owner", scope, is_limited: false }, Some(collection))
     }
 
@@ -47,33 +47,33 @@ const SUPERUSER: &str = "superuser";
 pub const ROLES: [Role; 19] = [
     Role::new("anonymous", Credential::Nothing, None),
     Role::new("stranger", Credential::Person, None),
-    Role::new(PUBLIC_READER, Credential::Person, Some(Access::Read)),
-    Role::new("reader", Credential::Person, Some(Access::Read)),
-    Role::new("writer", Credential::Person, Some(Access::Write)),
-    Role::new("admin", Credential::Person, Some(Access::Admin)),
-    Role::new("owner", Credential::Person, Some(Access::Owner)),
+    Role::new(PUBLIC_READER, Credential::Person, Some(AccessLevel::Read)),
+    Role::new("reader", Credential::Person, Some(AccessLevel::Read)),
+    Role::new("writer", Credential::Person, Some(AccessLevel::Write)),
+    Role::new("admin", Credential::Person, Some(AccessLevel::Admin)),
+    Role::new("owner", Credential::Person, Some(AccessLevel::Owner)),
     Role::new(ASKER, Credential::Person, None),
     // Administers accounts, and reads nobody's documents by that.
     Role::new(SUPERUSER, Credential::Person, None),
-    Role::key("key with read scope", Access::Read, Access::Read),
-    Role::key("key with write scope", Access::Write, Access::Write),
-    Role::key("key with admin scope", Access::Admin, Access::Owner),
+    Role::key("key with read scope", AccessLevel::Read, AccessLevel::Read),
+    Role::key("key with write scope", AccessLevel::Write, AccessLevel::Write),
+    Role::key("key with admin scope", AccessLevel::Admin, AccessLevel::Owner),
     Role::new(
         "key limited to another collection",
-        Credential::Key { of: "owner", scope: Access::Admin, is_limited: true },
+        Credential::Key { of: "owner", scope: AccessLevel::Admin, is_limited: true },
         None,
     ),
     Role::new(
         "key with a read grant",
-        Credential::Key { of: "stranger", scope: Access::Admin, is_limited: false },
-        Some(Access::Read),
+        Credential::Key { of: "stranger", scope: AccessLevel::Admin, is_limited: false },
+        Some(AccessLevel::Read),
     ),
-    Role::new("revoked key", Credential::Void, Some(Access::Owner)),
-    Role::new("expired key", Credential::Void, Some(Access::Owner)),
-    Role::new("deactivated user", Credential::Void, Some(Access::Admin)),
+    Role::new("revoked key", Credential::Void, Some(AccessLevel::Owner)),
+    Role::new("expired key", Credential::Void, Some(AccessLevel::Owner)),
+    Role::new("deactivated user", Credential::Void, Some(AccessLevel::Admin)),
     // The access token would work for minutes more.
     Role::new("signed-out user", Credential::Void, None),
-    Role::new("key of a deactivated user", Credential::Void, Some(Access::Admin)),
+    Role::new("key of a deactivated user", Credential::Void, Some(AccessLevel::Admin)),
 ];
 
 /// What a call must lead to.
@@ -98,9 +98,9 @@ impl Expected {
         }
         let (scope, is_limited, is_person) = match role.credential {
             Credential::Key { scope, is_limited, .. } => (scope, is_limited, false),
-            _ => (Access::Owner, false, true),
+            _ => (AccessLevel::Owner, false, true),
         };
-        let asked = if role.name == ASKER { Some(Access::Write) } else { None };
+        let asked = if role.name == ASKER { Some(AccessLevel::Write) } else { None };
         match what {
             "caller" => Self::forbidden_unless(scope >= access(level)),
             "everywhere" => Self::forbidden_unless(scope >= access(level) && !is_limited),
@@ -118,7 +118,7 @@ impl Expected {
         if is_enough { Self::Allowed } else { Self::Forbidden }
     }
 
-    fn reaching(has: Option<Access>, needed: Access) -> Self {
+    fn reaching(has: Option<AccessLevel>, needed: AccessLevel) -> Self {
         // Who may not read must not learn that it exists.
         has.map_or(Self::NotFound, |has| Self::forbidden_unless(has >= needed))
     }
@@ -134,12 +134,12 @@ impl Expected {
     }
 }
 
-fn access(word: &str) -> Access {
+fn access(word: &str) -> AccessLevel {
     match word {
-        "read" => Access::Read,
-        "write" => Access::Write,
-        "admin" => Access::Admin,
-        "owner" => Access::Owner,
+        "read" => AccessLevel::Read,
+        "write" => AccessLevel::Write,
+        "admin" => AccessLevel::Admin,
+        "owner" => AccessLevel::Owner,
         _ => panic!("{word:?} is no access"),
     }
 }

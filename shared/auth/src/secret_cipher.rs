@@ -27,7 +27,7 @@ const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
 
 /// A secret that cannot be kept or read. Says nothing of the secret, nor of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SecretBoxError {
+pub enum SecretCipherError {
     /// There is no key to encrypt with.
     #[error("secrets cannot be stored: the operator set no CONNECTOR_SECRETS_KEYS")]
     NotConfigured,
@@ -54,7 +54,7 @@ pub enum SecretBoxError {
     Unreadable,
 }
 
-impl Classify for SecretBoxError {
+impl Classify for SecretCipherError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotConfigured => ErrorKind::Invalid,
@@ -99,7 +99,7 @@ pub struct SealedSecret {
 /// Encrypts with the newest of its keys and decrypts with all of them. Cheap to clone; may have
 /// no key at all, and then keeps nothing.
 #[derive(Clone, Default)]
-pub struct SecretBox {
+pub struct SecretCipher {
     /// Newest first.
     keys: Arc<[Key]>,
 }
@@ -109,24 +109,24 @@ struct Key {
     fernet: Fernet,
 }
 
-impl std::fmt::Debug for SecretBox {
+impl std::fmt::Debug for SecretCipher {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
-        formatter.debug_struct("SecretBox").field("key_ids", &ids).finish_non_exhaustive()
+        formatter.debug_struct("SecretCipher").field("key_ids", &ids).finish_non_exhaustive()
     }
 }
 
-impl SecretBox {
+impl SecretCipher {
     /// Takes the keys, separated by commas, the newest first: each 32 bytes in url-safe base64.
     /// An empty text holds no keys.
     ///
     /// # Errors
     /// When one of them is no key.
-    pub fn new(keys: &SecretString) -> Result<Self, SecretBoxError> {
+    pub fn new(keys: &SecretString) -> Result<Self, SecretCipherError> {
         let texts = keys.expose_secret().split(',').map(str::trim).filter(|text| !text.is_empty());
-        let keys = texts
-            .enumerate()
-            .map(|(index, text)| Key::read(text).ok_or(SecretBoxError::InvalidKey { position: index + 1 }));
+        let keys = texts.enumerate().map(|(index, text)| {
+            Key::read(text).ok_or(SecretCipherError::InvalidKey { position: index + 1 })
+        });
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
@@ -143,9 +143,9 @@ impl SecretBox {
     /// Encrypts a secret for this row.
     ///
     /// # Errors
-    /// [`SecretBoxError::NotConfigured`].
-    pub fn seal(&self, slot: SecretSlot, secret: &SecretString) -> Result<SealedSecret, SecretBoxError> {
-        let key = self.keys.first().ok_or(SecretBoxError::NotConfigured)?;
+    /// [`SecretCipherError::NotConfigured`].
+    pub fn seal(&self, slot: SecretSlot, secret: &SecretString) -> Result<SealedSecret, SecretCipherError> {
+        let key = self.keys.first().ok_or(SecretCipherError::NotConfigured)?;
         let binding = slot.binding();
         let secret = secret.expose_secret().as_bytes();
         // As long as it gets: a buffer that grows leaves copies behind.
@@ -159,27 +159,27 @@ impl SecretBox {
     /// Decrypts the secret of this row.
     ///
     /// # Errors
-    /// [`SecretBoxError::UnknownKey`] and [`SecretBoxError::Unreadable`].
+    /// [`SecretCipherError::UnknownKey`] and [`SecretCipherError::Unreadable`].
     pub fn open(
         &self,
         slot: SecretSlot,
         key_id: &str,
         ciphertext: &[u8],
-    ) -> Result<SecretString, SecretBoxError> {
+    ) -> Result<SecretString, SecretCipherError> {
         let Some(key) = self.keys.iter().find(|key| key.id == key_id) else {
-            return Err(SecretBoxError::UnknownKey { key_id: key_id.to_owned() });
+            return Err(SecretCipherError::UnknownKey { key_id: key_id.to_owned() });
         };
-        let token = std::str::from_utf8(ciphertext).map_err(|_| SecretBoxError::Unreadable)?;
-        let plaintext = key.fernet.decrypt(token).map_err(|_| SecretBoxError::Unreadable)?;
+        let token = std::str::from_utf8(ciphertext).map_err(|_| SecretCipherError::Unreadable)?;
+        let plaintext = key.fernet.decrypt(token).map_err(|_| SecretCipherError::Unreadable)?;
         let plaintext = Zeroizing::new(plaintext);
         let binding = slot.binding();
         let Some((bound_to, secret)) = plaintext.split_at_checked(binding.len()) else {
-            return Err(SecretBoxError::Unreadable);
+            return Err(SecretCipherError::Unreadable);
         };
         if !bool::from(bound_to.ct_eq(&binding)) {
-            return Err(SecretBoxError::Unreadable);
+            return Err(SecretCipherError::Unreadable);
         }
-        let secret = std::str::from_utf8(secret).map_err(|_| SecretBoxError::Unreadable)?;
+        let secret = std::str::from_utf8(secret).map_err(|_| SecretCipherError::Unreadable)?;
         Ok(SecretString::from(secret))
     }
 }
@@ -205,8 +205,8 @@ mod tests {
     const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const NEW: &str = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=";
 
-    fn secret_box(keys: &str) -> SecretBox {
-        SecretBox::new(&keys.into()).unwrap()
+    fn secret_cipher(keys: &str) -> SecretCipher {
+        SecretCipher::new(&keys.into()).unwrap()
     }
 
     fn slot(source_id: i64, secret_type: SecretType) -> SecretSlot {
@@ -222,9 +222,9 @@ mod tests {
     fn a_key_is_named_by_the_start_of_its_hash_however_it_is_written() {
         // printf of the bytes 0 to 31 | sha256sum
         let id = Some("630dcd2966c43366");
-        assert_eq!(secret_box(OLD).newest_key_id(), id);
-        assert_eq!(secret_box(&format!(" {} ,", OLD.trim_end_matches('='))).newest_key_id(), id);
-        let rotated = secret_box(&format!("{NEW},{OLD}"));
+        assert_eq!(secret_cipher(OLD).newest_key_id(), id);
+        assert_eq!(secret_cipher(&format!(" {} ,", OLD.trim_end_matches('='))).newest_key_id(), id);
+        let rotated = secret_cipher(&format!("{NEW},{OLD}"));
         assert_ne!(rotated.newest_key_id(), id);
         assert_eq!(rotated.key_ids().nth(1), id);
     }
@@ -233,8 +233,8 @@ mod tests {
     fn what_is_no_key_is_refused_by_its_position_and_never_shown() {
         for (keys, position) in [("hunter2", 1), (&format!("{OLD},c2hvcnQ="), 2), (&OLD.replace('A', "!"), 1)]
         {
-            let error = SecretBox::new(&(*keys).into()).unwrap_err();
-            assert_eq!(error, SecretBoxError::InvalidKey { position });
+            let error = SecretCipher::new(&(*keys).into()).unwrap_err();
+            assert_eq!(error, SecretCipherError::InvalidKey { position });
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
@@ -242,19 +242,19 @@ mod tests {
     #[test]
     fn without_a_key_nothing_is_kept_and_nothing_opens() {
         let place = slot(1, SecretType::Token);
-        let sealed = secret_box(OLD).seal(place, &"s3cret".into()).unwrap();
-        for keyless in [SecretBox::default(), secret_box(""), secret_box(" , ")] {
-            assert_eq!(keyless.seal(place, &"s3cret".into()).unwrap_err(), SecretBoxError::NotConfigured);
+        let sealed = secret_cipher(OLD).seal(place, &"s3cret".into()).unwrap();
+        for keyless in [SecretCipher::default(), secret_cipher(""), secret_cipher(" , ")] {
+            assert_eq!(keyless.seal(place, &"s3cret".into()).unwrap_err(), SecretCipherError::NotConfigured);
             let error = keyless.open(place, &sealed.key_id, &sealed.ciphertext).unwrap_err();
-            assert_eq!(error, SecretBoxError::UnknownKey { key_id: sealed.key_id.clone() });
+            assert_eq!(error, SecretCipherError::UnknownKey { key_id: sealed.key_id.clone() });
         }
     }
 
     #[test]
     fn the_newest_key_encrypts_and_the_older_ones_still_open() {
         let place = slot(7, SecretType::SshKey);
-        let before = secret_box(OLD).seal(place, &"s3cret".into()).unwrap();
-        let rotated = secret_box(&format!("{NEW},{OLD}"));
+        let before = secret_cipher(OLD).seal(place, &"s3cret".into()).unwrap();
+        let rotated = secret_cipher(&format!("{NEW},{OLD}"));
         let after = rotated.seal(place, &"s3cret".into()).unwrap();
         assert_eq!(Some(after.key_id.as_str()), rotated.newest_key_id());
         for sealed in [&before, &after] {
@@ -263,12 +263,12 @@ mod tests {
         }
         // A row that names another key than its own opens with neither.
         let mislabelled = rotated.open(place, &after.key_id, &before.ciphertext);
-        assert_eq!(mislabelled.unwrap_err(), SecretBoxError::Unreadable);
+        assert_eq!(mislabelled.unwrap_err(), SecretCipherError::Unreadable);
     }
 
     #[test]
     fn printing_for_debugging_shows_neither_keys_nor_secrets() {
-        let keys = secret_box(&format!("{NEW},{OLD}"));
+        let keys = secret_cipher(&format!("{NEW},{OLD}"));
         let sealed = keys.seal(slot(1, SecretType::Password), &"hunter2".into()).unwrap();
         let printed = format!("{keys:?} {sealed:?}");
         assert!(![NEW, OLD, "hunter2"].iter().any(|text| printed.contains(text)));
@@ -278,7 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_secret_opens_where_it_was_put(secret in any::<String>(), place in any_slot()) {
-            let keys = secret_box(OLD);
+            let keys = secret_cipher(OLD);
             let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
             let opened = keys.open(place, &sealed.key_id, &sealed.ciphertext).unwrap();
             prop_assert_eq!(opened.expose_secret(), secret.as_str());
@@ -289,10 +289,10 @@ mod tests {
         #[test]
         fn a_secret_opens_nowhere_else(secret in any::<String>(), here in any_slot(), there in any_slot()) {
             prop_assume!(here != there);
-            let keys = secret_box(OLD);
+            let keys = secret_cipher(OLD);
             let sealed = keys.seal(here, &secret.as_str().into()).unwrap();
             let moved = keys.open(there, &sealed.key_id, &sealed.ciphertext);
-            prop_assert_eq!(moved.unwrap_err(), SecretBoxError::Unreadable);
+            prop_assert_eq!(moved.unwrap_err(), SecretCipherError::Unreadable);
         }
 
         #[test]
@@ -300,7 +300,7 @@ mod tests {
             secret in any::<String>(), id in any::<i64>(), step in 1i64..i64::MAX,
             first in proptest::sample::select(SecretType::ALL), second in proptest::sample::select(SecretType::ALL),
         ) {
-            let keys = secret_box(OLD);
+            let keys = secret_cipher(OLD);
             let sealed = keys.seal(slot(id, first), &secret.as_str().into()).unwrap();
             let other_source = slot(id.wrapping_add(step), first);
             prop_assert!(keys.open(other_source, &sealed.key_id, &sealed.ciphertext).is_err());
@@ -314,14 +314,14 @@ mod tests {
             secret in any::<String>(), place in any_slot(),
             at in any::<proptest::sample::Index>(), bit in 0u32..8,
         ) {
-            let keys = secret_box(OLD);
+            let keys = secret_cipher(OLD);
             let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
             let mut changed = sealed.ciphertext.clone();
             // The token, not its padding, which says nothing.
             let length = changed.iter().position(|byte| *byte == b'=').unwrap_or(changed.len());
             changed[at.index(length)] ^= 1 << bit;
             prop_assert_eq!(
-                keys.open(place, &sealed.key_id, &changed).unwrap_err(), SecretBoxError::Unreadable
+                keys.open(place, &sealed.key_id, &changed).unwrap_err(), SecretCipherError::Unreadable
             );
         }
 
@@ -329,9 +329,9 @@ mod tests {
         fn anything_at_all_is_refused_without_a_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..400), place in any_slot(),
         ) {
-            let keys = secret_box(OLD);
+            let keys = secret_cipher(OLD);
             let key_id = keys.newest_key_id().unwrap().to_owned();
-            prop_assert_eq!(keys.open(place, &key_id, &bytes).unwrap_err(), SecretBoxError::Unreadable);
+            prop_assert_eq!(keys.open(place, &key_id, &bytes).unwrap_err(), SecretCipherError::Unreadable);
         }
     }
 }

@@ -5,9 +5,9 @@ use thiserror::Error;
 
 /// A defect in a router: a test that calls the route once finds it.
 #[derive(Debug, Error)]
-pub enum GuardError {
-    /// The router has no `Extension(GuardState)` layer.
-    #[error("the router was not given its GuardState")]
+pub enum AccessError {
+    /// The router has no `Extension(AccessState)` layer.
+    #[error("the router was not given its AccessState")]
     NoState,
     /// A handler asks for what its route's declaration does not provide.
     #[error("the route's declaration does not provide {0}")]
@@ -20,7 +20,7 @@ pub enum GuardError {
     Json(#[from] serde_json::Error),
 }
 
-impl Classify for GuardError {
+impl Classify for AccessError {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Internal
     }

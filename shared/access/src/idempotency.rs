@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda::http::ApiError;
 use serde::Serialize;
 
-use crate::GuardError;
+use crate::AccessError;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -115,7 +115,7 @@ impl IdempotentTx {
     /// # Errors
     /// When the database refuses or does not answer: then nothing was changed.
     pub async fn commit(mut self, status: StatusCode, body: &impl Serialize) -> Result<Response, ApiError> {
-        let json = serde_json::to_value(body).map_err(GuardError::from)?;
+        let json = serde_json::to_value(body).map_err(AccessError::from)?;
         if let Some((user_id, key)) = &self.key {
             self.tx.idempotency_keys().keep_answer(*user_id, key, status.as_u16(), &json).await?;
         }

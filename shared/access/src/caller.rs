@@ -4,7 +4,7 @@ use auth::{AccessClaims, AccessTokens, TokenError};
 use axum::extract::FromRequestParts;
 use chrono::{DateTime, TimeDelta, Utc};
 use db::Connection;
-use domain::{Access, Actor, CollectionId, ErrorKind, Principal, SessionId};
+use domain::{AccessLevel, Actor, CollectionId, ErrorKind, Principal, SessionId};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use lambda::http::ApiError;
@@ -19,8 +19,8 @@ const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 pub struct Caller {
     /// Who it is.
     pub principal: Principal,
-    /// The most this caller may do anywhere: an API key's scope; [`Access::Owner`] for a person.
-    pub scope: Access,
+    /// The most this caller may do anywhere: an API key's scope; [`AccessLevel::Owner`] for a person.
+    pub scope: AccessLevel,
     /// The collections that an API key is limited to; `None` without a limit.
     pub only_collections: Option<Vec<CollectionId>>,
     /// The session that the access token belongs to; `None` for an API key.
@@ -42,7 +42,7 @@ impl Caller {
     }
 
     /// Refuses callers whose API key does not reach that far.
-    pub(crate) fn require_scope(&self, needed: Access) -> Result<(), ApiError> {
+    pub(crate) fn require_scope(&self, needed: AccessLevel) -> Result<(), ApiError> {
         if self.scope >= needed {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl Caller {
     }
 
     /// Refuses API keys that do not reach that far, or not every collection.
-    pub(crate) fn require_everywhere(&self, needed: Access) -> Result<(), ApiError> {
+    pub(crate) fn require_everywhere(&self, needed: AccessLevel) -> Result<(), ApiError> {
         self.require_scope(needed)?;
         if self.only_collections.is_none() {
             return Ok(());
@@ -184,7 +184,7 @@ async fn by_access_token(
         api_key_id: None,
     };
     let session_id = Some(claims.sid);
-    Ok(Caller { principal, scope: Access::Owner, only_collections: None, session_id })
+    Ok(Caller { principal, scope: AccessLevel::Owner, only_collections: None, session_id })
 }
 
 async fn by_api_key(

@@ -4,24 +4,24 @@ use axum::extract::FromRequestParts;
 use db::Connection;
 use db::collections::AccessibleCollection;
 use db::operations::Operation;
-use domain::{Access, CollectionId, ErrorKind, OperationId};
+use domain::{AccessLevel, CollectionId, ErrorKind, OperationId};
 use http::request::Parts;
 use lambda::http::ApiError;
 
-use crate::{Caller, GuardError};
+use crate::{AccessError, Caller};
 
-/// The collection of a route that is declared with [`crate::Needs::Collection`], as it was when
+/// The collection of a route that is declared with [`crate::Access::Collection`], as it was when
 /// access to it was decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Granted(pub AccessibleCollection);
 
-/// The operation of a route that is declared with [`crate::Needs::Operation`].
+/// The operation of a route that is declared with [`crate::Access::Operation`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrantedOperation {
     /// The operation as it was when access to it was decided.
     pub operation: Operation,
     /// The most that the caller may do with it.
-    pub access: Access,
+    pub access: AccessLevel,
 }
 
 /// The collection, if the caller may do at least this with it: owner, grants to the user, grants to
@@ -34,7 +34,7 @@ pub(crate) async fn collection(
     connection: &mut Connection,
     caller: &Caller,
     id: CollectionId,
-    needed: Access,
+    needed: AccessLevel,
 ) -> Result<Granted, ApiError> {
     let Some(found) = connection.collections().find_accessible(id, &caller.principal).await? else {
         return Err(ApiError::not_found("collection", id));
@@ -51,7 +51,7 @@ pub(crate) async fn operation(
     connection: &mut Connection,
     caller: &Caller,
     id: OperationId,
-    needed: Access,
+    needed: AccessLevel,
 ) -> Result<GrantedOperation, ApiError> {
     let Some(operation) = connection.operations().find(id).await? else {
         return Err(ApiError::not_found("operation", id));
@@ -59,7 +59,7 @@ pub(crate) async fn operation(
     let mut access = None;
     if operation.user_id == caller.principal.user_id && caller.only_collections.is_none() {
         // The operation that deletes a collection is seen by nobody else any more.
-        access = Some(caller.scope.min(Access::Write));
+        access = Some(caller.scope.min(AccessLevel::Write));
     }
     if access.is_none_or(|access| access < needed) {
         let found =
@@ -73,7 +73,7 @@ pub(crate) async fn operation(
     Ok(GrantedOperation { operation, access })
 }
 
-fn require(access: Access, needed: Access, what: impl FnOnce() -> String) -> Result<(), ApiError> {
+fn require(access: AccessLevel, needed: AccessLevel, what: impl FnOnce() -> String) -> Result<(), ApiError> {
     if access >= needed {
         return Ok(());
     }
@@ -105,5 +105,5 @@ pub(crate) fn provided<T: Clone + Send + Sync + 'static>(
     parts: &Parts,
     what: &'static str,
 ) -> Result<T, ApiError> {
-    parts.extensions.get::<T>().cloned().ok_or_else(|| GuardError::NotDeclared(what).into())
+    parts.extensions.get::<T>().cloned().ok_or_else(|| AccessError::NotDeclared(what).into())
 }

@@ -13,11 +13,11 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::caller::Credential;
 use crate::rate::{self, Quota};
-use crate::{Caller, GuardError, Needs, Rate, RateLimits, description, granted, idempotency};
+use crate::{Access, AccessError, Caller, Rate, RateLimits, description, granted, idempotency};
 
 /// What guards need. A router with declared routes has it as an `Extension` layer.
 #[derive(Debug, Clone)]
-pub struct GuardState {
+pub struct AccessState {
     /// Where accounts, keys, collections and counts are.
     pub db: Db,
     /// What access tokens are checked with.
@@ -29,15 +29,15 @@ pub struct GuardState {
 /// The declaration of one route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    pub(crate) needs: Needs,
+    pub(crate) needs: Access,
     pub(crate) rate: Option<Rate>,
     pub(crate) is_idempotent: bool,
 }
 
 impl Route {
     /// A route that asks this of its caller, at the usual rate.
-    pub const fn needs(needs: Needs) -> Self {
-        Self { needs, rate: Some(needs.usual_rate()), is_idempotent: false }
+    pub const fn needs(needs: Access) -> Self {
+        Self { needs, rate: Some(needs.default_rate()), is_idempotent: false }
     }
 
     /// One caller may use it this often.
@@ -85,9 +85,9 @@ async fn pass(route: Route, request: Request, next: Next) -> Response {
 
 async fn check(route: Route, request: Request) -> Result<(Request, Option<Quota>), ApiError> {
     let (mut parts, body) = request.into_parts();
-    let state = parts.extensions.get::<GuardState>().cloned().ok_or(GuardError::NoState)?;
+    let state = parts.extensions.get::<AccessState>().cloned().ok_or(AccessError::NoState)?;
     let quota = match route.needs {
-        Needs::Nobody => match route.rate {
+        Access::Public => match route.rate {
             Some(rate) => count(&mut state.db.connection().await?, &state, rate, &parts, None).await?,
             None => None,
         },
@@ -115,7 +115,7 @@ async fn check(route: Route, request: Request) -> Result<(Request, Option<Quota>
 
 async fn count(
     connection: &mut Connection,
-    state: &GuardState,
+    state: &AccessState,
     rate: Rate,
     parts: &Parts,
     caller: Option<&Caller>,
@@ -135,24 +135,24 @@ async fn count(
 
 /// The one place that decides whether a caller may use a route.
 async fn authorise(
-    needs: Needs,
+    needs: Access,
     caller: &Caller,
     connection: &mut Connection,
     parts: &mut Parts,
 ) -> Result<(), ApiError> {
     match needs {
-        Needs::Nobody => Ok(()),
-        Needs::Caller(scope) | Needs::Collections(scope) => caller.require_scope(scope),
-        Needs::Everywhere(scope) => caller.require_everywhere(scope),
-        Needs::Person => caller.require_person(),
-        Needs::Superuser => caller.require_superuser(),
-        Needs::Collection(access) | Needs::CollectionInPerson(access) => {
+        Access::Public => Ok(()),
+        Access::Caller(scope) | Access::Collections(scope) => caller.require_scope(scope),
+        Access::UnrestrictedKey(scope) => caller.require_everywhere(scope),
+        Access::UserSession => caller.require_person(),
+        Access::Superuser => caller.require_superuser(),
+        Access::Collection(access) | Access::CollectionUserSession(access) => {
             let id = path_parameter::<CollectionId>(parts, "collection_id", "collection").await?;
             let found = granted::collection(connection, caller, id, access).await?;
             parts.extensions.insert(found);
-            if matches!(needs, Needs::CollectionInPerson(_)) { caller.require_person() } else { Ok(()) }
+            if matches!(needs, Access::CollectionUserSession(_)) { caller.require_person() } else { Ok(()) }
         }
-        Needs::Operation(access) => {
+        Access::Operation(access) => {
             let id = path_parameter::<OperationId>(parts, "operation_id", "operation").await?;
             let found = granted::operation(connection, caller, id, access).await?;
             parts.extensions.insert(found);
@@ -169,10 +169,10 @@ async fn path_parameter<T: std::str::FromStr>(
     what: &str,
 ) -> Result<T, ApiError> {
     let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
-        return Err(GuardError::NoPathParameter(name).into());
+        return Err(AccessError::NoPathParameter(name).into());
     };
     let Some((_, text)) = parameters.iter().find(|(key, _)| *key == name) else {
-        return Err(GuardError::NoPathParameter(name).into());
+        return Err(AccessError::NoPathParameter(name).into());
     };
     text.parse().map_err(|_| ApiError::not_found(what, format!("{text:?}")))
 }

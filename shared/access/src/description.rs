@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
-use crate::{Needs, Route};
+use crate::{Access, Route};
 
 /// Responses with a problem document each. The description that they go into has the schema
 /// `Problem`.
@@ -73,7 +73,7 @@ pub(crate) fn declare(route: Route, paths: &mut Paths) {
 fn declare_operation(route: Route, operation: &mut Operation) {
     let access = ExtensionsBuilder::new().add("x-access", route.needs.to_string()).build();
     operation.extensions.get_or_insert_default().merge(access);
-    if route.needs != Needs::Nobody {
+    if route.needs != Access::Public {
         operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     }
     if route.is_idempotent {
@@ -106,13 +106,16 @@ fn refusals(route: Route) -> BTreeMap<String, RefOr<Response>> {
         (500, "Something went wrong on our side; the request id leads to it in the logs."),
         (503, "A part of the service does not answer; try again in a few seconds."),
     ];
-    if route.needs != Needs::Nobody {
+    if route.needs != Access::Public {
         statuses.push((401, "No caller, or credentials that do not hold."));
         statuses.push((403, "The caller may not do this."));
     }
     let names_collections = matches!(
         route.needs,
-        Needs::Collection(_) | Needs::CollectionInPerson(_) | Needs::Collections(_) | Needs::Operation(_)
+        Access::Collection(_)
+            | Access::CollectionUserSession(_)
+            | Access::Collections(_)
+            | Access::Operation(_)
     );
     if names_collections {
         statuses.push((404, "There is no such thing, or none that the caller can see."));
