@@ -22,7 +22,7 @@ use crate::store::{cancel, clean_up, fail, store};
 const CALLS_IN_FLIGHT: usize = 10;
 
 /// What became of one message, as the log says it.
-pub(crate) type Outcome = Result<&'static str, StageError>;
+pub(crate) type StageResult = Result<&'static str, StageError>;
 
 /// A message, and the number by which the caller knows it again.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +36,11 @@ pub(crate) struct Request {
 pub(crate) struct Outcome {
     pub(crate) position: usize,
     pub(crate) document_id: Option<DocumentId>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: StageResult,
 }
 
 impl Outcome {
-    fn of(job: &Job, outcome: Outcome) -> Self {
+    fn of(job: &Job, outcome: StageResult) -> Self {
         Self { position: job.position, document_id: Some(job.staged.document_id), outcome }
     }
 
