@@ -123,7 +123,7 @@ pub(crate) async fn list(
         ids.extend(indexes.map(|index| point_id(place.document_id, place.generation, index)));
         documents.insert(place.document_id, (place.file_name, place.chunk_count));
     }
-    let stored = state.vectors.get_chunks(&found.collection.vector_store_name, &ids).await?;
+    let stored = state.vectors.find_chunks(&found.collection.vector_store_name, &ids).await?;
     let describe = |chunk: StoredChunk| {
         let (file_name, total_chunks) = documents.get(&chunk.payload.document_id)?.clone();
         Some(ChunkResponse::new(chunk, file_name, total_chunks))
@@ -148,7 +148,7 @@ pub(crate) async fn show(
     ApiPath((_collection_id, id)): ApiPath<(CollectionId, Uuid)>,
 ) -> Result<Json<ChunkResponse>, ApiError> {
     let nothing = || ApiError::not_found("chunk", id);
-    let mut stored = state.vectors.get_chunks(&found.collection.vector_store_name, &[id]).await?;
+    let mut stored = state.vectors.find_chunks(&found.collection.vector_store_name, &[id]).await?;
     let chunk = stored.pop().ok_or_else(nothing)?;
     let mut connection = state.db.connection().await?;
     let documents = connection.search_documents().find_live(&[chunk.payload.document_id]).await?;

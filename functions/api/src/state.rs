@@ -8,7 +8,7 @@ use db::Db;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use segmentation::TokensByModel;
-use vectors::VectorStore;
+use vectors::VectorDatabase;
 
 use crate::Config;
 use crate::config::Limits;
@@ -27,7 +27,7 @@ pub struct State {
     /// The work queues, of which only scan's is known here.
     pub queues: Queues,
     /// Qdrant.
-    pub vectors: VectorStore,
+    pub vectors: VectorDatabase,
     /// The models that collections may use.
     pub models: Arc<ModelRegistry>,
     /// What they count with, opened when a text is to be cut.
@@ -50,7 +50,7 @@ impl State {
             secrets: SecretCipher::new(&config.connector_secrets_keys)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
-            vectors: VectorStore::connect(&config.vectors)?,
+            vectors: VectorDatabase::connect(&config.vectors)?,
             models: Arc::new(ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?),
             tokens_by_model: Arc::default(),
             limits: Arc::new(config.limits.clone()),

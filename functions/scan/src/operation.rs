@@ -5,7 +5,7 @@ use db::operations::Operation;
 use domain::{IndexSettings, OperationId, OperationStatus, OperationType};
 use lambda::StageError;
 use lambda::event::Invocation;
-use vectors::CollectionSpec;
+use vectors::IndexSpec;
 
 use crate::State;
 use crate::ending::{cancel, delete_orphaned_points, fail};
@@ -108,11 +108,11 @@ pub(crate) async fn ensure_index(
     settings: &IndexSettings,
 ) -> Result<(), StageError> {
     let model = state.models.require(&settings.embedding_model)?;
-    let spec = CollectionSpec {
+    let spec = IndexSpec {
         name: name.to_owned(),
         dimension: u64::from(model.manifest.dimension),
         quantization: settings.quantization,
     };
-    state.vectors.ensure_collection(&spec).await?;
+    state.vectors.ensure_index(&spec).await?;
     Ok(())
 }

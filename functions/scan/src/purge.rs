@@ -22,10 +22,10 @@ pub(crate) async fn purge(
     collection: &Collection,
     invocation: &Invocation,
 ) -> Result<&'static str, StageError> {
-    state.vectors.delete_collection(&collection.vector_store_name).await?;
+    state.vectors.delete_index(&collection.vector_store_name).await?;
     let others = state.db.connection().await?.retired_vector_stores().retire_all(collection.id).await?;
     for name in others {
-        state.vectors.delete_collection(&name).await?;
+        state.vectors.delete_index(&name).await?;
     }
     for prefix in ArtifactKey::PREFIXES {
         while state.artifacts.delete_page(prefix, collection.id).await? {

@@ -13,7 +13,7 @@ use domain::{DocumentId, ErrorKind, OperationId, ScanMessage, vector_store_name}
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
-use vectors::{CollectionSpec, DocumentVersion};
+use vectors::{DocumentGeneration, IndexSpec};
 
 use crate::State;
 
@@ -45,7 +45,7 @@ pub(crate) async fn rebuild(
         .note_rebuild(operation.id, &collection.vector_store_name, &spec.name)
         .await?;
     if collection.vector_store_name != to {
-        state.vectors.ensure_collection(&spec).await?;
+        state.vectors.ensure_index(&spec).await?;
         match write_documents(state, operation, collection, &spec.name, invocation).await? {
             Written::All => {}
             Written::Part => return Ok("rebuilt in part"),
@@ -62,7 +62,7 @@ pub(crate) async fn rebuild(
         tracing::info!(operation.id = %operation.id, from, to, "the rebuilt collection answers from now on");
     }
     if from != to {
-        state.vectors.delete_collection(&from).await?;
+        state.vectors.delete_index(&from).await?;
     }
     // Last: an operation whose listing has ended may be ended by anybody.
     state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
@@ -78,25 +78,25 @@ pub(crate) async fn take_back(
 ) -> Result<(), StageError> {
     let name = target(state, operation.id, collection)?.name;
     if name != collection.vector_store_name {
-        state.vectors.delete_collection(&name).await?;
+        state.vectors.delete_index(&name).await?;
         return Ok(());
     }
     // It answers already: then the one that it took the place of is left.
     let replaced = operation.meta["vector_store"]["from"].as_str();
     if let Some(replaced) = replaced.filter(|replaced| *replaced != name) {
-        state.vectors.delete_collection(replaced).await?;
+        state.vectors.delete_index(replaced).await?;
     }
     Ok(())
 }
 
 /// The Qdrant collection that this operation fills: the same at every try, and no other's.
-fn target(state: &State, id: OperationId, collection: &Collection) -> Result<CollectionSpec, StageError> {
+fn target(state: &State, id: OperationId, collection: &Collection) -> Result<IndexSpec, StageError> {
     let settings = &collection.settings;
     let model = state.models.require(&settings.embedding_model)?;
     let manifest = &model.manifest;
     let base = vector_store_name(collection.id, &manifest.short_name, settings.quantization);
     let suffix = &id.0.simple().to_string()[..12];
-    Ok(CollectionSpec {
+    Ok(IndexSpec {
         name: format!("{base}_{suffix}"),
         dimension: u64::from(manifest.dimension),
         quantization: settings.quantization,
@@ -213,7 +213,7 @@ async fn write_points(
 ) -> Result<(), Unwritten> {
     let origin = codec::vectors_origin(&collection.settings);
     let chunk_count = document.chunk_count as usize;
-    let version = DocumentVersion {
+    let version = DocumentGeneration {
         document_id: document.id,
         collection_id: collection.id,
         source_id: document.source_id,

@@ -80,7 +80,7 @@ pub(crate) async fn check_neighbours(
         })
         .collect();
     let ids: Vec<Uuid> = points.iter().map(|(_, id)| *id).collect();
-    let mut vectors: HashMap<Uuid, Vec<f32>> = state.vectors.get_vectors(old_name, &ids).await?;
+    let mut vectors: HashMap<Uuid, Vec<f32>> = state.vectors.find_vectors(old_name, &ids).await?;
     let sampled: Vec<(ReindexedDocument, Vec<f32>)> =
         points.into_iter().filter_map(|(document, id)| Some((document, vectors.remove(&id)?))).collect();
     let total = sampled.len();
@@ -103,8 +103,8 @@ async fn is_near(
     document: ReindexedDocument,
     vector: &[f32],
 ) -> Result<bool, StageError> {
-    let own = state.vectors.best_scores(new_name, vector, Some(document.id), 1).await?;
-    let all = state.vectors.best_scores(new_name, vector, None, NEAREST).await?;
+    let own = state.vectors.nearest_scores(new_name, vector, Some(document.id), 1).await?;
+    let all = state.vectors.nearest_scores(new_name, vector, None, NEAREST).await?;
     // The last of the nearest: whoever is as near counts, in whatever order they come.
     let last = if all.len() < usize::try_from(NEAREST).unwrap_or(usize::MAX) { None } else { all.last() };
     Ok(own.first().is_some_and(|own| last.is_none_or(|last| *own >= *last - TOLERANCE)))

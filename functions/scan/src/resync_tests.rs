@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tracing::span;
 use tracing::{Event, Metadata, Subscriber};
 use uuid::Uuid;
-use vectors::{VectorStore, VectorsConfig};
+use vectors::{VectorDatabase, VectorsConfig};
 
 use crate::State;
 use crate::listing::{Listed, list_documents};
@@ -185,7 +185,7 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
         sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
         artifacts,
         queues: Queues::new(&sdk, urls),
-        vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+        vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),
         reindex_grace: std::time::Duration::from_secs(86_400),
     }

@@ -8,7 +8,7 @@ use db::Db;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
-use vectors::VectorStore;
+use vectors::VectorDatabase;
 
 use crate::Config;
 use crate::source::Sources;
@@ -23,7 +23,7 @@ pub struct State {
     /// The work queues: scan's own and chunk's.
     pub queues: Queues,
     /// Qdrant.
-    pub vectors: VectorStore,
+    pub vectors: VectorDatabase,
     /// The models that collections may use.
     pub models: ModelRegistry,
     /// How long an index that was replaced is kept.
@@ -53,7 +53,7 @@ impl State {
             sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
             artifacts,
             queues: Queues::new(&sdk, urls),
-            vectors: VectorStore::connect(&config.vectors)?,
+            vectors: VectorDatabase::connect(&config.vectors)?,
             models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
             reindex_grace: config.reindex_grace,
         })

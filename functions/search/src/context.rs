@@ -54,7 +54,7 @@ pub(crate) async fn find_neighbours(
     let asked = wanted.into_iter().map(|(store, (name, mut ids))| async move {
         ids.sort_unstable();
         ids.dedup();
-        (name, state.vectors.get_chunks(store, &ids).await)
+        (name, state.vectors.find_chunks(store, &ids).await)
     });
     let mut neighbours = HashMap::new();
     for (name, found) in join_all(asked).await {

@@ -7,7 +7,7 @@ use auth::AccessTokens;
 use db::Db;
 use embedding::{EmbedderOptions, Embedders, OrtRuntime, Reranker};
 use models::ModelRegistry;
-use vectors::VectorStore;
+use vectors::VectorDatabase;
 
 use crate::Config;
 use crate::query_vector::QueryVectors;
@@ -20,7 +20,7 @@ pub struct State {
     /// What access tokens are checked with.
     pub tokens: AccessTokens,
     /// Where points are.
-    pub vectors: VectorStore,
+    pub vectors: VectorDatabase,
     /// The models, for queries.
     pub queries: Arc<QueryVectors>,
     /// What puts the best results in order, if anything does.
@@ -47,7 +47,7 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
-            vectors: VectorStore::connect(&config.vectors)?,
+            vectors: VectorDatabase::connect(&config.vectors)?,
             queries: Arc::new(QueryVectors::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
                 &config.onnx_runtime,

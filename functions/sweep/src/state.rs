@@ -3,7 +3,7 @@
 use batch_jobs::BatchJobs;
 use db::Db;
 use queue::{QueueUrls, Queues};
-use vectors::VectorStore;
+use vectors::VectorDatabase;
 
 use crate::{Config, EmbedJobs, StallTimeouts};
 
@@ -15,7 +15,7 @@ pub struct State {
     /// All work queues.
     pub queues: Queues,
     /// Qdrant.
-    pub vectors: VectorStore,
+    pub vectors: VectorDatabase,
     /// How long things may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where jobs that embed are submitted; none are without.
@@ -38,7 +38,7 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             queues: Queues::new(&sdk, urls),
-            vectors: VectorStore::connect(&config.vectors)?,
+            vectors: VectorDatabase::connect(&config.vectors)?,
             stall_timeouts: config.stall_timeouts,
             embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
                 batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),

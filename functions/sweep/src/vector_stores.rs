@@ -11,7 +11,7 @@ const MOST: i64 = 20;
 pub(crate) async fn drop_due(state: &State, dropped: &mut usize) -> Result<(), StageError> {
     let due = state.db.connection().await?.retired_vector_stores().take_due(MOST).await?;
     for name in due {
-        state.vectors.delete_collection(&name).await?;
+        state.vectors.delete_index(&name).await?;
         state.db.connection().await?.retired_vector_stores().mark_dropped(&name).await?;
         tracing::info!(vector_store.name = name, "vector store dropped");
         *dropped += 1;

@@ -1,21 +1,19 @@
-//! Texts to weighted terms, for search by words (BM25).
+//! BM25: texts to weighted terms.
 //!
-//! BM25 weighs a term of a passage by how often it occurs there, less and less so the more often,
-//! and by how rare it is among all passages. Only the first half needs the passage, and is computed
-//! here; the second needs the collection, and is Qdrant's (its IDF modifier), so nothing has to be
-//! counted again when passages come and go.
+//! BM25 weighs a term of a text by its frequency in the text, with diminishing returns, and by its rarity
+//! among all texts (IDF). The first factor depends on the text alone and is computed here. The second
+//! depends on the whole index and is computed by Qdrant (its IDF modifier), so adding and deleting chunks
+//! never changes stored weights.
 //!
-//! The weights of a passage depend on its text alone. BM25 also compares a passage's length with the
-//! average of its collection; taking the average as it is would change every stored weight with
-//! every new document. So it is a constant, as it is in Qdrant's own BM25 and in fastembed: chunks
-//! are cut to much the same length anyway.
+//! BM25 also normalizes by a text's length relative to the average length. The average is a constant here, as
+//! in Qdrant's own BM25 and in fastembed: otherwise every new document would change every stored weight,
+//! and chunks are of similar length anyway.
 //!
-//! Ids of terms are hashes of them: no vocabulary has to be kept, and what stores and what searches
-//! need not know of each other. **Terms, ids and weights are stored in collections: changing how
-//! they come about makes collections that were indexed before harder to search.**
+//! The id of a term is its hash, so there is no vocabulary to store. **Ids and weights are stored in
+//! indexes: changing how they are computed makes existing indexes harder to search.**
 
 mod stop_words;
+mod tokenizer;
 mod weights;
-mod words;
 
-pub use weights::{TermWeights, find_terms, passage_terms, query_terms};
+pub use weights::{TermWeights, chunk_terms, find_terms, query_terms};

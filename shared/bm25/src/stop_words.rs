@@ -1,6 +1,6 @@
-//! English words that are in nearly every text.
+//! English stop words: words that are in nearly every text and do not help to find one.
 
-/// Function words, and what is left of them where their apostrophe is a border; sorted.
+/// Function words, and the parts of contractions such as "don't" when the apostrophe separates; sorted.
 const STOP_WORDS: [&str; 173] = [
     "a",
     "about",
@@ -177,7 +177,7 @@ const STOP_WORDS: [&str; 173] = [
     "yourselves",
 ];
 
-/// Whether the word, in lower case, is in nearly every English text.
+/// Returns whether a word in lower case is a stop word.
 pub(crate) fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.binary_search(&word).is_ok()
 }
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_can_be_searched() {
+    fn the_list_is_sorted() {
         assert!(STOP_WORDS.is_sorted());
         assert!(is_stop_word("the") && is_stop_word("don't") && !is_stop_word("flow"));
     }

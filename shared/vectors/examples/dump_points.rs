@@ -1,5 +1,5 @@
-//! Prints every point of every collection of a Qdrant server, a JSON object a line: collection, id,
-//! payload and vectors. `scripts/chaos` compares them.
+//! Prints every point of every collection of a Qdrant server as JSON, one object per line: collection, id,
+//! payload and vectors. `scripts/chaos` compares the output.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -13,7 +13,7 @@ use qdrant_client::qdrant::{
 };
 use serde_json::json;
 
-/// Points that are asked for at a time.
+/// Points per page.
 const PAGE: u32 = 500;
 
 #[tokio::main]
@@ -60,7 +60,7 @@ fn payload(values: HashMap<String, Value>) -> BTreeMap<String, serde_json::Value
     values.into_iter().map(|(name, value)| (name, value.into_json())).collect()
 }
 
-/// The vectors by their names.
+/// Returns the vectors by name.
 fn vectors(vectors: Option<VectorsOutput>) -> BTreeMap<String, serde_json::Value> {
     match vectors.and_then(|vectors| vectors.vectors_options) {
         Some(VectorsOptions::Vector(vector)) => BTreeMap::from([(String::new(), values(vector))]),

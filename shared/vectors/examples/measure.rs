@@ -1,34 +1,33 @@
-//! What Qdrant alone takes, for `scripts/bench`.
+//! Measures Qdrant without the rest of the system, for `scripts/bench`.
 //!
-//! `measure query URL COLLECTION_ID RESULTS`: for each line of standard input asks the collection, whatever
-//! its model and quantization, for the nearest points of a vector that is in it, and answers with the
-//! seconds that took.
+//! `measure query URL COLLECTION_ID RESULTS`: for each line of standard input searches the index of the
+//! collection, whatever its model and quantization, and prints the seconds and the number of results.
 //!
-//! `measure hnsw URL VECTORS`: makes a collection of synthetic vectors with the program's own settings, waits
-//! until it is indexed, and prints recall@10 against exact search, and latencies, as one JSON object.
+//! `measure hnsw URL VECTORS`: fills an index with synthetic vectors, with the settings of production, waits until
+//! it is optimized, and prints recall@10 against exact search and latencies as one JSON object.
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bm25::passage_terms;
+use bm25::chunk_terms;
 use chrono::DateTime;
 use domain::{CollectionId, DocumentId, Quantization, SearchMode, point_id};
 use qdrant_client::Qdrant;
 use serde_json::json;
 use uuid::Uuid;
 use vectors::{
-    ChunkFilter, ChunkMetadata, ChunkPayload, ChunkPoint, ChunkQuery, CollectionSpec, VectorStore,
+    ChunkFilter, ChunkMetadata, ChunkPayload, ChunkPoint, ChunkQuery, IndexSpec, VectorDatabase,
     VectorsConfig,
 };
 
 const DIMENSION: usize = 384;
-/// Vectors lie around centres, as those of texts do.
+/// Vectors are clustered around centres, as those of texts are.
 const CENTRES: u64 = 2000;
 const RECALL_QUERIES: u64 = 200;
 const QUERIES_PER_CLIENT: u64 = 150;
-const PATIENCE: Duration = Duration::from_secs(1200);
+const INDEX_TIMEOUT: Duration = Duration::from_secs(1200);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -41,14 +40,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn query(url: &str, collection: &str, limit: u64) -> Result<(), Box<dyn Error>> {
-    let store = VectorStore::connect(&VectorsConfig::new(url))?;
-    let there =
+    let store = VectorDatabase::connect(&VectorsConfig::new(url))?;
+    let existing =
         Qdrant::from_url(url).skip_compatibility_check().build()?.list_collections().await?.collections;
-    let name = there
+    let name = existing
         .into_iter()
         .map(|entry| entry.name)
         .find(|name| name.contains(&collection.replace('-', "_")) || name.contains(collection));
-    let name = name.ok_or("Qdrant has no such collection")?;
+    let name = name.ok_or("Qdrant has no index of this collection")?;
     let nearest = nearest(Synthetic(1).vector(0), limit, false);
     for line in stdin().lock().lines() {
         line?;
@@ -62,15 +61,12 @@ async fn query(url: &str, collection: &str, limit: u64) -> Result<(), Box<dyn Er
 }
 
 async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
-    let store = Arc::new(VectorStore::connect(&VectorsConfig::new(url))?);
+    let store = Arc::new(VectorDatabase::connect(&VectorsConfig::new(url))?);
     let name = format!("{}_bench_f32", Uuid::from_u128(0x5eed));
-    store.delete_collection(&name).await?;
-    let spec = CollectionSpec {
-        name: name.clone(),
-        dimension: DIMENSION as u64,
-        quantization: Quantization::Float32,
-    };
-    store.ensure_collection(&spec).await?;
+    store.delete_index(&name).await?;
+    let spec =
+        IndexSpec { name: name.clone(), dimension: DIMENSION as u64, quantization: Quantization::Float32 };
+    store.ensure_index(&spec).await?;
     let started = Instant::now();
     for first in (0..count).step_by(1000) {
         let points = (first..count.min(first + 1000)).map(point).collect();
@@ -112,7 +108,7 @@ async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
             json!({"p50": percentile(&mut times, 50), "p99": percentile(&mut times, 99)}),
         );
     }
-    store.delete_collection(&name).await?;
+    store.delete_index(&name).await?;
     let recall = hits as f64 / (RECALL_QUERIES * 10) as f64;
     let exact_ms = percentile(&mut exact_ms, 50);
     let result = json!({"recall": recall, "indexed": indexed, "index_seconds": index_seconds, "exact_ms": exact_ms, "latency_ms": latency});
@@ -120,8 +116,13 @@ async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn ids(store: &VectorStore, name: &str, number: u64, exact: bool) -> Result<Vec<Uuid>, Box<dyn Error>> {
-    // Beside the stored ones, around the same centres.
+async fn ids(
+    store: &VectorDatabase,
+    name: &str,
+    number: u64,
+    exact: bool,
+) -> Result<Vec<Uuid>, Box<dyn Error>> {
+    // Not stored, but around the same centres.
     let vector = Synthetic(u64::MAX / 2 + number).vector(number);
     Ok(store.search(name, &nearest(vector, 10, exact)).await?.into_iter().map(|hit| hit.id).collect())
 }
@@ -139,19 +140,19 @@ fn nearest(vector: Vec<f32>, limit: u64, exact: bool) -> ChunkQuery {
     }
 }
 
-/// Waits until the optimizer has nothing left to do. Returns how many vectors are indexed, dense and sparse ones
-/// together: it may leave the last ones, fewer than its threshold, to be scanned.
+/// Waits until the optimizers are done. Returns the number of indexed vectors, dense and sparse ones together;
+/// segments below the indexing threshold are not indexed.
 async fn await_index(url: &str, name: &str) -> Result<u64, Box<dyn Error>> {
     let client = Qdrant::from_url(url).skip_compatibility_check().build()?;
     let started = Instant::now();
     loop {
-        let info = client.collection_info(name).await?.result.ok_or("the collection is gone")?;
+        let info = client.collection_info(name).await?.result.ok_or("the index was deleted")?;
         let indexed = info.indexed_vectors_count.unwrap_or(0);
         if info.status == 1 && indexed > 0 {
             return Ok(indexed);
         }
-        if started.elapsed() > PATIENCE {
-            return Err(format!("not indexed after {} s: {info:?}", PATIENCE.as_secs()).into());
+        if started.elapsed() > INDEX_TIMEOUT {
+            return Err(format!("not indexed after {} s: {info:?}", INDEX_TIMEOUT.as_secs()).into());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -167,7 +168,7 @@ fn point(number: u64) -> ChunkPoint {
     ChunkPoint {
         id: point_id(document_id, 1, 0),
         vector: Synthetic(number).vector(number),
-        terms: passage_terms(&format!("synthetic text {number}")),
+        terms: chunk_terms(&format!("synthetic text {number}")),
         payload: ChunkPayload {
             document_id,
             collection_id: CollectionId(Uuid::from_u128(0x5eed)),
@@ -190,7 +191,7 @@ fn point(number: u64) -> ChunkPoint {
     }
 }
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// A pseudo-random generator with the same numbers in every run (SplitMix64).
 struct Synthetic(u64);
 
 impl Synthetic {
@@ -203,10 +204,10 @@ impl Synthetic {
         (mixed >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
     }
 
-    /// A vector of length one, around the centre of `number`.
+    /// Returns a vector of length 1 near the centre of `number`.
     fn vector(mut self, number: u64) -> Vec<f32> {
         let mut centre = Synthetic((number % CENTRES).wrapping_mul(0xd134_2543_de82_ef95));
-        // Neighbouring seeds begin with related numbers.
+        // Neighbouring seeds would start with related numbers.
         self.0 = self.0.wrapping_mul(0xaf25_1af3_b0f0_25b5);
         let numbers: Vec<f32> = (0..DIMENSION).map(|_| centre.next() + 0.7 * self.next()).collect();
         let length = numbers.iter().map(|value| value * value).sum::<f32>().sqrt();

@@ -1,4 +1,4 @@
-//! Chunks by their ids, without a search.
+//! Reading chunks by id.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,20 @@ use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::{GetPointsBuilder, PointId, Value};
 use uuid::Uuid;
 
-use crate::{ChunkPayload, VectorStore, VectorsError};
+use crate::{ChunkPayload, VectorDatabase, VectorsError};
 
-/// A chunk as it is stored, but for its vector.
+/// A stored chunk without its vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredChunk {
     /// The point's id.
     pub id: Uuid,
-    /// What is stored beside its vector.
+    /// The payload of its point.
     pub payload: ChunkPayload,
 }
 
-impl VectorStore {
-    /// Those of these chunks that exist, in the order of `ids`. A collection that does not exist has
-    /// none.
-    pub async fn get_chunks(&self, name: &str, ids: &[Uuid]) -> Result<Vec<StoredChunk>, VectorsError> {
+impl VectorDatabase {
+    /// Returns the chunks with these ids that exist, in the order of `ids`; none if the index does not exist.
+    pub async fn find_chunks(&self, name: &str, ids: &[Uuid]) -> Result<Vec<StoredChunk>, VectorsError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -41,7 +40,7 @@ impl VectorStore {
     }
 }
 
-/// A point's id and payload, if it is one of ours.
+/// Returns the id and payload of a point.
 pub(crate) fn read_point(
     name: &str,
     id: Option<PointId>,

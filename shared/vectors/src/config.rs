@@ -1,4 +1,4 @@
-//! Where Qdrant is.
+//! Configuration of the Qdrant client.
 
 use std::time::Duration;
 
@@ -8,20 +8,19 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::VectorsError;
 
-/// How to reach Qdrant.
+/// How to connect to Qdrant.
 #[derive(Debug, Clone)]
 pub struct VectorsConfig {
-    /// The gRPC address, for example `http://127.0.0.1:6334` or
-    /// `https://xyz.cloud.qdrant.io:6334`.
+    /// The URL of the gRPC API, for example `http://127.0.0.1:6334` or `https://xyz.cloud.qdrant.io:6334`.
     pub url: String,
-    /// The key of a Qdrant that asks for one.
+    /// The API key, if the server requires one.
     pub api_key: Option<SecretString>,
-    /// How long one call may take.
+    /// The timeout of each call.
     pub timeout: Duration,
 }
 
 impl VectorsConfig {
-    /// No key, and half a minute for each call.
+    /// Configures a server without API key, with a timeout of 30 seconds.
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), api_key: None, timeout: Duration::from_secs(30) }
     }
@@ -30,7 +29,7 @@ impl VectorsConfig {
         let mut config = QdrantConfig::from_url(&self.url);
         config.api_key = self.api_key.as_ref().map(|key| key.expose_secret().to_owned());
         config.timeout = self.timeout;
-        // It would make a call of its own before the first one that matters.
+        // The compatibility check would add a call before the first one.
         config.check_compatibility = false;
         Qdrant::new(config)
             .map_err(|error| VectorsError::InvalidUrl { url: self.url.clone(), reason: error.to_string() })

@@ -1,4 +1,4 @@
-//! What can go wrong between us and Qdrant.
+//! Errors of calls to Qdrant.
 
 use domain::{Classify, ErrorKind};
 use qdrant_client::QdrantError;
@@ -11,87 +11,89 @@ use crate::payload::ATTRIBUTES;
 /// A failed call. Cheap to clone: causes are kept as text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VectorsError {
-    /// The address cannot be used.
-    #[error("{url:?} is not a Qdrant address, expected http(s)://host:port: {reason}")]
+    /// The URL cannot be used.
+    #[error("{url:?} is not a Qdrant URL; use http(s)://host:port: {reason}")]
     InvalidUrl {
-        /// What was configured.
+        /// The configured URL.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The Qdrant collection does not exist.
-    #[error("qdrant: {message}")]
+    /// The index does not exist.
+    #[error("the Qdrant collection does not exist: {message}")]
     NotFound {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// The Qdrant collection exists and differs from what is asked for.
-    #[error("qdrant collection {name} has {existing}, not {expected}; delete it or use another")]
+    /// The index exists with other settings.
+    #[error(
+        "the Qdrant collection {name} has {existing} instead of {expected}; delete it or use another name"
+    )]
     Conflict {
-        /// The Qdrant collection.
+        /// The name of the Qdrant collection.
         name: String,
-        /// What it has.
+        /// Its settings.
         existing: String,
-        /// What was asked for.
+        /// The requested settings.
         expected: String,
     },
-    /// The Qdrant collection was made without the vector that is asked for.
-    #[error("qdrant collection lacks a vector: {message}")]
+    /// The index was created without the vector that the request names.
+    #[error("the Qdrant collection lacks a vector: {message}; reindex the collection")]
     VectorMissing {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// The filter asks for attributes, and the Qdrant collection was made before points had any: none
-    /// of them has. The next operation that indexes something makes the index.
-    #[error("qdrant collection lacks the index of attributes: {message}")]
+    /// The filter uses attributes, and the index was created before points had attributes, so none has any.
+    /// The next operation that writes points creates the payload index.
+    #[error("the Qdrant collection lacks the payload index of attributes: {message}")]
     AttributesMissing {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// Qdrant refuses the request, and would again.
-    #[error("qdrant refuses the request: {message}")]
+    /// Qdrant rejected the request; a retry would not help.
+    #[error("Qdrant rejected the request: {message}")]
     Refused {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// Qdrant refuses our API key.
-    #[error("qdrant refuses the configured API key: {message}")]
+    /// Qdrant rejected the API key.
+    #[error("Qdrant rejected the API key; set QDRANT_API_KEY: {message}")]
     Unauthorized {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// Qdrant asks us to slow down.
-    #[error("qdrant is at its limit: {message}")]
+    /// Qdrant's rate limit is exceeded.
+    #[error("Qdrant's rate limit is exceeded: {message}")]
     Throttled {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// Qdrant cannot be reached, or did not answer in time.
-    #[error("qdrant does not answer: {message}")]
+    /// Qdrant cannot be reached, or the call timed out.
+    #[error("Qdrant is unavailable: {message}")]
     Unavailable {
-        /// What the client or Qdrant said.
+        /// The message of the client or of Qdrant.
         message: String,
     },
-    /// Qdrant failed, or answered what it should not.
-    #[error("qdrant failed: {message}")]
+    /// Qdrant failed, or sent an unexpected response.
+    #[error("Qdrant failed: {message}")]
     Internal {
-        /// What Qdrant said.
+        /// Qdrant's message.
         message: String,
     },
-    /// A point does not look like one of ours.
-    #[error("point {id} of qdrant collection {name} cannot be read: {reason}")]
+    /// A point does not have the format of a chunk.
+    #[error("point {id} of the Qdrant collection {name} cannot be decoded: {reason}")]
     Malformed {
-        /// The Qdrant collection.
+        /// The name of the Qdrant collection.
         name: String,
-        /// The point, as Qdrant names it.
+        /// The point's id.
         id: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// A payload cannot be written.
-    #[error("payload of point {id} cannot be written: {reason}")]
+    /// A payload cannot be encoded.
+    #[error("the payload of point {id} cannot be encoded: {reason}")]
     Unwritable {
-        /// The point.
+        /// The point's id.
         id: Uuid,
         /// What is wrong with it.
         reason: String,
@@ -157,7 +159,7 @@ fn from_status(status: &Status) -> VectorsError {
     }
 }
 
-/// The client reports what befalls a connection with the code of a failed server.
+/// Returns whether the message is of a broken connection, which the client reports with the code `Internal`.
 fn is_transport(message: &str) -> bool {
     ["Failed to connect", "h2 protocol error", "transport error"]
         .iter()
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_decide_what_is_retried() {
+    fn grpc_codes_decide_what_is_retried() {
         let kind = |code, message: &str| {
             let status = Status::new(code, message);
             VectorsError::from(QdrantError::ResponseError { status }).kind()
@@ -184,19 +186,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_worth_another_try() {
-        // Port 9 is never listened on here: the connection is refused at once.
+    async fn an_unreachable_server_is_a_retryable_error() {
+        // Nothing listens on port 9, so the connection is refused at once.
         let config = crate::VectorsConfig::new("http://127.0.0.1:9");
-        let store = crate::VectorStore::connect(&config).unwrap();
+        let store = crate::VectorDatabase::connect(&config).unwrap();
         assert_eq!(store.health().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(store.count("a").await.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 
     #[test]
-    fn an_address_that_is_none_says_what_one_looks_like() {
-        let config = crate::VectorsConfig::new("not an address");
-        let error = crate::VectorStore::connect(&config).unwrap_err();
+    fn an_invalid_url_is_rejected_with_an_example() {
+        let config = crate::VectorsConfig::new("not a url");
+        let error = crate::VectorDatabase::connect(&config).unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("\"not an address\" is not a Qdrant address"), "{text}");
+        assert!(text.starts_with("\"not a url\" is not a Qdrant URL; use http(s)://host:port"), "{text}");
     }
 }

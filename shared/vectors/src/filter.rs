@@ -1,4 +1,4 @@
-//! Which chunks a search is for.
+//! Filters on chunks.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,25 @@ use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Timestamp};
 
 use crate::payload::ATTRIBUTES;
 
-/// Conditions on the chunks of a search. All must hold; of the values of one, any; an empty list
-/// asks for nothing. Every field is indexed, see `payload::INDEXED_FIELDS`.
+/// Conditions on the chunks of a search, all of which must hold. A list holds if one of its values matches;
+/// an empty list is no condition. Every field has a payload index, see `payload::INDEXED_FIELDS`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChunkFilter {
-    /// Of one of these documents.
+    /// Ids of documents.
     pub document_ids: Vec<DocumentId>,
-    /// Of one of these sources.
+    /// Ids of sources.
     pub source_ids: Vec<i64>,
-    /// Of a document of one of these media types.
+    /// Media types of documents.
     pub mime_types: Vec<String>,
-    /// Of a document with one of these names.
+    /// File names of documents.
     pub file_names: Vec<String>,
-    /// Of a document in one of these folders, or at one of these paths.
+    /// Folders or paths of documents.
     pub path_prefixes: Vec<String>,
-    /// Of a document that has each of these attributes with one of its values.
+    /// Attributes that the document must have, each with one of the values.
     pub attributes: BTreeMap<String, Vec<AttributeValue>>,
-    /// Of a document first seen at this time or later.
+    /// The earliest time at which the document was first seen.
     pub created_from: Option<DateTime<Utc>>,
-    /// Of a document first seen before this time.
+    /// The time before which the document was first seen.
     pub created_before: Option<DateTime<Utc>>,
 }
 
@@ -50,8 +50,8 @@ impl ChunkFilter {
             }
         }
         for (key, values) in &self.attributes {
-            let words: Vec<String> = values.iter().map(|value| attribute_keyword(key, value)).collect();
-            conditions.push(Condition::matches(ATTRIBUTES, words));
+            let keywords: Vec<String> = values.iter().map(|value| attribute_keyword(key, value)).collect();
+            conditions.push(Condition::matches(ATTRIBUTES, keywords));
         }
         if self.created_from.is_some() || self.created_before.is_some() {
             let range = DatetimeRange {

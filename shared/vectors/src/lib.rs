@@ -1,52 +1,56 @@
-//! Chunks as points in Qdrant: one Qdrant collection for each of our collections, two named
-//! vectors (`dense`, the embedding; `sparse`, the weights of the terms), and a payload whose
-//! filtered fields are all indexed, since Qdrant Cloud refuses filters over others.
+//! Chunks as points in Qdrant. A collection has one index, a Qdrant collection with two named vectors (`dense`,
+//! the embedding; `sparse`, the BM25 weights) and a payload. Every field that filters use has a payload
+//! index, because Qdrant's strict mode rejects filters on other fields.
 //!
-//! Nothing else in the workspace knows Qdrant's client. The same calls go to a Qdrant server,
-//! to Qdrant Cloud and to `infra/qdrant-local`; the address alone chooses. The contract tests
-//! of `infra/qdrant-local` cover this crate against all of them.
+//! The only user of qdrant-client. A URL points it at a Qdrant server, Qdrant Cloud or `infra/qdrant-local`,
+//! whose contract tests cover this crate.
+//!
+//! If Qdrant cannot be reached, every call returns [`VectorsError::Unavailable`].
 
 mod chunks;
-mod collections;
 mod config;
 mod error;
 mod filter;
+mod generation;
+mod indexes;
 mod neighbours;
 mod payload;
 mod points;
 mod search;
-mod version;
 
 use qdrant_client::Qdrant;
 
 pub use chunks::StoredChunk;
-pub use collections::CollectionSpec;
 pub use config::VectorsConfig;
 pub use error::VectorsError;
 pub use filter::ChunkFilter;
+pub use generation::DocumentGeneration;
+pub use indexes::IndexSpec;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
 pub use search::{ChunkQuery, ScoredChunk};
-pub use version::DocumentVersion;
 
-/// The embedding of each point.
+/// The name of the vector that holds the embedding.
 const DENSE: &str = "dense";
-/// The weights of each point's terms.
+/// The name of the vector that holds the BM25 weights.
 const SPARSE: &str = "sparse";
 
-/// A handle to Qdrant; clones share their connections.
+/// A connection to Qdrant. Clones share it.
 #[derive(Clone)]
-pub struct VectorStore {
+pub struct VectorDatabase {
     client: Qdrant,
 }
 
-impl VectorStore {
-    /// Prepares a handle. Nothing is sent until the first call.
+impl VectorDatabase {
+    /// Creates a client. It connects at the first call.
+    ///
+    /// # Errors
+    /// Returns `InvalidUrl` if the URL cannot be used.
     pub fn connect(config: &VectorsConfig) -> Result<Self, VectorsError> {
         Ok(Self { client: config.client()? })
     }
 
-    /// Whether Qdrant answers.
+    /// Checks that Qdrant responds.
     pub async fn health(&self) -> Result<(), VectorsError> {
         let reply = self.client.health_check().await.map_err(VectorsError::from)?;
         tracing::debug!(qdrant.title = reply.title, qdrant.version = reply.version, "healthy");
@@ -54,9 +58,9 @@ impl VectorStore {
     }
 }
 
-impl std::fmt::Debug for VectorStore {
+impl std::fmt::Debug for VectorDatabase {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The client's configuration holds the API key.
-        formatter.debug_struct("VectorStore").field("url", &self.client.config.uri).finish()
+        formatter.debug_struct("VectorDatabase").field("url", &self.client.config.uri).finish()
     }
 }

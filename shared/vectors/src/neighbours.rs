@@ -1,4 +1,4 @@
-//! What two indexes of the same documents say of each other.
+//! Comparing two indexes of the same documents.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use qdrant_client::qdrant::{Filter, GetPointsBuilder, PointId, Query, QueryPoint
 use uuid::Uuid;
 
 use crate::points::of_document;
-use crate::{DENSE, VectorStore, VectorsError};
+use crate::{DENSE, VectorDatabase, VectorsError};
 
-impl VectorStore {
-    /// The vectors of those of these chunks that exist.
-    pub async fn get_vectors(
+impl VectorDatabase {
+    /// Returns the dense vectors of the chunks with these ids that exist.
+    pub async fn find_vectors(
         &self,
         name: &str,
         ids: &[Uuid],
@@ -38,9 +38,9 @@ impl VectorStore {
         Ok(vectors)
     }
 
-    /// The cosine similarities of the most similar chunks, best first: of the whole collection, or of
-    /// one document.
-    pub async fn best_scores(
+    /// Returns the cosine similarities of the nearest chunks, highest first: of the whole index, or of one
+    /// document.
+    pub async fn nearest_scores(
         &self,
         name: &str,
         vector: &[f32],

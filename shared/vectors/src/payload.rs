@@ -1,61 +1,61 @@
-//! What a point carries besides its vector.
+//! The payload of a point.
 
 use chrono::{DateTime, Utc};
 use domain::{ChunkParent, CollectionId, DocumentId};
 use qdrant_client::qdrant::FieldType;
 use serde::{Deserialize, Serialize};
 
-/// The payload of a chunk's point.
+/// The payload of a chunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkPayload {
-    /// The document that the chunk is a part of.
+    /// The chunk's document.
     pub document_id: DocumentId,
-    /// The collection that the document is in.
+    /// The document's collection.
     pub collection_id: CollectionId,
-    /// The source that the document came from.
+    /// The document's source; 0 if that was removed.
     pub source_id: i64,
-    /// The document's generation when the chunk was cut.
+    /// The document's generation that the chunk belongs to.
     pub generation: i32,
     /// The chunk's position in the document, from 0.
     pub chunk_index: i32,
     /// The chunk's text.
     pub content: String,
-    /// Every folder that the document is in, outermost first, and its path: what a filter by folder
-    /// looks at. Points of earlier releases have none.
+    /// The folders of the document's path, outermost first, and the path itself: what a filter by folder
+    /// matches. Absent in points of early releases.
     #[serde(default)]
     pub path_prefixes: Vec<String>,
-    /// What people said of the document, each attribute as `domain::attribute_keyword` has it.
+    /// The document's attributes, encoded by `domain::attribute_keyword`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
-    /// What is known of the document.
+    /// Metadata of the document and the chunk's place in it.
     pub metadata: ChunkMetadata,
 }
 
-/// The part of a chunk's payload that describes its document.
+/// The part of a payload that describes the document and the chunk's place in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkMetadata {
     /// The document's path or URI within its source.
     pub source_path: String,
-    /// Its last component.
+    /// The last component of the path.
     pub file_name: String,
     /// The document's media type.
     pub mime_type: String,
     /// When the document was first seen.
     pub created_at: DateTime<Utc>,
-    /// Where the chunk starts in the document's extracted UTF-8 text, in bytes.
+    /// The start of the chunk in the document's extracted UTF-8 text, in bytes.
     pub start_offset: u64,
-    /// Where it ends, exclusive, in bytes.
+    /// The end, exclusive, in bytes.
     pub end_offset: u64,
-    /// The passage that it was cut out of, where there is one.
+    /// The larger chunk that it is a part of, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ChunkParent>,
 }
 
-/// Where a point has its document's attributes.
+/// The payload field of a document's attributes.
 pub(crate) const ATTRIBUTES: &str = "attributes";
 
-/// Every field that a filter may use, with the type of its index. A key never changes its type:
-/// points written before would not be found by the new index.
+/// The fields that filters may use, with the types of their payload indexes. A field's type never changes: the
+/// new payload index would not find existing points.
 pub(crate) const INDEXED_FIELDS: [(&str, FieldType); 11] = [
     ("document_id", FieldType::Uuid),
     ("collection_id", FieldType::Uuid),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_those_of_the_requirements() {
+    fn payload_keys_never_change() {
         insta::assert_json_snapshot!(payload(), @r#"
         {
           "document_id": "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f",

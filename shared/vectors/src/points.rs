@@ -1,4 +1,4 @@
-//! Points: written, counted, deleted.
+//! Writing, counting and deleting points.
 
 use std::collections::HashMap;
 
@@ -13,43 +13,42 @@ use qdrant_client::qdrant::{
 };
 use uuid::Uuid;
 
-use crate::{ChunkPayload, DENSE, SPARSE, VectorStore, VectorsError};
+use crate::{ChunkPayload, DENSE, SPARSE, VectorDatabase, VectorsError};
 
-/// Points in one upsert.
+/// Points per upsert.
 const UPSERT_BATCH: usize = 100;
-/// Upserts of one call that are on their way at once.
+/// Concurrent upserts of one call.
 const UPSERTS_IN_FLIGHT: usize = 4;
 
-/// A chunk to store.
+/// A chunk to be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChunkPoint {
-    /// See `domain::point_id`: the same chunk always has the same id.
+    /// The point's id, see `domain::point_id`: deterministic, so that writing a chunk again overwrites its point.
     pub id: Uuid,
-    /// The embedding of the chunk's text.
+    /// The dense vector.
     pub vector: Vec<f32>,
-    /// The terms of the chunk's text.
+    /// The BM25 weights, the sparse vector.
     pub terms: TermWeights,
-    /// What to store beside them.
+    /// The payload.
     pub payload: ChunkPayload,
 }
 
-impl VectorStore {
-    /// Stores points, replacing those of the same ids, a hundred at a time and some hundreds at once.
-    /// Every batch is waited for, so that success means: every point is durable and found by
-    /// searches. After an error some batches may be stored; storing all of them again is the remedy.
+impl VectorDatabase {
+    /// Stores points, replacing those with the same ids, in concurrent batches. On success every point is durable
+    /// and visible to searches. After an error some batches may be stored; repeat the call.
     ///
-    /// A collection that was made before passages had terms takes the points without them.
+    /// An index without sparse vectors, created by an early release, takes the points without them.
     pub async fn upsert(&self, name: &str, points: Vec<ChunkPoint>) -> Result<(), VectorsError> {
         let points = points.into_iter().map(point_struct).collect::<Result<Vec<_>, _>>()?;
-        match self.upsert_structs(name, points.clone()).await {
+        match self.upsert_batches(name, points.clone()).await {
             Err(VectorsError::VectorMissing { .. }) => {
-                self.upsert_structs(name, points.into_iter().map(without_terms).collect()).await
+                self.upsert_batches(name, points.into_iter().map(without_terms).collect()).await
             }
             done => done,
         }
     }
 
-    async fn upsert_structs(&self, name: &str, points: Vec<PointStruct>) -> Result<(), VectorsError> {
+    async fn upsert_batches(&self, name: &str, points: Vec<PointStruct>) -> Result<(), VectorsError> {
         let batches: Vec<Vec<PointStruct>> = points.chunks(UPSERT_BATCH).map(<[_]>::to_vec).collect();
         let upserts = stream::iter(batches).map(|batch| async {
             let request = UpsertPointsBuilder::new(name, batch).wait(true);
@@ -58,13 +57,13 @@ impl VectorStore {
         upserts.buffer_unordered(UPSERTS_IN_FLIGHT).try_collect().await
     }
 
-    /// Deletes all points of these documents, of whatever generation.
+    /// Deletes all points of these documents, of every generation.
     pub async fn delete_documents(&self, name: &str, ids: &[DocumentId]) -> Result<(), VectorsError> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.delete_where(name, Filter::must([Condition::matches("document_id", ids)]), true).await
     }
 
-    /// Deletes a document's points of one generation.
+    /// Deletes the points of one generation of a document.
     pub async fn delete_generation(
         &self,
         name: &str,
@@ -76,8 +75,8 @@ impl VectorStore {
         self.delete_where(name, filter, true).await
     }
 
-    /// Deletes a document's points of all generations before `generation`. Not waited for: searches
-    /// leave them out anyway.
+    /// Deletes the points of all generations of a document before `generation`, without waiting for Qdrant to
+    /// apply it: searches drop those points anyway.
     pub async fn delete_generations_before(
         &self,
         name: &str,
@@ -95,12 +94,12 @@ impl VectorStore {
         self.delete_where(name, filter, true).await
     }
 
-    /// How many points the collection has, exactly.
+    /// Returns the exact number of points.
     pub async fn count(&self, name: &str) -> Result<u64, VectorsError> {
         self.count_where(CountPointsBuilder::new(name)).await
     }
 
-    /// How many points a document has of one generation, exactly.
+    /// Returns the exact number of points of one generation of a document.
     pub async fn count_document(
         &self,
         name: &str,
@@ -112,7 +111,7 @@ impl VectorStore {
         self.count_where(CountPointsBuilder::new(name).filter(filter)).await
     }
 
-    /// A collection that does not exist has no points left to delete.
+    /// Deletes the points that match. Succeeds if the index does not exist.
     async fn delete_where(&self, name: &str, filter: Filter, wait: bool) -> Result<(), VectorsError> {
         let request = DeletePointsBuilder::new(name).points(filter).wait(wait);
         match self.client.delete_points(request).await.map_err(VectorsError::from) {
@@ -123,7 +122,7 @@ impl VectorStore {
 
     async fn count_where(&self, request: CountPointsBuilder) -> Result<u64, VectorsError> {
         let response = self.client.count(request.exact(true)).await?;
-        let message = "a count without a result".to_owned();
+        let message = "the response to a count has no result".to_owned();
         let result = response.result.ok_or(VectorsError::Internal { message })?;
         Ok(result.count)
     }

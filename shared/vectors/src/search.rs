@@ -1,4 +1,4 @@
-//! Searches.
+//! Searching chunks.
 
 use bm25::query_terms;
 use domain::SearchMode;
@@ -9,58 +9,55 @@ use qdrant_client::qdrant::{
 use uuid::Uuid;
 
 use crate::chunks::read_point;
-use crate::{ChunkFilter, ChunkPayload, DENSE, SPARSE, VectorStore, VectorsError};
+use crate::{ChunkFilter, ChunkPayload, DENSE, SPARSE, VectorDatabase, VectorsError};
 
-/// Candidates taken from quantized vectors for each result, before the stored float32 vectors
-/// decide. Collections without quantized vectors ignore it.
+/// Candidates from quantized vectors per result, which are then rescored with the float32 vectors. Ignored by
+/// indexes without quantized vectors.
 const OVERSAMPLING: f64 = 2.0;
 
-/// Candidates of each kind where two kinds are weighed against each other: enough for the first pages,
-/// or for all that may be asked for. Only two depths, because what ranks first would else depend on the
-/// page that is asked for.
+/// Candidates per list when two lists are fused: enough for the first pages, or for the deepest page that is
+/// allowed. There are only two depths, so that the ranking does not depend on the requested page.
 const CANDIDATES: u64 = 200;
-const MOST_CANDIDATES: u64 = 1500;
+const MAX_CANDIDATES: u64 = 1500;
 
-/// What to look for.
+/// A search for chunks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChunkQuery {
-    /// What is compared.
+    /// What to compare.
     pub mode: SearchMode,
-    /// The embedding of the query. Sparse searches without a least similarity need none.
+    /// The embedding of the query; not needed by sparse searches without `min_similarity`.
     pub vector: Vec<f32>,
-    /// The query; dense searches need none.
+    /// The query's text; not needed by dense searches.
     pub text: String,
-    /// How little a difference in rank counts when hybrid searches are fused: the k of reciprocal
-    /// rank fusion.
+    /// The k of reciprocal rank fusion in hybrid searches: the larger, the less rank differences count.
     pub rank_constant: u32,
-    /// The least cosine similarity of a result, from -1 to 1, whatever it is ranked by.
+    /// The minimum cosine similarity of a result, from -1 to 1, in every mode.
     pub min_similarity: Option<f32>,
-    /// Which chunks may be results.
+    /// Conditions on the chunks.
     pub filter: ChunkFilter,
     /// The most results to return.
     pub limit: u64,
-    /// Compare with every vector instead of walking the graph.
+    /// Whether to compare with every vector instead of searching the HNSW graph.
     pub exact: bool,
 }
 
-/// A chunk that was found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredChunk {
     /// The point's id.
     pub id: Uuid,
-    /// What it is ranked by. Dense searches: its cosine similarity to the query. Sparse searches: its
-    /// BM25 score. Hybrid searches: the sum, over both lists, of 1 / (`rank_constant` + rank), with
-    /// ranks from 1.
+    /// The score that results are ranked by. Dense: cosine similarity to the query. Sparse: BM25 score. Hybrid:
+    /// the sum of 1 / (`rank_constant` + rank) over both lists, with ranks from 1.
     pub score: f32,
-    /// What is stored beside its vectors.
+    /// The payload of the point.
     pub payload: ChunkPayload,
 }
 
-impl VectorStore {
-    /// The best chunks, best first, in one call.
+impl VectorDatabase {
+    /// Returns the best chunks, best first, by one call to Qdrant.
     ///
     /// # Errors
-    /// `VectorMissing` where the search needs terms and the collection was made without.
+    /// Returns `VectorMissing` if the search needs sparse vectors and the index has none.
     pub async fn search(&self, name: &str, query: &ChunkQuery) -> Result<Vec<ScoredChunk>, VectorsError> {
         if query.mode == SearchMode::Sparse && query_terms(&query.text).is_empty() {
             return Ok(Vec::new());
@@ -71,51 +68,51 @@ impl VectorStore {
 }
 
 impl ChunkQuery {
-    /// Least similarities are asked for where candidates are fetched, so that they hold for all
-    /// results: what is found by its terms has its similarity computed, and goes if that is too low.
+    /// `min_similarity` applies to the candidates, so that it holds for all results: the similarity of chunks
+    /// that were found by their terms is computed, and those below the minimum are dropped.
     fn to_request(&self, name: &str) -> QueryPoints {
         let request = QueryPointsBuilder::new(name).limit(self.limit).with_payload(true);
         let filter = self.filter.to_filter();
         let terms = query_terms(&self.text);
         let by_terms =
             || Query::new_nearest(VectorInput::new_sparse(terms.ids.clone(), terms.weights.clone()));
-        let by_meaning = || Query::new_nearest(self.vector.clone());
-        let depth = if self.limit <= CANDIDATES { CANDIDATES } else { self.limit.max(MOST_CANDIDATES) };
+        let by_vector = || Query::new_nearest(self.vector.clone());
+        let depth = if self.limit <= CANDIDATES { CANDIDATES } else { self.limit.max(MAX_CANDIDATES) };
         match (self.mode, self.min_similarity) {
             (SearchMode::Sparse, None) => with_filter(request.query(by_terms()).using(SPARSE), filter).into(),
-            (SearchMode::Sparse, Some(least)) => {
-                let found = self.similar_among(prefetch(by_terms(), SPARSE, depth, filter), least, depth);
+            (SearchMode::Sparse, Some(minimum)) => {
+                let found = self.similar_among(prefetch(by_terms(), SPARSE, depth, filter), minimum, depth);
                 request.query(by_terms()).using(SPARSE).add_prefetch(found).into()
             }
-            (SearchMode::Hybrid, least) if !terms.is_empty() => {
-                let mut meaning = prefetch(by_meaning(), DENSE, depth, filter.clone());
-                meaning.params = Some(self.params());
-                meaning.score_threshold = least;
-                let mut words = prefetch(by_terms(), SPARSE, depth, filter);
-                if let Some(least) = least {
-                    let similar = self.similar_among(words, least, depth);
-                    words = prefetch(by_terms(), SPARSE, depth, None);
-                    words.prefetch = vec![similar];
+            (SearchMode::Hybrid, minimum) if !terms.is_empty() => {
+                let mut dense = prefetch(by_vector(), DENSE, depth, filter.clone());
+                dense.params = Some(self.params());
+                dense.score_threshold = minimum;
+                let mut sparse = prefetch(by_terms(), SPARSE, depth, filter);
+                if let Some(minimum) = minimum {
+                    let similar = self.similar_among(sparse, minimum, depth);
+                    sparse = prefetch(by_terms(), SPARSE, depth, None);
+                    sparse.prefetch = vec![similar];
                 }
                 // Qdrant counts ranks from 0.
                 let fusion = Query::new_rrf(RrfBuilder::with_k(self.rank_constant + 1));
-                request.query(fusion).add_prefetch(meaning).add_prefetch(words).into()
+                request.query(fusion).add_prefetch(dense).add_prefetch(sparse).into()
             }
-            (SearchMode::Dense | SearchMode::Hybrid, least) => {
-                let mut request = with_filter(request.query(by_meaning()).using(DENSE), filter);
-                if let Some(least) = least {
-                    request = request.score_threshold(least);
+            (SearchMode::Dense | SearchMode::Hybrid, minimum) => {
+                let mut request = with_filter(request.query(by_vector()).using(DENSE), filter);
+                if let Some(minimum) = minimum {
+                    request = request.score_threshold(minimum);
                 }
                 request.params(self.params()).into()
             }
         }
     }
 
-    /// Those of `found` that are similar enough.
-    fn similar_among(&self, found: PrefetchQuery, least: f32, depth: u64) -> PrefetchQuery {
+    /// Returns a prefetch of those of `found` whose cosine similarity is at least `minimum`.
+    fn similar_among(&self, found: PrefetchQuery, minimum: f32, depth: u64) -> PrefetchQuery {
         let mut similar = prefetch(Query::new_nearest(self.vector.clone()), DENSE, depth, None);
         similar.prefetch = vec![found];
-        similar.score_threshold = Some(least);
+        similar.score_threshold = Some(minimum);
         similar
     }
 

@@ -25,7 +25,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
-use vectors::{VectorStore, VectorsConfig};
+use vectors::{VectorDatabase, VectorsConfig};
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -95,7 +95,7 @@ impl Api {
             secrets: SecretCipher::new(&CONNECTOR_SECRETS_KEY.into()).unwrap(),
             artifacts: ArtifactStore::new(&sdk, "staging"),
             queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
-            vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+            vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
             tokens_by_model: Arc::default(),
             limits: Arc::new(Limits {

@@ -12,7 +12,7 @@ use queue::{QueueUrls, Queues};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use sweep::{StallTimeouts, State, handle};
-use vectors::{VectorStore, VectorsConfig};
+use vectors::{VectorDatabase, VectorsConfig};
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -40,7 +40,7 @@ fn state(pool: &PgPool) -> Arc<State> {
     Arc::new(State {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
-        vectors: VectorStore::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+        vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         stall_timeouts,
         embed_jobs: None,
     })

@@ -14,7 +14,7 @@ use qdrant_client::qdrant::{
 use secrecy::SecretString;
 use uuid::Uuid;
 use vectors::{
-    ChunkFilter, ChunkPoint, ChunkQuery, CollectionSpec, DocumentVersion, ScoredChunk, VectorStore,
+    ChunkFilter, ChunkPoint, ChunkQuery, DocumentGeneration, IndexSpec, ScoredChunk, VectorDatabase,
     VectorsConfig, VectorsError,
 };
 
@@ -22,24 +22,24 @@ use crate::support::{Context, Numbers, contract, cosine, eventually};
 
 const DIMENSION: usize = 8;
 
-fn store(context: &Context) -> VectorStore {
+fn store(context: &Context) -> VectorDatabase {
     let mut config = VectorsConfig::new(&context.url);
     config.api_key = context.api_key.clone().map(SecretString::from);
     config.timeout = Duration::from_secs(60);
-    VectorStore::connect(&config).unwrap()
+    VectorDatabase::connect(&config).unwrap()
 }
 
-fn spec(context: &Context, quantization: Quantization) -> CollectionSpec {
+fn spec(context: &Context, quantization: Quantization) -> IndexSpec {
     let name = context.name(quantization.as_str());
-    CollectionSpec { name, dimension: DIMENSION as u64, quantization }
+    IndexSpec { name, dimension: DIMENSION as u64, quantization }
 }
 
 fn document(number: u128) -> DocumentId {
     DocumentId(Uuid::from_u128(number))
 }
 
-fn version(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentVersion {
-    DocumentVersion {
+fn version(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentGeneration {
+    DocumentGeneration {
         document_id,
         collection_id: CollectionId(Uuid::from_u128(1)),
         source_id: Some(SourceId(source_id)),
@@ -85,20 +85,20 @@ async fn a_collection_is_ensured_as_often_as_one_likes() {
         store.health().await.unwrap();
         for quantization in [Quantization::Float32, Quantization::Float16, Quantization::Int8] {
             let spec = spec(&context, quantization);
-            store.ensure_collection(&spec).await.unwrap();
+            store.ensure_index(&spec).await.unwrap();
             store.upsert(&spec.name, chunks(document(1), 1, 1, 1)).await.unwrap();
-            store.ensure_collection(&spec).await.unwrap();
+            store.ensure_index(&spec).await.unwrap();
             assert_eq!(store.count(&spec.name).await.unwrap(), 1);
 
-            let other = CollectionSpec { dimension: 9, ..spec.clone() };
-            let error = store.ensure_collection(&other).await.unwrap_err();
+            let other = IndexSpec { dimension: 9, ..spec.clone() };
+            let error = store.ensure_index(&other).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Conflict);
             let said = format!("has vectors of dimension 8 stored as {quantization}");
             assert!(error.to_string().contains(&said), "{error}");
         }
         let spec = spec(&context, Quantization::Float32);
-        let other = CollectionSpec { quantization: Quantization::Int8, ..spec };
-        let error = store.ensure_collection(&other).await.unwrap_err();
+        let other = IndexSpec { quantization: Quantization::Int8, ..spec };
+        let error = store.ensure_index(&other).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
     })
     .await;
@@ -111,7 +111,7 @@ async fn several_may_ensure_the_same_collection_at_once() {
         let tasks: Vec<_> = (0..8)
             .map(|_| {
                 let (store, spec) = (store(&context), spec.clone());
-                tokio::spawn(async move { store.ensure_collection(&spec).await })
+                tokio::spawn(async move { store.ensure_index(&spec).await })
             })
             .collect();
         for task in tasks {
@@ -126,7 +126,7 @@ async fn several_may_ensure_the_same_collection_at_once() {
 async fn a_missing_payload_index_is_made_again() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         let schema = async || {
             let info = context.client.collection_info(&spec.name).await.unwrap();
             info.result.unwrap().payload_schema
@@ -136,7 +136,7 @@ async fn a_missing_payload_index_is_made_again() {
         let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "document_id").wait(true);
         context.client.delete_field_index(request).await.unwrap();
         assert_eq!(schema().await.len(), 10);
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         assert_eq!(schema().await, complete);
     })
     .await;
@@ -146,7 +146,7 @@ async fn a_missing_payload_index_is_made_again() {
 async fn a_collection_made_before_attributes_has_none_and_says_so() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         store.upsert(&spec.name, chunks(document(1), 1, 1, 3)).await.unwrap();
         let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "attributes").wait(true);
         context.client.delete_field_index(request).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_collection_made_before_attributes_has_none_and_says_so() {
             Ok(found) => assert_eq!(found, []),
             Err(error) => assert!(matches!(error, VectorsError::AttributesMissing { .. }), "{error}"),
         }
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         assert_eq!(store.search(&spec.name, &asked).await.unwrap(), []);
     })
     .await;
@@ -168,7 +168,7 @@ async fn a_collection_made_before_attributes_has_none_and_says_so() {
 async fn documents_come_and_go_by_generation_and_source() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         let name = spec.name.as_str();
         // Several batches, and once more: nothing is doubled.
         for _ in 0..2 {
@@ -196,8 +196,8 @@ async fn documents_come_and_go_by_generation_and_source() {
         store.delete_source(name, 1).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 5);
 
-        store.delete_collection(name).await.unwrap();
-        store.delete_collection(name).await.unwrap();
+        store.delete_index(name).await.unwrap();
+        store.delete_index(name).await.unwrap();
         store.delete_source(name, 2).await.unwrap();
         assert_eq!(store.count(name).await.unwrap_err().kind(), ErrorKind::NotFound);
     })
@@ -212,13 +212,13 @@ async fn chunks_are_read_by_their_ids_in_the_order_asked_for() {
         let stored = chunks(document(1), 1, 1, 12);
         let ids: Vec<_> = stored.iter().rev().map(|chunk| chunk.id).collect();
         // A collection that is not there has no chunks.
-        assert_eq!(store.get_chunks(name, &ids).await.unwrap(), []);
-        store.ensure_collection(&spec).await.unwrap();
+        assert_eq!(store.find_chunks(name, &ids).await.unwrap(), []);
+        store.ensure_index(&spec).await.unwrap();
         store.upsert(name, stored.clone()).await.unwrap();
-        assert_eq!(store.get_chunks(name, &[]).await.unwrap(), []);
+        assert_eq!(store.find_chunks(name, &[]).await.unwrap(), []);
         let mut asked = ids.clone();
         asked.insert(3, uuid::Uuid::from_u128(99));
-        let found = store.get_chunks(name, &asked).await.unwrap();
+        let found = store.find_chunks(name, &asked).await.unwrap();
         let expected: Vec<_> = stored.iter().rev().map(|chunk| (chunk.id, &chunk.payload)).collect();
         let found: Vec<_> = found.iter().map(|chunk| (chunk.id, &chunk.payload)).collect();
         assert_eq!(found, expected);
@@ -231,7 +231,7 @@ async fn a_search_returns_what_was_stored_by_similarity() {
     contract(async |context| {
         for quantization in [Quantization::Float32, Quantization::Float16, Quantization::Int8] {
             let (store, spec) = (store(&context), spec(&context, quantization));
-            store.ensure_collection(&spec).await.unwrap();
+            store.ensure_index(&spec).await.unwrap();
             let stored = chunks(document(1), 1, 1, 60);
             store.upsert(&spec.name, stored.clone()).await.unwrap();
             let vector = Numbers(4).vector(DIMENSION);
@@ -260,9 +260,9 @@ async fn a_search_returns_what_was_stored_by_similarity() {
 }
 
 /// Chunks 0 to 4, at 0, 10, 20, .. degrees from the first axis, and what they say.
-async fn said(context: &Context) -> (VectorStore, String) {
+async fn said(context: &Context) -> (VectorDatabase, String) {
     let (store, spec) = (store(context), spec(context, Quantization::Float32));
-    store.ensure_collection(&spec).await.unwrap();
+    store.ensure_index(&spec).await.unwrap();
     let texts = ["the sea", "a tide, tides and the sea", "sea, sea and sea", "tides", "nothing of it"];
     let records: Vec<_> = (0..).zip(texts).map(|(index, text)| record(index, text)).collect();
     let vectors: Vec<_> = (0..5).map(at).collect();
@@ -344,9 +344,9 @@ async fn a_least_similarity_means_the_same_however_results_are_ranked() {
 async fn filters_hold_in_every_mode() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         let later = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let other = DocumentVersion {
+        let other = DocumentGeneration {
             path: "notes/2024/b.txt".to_owned(),
             file_name: "b.txt".to_owned(),
             mime_type: Some("text/plain".to_owned()),
@@ -404,7 +404,7 @@ async fn a_collection_made_without_terms_is_searched_by_meaning_only() {
         let vectors = VectorParamsMap { map: [("dense".to_owned(), vectors)].into() };
         let request = CreateCollectionBuilder::new(&spec.name).vectors_config(Config::ParamsMap(vectors));
         context.client.create_collection(request).await.unwrap();
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         store.upsert(&spec.name, chunks(document(1), 1, 1, 250)).await.unwrap();
         assert_eq!(store.count(&spec.name).await.unwrap(), 250);
         assert_eq!(store.search(&spec.name, &query(&at(0))).await.unwrap().len(), 10);
@@ -425,7 +425,7 @@ async fn refusals_are_told_apart() {
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         let error = store.upsert(&spec.name, chunks(document(1), 1, 1, 1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        store.ensure_collection(&spec).await.unwrap();
+        store.ensure_index(&spec).await.unwrap();
         let wrong = store.search(&spec.name, &query(&[0.0; DIMENSION + 1])).await.unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Invalid);
         assert!(wrong.to_string().contains("expected dim: 8, got 9"), "{wrong}");

@@ -1,4 +1,4 @@
-//! The terms of a text.
+//! Splitting a text into terms.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::stop_words::is_stop_word;
 
-/// The terms of `text` in their order: words as Unicode cuts them, in lower case, without English
-/// words that are everywhere, and without English endings. Words of other languages lose an ending
-/// here and there, in passages and queries alike.
-pub(crate) fn terms(text: &str, mut found: impl FnMut(&str, Range<usize>)) {
+/// Calls `found` with each term of `text`, in order, and the byte range it comes from. A term is a word by
+/// Unicode segmentation, in lower case, that is not an English stop word, reduced to its English stem. Words
+/// of other languages lose an ending now and then, in chunks and queries alike.
+pub(crate) fn for_each_term(text: &str, mut found: impl FnMut(&str, Range<usize>)) {
     let stemmer = Stemmer::create(Algorithm::English);
     for (start, word) in text.unicode_word_indices() {
         for part in parts(word) {
@@ -22,17 +22,17 @@ pub(crate) fn terms(text: &str, mut found: impl FnMut(&str, Range<usize>)) {
     }
 }
 
-/// The places of a word's parts: to Unicode, `a_name`, `file.rs` and `key:value` are one word each, but
-/// whoever looks for `name` means them, too. Numbers keep their points.
+/// Returns the ranges of a word's parts. To Unicode, `a_name`, `file.rs` and `key:value` are one word each,
+/// but a search for `name` should find them. Decimal points do not separate.
 fn parts(word: &str) -> impl Iterator<Item = Range<usize>> {
-    let is_border = |(at, character): (usize, char)| match character {
+    let is_separator = |(at, character): (usize, char)| match character {
         '_' | ':' => true,
         '.' => !is_digit(word[..at].chars().next_back()) || !is_digit(word[at + 1..].chars().next()),
         _ => false,
     };
-    let borders = word.char_indices().filter(move |place| is_border(*place)).map(|(at, _)| at);
+    let separators = word.char_indices().filter(move |place| is_separator(*place)).map(|(at, _)| at);
     let mut start = 0;
-    borders.chain([word.len()]).filter_map(move |end| {
+    separators.chain([word.len()]).filter_map(move |end| {
         let part = start..end;
         start = end + 1;
         (!part.is_empty()).then_some(part)
@@ -47,23 +47,23 @@ fn is_digit(character: Option<char>) -> bool {
 mod tests {
     fn terms(text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        super::terms(text, |term, _| found.push(term.to_owned()));
+        super::for_each_term(text, |term, _| found.push(term.to_owned()));
         found
     }
 
     #[test]
-    fn forms_of_a_word_are_one_term() {
+    fn inflected_forms_are_one_term() {
         assert_eq!(terms("Flows flowing FLOWED flow"), ["flow"; 4]);
         assert_eq!(terms("the author\u{2019}s author's authors"), ["author"; 3]);
     }
 
     #[test]
-    fn words_that_are_everywhere_are_none() {
+    fn stop_words_are_not_terms() {
         assert_eq!(terms("What is the meaning of this? I don't know, don\u{2019}t you?"), ["mean", "know"]);
     }
 
     #[test]
-    fn names_are_found_by_their_parts() {
+    fn identifiers_are_split_into_their_parts() {
         assert_eq!(
             terms("vector_store::name in src/file.rs, __init__"),
             ["vector", "store", "name", "src", "file", "rs", "init"]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_script_has_words() {
+    fn every_script_has_terms() {
         assert_eq!(terms("Größe стена 東京"), ["größe", "стена", "東", "京"]);
         assert!(terms(" … — \u{200b} ").is_empty());
     }

@@ -1,4 +1,4 @@
-//! Qdrant collections: made, completed, deleted.
+//! Creating, completing and deleting indexes: Qdrant collections.
 
 use domain::Quantization;
 use qdrant_client::QdrantError;
@@ -13,41 +13,43 @@ use qdrant_client::qdrant::{
 use tonic::Code;
 
 use crate::payload::INDEXED_FIELDS;
-use crate::{DENSE, SPARSE, VectorStore, VectorsError};
+use crate::{DENSE, SPARSE, VectorDatabase, VectorsError};
 
 /// Edges of each node in the HNSW graph.
 const HNSW_M: u64 = 16;
 /// Neighbours considered while the graph is built.
 const HNSW_EF_CONSTRUCT: u64 = 512;
-/// Kilobytes of vectors from which a segment gets a graph.
+/// Kilobytes of vectors in a segment from which Qdrant builds an HNSW graph for it.
 const INDEXING_THRESHOLD_KB: u64 = 20_000;
-/// Kilobytes of vectors from which a segment is mapped from disk.
+/// Kilobytes of vectors in a segment from which Qdrant memory-maps it.
 const MEMMAP_THRESHOLD_KB: u64 = 50_000;
-/// Values beyond this quantile are clipped when a vector is quantized.
+/// The quantile beyond which values are clipped by scalar quantization.
 const QUANTILE: f32 = 0.99;
 
-/// What a Qdrant collection of ours looks like.
+/// The settings of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CollectionSpec {
-    /// Its name, see `domain::vector_store_name`.
+pub struct IndexSpec {
+    /// The name of its Qdrant collection, see `domain::vector_store_name`.
     pub name: String,
-    /// The dimension of its vectors.
+    /// The dimension of its dense vectors.
     pub dimension: u64,
-    /// How its vectors are stored: as float32, as float16, or as int8. The last keeps the
-    /// float32 vectors on disk beside quantized ones in memory; searches rescore with them.
+    /// How dense vectors are stored: as float32, as float16, or as int8. The last keeps the float32 vectors
+    /// on disk and quantized ones in memory; searches rescore with the former.
     pub quantization: Quantization,
 }
 
-impl VectorStore {
-    /// Makes the collection and its payload indexes, or what of them is missing. An existing
-    /// collection of another dimension or storage is a conflict. One that was made before passages had
-    /// term weights stays without them.
-    pub async fn ensure_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
+impl VectorDatabase {
+    /// Creates the index and its payload indexes, or those of them that are missing. An index that was created
+    /// before chunks had sparse vectors stays without them.
+    ///
+    /// # Errors
+    /// Returns `Conflict` if the index exists with another dimension or storage.
+    pub async fn ensure_index(&self, spec: &IndexSpec) -> Result<(), VectorsError> {
         let info = match self.find_info(&spec.name).await? {
             Some(info) => info,
             None => {
-                self.create_collection(spec).await?;
-                let message = format!("collection {} is gone again", spec.name);
+                self.create_index(spec).await?;
+                let message = format!("the Qdrant collection {} was deleted while it was created", spec.name);
                 self.find_info(&spec.name).await?.ok_or(VectorsError::Unavailable { message })?
             }
         };
@@ -62,8 +64,8 @@ impl VectorStore {
         Ok(())
     }
 
-    /// Deletes the collection with all its points. One that does not exist is deleted already.
-    pub async fn delete_collection(&self, name: &str) -> Result<(), VectorsError> {
+    /// Deletes the index with all its points. Succeeds if there is none.
+    pub async fn delete_index(&self, name: &str) -> Result<(), VectorsError> {
         match self.client.delete_collection(name).await.map_err(VectorsError::from) {
             Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -78,9 +80,9 @@ impl VectorStore {
         }
     }
 
-    async fn create_collection(&self, spec: &CollectionSpec) -> Result<(), VectorsError> {
+    async fn create_index(&self, spec: &IndexSpec) -> Result<(), VectorsError> {
         let vectors = VectorParamsMap { map: [(DENSE.to_owned(), vector_params(spec))].into() };
-        // How rare a term is, Qdrant knows best: it counts as points come and go.
+        // Qdrant multiplies weights by the IDF, which it updates as points are added and deleted.
         let mut terms = SparseVectorsConfigBuilder::default();
         terms.add_named_vector_params(SPARSE, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
         let request = CreateCollectionBuilder::new(&spec.name)
@@ -94,14 +96,14 @@ impl VectorStore {
             );
         match self.client.create_collection(request).await {
             Ok(_) => Ok(()),
-            // Somebody else was faster, with the same intention.
+            // Another caller created it with the same settings.
             Err(QdrantError::ResponseError { status }) if status.code() == Code::AlreadyExists => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn vector_params(spec: &CollectionSpec) -> VectorParams {
+fn vector_params(spec: &IndexSpec) -> VectorParams {
     let params = VectorParamsBuilder::new(spec.dimension, Distance::Cosine);
     match spec.quantization {
         Quantization::Float32 => params.datatype(Datatype::Float32).build(),
@@ -120,7 +122,7 @@ fn vector_params(spec: &CollectionSpec) -> VectorParams {
     }
 }
 
-fn check_existing(spec: &CollectionSpec, info: &CollectionInfo) -> Result<(), VectorsError> {
+fn check_existing(spec: &IndexSpec, info: &CollectionInfo) -> Result<(), VectorsError> {
     let expected = describe(&vector_params(spec));
     let existing = info.config.as_ref().and_then(dense_params).map(describe);
     let existing = existing.unwrap_or_else(|| format!("no vector {DENSE:?}"));
@@ -137,7 +139,7 @@ fn dense_params(config: &CollectionConfig) -> Option<&VectorParams> {
     }
 }
 
-/// What must not differ between an existing collection and the one that is asked for.
+/// Describes the settings in which an existing index must equal the requested one.
 fn describe(params: &VectorParams) -> String {
     let quantization = params.quantization_config.as_ref();
     let is_quantized = quantization.is_some_and(|config| config.quantization.is_some());

@@ -1,46 +1,46 @@
-//! From a batch of chunks and their vectors to points: the one place where that happens, so that
-//! points that are written again, for whatever reason, are the same points.
+//! From a batch of chunks and their vectors to points. This happens here only, so that writing points again
+//! gives identical points.
 
-use bm25::passage_terms;
+use bm25::chunk_terms;
 use chrono::{DateTime, Utc};
 use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 
-/// One version of a document: what the points of all its chunks have in common.
+/// One generation of a document: what the points of its chunks have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentVersion {
+pub struct DocumentGeneration {
     /// The document.
     pub document_id: DocumentId,
     /// Its collection.
     pub collection_id: CollectionId,
-    /// The source that it came from, if that is still there.
+    /// Its source, if that still exists.
     pub source_id: Option<SourceId>,
-    /// The version.
+    /// The generation's number.
     pub generation: i32,
-    /// The document's logical name.
+    /// The document's URI within the collection.
     pub uri: String,
-    /// Where people see it: a path with `/` between folders.
+    /// The path that users see, with `/` between folders.
     pub path: String,
-    /// The last part of its name.
+    /// The last component of the path.
     pub file_name: String,
     /// Its media type.
     pub mime_type: Option<String>,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
-    /// What people said of it.
+    /// Attributes that clients attached to it.
     pub attributes: Attributes,
 }
 
-impl DocumentVersion {
-    /// The points of some of its chunks; `vectors` in the order of the chunks.
+impl DocumentGeneration {
+    /// Returns the points of some of its chunks. `vectors` are in the order of the chunks.
     pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
         let path_prefixes = path_prefixes(&self.path);
         let attributes = self.attributes.keywords();
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
             vector,
-            terms: passage_terms(&chunk.text),
+            terms: chunk_terms(&chunk.text),
             payload: self.payload(chunk, path_prefixes.clone(), attributes.clone()),
         });
         points.collect()
@@ -74,8 +74,8 @@ impl DocumentVersion {
     }
 }
 
-/// Every folder that the path is in, outermost first, and the path itself, each without a slash at
-/// its end: whole components, which a keyword index finds at once.
+/// Returns the folders that the path is in, outermost first, and the path itself, without trailing slashes:
+/// whole components, which a keyword index matches exactly.
 fn path_prefixes(path: &str) -> Vec<String> {
     let path = path.trim_end_matches('/');
     let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
@@ -92,8 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunks_point_is_the_same_at_every_try() {
-        let version = DocumentVersion {
+    fn points_of_a_chunk_are_deterministic() {
+        let document = DocumentGeneration {
             document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
             collection_id: CollectionId(uuid!("00000000-0000-0000-0000-000000000002")),
             source_id: Some(SourceId(7)),
@@ -115,16 +115,16 @@ mod tests {
             parent: None,
         };
         let chunks = [chunk(0), chunk(1)];
-        let points = version.points(&chunks, vec![vec![1.0], vec![2.0]]);
-        assert_eq!(points, version.points(&chunks, vec![vec![1.0], vec![2.0]]));
-        assert_eq!(points[1].id, point_id(version.document_id, 2, 1));
+        let points = document.points(&chunks, vec![vec![1.0], vec![2.0]]);
+        assert_eq!(points, document.points(&chunks, vec![vec![1.0], vec![2.0]]));
+        assert_eq!(points[1].id, point_id(document.document_id, 2, 1));
         assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
         assert_eq!(points[1].payload.attributes, ["topic=\"tides\"", "year=2024"]);
         assert_eq!((points[1].payload.content.as_str(), points[1].vector.as_slice()), ("text 1", &[2.0][..]));
     }
 
     #[test]
-    fn a_path_starts_with_each_of_its_folders() {
+    fn a_path_has_a_prefix_for_each_folder() {
         assert_eq!(path_prefixes("notes/2024/a.md"), ["notes", "notes/2024", "notes/2024/a.md"]);
         assert_eq!(path_prefixes("/data//notes/"), ["/data", "/data//notes"]);
         assert_eq!(path_prefixes("a.md"), ["a.md"]);
