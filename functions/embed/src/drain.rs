@@ -42,7 +42,7 @@ pub async fn drain(
     let started = Instant::now();
     let state = Arc::new(state);
     let embedders = Arc::clone(&state.embedders);
-    tokio::task::spawn_blocking(move || embedders.try_out()).await??;
+    tokio::task::spawn_blocking(move || embedders.warm_up()).await??;
     let consumer = Consumer::open(&aws::sdk_config().await, Stage::Embed, &config.embed_queue_url).await?;
     let mut run = Invocation::lasting(Duration::from_secs(86_400));
     if let Some(job_id) = &config.job_id {
@@ -55,7 +55,7 @@ pub async fn drain(
         batch_tokens = config.function.embedder.batch_tokens,
         group_texts = config.group_texts,
         idle_seconds = config.idle.as_secs(),
-        visibility_seconds = consumer.visibility().as_secs(),
+        visibility_seconds = consumer.visibility_timeout().as_secs(),
         ms = started.elapsed().as_millis(),
         "draining the embed queue"
     );

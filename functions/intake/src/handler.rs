@@ -12,7 +12,7 @@ use domain::{
 };
 use lambda::StageError;
 use lambda::event::Invocation;
-use queue::ObjectEvents;
+use queue::S3Notification;
 
 use crate::State;
 use crate::notification::Notification;
@@ -76,7 +76,7 @@ pub async fn handle(
 
 /// Adds the uploads that the bucket tells of. What is no upload is not ours to index: a folder
 /// marker is passed over, anything else is worth a line in the log.
-fn read_events(events: &ObjectEvents, bucket: &str, arrivals: &mut Arrivals) {
+fn read_events(events: &S3Notification, bucket: &str, arrivals: &mut Arrivals) {
     for event in &events.records {
         let object = &event.s3.object;
         if !event.is_created() || event.s3.bucket.name != bucket {
@@ -207,7 +207,7 @@ fn new_item(file: &Arrival) -> NewItem {
 mod tests {
     use super::*;
 
-    fn events(keys: &[&str]) -> ObjectEvents {
+    fn events(keys: &[&str]) -> S3Notification {
         let records: Vec<_> = keys
             .iter()
             .enumerate()

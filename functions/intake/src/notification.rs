@@ -1,7 +1,7 @@
 //! What arrives on IntakeQueue.
 
 use domain::CheckUploads;
-use queue::ObjectEvents;
+use queue::S3Notification;
 use serde::Deserialize;
 
 /// One message of the queue.
@@ -11,7 +11,7 @@ pub enum Notification {
     /// Sweep asks after uploads.
     Check(CheckUploads),
     /// The bucket tells of objects.
-    Objects(ObjectEvents),
+    Objects(S3Notification),
     /// The bucket tells, once, that it can.
     Test(TestEvent),
 }

@@ -11,7 +11,7 @@ use domain::{
     UploadId, document_id, upload_name_from_key,
 };
 use lambda::StageError;
-use queue::ObjectEvents;
+use queue::S3Notification;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -29,7 +29,7 @@ enum DeadLetter {
     Embed(EmbedBatch),
     Chunk(ChunkDocument),
     /// Files that lie in the bucket.
-    Objects(ObjectEvents),
+    Objects(S3Notification),
     /// A question after uploads, which is asked again, or a message of another version of this
     /// program.
     Other(Value),
@@ -103,7 +103,7 @@ impl DeadLetter {
 
 /// Makes uploads of files that the bucket told of in vain: what is expected is asked after until
 /// somebody has looked for it.
-async fn expect_again(state: &State, events: &ObjectEvents) -> Result<(), StageError> {
+async fn expect_again(state: &State, events: &S3Notification) -> Result<(), StageError> {
     let mut tx = state.db.begin().await?;
     let mut expected = Vec::new();
     for event in events.records.iter().filter(|event| event.is_created()) {

@@ -1,5 +1,5 @@
-//! Taking messages out of a work queue, for a program that nobody feeds: a Lambda function gets its
-//! messages from Lambda.
+//! Receiving messages from a work queue, for programs outside Lambda. A Lambda function does not need this:
+//! Lambda polls the queue and invokes it.
 
 use std::time::Duration;
 
@@ -14,35 +14,35 @@ use crate::queues::{MESSAGES_PER_CALL, Stage, call_error};
 
 /// A message as SQS delivered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedMessage {
     /// The message's id, the same at every delivery.
     pub message_id: String,
-    /// This delivery, for what is said about the message later.
+    /// Identifies this delivery in later calls.
     pub receipt_handle: String,
-    /// How often it was delivered, from 1.
+    /// The number of deliveries so far, from 1.
     pub receive_count: u32,
-    /// What was sent.
+    /// The message body.
     pub body: String,
 }
 
-/// Takes messages out of one work queue. Cheap to clone.
+/// Receives messages from one work queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Consumer {
     client: aws_sdk_sqs::Client,
     stage: Stage,
     url: String,
     arn: String,
-    visibility: Duration,
+    visibility_timeout: Duration,
 }
 
 impl Consumer {
-    /// The most messages that one call takes.
-    pub const MOST_PER_CALL: usize = MESSAGES_PER_CALL;
+    /// The most messages that one call receives.
+    pub const MAX_MESSAGES_PER_CALL: usize = MESSAGES_PER_CALL;
 
-    /// Asks the queue of a stage what it is called and how long it hides what was delivered.
+    /// Connects to the queue of a stage and reads its ARN and visibility timeout.
     ///
     /// # Errors
-    /// When SQS does not answer, or there is no such queue.
+    /// Returns `Call` if there is no such queue.
     pub async fn open(config: &SdkConfig, stage: Stage, url: &str) -> Result<Self, QueueError> {
         let client = aws_sdk_sqs::Client::new(config);
         let request = client.get_queue_attributes().queue_url(url);
@@ -54,27 +54,26 @@ impl Consumer {
         let mut attributes = answer.attributes.unwrap_or_default();
         let arn = attributes.remove(&QueueAttributeName::QueueArn).unwrap_or_default();
         let seconds = attributes.get(&QueueAttributeName::VisibilityTimeout);
-        // What SQS gives a queue that says nothing.
+        // The default of SQS, in seconds.
         let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(30);
-        Ok(Self { client, stage, url: url.to_owned(), arn, visibility: Duration::from_secs(seconds) })
+        let visibility_timeout = Duration::from_secs(seconds);
+        Ok(Self { client, stage, url: url.to_owned(), arn, visibility_timeout })
     }
 
-    /// The queue's ARN.
+    /// Returns the queue's ARN.
     pub fn arn(&self) -> &str {
         &self.arn
     }
 
-    /// How long the queue hides what it has delivered, unless told otherwise.
-    pub fn visibility(&self) -> Duration {
-        self.visibility
+    /// Returns how long a delivered message stays invisible to other consumers.
+    pub fn visibility_timeout(&self) -> Duration {
+        self.visibility_timeout
     }
 
-    /// Up to [`Self::MOST_PER_CALL`] messages; none if none came within `wait`, 20 seconds at most.
-    /// A call that is given up may have taken messages, which the queue then hides for a while.
-    ///
-    /// # Errors
-    /// When SQS does not answer.
-    pub async fn receive(&self, wait: Duration) -> Result<Vec<Received>, QueueError> {
+    /// Receives up to [`Self::MAX_MESSAGES_PER_CALL`] messages, long polling for `wait`, 20 seconds at most.
+    /// If the future is dropped, messages may have been delivered already; the queue delivers them again after
+    /// the visibility timeout.
+    pub async fn receive(&self, wait: Duration) -> Result<Vec<ReceivedMessage>, QueueError> {
         let request = self.client.receive_message().queue_url(&self.url);
         let request = request
             .max_number_of_messages(i32::try_from(MESSAGES_PER_CALL).unwrap_or(i32::MAX))
@@ -85,7 +84,7 @@ impl Consumer {
         let received = answer.messages.unwrap_or_default().into_iter().map(|message| {
             let attributes = message.attributes.unwrap_or_default();
             let count = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
-            Received {
+            ReceivedMessage {
                 message_id: message.message_id.unwrap_or_default(),
                 receipt_handle: message.receipt_handle.unwrap_or_default(),
                 receive_count: count.and_then(|text| text.parse().ok()).unwrap_or(1),
@@ -95,10 +94,10 @@ impl Consumer {
         Ok(received.collect())
     }
 
-    /// Takes messages out of the queue for good.
+    /// Deletes messages from the queue.
     ///
     /// # Errors
-    /// When SQS does not do that for all of them: the others come again.
+    /// Returns `Refused` if SQS deletes only some of them; it delivers the others again.
     pub async fn delete(&self, receipt_handles: &[String]) -> Result<(), QueueError> {
         for group in receipt_handles.chunks(MESSAGES_PER_CALL) {
             let mut request = self.client.delete_message_batch().queue_url(&self.url);
@@ -113,18 +112,23 @@ impl Consumer {
             let answer = request.send().await;
             let answer =
                 answer.map_err(|error| call_error(self.stage.as_str(), "DeleteMessageBatch", error))?;
-            self.none_refused(&answer.failed)?;
+            self.check_failures(&answer.failed)?;
         }
         Ok(())
     }
 
-    /// Hides delivered messages from everybody else for this long from now on; zero hands them back.
+    /// Keeps delivered messages invisible to other consumers for `duration` from now; zero makes them visible
+    /// at once.
     ///
     /// # Errors
-    /// When SQS does not do that for all of them, as for those that were deleted meanwhile.
-    pub async fn hide(&self, receipt_handles: &[String], duration: Duration) -> Result<(), QueueError> {
+    /// Returns `Refused` if SQS rejects some of them, for example because they were deleted meanwhile.
+    pub async fn change_visibility(
+        &self,
+        receipt_handles: &[String],
+        duration: Duration,
+    ) -> Result<(), QueueError> {
         let call = "ChangeMessageVisibilityBatch";
-        let mut refused = Ok(());
+        let mut outcome = Ok(());
         for group in receipt_handles.chunks(MESSAGES_PER_CALL) {
             let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
             for (position, handle) in group.iter().enumerate() {
@@ -138,13 +142,13 @@ impl Consumer {
             }
             let answer = request.send().await;
             let answer = answer.map_err(|error| call_error(self.stage.as_str(), call, error))?;
-            // One that is gone must not keep the others from being hidden.
-            refused = refused.and(self.none_refused(&answer.failed));
+            // A failure must not keep the other groups from being changed.
+            outcome = outcome.and(self.check_failures(&answer.failed));
         }
-        refused
+        outcome
     }
 
-    fn none_refused(&self, failed: &[BatchResultErrorEntry]) -> Result<(), QueueError> {
+    fn check_failures(&self, failed: &[BatchResultErrorEntry]) -> Result<(), QueueError> {
         let Some(first) = failed.first() else {
             return Ok(());
         };

@@ -1,37 +1,37 @@
-//! What can go wrong between us and SQS.
+//! Errors of calls to SQS.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// A queue that could not be used.
+/// A failed call to a queue.
 #[derive(Debug, Error)]
 pub enum QueueError {
-    /// This function was not told where the queue is.
-    #[error("the URL of the {0} queue is not configured")]
+    /// The environment lacks the queue's URL.
+    #[error("the URL of the {0} queue is not configured; set its environment variable")]
     NotConfigured(&'static str),
-    /// SQS refused the call or did not answer.
-    #[error("the {queue} queue did not take the call {call}")]
+    /// The call failed: SQS rejected it or could not be reached.
+    #[error("{call} on the {queue} queue failed")]
     Call {
-        /// The stage the queue belongs to, or its URL.
+        /// The queue's stage or URL.
         queue: String,
-        /// What was asked of it.
+        /// The SQS action.
         call: &'static str,
         /// The SDK's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Some messages of a batch were refused.
-    #[error("the {queue} queue refused {refused} messages, the first because {reason}")]
+    /// SQS rejected some messages of a batch.
+    #[error("the {queue} queue rejected {refused} messages; reason of the first: {reason}")]
     Refused {
-        /// The stage the queue belongs to.
+        /// The queue's stage.
         queue: &'static str,
-        /// How many messages were refused.
+        /// The number of rejected messages.
         refused: usize,
-        /// What SQS said of the first.
+        /// The reason that SQS gives for the first.
         reason: String,
     },
-    /// A message could not be written as JSON: a defect of ours.
-    #[error("a message could not be encoded")]
+    /// A message could not be serialized: a bug.
+    #[error("a message could not be serialized")]
     Encode(#[from] serde_json::Error),
 }
 

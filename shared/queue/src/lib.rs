@@ -1,11 +1,13 @@
-//! SQS: typed sends, taking messages, and what a bucket tells through a queue. The only user of aws-sdk-sqs.
+//! SQS: typed messages, long polling, and S3 event notifications. The only user of aws-sdk-sqs.
+//!
+//! If SQS cannot be reached, every call returns [`QueueError::Call`], which is `Unavailable`.
 
 mod consumer;
 mod error;
-mod object_events;
+mod notification;
 mod queues;
 
-pub use consumer::{Consumer, Received};
+pub use consumer::{Consumer, ReceivedMessage};
 pub use error::QueueError;
-pub use object_events::{Bucket, Object, ObjectEvent, ObjectEvents, ObjectLocation};
+pub use notification::{S3Bucket, S3Entity, S3Notification, S3NotificationRecord, S3Object};
 pub use queues::{QueueUrls, Queues, Stage};

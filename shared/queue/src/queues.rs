@@ -1,11 +1,11 @@
 //! The work queues, by the stage that consumes them.
 
-use std::time::Duration;
-
+/// The most messages that SQS accepts in one call.
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use domain::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 use serde::Serialize;
+use std::time::Duration;
 
 use crate::QueueError;
 
@@ -15,18 +15,18 @@ pub(crate) const MESSAGES_PER_CALL: usize = 10;
 /// A stage of the pipeline that consumes a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Turns arrived uploads into operations.
+    /// Turns uploads into operations.
     Intake,
-    /// Lists sources and stages bytes.
+    /// Lists sources and copies their documents to the staging bucket.
     Scan,
-    /// Turns bytes into chunks.
+    /// Splits documents into chunks.
     Chunk,
-    /// Turns chunks into points.
+    /// Embeds chunks and writes their points.
     Embed,
 }
 
 impl Stage {
-    /// The stage's name as it appears in logs and errors.
+    /// Returns the stage's name, as in logs and errors.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Intake => "intake",
@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-/// Where the queues are. A function is told only of those that it sends to.
+/// The URLs of the queues. A function has those that it sends to.
 #[derive(Debug, Clone, Default)]
 pub struct QueueUrls {
     /// The intake function's queue.
@@ -50,7 +50,7 @@ pub struct QueueUrls {
     pub embed: Option<String>,
 }
 
-/// Sends to the work queues. Cheap to clone.
+/// Sends messages to the work queues. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queues {
     client: aws_sdk_sqs::Client,
@@ -58,48 +58,36 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// A client for these queues.
+    /// Creates a client of these queues.
     pub fn new(config: &SdkConfig, urls: QueueUrls) -> Self {
         Self { client: aws_sdk_sqs::Client::new(config), urls }
     }
 
-    /// Asks the intake function to look after uploads.
+    /// Sends messages to the intake function.
     ///
     /// # Errors
-    /// When SQS does not take all messages; some may have been sent.
+    /// Returns `Refused` if SQS rejects some of them; others may have been sent.
     pub async fn send_intake(&self, messages: &[CheckUploads]) -> Result<(), QueueError> {
         self.send(Stage::Intake, messages).await
     }
 
-    /// Asks the scan function for work.
-    ///
-    /// # Errors
-    /// When SQS does not take all messages; some may have been sent.
+    /// Sends messages to the scan function. Errors as for [`Self::send_intake`].
     pub async fn send_scan(&self, messages: &[ScanMessage]) -> Result<(), QueueError> {
         self.send(Stage::Scan, messages).await
     }
 
-    /// Asks the chunk function for work.
-    ///
-    /// # Errors
-    /// When SQS does not take all messages; some may have been sent.
+    /// Sends messages to the chunk function. Errors as for [`Self::send_intake`].
     pub async fn send_chunk(&self, messages: &[ChunkDocument]) -> Result<(), QueueError> {
         self.send(Stage::Chunk, messages).await
     }
 
-    /// Asks the embed function for work.
-    ///
-    /// # Errors
-    /// When SQS does not take all messages; some may have been sent.
+    /// Sends messages to the embed function. Errors as for [`Self::send_intake`].
     pub async fn send_embed(&self, messages: &[EmbedBatch]) -> Result<(), QueueError> {
         self.send(Stage::Embed, messages).await
     }
 
-    /// About how many messages the stage's queue holds: waiting, delayed and in work. SQS counts
-    /// approximately; nothing but a decision to look closer may hang on it.
-    ///
-    /// # Errors
-    /// When SQS does not answer.
+    /// Returns the approximate number of messages in a stage's queue: visible, delayed and in flight. SQS counts
+    /// approximately, so use it only to decide whether to look closer.
     pub async fn depth(&self, stage: Stage) -> Result<u64, QueueError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -114,10 +102,10 @@ impl Queues {
         Ok(names.into_iter().map(count).sum())
     }
 
-    /// Makes a delivered message visible again after `delay` instead of the queue's time-out.
+    /// Makes a delivered message visible again after `delay` instead of the queue's visibility timeout.
     ///
     /// # Errors
-    /// When SQS does not answer or the delivery is no longer the current one.
+    /// Returns `Call` if the receipt handle is no longer that of the current delivery.
     pub async fn redeliver_after(
         &self,
         queue_arn: &str,
@@ -168,8 +156,8 @@ impl Queues {
     }
 }
 
-/// `arn:aws:sqs:{region}:{account}:{name}` names the same queue as this URL; an emulator reads
-/// the account and name out of it.
+/// Returns the URL of the queue with the ARN `arn:aws:sqs:{region}:{account}:{name}`. Emulators read account and
+/// name from the URL's path.
 fn url_from_arn(arn: &str) -> String {
     let mut parts = arn.split(':').skip(3);
     let (region, account, name) = (parts.next(), parts.next(), parts.next());
@@ -194,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arns_become_urls() {
+    fn queue_arns_are_converted_to_urls() {
         let url = url_from_arn("arn:aws:sqs:us-east-1:000000000000:semantik-EmbedQueue");
         assert_eq!(url, "https://sqs.us-east-1.amazonaws.com/000000000000/semantik-EmbedQueue");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::EmbedBatch;
 use lambda::event::Invocation;
 use lambda::sqs::{Delivery, message_span, read_body, settle};
-use queue::{Consumer, QueueError, Received};
+use queue::{Consumer, QueueError, ReceivedMessage};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
@@ -55,7 +55,7 @@ struct Message {
 impl Held {
     pub(crate) fn new(state: Arc<State>, consumer: Consumer, run: Invocation, config: &DrainConfig) -> Self {
         // Small documents have one text each: two groups of those, and what is being received.
-        let room = 2 * config.group_texts + config.receives * Consumer::MOST_PER_CALL;
+        let room = 2 * config.group_texts + config.receives * Consumer::MAX_MESSAGES_PER_CALL;
         let inner = Inner {
             next_position: 0,
             messages: HashMap::new(),
@@ -67,16 +67,20 @@ impl Held {
 
     /// Waits until there is room for as many messages as one call takes.
     pub(crate) async fn room(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let most = u32::try_from(Consumer::MOST_PER_CALL).unwrap_or(u32::MAX);
+        let most = u32::try_from(Consumer::MAX_MESSAGES_PER_CALL).unwrap_or(u32::MAX);
         Arc::clone(&self.room).acquire_many_owned(most).await
     }
 
-    pub(crate) async fn receive(&self, wait: Duration) -> Result<Vec<Received>, QueueError> {
+    pub(crate) async fn receive(&self, wait: Duration) -> Result<Vec<ReceivedMessage>, QueueError> {
         self.consumer.receive(wait).await
     }
 
     /// Takes charge of messages. One that cannot be read is left alone: the queue gives it up in the end.
-    pub(crate) fn take(&self, received: Vec<Received>, mut room: OwnedSemaphorePermit) -> Vec<Request> {
+    pub(crate) fn take(
+        &self,
+        received: Vec<ReceivedMessage>,
+        mut room: OwnedSemaphorePermit,
+    ) -> Vec<Request> {
         let mut inner = self.lock();
         let mut asked = Vec::with_capacity(received.len());
         for received in received {
@@ -124,13 +128,13 @@ impl Held {
 
     /// Hides what is held from others, until it is aborted.
     pub(crate) async fn keep_hidden(self: Arc<Self>) {
-        let visibility = self.consumer.visibility();
+        let visibility = self.consumer.visibility_timeout();
         let mut ticks = tokio::time::interval((visibility / 3).max(Duration::from_secs(1)));
         // The first tick is at once.
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            if let Err(error) = self.consumer.hide(&self.handles(), visibility).await {
+            if let Err(error) = self.consumer.change_visibility(&self.handles(), visibility).await {
                 // Done meanwhile, most likely; else somebody else does it, too, which harms nothing.
                 tracing::info!(error = lambda::error_chain(&error), "not all messages could be held longer");
             }
@@ -141,7 +145,7 @@ impl Held {
     pub(crate) async fn hand_back(&self) -> usize {
         let handles = self.handles();
         self.lock().messages.clear();
-        if let Err(error) = self.consumer.hide(&handles, Duration::ZERO).await {
+        if let Err(error) = self.consumer.change_visibility(&handles, Duration::ZERO).await {
             tracing::warn!(
                 error = lambda::error_chain(&error),
                 "not all messages were handed back, the queue's time-out applies"
