@@ -87,7 +87,7 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
 
     folder.put_manifest("two", &manifest("org/two", &short_name)).await;
     let twice = registry.folders().unwrap_err().to_string();
-    let said = format!("both call their model {short_name:?}");
+    let said = format!("have the same model name {short_name:?}");
     assert!(twice.contains(&said) && twice.contains(&folder.url()), "{twice}");
 }
 

@@ -1,128 +1,127 @@
-//! What can be wrong with model folders.
+//! Errors of model folders.
 
 use std::{io, path::PathBuf};
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// A model that cannot be used, and what to do about it.
+/// A model that cannot be used.
 #[derive(Debug, Error)]
 pub enum ModelsError {
-    /// The folder of model folders cannot be listed, or a file in it cannot be read.
-    #[error("cannot read {}; the models folder must be readable by this process", path.display())]
+    /// A directory or file cannot be read.
+    #[error("cannot read {}; make it readable for this process", path.display())]
     Unreadable {
-        /// What was read.
+        /// The directory or file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// No subfolder has a manifest.
+    /// No folder of the directory has a manifest.
     #[error(
-        "no model in {}: none of its folders has a model.json; run scripts/make-model or put a model folder there",
+        "no model in {}: none of its folders has a model.json; run scripts/make-model or copy a model folder there",
         path.display()
     )]
     Empty {
-        /// The folder that was searched.
+        /// The directory.
         path: PathBuf,
     },
-    /// A manifest is not JSON of the right shape.
-    #[error("{} is not a model manifest", path.display())]
+    /// A manifest cannot be parsed.
+    #[error("{} is not a valid model manifest", path.display())]
     Malformed {
         /// The manifest.
         path: PathBuf,
-        /// Where and why.
+        /// The parser's error.
         #[source]
         source: serde_json::Error,
     },
-    /// A manifest says something impossible.
+    /// A field of a manifest has a value that is not allowed.
     #[error("{}: {field} is {got}; {allowed}", path.display())]
-    Contradictory {
+    InvalidField {
         /// The manifest.
         path: PathBuf,
-        /// The field that is wrong.
+        /// The name of the field.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         got: String,
-        /// What it may say.
+        /// What is allowed.
         allowed: String,
     },
-    /// Two folders claim the same name.
+    /// Two folders have the same model name.
     #[error(
-        "{} and {} both call their model {name:?}; names must differ, remove one of the folders",
+        "{} and {} have the same model name {name:?}; remove one of the folders",
         first.display(),
         second.display()
     )]
     Duplicate {
-        /// The name or short name.
+        /// The name or short name that both have.
         name: String,
-        /// The folder that had it first.
+        /// The first folder.
         first: PathBuf,
-        /// The folder that has it too.
+        /// The second folder.
         second: PathBuf,
     },
-    /// A folder lacks a file that its manifest promises.
+    /// A folder lacks a file that its manifest names.
     #[error("the model folder {} lacks {file}; {remedy}", folder.display())]
     MissingFile {
         /// The model folder.
         folder: PathBuf,
-        /// The file's name.
+        /// The file name.
         file: String,
-        /// What brings it there.
+        /// How to get the file.
         remedy: &'static str,
     },
-    /// A file is not the one that the manifest means.
+    /// A file does not have the checksum in its manifest.
     #[error(
-        "{} is damaged or another file: its SHA-256 is {got}, model.json says {expected}; copy the folder anew",
+        "{} is damaged or another file: its SHA-256 is {got}, model.json has {expected}; copy the folder again",
         path.display()
     )]
-    Damaged {
+    ChecksumMismatch {
         /// The file.
         path: PathBuf,
-        /// Its SHA-256, in hexadecimal.
+        /// Its SHA-256 in hexadecimal.
         got: String,
-        /// What the manifest says.
+        /// The SHA-256 in the manifest.
         expected: String,
     },
-    /// The address of a bucket is none.
-    #[error("the models' address is {got:?}; it must be s3://bucket/prefix")]
-    NotAnAddress {
-        /// What was given.
+    /// The URL of the models' bucket has the wrong form.
+    #[error("the URL of the models is {got:?}; it must be s3://bucket/prefix")]
+    InvalidUrl {
+        /// The configured URL.
         got: String,
     },
-    /// The models' bucket refused the call or did not answer.
-    #[error("{url} did not take {call}; the function needs s3:ListBucket and s3:GetObject there")]
+    /// A call to the models' bucket failed: S3 rejected it or could not be reached.
+    #[error("{call} failed for {url}; the function needs the permissions s3:ListBucket and s3:GetObject")]
     Bucket {
-        /// The object or prefix.
+        /// The URL of the object or prefix.
         url: String,
-        /// What was asked.
+        /// The S3 action.
         call: &'static str,
         /// The SDK's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file from a bucket could not be put on local disk.
-    #[error("cannot write {}; models from S3 need that much ephemeral storage", path.display())]
+    /// A file from the bucket cannot be written to local disk.
+    #[error("cannot write {}; models from S3 need enough ephemeral storage", path.display())]
     Unwritable {
-        /// What was written.
+        /// The path of the file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The process may not start a thread.
-    #[error("cannot start a thread that reads the models' bucket")]
-    NoThread {
-        /// Why it failed.
-        #[source]
+    /// The thread or runtime that reads the bucket cannot be started.
+    #[error("cannot start a thread to read the models' bucket")]
+    Runtime {
+        /// The cause.
         source: io::Error,
     },
-    /// Nobody knows a model of this name.
+    /// There is no model with this name.
     #[error("there is no model {name:?}; choose one of {}", known.join(", "))]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The names that exist.
+        /// The names of the existing models.
         known: Vec<String>,
     },
 }
@@ -135,12 +134,12 @@ impl Classify for ModelsError {
             Self::Unreadable { .. }
             | Self::Empty { .. }
             | Self::Malformed { .. }
-            | Self::Contradictory { .. }
+            | Self::InvalidField { .. }
             | Self::Duplicate { .. }
-            | Self::Damaged { .. }
-            | Self::NotAnAddress { .. }
+            | Self::ChecksumMismatch { .. }
+            | Self::InvalidUrl { .. }
             | Self::Unwritable { .. }
-            | Self::NoThread { .. }
+            | Self::Runtime { .. }
             | Self::MissingFile { .. } => ErrorKind::Internal,
         }
     }

@@ -1,17 +1,19 @@
-//! Model folders: what an embedding model is called, reads and returns. No ONNX Runtime, no
-//! tokenizer, so every function can ask about a model without linking what runs one.
+//! Model folders: the manifests and files of embedding models, on local disk or in a bucket. Without ONNX
+//! Runtime or tokenizers, so that every function can read a manifest without linking them.
 //!
-//! A model folder holds `model.json` (the manifest), `tokenizer.json` and an ONNX graph for each
-//! precision that it offers. `scripts/import-model` makes one of a public Hugging Face export. Folders lie
-//! on local disk, or in a bucket.
+//! A model folder holds `model.json` (the manifest), `tokenizer.json` and an ONNX graph for each precision that
+//! it offers. `scripts/import-model` creates one from a public Hugging Face export.
 
 mod bucket;
+mod bucket_folder;
 mod error;
+mod folder;
 mod manifest;
 mod registry;
 mod variants;
 
 pub use error::ModelsError;
+pub use folder::ModelFolder;
 pub use manifest::{ModelManifest, PaddingSide, Pooling};
-pub use registry::{ModelFolder, ModelRegistry};
+pub use registry::ModelRegistry;
 pub use variants::{ModelFile, ModelVariant, ModelVariants};

@@ -1,60 +1,40 @@
-//! The models that this process may use.
+//! The models that this process can use.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use domain::Quantization;
-use sha2::{Digest as _, Sha256};
+use crate::bucket::ModelBucket;
+use crate::{ModelFolder, ModelsError};
 
-use crate::bucket::{BucketFolder, ModelBucket};
-use crate::{ModelFile, ModelManifest, ModelVariant, ModelsError};
-
-pub(crate) const MANIFEST: &str = "model.json";
-/// Bytes of a file that are in memory at once.
-const HASHED_AT_ONCE: usize = 1 << 20;
-
-/// Every model folder of some directories and, if there is one, of a bucket, by name.
+/// The model folders of some directories and, optionally, of a bucket.
 #[derive(Debug)]
 pub struct ModelRegistry {
-    /// Those of the directories.
+    /// The folders of the directories.
     local: Vec<Arc<ModelFolder>>,
     bucket: Option<ModelBucket>,
 }
 
-/// One model: its manifest and where its files are.
-#[derive(Debug, Clone)]
-pub struct ModelFolder {
-    /// What the model is.
-    pub manifest: ModelManifest,
-    /// The folder. Of a model from a bucket, where its files are put when they are first asked for.
-    pub path: PathBuf,
-    /// Where files come from that are not in the folder.
-    pub(crate) source: Option<BucketFolder>,
-}
-
 impl ModelRegistry {
-    /// Reads the manifest of every folder in `models_dir`. Folders without one are not models.
+    /// Reads the manifest of every folder in `models_dir`. Folders without a manifest are skipped.
     ///
-    /// Only manifests are read: a function that asks about a model needs no graph, so files are
-    /// looked for when somebody opens them.
+    /// Only manifests are read: graphs and tokenizers are looked up when they are opened.
     ///
     /// # Errors
-    /// When the directory cannot be read, holds no model, or a manifest is wrong. One bad folder
-    /// fails the whole registry: a model that silently went missing would be harder to find.
+    /// Returns an error if the directory cannot be read, contains no model, or a manifest is invalid. One invalid
+    /// manifest fails the whole registry: a silently missing model would be harder to find.
     pub fn open(models_dir: &Path) -> Result<Self, ModelsError> {
         Self::open_all(&[models_dir.to_owned()], None)
     }
 
-    /// The same of several directories, and of a bucket: `s3://bucket/prefix`, whose folders are looked at
-    /// when a name is asked for that no directory has. Without a bucket each directory must be there and
-    /// one must hold a model.
+    /// Reads several directories, and optionally a bucket: `s3://bucket/prefix`. The bucket is listed when a model
+    /// is requested that no directory has. Without a bucket every directory must exist and one must contain a
+    /// model.
     ///
     /// # Errors
-    /// As for one directory, and when the bucket's address is none.
+    /// As for [`Self::open`]; also `InvalidUrl` if the bucket's URL has another form.
     pub fn open_all(models_dirs: &[PathBuf], models_url: Option<&str>) -> Result<Self, ModelsError> {
         let cache = std::env::temp_dir().join("semantik-models");
         let bucket = models_url.map(|url| ModelBucket::open(url, &cache)).transpose()?;
@@ -80,10 +60,10 @@ impl ModelRegistry {
         Ok(Self { local, bucket })
     }
 
-    /// The model of exactly this name, or the error that lists those that exist.
+    /// Returns the model with exactly this name.
     ///
     /// # Errors
-    /// [`ModelsError::Unknown`], or when the bucket cannot be read.
+    /// Returns `Unknown` with the names of the existing models, or an error if the bucket cannot be read.
     pub fn require(&self, name: &str) -> Result<Arc<ModelFolder>, ModelsError> {
         let is_called = |folder: &&Arc<ModelFolder>| folder.manifest.name == name;
         if let Some(folder) = self.local.iter().find(is_called) {
@@ -92,7 +72,7 @@ impl ModelRegistry {
         if let Some(folder) = self.bucket.as_ref().and_then(|bucket| bucket.known(name)) {
             return Ok(folder);
         }
-        // It may have come to the bucket since that was last looked at.
+        // It may have been added to the bucket since the last listing.
         let folders = self.folders()?;
         folders.iter().find(is_called).cloned().ok_or_else(|| ModelsError::Unknown {
             name: name.to_owned(),
@@ -100,10 +80,10 @@ impl ModelRegistry {
         })
     }
 
-    /// All models, sorted by name.
+    /// Lists all models, sorted by name.
     ///
     /// # Errors
-    /// When the bucket cannot be read, or two models share a name.
+    /// Returns an error if the bucket cannot be read, or `Duplicate` if two models share a name.
     pub fn folders(&self) -> Result<Vec<Arc<ModelFolder>>, ModelsError> {
         let mut folders = self.local.clone();
         if let Some(bucket) = &self.bucket {
@@ -114,140 +94,7 @@ impl ModelRegistry {
     }
 }
 
-impl ModelFolder {
-    /// A folder on local disk whose manifest is known; nothing is looked for.
-    pub fn local(manifest: ModelManifest, path: PathBuf) -> Self {
-        Self { manifest, path, source: None }
-    }
-
-    /// Where the folder is, for people.
-    fn place(&self) -> PathBuf {
-        self.source.as_ref().map_or_else(|| self.path.clone(), BucketFolder::url)
-    }
-
-    /// Where the tokenizer is.
-    ///
-    /// # Errors
-    /// [`ModelsError::MissingFile`] when it is not there.
-    pub fn tokenizer_path(&self) -> Result<PathBuf, ModelsError> {
-        self.existing(&self.manifest.tokenizer, "copy it from where the model came from")
-    }
-
-    /// Where the vectors of its tokens are, if it has such.
-    ///
-    /// # Errors
-    /// [`ModelsError::MissingFile`] when they are not where the manifest says.
-    pub fn static_vectors_path(&self) -> Result<Option<PathBuf>, ModelsError> {
-        let remedy = "run scripts/make-model or scripts/import-model";
-        self.manifest.static_vectors.as_ref().map(|file| self.existing(file, remedy)).transpose()
-    }
-
-    /// The precision of the graph that embeds for collections of this quantization.
-    pub fn precision(&self, quantization: Quantization) -> Quantization {
-        self.manifest.variants.choose(quantization).map_or(quantization, |(precision, _)| precision)
-    }
-
-    /// The graph that embeds for collections of this quantization: where it is, and whether it is
-    /// optimised. Its weights, if they are a file of their own, are there too.
-    ///
-    /// # Errors
-    /// [`ModelsError::MissingFile`] when the graph or its weights are not there.
-    pub fn graph(&self, quantization: Quantization) -> Result<(PathBuf, bool), ModelsError> {
-        let remedy = "run scripts/make-model or scripts/import-model, or put the file there";
-        let Some((_, variant)) = self.manifest.variants.choose(quantization) else {
-            let (folder, file) = (self.path.clone(), "a graph".to_owned());
-            return Err(ModelsError::MissingFile { folder, file, remedy });
-        };
-        if let Some(weights) = &variant.weights {
-            self.existing(weights, remedy)?;
-        }
-        Ok((self.existing(&variant.graph, remedy)?, variant.optimized))
-    }
-
-    /// How large that graph is with its weights, in bytes.
-    ///
-    /// # Errors
-    /// [`ModelsError::Unreadable`] when it is not there, which [`Self::graph`] looks for first.
-    pub fn graph_bytes(&self, quantization: Quantization) -> Result<u64, ModelsError> {
-        let variant = self.manifest.variants.choose(quantization).map(|(_, variant)| variant);
-        let sizes = variant.into_iter().flat_map(ModelVariant::files).map(|file| {
-            let path = self.path.join(&file.name);
-            let size = fs::metadata(&path).map(|metadata| metadata.len());
-            size.map_err(|source| ModelsError::Unreadable { path, source })
-        });
-        sizes.sum()
-    }
-
-    /// Compares what embeds for collections of this quantization with the SHA-256 of each file in the
-    /// manifest: a damaged graph still embeds, wrongly, and nobody sees it. Files of which the manifest
-    /// has none are taken as they are. Reads every byte: run it beside what else takes time.
-    ///
-    /// # Errors
-    /// [`ModelsError::Damaged`], or [`ModelsError::Unreadable`].
-    pub fn verify(&self, quantization: Quantization) -> Result<(), ModelsError> {
-        let variant = self.manifest.variants.choose(quantization).map(|(_, variant)| variant);
-        let files = variant.into_iter().flat_map(ModelVariant::files).chain([&self.manifest.tokenizer]);
-        for file in files {
-            let Some(expected) = &file.sha256 else { continue };
-            let path = self.path.join(&file.name);
-            let got = match sha256(&path) {
-                Ok(got) => got,
-                Err(source) => return Err(ModelsError::Unreadable { path, source }),
-            };
-            if !got.eq_ignore_ascii_case(expected) {
-                return Err(ModelsError::Damaged { path, got, expected: expected.clone() });
-            }
-        }
-        Ok(())
-    }
-
-    /// The model in one folder, if it is one.
-    fn read(path: PathBuf) -> Result<Option<Self>, ModelsError> {
-        let manifest_path = path.join(MANIFEST);
-        let bytes = match fs::read(&manifest_path) {
-            Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(source) => return Err(ModelsError::Unreadable { path: manifest_path, source }),
-        };
-        let manifest = ModelManifest::read(&manifest_path, &bytes)?;
-        Ok(Some(Self { manifest, path, source: None }))
-    }
-
-    /// Where the file is. The weights of a graph are found by the graph: they must be beside it.
-    fn existing(&self, file: &ModelFile, remedy: &'static str) -> Result<PathBuf, ModelsError> {
-        let path = self.path.join(&file.name);
-        if path.is_file() {
-            return Ok(path);
-        }
-        if let Some(source) = &self.source {
-            source.fetch(file, &path)?;
-            return Ok(path);
-        }
-        Err(ModelsError::MissingFile { folder: self.path.clone(), file: file.name.clone(), remedy })
-    }
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// In hexadecimal.
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; HASHED_AT_ONCE];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(hexadecimal(&digest.finalize()));
-        }
-        digest.update(&buffer[..read]);
-    }
-}
-
-/// By name. Names find models, and short names keep their vectors apart in Qdrant: both must be unique.
+/// Sorts by name and rejects duplicates: models are found by name, and short names separate their indexes.
 fn sort(folders: &mut [Arc<ModelFolder>]) -> Result<(), ModelsError> {
     folders.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
     for (index, folder) in folders.iter().enumerate() {
@@ -262,8 +109,8 @@ fn sort(folders: &mut [Arc<ModelFolder>]) -> Result<(), ModelsError> {
             };
             return Err(ModelsError::Duplicate {
                 name: name.clone(),
-                first: earlier.place(),
-                second: folder.place(),
+                first: earlier.display_path(),
+                second: folder.display_path(),
             });
         }
     }
@@ -272,7 +119,10 @@ fn sort(folders: &mut [Arc<ModelFolder>]) -> Result<(), ModelsError> {
 
 #[cfg(test)]
 mod tests {
+    use domain::Quantization;
+
     use super::*;
+    use crate::manifest::MANIFEST;
 
     fn add_model(models_dir: &Path, folder: &str, name: &str, short_name: &str) -> PathBuf {
         let path = models_dir.join(folder);
@@ -319,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_without_its_graph_loads_and_says_so_when_opened() {
+    fn a_missing_graph_is_reported_when_it_is_opened() {
         let models_dir = tempfile::tempdir().unwrap();
         let path = add_model(models_dir.path(), "one", "org/a", "a");
         fs::write(path.join("tokenizer.json"), "{}").unwrap();
@@ -338,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_the_manifests_is_told() {
+    fn a_file_with_the_wrong_checksum_is_reported() {
         let models_dir = tempfile::tempdir().unwrap();
         let path = add_model(models_dir.path(), "one", "org/a", "a");
         let mut manifest: serde_json::Value =
             serde_json::from_slice(&fs::read(path.join(MANIFEST)).unwrap()).unwrap();
-        // Of "{}".
+        // The SHA-256 of "{}".
         let sha256 = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
         manifest["tokenizer"] = serde_json::json!({ "name": "tokenizer.json", "sha256": sha256 });
         fs::write(path.join(MANIFEST), manifest.to_string()).unwrap();
@@ -360,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_empty_directories_say_what_to_do() {
+    fn missing_and_empty_directories_are_reported_with_a_remedy() {
         let models_dir = tempfile::tempdir().unwrap();
         let empty = ModelRegistry::open(models_dir.path()).unwrap_err().to_string();
         assert!(empty.contains(&models_dir.path().display().to_string()), "{empty}");
@@ -371,14 +221,17 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_manifest_fails_the_registry_and_names_its_file() {
+    fn one_invalid_manifest_fails_the_registry_and_names_its_file() {
         let models_dir = tempfile::tempdir().unwrap();
         add_model(models_dir.path(), "good", "org/a", "a");
         let bad = models_dir.path().join("bad");
         fs::create_dir(&bad).unwrap();
         fs::write(bad.join(MANIFEST), r#"{"name": "org/b"}"#).unwrap();
         let error = ModelRegistry::open(models_dir.path()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{} is not a model manifest", bad.join(MANIFEST).display()));
+        assert_eq!(
+            error.to_string(),
+            format!("{} is not a valid model manifest", bad.join(MANIFEST).display())
+        );
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! The files of a model folder: one graph for each precision, one tokenizer for all.
+//! The files of a model folder: a graph per precision, and one tokenizer for all of them.
 
 use domain::Quantization;
 use serde::{Deserialize, Serialize};
 
-/// The graphs of a model, by the precision of their weights. At least one is there.
+/// The graphs of a model by the precision of their weights; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelVariants {
-    /// Weights as they were trained.
+    /// Original weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float32: Option<ModelVariant>,
-    /// Weights of two bytes; half the size to load, computed in float32 on a processor.
+    /// Weights in float16: half the size to load; computed in float32 on a CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float16: Option<ModelVariant>,
-    /// Weights of one byte, and a scale for each token, so that a vector depends on its text alone.
+    /// Weights in int8, activations quantized per token, so that a vector does not depend on its batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub int8: Option<ModelVariant>,
 }
@@ -24,11 +24,10 @@ pub struct ModelVariants {
 pub struct ModelVariant {
     /// The ONNX graph.
     pub graph: ModelFile,
-    /// The graph's weights, where they are not inside it. The graph itself names this file.
+    /// The graph's weights, if they are a separate file. The graph refers to them by this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<ModelFile>,
-    /// Whether ONNX Runtime's optimiser has already been over the graph, so that opening it need
-    /// not do that again.
+    /// Whether the graph was saved after ONNX Runtime's optimizations, so that opening it can skip them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optimized: bool,
 }
@@ -37,29 +36,29 @@ pub struct ModelVariant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
-    /// Its name, in the folder itself.
+    /// The file name, without a path.
     pub name: String,
-    /// SHA-256 of its content, in hexadecimal.
+    /// The SHA-256 of its content, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
 impl ModelVariant {
-    /// The graph and, where they are a file of their own, its weights.
+    /// Returns the graph and, if they are a separate file, its weights.
     pub fn files(&self) -> impl Iterator<Item = &ModelFile> {
         std::iter::once(&self.graph).chain(&self.weights)
     }
 }
 
 impl ModelFile {
-    /// A file of this name, whatever its content.
+    /// Returns a file with this name and without a checksum.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), sha256: None }
     }
 }
 
 impl Default for ModelVariants {
-    /// What a Hugging Face export is called, without looking into it.
+    /// Returns the file of a Hugging Face export.
     fn default() -> Self {
         let float32 = ModelVariant { graph: ModelFile::named("model.onnx"), weights: None, optimized: false };
         Self { float32: Some(float32), float16: None, int8: None }
@@ -67,9 +66,9 @@ impl Default for ModelVariants {
 }
 
 impl ModelVariants {
-    /// The graph that embeds the texts and queries of a collection of this quantization, and its
-    /// own precision: the collection's, or where the model has none of that, the nearest that it
-    /// has, the more exact first. `None` if there is none at all, which no registry lets pass.
+    /// Returns the graph for a collection with this quantization, and its precision: the collection's, or if the
+    /// model lacks that, the nearest one, higher precision first. `None` if there is no graph at all, which
+    /// registries reject.
     pub fn choose(&self, quantization: Quantization) -> Option<(Quantization, &ModelVariant)> {
         use Quantization::{Float16, Float32, Int8};
         let preferred = match quantization {
@@ -80,7 +79,7 @@ impl ModelVariants {
         preferred.into_iter().find_map(|precision| self.of(precision).map(|variant| (precision, variant)))
     }
 
-    /// Every graph that there is.
+    /// Iterates over the graphs that exist.
     pub fn iter(&self) -> impl Iterator<Item = (Quantization, &ModelVariant)> {
         Quantization::ALL
             .iter()
@@ -111,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quantization_gets_its_own_graph_or_the_nearest() {
+    fn a_quantization_gets_its_own_graph_or_the_nearest_one() {
         let chosen = |variants: &ModelVariants| {
-            Quantization::ALL.iter().map(|&asked| variants.choose(asked).unwrap().0).collect::<Vec<_>>()
+            Quantization::ALL.iter().map(|&wanted| variants.choose(wanted).unwrap().0).collect::<Vec<_>>()
         };
         assert_eq!(chosen(&having(&[Float32, Float16, Int8])), [Float32, Float16, Int8]);
         assert_eq!(chosen(&having(&[Float32])), [Float32, Float32, Float32]);
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_that_are_named_replace_the_default_one() {
+    fn named_variants_replace_the_default() {
         let variants: ModelVariants =
             serde_json::from_str(r#"{"int8": {"graph": {"name": "small.onnx"}}}"#).unwrap();
         assert_eq!(variants.iter().map(|(precision, _)| precision).collect::<Vec<_>>(), [Int8]);
