@@ -62,7 +62,7 @@ impl Config {
             embedder: EmbedderOptions {
                 batch_tokens: env::parsed_or("BATCH_TOKENS", batch_tokens)?,
                 provider,
-                ..EmbedderOptions::for_passages(env::processors())
+                ..EmbedderOptions::for_chunks(env::processors())
             },
         })
     }

@@ -3,7 +3,7 @@
 use artifacts::BatchKey;
 use db::item_work::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
-use vectors::DocumentVersion;
+use vectors::DocumentGeneration;
 
 /// One batch of one document, with its chunks read.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ impl Job {
         BatchKey { collection_id: self.work.collection_id, document_id, generation, batch: self.batch }
     }
 
-    pub(crate) fn version(&self) -> DocumentVersion {
+    pub(crate) fn version(&self) -> DocumentGeneration {
         let StagedVersion { document_id, generation, first_seen_at, .. } = self.staged;
-        DocumentVersion {
+        DocumentGeneration {
             document_id,
             collection_id: self.work.collection_id,
             source_id: self.work.source_id,

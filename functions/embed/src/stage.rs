@@ -194,7 +194,7 @@ pub(crate) async fn embed_group(
         let vectors = match group.first().map(|job| &job.work.settings) {
             Some(settings) if !texts.is_empty() => embedders
                 .find(&settings.embedding_model, settings.quantization)
-                .and_then(|embedder| embedder.embed_passages_unless(&texts, &given_up))
+                .and_then(|embedder| embedder.embed_chunks_cancellable(&texts, &given_up))
                 .map_err(StageError::from),
             _ => Ok(Vec::new()),
         };

@@ -9,7 +9,7 @@ use embedding::Embedders;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
-use vectors::VectorStore;
+use vectors::VectorDatabase;
 
 use crate::Config;
 
@@ -23,7 +23,7 @@ pub struct State {
     /// The work queues, of which only scan's is known here.
     pub queues: Queues,
     /// Qdrant.
-    pub vectors: VectorStore,
+    pub vectors: VectorDatabase,
     pub(crate) embedders: Arc<Embedders>,
 }
 
@@ -39,7 +39,7 @@ impl State {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
-            vectors: VectorStore::connect(&config.vectors)?,
+            vectors: VectorDatabase::connect(&config.vectors)?,
             embedders: Arc::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
                 &config.onnx_runtime,

@@ -1,36 +1,35 @@
-//! Which texts go through the model together. Pure.
+//! Batching: which texts go through the model together. Pure.
 //!
-//! A batch is a rectangle: every text is filled up to the longest. In the order of arrival most of
-//! that rectangle is padding; sorted by length almost none is. Small batches fit the processor's
-//! caches, so a budget of some hundred tokens beats one of many thousand.
+//! A batch is a matrix in which every text is padded to the longest. In the order of arrival most of it is
+//! padding; sorted by length almost none is. Small batches fit into the CPU's caches, so a budget of a few
+//! hundred tokens is faster than one of many thousand.
 
 use std::{cmp::Reverse, ops::Range};
 
 use models::PaddingSide;
 
-/// Texts of one run through the model, filled up to the same length.
+/// The texts of one run of the model, padded to the same length.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PaddedBatch {
-    /// Number of texts.
+    /// The number of texts.
     pub rows: usize,
-    /// Tokens of each text, padding included: the longest text's own number.
+    /// The number of tokens of each text, including padding: the length of the longest text.
     pub sequence: usize,
-    /// Token ids, `rows` x `sequence`, row by row.
+    /// Token ids, `rows` x `sequence`, row-major.
     pub ids: Vec<i64>,
-    /// 1 where `ids` is a token of the text, 0 where it is padding.
+    /// The attention mask: 1 where `ids` is a token of a text, 0 where it is padding.
     pub mask: Vec<i64>,
-    /// Where each text's own tokens are in its row.
+    /// The range of each text's tokens in its row.
     pub texts: Vec<Range<usize>>,
 }
 
-/// Groups texts, given by their lengths in tokens, into batches of at most `budget` tokens, padding
-/// included. Returns indices into `lengths`, each exactly once. A text longer than the budget is a
-/// batch of its own.
+/// Groups texts, given by their lengths in tokens, into batches of at most `budget` tokens including padding.
+/// Returns indices into `lengths`, each exactly once. A text longer than the budget is a batch of its own.
 ///
-/// The longest come first: memory is at its peak in the first batch and is reused by the others.
+/// The longest texts come first: the first batch then needs the most memory, and the others reuse it.
 pub(crate) fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
-    // Stable, so equal lengths keep their order and the plan is the same every time.
+    // The sort is stable, so the plan is deterministic.
     order.sort_by_key(|&index| Reverse(lengths[index]));
 
     let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -45,7 +44,7 @@ pub(crate) fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
 }
 
 impl PaddedBatch {
-    /// Lays texts out as one rectangle.
+    /// Pads texts to a batch.
     pub fn new(texts: &[&[u32]], padding_token_id: u32, side: PaddingSide) -> Self {
         let rows = texts.len();
         let sequence = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
@@ -67,9 +66,8 @@ impl PaddedBatch {
         Self { rows, sequence, ids, mask, texts: ranges }
     }
 
-    /// Each token's place in its text, from 0, for graphs that do not count themselves. Padding
-    /// before a text stands at 1, as in Hugging Face's own batches; padding after it goes on
-    /// counting. The mask hides either.
+    /// Returns each token's position in its text, from 0, for graphs that do not compute it. Padding before a
+    /// text has position 1, as in Hugging Face's batches; padding after it continues to count. The mask hides both.
     pub fn positions(&self) -> Vec<i64> {
         let place = |text: &Range<usize>, column: usize| {
             if column < text.start { 1 } else { (column - text.start) as i64 }
@@ -85,17 +83,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_like_length_share_a_batch() {
+    fn texts_of_similar_length_share_a_batch() {
         assert_eq!(plan(&[3, 100, 4, 90, 3], 200), [vec![1, 3], vec![2, 0, 4]]);
     }
 
     #[test]
-    fn a_text_over_the_budget_goes_alone() {
+    fn a_text_above_the_budget_is_a_batch_of_its_own() {
         assert_eq!(plan(&[300, 10, 400], 256), [vec![2], vec![0], vec![1]]);
     }
 
     #[test]
-    fn nothing_gives_nothing() {
+    fn no_texts_give_no_batches() {
         assert!(plan(&[], 256).is_empty());
     }
 
@@ -134,9 +132,9 @@ mod tests {
             }
         }
 
-        /// The waste is bounded: a batch that could have taken the next text would have.
+        /// Padding is bounded: a batch that has room for the next text contains it.
         #[test]
-        fn no_two_neighbouring_batches_could_have_been_one(
+        fn adjacent_batches_could_not_be_merged(
             lengths in prop::collection::vec(1usize..600, 0..200),
             budget in 1usize..2048,
         ) {

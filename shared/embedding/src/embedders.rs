@@ -1,4 +1,4 @@
-//! The embedding models of a process, each opened when it is first asked for.
+//! The embedding models of a process, each opened at its first use.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,22 +9,22 @@ use models::ModelRegistry;
 
 use crate::{Embedder, EmbedderOptions, EmbeddingError, OrtRuntime};
 
-/// The models of a folder. Synchronous like everything here: opening a model takes a tenth of a
-/// second.
+/// The embedding models of a registry. Blocking, like everything in this crate: opening a model takes about 0.1
+/// seconds.
 #[derive(Debug)]
 pub struct Embedders {
     registry: ModelRegistry,
     runtime: OrtRuntime,
     options: EmbedderOptions,
-    /// By the model's name and the precision of the graph.
+    /// Opened models by name and precision of the graph.
     open: Mutex<HashMap<(String, Quantization), Arc<Embedder>>>,
 }
 
 impl Embedders {
-    /// Loads ONNX Runtime for these models.
+    /// Loads ONNX Runtime for the models of a registry.
     ///
     /// # Errors
-    /// When the library cannot be loaded.
+    /// Returns an error if the library cannot be loaded.
     pub fn open(
         registry: ModelRegistry,
         onnx_runtime: &Path,
@@ -33,28 +33,28 @@ impl Embedders {
         Ok(Self { registry, runtime: OrtRuntime::load(onnx_runtime)?, options, open: Mutex::default() })
     }
 
-    /// Opens the first model and has it read a word, so that what is wrong with the runtime, the card or
-    /// the model is known before there is anything to lose.
+    /// Opens the first model and embeds a word, so that problems with the runtime, the GPU or the model show up
+    /// before any work is claimed.
     ///
     /// # Errors
-    /// Says what is wrong.
-    pub fn try_out(&self) -> Result<(), EmbeddingError> {
+    /// Returns an error if the model cannot be opened or run.
+    pub fn warm_up(&self) -> Result<(), EmbeddingError> {
         if let Some(folder) = self.registry.folders()?.first() {
             let embedder = self.find(&folder.manifest.name, Quantization::Float16)?;
-            embedder.embed_passages(&["word"])?;
+            embedder.embed_chunks(&["word"])?;
         }
         Ok(())
     }
 
-    /// The model of this name for collections of this quantization, opened at the first call.
+    /// Returns the embedder of a model for collections with this quantization; opens it at the first call.
     ///
     /// # Errors
-    /// When there is no such model here, or its files are damaged.
+    /// Returns an error if there is no such model, or if its files are damaged.
     pub fn find(&self, model: &str, quantization: Quantization) -> Result<Arc<Embedder>, EmbeddingError> {
         let folder = self.registry.require(model)?;
-        // Quantizations that share a graph share its session.
+        // Quantizations that use the same graph share an embedder.
         let precision = folder.precision(quantization);
-        // Held while the model is opened: a second caller waits instead of opening it twice.
+        // Locked while the model is opened, so that concurrent callers do not open it twice.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(embedder) = open.get(&(model.to_owned(), precision)) {
             return Ok(Arc::clone(embedder));

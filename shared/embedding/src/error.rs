@@ -1,4 +1,4 @@
-//! What can go wrong between a text and its vector.
+//! Errors of tokenizing and embedding.
 
 use std::{io, path::PathBuf};
 
@@ -9,16 +9,16 @@ use thiserror::Error;
 /// A model that cannot be opened or run.
 #[derive(Debug, Error)]
 pub enum EmbeddingError {
-    /// The library file is not there or not readable.
+    /// The library file does not exist or cannot be read.
     #[error("cannot read ONNX Runtime at {}; set ORT_DYLIB_PATH to libonnxruntime.so", library.display())]
     LibraryMissing {
-        /// Where it was looked for.
+        /// The configured path.
         library: PathBuf,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The library is not an ONNX Runtime that this program can use.
+    /// The library is not a compatible ONNX Runtime.
     #[error("{} cannot be used as ONNX Runtime", library.display())]
     LibraryUnusable {
         /// The library.
@@ -27,20 +27,20 @@ pub enum EmbeddingError {
         #[source]
         source: ort::LoadDynamicError,
     },
-    /// A process can load one ONNX Runtime, and it has another one.
+    /// The process has loaded another ONNX Runtime; it can load only one.
     #[error(
-        "this process already runs ONNX Runtime from {}, it cannot load {} too",
+        "this process already uses ONNX Runtime from {}, it cannot load {} as well",
         loaded.display(),
         requested.display()
     )]
-    LibraryTaken {
-        /// The one that is loaded.
+    LibraryConflict {
+        /// The loaded library.
         loaded: PathBuf,
-        /// The one that was asked for.
+        /// The requested library.
         requested: PathBuf,
     },
-    /// ONNX Runtime does not start.
-    #[error("ONNX Runtime from {} does not start", library.display())]
+    /// ONNX Runtime cannot be initialized.
+    #[error("ONNX Runtime from {} cannot be initialized", library.display())]
     Start {
         /// The library.
         library: PathBuf,
@@ -48,11 +48,11 @@ pub enum EmbeddingError {
         #[source]
         source: ort::Error,
     },
-    /// The model folder is incomplete.
+    /// The model is unknown, or its folder is incomplete.
     #[error(transparent)]
     Model(#[from] ModelsError),
-    /// The tokenizer file cannot be read or understood.
-    #[error("{} is not a usable tokenizer", path.display())]
+    /// The tokenizer cannot be loaded.
+    #[error("{} is not a valid tokenizer", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
@@ -60,20 +60,20 @@ pub enum EmbeddingError {
         #[source]
         source: tokenizers::Error,
     },
-    /// The manifest does not describe the files beside it.
-    #[error("the manifest of {model} says {field} {said}, but {found}; correct model.json")]
+    /// The manifest contradicts the files beside it.
+    #[error("the manifest of {model} has {field} {said}, but {found}; correct model.json")]
     ManifestMismatch {
         /// The model's name.
         model: String,
-        /// The field that is wrong.
+        /// The name of the wrong field.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         said: String,
-        /// What the files say.
+        /// What the files have.
         found: String,
     },
-    /// ONNX Runtime refuses the graph.
-    #[error("{} is not a usable graph", path.display())]
+    /// ONNX Runtime cannot load the graph.
+    #[error("{} is not a valid graph", path.display())]
     Graph {
         /// The file.
         path: PathBuf,
@@ -81,47 +81,47 @@ pub enum EmbeddingError {
         #[source]
         source: ort::Error,
     },
-    /// The graph is not a text encoder as Hugging Face exports them.
+    /// The graph's inputs or outputs are not those of a text encoder as Hugging Face exports it.
     #[error("{}: {reason}", path.display())]
     GraphShape {
         /// The file.
         path: PathBuf,
-        /// What it has, and what is needed.
+        /// What it has, and what is required.
         reason: String,
     },
     /// The folder of a cross-encoder is incomplete.
-    #[error("{} is no cross-encoder: {reason}", folder.display())]
+    #[error("{} is not a cross-encoder: {reason}", folder.display())]
     Reranker {
         /// The folder.
         folder: PathBuf,
-        /// What it lacks.
+        /// What is missing.
         reason: String,
     },
-    /// There is no execution provider of this name.
-    #[error("there is no execution provider {got:?}; there are cpu and cuda")]
+    /// The name of the execution provider is unknown.
+    #[error("there is no execution provider {got:?}; choose cpu or cuda")]
     UnknownProvider {
-        /// The name.
+        /// The configured name.
         got: String,
     },
-    /// The caller gave up while the model was at work.
-    #[error("embedding was given up")]
-    DeadLetter,
-    /// A text cannot be turned into tokens.
-    #[error("a text cannot be turned into tokens")]
+    /// The caller cancelled the call.
+    #[error("embedding was cancelled")]
+    Cancelled,
+    /// A text cannot be tokenized.
+    #[error("a text cannot be tokenized")]
     Tokenize(#[source] tokenizers::Error),
     /// ONNX Runtime failed on a batch.
-    #[error("the model failed on a batch of {rows} texts and {sequence} tokens each")]
+    #[error("the model failed on a batch of {rows} texts of {sequence} tokens")]
     Inference {
-        /// Texts in the batch.
+        /// The number of texts.
         rows: usize,
-        /// Tokens of each, padding included.
+        /// The number of tokens of each, including padding.
         sequence: usize,
         /// The runtime's error.
         #[source]
         source: ort::Error,
     },
-    /// The model answered with something that is not a vector of numbers.
-    #[error("the model {model} returned a vector that is not finite; its files may be damaged")]
+    /// The model returned NaN or infinity.
+    #[error("the model {model} returned a vector with NaN or infinity; its files may be damaged")]
     NotFinite {
         /// The model's name.
         model: String,
@@ -132,11 +132,11 @@ impl Classify for EmbeddingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Model(error) => error.kind(),
-            Self::DeadLetter => ErrorKind::Unavailable,
-            // All of these are about our own files, whatever the text was.
+            Self::Cancelled => ErrorKind::Unavailable,
+            // All of these concern our own files, never the text.
             Self::LibraryMissing { .. }
             | Self::LibraryUnusable { .. }
-            | Self::LibraryTaken { .. }
+            | Self::LibraryConflict { .. }
             | Self::Start { .. }
             | Self::Tokenizer { .. }
             | Self::ManifestMismatch { .. }

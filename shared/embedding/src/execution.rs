@@ -1,4 +1,4 @@
-//! What computes: the processor, or a graphics card.
+//! Execution providers: CPU or GPU.
 
 use std::str::FromStr;
 
@@ -6,19 +6,19 @@ use ort::ep;
 
 use crate::EmbeddingError;
 
-/// What graphs run on.
+/// The device that runs graphs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExecutionProvider {
-    /// The processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// The first NVIDIA card, by a libonnxruntime that has its CUDA provider beside it. What the card has
-    /// no kernel for runs on the processor.
+    /// The first NVIDIA GPU. Requires a libonnxruntime with its CUDA provider beside it. Operators without a CUDA
+    /// kernel run on the CPU.
     Cuda,
 }
 
 impl ExecutionProvider {
-    /// The name that ONNX Runtime's settings use, in lower case.
+    /// Returns the provider's name in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -26,8 +26,8 @@ impl ExecutionProvider {
         }
     }
 
-    /// Who computes first; the processor stands behind all of them by itself. One that cannot be used
-    /// is an error: a card is paid for.
+    /// Returns the providers to register with ONNX Runtime, which falls back to the CPU by itself. A provider that
+    /// cannot be used is an error: otherwise an idle GPU would go unnoticed.
     pub(crate) fn dispatch(self) -> Vec<ep::ExecutionProviderDispatch> {
         match self {
             Self::Cpu => Vec::new(),

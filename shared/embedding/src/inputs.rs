@@ -1,4 +1,4 @@
-//! What a graph takes: the inputs of the public exports of text encoders.
+//! The inputs of a graph: those of public exports of text encoders.
 
 use ort::{
     session::SessionInputValue,
@@ -9,11 +9,11 @@ use crate::batch::PaddedBatch;
 
 const INPUT_IDS: &str = "input_ids";
 const ATTENTION_MASK: &str = "attention_mask";
-/// Which of two sentences a token belongs to. Some families of models have no such input.
+/// Which of two sentences a token belongs to. Not an input of every model family.
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
-/// Where a token stands in its text. Decoders ask for it.
+/// The position of a token in its text. An input of decoders.
 const POSITION_IDS: &str = "position_ids";
-/// What a decoder remembers of the text before this one: nothing, ever.
+/// The key-value cache of a decoder; always empty here.
 const PAST: &str = "past_key_values.";
 
 /// One input of a graph.
@@ -23,7 +23,7 @@ pub(crate) enum GraphInput {
     Mask,
     TokenTypes,
     Positions,
-    /// Keys or values of earlier tokens: [batch, heads, 0, size].
+    /// Keys or values of the cache: [batch, heads, 0, size].
     Past {
         name: String,
         heads: usize,
@@ -31,10 +31,10 @@ pub(crate) enum GraphInput {
     },
 }
 
-/// The inputs of a graph, all of them known.
+/// Returns the inputs of a graph.
 ///
 /// # Errors
-/// Says what the graph takes that we do not have, or lacks that we need.
+/// Returns a message if the graph has an unknown input or lacks a required one.
 pub(crate) fn check_inputs(inputs: &[Outlet]) -> Result<Vec<GraphInput>, String> {
     let known = inputs.iter().map(check_input).collect::<Option<Vec<GraphInput>>>();
     match known {
@@ -45,8 +45,8 @@ pub(crate) fn check_inputs(inputs: &[Outlet]) -> Result<Vec<GraphInput>, String>
             let names: Vec<String> =
                 inputs.iter().map(|input| format!("{} ({})", input.name(), input.dtype())).collect();
             Err(format!(
-                "the graph takes {}; a text encoder takes {INPUT_IDS}, {ATTENTION_MASK} and, if it must, \
-                 {TOKEN_TYPE_IDS}, {POSITION_IDS} and {PAST}* of a fixed number and size of heads",
+                "the graph takes {}; a text encoder takes {INPUT_IDS}, {ATTENTION_MASK} and optionally \
+                 {TOKEN_TYPE_IDS}, {POSITION_IDS} and {PAST}* with a fixed number and size of heads",
                 names.join(", ")
             ))
         }
@@ -73,7 +73,7 @@ fn check_past(input: &Outlet) -> Option<GraphInput> {
     (input.dtype().tensor_type() == Some(TensorElementType::Float32)).then_some(past)
 }
 
-/// What the inputs need beside the batch itself; empty where no input asks for it.
+/// Inputs that are derived from the batch; empty if no input needs them.
 #[derive(Debug)]
 pub(crate) struct Derived {
     token_types: Vec<i64>,
@@ -82,7 +82,7 @@ pub(crate) struct Derived {
 
 impl Derived {
     pub fn new(inputs: &[GraphInput], batch: &PaddedBatch) -> Self {
-        // One text at a time, so every token belongs to the first sentence.
+        // Each row is a single text, so every token belongs to the first sentence.
         let token_types = match inputs.contains(&GraphInput::TokenTypes) {
             true => vec![0; batch.ids.len()],
             false => Vec::new(),
@@ -106,7 +106,7 @@ impl GraphInput {
         }
     }
 
-    /// This input's name and values for a batch. Nothing is copied.
+    /// Returns this input's name and values for a batch, without copying.
     pub fn feed<'a>(
         &'a self,
         batch: &'a PaddedBatch,
@@ -118,8 +118,8 @@ impl GraphInput {
             Self::TokenTypes => &derived.token_types,
             Self::Positions => &derived.positions,
             Self::Past { heads, size, .. } => {
-                let nothing = Tensor::<f32>::from_array(([batch.rows, *heads, 0, *size], Vec::new()))?;
-                return Ok((self.name(), nothing.into()));
+                let empty = Tensor::<f32>::from_array(([batch.rows, *heads, 0, *size], Vec::new()))?;
+                return Ok((self.name(), empty.into()));
             }
         };
         let view = TensorRef::from_array_view(([batch.rows, batch.sequence], values.as_slice()))?;

@@ -1,11 +1,11 @@
-//! Texts to vectors: tokenizers and ONNX Runtime. The only user of ort.
+//! Embedding: texts to vectors, with Hugging Face tokenizers and ONNX Runtime. The only user of ort.
 //!
 //! ```text
 //! texts ─ tokenize ─▶ token ids ─ batch ─▶ padded batches ─ graph ─▶ hidden states ─ pooling ─▶ vectors
 //! ```
 //!
-//! Everything here is synchronous and uses the processor fully: call it from
-//! `tokio::task::spawn_blocking`. Start with [`OrtRuntime::load`], then [`Embedder::open`].
+//! Everything here blocks and uses the CPU fully: call it from `tokio::task::spawn_blocking`. Start with
+//! [`OrtRuntime::load`], then [`Embedder::open`].
 
 mod batch;
 mod embedder;

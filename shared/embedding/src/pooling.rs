@@ -1,17 +1,17 @@
-//! The vectors of a text's tokens become the vector of the text. Pure.
+//! Pooling: the hidden states of a text's tokens are combined into the vector of the text. Pure.
 //!
-//! The three ways and their details are those of sentence-transformers, which most public models
-//! were trained with:
+//! The three modes and their details are those of sentence-transformers, with which most public models were
+//! trained:
 //! <https://github.com/UKPLab/sentence-transformers/blob/master/sentence_transformers/models/Pooling.py>
 //! and `Normalize.py` beside it (`torch.nn.functional.normalize`, p = 2, eps = 1e-12).
 
 use models::Pooling;
 
-/// Below this length a vector is taken as it is rather than divided by almost nothing.
+/// A norm below this is replaced by it, to avoid division by zero.
 const SHORTEST_NORM: f32 = 1e-12;
 
-/// Pools the hidden states of one text: `dimension` numbers for each of its tokens, at least one,
-/// padding not among them.
+/// Pools the hidden states of one text: `dimension` numbers for each of its tokens (at least one), without
+/// padding.
 pub(crate) fn pool(hidden: &[f32], dimension: usize, pooling: Pooling) -> Vec<f32> {
     match pooling {
         Pooling::Mean => mean(hidden, dimension),
@@ -20,7 +20,7 @@ pub(crate) fn pool(hidden: &[f32], dimension: usize, pooling: Pooling) -> Vec<f3
     }
 }
 
-/// Scales a vector to length one. The zero vector stays what it is.
+/// Normalizes a vector to length 1. The zero vector stays zero.
 pub(crate) fn normalize(vector: &mut [f32]) {
     let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(SHORTEST_NORM);
     for value in vector {
@@ -28,7 +28,7 @@ pub(crate) fn normalize(vector: &mut [f32]) {
     }
 }
 
-/// The sum over the text's own tokens (attention mask 1), divided by their number.
+/// Returns the mean over the text's own tokens.
 fn mean(hidden: &[f32], dimension: usize) -> Vec<f32> {
     let mut sum = vec![0.0; dimension];
     for token in hidden.chunks_exact(dimension) {
@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// Three tokens of two numbers.
+    /// Hidden states of three tokens, of dimension 2.
     const HIDDEN: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 8.0, 9.0];
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_normalized_vector_has_length_one_and_its_direction(
+        fn a_normalized_vector_has_length_one_and_the_same_direction(
             vector in prop::collection::vec(-100f32..100.0, 1..64).prop_filter("not zero", |v| v.iter().any(|x| x.abs() > 0.01))
         ) {
             let mut unit = vector.clone();

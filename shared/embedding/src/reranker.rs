@@ -1,5 +1,5 @@
-//! Cross-encoders: models that read a query and a passage together and say how well they fit. Slower
-//! than comparing vectors, and better, so they put the best of some dozens of hits in order.
+//! Cross-encoders: models that read a query and a text together and return a relevance score. They are slower
+//! and more accurate than comparing vectors, so they rerank the best few dozen results.
 
 use std::{
     fs,
@@ -20,14 +20,14 @@ use crate::{
     graph::{GraphOptions, open_session},
 };
 
-/// Where exports put the graph.
+/// The paths of the graph in exports.
 const GRAPHS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
-/// The longest pair that is read, in tokens, whatever the model could: what the usual ones are trained on.
+/// The longest pair in tokens, whatever the model supports: the length that usual models are trained with.
 const MAX_TOKENS: usize = 512;
-/// Positions that some families of models keep for themselves.
+/// Positions that some model families reserve.
 const RESERVED_POSITIONS: usize = 2;
 
-/// What a model's `config.json` says of it, as far as it matters here.
+/// The fields of a model's `config.json` that are used here.
 #[derive(Debug, Deserialize)]
 struct Config {
     #[serde(default)]
@@ -36,8 +36,7 @@ struct Config {
     max_position_embeddings: Option<usize>,
 }
 
-/// A cross-encoder from a Hugging Face ONNX export. May be shared between threads; runs one batch at a
-/// time.
+/// A cross-encoder from a Hugging Face ONNX export. Can be shared between threads; runs one batch at a time.
 #[derive(Debug)]
 pub struct Reranker {
     name: String,
@@ -50,18 +49,18 @@ pub struct Reranker {
     batch_tokens: usize,
 }
 
-/// A query and a passage as the model reads them.
+/// A tokenized pair of query and text.
 struct Pair {
     ids: Vec<u32>,
     types: Vec<u32>,
 }
 
 impl Reranker {
-    /// Opens a folder with `config.json`, `tokenizer.json` and `model.onnx` (or `onnx/model.onnx`). The
-    /// folder's name is the model's.
+    /// Opens a folder with `config.json`, `tokenizer.json` and `model.onnx` (or `onnx/model.onnx`). The model's name
+    /// is that of the folder.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or the graph is no cross-encoder.
+    /// Returns an error if a file is missing or damaged, or if the graph is not a cross-encoder.
     pub fn open(
         runtime: &OrtRuntime,
         folder: &Path,
@@ -71,7 +70,7 @@ impl Reranker {
         let config = fs::read(folder.join("config.json"))
             .map_err(|error| incomplete(format!("config.json cannot be read: {error}")))?;
         let config: Config = serde_json::from_slice(&config)
-            .map_err(|error| incomplete(format!("config.json cannot be understood: {error}")))?;
+            .map_err(|error| incomplete(format!("config.json cannot be parsed: {error}")))?;
         let path = GRAPHS.map(|graph| folder.join(graph)).into_iter().find(|path| path.is_file());
         let path = path.ok_or_else(|| incomplete(format!("there is no {}", GRAPHS.join(" or "))))?;
         let as_exported =
@@ -94,21 +93,21 @@ impl Reranker {
         })
     }
 
-    /// What the model is called.
+    /// Returns the model's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How well each passage fits the query, from 0 to 1, in the order of the passages. A score does
-    /// not depend on the other passages. Of what is too long, the end is not read.
+    /// Returns the relevance of each text to the query, from 0 to 1, in order. A score does not depend on the other
+    /// texts. Pairs that are too long are truncated.
     ///
     /// # Errors
-    /// When the model fails; the texts are not at fault, whatever they hold.
-    pub fn scores(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>, EmbeddingError> {
-        let mut pairs = Vec::with_capacity(passages.len());
-        for passage in passages {
+    /// Returns an error if the model fails; it never depends on the content of the texts.
+    pub fn scores(&self, query: &str, texts: &[&str]) -> Result<Vec<f32>, EmbeddingError> {
+        let mut pairs = Vec::with_capacity(texts.len());
+        for text in texts {
             let encoding =
-                self.tokenizer.encode_fast((query, *passage), true).map_err(EmbeddingError::Tokenize)?;
+                self.tokenizer.encode_fast((query, *text), true).map_err(EmbeddingError::Tokenize)?;
             pairs.push(Pair { ids: encoding.get_ids().to_vec(), types: encoding.get_type_ids().to_vec() });
         }
         let lengths: Vec<usize> = pairs.iter().map(|pair| pair.ids.len()).collect();
@@ -144,7 +143,7 @@ impl Reranker {
         if self.takes_token_types {
             inputs.push(("token_type_ids", tensor(types.as_slice())?.into()));
         }
-        // A run keeps no state in the session, so one that panicked left nothing behind.
+        // A run keeps no state in the session, so a panic in another run does not matter.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(inputs).map_err(failed)?;
         let (shape, logits) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
@@ -156,7 +155,7 @@ impl Reranker {
     }
 }
 
-/// The probability of the last label: of the only one, whether it holds; of several, whether it is that.
+/// Returns the probability of the last label: the sigmoid of a single logit, the softmax of several.
 fn probability(logits: &[f32]) -> f32 {
     match logits {
         [] => f32::NAN,
@@ -168,17 +167,17 @@ fn probability(logits: &[f32]) -> f32 {
 fn open_tokenizer(path: &Path, config: &Config) -> Result<Tokenizer, EmbeddingError> {
     let unusable = |source| EmbeddingError::Tokenizer { path: path.to_owned(), source };
     let mut tokenizer = Tokenizer::from_file(path).map_err(unusable)?;
-    // The file's own settings are those of some earlier use.
+    // The settings in the file are those of an earlier use.
     tokenizer.with_padding(None);
     let positions = config.max_position_embeddings.unwrap_or(MAX_TOKENS + RESERVED_POSITIONS);
     let max_length = MAX_TOKENS.min(positions.saturating_sub(RESERVED_POSITIONS));
-    // Of the pair, the longer text loses its end: nearly always the passage.
+    // Truncates the longer text of the pair, which is nearly always the text, not the query.
     let truncation = TruncationParams { max_length, ..TruncationParams::default() };
     tokenizer.with_truncation(Some(truncation)).map_err(unusable)?;
     Ok(tokenizer)
 }
 
-/// Returns whether the graph takes token types; refuses one that takes what we do not have.
+/// Returns whether the graph takes token types; rejects unknown and missing inputs.
 fn check_inputs(inputs: &[Outlet]) -> Result<bool, String> {
     let names: Vec<&str> = inputs.iter().map(Outlet::name).collect();
     let is_known = |name: &&str| ["input_ids", "attention_mask", "token_type_ids"].contains(name);
@@ -186,12 +185,12 @@ fn check_inputs(inputs: &[Outlet]) -> Result<bool, String> {
         return Ok(names.contains(&"token_type_ids"));
     }
     Err(format!(
-        "the graph takes {}; a cross-encoder takes input_ids, attention_mask and perhaps token_type_ids",
+        "the graph takes {}; a cross-encoder takes input_ids, attention_mask and optionally token_type_ids",
         names.join(", ")
     ))
 }
 
-/// Returns the name of the output that holds a pair's logits.
+/// Returns the name of the output with the logits of a pair.
 fn check_outputs(outputs: &[Outlet]) -> Result<String, String> {
     let is_logits = |output: &&Outlet| {
         let dimensions = output.dtype().tensor_shape().map_or(0, |shape| shape.len());
@@ -200,7 +199,7 @@ fn check_outputs(outputs: &[Outlet]) -> Result<String, String> {
     let found = outputs.iter().find(|output| output.name() == "logits").or(outputs.first());
     found.filter(is_logits).map(|output| output.name().to_owned()).ok_or_else(|| {
         let names: Vec<&str> = outputs.iter().map(Outlet::name).collect();
-        format!("the graph returns {}; float32 logits [batch, labels] are needed", names.join(", "))
+        format!("the graph returns {}; float32 logits [batch, labels] are required", names.join(", "))
     })
 }
 

@@ -1,4 +1,4 @@
-//! ONNX Runtime itself: one shared library, one environment, for the whole process.
+//! ONNX Runtime: one shared library and one environment per process.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,11 +9,11 @@ use ort::{environment::Environment, logging::LogLevel};
 
 use crate::EmbeddingError;
 
-/// The runtime of this process. ort allows one environment per process, and none after it was
-/// dropped, so it stays here until the process ends.
+/// The runtime of this process. ort allows one environment per process, and none after it was dropped, so it is
+/// kept until the process ends.
 static LOADED: Mutex<Option<OrtRuntime>> = Mutex::new(None);
 
-/// ONNX Runtime, loaded from a shared library. Cloning is cheap.
+/// ONNX Runtime, loaded from a shared library. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct OrtRuntime {
     library: PathBuf,
@@ -21,27 +21,27 @@ pub struct OrtRuntime {
 }
 
 impl OrtRuntime {
-    /// Loads `libonnxruntime.so` from a path. Loading the same one again costs nothing.
+    /// Loads `libonnxruntime.so` from a path. Loading the same path again is free.
     ///
     /// # Errors
-    /// When the file is not there, is not ONNX Runtime, is too old, or when this process already
-    /// runs another one.
+    /// Returns an error if the file does not exist, is not ONNX Runtime, is too old, or if the process has loaded
+    /// another one.
     pub fn load(library: &Path) -> Result<Self, EmbeddingError> {
-        // ort would look for a relative path beside the executable first; ours means what it says.
+        // ort would resolve a relative path against the executable's directory first.
         let library = match library.canonicalize() {
             Ok(canonical) => canonical,
             Err(source) => {
                 return Err(EmbeddingError::LibraryMissing { library: library.to_owned(), source });
             }
         };
-        // The value is only ever replaced as a whole, so a panic elsewhere left nothing half done.
+        // The value is only replaced as a whole, so a panic elsewhere cannot leave it inconsistent.
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = loaded.as_ref() {
             if runtime.library == library {
                 return Ok(runtime.clone());
             }
             let loaded = runtime.library.clone();
-            return Err(EmbeddingError::LibraryTaken { loaded, requested: library });
+            return Err(EmbeddingError::LibraryConflict { loaded, requested: library });
         }
 
         let builder = match ort::init_from(&library) {
@@ -59,7 +59,7 @@ impl OrtRuntime {
         Ok(runtime)
     }
 
-    /// The library that is loaded.
+    /// Returns the path of the loaded library.
     pub fn library(&self) -> &Path {
         &self.library
     }
@@ -69,7 +69,7 @@ impl OrtRuntime {
     }
 }
 
-/// Passes the runtime's own messages on, so that they do not reach standard error unstructured.
+/// Forwards the runtime's log messages to `tracing`; otherwise they would be written to standard error.
 fn log(level: LogLevel, category: &str, _id: &str, location: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => tracing::debug!(category, location, "{message}"),
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absent_library_says_which_variable_to_set() {
+    fn a_missing_library_is_reported_with_its_variable() {
         let error = OrtRuntime::load(Path::new("/no/such/libonnxruntime.so")).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_library_is_refused() {
+    fn a_file_that_is_not_a_library_is_rejected() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = OrtRuntime::load(file.path()).unwrap_err();
         assert!(matches!(error, EmbeddingError::LibraryUnusable { .. }), "{error:?}");

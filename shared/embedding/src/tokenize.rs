@@ -1,34 +1,34 @@
-//! Texts to token ids, exactly as the model was trained to see them.
+//! Tokenization, exactly as the model was trained with.
 
 use models::{ModelFolder, ModelManifest};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::EmbeddingError;
 
-/// A model's tokenizer, cutting texts at the model's limit.
+/// A model's tokenizer, which truncates texts at the model's limit.
 #[derive(Debug)]
 pub(crate) struct TextTokenizer {
     tokenizer: Tokenizer,
     padding_token_id: u32,
 }
 
-/// The token ids of one text: never empty, never more than the model reads.
+/// The token ids of one text: at least one, at most the model's limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextTokens {
-    /// Ids in reading order, special tokens included.
+    /// Token ids in order, including special tokens.
     pub ids: Vec<u32>,
-    /// Whether the text was longer than the model reads.
+    /// Whether the text was truncated.
     pub truncated: bool,
 }
 
 impl TextTokenizer {
-    /// Opens a folder's tokenizer and checks what the manifest says about it.
+    /// Opens a folder's tokenizer and checks it against the manifest.
     pub fn open(folder: &ModelFolder) -> Result<Self, EmbeddingError> {
         let path = folder.tokenizer_path()?;
         let unusable = |source| EmbeddingError::Tokenizer { path: path.clone(), source };
         let mut tokenizer = Tokenizer::from_file(&path).map_err(unusable)?;
-        // The file's own settings are those of some earlier use (this model's cuts at 128 and pads
-        // to it); the limit is the manifest's, and padding is the batch's business.
+        // The settings in the file are those of an earlier use (MiniLM's truncates at 128 and pads to it). The limit
+        // is the manifest's, and batches are padded later.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(unusable)?;
         check_manifest(&tokenizer, &folder.manifest)?;
@@ -40,12 +40,11 @@ impl TextTokenizer {
         Ok(Self { tokenizer, padding_token_id: folder.manifest.padding_token_id })
     }
 
-    /// The tokens of one text.
+    /// Tokenizes one text.
     pub fn encode(&self, text: &str) -> Result<TextTokens, EmbeddingError> {
         let encoding = self.tokenizer.encode_fast(text, true).map_err(EmbeddingError::Tokenize)?;
         let mut ids = encoding.get_ids().to_vec();
-        // A tokenizer without special tokens makes nothing of the empty text, and a model cannot
-        // read nothing.
+        // Without special tokens, the empty text has no tokens, and a model cannot run on none.
         if ids.is_empty() {
             ids.push(self.padding_token_id);
         }
@@ -53,7 +52,7 @@ impl TextTokenizer {
     }
 }
 
-/// The chunker trusts the manifest's counts so that no chunk is cut off here: they must be true.
+/// Checks the manifest's token counts, which the chunker relies on so that no chunk is truncated.
 fn check_manifest(tokenizer: &Tokenizer, manifest: &ModelManifest) -> Result<(), EmbeddingError> {
     let count = |text: &str| {
         tokenizer.encode_fast(text, true).map(|encoding| encoding.len()).map_err(EmbeddingError::Tokenize)
@@ -69,7 +68,7 @@ fn check_manifest(tokenizer: &Tokenizer, manifest: &ModelManifest) -> Result<(),
     }
     let prefix_tokens = count(&manifest.passage_prefix)? - special_tokens;
     if prefix_tokens > manifest.passage_prefix_tokens as usize {
-        let found = format!("its tokenizer makes {prefix_tokens} of the prefix");
+        let found = format!("its tokenizer splits the prefix into {prefix_tokens}");
         return mismatch("passage_prefix_tokens", manifest.passage_prefix_tokens, found);
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The real model, on real texts. Access what `scripts/stack` installs: the model folder and ONNX
-//! Runtime, found by MODELS_DIR and ORT_DYLIB_PATH or at their places in the checkout.
+//! Tests with the real model on real texts. They need the model folder and ONNX Runtime that `scripts/stack`
+//! installs, found by MODELS_DIR and ORT_DYLIB_PATH or at their default places in the checkout.
 
 use std::{
     env, fs,
@@ -54,14 +54,14 @@ fn open(options: EmbedderOptions) -> Embedder {
     Embedder::open(&runtime(), &minilm(), Quantization::Float32, options).unwrap()
 }
 
-/// Texts of this repository, some longer than the model reads, and their vectors one by one.
+/// Texts of this repository, some longer than the model's limit, and their vectors, embedded one by one.
 static ALONE: LazyLock<(Vec<String>, Vec<Vec<f32>>)> = LazyLock::new(|| {
     let source = include_str!("../embedder.rs");
     let mut texts: Vec<String> = source.split("\n\n").map(str::to_owned).collect();
     texts
         .extend(["", " ", "Ω", "naïve 🦀 [MASK] #[derive]", "word ".repeat(400).as_str()].map(str::to_owned));
     let embedder = open(EmbedderOptions::default());
-    let alone = |text: &String| embedder.embed_passages(&[text]).unwrap().remove(0);
+    let alone = |text: &String| embedder.embed_chunks(&[text]).unwrap().remove(0);
     let vectors = texts.iter().map(alone).collect();
     (texts, vectors)
 });
@@ -77,14 +77,14 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
-fn a_query_is_where_the_same_passage_is() {
+fn a_query_and_an_equal_chunk_have_the_same_vector() {
     let embedder = open(EmbedderOptions::default());
     let query = embedder.embed_query("which bird cannot fly?").unwrap();
-    let passages = embedder
-        .embed_passages(&["which bird cannot fly?", "Penguins are flightless.", "The invoice is due in May."])
+    let chunks = embedder
+        .embed_chunks(&["which bird cannot fly?", "Penguins are flightless.", "The invoice is due in May."])
         .unwrap();
-    assert_eq!(query, passages[0]);
-    assert!(cosine(&query, &passages[1]) > cosine(&query, &passages[2]) + 0.2);
+    assert_eq!(query, chunks[0]);
+    assert!(cosine(&query, &chunks[1]) > cosine(&query, &chunks[2]) + 0.2);
 }
 
 #[test]
@@ -99,51 +99,51 @@ fn every_vector_has_the_dimension_and_length_one() {
 
 #[test]
 fn no_texts_give_no_vectors() {
-    assert!(open(EmbedderOptions::default()).embed_passages(&[]).unwrap().is_empty());
+    assert!(open(EmbedderOptions::default()).embed_chunks(&[]).unwrap().is_empty());
 }
 
 #[test]
-fn what_is_given_up_ends_before_the_next_run_of_the_model() {
+fn a_cancelled_call_ends_before_the_next_run_of_the_model() {
     let embedder = open(EmbedderOptions::default());
-    let error = embedder.embed_passages_unless(&["tides"], &AtomicBool::new(true)).unwrap_err();
-    assert!(matches!(error, EmbeddingError::DeadLetter), "{error:?}");
-    assert_eq!(embedder.embed_passages_unless(&["tides"], &AtomicBool::new(false)).unwrap().len(), 1);
+    let error = embedder.embed_chunks_cancellable(&["tides"], &AtomicBool::new(true)).unwrap_err();
+    assert!(matches!(error, EmbeddingError::Cancelled), "{error:?}");
+    assert_eq!(embedder.embed_chunks_cancellable(&["tides"], &AtomicBool::new(false)).unwrap().len(), 1);
 }
 
 #[test]
-fn sessions_share_the_threads_evenly_and_their_copies_of_the_weights_fit() {
+fn sessions_divide_the_threads_evenly_and_their_weights_fit_into_memory() {
     let sessions = |threads, runs, megabytes: u64| {
         let options = EmbedderOptions { threads, runs, ..EmbedderOptions::default() };
         options.sessions(megabytes << 20)
     };
     assert_eq!(sessions(2, 2, 90), 2);
     assert_eq!(sessions(2, 1, 90), 1, "queries");
-    assert_eq!(sessions(16, 16, 90), 4, "5 fit, and would leave a thread without work");
+    assert_eq!(sessions(16, 16, 90), 4, "5 fit, and would leave a thread idle");
     assert_eq!(sessions(6, 4, 1), 3);
     assert_eq!(sessions(2, 2, 700), 1);
-    let card = EmbedderOptions {
+    let gpu = EmbedderOptions {
         threads: 4,
         runs: 4,
         provider: ExecutionProvider::Cuda,
         ..EmbedderOptions::default()
     };
-    assert_eq!(card.sessions(1), 1);
+    assert_eq!(gpu.sessions(1), 1);
 }
 
 #[test]
-fn one_graph_that_fails_ends_the_others() {
+fn a_failing_graph_stops_the_others() {
     let mut embedder = open(EmbedderOptions { threads: 2, runs: 2, ..EmbedderOptions::default() });
     assert_eq!(embedder.graphs.len(), 2);
-    // Other lengths than the graph has: every run of this session fails.
+    // Not the graph's dimension: every run of this session fails.
     embedder.graphs[1].expect_dimension(7);
     let texts: Vec<String> = (0..5000).map(|number| format!("{number} ").repeat(60)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let error = embedder.embed_passages(&texts).unwrap_err();
+    let error = embedder.embed_chunks(&texts).unwrap_err();
     assert!(matches!(error, EmbeddingError::GraphShape { .. }), "{error:?}");
 }
 
 #[test]
-fn without_a_card_nothing_pretends_to_run_on_one() {
+fn opening_on_a_missing_gpu_fails() {
     let options = EmbedderOptions { provider: "cuda".parse().unwrap(), ..EmbedderOptions::default() };
     let opened = Embedder::open(&runtime(), &minilm(), Quantization::Float16, options);
     let error = opened.unwrap_err();
@@ -152,18 +152,18 @@ fn without_a_card_nothing_pretends_to_run_on_one() {
 }
 
 #[test]
-fn what_is_beyond_the_models_limit_changes_nothing() {
+fn text_beyond_the_models_limit_does_not_matter() {
     let embedder = open(EmbedderOptions::default());
     // 254 one-token words fill the 256 tokens with [CLS] and [SEP].
     let full = "word ".repeat(254);
     let (over, under) = (format!("{full} penguin"), "word ".repeat(253));
-    let vectors = embedder.embed_passages(&[&full, &over, &under]).unwrap();
+    let vectors = embedder.embed_chunks(&[&full, &over, &under]).unwrap();
     assert_eq!(largest_difference(&vectors[0], &vectors[1]), 0.0);
     assert!(largest_difference(&vectors[0], &vectors[2]) > 1e-4);
 }
 
 #[test]
-fn threads_may_share_one_embedder() {
+fn threads_can_share_an_embedder() {
     let embedder = open(EmbedderOptions { threads: 1, ..EmbedderOptions::default() });
     let (texts, vectors) = &*ALONE;
     thread::scope(|scope| {
@@ -178,8 +178,8 @@ fn threads_may_share_one_embedder() {
 }
 
 #[test]
-fn a_graph_with_its_weights_inside_is_a_drop_in() {
-    // What Hugging Face publishes for a model of this size: one file, no manifest entry for weights.
+fn a_graph_with_inlined_weights_can_be_used_unchanged() {
+    // Hugging Face publishes models of this size as one file, without external weights.
     let folder = tempfile::tempdir().unwrap();
     let original = minilm();
     let single = folder.path().join("model.onnx");
@@ -189,7 +189,7 @@ fn a_graph_with_its_weights_inside_is_a_drop_in() {
         .unwrap()
         .with_optimized_model_path(&single)
         .unwrap()
-        // "External only from a gigabyte on" takes the weights back into the file.
+        // With a threshold of 1 GB for external weights, all weights are inlined.
         .with_config_entry("session.optimized_model_external_initializers_file_name", "unused")
         .unwrap()
         .with_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1000000000")
@@ -211,7 +211,7 @@ fn a_graph_with_its_weights_inside_is_a_drop_in() {
 }
 
 #[test]
-fn a_manifest_that_contradicts_its_files_is_refused() {
+fn a_manifest_that_contradicts_its_files_is_rejected() {
     let refused = |change: fn(&mut ModelManifest)| {
         let mut folder = minilm();
         change(&mut folder.manifest);
@@ -220,27 +220,27 @@ fn a_manifest_that_contradicts_its_files_is_refused() {
     };
     assert_eq!(
         refused(|manifest| manifest.special_tokens = 1),
-        "the manifest of sentence-transformers/all-MiniLM-L6-v2 says special_tokens 1, but its tokenizer adds 2; \
+        "the manifest of sentence-transformers/all-MiniLM-L6-v2 has special_tokens 1, but its tokenizer adds 2; \
          correct model.json"
     );
     assert_eq!(
         refused(|manifest| manifest.passage_prefix = "passage: ".to_owned()),
-        "the manifest of sentence-transformers/all-MiniLM-L6-v2 says passage_prefix_tokens 0, but its tokenizer \
-         makes 2 of the prefix; correct model.json"
+        "the manifest of sentence-transformers/all-MiniLM-L6-v2 has passage_prefix_tokens 0, but its tokenizer \
+         splits the prefix into 2; correct model.json"
     );
     let wrong_dimension = refused(|manifest| manifest.dimension = 768);
-    assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is needed"), "{wrong_dimension}");
+    assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is required"), "{wrong_dimension}");
     fn graph_of(manifest: &mut ModelManifest, file: ModelFile) {
         manifest.variants.float32.as_mut().unwrap().graph = file;
     }
     let no_graph = refused(|manifest| graph_of(manifest, ModelFile::named("absent.onnx")));
     assert!(no_graph.contains("lacks absent.onnx"), "{no_graph}");
     let no_model = refused(|manifest| graph_of(manifest, manifest.tokenizer.clone()));
-    assert!(no_model.contains("is not a usable graph"), "{no_model}");
+    assert!(no_model.contains("is not a valid graph"), "{no_model}");
 }
 
 #[test]
-fn prefixes_are_part_of_what_the_model_reads() {
+fn prefixes_are_prepended() {
     let mut folder = minilm();
     folder.manifest.query_prefix = "query: ".to_owned();
     folder.manifest.passage_prefix = "passage: ".to_owned();
@@ -250,15 +250,15 @@ fn prefixes_are_part_of_what_the_model_reads() {
     let plain = open(EmbedderOptions::default());
     assert_eq!(prefixed.embed_query("penguins").unwrap(), plain.embed_query("query: penguins").unwrap());
     assert_eq!(
-        prefixed.embed_passages(&["penguins"]).unwrap(),
-        plain.embed_passages(&["passage: penguins"]).unwrap()
+        prefixed.embed_chunks(&["penguins"]).unwrap(),
+        plain.embed_chunks(&["passage: penguins"]).unwrap()
     );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// Any texts, in any order, with repetitions, in batches of any size.
+    /// Any texts, in any order, with duplicates, in batches of any size.
     #[test]
     fn a_vector_does_not_depend_on_its_batch(
         picks in prop::collection::vec(any::<prop::sample::Index>(), 1..40),
@@ -270,7 +270,7 @@ proptest! {
         let picks: Vec<usize> = picks.iter().map(|pick| pick.index(texts.len())).collect();
         let chosen: Vec<&str> = picks.iter().map(|&pick| texts[pick].as_str()).collect();
         let embedder = open(EmbedderOptions { threads, runs, batch_tokens, ..EmbedderOptions::default() });
-        for (pick, vector) in picks.into_iter().zip(embedder.embed_passages(&chosen).unwrap()) {
+        for (pick, vector) in picks.into_iter().zip(embedder.embed_chunks(&chosen).unwrap()) {
             prop_assert!(largest_difference(&vector, &vectors[pick]) <= 1e-5, "{:?}", texts[pick]);
         }
     }

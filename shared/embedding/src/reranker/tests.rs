@@ -1,5 +1,5 @@
-//! A small cross-encoder, built here: its logit is how many words passage and query share, less three
-//! halves. Enough to see that pairs, masks, types, padding and limits reach the graph as they should.
+//! Tests with a small cross-encoder that is built here. Its logit is the number of words that text and query
+//! share, minus 1.5: enough to check that pairs, masks, types, padding and limits reach the graph.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::*;
 
 const WORDS: [&str; 8] = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "tide", "sea", "moon", "bread"];
 
-/// Protocol Buffers, as far as an ONNX file needs them.
+/// An encoder for the part of Protocol Buffers that an ONNX file needs.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -69,7 +69,7 @@ fn value(name: &str, kind: u64, dims: &[&str]) -> Message {
     Message::default().texts(1, &[name]).bytes(2, &Message::default().bytes(1, &tensor.0).0)
 }
 
-/// The words of a query as one vector, those of its passage as another, and what they have in common.
+/// Builds the graph: the words of the query as one vector, those of the text as another, and their overlap.
 fn graph() -> Vec<u8> {
     let size = WORDS.len();
     let is_word = |row: usize, column: usize| row == column && row > 3;
@@ -105,7 +105,7 @@ fn graph() -> Vec<u8> {
     Message::default().number(1, 8).bytes(7, &graph.0).bytes(8, &operators.0).0
 }
 
-/// Axis 1: field 8 of the attribute, of the type 7, integers.
+/// The axes attribute with axis 1: field 8, type 7 (integers).
 fn one_axis() -> Message {
     let mut attribute = Message::default().texts(1, &["axes"]).number(8, 1);
     attribute.0.extend([0xa0, 0x01, 7]);
@@ -151,40 +151,40 @@ fn sigmoid(logit: f32) -> f32 {
 }
 
 #[test]
-fn passages_are_scored_by_what_they_share_with_the_query_whatever_their_batch() {
+fn texts_are_scored_by_their_overlap_with_the_query_in_any_batch() {
     let folder = folder(64);
     let reranker = open(folder.path()).unwrap();
     assert_eq!(reranker.name(), folder.path().file_name().unwrap().to_str().unwrap());
-    let passages =
+    let texts =
         ["bread and nothing else", "the Tide of the sea", "", "sea", "tide sea moon tide tide tide tide"];
     let shared = [0.0, 2.0, 0.0, 1.0, 3.0];
-    let scores = reranker.scores("moon , sea and tide ?", &passages).unwrap();
-    for ((passage, score), shared) in passages.iter().zip(&scores).zip(shared) {
-        assert!((score - sigmoid(shared - 1.5)).abs() < 1e-6, "{score} for {passage:?}");
-        let alone = reranker.scores("moon , sea and tide ?", &[passage]).unwrap();
+    let scores = reranker.scores("moon , sea and tide ?", &texts).unwrap();
+    for ((text, score), shared) in texts.iter().zip(&scores).zip(shared) {
+        assert!((score - sigmoid(shared - 1.5)).abs() < 1e-6, "{score} for {text:?}");
+        let alone = reranker.scores("moon , sea and tide ?", &[text]).unwrap();
         assert!((alone[0] - score).abs() < 1e-6);
     }
     assert!(reranker.scores("tide", &[]).unwrap().is_empty());
 }
 
 #[test]
-fn the_end_of_a_pair_that_is_too_long_is_not_read() {
+fn a_pair_that_is_too_long_is_truncated() {
     let folder = folder(12);
-    // 10 tokens are read: three special ones, the query's one, six of the passage.
+    // 10 tokens are read: three special ones, one of the query, six of the text.
     let reranker = open(folder.path()).unwrap();
     let scores = reranker.scores("tide", &["x x x x x tide", "x x x x x x tide"]).unwrap();
     assert!((scores[0] - sigmoid(-0.5)).abs() < 1e-6 && (scores[1] - sigmoid(-1.5)).abs() < 1e-6);
 }
 
 #[test]
-fn several_labels_are_a_choice() {
+fn several_labels_are_a_softmax() {
     assert!((probability(&[0.0, 0.0]) - 0.5).abs() < 1e-6);
     assert!(probability(&[-2.0, 3.0]) > 0.99);
     assert!((probability(&[0.0]) - 0.5).abs() < 1e-6);
 }
 
 #[test]
-fn a_folder_that_is_no_cross_encoder_says_what_is_missing() {
+fn an_incomplete_folder_is_reported_with_what_is_missing() {
     let folder = folder(64);
     let opened = |change: fn(PathBuf)| {
         change(folder.path().to_owned());
@@ -193,5 +193,5 @@ fn a_folder_that_is_no_cross_encoder_says_what_is_missing() {
     let error = opened(|path| fs::remove_file(path.join("model.onnx")).unwrap());
     assert!(error.contains("there is no model.onnx or onnx/model.onnx"), "{error}");
     let error = opened(|path| fs::write(path.join("config.json"), "[").unwrap());
-    assert!(error.contains("config.json cannot be understood"), "{error}");
+    assert!(error.contains("config.json cannot be parsed"), "{error}");
 }

@@ -1,6 +1,6 @@
-//! Models in the shape of public exports, imported by `scripts/import-model`: e5, bge, gte, nomic and
-//! Qwen3-Embedding differ in inputs, pooling, prefixes and padding. Their expected vectors were
-//! computed by another program, from the export itself, one text at a time and without padding.
+//! Models with the shape of public exports, imported by `scripts/import-model`: e5, bge, gte, nomic and
+//! Qwen3-Embedding differ in inputs, pooling, prefixes and padding. Their expected vectors were computed by
+//! another program from the export itself, one text at a time and without padding.
 
 use std::sync::Arc;
 
@@ -26,14 +26,14 @@ fn small(name: &str) -> (ModelFolder, Vec<Expected>) {
     (folder, serde_json::from_str(&expected).unwrap())
 }
 
-/// Queries and passages are where the export has them, all in one batch, so most are padded.
-fn runs_as_it_is(name: &str) {
+/// Embeds queries and chunks, all in one padded batch, and compares them with the expected vectors.
+fn matches_the_export(name: &str) {
     let (folder, expected) = small(name);
     for (quantization, tolerance) in [(Quantization::Float32, 1e-5), (Quantization::Float16, 5e-3)] {
         let options = EmbedderOptions { batch_tokens: 10_000, ..EmbedderOptions::default() };
         let embedder = Embedder::open(&runtime(), &folder, quantization, options).unwrap();
         let texts: Vec<&str> = expected.iter().map(|expected| expected.text.as_str()).collect();
-        for (expected, passage) in expected.iter().zip(embedder.embed_passages(&texts).unwrap()) {
+        for (expected, passage) in expected.iter().zip(embedder.embed_chunks(&texts).unwrap()) {
             let difference = largest_difference(&passage, &expected.passage);
             assert!(difference <= tolerance, "{quantization}, {difference} for {:?}", expected.text);
             let query = embedder.embed_query(&expected.text).unwrap();
@@ -50,41 +50,41 @@ fn runs_as_it_is(name: &str) {
 }
 
 #[test]
-fn e5_has_prefixes_and_the_mean() {
+fn e5_has_prefixes_and_mean_pooling() {
     let (folder, _) = small("intfloat/e5-small-v2");
     assert_eq!(
         (folder.manifest.query_prefix.as_str(), folder.manifest.passage_prefix_tokens),
         ("query: ", 2)
     );
-    runs_as_it_is("intfloat/e5-small-v2");
+    matches_the_export("intfloat/e5-small-v2");
 }
 
 #[test]
-fn bge_has_an_instruction_and_the_first_token() {
-    runs_as_it_is("BAAI/bge-small-en-v1.5");
+fn bge_has_an_instruction_and_cls_pooling() {
+    matches_the_export("BAAI/bge-small-en-v1.5");
 }
 
 #[test]
 fn gte_has_no_token_types() {
-    runs_as_it_is("Alibaba-NLP/gte-base-en-v1.5");
+    matches_the_export("Alibaba-NLP/gte-base-en-v1.5");
 }
 
 #[test]
-fn nomic_has_tasks() {
-    runs_as_it_is("nomic-ai/nomic-embed-text-v1.5");
+fn nomic_has_task_prefixes() {
+    matches_the_export("nomic-ai/nomic-embed-text-v1.5");
 }
 
 #[test]
-fn qwen3_has_positions_no_past_and_the_last_token() {
+fn qwen3_has_positions_an_empty_cache_and_last_token_pooling() {
     let name = "Qwen/Qwen3-Embedding-0.6B";
     let (mut folder, expected) = small(name);
-    runs_as_it_is(name);
-    // Padding on the other side is masked as well.
+    matches_the_export(name);
+    // Padding on the other side is masked, too.
     folder.manifest.padding_side = models::PaddingSide::Right;
     let options = EmbedderOptions { batch_tokens: 10_000, ..EmbedderOptions::default() };
     let embedder = Embedder::open(&runtime(), &folder, Quantization::Float32, options).unwrap();
     let texts: Vec<&str> = expected.iter().map(|expected| expected.text.as_str()).collect();
-    for (expected, passage) in expected.iter().zip(embedder.embed_passages(&texts).unwrap()) {
+    for (expected, passage) in expected.iter().zip(embedder.embed_chunks(&texts).unwrap()) {
         assert!(largest_difference(&passage, &expected.passage) <= 1e-5, "{:?}", expected.text);
     }
 }

@@ -1,18 +1,18 @@
-//! The three precisions of the real model, against vectors that sentence-transformers computed.
+//! The three precisions of the real model, compared with vectors computed by sentence-transformers.
 
 use domain::Quantization;
 use serde::Deserialize;
 
 use super::*;
 
-/// A vector that sentence-transformers computed.
+/// A text and its vector computed by sentence-transformers.
 #[derive(Deserialize)]
 struct Reference {
     text: String,
     embedding: Vec<f32>,
 }
 
-/// The reference, or `None` where it is not at hand.
+/// Reads the reference vectors, or `None` if they are not available.
 fn references() -> Option<Vec<Reference>> {
     let path = checkout().join("../shared/data/reference-vectors/all-MiniLM-L6-v2.jsonl");
     let Ok(lines) = fs::read_to_string(&path) else {
@@ -31,18 +31,18 @@ fn variant(quantization: Quantization, batch_tokens: usize) -> Embedder {
     embedder
 }
 
-/// Embeds all texts in this order, and puts the vectors back into the order of the references.
+/// Embeds all texts in the given order; returns the vectors in the order of the references.
 fn embed(embedder: &Embedder, references: &[Reference], order: &[usize]) -> Vec<Vec<f32>> {
     let texts: Vec<&str> = order.iter().map(|&index| references[index].text.as_str()).collect();
     let mut vectors = vec![Vec::new(); references.len()];
-    for (&index, vector) in order.iter().zip(embedder.embed_passages(&texts).unwrap()) {
+    for (&index, vector) in order.iter().zip(embedder.embed_chunks(&texts).unwrap()) {
         vectors[index] = vector;
     }
     vectors
 }
 
-/// Returns the lowest and the mean cosine to the references; the same, to 1e-5 a number, in
-/// whatever order and batch.
+/// Returns the lowest and the mean cosine similarity to the references. Checks that order and batch size do not
+/// change a vector by more than 1e-5 per number.
 fn agreement(quantization: Quantization) -> Option<(f64, f64)> {
     let references = references()?;
     let forward: Vec<usize> = (0..references.len()).collect();
@@ -65,34 +65,34 @@ fn agreement(quantization: Quantization) -> Option<(f64, f64)> {
 }
 
 #[test]
-fn float32_vectors_are_those_of_sentence_transformers() {
+fn float32_vectors_equal_those_of_sentence_transformers() {
     if let Some((lowest, _)) = agreement(Quantization::Float32) {
         assert!(lowest >= 0.99999, "{lowest}");
     }
 }
 
 #[test]
-fn float16_vectors_are_nearly_those_of_sentence_transformers() {
+fn float16_vectors_are_close_to_those_of_sentence_transformers() {
     if let Some((lowest, _)) = agreement(Quantization::Float16) {
         assert!(lowest >= 0.9999, "{lowest}");
     }
 }
 
 #[test]
-fn int8_vectors_are_near_those_of_sentence_transformers() {
+fn int8_vectors_are_similar_to_those_of_sentence_transformers() {
     if let Some((lowest, mean)) = agreement(Quantization::Int8) {
         assert!(mean >= 0.995, "{mean}");
         assert!(lowest >= 0.98, "{lowest}");
     }
 }
 
-/// The optimised graph is the graph: what another program makes of the model's own operators.
+/// The saved optimized graph gives the same vectors as one that is optimized when it is opened.
 #[test]
-fn the_saved_optimisation_changes_no_number() {
+fn the_saved_optimization_does_not_change_vectors() {
     let (texts, _) = &*ALONE;
     let texts: Vec<&str> = texts.iter().map(String::as_str).take(12).collect();
     for quantization in Quantization::ALL {
-        let saved = variant(*quantization, 512).embed_passages(&texts).unwrap();
+        let saved = variant(*quantization, 512).embed_chunks(&texts).unwrap();
         let mut folder = minilm();
         let variants = &mut folder.manifest.variants;
         for variant in
@@ -101,7 +101,7 @@ fn the_saved_optimisation_changes_no_number() {
             variant.optimized = false;
         }
         let again = Embedder::open(&runtime(), &folder, *quantization, EmbedderOptions::default()).unwrap();
-        for (vector, other) in saved.iter().zip(again.embed_passages(&texts).unwrap()) {
+        for (vector, other) in saved.iter().zip(again.embed_chunks(&texts).unwrap()) {
             assert!(largest_difference(vector, &other) <= 1e-6, "{quantization}");
         }
     }
