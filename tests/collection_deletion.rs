@@ -19,7 +19,7 @@ async fn a_deleted_collection_is_gone_everywhere() {
     let document_id: DocumentId = document["id"].as_str().unwrap().parse().unwrap();
     let row = user.get(&path).await.expect(200);
     let store_name = row["vector_store_name"].as_str().unwrap();
-    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     assert_eq!(qdrant.count(store_name).await.unwrap(), 1);
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
     let objects = [

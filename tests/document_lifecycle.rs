@@ -12,7 +12,7 @@ fn chapter(subject: &str) -> String {
 
 async fn points(stack: &Stack, user: &TestUser, collection: &str) -> u64 {
     let row = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200);
-    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     qdrant.count(row["vector_store_name"].as_str().unwrap()).await.unwrap()
 }
 

@@ -14,7 +14,7 @@ use queue::{Consumer, QueueUrls, Queues, Stage};
 use serde_json::{Value, json};
 use sweep::{EmbedJobs, JobLimits, StallTimeouts};
 use testkit::{Stack, TestUser, unique};
-use vectors::{VectorStore, VectorsConfig};
+use vectors::{VectorDatabase, VectorsConfig};
 
 #[tokio::test]
 async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
@@ -27,7 +27,7 @@ async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
     let state = bench.sweep_state(Duration::ZERO);
     assert_eq!(jobs_submitted(&state).await, 1);
     assert_eq!(jobs_submitted(&state).await, 0);
-    let under_way = bench.jobs.list_under_way().await.unwrap();
+    let under_way = bench.jobs.list_active().await.unwrap();
     assert_eq!(under_way.len(), 1, "{under_way:?}");
     assert_eq!(under_way[0].name, "embed-drain-1");
 
@@ -56,7 +56,7 @@ async fn a_job_that_cannot_run_is_left_alone_for_a_while() {
     // Nothing else than the failure kept it back.
     let hasty = bench.sweep_state(Duration::ZERO);
     assert_eq!(jobs_submitted(&hasty).await, 1);
-    let under_way = bench.jobs.list_under_way().await.unwrap();
+    let under_way = bench.jobs.list_active().await.unwrap();
     assert_eq!(bench.end_of(&under_way[0].id).await.status, "SUCCEEDED");
     drop(paused);
     bench.assert_whole(documents).await;
@@ -87,7 +87,7 @@ async fn what_a_stopped_job_has_not_done_is_done_by_others() {
     let handed_back = queue.receive(Duration::from_secs(5)).await.unwrap();
     assert!(!handed_back.is_empty(), "the queue still hides what the job held");
     let handles: Vec<String> = handed_back.into_iter().map(|message| message.receipt_handle).collect();
-    queue.hide(&handles, Duration::ZERO).await.unwrap();
+    queue.change_visibility(&handles, Duration::ZERO).await.unwrap();
     drop(paused);
     bench.until("all documents are searchable", async || bench.done().await == documents).await;
     bench.assert_whole(documents).await;
@@ -154,7 +154,7 @@ impl Bench {
         Arc::new(sweep::State {
             db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
             queues: self.queues.clone(),
-            vectors: VectorStore::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
+            vectors: VectorDatabase::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
             stall_timeouts: StallTimeouts {
                 pending: hour,
                 listing: hour,
@@ -182,7 +182,7 @@ impl Bench {
 
     async fn end_of(&self, id: &str) -> Job {
         self.until("the job is over", async || {
-            self.jobs.find(id).await.unwrap().is_some_and(|job| job.is_over())
+            self.jobs.find(id).await.unwrap().is_some_and(|job| job.is_finished())
         })
         .await;
         self.jobs.find(id).await.unwrap().unwrap()
@@ -196,7 +196,7 @@ impl Bench {
         let chunks: u64 = documents.iter().map(|document| document["chunk_count"].as_u64().unwrap()).sum();
         let row = self.user.get(&format!("/api/v2/collections/{}", self.collection)).await.expect(200);
         assert_eq!((&row["vector_count"], &row["status"]), (&json!(chunks), &json!("ready")), "{row}");
-        let qdrant = VectorStore::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap();
+        let qdrant = VectorDatabase::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap();
         let points = qdrant.count(row["vector_store_name"].as_str().unwrap()).await.unwrap();
         assert_eq!(points, chunks, "points in Qdrant");
     }

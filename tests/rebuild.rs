@@ -4,7 +4,7 @@ use artifacts::ArtifactStore;
 use domain::ArtifactKey;
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload};
-use vectors::{VectorStore, VectorsConfig};
+use vectors::{VectorDatabase, VectorsConfig};
 
 async fn rebuild(user: &TestUser, collection: &str) -> Value {
     let queued =
@@ -46,7 +46,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
         // The first one's bytes under another name: it has no points of its own.
         Upload::text("copy.txt", chapter("tides", 200)),
     ];
-    user.upload_saying(&collection, &files[0], &json!({ "topic": "tides" })).await;
+    user.upload_with_metadata(&collection, &files[0], &json!({ "topic": "tides" })).await;
     let documents = user.upload(&collection, &files).await;
     user.wait_until_idle(&collection).await;
     let path = format!("/api/v2/collections/{collection}");
@@ -56,7 +56,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     let answered = answers(&user, &collection).await;
     assert!(answered.len() >= 10, "{answered:?}");
 
-    let qdrant = VectorStore::connect(&VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = VectorDatabase::connect(&VectorsConfig::new(&stack.qdrant_url)).unwrap();
     qdrant.delete_collection(lost).await.unwrap();
     let report = rebuild(&user, &collection).await;
     assert_eq!(report["status"], "completed", "{report}");

@@ -46,7 +46,7 @@ struct Snapshot {
 
 async fn snapshot(stack: &Stack, user: &TestUser, collection: &str) -> Snapshot {
     let row = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200);
-    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     let documents = user.get(&format!("/api/v2/collections/{collection}/documents")).await.expect(200);
     let rows = documents["documents"].as_array().unwrap();
     Snapshot {

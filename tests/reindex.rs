@@ -135,7 +135,7 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
     assert!(row["vector_count"].as_i64() > before["vector_count"].as_i64(), "{row}");
     assert!(printing["chunk_count"].as_i64().unwrap() > 8, "cut as the collection is now: {printing}");
     let qdrant =
-        vectors::VectorStore::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
+        vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
     let violins: DocumentId = violins.parse().unwrap();
     for store in [&row["vector_store_name"], &before["vector_store_name"]] {
         let name = store.as_str().unwrap();
@@ -180,7 +180,7 @@ async fn another_model_takes_over_and_gives_way_again() {
     user.post(&format!("{path}/reindex/rollback"), &json!({})).await.expect(409);
     // Sweep drops what answered until now, while searches go on.
     let qdrant =
-        vectors::VectorStore::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
+        vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
     let dropped = row["vector_store_name"].as_str().unwrap();
     let deadline = Instant::now() + Duration::from_secs(150);
     while qdrant.count(dropped).await.is_ok() {
@@ -221,7 +221,7 @@ async fn a_reindex_that_cannot_be_done_says_why_and_changes_nothing() {
     let documents = user.get(&format!("{path}/documents?status=completed")).await.expect(200);
     assert_eq!(documents["total"], 6);
     let leftover = ended["meta"]["vector_store_name"].as_str().unwrap();
-    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(150);
     while qdrant.count(leftover).await.is_ok() {
         assert!(Instant::now() < deadline, "{leftover} is not dropped");

@@ -119,7 +119,7 @@ async fn what_is_said_of_documents_is_asked_for() {
         (&Upload::text("bread.txt", BREAD), json!({ "topic": "kitchen", "year": "2024" })),
         (&Upload::text("plain.txt", "Water, and nothing else."), json!(null)),
     ] {
-        let operation = user.upload_saying(&collection, file, &said).await;
+        let operation = user.upload_with_metadata(&collection, file, &said).await;
         assert_eq!(operation["status"], "completed", "{operation}");
         let document = user.wait_for_document(&collection, &file.name).await;
         assert_eq!(document["metadata"], if said.is_null() { json!({}) } else { said });
@@ -151,10 +151,10 @@ async fn what_is_said_of_documents_is_asked_for() {
     assert_eq!(answer["results"][0]["document_metadata"], said);
 
     let moon = json!({ "topic": "moon" });
-    let changed = user.upload_saying(&collection, &tides, &moon).await;
+    let changed = user.upload_with_metadata(&collection, &tides, &moon).await;
     assert_eq!(changed["meta"]["counts"]["changed"], 1, "{changed}");
     assert_eq!(changed["meta"]["chunks"], json!({ "embedded": 0, "reused": 1 }), "{changed}");
-    let unchanged = user.upload_saying(&collection, &tides, &json!(null)).await;
+    let unchanged = user.upload_with_metadata(&collection, &tides, &json!(null)).await;
     assert_eq!(unchanged["meta"]["counts"]["unchanged"], 1, "{unchanged}");
     let path = format!("/api/v2/collections/{collection}/reindex");
     let reindex = user.post(&path, &json!({ "chunk_size": 64 })).await.expect(202);

@@ -41,7 +41,7 @@ async fn a_removed_source_takes_its_documents_and_vectors_and_leaves_the_others(
     let row = user.get(&path).await.expect(200);
     assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(2), &json!(2)), "{row}");
     assert_eq!(row["status"], "ready");
-    let qdrant = vectors::VectorStore::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
+    let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     assert_eq!(qdrant.count(row["vector_store_name"].as_str().unwrap()).await.unwrap(), 2);
     let found = user.search(&collection, "the biggest creature on the planet").await;
     assert!(found.iter().all(|result| result["file_name"] != "whales.md"), "{found:?}");

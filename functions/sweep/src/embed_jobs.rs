@@ -62,7 +62,7 @@ pub(crate) async fn submit(state: &State, submitted: &mut usize) -> Result<(), S
         return Ok(());
     }
     let backlog = Backlog { chunks, messages: state.queues.depth(Stage::Embed).await? };
-    let under_way = jobs.batch.list_under_way().await?.into_iter().map(|job| job.name).collect();
+    let under_way = jobs.batch.list_active().await?.into_iter().map(|job| job.name).collect();
     let names = names_to_submit(backlog, jobs.limits, &under_way);
     if names.is_empty() || is_too_soon(jobs, Utc::now()).await? {
         return Ok(());

@@ -1,31 +1,31 @@
-//! The chunk batches of a document's version, and their vectors.
+//! Chunk batches of a document's generation, and their vectors.
 
 use domain::{ArtifactKey, ChunkRecord, CollectionId, DocumentId};
 
 use crate::codec::{StagedVectors, decode_chunks, decode_vectors};
 use crate::{ArtifactError, ArtifactStore};
 
-/// Names one batch of one version of a document.
+/// The key of one chunk batch of a document's generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BatchKey {
     /// The document's collection.
     pub collection_id: CollectionId,
     /// The document.
     pub document_id: DocumentId,
-    /// The version.
+    /// The document's generation.
     pub generation: i32,
-    /// Which batch, from 0.
+    /// The batch's number, from 0.
     pub batch: u32,
 }
 
 impl BatchKey {
-    /// Where its chunks lie.
+    /// Returns the key of the batch's chunks.
     pub fn chunks(self) -> ArtifactKey {
         let Self { collection_id, document_id, generation, batch } = self;
         ArtifactKey::Chunks { collection_id, document_id, generation, batch }
     }
 
-    /// Where their vectors lie.
+    /// Returns the key of the batch's vectors.
     pub fn vectors(self) -> ArtifactKey {
         let Self { collection_id, document_id, generation, batch } = self;
         ArtifactKey::Vectors { collection_id, document_id, generation, batch }
@@ -33,10 +33,10 @@ impl BatchKey {
 }
 
 impl ArtifactStore {
-    /// The chunks of a batch.
+    /// Reads the chunks of a batch.
     ///
     /// # Errors
-    /// [`ArtifactError::NotFound`] if there is no such batch.
+    /// Returns `NotFound` if there is no such batch, `Malformed` if it cannot be decoded.
     pub async fn read_chunks(&self, key: BatchKey) -> Result<Vec<ChunkRecord>, ArtifactError> {
         let key = key.chunks();
         let bytes = self.read(&key).await?;
@@ -44,10 +44,10 @@ impl ArtifactStore {
             .map_err(|error| ArtifactError::Malformed { key: key.path(), reason: error.to_string() })
     }
 
-    /// The vectors of a batch.
+    /// Reads the vectors of a batch.
     ///
     /// # Errors
-    /// [`ArtifactError::NotFound`] if the batch was never embedded.
+    /// Returns `NotFound` if the batch has not been embedded, `Malformed` if it cannot be decoded.
     pub async fn read_vectors(&self, key: BatchKey) -> Result<StagedVectors, ArtifactError> {
         let key = key.vectors();
         let bytes = self.read(&key).await?;

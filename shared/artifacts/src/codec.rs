@@ -1,4 +1,4 @@
-//! What the artifacts between two stages look like.
+//! The formats of the artifacts that one stage writes and the next one reads.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 const TENSOR: &str = "vectors";
 const ORIGIN: &str = "origin";
 
-/// Writes chunks as JSON Lines, one [`ChunkRecord`] a line.
+/// Encodes chunks as JSON Lines, one [`ChunkRecord`] per line.
 ///
 /// # Errors
-/// Never for chunks with UTF-8 text; the type says so because serialising may fail in general.
+/// Never fails: a [`ChunkRecord`] can always be serialized. The `Result` is that of `serde_json`.
 pub fn encode_chunks(chunks: &[ChunkRecord]) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = Vec::new();
     for chunk in chunks {
@@ -21,34 +21,34 @@ pub fn encode_chunks(chunks: &[ChunkRecord]) -> Result<Vec<u8>, serde_json::Erro
     Ok(lines)
 }
 
-/// Reads what [`encode_chunks`] wrote.
+/// Decodes the output of [`encode_chunks`].
 ///
 /// # Errors
-/// When a line is not a chunk.
+/// Returns an error if a line is not a chunk.
 pub fn decode_chunks(bytes: &[u8]) -> Result<Vec<ChunkRecord>, serde_json::Error> {
     serde_json::Deserializer::from_slice(bytes).into_iter().collect()
 }
 
-/// Vectors as they lie staged.
+/// Vectors of a batch, and what computed them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StagedVectors {
-    /// What computed them, see [`vectors_origin`].
+    /// The model and precision, see [`vectors_origin`].
     pub origin: String,
-    /// One for each chunk of the batch, in order.
+    /// One vector per chunk of the batch, in order.
     pub vectors: Vec<Vec<f32>>,
 }
 
-/// What computes the vectors of collections with these settings: vectors of the same text and
-/// origin are the same.
+/// Returns what computes the vectors of a collection with these settings: model and quantization. Equal texts
+/// with equal origins have equal vectors.
 pub fn vectors_origin(settings: &IndexSettings) -> String {
     format!("{}@{}", settings.embedding_model, settings.quantization)
 }
 
-/// Writes vectors as one float32 tensor of shape \[vectors, dimension\], with their origin in
-/// the metadata (<https://github.com/huggingface/safetensors#format>).
+/// Encodes vectors in the safetensors format (<https://github.com/huggingface/safetensors#format>): one float32
+/// tensor of shape \[vectors, dimension\], with the origin in the metadata.
 ///
 /// # Errors
-/// When the vectors differ in length.
+/// Returns an error if the vectors differ in length.
 pub fn encode_vectors(vectors: &[Vec<f32>], origin: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let dimension = vectors.first().map_or(0, Vec::len);
     let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
@@ -57,14 +57,14 @@ pub fn encode_vectors(vectors: &[Vec<f32>], origin: &str) -> Result<Vec<u8>, saf
     safetensors::serialize([(TENSOR, tensor)], Some(metadata))
 }
 
-/// Reads what [`encode_vectors`] wrote.
+/// Decodes the output of [`encode_vectors`].
 ///
 /// # Errors
-/// Says what is wrong with the artifact.
+/// Returns what is wrong with the artifact.
 pub fn decode_vectors(bytes: &[u8]) -> Result<StagedVectors, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let origin = header.metadata().as_ref().and_then(|metadata| metadata.get(ORIGIN));
-    let origin = origin.ok_or("it does not say what computed its vectors")?.clone();
+    let origin = origin.ok_or("the metadata lacks the origin of the vectors")?.clone();
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = tensors.tensor(TENSOR).map_err(|error| error.to_string())?;
     let [count, dimension] = tensor.shape() else {
@@ -90,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chunks_read_back_as_they_were(texts in proptest::collection::vec(".*", 0..20)) {
+        fn chunks_survive_a_round_trip(texts in proptest::collection::vec(".*", 0..20)) {
             let chunks: Vec<ChunkRecord> = texts.into_iter().enumerate().map(|(index, text)| ChunkRecord {
                 index: u32::try_from(index).unwrap(),
                 start_offset: 7,
@@ -104,7 +104,7 @@ mod tests {
         }
 
         #[test]
-        fn vectors_read_back_bit_for_bit(
+        fn vectors_survive_a_round_trip_bit_for_bit(
             vectors in proptest::collection::vec(proptest::collection::vec(-1.0_f32..1.0, 5), 0..20)
         ) {
             let bytes = encode_vectors(&vectors, "model@float16").unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn malformed_artifacts_are_rejected() {
         assert!(decode_vectors(b"not safetensors").is_err());
         assert!(decode_chunks(b"{\"index\":").is_err());
     }

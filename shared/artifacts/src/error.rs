@@ -1,4 +1,4 @@
-//! What can go wrong between us and the staging bucket.
+//! Errors of calls to the staging bucket.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
@@ -7,29 +7,29 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ArtifactError {
     /// There is no such object.
-    #[error("there is no object {key}")]
+    #[error("no such object: {key}")]
     NotFound {
         /// The object's key.
         key: String,
     },
-    /// The object was replaced between two calls that must see the same one.
-    #[error("the object {key} was replaced meanwhile")]
+    /// The object was overwritten between two calls that must see the same version.
+    #[error("the object {key} was overwritten meanwhile")]
     Replaced {
         /// The object's key.
         key: String,
     },
-    /// S3 refused the call or did not answer.
-    #[error("the staging bucket did not take {call} for {key}")]
+    /// The call failed: S3 rejected it or could not be reached.
+    #[error("{call} failed for {key} in the staging bucket")]
     Call {
         /// The object's key or prefix.
         key: String,
-        /// What was asked.
+        /// The S3 action.
         call: &'static str,
         /// The SDK's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An artifact does not hold what its format says.
+    /// The artifact does not have its format.
     #[error("the artifact {key} cannot be read: {reason}")]
     Malformed {
         /// The object's key.

@@ -1,7 +1,10 @@
-//! S3: typed keys, staged artifacts, presigned URLs.
+//! S3: typed keys, artifacts, presigned URLs.
 //!
-//! [`ArtifactStore`] is the staging bucket. Objects are named by [`domain::ArtifactKey`] and
-//! nothing else; [`codec`] says what is inside those that one stage leaves for the next.
+//! [`ArtifactStore`] is a client of the staging bucket. [`domain::ArtifactKey`] names its objects; [`codec`]
+//! defines the formats of those that stages exchange.
+//!
+//! If S3 cannot be reached or rejects a request, every call returns [`ArtifactError::Call`], which is
+//! `Unavailable`.
 
 mod batches;
 pub mod codec;

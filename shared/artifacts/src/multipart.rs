@@ -1,4 +1,4 @@
-//! Writing an object of unknown size in constant memory.
+//! Writing an object of unknown size in constant memory, by multipart upload.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -7,11 +7,11 @@ use domain::ArtifactKey;
 
 use crate::{ArtifactError, ArtifactStore};
 
-/// S3 takes at most 10,000 parts of at least 5 MiB. These reach 48 GiB, and a function holds one of them.
+/// S3 allows 10,000 parts of at least 5 MiB: with this size, objects of up to 48 GiB. A writer holds one part.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 
-/// An object being written, a piece at a time. What fits in one part becomes one plain put; an
-/// object that is never finished does not appear (the bucket's lifecycle removes its parts).
+/// An object that is being written as a stream. If it fits in one part it is written by a single PutObject. An
+/// object that is never finished does not appear; a lifecycle rule of the bucket deletes its parts.
 #[derive(Debug)]
 pub struct ArtifactWriter {
     store: ArtifactStore,
@@ -37,18 +37,15 @@ impl ArtifactStore {
 }
 
 impl ArtifactWriter {
-    /// Takes the next piece.
-    ///
-    /// # Errors
-    /// When S3 refuses a part or does not answer.
-    pub async fn write(&mut self, piece: &[u8]) -> Result<(), ArtifactError> {
-        let mut rest = piece;
-        // The last part is never empty: a full one waits until there is more.
+    /// Appends bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
+        let mut rest = bytes;
+        // A full buffer is kept until there are more bytes, so that the last part is never empty.
         while self.buffer.len() + rest.len() > PART_BYTES {
             let (fits, more) = rest.split_at(PART_BYTES - self.buffer.len());
             self.buffer.extend_from_slice(fits);
             let part = std::mem::take(&mut self.buffer).freeze();
-            // Gone before the next one is begun.
+            // Sent before the next part is filled: one part in memory at a time.
             self.send_part(part).await?;
             rest = more;
         }
@@ -56,10 +53,7 @@ impl ArtifactWriter {
         Ok(())
     }
 
-    /// Writes what is left and makes the object appear.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer; then there is no object.
+    /// Writes the rest and completes the object. If this fails, the object does not exist.
     pub async fn finish(mut self) -> Result<(), ArtifactError> {
         let rest = self.buffer.split().freeze();
         let (client, bucket) = (self.store.client().clone(), self.store.bucket().to_owned());

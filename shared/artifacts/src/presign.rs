@@ -1,4 +1,4 @@
-//! URLs that let a client move bytes without credentials of its own.
+//! Presigned URLs: time-limited requests that a client sends to S3 without credentials of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,25 +11,24 @@ use domain::ArtifactKey;
 
 use crate::{ArtifactError, ArtifactStore};
 
-/// A request that a client can make as it stands.
+/// A presigned upload: everything that the client needs for its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresignedUpload {
-    /// Where to send the bytes.
+    /// The presigned URL.
     pub url: String,
     /// The HTTP method.
     pub method: String,
-    /// Headers that are part of the signature: the client must send exactly these.
+    /// The signed headers: the client must send exactly these.
     pub headers: BTreeMap<String, String>,
-    /// When the URL stops working.
+    /// When the URL expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl ArtifactStore {
-    /// A URL that takes exactly `size_bytes` bytes of this type, and of this SHA-256 (32 bytes)
-    /// where one is given.
+    /// Presigns a PUT of exactly `size_bytes` bytes with this content type and, if given, this SHA-256 (32 bytes).
     ///
     /// # Errors
-    /// When there are no credentials to sign with.
+    /// Returns `Call` if there are no credentials to sign with.
     pub async fn presign_upload(
         &self,
         key: &ArtifactKey,
@@ -62,10 +61,10 @@ impl ArtifactStore {
         })
     }
 
-    /// A URL that gives out this object, as a download with this file name.
+    /// Presigns a GET that S3 answers with this content type and content disposition.
     ///
     /// # Errors
-    /// When there are no credentials to sign with.
+    /// Returns `Call` if there are no credentials to sign with.
     pub async fn presign_download(
         &self,
         key: &ArtifactKey,

@@ -1,4 +1,4 @@
-//! The staging bucket.
+//! Reading, writing, copying and deleting objects of the staging bucket.
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -7,28 +7,33 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use domain::{ArtifactKey, CollectionId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::ArtifactError;
 
-/// The staging bucket. Cheap to clone.
+/// What the `x-amz-copy-source` header leaves unencoded: unreserved characters (RFC 3986) and slashes.
+const COPY_SOURCE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// A client of the staging bucket. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     client: Client,
     bucket: String,
 }
 
-/// What S3 says of an object without its bytes.
+/// The headers of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectHead {
     /// Size in bytes.
     pub size_bytes: u64,
-    /// The entity tag, without quotes: changes whenever the bytes do.
+    /// The entity tag without quotes: changes with the content.
     pub etag: String,
-    /// The type the writer gave.
+    /// The media type that its writer set.
     pub content_type: Option<String>,
 }
 
-/// An object being read, a piece at a time.
+/// An object that is being read as a stream.
 #[derive(Debug)]
 pub struct ArtifactReader {
     key: String,
@@ -37,24 +42,24 @@ pub struct ArtifactReader {
 }
 
 impl ArtifactReader {
-    /// What is being read.
+    /// Returns the object's headers.
     pub fn head(&self) -> &ObjectHead {
         &self.head
     }
 
-    /// The next piece, of no particular size; nothing at the end.
+    /// Returns the next part of the body, of any size, or `None` at its end.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// Returns `Call` if the connection breaks.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ArtifactError> {
-        let piece = self.body.try_next().await;
-        piece.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))
+        let part = self.body.try_next().await;
+        part.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))
     }
 
-    /// All bytes at once: for artifacts of known small size only.
+    /// Reads the rest of the body into memory: only for artifacts of a known small size.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// Returns `Call` if the connection breaks.
     pub async fn into_bytes(self) -> Result<Bytes, ArtifactError> {
         let all = self.body.collect().await;
         let all = all.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))?;
@@ -63,12 +68,12 @@ impl ArtifactReader {
 }
 
 impl ArtifactStore {
-    /// The bucket of this name.
+    /// Creates a client of this bucket.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
         Self { client: Client::new(config), bucket: bucket.into() }
     }
 
-    /// The bucket's name.
+    /// Returns the bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
@@ -77,10 +82,7 @@ impl ArtifactStore {
         &self.client
     }
 
-    /// What S3 knows of the object; nothing if there is none.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer.
+    /// Returns the headers of an object, or `None` if there is no such object.
     pub async fn head(&self, key: &ArtifactKey) -> Result<Option<ObjectHead>, ArtifactError> {
         let path = key.path();
         match self.client.head_object().bucket(&self.bucket).key(&path).send().await {
@@ -97,7 +99,7 @@ impl ArtifactStore {
     /// Opens an object for reading.
     ///
     /// # Errors
-    /// [`ArtifactError::NotFound`] if there is none.
+    /// Returns `NotFound` if there is no such object.
     pub async fn open(&self, key: &ArtifactKey) -> Result<ArtifactReader, ArtifactError> {
         let path = key.path();
         match self.client.get_object().bucket(&self.bucket).key(&path).send().await {
@@ -117,18 +119,15 @@ impl ArtifactStore {
         }
     }
 
-    /// Reads a small artifact whole.
+    /// Reads a small artifact into memory.
     ///
     /// # Errors
-    /// [`ArtifactError::NotFound`] if there is none.
+    /// Returns `NotFound` if there is no such object.
     pub async fn read(&self, key: &ArtifactKey) -> Result<Bytes, ArtifactError> {
         self.open(key).await?.into_bytes().await
     }
 
-    /// Writes a small artifact whole, replacing what was there.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer.
+    /// Writes a small artifact in one request, replacing an existing one.
     pub async fn write(
         &self,
         key: &ArtifactKey,
@@ -138,10 +137,7 @@ impl ArtifactStore {
         self.write_object(&key.path(), bytes, content_type).await
     }
 
-    /// Writes an object of another bucket, whose keys are its owner's business.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer.
+    /// Writes an object under any key: for buckets whose keys are not [`ArtifactKey`]s.
     pub async fn write_object(
         &self,
         key: &str,
@@ -155,17 +151,17 @@ impl ArtifactStore {
         Ok(())
     }
 
-    /// Copies an object within the bucket (up to 5 GiB), if its bytes are still those of `etag`.
+    /// Copies an object within the bucket (5 GiB at most) if its ETag is still `etag`.
     ///
     /// # Errors
-    /// [`ArtifactError::Replaced`] if they are not.
+    /// Returns `Replaced` if it has another ETag, `NotFound` if it does not exist.
     pub async fn copy(&self, from: &ArtifactKey, etag: &str, to: &ArtifactKey) -> Result<(), ArtifactError> {
         let (source, target) = (from.path(), to.path());
         let request = self
             .client
             .copy_object()
             .bucket(&self.bucket)
-            .copy_source(format!("{}/{}", self.bucket, encode_path(&source)))
+            .copy_source(format!("{}/{}", self.bucket, utf8_percent_encode(&source, COPY_SOURCE)))
             .copy_source_if_match(etag)
             .key(&target);
         match request.send().await {
@@ -180,10 +176,7 @@ impl ArtifactStore {
         }
     }
 
-    /// Deletes an object, if it is there.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer.
+    /// Deletes an object. Succeeds if there is none.
     pub async fn delete(&self, key: &ArtifactKey) -> Result<(), ArtifactError> {
         let path = key.path();
         let request = self.client.delete_object().bucket(&self.bucket).key(&path);
@@ -191,11 +184,8 @@ impl ArtifactStore {
         Ok(())
     }
 
-    /// Deletes one page of what the bucket holds for a collection under one of
-    /// [`ArtifactKey::PREFIXES`]; says whether there is more.
-    ///
-    /// # Errors
-    /// When S3 refuses or does not answer.
+    /// Deletes one page of a collection's objects under one of [`ArtifactKey::PREFIXES`]; returns whether there
+    /// are more.
     pub async fn delete_page(
         &self,
         prefix: &str,
@@ -218,8 +208,8 @@ impl ArtifactStore {
         let delete = delete.build().map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
         let answer = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
         let answer = answer.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        if let Some(refusal) = answer.errors().first() {
-            let reason = refusal.message().unwrap_or("no reason given").to_owned();
+        if let Some(failure) = answer.errors().first() {
+            let reason = failure.message().unwrap_or("no reason given").to_owned();
             return Err(ArtifactError::call(&prefix, "DeleteObjects", reason));
         }
         Ok(listing.is_truncated().unwrap_or(false))
@@ -234,25 +224,13 @@ fn etag(value: Option<&str>) -> String {
     value.unwrap_or_default().trim_matches('"').to_owned()
 }
 
-/// Percent-encodes a key for the `x-amz-copy-source` header, slashes kept.
-fn encode_path(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn copy_sources_are_percent_encoded() {
-        assert_eq!(encode_path("uploads/a b/ü😀.md"), "uploads/a%20b/%C3%BC%F0%9F%98%80.md");
+        let encoded = utf8_percent_encode("uploads/a b/ü😀.md", COPY_SOURCE).to_string();
+        assert_eq!(encoded, "uploads/a%20b/%C3%BC%F0%9F%98%80.md");
     }
 }

@@ -1,7 +1,7 @@
-//! How long the work of one log-in takes: `cargo run -p auth --example login_time`.
+//! Measures how long a login takes: `cargo run -p auth --example login_time`.
 //!
-//! A log-in with the right password, one with a wrong password and one for an account that does not
-//! exist are measured in turn, so that a busy machine slows all three alike.
+//! Logins with the right password, with a wrong password and for an unknown account alternate, so that load
+//! on the machine affects all three alike.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -22,20 +22,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let is_right = auth::verify_password(password, *stored)?;
             times.push(started.elapsed());
             if is_right != (*name == "right password") {
-                return Err(format!("a {name} was answered with {is_right}").into());
+                return Err(format!("verifying a {name} returned {is_right}").into());
             }
         }
     }
     let parameters = auth::password_parameters();
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{parameters}, {ROUNDS} log-ins each, milliseconds")?;
+    writeln!(stdout, "{parameters}, {ROUNDS} logins each, milliseconds")?;
     for ((name, _, _), times) in cases.iter().zip(&mut times) {
         times.sort_unstable();
         let milliseconds = |time: &Duration| time.as_secs_f64() * 1000.0;
-        let (Some(least), Some(median)) = (times.first(), times.get(times.len() / 2)) else {
+        let (Some(minimum), Some(median)) = (times.first(), times.get(times.len() / 2)) else {
             continue;
         };
-        writeln!(stdout, "{name:16} median {:6.1}  least {:6.1}", milliseconds(median), milliseconds(least))?;
+        writeln!(
+            stdout,
+            "{name:16} median {:6.1}  minimum {:6.1}",
+            milliseconds(median),
+            milliseconds(minimum)
+        )?;
     }
     Ok(())
 }

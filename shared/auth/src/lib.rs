@@ -1,5 +1,4 @@
-//! Passwords, access tokens, refresh tokens and API keys: making them and checking them. And the
-//! box that keeps the secrets of sources. No IO.
+//! Passwords, access tokens, refresh tokens, API keys, and encryption of the secrets of sources. No IO.
 
 mod opaque;
 mod password;

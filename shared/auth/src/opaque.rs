@@ -1,4 +1,4 @@
-//! Tokens that mean nothing by themselves: random text, known to the database by its hash.
+//! Opaque tokens: random text without content, looked up by its hash.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,49 +7,49 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 const API_KEY_PREFIX: &str = "smtk_";
-/// `smtk_`, 8 hex digits of the id, `_`, 32 bytes in base64url.
+/// `smtk_`, the first 8 hexadecimal digits of the id, `_`, 32 random bytes in base64url.
 const API_KEY_LEN: usize = 57;
 const REFRESH_TOKEN_PREFIX: &str = "smtr_";
 
-/// A fresh token. Shown to its owner once; only its hash is kept.
+/// A new token. Its owner sees it once; only its hash is stored.
 #[derive(Debug, Clone)]
 pub struct OpaqueToken(SecretString);
 
 impl OpaqueToken {
-    /// A refresh token.
+    /// Creates a refresh token.
     pub fn refresh() -> Self {
         Self(SecretString::from(format!("{REFRESH_TOKEN_PREFIX}{}", random_text())))
     }
 
-    /// The API key with this id, which is a version 4 UUID.
+    /// Creates the API key with this id, a version 4 UUID.
     pub fn api_key(id: ApiKeyId) -> Self {
         let id = id.0.simple().to_string();
         Self(SecretString::from(format!("{API_KEY_PREFIX}{}_{}", &id[..8], random_text())))
     }
 
-    /// The text for its owner.
+    /// Returns the token's text, for its owner.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// What the database keeps.
+    /// Returns the hash that the database stores.
     pub fn hash(&self) -> [u8; 32] {
         hash_token(self.expose())
     }
 }
 
-/// The SHA-256 of a token: 32 random bytes need no slow hash, and equal hashes are found by an
-/// index instead of a comparison that could be timed.
+/// Returns the SHA-256 of a token. A slow hash is not needed for 32 random bytes, and the database finds
+/// equal hashes by an index, so there is no comparison whose time could leak anything.
 pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Whether this text has the form of an API key.
+/// Returns whether the text has the format of an API key.
 pub fn is_api_key(text: &str) -> bool {
     text.starts_with(API_KEY_PREFIX) && text.len() == API_KEY_LEN
 }
 
-/// 32 bytes of a cryptographic generator, as 43 characters.
+/// Returns 32 bytes of a cryptographic random number generator in base64url: 43 characters.
 fn random_text() -> String {
     let bytes: [u8; 32] = rand::random();
     URL_SAFE_NO_PAD.encode(bytes)
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_differ_and_hash_to_the_same_every_time() {
+    fn tokens_are_unique_and_their_hash_is_stable() {
         let (first, second) = (OpaqueToken::refresh(), OpaqueToken::refresh());
         assert_ne!(first.expose(), second.expose());
         assert_eq!(first.hash(), hash_token(first.expose()));
     }
 
     #[test]
-    fn printing_a_token_for_debugging_shows_nothing_of_it() {
+    fn debug_output_does_not_contain_the_token() {
         let token = OpaqueToken::refresh();
         assert!(!format!("{token:?}").contains(&token.expose()[5..]));
     }

@@ -1,4 +1,4 @@
-//! Passwords as argon2id hashes.
+//! Password hashing with argon2id.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -6,27 +6,27 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// The least that OWASP advises: 19 MiB, two passes, one lane.
+/// The minimum that OWASP recommends: 19 MiB, two passes, one lane.
 /// <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The hash of a password that nobody has, with the parameters above: it is checked where there is
-/// no account, so that knowing whether a name exists takes more than a stopwatch.
-const NOBODYS_HASH: &str =
+/// A hash with the parameters above that no password matches. Checked if the account does not exist, so that
+/// response times do not reveal which user names exist.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c2VtYW50aWsgbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// A password that cannot be hashed or checked.
+/// A password that cannot be hashed or verified.
 #[derive(Debug, Error)]
 pub enum PasswordError {
-    /// The hash function refused.
+    /// argon2 failed.
     #[error("the password cannot be hashed")]
     Hash(#[source] argon2::password_hash::Error),
-    /// What is stored is no argon2 hash.
+    /// The stored value is not an argon2 hash.
     #[error("the stored hash cannot be read")]
     Stored(#[source] argon2::password_hash::phc::Error),
-    /// The parameters in this file are out of range.
+    /// The parameters of this file are out of range.
     #[error("the hash parameters are out of range")]
     Parameters(#[source] argon2::Error),
 }
@@ -37,23 +37,23 @@ impl Classify for PasswordError {
     }
 }
 
-/// Hashes a password with a fresh salt; the result says how it was made. Takes tens of
-/// milliseconds of CPU: call it off the async threads.
+/// Hashes a password with a random salt, in PHC string format. Takes tens of milliseconds of CPU time: call
+/// it from a blocking thread.
 ///
 /// # Errors
-/// When the hash function refuses.
+/// Returns an error if argon2 fails.
 pub fn hash_password(password: &str) -> Result<String, PasswordError> {
     let hash: PasswordHash = hasher()?.hash_password(password.as_bytes()).map_err(PasswordError::Hash)?;
     Ok(hash.to_string())
 }
 
-/// Whether this is the password behind the stored hash. Without a stored hash (no such account)
-/// the answer is no, after the same work. Call it off the async threads.
+/// Returns whether the password matches the stored hash. Without a stored hash (no such account) the result
+/// is false, after the same amount of work. Call it from a blocking thread.
 ///
 /// # Errors
-/// When the stored hash cannot be read.
+/// Returns `Stored` if the stored hash cannot be parsed.
 pub fn verify_password(password: &str, stored: Option<&str>) -> Result<bool, PasswordError> {
-    let hash = PasswordHash::new(stored.unwrap_or(NOBODYS_HASH)).map_err(PasswordError::Stored)?;
+    let hash = PasswordHash::new(stored.unwrap_or(DUMMY_HASH)).map_err(PasswordError::Stored)?;
     match hasher()?.verify_password(password.as_bytes(), &hash) {
         Ok(()) => Ok(stored.is_some()),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -61,7 +61,7 @@ pub fn verify_password(password: &str, stored: Option<&str>) -> Result<bool, Pas
     }
 }
 
-/// The hash function and its cost, in the words of the hashes that are stored.
+/// Returns the algorithm and its cost parameters, for display.
 pub fn password_parameters() -> String {
     format!("argon2id m={MEMORY_KIB} KiB, t={PASSES}, p={LANES}")
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_opens_its_own_hash_only() {
+    fn a_password_matches_only_its_own_hash() {
         let hash = hash_password("correct horse").unwrap();
         assert!(verify_password("correct horse", Some(&hash)).unwrap());
         assert!(!verify_password("correct horsf", Some(&hash)).unwrap());
@@ -87,8 +87,8 @@ mod tests {
         assert_ne!(hash_password("twice").unwrap(), hash_password("twice").unwrap());
     }
 
-    /// What decides how much work it is to check a password: algorithm, version, memory, passes,
-    /// lanes, and how many bytes of salt go in and of hash come out.
+    /// Returns what determines the cost of verification: algorithm, version, parameters, and the lengths of salt
+    /// and output in bytes.
     fn work(hash: &str) -> (String, Option<u32>, Params, usize, usize) {
         let hash = PasswordHash::new(hash).unwrap();
         let (salt, output) = (hash.salt.unwrap(), hash.hash.unwrap());
@@ -97,17 +97,17 @@ mod tests {
     }
 
     #[test]
-    fn unknown_users_cost_the_same_work() {
+    fn unknown_users_cost_the_same_work_as_known_ones() {
         let real = hash_password("x").unwrap();
         assert!(real.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{real}");
-        assert_eq!(work(&real), work(NOBODYS_HASH));
-        // Checked against the hash that nobody has, not answered early.
+        assert_eq!(work(&real), work(DUMMY_HASH));
+        // The dummy hash is verified; there is no early return.
         assert!(!verify_password("x", None).unwrap());
         assert!(verify_password("x", Some(&real)).unwrap());
     }
 
     #[test]
-    fn a_broken_hash_is_an_error_and_no_match() {
+    fn an_unparsable_hash_is_an_error() {
         assert!(verify_password("x", Some("x")).is_err());
     }
 }

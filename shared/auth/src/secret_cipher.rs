@@ -1,4 +1,4 @@
-//! The secrets of sources as the database keeps them: encrypted, each bound to its row.
+//! Encryption of the secrets of sources. Each ciphertext is bound to its row.
 
 use std::sync::Arc;
 
@@ -14,42 +14,42 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 const KEY_BYTES: usize = 32;
-/// Bytes of a key's SHA-256 that name it: 16 hex digits.
+/// The key id is this prefix of the key's SHA-256, in bytes: 16 hexadecimal digits.
 const KEY_ID_BYTES: usize = 8;
-/// What every plaintext starts with, so that a token made for anything else never opens here.
+/// Domain separation: every plaintext starts with it, so tokens made for other purposes are rejected.
 const PURPOSE: &[u8] = b"semantik connector secret 1";
 
-/// Reads keys with and without padding; writes them with it, as other Fernet programs do.
+/// Decodes keys with and without padding; encodes with padding, as other Fernet implementations do.
 const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A secret that cannot be kept or read. Says nothing of the secret, nor of a key.
+/// A secret that cannot be encrypted or decrypted. Messages contain neither secrets nor keys.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SecretCipherError {
     /// There is no key to encrypt with.
-    #[error("secrets cannot be stored: the operator set no CONNECTOR_SECRETS_KEYS")]
+    #[error("secrets cannot be stored: CONNECTOR_SECRETS_KEYS is not set; ask the operator to set it")]
     NotConfigured,
-    /// A key is no key.
+    /// A configured key is malformed.
     #[error(
-        "CONNECTOR_SECRETS_KEYS: key {position} is not 32 bytes in url-safe base64; \
-         make one with: openssl rand -base64 32 | tr '+/' '-_'"
+        "CONNECTOR_SECRETS_KEYS: key {position} is not 32 bytes in URL-safe base64; \
+         generate one with: openssl rand -base64 32 | tr '+/' '-_'"
     )]
     InvalidKey {
-        /// Which one, counted from 1.
+        /// The key's position in the list, from 1.
         position: usize,
     },
-    /// The key that encrypted the secret is not among those configured.
+    /// The key that encrypted the secret is not configured.
     #[error(
         "a secret of this source is encrypted with key {key_id}, which is not in CONNECTOR_SECRETS_KEYS; \
-         set the secret again, or the key"
+         set the secret again, or add the key"
     )]
     UnknownKey {
-        /// The key's id.
+        /// The id of the missing key.
         key_id: String,
     },
-    /// The ciphertext was changed, or belongs to another source or type.
+    /// The ciphertext was modified, or belongs to another source or type.
     #[error("a secret of this source cannot be decrypted; set it again")]
     Unreadable,
 }
@@ -59,23 +59,24 @@ impl Classify for SecretCipherError {
         match self {
             Self::NotConfigured => ErrorKind::Invalid,
             Self::InvalidKey { .. } => ErrorKind::Internal,
-            // Somebody has to set something: the same message again would not help.
+            // Needs a change of the configuration or the secret: a retry would not help.
             Self::UnknownKey { .. } | Self::Unreadable => ErrorKind::Conflict,
         }
     }
 }
 
-/// The row that a secret belongs to. A ciphertext opens for no other one.
+/// The row that a secret belongs to; its ciphertext cannot be decrypted for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretSlot {
-    /// Whose secret it is.
+    /// The source.
     pub source_id: SourceId,
-    /// What it is for.
+    /// The type of the secret.
     pub secret_type: SecretType,
 }
 
 impl SecretSlot {
-    /// The purpose, the source and the type, each after its length: no two slots begin alike.
+    /// Returns the plaintext's prefix: purpose, source and type, each after its length, so no slot's prefix is the
+    /// prefix of another's.
     fn binding(self) -> Vec<u8> {
         let source_id = self.source_id.0.to_be_bytes();
         let mut binding = Vec::with_capacity(64);
@@ -87,17 +88,17 @@ impl SecretSlot {
     }
 }
 
-/// An encrypted secret, as its row holds it.
+/// An encrypted secret, as the database stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// Which key opens it.
+    /// The id of the key that encrypted it.
     pub key_id: String,
     /// A Fernet token: <https://github.com/fernet/spec/blob/master/Spec.md>.
     pub ciphertext: Vec<u8>,
 }
 
-/// Encrypts with the newest of its keys and decrypts with all of them. Cheap to clone; may have
-/// no key at all, and then keeps nothing.
+/// Encrypts with the newest of its keys and decrypts with all of them. Cheap to clone. Without any key it
+/// rejects every secret.
 #[derive(Clone, Default)]
 pub struct SecretCipher {
     /// Newest first.
@@ -117,25 +118,25 @@ impl std::fmt::Debug for SecretCipher {
 }
 
 impl SecretCipher {
-    /// Takes the keys, separated by commas, the newest first: each 32 bytes in url-safe base64.
-    /// An empty text holds no keys.
+    /// Parses a comma-separated list of keys, newest first, each 32 bytes in URL-safe base64. The empty string
+    /// is a list without keys.
     ///
     /// # Errors
-    /// When one of them is no key.
+    /// Returns `InvalidKey` if one of them is malformed.
     pub fn new(keys: &SecretString) -> Result<Self, SecretCipherError> {
-        let texts = keys.expose_secret().split(',').map(str::trim).filter(|text| !text.is_empty());
-        let keys = texts.enumerate().map(|(index, text)| {
-            Key::read(text).ok_or(SecretCipherError::InvalidKey { position: index + 1 })
-        });
+        let keys = keys.expose_secret().split(',').map(str::trim).filter(|key| !key.is_empty());
+        let keys = keys
+            .enumerate()
+            .map(|(index, key)| Key::parse(key).ok_or(SecretCipherError::InvalidKey { position: index + 1 }));
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    /// The id of the key that encrypts, if there is one.
+    /// Returns the id of the key that encrypts, if there is a key.
     pub fn newest_key_id(&self) -> Option<&str> {
         self.keys.first().map(|key| key.id.as_str())
     }
 
-    /// The ids of all keys, newest first.
+    /// Returns the ids of all keys, newest first.
     pub fn key_ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.id.as_str())
     }
@@ -143,12 +144,12 @@ impl SecretCipher {
     /// Encrypts a secret for this row.
     ///
     /// # Errors
-    /// [`SecretCipherError::NotConfigured`].
+    /// Returns `NotConfigured` if there is no key.
     pub fn seal(&self, slot: SecretSlot, secret: &SecretString) -> Result<SealedSecret, SecretCipherError> {
         let key = self.keys.first().ok_or(SecretCipherError::NotConfigured)?;
         let binding = slot.binding();
         let secret = secret.expose_secret().as_bytes();
-        // As long as it gets: a buffer that grows leaves copies behind.
+        // Allocated once at its full size: a growing buffer would leave copies of the secret in memory.
         let mut plaintext = Zeroizing::new(Vec::with_capacity(binding.len() + secret.len()));
         plaintext.extend_from_slice(&binding);
         plaintext.extend_from_slice(secret);
@@ -159,7 +160,7 @@ impl SecretCipher {
     /// Decrypts the secret of this row.
     ///
     /// # Errors
-    /// [`SecretCipherError::UnknownKey`] and [`SecretCipherError::Unreadable`].
+    /// Returns `UnknownKey` if its key is not configured, `Unreadable` if it was modified or belongs to another row.
     pub fn open(
         &self,
         slot: SecretSlot,
@@ -185,12 +186,12 @@ impl SecretCipher {
 }
 
 impl Key {
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(KEY_TEXT.decode(text).ok()?);
         if bytes.len() != KEY_BYTES {
             return None;
         }
-        let id = Sha256::digest(&*bytes)[..KEY_ID_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&Sha256::digest(&*bytes)[..KEY_ID_BYTES]);
         let text = Zeroizing::new(KEY_TEXT.encode(&*bytes));
         Some(Self { id, fernet: Fernet::new(&text)? })
     }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_named_by_the_start_of_its_hash_however_it_is_written() {
+    fn key_ids_do_not_depend_on_padding() {
         // printf of the bytes 0 to 31 | sha256sum
         let id = Some("630dcd2966c43366");
         assert_eq!(secret_cipher(OLD).newest_key_id(), id);
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_by_its_position_and_never_shown() {
+    fn malformed_keys_are_rejected_by_position_and_never_shown() {
         for (keys, position) in [("hunter2", 1), (&format!("{OLD},c2hvcnQ="), 2), (&OLD.replace('A', "!"), 1)]
         {
             let error = SecretCipher::new(&(*keys).into()).unwrap_err();
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_nothing_is_kept_and_nothing_opens() {
+    fn without_a_key_nothing_is_encrypted_or_decrypted() {
         let place = slot(1, SecretType::Token);
         let sealed = secret_cipher(OLD).seal(place, &"s3cret".into()).unwrap();
         for keyless in [SecretCipher::default(), secret_cipher(""), secret_cipher(" , ")] {
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_key_encrypts_and_the_older_ones_still_open() {
+    fn the_newest_key_encrypts_and_older_keys_still_decrypt() {
         let place = slot(7, SecretType::SshKey);
         let before = secret_cipher(OLD).seal(place, &"s3cret".into()).unwrap();
         let rotated = secret_cipher(&format!("{NEW},{OLD}"));
@@ -261,13 +262,13 @@ mod tests {
             let opened = rotated.open(place, &sealed.key_id, &sealed.ciphertext).unwrap();
             assert_eq!(opened.expose_secret(), "s3cret");
         }
-        // A row that names another key than its own opens with neither.
+        // A row with the id of the wrong key cannot be decrypted.
         let mislabelled = rotated.open(place, &after.key_id, &before.ciphertext);
         assert_eq!(mislabelled.unwrap_err(), SecretCipherError::Unreadable);
     }
 
     #[test]
-    fn printing_for_debugging_shows_neither_keys_nor_secrets() {
+    fn debug_output_contains_neither_keys_nor_secrets() {
         let keys = secret_cipher(&format!("{NEW},{OLD}"));
         let sealed = keys.seal(slot(1, SecretType::Password), &"hunter2".into()).unwrap();
         let printed = format!("{keys:?} {sealed:?}");
@@ -277,17 +278,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_secret_opens_where_it_was_put(secret in any::<String>(), place in any_slot()) {
+        fn a_secret_is_decrypted_for_its_own_row(secret in any::<String>(), place in any_slot()) {
             let keys = secret_cipher(OLD);
             let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
             let opened = keys.open(place, &sealed.key_id, &sealed.ciphertext).unwrap();
             prop_assert_eq!(opened.expose_secret(), secret.as_str());
-            // Equal secrets do not look equal.
+            // Equal secrets have different ciphertexts.
             prop_assert_ne!(keys.seal(place, &secret.as_str().into()).unwrap().ciphertext, sealed.ciphertext);
         }
 
         #[test]
-        fn a_secret_opens_nowhere_else(secret in any::<String>(), here in any_slot(), there in any_slot()) {
+        fn a_secret_is_not_decrypted_for_another_row(secret in any::<String>(), here in any_slot(), there in any_slot()) {
             prop_assume!(here != there);
             let keys = secret_cipher(OLD);
             let sealed = keys.seal(here, &secret.as_str().into()).unwrap();
@@ -296,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn slots_of_one_source_or_one_type_are_told_apart(
+        fn rows_that_differ_in_source_or_type_only_are_distinguished(
             secret in any::<String>(), id in any::<i64>(), step in 1i64..i64::MAX,
             first in proptest::sample::select(SecretType::ALL), second in proptest::sample::select(SecretType::ALL),
         ) {
@@ -310,14 +311,14 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_ciphertext_does_not_open(
+        fn a_modified_ciphertext_is_rejected(
             secret in any::<String>(), place in any_slot(),
             at in any::<proptest::sample::Index>(), bit in 0u32..8,
         ) {
             let keys = secret_cipher(OLD);
             let sealed = keys.seal(place, &secret.as_str().into()).unwrap();
             let mut changed = sealed.ciphertext.clone();
-            // The token, not its padding, which says nothing.
+            // Padding carries no information, so flip a bit before it.
             let length = changed.iter().position(|byte| *byte == b'=').unwrap_or(changed.len());
             changed[at.index(length)] ^= 1 << bit;
             prop_assert_eq!(
@@ -326,7 +327,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_at_all_is_refused_without_a_panic(
+        fn arbitrary_bytes_are_rejected_without_a_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..400), place in any_slot(),
         ) {
             let keys = secret_cipher(OLD);

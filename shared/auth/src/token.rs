@@ -1,4 +1,5 @@
-//! Access tokens: JSON Web Tokens that name a session. Whether that is alive, the database knows.
+//! Access tokens: JSON Web Tokens that name a user session. Whether the session is still valid is looked up
+//! in the database.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Classify, ErrorKind, SessionId, UserId};
@@ -9,33 +10,33 @@ use thiserror::Error;
 
 use crate::hash_token;
 
-/// How long an access token works.
+/// How long an access token is valid.
 pub const ACCESS_TOKEN_LIFETIME: TimeDelta = TimeDelta::minutes(15);
-/// How long a refresh token works.
+/// How long a refresh token is valid.
 pub const REFRESH_TOKEN_LIFETIME: TimeDelta = TimeDelta::days(30);
 
-/// A shorter key could be guessed from one token.
+/// HS256 needs a key of at least 256 bits: a shorter one could be brute-forced from one token.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// A token that does not hold, or a key that cannot make any.
+/// A token that is not valid, or a key that cannot sign.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// It was good once.
+    /// The token expired.
     #[error("the access token expired at {at}; exchange your refresh token at POST /api/auth/refresh")]
     Expired {
-        /// When that was.
+        /// When it expired.
         at: DateTime<Utc>,
     },
-    /// It was not made here, or was changed since.
+    /// The token was not signed with this key, or was modified.
     #[error("the access token is not valid; sign in again at POST /api/auth/login")]
     Invalid(#[source] Option<jsonwebtoken::errors::Error>),
-    /// It could not be made.
+    /// Signing failed.
     #[error("the access token cannot be signed")]
     Sign(#[source] jsonwebtoken::errors::Error),
     /// The signing key is too short.
-    #[error("the signing key has {got} bytes, it needs at least {MIN_SECRET_BYTES}")]
+    #[error("the signing key has {got} bytes; at least {MIN_SECRET_BYTES} are required")]
     WeakSecret {
-        /// How many bytes it has.
+        /// The key's length in bytes.
         got: usize,
     },
 }
@@ -49,25 +50,25 @@ impl Classify for TokenError {
     }
 }
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// The user's name.
+    /// The user name.
     pub sub: String,
     /// The user's id.
     pub user_id: UserId,
-    /// The session it belongs to: when that ends, the token does.
+    /// The session's id. The token is valid only as long as the session is.
     pub sid: SessionId,
-    /// When it was made, in seconds since 1970.
+    /// When the token was issued, as a Unix timestamp in seconds.
     pub iat: i64,
-    /// When it stops to work, in seconds since 1970.
+    /// When the token expires, as a Unix timestamp in seconds.
     pub exp: i64,
     /// Always `access`.
     #[serde(rename = "type")]
     pub token_type: String,
 }
 
-/// Makes and checks access tokens (HS256) with one key.
+/// Issues and verifies access tokens (HS256) with one signing key.
 #[derive(Clone)]
 pub struct AccessTokens {
     encoding_key: EncodingKey,
@@ -84,17 +85,17 @@ impl std::fmt::Debug for AccessTokens {
 impl AccessTokens {
     const TYPE: &'static str = "access";
 
-    /// Takes the signing key, at least 32 bytes.
+    /// Creates an issuer with this signing key.
     ///
     /// # Errors
-    /// When it is shorter.
+    /// Returns `WeakSecret` if the key is shorter than 32 bytes.
     pub fn new(secret: &SecretString) -> Result<Self, TokenError> {
         let bytes = secret.expose_secret().as_bytes();
         if bytes.len() < MIN_SECRET_BYTES {
             return Err(TokenError::WeakSecret { got: bytes.len() });
         }
         let mut validation = Validation::new(Algorithm::HS256);
-        // Checked in `verify`, against the caller's clock and without leeway.
+        // `verify` checks the expiry itself, against the caller's clock and without leeway.
         validation.validate_exp = false;
         Ok(Self {
             encoding_key: EncodingKey::from_secret(bytes),
@@ -103,11 +104,11 @@ impl AccessTokens {
         })
     }
 
-    /// Makes a token for this session of this user that works from now for
-    /// [`ACCESS_TOKEN_LIFETIME`], unless the session ends before.
+    /// Issues a token for a session, valid for [`ACCESS_TOKEN_LIFETIME`] from `now` unless the session ends
+    /// before.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// Returns `Sign` if signing fails.
     pub fn issue(
         &self,
         user_id: UserId,
@@ -127,24 +128,24 @@ impl AccessTokens {
             .map_err(TokenError::Sign)
     }
 
-    /// A hash of bytes that only who holds the signing key can make (HMAC-SHA256): whoever reads it
-    /// in the database cannot try what the bytes may have been.
+    /// Returns a keyed hash (HMAC-SHA256) of the bytes: without the signing key, reading it in the database does
+    /// not help to guess the bytes.
     ///
     /// # Errors
-    /// [`TokenError::Sign`].
+    /// Returns `Sign` if signing fails.
     pub fn fingerprint(&self, bytes: &[u8]) -> Result<[u8; 32], TokenError> {
-        // Told apart from a token's signature by what it starts with, which no token does.
+        // Domain separation: no token starts with this.
         let message = [b"semantik request fingerprint 1\0", bytes].concat();
         let mac = jsonwebtoken::crypto::sign(&message, &self.encoding_key, Algorithm::HS256)
             .map_err(TokenError::Sign)?;
-        // The MAC comes as text; what is kept has a fixed length.
+        // The MAC is text; hash it to a fixed length.
         Ok(hash_token(&mac))
     }
 
-    /// What the token says, if it was made with this key and still works.
+    /// Verifies a token's signature, type and expiry and returns its claims.
     ///
     /// # Errors
-    /// [`TokenError::Expired`] or [`TokenError::Invalid`].
+    /// Returns `Expired` or `Invalid`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
         let claims = jsonwebtoken::decode::<AccessClaims>(token, &self.decoding_key, &self.validation)
             .map_err(|error| TokenError::Invalid(Some(error)))?
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_reads_back_until_it_expires() {
+    fn a_token_is_valid_until_it_expires() {
         let tokens = tokens(SECRET);
         let token = tokens.issue(UserId(7), "ada", SESSION, noon()).unwrap();
         let claims = tokens.verify(&token, noon() + TimeDelta::seconds(899)).unwrap();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_another_key_or_kind_are_invalid() {
+    fn tokens_with_another_key_or_type_are_invalid() {
         let token =
             tokens("another key of at least 32 bytes!").issue(UserId(7), "ada", SESSION, noon()).unwrap();
         assert!(matches!(tokens(SECRET).verify(&token, noon()), Err(TokenError::Invalid(_))));
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_a_signature_is_invalid() {
+    fn an_unsigned_token_is_invalid() {
         let token = tokens(SECRET).issue(UserId(7), "ada", SESSION, noon()).unwrap();
         let payload = token.split('.').nth(1).unwrap();
         // {"alg":"none","typ":"JWT"}
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_depend_on_the_bytes_and_the_key() {
+    fn fingerprints_depend_on_bytes_and_key() {
         let (ours, other) = (tokens(SECRET), tokens("another secret of more than 32 bytes"));
         assert_eq!(ours.fingerprint(b"a").unwrap(), ours.fingerprint(b"a").unwrap());
         assert_ne!(ours.fingerprint(b"a").unwrap(), ours.fingerprint(b"b").unwrap());
@@ -231,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn short_keys_are_refused() {
+    fn short_signing_keys_are_rejected() {
         let error = AccessTokens::new(&SecretString::from("short")).unwrap_err();
-        assert_eq!(error.to_string(), "the signing key has 5 bytes, it needs at least 32");
+        assert_eq!(error.to_string(), "the signing key has 5 bytes; at least 32 are required");
     }
 }

@@ -1,13 +1,13 @@
-//! What can go wrong between us and AWS Batch.
+//! Errors of calls to AWS Batch.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// AWS Batch refused a call or did not answer.
+/// A failed call: AWS Batch rejected it or could not be reached.
 #[derive(Debug, Error)]
-#[error("AWS Batch did not take the call {call}")]
+#[error("the AWS Batch call {call} failed")]
 pub struct BatchError {
-    /// What was asked of it.
+    /// The AWS Batch action.
     pub call: &'static str,
     /// The SDK's error.
     #[source]

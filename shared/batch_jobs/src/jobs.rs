@@ -1,4 +1,4 @@
-//! The jobs of one job definition in one job queue.
+//! Jobs of one job definition in one job queue.
 
 use aws_config::SdkConfig;
 use aws_sdk_batch::types::{ContainerOverrides, JobStatus, JobSummary, KeyValuePair};
@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use crate::BatchError;
 
-/// A job that is not over yet. A job that is retried is one of these again.
-const UNDER_WAY: [JobStatus; 5] =
+/// The statuses of jobs that have not finished. A job that is retried has one of them again.
+const ACTIVE: [JobStatus; 5] =
     [JobStatus::Submitted, JobStatus::Pending, JobStatus::Runnable, JobStatus::Starting, JobStatus::Running];
 
-/// Submits and looks after jobs. Cheap to clone.
+/// Submits, lists and terminates jobs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BatchJobs {
     client: aws_sdk_batch::Client,
@@ -18,48 +18,48 @@ pub struct BatchJobs {
     definition: String,
 }
 
-/// A job that is not over.
+/// A job that has not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobUnderWay {
-    /// Its id.
+pub struct ActiveJob {
+    /// The job's id.
     pub id: String,
-    /// Its name.
+    /// The job's name.
     pub name: String,
 }
 
-/// A job that failed, all of its tries.
+/// A job whose attempts have all failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedJob {
-    /// Its id.
+    /// The job's id.
     pub id: String,
-    /// Its name.
+    /// The job's name.
     pub name: String,
-    /// When it ended.
+    /// When it stopped.
     pub stopped_at: DateTime<Utc>,
-    /// Why, in AWS Batch's words; empty where it says nothing.
+    /// AWS Batch's reason; may be empty.
     pub reason: String,
 }
 
-/// One job as AWS Batch describes it.
+/// A job as AWS Batch describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its name.
+    /// The job's name.
     pub name: String,
-    /// `SUBMITTED` to `SUCCEEDED` or `FAILED`.
+    /// The status: `SUBMITTED`, …, `SUCCEEDED` or `FAILED`.
     pub status: String,
-    /// What its program ended with, once it has.
+    /// The exit code of its container, once that has exited.
     pub exit_code: Option<i32>,
 }
 
 impl Job {
-    /// Whether it is over.
-    pub fn is_over(&self) -> bool {
+    /// Returns whether the job has succeeded or failed.
+    pub fn is_finished(&self) -> bool {
         ["SUCCEEDED", "FAILED"].contains(&self.status.as_str())
     }
 }
 
 impl BatchJobs {
-    /// A client for jobs of this definition in this queue, both by name or ARN.
+    /// Creates a client for a job definition and a job queue, each a name or an ARN.
     pub fn new(config: &SdkConfig, queue: &str, definition: &str) -> Self {
         Self {
             client: aws_sdk_batch::Client::new(config),
@@ -68,29 +68,23 @@ impl BatchJobs {
         }
     }
 
-    /// All jobs in the queue that are not over, of whatever definition.
-    ///
-    /// # Errors
-    /// When AWS Batch does not answer.
-    pub async fn list_under_way(&self) -> Result<Vec<JobUnderWay>, BatchError> {
-        let mut under_way: Vec<JobUnderWay> = Vec::new();
-        for status in UNDER_WAY {
+    /// Lists all jobs of the queue that have not finished, whatever their definition.
+    pub async fn list_active(&self) -> Result<Vec<ActiveJob>, BatchError> {
+        let mut active: Vec<ActiveJob> = Vec::new();
+        for status in ACTIVE {
             for job in self.list(status).await? {
                 let id = job.job_id.unwrap_or_default();
-                let job = JobUnderWay { id, name: job.job_name.unwrap_or_default() };
-                // One that goes on to its next status meanwhile is listed there, too.
-                if !under_way.contains(&job) {
-                    under_way.push(job);
+                let job = ActiveJob { id, name: job.job_name.unwrap_or_default() };
+                // A job that moves to the next status meanwhile is listed there again.
+                if !active.contains(&job) {
+                    active.push(job);
                 }
             }
         }
-        Ok(under_way)
+        Ok(active)
     }
 
-    /// The jobs in the queue that failed, of whatever definition, as long as AWS Batch remembers them.
-    ///
-    /// # Errors
-    /// When AWS Batch does not answer.
+    /// Lists the failed jobs of the queue, whatever their definition. AWS Batch forgets them after some days.
     pub async fn list_failed(&self) -> Result<Vec<FailedJob>, BatchError> {
         let jobs = self.list(JobStatus::Failed).await?.into_iter().filter_map(|job| {
             let stopped_at = job.stopped_at.and_then(DateTime::from_timestamp_millis)?;
@@ -104,7 +98,7 @@ impl BatchJobs {
         Ok(jobs.collect())
     }
 
-    /// All jobs in the queue that have this status.
+    /// Lists all jobs of the queue with this status.
     async fn list(&self, status: JobStatus) -> Result<Vec<JobSummary>, BatchError> {
         let mut jobs = Vec::new();
         let mut next_token = None;
@@ -120,10 +114,7 @@ impl BatchJobs {
         }
     }
 
-    /// Submits a job with more or other environment variables than the definition has. Returns its id.
-    ///
-    /// # Errors
-    /// When AWS Batch does not take it.
+    /// Submits a job. `environment` is added to the variables of the job definition. Returns the job's id.
     pub async fn submit(&self, name: &str, environment: &[(&str, &str)]) -> Result<String, BatchError> {
         let variable =
             |(name, value): &(&str, &str)| KeyValuePair::builder().name(*name).value(*value).build();
@@ -136,10 +127,7 @@ impl BatchJobs {
         Ok(answer.job_id.unwrap_or_default())
     }
 
-    /// The job of this id, for about a day after its end.
-    ///
-    /// # Errors
-    /// When AWS Batch does not answer.
+    /// Returns the job with this id, or `None` if there is none or it ended more than about a day ago.
     pub async fn find(&self, id: &str) -> Result<Option<Job>, BatchError> {
         let answer = self.client.describe_jobs().jobs(id).send().await;
         let answer = answer.map_err(|error| failed("DescribeJobs", error))?;
@@ -151,10 +139,7 @@ impl BatchJobs {
         }))
     }
 
-    /// Tells the job to end, as AWS does before it takes a spot instance back.
-    ///
-    /// # Errors
-    /// When AWS Batch does not answer.
+    /// Terminates a job: SIGTERM, as when AWS reclaims a spot instance.
     pub async fn terminate(&self, id: &str, reason: &str) -> Result<(), BatchError> {
         let request = self.client.terminate_job().job_id(id).reason(reason);
         request.send().await.map_err(|error| failed("TerminateJob", error))?;

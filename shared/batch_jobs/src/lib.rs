@@ -1,10 +1,10 @@
-//! AWS Batch: submits jobs of one kind, says which are under way, and ends them. The only user of
-//! aws-sdk-batch.
+//! AWS Batch: submits jobs, lists those that are active, terminates them. The only user of aws-sdk-batch.
 //!
-//! `AWS_ENDPOINT_URL_BATCH` leads the SDK elsewhere: on one machine to the runner of `scripts/stack`.
+//! The SDK's variable `AWS_ENDPOINT_URL_BATCH` points it at another endpoint, such as the runner of
+//! `scripts/stack`. If AWS Batch cannot be reached, every call returns a [`BatchError`], which is `Unavailable`.
 
 mod error;
 mod jobs;
 
 pub use error::BatchError;
-pub use jobs::{BatchJobs, FailedJob, Job, JobUnderWay};
+pub use jobs::{ActiveJob, BatchJobs, FailedJob, Job};

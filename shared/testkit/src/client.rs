@@ -1,4 +1,4 @@
-//! A user of the API.
+//! A client of the API for tests.
 
 use std::time::{Duration, Instant};
 
@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 
 use crate::{Stack, unique};
 
-/// One HTTP answer, read whole.
+/// An HTTP response with its body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
     /// The headers.
     pub headers: reqwest::header::HeaderMap,
-    /// The body as it came.
+    /// The body.
     pub bytes: Bytes,
 }
 
 impl Answer {
-    /// The body as JSON; `null` if there is none.
+    /// Parses the body as JSON; an empty body is `null`.
     ///
     /// # Panics
-    /// When the body is something else.
+    /// Panics if the body is not JSON.
     pub fn json(&self) -> Value {
         if self.bytes.is_empty() {
             return Value::Null;
@@ -32,10 +32,10 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
     }
 
-    /// The body as JSON, if the status is this one.
+    /// Checks the status and parses the body as JSON.
     ///
     /// # Panics
-    /// When the status is another.
+    /// Panics if the status differs or the body is not JSON.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.bytes));
@@ -46,38 +46,38 @@ impl Answer {
 /// A file to upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// The name it gets, with `/` between folders.
+    /// The document's name, with `/` between folders.
     pub name: String,
-    /// Its bytes.
+    /// The content.
     pub bytes: Bytes,
-    /// Its type.
+    /// The media type.
     pub content_type: String,
 }
 
 impl Upload {
-    /// A plain text file.
+    /// Creates a plain text file.
     pub fn text(name: &str, text: impl Into<String>) -> Self {
         Self { name: name.to_owned(), bytes: Bytes::from(text.into()), content_type: "text/plain".to_owned() }
     }
 }
 
-/// A registered user with a valid access token.
+/// A registered user who is signed in, or an anonymous caller.
 #[derive(Debug, Clone)]
 pub struct TestUser {
     stack: Stack,
     http: reqwest::Client,
-    /// The name.
+    /// The user name.
     pub username: String,
     /// The password.
     pub password: String,
-    /// The bearer token that requests carry; empty for nobody.
+    /// The bearer token of its requests; empty for an anonymous caller.
     pub access_token: String,
-    /// The token that gets a new pair.
+    /// The refresh token.
     pub refresh_token: String,
 }
 
 impl TestUser {
-    /// Somebody who is not signed in.
+    /// Creates a caller who is not signed in.
     pub fn anonymous(stack: &Stack) -> Self {
         Self {
             stack: stack.clone(),
@@ -89,7 +89,7 @@ impl TestUser {
         }
     }
 
-    /// Registers a user that no other test has and signs in.
+    /// Registers a user with a unique name and signs in.
     pub async fn register(stack: &Stack) -> Self {
         let mut user = Self::anonymous(stack);
         user.username = unique("user").replace('-', "_");
@@ -107,7 +107,7 @@ impl TestUser {
         user
     }
 
-    /// Sends a request and reads the answer.
+    /// Sends a request and reads the response.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = self.http.request(method, format!("{}{path}", self.stack.api_url));
         if !self.access_token.is_empty() {
@@ -116,28 +116,28 @@ impl TestUser {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.expect("the API answers");
+        let response = request.send().await.expect("the API responds");
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the answer can be read");
+        let bytes = response.bytes().await.expect("the response can be read");
         Answer { status, headers, bytes }
     }
 
-    /// GET.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
     }
 
-    /// POST with a JSON body.
+    /// Sends a POST request with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// Creates a collection and waits until it is set up; returns its id.
+    /// Creates a collection and waits until its index exists; returns its id.
     pub async fn create_collection(&self) -> String {
         let body = json!({ "name": unique("collection"), "quantization": "float32" });
         let collection = self.post("/api/v2/collections", &body).await.expect(201);
@@ -145,13 +145,13 @@ impl TestUser {
         text(&collection["id"])
     }
 
-    /// Announces one file and returns what the API says to do with it.
+    /// Announces one file; returns its upload: presigned URL, method, headers.
     pub async fn announce(&self, collection: &str, file: &Upload) -> Value {
-        self.announce_saying(collection, file, &Value::Null).await
+        self.announce_with_metadata(collection, file, &Value::Null).await
     }
 
-    /// The same, with what there is to say of the document.
-    pub async fn announce_saying(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
+    /// Announces one file with metadata for its document; returns its upload.
+    pub async fn announce_with_metadata(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
         let body = json!({ "files": [{
             "name": file.name, "size": file.bytes.len(), "content_type": file.content_type, "metadata": metadata,
         }] });
@@ -159,27 +159,27 @@ impl TestUser {
         answer["uploads"][0].clone()
     }
 
-    /// Puts bytes where an announcement said, with the headers it asked for.
-    pub async fn put(&self, announced: &Value, bytes: Bytes) -> StatusCode {
+    /// PUTs bytes to the presigned URL of an upload, with the headers that it requires.
+    pub async fn put(&self, upload: &Value, bytes: Bytes) -> StatusCode {
         let is_empty = bytes.is_empty();
-        let mut request = self.http.put(text(&announced["url"])).body(bytes);
-        let headers = announced["headers"].as_object().expect("headers is an object");
+        let mut request = self.http.put(text(&upload["url"])).body(bytes);
+        let headers = upload["headers"].as_object().expect("headers is an object");
         for (name, value) in headers {
-            // The client library writes these itself, but for the length of nothing.
+            // reqwest sets these itself, except the length of an empty body.
             let is_automatic = name == "host" || (name == "content-length" && !is_empty);
             if !is_automatic {
                 request = request.header(name, text(value));
             }
         }
-        request.send().await.expect("the bucket answers").status()
+        request.send().await.expect("the bucket responds").status()
     }
 
-    /// Uploads files and waits until all their documents have ended; returns their rows by name.
+    /// Uploads files and waits until all of their documents are processed; returns the documents, in order.
     pub async fn upload(&self, collection: &str, files: &[Upload]) -> Vec<Value> {
         for file in files {
             let announced = self.announce(collection, file).await;
             let status = self.put(&announced, file.bytes.clone()).await;
-            assert!(status.is_success(), "the bucket refused {}: {status}", file.name);
+            assert!(status.is_success(), "the bucket rejected {}: {status}", file.name);
         }
         let mut rows = Vec::new();
         for file in files {
@@ -188,20 +188,20 @@ impl TestUser {
         rows
     }
 
-    /// Uploads a file and says something of it; returns the operation that indexed it, once it has ended.
-    pub async fn upload_saying(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
-        let announced = self.announce_saying(collection, file, metadata).await;
+    /// Uploads a file with metadata; returns its operation when that has ended.
+    pub async fn upload_with_metadata(&self, collection: &str, file: &Upload, metadata: &Value) -> Value {
+        let announced = self.announce_with_metadata(collection, file, metadata).await;
         let status = self.put(&announced, file.bytes.clone()).await;
-        assert!(status.is_success(), "the bucket refused {}: {status}", file.name);
+        assert!(status.is_success(), "the bucket rejected {}: {status}", file.name);
         let path = format!("/api/v2/collections/{collection}/uploads/{}", text(&announced["id"]));
         let upload = self.wait_until(&path, |upload| upload["status"] == "received").await;
         self.wait_for_operation(&text(&upload["operation_id"])).await
     }
 
-    /// Waits until the collection has ended with the file of this path; returns the document.
+    /// Waits until the document with this path is processed; returns it.
     ///
     /// # Panics
-    /// When that takes longer than two minutes.
+    /// Panics after two minutes.
     pub async fn wait_for_document(&self, collection: &str, file_path: &str) -> Value {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -214,31 +214,34 @@ impl TestUser {
             {
                 return row;
             }
-            assert!(Instant::now() < deadline, "{file_path} has not ended after two minutes: {documents}");
+            assert!(Instant::now() < deadline, "{file_path} is not processed after two minutes: {documents}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Asks for a resource until it is as wanted; returns it.
+    /// Polls a resource until the condition holds; returns it.
     ///
     /// # Panics
-    /// When that takes longer than two minutes.
-    pub async fn wait_until(&self, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Panics after two minutes.
+    pub async fn wait_until(&self, path: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let resource = self.get(path).await.expect(200);
-            if is_wanted(&resource) {
+            if condition(&resource) {
                 return resource;
             }
-            assert!(Instant::now() < deadline, "{path} is not as wanted after two minutes: {resource}");
+            assert!(
+                Instant::now() < deadline,
+                "{path} does not meet the condition after two minutes: {resource}"
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Waits until no operation of the collection is waiting or running.
+    /// Waits until no operation of the collection is pending or processing.
     ///
     /// # Panics
-    /// When that takes longer than two minutes.
+    /// Panics after two minutes.
     pub async fn wait_until_idle(&self, collection: &str) {
         self.wait_until("/api/v2/operations?status=pending,processing&per_page=100", |listed| {
             let operations = listed["operations"].as_array().cloned().unwrap_or_default();
@@ -250,7 +253,7 @@ impl TestUser {
     /// Waits until an operation has ended; returns it.
     ///
     /// # Panics
-    /// When that takes longer than three minutes.
+    /// Panics after three minutes.
     pub async fn wait_for_operation(&self, id: &str) -> Value {
         let deadline = Instant::now() + Duration::from_secs(180);
         loop {
@@ -265,7 +268,7 @@ impl TestUser {
         }
     }
 
-    /// Searches one collection by meaning; returns the results.
+    /// Searches one collection with default settings; returns the results.
     pub async fn search(&self, collection: &str, query: &str) -> Vec<Value> {
         let body = json!({ "collection_uuids": [collection], "query": query, "k": 5 });
         let answer = self.post("/api/v2/search", &body).await.expect(200);
@@ -273,10 +276,10 @@ impl TestUser {
     }
 }
 
-/// The text of a JSON string.
+/// Returns a JSON string.
 ///
 /// # Panics
-/// When it is none.
+/// Panics if the value is not a string.
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }

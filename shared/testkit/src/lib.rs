@@ -1,6 +1,6 @@
-//! The running stack's endpoints and a client for tests.
+//! The endpoints of the running stack, and a client of its API for tests.
 //!
-//! Everything here panics with a sentence that says what to do: a test has no better way to end.
+//! Everything here panics with a message that says what to do, which is the best way for a test to fail.
 
 mod client;
 mod stack;

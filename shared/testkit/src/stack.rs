@@ -1,31 +1,31 @@
-//! Where the stack under test listens.
+//! The endpoints of the stack under test.
 
-/// The endpoints that `scripts/stack env` prints.
+/// The endpoints printed by `scripts/stack env`.
 #[derive(Debug, Clone)]
 pub struct Stack {
-    /// The HTTP API.
+    /// The URL of the API.
     pub api_url: String,
-    /// PostgreSQL.
+    /// The URL of PostgreSQL.
     pub database_url: String,
-    /// Qdrant's gRPC endpoint.
+    /// The URL of Qdrant's gRPC API.
     pub qdrant_url: String,
-    /// The staging bucket's name.
+    /// The name of the staging bucket.
     pub staging_bucket: String,
-    /// A bucket that the scan function may read.
+    /// The name of a bucket that sources may read.
     pub source_bucket: String,
-    /// The bucket of more models.
+    /// The name of the bucket with additional models.
     pub models_bucket: String,
-    /// A folder that directory sources may read.
+    /// A directory that directory sources may read.
     pub directory_root: String,
-    /// The scan function's queue.
+    /// The URL of the scan function's queue.
     pub scan_queue_url: String,
-    /// The chunk function's queue.
+    /// The URL of the chunk function's queue.
     pub chunk_queue_url: String,
-    /// The embed function's queue.
+    /// The URL of the embed function's queue.
     pub embed_queue_url: String,
-    /// Where jobs that embed are submitted.
+    /// The AWS Batch queue for embed jobs.
     pub embed_job_queue: String,
-    /// What such a job runs.
+    /// The AWS Batch job definition of embed jobs.
     pub embed_job_definition: String,
 }
 
@@ -33,7 +33,7 @@ impl Stack {
     /// Reads the endpoints from the environment.
     ///
     /// # Panics
-    /// When one is missing, saying how to start the stack.
+    /// Panics if a variable is missing, with how to start the stack.
     pub fn from_env() -> Self {
         Self {
             api_url: variable("API_URL"),
@@ -52,7 +52,7 @@ impl Stack {
     }
 }
 
-/// A name no other test uses, e.g. `reader-3f9c2a1b`.
+/// Returns a name that no other test uses, such as `reader-3f9c2a1b`.
 pub fn unique(prefix: &str) -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     format!("{prefix}-{}", &id[..8])

@@ -176,7 +176,10 @@ async fn without_a_key_a_secret_is_refused_with_everything_that_came_with_it(poo
     let collection = api.create_collection(&ada, "notes").await;
     let body = json!({ "source_path": "/srv/docs/a", "secrets": { "token": TOKEN } });
     let refused = api.post(&format!("{collection}/sources"), &ada, body).await.problem(400);
-    assert_eq!(refused, "secrets cannot be stored: the operator set no CONNECTOR_SECRETS_KEYS");
+    assert_eq!(
+        refused,
+        "secrets cannot be stored: CONNECTOR_SECRETS_KEYS is not set; ask the operator to set it"
+    );
     assert_eq!(api.select("SELECT count(*)::text FROM collection_sources").await, "0");
     assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type = 'append'").await, "0");
 
