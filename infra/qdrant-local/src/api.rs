@@ -1,4 +1,4 @@
-//! What the services share: one store, and calls into it off the async threads.
+//! Shared by the gRPC services: the store, and running blocking calls on it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,22 +8,22 @@ use tonic::Status;
 use crate::error::LocalError;
 use crate::store::Store;
 
-/// The gRPC services over one store.
+/// The gRPC services of one store.
 #[derive(Debug, Clone)]
 pub struct Api {
     store: Arc<Store>,
 }
 
-/// A call's result with the seconds it took, as answers report them.
+/// A result and the seconds it took, as responses report them.
 pub(crate) type Timed<T> = (T, f64);
 
 impl Api {
-    /// Serves `store`.
+    /// Creates the services of a store.
     pub fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 
-    /// Runs the blocking `work` for the gRPC call `name`.
+    /// Runs the blocking `work` of the gRPC call `name`.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -41,14 +41,14 @@ impl Api {
                 Ok((value, elapsed.as_secs_f64()))
             }
             Err(error) => {
-                tracing::debug!(call = name, elapsed_ms, code = ?error.code(), %error, "refused");
+                tracing::debug!(call = name, elapsed_ms, code = ?error.code(), %error, "rejected");
                 Err(error.into())
             }
         }
     }
 }
 
-/// The answer to a call that Qdrant serves and this program does not.
-pub(crate) fn unserved<T>(call: &str) -> Result<T, Status> {
-    Err(LocalError::unserved(call).into())
+/// Returns the error of a call that Qdrant supports and this program does not.
+pub(crate) fn unsupported<T>(call: &str) -> Result<T, Status> {
+    Err(LocalError::unsupported(call).into())
 }

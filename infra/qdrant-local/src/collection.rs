@@ -1,11 +1,12 @@
-//! One collection: the engine's shard, its journal and what clients may ask of it.
+//! One collection: the engine's shard and its journal.
 //!
-//! All methods block; the services call them off the async threads. Reads run at the same time
-//! as each other and as writes; writes run one after another.
+//! All methods block; the services call them on blocking threads. Reads run concurrently with each other and
+//! with writes; writes run one at a time.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 use qdrant_client::qdrant::{self as proto, PointsUpdateOperation};
@@ -22,9 +23,9 @@ use crate::convert_query::QueryContext;
 use crate::convert_update::{resolve_selector, update_operation};
 use crate::error::LocalError;
 use crate::journal::{Journal, Record};
+use crate::maintenance::{Maintained, Maintenance, Phase};
 use crate::recovery;
 use crate::strict::{Indexes, StrictMode, check_filter};
-use crate::upkeep::{Phase, Upkeep};
 
 /// An open collection.
 #[derive(Debug)]
@@ -33,30 +34,30 @@ pub struct Collection {
     config: EdgeConfig,
     strict: StrictMode,
     indexes: RwLock<Indexes>,
-    /// Held for each write, and for as long as nothing may be written.
+    /// Locked by each write, and whenever writes must be blocked.
     writer: Mutex<Journal>,
-    /// Held while the engine's files are flushed, optimised or copied.
+    /// Locked while the engine's files are flushed, optimized or copied.
     pub(crate) files: Mutex<()>,
-    pub(crate) upkeep: Upkeep,
+    pub(crate) maintenance: Maintenance,
     pub(crate) shard: EdgeShard,
-    /// After the shard, so that it goes when the shard is closed.
+    /// After the shard, so that it is dropped, and the directory deleted, after the shard is closed.
     dir: CollectionDir,
 }
 
 impl Collection {
-    /// Makes a new, empty collection in the folder `dir`.
+    /// Creates an empty collection in the directory `dir`.
     pub fn create(dir: PathBuf, definition: proto::CreateCollection) -> Result<Arc<Self>, LocalError> {
         let config = engine_config(&definition)?;
         let shard_dir = recovery::shard_dir(&dir);
         std::fs::create_dir_all(&shard_dir).map_err(LocalError::file("creating", &shard_dir))?;
         let shard = EdgeShard::new(&shard_dir, config.clone())?;
         let journal = Journal::open(&recovery::journal_dir(&dir), |_| {
-            Err(LocalError::Internal("a new collection has a journal already".to_owned()))
+            Err(LocalError::Internal("a new collection already has a journal".to_owned()))
         })?;
         Ok(Self::start(dir, definition, config, shard, journal))
     }
 
-    /// Opens a collection, bringing back what a killed process had not flushed.
+    /// Opens a collection and applies what a crashed process had not flushed.
     pub fn open(dir: PathBuf, definition: proto::CreateCollection) -> Result<Arc<Self>, LocalError> {
         let config = engine_config(&definition)?;
         let (shard, journal) = recovery::open(&dir)?;
@@ -82,16 +83,16 @@ impl Collection {
             config,
             writer: Mutex::new(journal),
             files: Mutex::new(()),
-            upkeep: Upkeep::default(),
+            maintenance: Maintenance::default(),
             shard,
             dir: CollectionDir { path: dir, remove: Mutex::new(false) },
         });
-        Upkeep::start(&collection);
+        Maintenance::start(&collection);
         collection
     }
 
-    /// Applies a change of points and returns its sequence number. It is in the journal, and
-    /// visible to reads, when this returns.
+    /// Applies a change of points and returns its sequence number. When this returns, the change is in the journal
+    /// and visible to reads.
     pub fn update(&self, mut operation: PointsUpdateOperation) -> Result<u64, LocalError> {
         let mut journal = self.writer.lock();
         resolve_selector(&mut operation, |selected| {
@@ -106,7 +107,7 @@ impl Collection {
         self.write(&mut journal, &Record::Points(operation), change)
     }
 
-    /// Makes a payload index and returns the change's sequence number.
+    /// Creates a payload index and returns the sequence number of the change.
     pub fn create_index(&self, request: proto::CreateFieldIndexCollection) -> Result<u64, LocalError> {
         let field_name = json_path(&request.field_name)?;
         let schema = field_schema(&request)?;
@@ -120,7 +121,7 @@ impl Collection {
         Ok(sequence)
     }
 
-    /// Removes a payload index, if there is one, and returns the change's sequence number.
+    /// Deletes a payload index, if it exists, and returns the sequence number of the change.
     pub fn delete_index(&self, request: proto::DeleteFieldIndexCollection) -> Result<u64, LocalError> {
         let field_name = json_path(&request.field_name)?;
         let operation = FieldIndexOperations::DeleteIndex(field_name.clone());
@@ -131,7 +132,7 @@ impl Collection {
         Ok(sequence)
     }
 
-    /// The points of these ids, in this order, without those that do not exist.
+    /// Returns the points with these ids that exist, in this order.
     pub fn retrieve(
         &self,
         ids: &[PointId],
@@ -141,7 +142,7 @@ impl Collection {
         Ok(self.shard.retrieve(ids, Some(with_payload), Some(with_vector))?)
     }
 
-    /// A page of points, and where the next one starts.
+    /// Returns a page of points, and the offset of the next page.
     pub fn scroll(&self, request: ScrollRequest) -> Result<(Vec<StoredPoint>, Option<PointId>), LocalError> {
         if let Some(filter) = &request.filter {
             self.check_filter(filter)?;
@@ -149,7 +150,7 @@ impl Collection {
         Ok(self.shard.scroll(request)?)
     }
 
-    /// How many points match.
+    /// Counts the points that match.
     pub fn count(&self, filter: Option<Filter>, exact: bool) -> Result<usize, LocalError> {
         if let Some(filter) = &filter {
             self.check_filter(filter)?;
@@ -157,18 +158,18 @@ impl Collection {
         Ok(self.shard.count(CountRequest { filter, exact })?)
     }
 
-    /// The best points, best first.
+    /// Returns the best points, best first.
     pub fn query(&self, request: QueryRequest) -> Result<Vec<ScoredPoint>, LocalError> {
         let (offset, limit) = (request.offset, request.limit);
         let points = self.shard.query(request)?;
         Ok(points.into_iter().skip(offset).take(limit).collect())
     }
 
-    /// What "get info" answers.
+    /// Returns the collection's info.
     pub fn info(&self) -> proto::CollectionInfo {
         let info = self.shard.info();
-        let failure = self.upkeep.failure();
-        let status = match self.upkeep.phase() {
+        let failure = self.maintenance.failure();
+        let status = match self.maintenance.phase() {
             _ if failure.is_some() => proto::CollectionStatus::Red,
             Phase::Idle => proto::CollectionStatus::Green,
             Phase::Pending | Phase::Running => proto::CollectionStatus::Yellow,
@@ -192,14 +193,8 @@ impl Collection {
         }
     }
 
-    /// Has the engine write everything to its files, then forgets the journal before that.
-    /// The caller holds `files`; writes wait meanwhile.
-    pub(crate) fn checkpoint(&self) -> Result<(), LocalError> {
-        self.with_flushed_files(|_| Ok(()))
-    }
-
-    /// Flushes as [`Self::checkpoint`] does, and runs `work` on the collection's folder before the
-    /// next write.
+    /// Flushes everything to the engine's files, runs `work` on the collection's directory, and then discards the
+    /// journal up to the flush. The caller must have locked `files`. Blocks writes.
     pub(crate) fn with_flushed_files<T>(
         &self,
         work: impl FnOnce(&Path) -> Result<T, LocalError>,
@@ -214,21 +209,25 @@ impl Collection {
         Ok(result)
     }
 
-    /// Runs the engine's optimizers until they have nothing left to do; whether they did
-    /// anything. The caller holds `files`.
-    pub(crate) fn optimize(&self) -> Result<bool, LocalError> {
+    /// Runs the engine's optimizers until there is nothing left to optimize; returns whether they did anything. The
+    /// caller must have locked `files`.
+    fn optimize(&self) -> Result<bool, LocalError> {
         recovery::while_optimizing(&self.dir.path, || Ok(self.shard.optimize()?))
     }
 
-    /// The request that made this collection.
+    fn checkpoint(&self) -> Result<(), LocalError> {
+        self.with_flushed_files(|_| Ok(()))
+    }
+
+    /// Returns the request that created this collection.
     pub fn definition(&self) -> &proto::CreateCollection {
         &self.definition
     }
 
-    /// Deletes the collection's files as soon as nobody uses it any more.
+    /// Deletes the collection's files when its last user drops it.
     pub fn remove_files_when_unused(&self) {
         *self.dir.remove.lock() = true;
-        self.upkeep.stop();
+        self.maintenance.stop();
     }
 
     fn write(
@@ -239,8 +238,33 @@ impl Collection {
     ) -> Result<u64, LocalError> {
         let sequence = journal.append(record)?;
         self.shard.update(change)?;
-        self.upkeep.mark_dirty();
+        self.maintenance.mark_dirty();
         Ok(sequence)
+    }
+}
+
+impl Maintained for Collection {
+    fn maintenance(&self) -> &Maintenance {
+        &self.maintenance
+    }
+
+    fn name(&self) -> &str {
+        &self.definition.collection_name
+    }
+
+    fn maintain(&self, may_optimize: bool) -> Result<(), LocalError> {
+        let _files = self.files.lock();
+        self.checkpoint()?;
+        if !may_optimize {
+            return Ok(());
+        }
+        let start = Instant::now();
+        if self.optimize()? {
+            self.checkpoint()?;
+            let elapsed_ms = start.elapsed().as_millis();
+            tracing::info!(collection.name = self.name(), elapsed_ms, "optimized");
+        }
+        Ok(())
     }
 }
 
@@ -271,7 +295,7 @@ impl QueryContext for Collection {
     }
 }
 
-/// A collection's folder, which may outlive its name but not its last user.
+/// A collection's directory. It can outlive the collection's name, but not its last user.
 #[derive(Debug)]
 struct CollectionDir {
     path: PathBuf,
@@ -283,8 +307,8 @@ impl Drop for CollectionDir {
         if *self.remove.get_mut()
             && let Err(error) = std::fs::remove_dir_all(&self.path)
         {
-            // The next start removes it: no collection refers to it any more.
-            tracing::warn!(path = %self.path.display(), %error, "folder left behind");
+            // The next start deletes it, because no collection refers to it.
+            tracing::warn!(path = %self.path.display(), %error, "cannot delete the directory of a deleted collection");
         }
     }
 }

@@ -14,7 +14,7 @@ use qdrant_client::qdrant::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::api::{Api, unserved};
+use crate::api::{Api, unsupported};
 use crate::error::LocalError;
 use crate::registry::AliasChange;
 
@@ -55,7 +55,7 @@ impl Collections for Api {
         &self,
         _request: Request<UpdateCollection>,
     ) -> Result<Response<CollectionOperationResponse>, Status> {
-        unserved("Collections/Update")
+        unsupported("Collections/Update")
     }
 
     async fn delete(
@@ -119,35 +119,35 @@ impl Collections for Api {
         &self,
         _request: Request<CollectionClusterInfoRequest>,
     ) -> Result<Response<CollectionClusterInfoResponse>, Status> {
-        unserved("Collections/CollectionClusterInfo")
+        unsupported("Collections/CollectionClusterInfo")
     }
 
     async fn update_collection_cluster_setup(
         &self,
         _request: Request<UpdateCollectionClusterSetupRequest>,
     ) -> Result<Response<UpdateCollectionClusterSetupResponse>, Status> {
-        unserved("Collections/UpdateCollectionClusterSetup")
+        unsupported("Collections/UpdateCollectionClusterSetup")
     }
 
     async fn create_shard_key(
         &self,
         _request: Request<CreateShardKeyRequest>,
     ) -> Result<Response<CreateShardKeyResponse>, Status> {
-        unserved("Collections/CreateShardKey")
+        unsupported("Collections/CreateShardKey")
     }
 
     async fn delete_shard_key(
         &self,
         _request: Request<DeleteShardKeyRequest>,
     ) -> Result<Response<DeleteShardKeyResponse>, Status> {
-        unserved("Collections/DeleteShardKey")
+        unsupported("Collections/DeleteShardKey")
     }
 
     async fn list_shard_keys(
         &self,
         _request: Request<ListShardKeysRequest>,
     ) -> Result<Response<ListShardKeysResponse>, Status> {
-        unserved("Collections/ListShardKeys")
+        unsupported("Collections/ListShardKeys")
     }
 }
 

@@ -1,9 +1,8 @@
-//! Collection definitions: what a client asks for, as the engine's configuration and as the
-//! answer to "get info".
+//! Collection configurations: from requests to the engine, and to responses.
 //!
-//! What the engine has no counterpart for is either trivially true of one process (one shard,
-//! one replica), or refused as not served. `memmap_threshold` is kept and reported: the engine
-//! maps its files whatever the size, so the threshold has nothing to decide.
+//! Settings without a counterpart in the engine either hold for any single process (one shard, one replica), or
+//! are rejected as unsupported. `memmap_threshold` is stored and reported, without effect: the engine memory-maps
+//! files of any size.
 
 use std::collections::HashMap;
 
@@ -19,13 +18,13 @@ use qdrant_edge::{
 use crate::convert_filter::to_usize;
 use crate::error::LocalError;
 
-/// The engine's own log is never read back (see [`crate::journal`]), so its files, allocated in
-/// full ahead of use, are kept small. A longer entry makes its own room.
+/// The file size of the engine's own write-ahead log, which is never read (see [`crate::journal`]) and is
+/// preallocated, so it is kept small. Longer entries extend it.
 const ENGINE_LOG_FILE_BYTES: usize = 1 << 20;
 
-/// The engine's configuration of a collection.
+/// Converts a collection's definition to the engine's configuration.
 pub fn engine_config(request: &proto::CreateCollection) -> Result<EdgeConfig, LocalError> {
-    refuse_unserved(request)?;
+    reject_unsupported(request)?;
     let hnsw_config = hnsw(HnswIndexConfig::default(), request.hnsw_config.as_ref())?;
     let mut vectors = HashMap::new();
     for (name, params) in dense_params(request) {
@@ -46,8 +45,7 @@ pub fn engine_config(request: &proto::CreateCollection) -> Result<EdgeConfig, Lo
     })
 }
 
-/// The configuration part of a collection's info: the request with the engine's defaults
-/// filled in.
+/// Returns the configuration in a collection's info: the request, with the engine's defaults filled in.
 #[expect(deprecated, reason = "clients may still read these fields")]
 pub fn collection_config(request: &proto::CreateCollection, config: &EdgeConfig) -> proto::CollectionConfig {
     let hnsw = &config.hnsw_config;
@@ -84,12 +82,12 @@ pub fn collection_config(request: &proto::CreateCollection, config: &EdgeConfig)
     }
 }
 
-fn refuse_unserved(request: &proto::CreateCollection) -> Result<(), LocalError> {
+fn reject_unsupported(request: &proto::CreateCollection) -> Result<(), LocalError> {
     if request.sharding_method == Some(proto::ShardingMethod::Custom as i32) {
-        return Err(LocalError::unserved("custom sharding"));
+        return Err(LocalError::unsupported("custom sharding"));
     }
     if request.payload.is_some() || request.id_tracker.is_some() {
-        return Err(LocalError::unserved("memory placement of payloads and ids"));
+        return Err(LocalError::unsupported("memory placement of payloads and ids"));
     }
     if let Some(strict) = &request.strict_mode_config {
         let rest = proto::StrictModeConfig {
@@ -99,14 +97,14 @@ fn refuse_unserved(request: &proto::CreateCollection) -> Result<(), LocalError> 
             ..strict.clone()
         };
         if rest != proto::StrictModeConfig::default() {
-            let served = "enabled, unindexed_filtering_retrieve and unindexed_filtering_update";
-            return Err(LocalError::unserved(format!("strict mode settings besides {served}")));
+            let supported = "enabled, unindexed_filtering_retrieve and unindexed_filtering_update";
+            return Err(LocalError::unsupported(format!("strict mode settings other than {supported}")));
         }
     }
     Ok(())
 }
 
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn on_disk_payload(request: &proto::CreateCollection) -> bool {
     request.on_disk_payload.unwrap_or(true)
 }
@@ -122,15 +120,15 @@ fn dense_params(request: &proto::CreateCollection) -> Vec<(String, &proto::Vecto
     }
 }
 
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn dense(
     params: &proto::VectorParams,
     collection_hnsw: HnswIndexConfig,
 ) -> Result<EdgeVectorParams, LocalError> {
     if params.multivector_config.is_some() {
-        return Err(LocalError::unserved("multivectors"));
+        return Err(LocalError::unsupported("multivectors"));
     }
-    refuse_memory(params.memory)?;
+    reject_memory(params.memory)?;
     let size = to_usize(params.size);
     if !(1..=65536).contains(&size) {
         let message = format!("Validation error: vector size {size}, must be 1 to 65536");
@@ -151,7 +149,7 @@ fn dense(
     })
 }
 
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn sparse(params: &proto::SparseVectorParams) -> Result<EdgeSparseVectorParams, LocalError> {
     let modifier = match params.modifier.map(proto::Modifier::try_from) {
         None => None,
@@ -160,7 +158,7 @@ fn sparse(params: &proto::SparseVectorParams) -> Result<EdgeSparseVectorParams, 
         Some(Err(error)) => return Err(LocalError::BadInput(error.to_string())),
     };
     let index = params.index.unwrap_or_default();
-    refuse_memory(index.memory)?;
+    reject_memory(index.memory)?;
     Ok(EdgeSparseVectorParams {
         full_scan_threshold: index.full_scan_threshold.map(to_usize),
         on_disk: index.on_disk,
@@ -169,12 +167,12 @@ fn sparse(params: &proto::SparseVectorParams) -> Result<EdgeSparseVectorParams, 
     })
 }
 
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn hnsw(base: HnswIndexConfig, diff: Option<&proto::HnswConfigDiff>) -> Result<HnswIndexConfig, LocalError> {
     let Some(diff) = diff else {
         return Ok(base);
     };
-    refuse_memory(diff.memory)?;
+    reject_memory(diff.memory)?;
     let config = HnswIndexConfig {
         m: diff.m.map_or(base.m, to_usize),
         ef_construct: diff.ef_construct.map_or(base.ef_construct, to_usize),
@@ -197,7 +195,7 @@ fn optimizers(diff: Option<&proto::OptimizersConfigDiff>) -> Result<EdgeOptimize
         return Ok(EdgeOptimizersConfig::default());
     };
     if diff.prevent_unoptimized == Some(true) {
-        return Err(LocalError::unserved("prevent_unoptimized"));
+        return Err(LocalError::unsupported("prevent_unoptimized"));
     }
     Ok(EdgeOptimizersConfig {
         deleted_threshold: diff.deleted_threshold,
@@ -209,14 +207,14 @@ fn optimizers(diff: Option<&proto::OptimizersConfigDiff>) -> Result<EdgeOptimize
     })
 }
 
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn quantization(
     config: Option<&proto::QuantizationConfig>,
 ) -> Result<Option<QuantizationConfig>, LocalError> {
     match config.and_then(|config| config.quantization.as_ref()) {
         None => Ok(None),
         Some(Quantization::Scalar(scalar)) => {
-            refuse_memory(scalar.memory)?;
+            reject_memory(scalar.memory)?;
             if scalar.r#type != proto::QuantizationType::Int8 as i32 {
                 let got = scalar.r#type;
                 let message = format!("Unknown scalar quantization type {got}, must be Int8");
@@ -228,9 +226,9 @@ fn quantization(
                 always_ram: scalar.always_ram,
             })))
         }
-        Some(Quantization::Product(_)) => Err(LocalError::unserved("product quantization")),
-        Some(Quantization::Binary(_)) => Err(LocalError::unserved("binary quantization")),
-        Some(Quantization::Turboquant(_)) => Err(LocalError::unserved("turbo quantization")),
+        Some(Quantization::Product(_)) => Err(LocalError::unsupported("product quantization")),
+        Some(Quantization::Binary(_)) => Err(LocalError::unsupported("binary quantization")),
+        Some(Quantization::Turboquant(_)) => Err(LocalError::unsupported("turbo quantization")),
     }
 }
 
@@ -252,15 +250,15 @@ fn datatype(value: Option<i32>) -> Result<Option<VectorStorageDatatype>, LocalEr
         Some(Ok(proto::Datatype::Float32)) => Ok(Some(VectorStorageDatatype::Float32)),
         Some(Ok(proto::Datatype::Float16)) => Ok(Some(VectorStorageDatatype::Float16)),
         Some(Ok(proto::Datatype::Uint8)) => Ok(Some(VectorStorageDatatype::Uint8)),
-        Some(Ok(other)) => Err(LocalError::unserved(format!("datatype {}", other.as_str_name()))),
+        Some(Ok(other)) => Err(LocalError::unsupported(format!("datatype {}", other.as_str_name()))),
         Some(Err(error)) => Err(LocalError::BadInput(error.to_string())),
     }
 }
 
-fn refuse_memory(memory: Option<i32>) -> Result<(), LocalError> {
+fn reject_memory(memory: Option<i32>) -> Result<(), LocalError> {
     match memory {
         None | Some(0) => Ok(()),
-        Some(_) => Err(LocalError::unserved("memory placement; use on_disk or always_ram")),
+        Some(_) => Err(LocalError::unsupported("memory placement; use on_disk or always_ram")),
     }
 }
 
@@ -269,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vectors_own_hnsw_settings_start_from_the_collections() {
+    fn hnsw_settings_of_a_vector_extend_those_of_its_collection() {
         let request = proto::CreateCollection {
             hnsw_config: Some(proto::HnswConfigDiff { ef_construct: Some(512), ..Default::default() }),
             vectors_config: Some(proto::VectorsConfig {
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_named() {
+    fn unsupported_settings_are_named() {
         let request = proto::CreateCollection {
             strict_mode_config: Some(proto::StrictModeConfig {
                 enabled: Some(true),
@@ -299,6 +297,6 @@ mod tests {
             ..Default::default()
         };
         let error = engine_config(&request).unwrap_err();
-        assert!(matches!(&error, LocalError::Unserved(what) if what.contains("strict mode")));
+        assert!(matches!(&error, LocalError::Unsupported(what) if what.contains("strict mode")));
     }
 }

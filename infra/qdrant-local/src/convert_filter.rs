@@ -1,4 +1,4 @@
-//! Filters and point ids, from Qdrant's messages to the engine's types.
+//! Filters and point ids: from Qdrant's messages to the engine's types.
 
 use chrono::DateTime;
 use qdrant_client::qdrant::condition::ConditionOneOf;
@@ -15,7 +15,7 @@ use qdrant_edge::{
 
 use crate::error::LocalError;
 
-/// A filter as the engine evaluates it.
+/// Converts a filter.
 pub fn filter(value: proto::Filter) -> Result<Filter, LocalError> {
     let proto::Filter { should, must, must_not, min_should } = value;
     let min_should = match min_should {
@@ -33,7 +33,7 @@ pub fn filter(value: proto::Filter) -> Result<Filter, LocalError> {
     })
 }
 
-/// A point id: a number or a UUID.
+/// Converts a point id, a number or a UUID.
 pub fn point_id(value: proto::PointId) -> Result<PointId, LocalError> {
     match value.point_id_options {
         Some(PointIdOptions::Num(number)) => Ok(PointId::NumId(number)),
@@ -44,7 +44,7 @@ pub fn point_id(value: proto::PointId) -> Result<PointId, LocalError> {
     }
 }
 
-/// A point id for an answer or a journal record.
+/// Converts a point id for a response or a journal record.
 pub fn point_id_to_proto(value: PointId) -> proto::PointId {
     match value {
         PointId::NumId(number) => number.into(),
@@ -52,12 +52,12 @@ pub fn point_id_to_proto(value: PointId) -> proto::PointId {
     }
 }
 
-/// The path of a payload field, such as `metadata.mime_type`.
+/// Parses the path of a payload field, such as `metadata.mime_type`.
 pub fn json_path(text: &str) -> Result<JsonPath, LocalError> {
     text.parse().map_err(|()| LocalError::BadInput(format!("Invalid JSON path: {text}")))
 }
 
-/// Sizes arrive as 64 bits whatever the machine has.
+/// Converts a size, which has 64 bits in messages on every platform.
 pub fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
@@ -90,7 +90,7 @@ fn condition(value: proto::Condition) -> Result<Condition, LocalError> {
         ConditionOneOf::Nested(nested) => {
             Condition::new_nested(json_path(&nested.key)?, filter(nested.filter.unwrap_or_default())?)
         }
-        ConditionOneOf::Slice(_) => return Err(LocalError::unserved("the slice condition")),
+        ConditionOneOf::Slice(_) => return Err(LocalError::unsupported("the slice condition")),
     })
 }
 
@@ -108,11 +108,11 @@ fn field_condition(value: proto::FieldCondition) -> Result<FieldCondition, Local
         is_null,
     } = value;
     if geo_bounding_box.is_some() || geo_radius.is_some() || geo_polygon.is_some() {
-        return Err(LocalError::unserved("geo conditions"));
+        return Err(LocalError::unsupported("geo conditions"));
     }
     let range = match (range, datetime_range) {
         (Some(_), Some(_)) => {
-            let message = format!("`{key}` has a range and a datetime range, give one");
+            let message = format!("`{key}` has a range and a datetime range; only one is allowed");
             return Err(LocalError::BadInput(message));
         }
         (Some(range), None) => Some(float_range(&range)),
@@ -157,8 +157,8 @@ fn match_condition(value: ProtoMatch) -> Result<Match, LocalError> {
         ProtoMatch::Integers(any) => Match::from(any.integers),
         ProtoMatch::ExceptKeywords(except) => Match::Except(MatchExcept::from(except.strings)),
         ProtoMatch::ExceptIntegers(except) => Match::Except(MatchExcept::from(except.integers)),
-        ProtoMatch::Prefix(_) => return Err(LocalError::unserved("the prefix match")),
-        ProtoMatch::Substring(_) => return Err(LocalError::unserved("the substring match")),
+        ProtoMatch::Prefix(_) => return Err(LocalError::unsupported("the prefix match")),
+        ProtoMatch::Substring(_) => return Err(LocalError::unsupported("the substring match")),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Payload index schemas, both ways.
+//! Payload index schemas, in both directions.
 
 use qdrant_client::qdrant::payload_index_params::IndexParams;
 use qdrant_client::qdrant::{self as proto, FieldType};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::LocalError;
 
-/// The schema that a request asks for.
+/// Returns the schema in a request.
 pub fn field_schema(request: &proto::CreateFieldIndexCollection) -> Result<PayloadFieldSchema, LocalError> {
     let params = request.field_index_params.as_ref().and_then(|params| params.index_params.as_ref());
     if let Some(params) = params {
@@ -22,14 +22,14 @@ pub fn field_schema(request: &proto::CreateFieldIndexCollection) -> Result<Paylo
         Some(Ok(FieldType::Bool)) => PayloadSchemaType::Bool,
         Some(Ok(FieldType::Datetime)) => PayloadSchemaType::Datetime,
         Some(Ok(FieldType::Uuid)) => PayloadSchemaType::Uuid,
-        Some(Ok(FieldType::Geo)) => return Err(LocalError::unserved("geo indexes")),
+        Some(Ok(FieldType::Geo)) => return Err(LocalError::unsupported("geo indexes")),
         Some(Err(error)) => return Err(LocalError::BadInput(error.to_string())),
         None => return Err(LocalError::BadInput("Expected a field type".to_owned())),
     };
     Ok(PayloadFieldSchema::FieldType(schema_type))
 }
 
-/// An index for a collection's info.
+/// Converts an index for a collection's info.
 pub fn schema_info(info: &PayloadIndexInfo) -> proto::PayloadSchemaInfo {
     let data_type = match info.data_type {
         PayloadSchemaType::Keyword => proto::PayloadSchemaType::Keyword,
@@ -44,16 +44,16 @@ pub fn schema_info(info: &PayloadIndexInfo) -> proto::PayloadSchemaInfo {
     proto::PayloadSchemaInfo { data_type: data_type as i32, params: None, points: Some(info.points as u64) }
 }
 
-/// The engine's parameter types cannot all be named from outside, but all of them can be read
-/// from the JSON that Qdrant's REST interface documents.
-#[expect(deprecated, reason = "what replaces the flag is not served")]
+/// Not all parameter types of the engine can be named from outside, but all of them can be deserialized from the
+/// JSON of Qdrant's REST API.
+#[expect(deprecated, reason = "its replacement is not supported")]
 fn params_schema(params: &IndexParams) -> Result<PayloadFieldSchema, LocalError> {
     let mut json = ParamsJson::default();
     match params {
         IndexParams::KeywordIndexParams(params) => {
             json.start("keyword", params.on_disk, params.enable_hnsw, params.memory, &params.nested);
             json.put("is_tenant", params.is_tenant);
-            json.refuse(params.prefix.is_some(), "prefix");
+            json.reject(params.prefix.is_some(), "prefix");
         }
         IndexParams::IntegerIndexParams(params) => {
             json.start("integer", params.on_disk, params.enable_hnsw, params.memory, &params.nested);
@@ -84,11 +84,11 @@ fn params_schema(params: &IndexParams) -> Result<PayloadFieldSchema, LocalError>
             json.put("max_token_len", params.max_token_len);
             json.put("phrase_matching", params.phrase_matching);
             json.put("ascii_folding", params.ascii_folding);
-            json.refuse(params.stopwords.is_some(), "stopwords");
-            json.refuse(params.stemmer.is_some(), "stemmer");
-            json.refuse(params.scoring.is_some(), "scoring");
+            json.reject(params.stopwords.is_some(), "stopwords");
+            json.reject(params.stemmer.is_some(), "stemmer");
+            json.reject(params.scoring.is_some(), "scoring");
         }
-        IndexParams::GeoIndexParams(_) => return Err(LocalError::unserved("geo indexes")),
+        IndexParams::GeoIndexParams(_) => return Err(LocalError::unsupported("geo indexes")),
     }
     json.into_schema()
 }
@@ -96,7 +96,7 @@ fn params_schema(params: &IndexParams) -> Result<PayloadFieldSchema, LocalError>
 #[derive(Default)]
 struct ParamsJson {
     fields: Map<String, Value>,
-    unserved: Vec<&'static str>,
+    unsupported: Vec<&'static str>,
 }
 
 impl ParamsJson {
@@ -111,8 +111,8 @@ impl ParamsJson {
         self.put("type", Some(kind));
         self.put("on_disk", on_disk);
         self.put("enable_hnsw", enable_hnsw);
-        self.refuse(memory.is_some_and(|memory| memory != 0), "memory");
-        self.refuse(nested.is_some(), "nested");
+        self.reject(memory.is_some_and(|memory| memory != 0), "memory");
+        self.reject(nested.is_some(), "nested");
     }
 
     fn put(&mut self, key: &str, value: Option<impl Into<Value>>) {
@@ -121,16 +121,16 @@ impl ParamsJson {
         }
     }
 
-    fn refuse(&mut self, is_set: bool, parameter: &'static str) {
+    fn reject(&mut self, is_set: bool, parameter: &'static str) {
         if is_set {
-            self.unserved.push(parameter);
+            self.unsupported.push(parameter);
         }
     }
 
     fn into_schema(self) -> Result<PayloadFieldSchema, LocalError> {
-        if !self.unserved.is_empty() {
-            let parameters = self.unserved.join(", ");
-            return Err(LocalError::unserved(format!("the index parameter {parameters}")));
+        if !self.unsupported.is_empty() {
+            let parameters = self.unsupported.join(", ");
+            return Err(LocalError::unsupported(format!("the index parameter {parameters}")));
         }
         let params: PayloadSchemaParams = serde_json::from_value(Value::Object(self.fields))
             .map_err(|error| LocalError::BadInput(format!("index parameters: {error}")))?;
@@ -152,7 +152,7 @@ fn tokenizer(value: i32) -> Result<&'static str, LocalError> {
         Ok(proto::TokenizerType::Word) => Ok("word"),
         Ok(proto::TokenizerType::Multilingual) => Ok("multilingual"),
         Ok(proto::TokenizerType::Unknown) => Ok("word"),
-        Ok(other) => Err(LocalError::unserved(format!("the tokenizer {}", other.as_str_name()))),
+        Ok(other) => Err(LocalError::unsupported(format!("the tokenizer {}", other.as_str_name()))),
         Err(error) => Err(LocalError::BadInput(error.to_string())),
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_reach_the_engine() {
+    fn parameters_are_passed_to_the_engine() {
         let tenant = schema(KeywordIndexParamsBuilder::default().is_tenant(true).build()).unwrap();
         assert!(tenant.is_tenant());
         let range_only = schema(IntegerIndexParamsBuilder::new(false, true).build()).unwrap();

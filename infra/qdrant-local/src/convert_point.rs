@@ -1,4 +1,4 @@
-//! Vectors, payloads and whole points, both ways.
+//! Vectors, payloads and points, in both directions.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use qdrant_edge::{
 use crate::convert_filter::{json_path, point_id, point_id_to_proto};
 use crate::error::LocalError;
 
-/// A point to store. Its payload replaces the old one even when it is empty.
+/// Converts a point to be stored. Its payload replaces the existing one even if it is empty.
 pub fn point(value: proto::PointStruct) -> Result<PointStructPersisted, LocalError> {
     let proto::PointStruct { id, payload, vectors: point_vectors } = value;
     let id = id.ok_or_else(|| LocalError::BadInput("Empty ID is not allowed".to_owned()))?;
@@ -30,7 +30,7 @@ pub fn point(value: proto::PointStruct) -> Result<PointStructPersisted, LocalErr
     })
 }
 
-/// The vectors of a point to store.
+/// Converts the vectors of a point to be stored.
 pub fn vectors(value: proto::Vectors) -> Result<VectorStructPersisted, LocalError> {
     match value.vectors_options {
         Some(VectorsOptions::Vector(unnamed)) => match vector(unnamed)? {
@@ -48,24 +48,24 @@ pub fn vectors(value: proto::Vectors) -> Result<VectorStructPersisted, LocalErro
     }
 }
 
-/// A sparse vector whose indices are unique and as many as its values.
+/// Creates a sparse vector; its indices must be unique and as many as its values.
 pub fn sparse(indices: Vec<u32>, values: Vec<f32>) -> Result<SparseVector, LocalError> {
     SparseVector::new(indices, values)
         .map_err(|error| LocalError::BadInput(format!("Validation error: {error}")))
 }
 
-/// A payload as the engine stores it.
+/// Converts a payload to be stored.
 pub fn payload_from_proto(fields: HashMap<String, proto::Value>) -> Payload {
     Payload(fields.into_iter().map(|(key, value)| (key, value.into())).collect())
 }
 
-/// A payload for an answer.
+/// Converts a payload for a response.
 pub fn payload_to_proto(payload: Option<Payload>) -> HashMap<String, proto::Value> {
     let fields = payload.into_iter().flat_map(|payload| payload.0);
     fields.map(|(key, value)| (key, value.into())).collect()
 }
 
-/// Which payload fields to return, `default` where the request does not say.
+/// Returns which payload fields to return; `default` if the request does not specify it.
 pub fn with_payload(
     value: Option<proto::WithPayloadSelector>,
     default: bool,
@@ -81,7 +81,7 @@ pub fn with_payload(
     })
 }
 
-/// Which vectors to return, none where the request does not say.
+/// Returns which vectors to return; none if the request does not specify it.
 pub fn with_vectors(value: Option<proto::WithVectorsSelector>) -> WithVector {
     match value.and_then(|selector| selector.selector_options) {
         None => WithVector::Bool(false),
@@ -90,7 +90,7 @@ pub fn with_vectors(value: Option<proto::WithVectorsSelector>) -> WithVector {
     }
 }
 
-/// A stored point for an answer.
+/// Converts a stored point for a response.
 pub fn record_to_proto(record: Record) -> proto::RetrievedPoint {
     proto::RetrievedPoint {
         id: Some(point_id_to_proto(record.id)),
@@ -101,7 +101,7 @@ pub fn record_to_proto(record: Record) -> proto::RetrievedPoint {
     }
 }
 
-/// A found point for an answer.
+/// Converts a found point for a response.
 pub fn scored_to_proto(point: ScoredPoint) -> proto::ScoredPoint {
     proto::ScoredPoint {
         id: Some(point_id_to_proto(point.id)),
@@ -114,7 +114,7 @@ pub fn scored_to_proto(point: ScoredPoint) -> proto::ScoredPoint {
     }
 }
 
-/// A stored point as the request that would store it again.
+/// Converts a stored point to the request that would store it again.
 pub fn record_to_point(record: Record) -> proto::PointStruct {
     let vectors = record.vector.map(|vectors| {
         let options = match vectors {
@@ -145,11 +145,11 @@ fn vector(value: proto::Vector) -> Result<VectorPersisted, LocalError> {
         Some(ProtoVector::Sparse(vector)) => {
             sparse(vector.indices, vector.values).map(VectorPersisted::Sparse)
         }
-        Some(ProtoVector::MultiDense(_)) => Err(LocalError::unserved("multivectors")),
+        Some(ProtoVector::MultiDense(_)) => Err(LocalError::unsupported("multivectors")),
         Some(ProtoVector::Document(_) | ProtoVector::Image(_) | ProtoVector::Object(_)) => {
-            Err(LocalError::unserved("inference"))
+            Err(LocalError::unsupported("inference"))
         }
-        None if value.vectors_count.is_some() => Err(LocalError::unserved("multivectors")),
+        None if value.vectors_count.is_some() => Err(LocalError::unsupported("multivectors")),
         None => match value.indices {
             Some(indices) => sparse(indices.data, value.data).map(VectorPersisted::Sparse),
             None => Ok(VectorPersisted::Dense(value.data)),

@@ -1,4 +1,4 @@
-//! Queries, from Qdrant's messages to the engine's requests.
+//! Queries: from Qdrant's messages to the engine's requests.
 
 use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::vector_input::Variant as InputVariant;
@@ -15,31 +15,31 @@ use crate::convert_point::{sparse, with_payload, with_vectors};
 use crate::convert_update::{check_dense, check_name, check_sparse};
 use crate::error::LocalError;
 
-/// What a request leaves out.
+/// The limit of a request without one.
 const DEFAULT_LIMIT: u64 = 10;
-/// The rank constant of reciprocal rank fusion where the request names none.
+/// The rank constant of reciprocal rank fusion of a request without one.
 const DEFAULT_RRF_K: usize = 2;
 
-/// What a query needs to know of the collection it is for.
+/// What a query needs from its collection.
 pub trait QueryContext {
-    /// The collection's vectors.
+    /// Returns the collection's configuration.
     fn config(&self) -> &EdgeConfig;
-    /// The stored vector `name` of a point, to search by example.
+    /// Returns the stored vector `name` of a point, for a query by example.
     fn stored_vector(&self, id: PointId, name: &str) -> Result<VectorInternal, LocalError>;
-    /// Refuses a filter that strict mode does not allow.
+    /// Rejects a filter that strict mode does not allow.
     fn check_filter(&self, filter: &Filter) -> Result<(), LocalError>;
 }
 
-/// The engine's request. The engine answers `offset` points too many at the front.
+/// Converts a request. The engine's result includes the first `offset` points, which the caller must skip.
 pub fn query_request(
     request: proto::QueryPoints,
     context: &impl QueryContext,
 ) -> Result<QueryRequest, LocalError> {
     if request.lookup_from.is_some() {
-        return Err(LocalError::unserved("lookup_from"));
+        return Err(LocalError::unsupported("lookup_from"));
     }
     if request.shard_key_selector.is_some() {
-        return Err(LocalError::unserved("shard keys"));
+        return Err(LocalError::unsupported("shard keys"));
     }
     let has_prefetch = !request.prefetch.is_empty();
     let stage = stage(request.query, request.using, request.filter, has_prefetch, context)?;
@@ -56,7 +56,7 @@ pub fn query_request(
     })
 }
 
-/// An order over an indexed payload field.
+/// Converts an order by an indexed payload field.
 pub fn order_by(value: proto::OrderBy) -> Result<OrderBy, LocalError> {
     let direction = match value.direction.map(proto::Direction::try_from) {
         None => None,
@@ -82,7 +82,7 @@ fn prefetches(
 
 fn prefetch(value: proto::PrefetchQuery, context: &impl QueryContext) -> Result<Prefetch, LocalError> {
     if value.lookup_from.is_some() {
-        return Err(LocalError::unserved("lookup_from"));
+        return Err(LocalError::unsupported("lookup_from"));
     }
     let has_prefetch = !value.prefetch.is_empty();
     let stage = stage(value.query, value.using, value.filter, has_prefetch, context)?;
@@ -120,7 +120,7 @@ fn stage(
                 Some(InputVariant::Id(id)) => {
                     let id = point_id(id)?;
                     check_name(&using, context.config())?;
-                    // The example itself is not an answer.
+                    // The example itself is excluded from the result.
                     let example = Condition::HasId(HasIdCondition::from_iter([id]));
                     let others = Filter::new_must_not(example);
                     filter_by = Filter::merge_opts(filter_by, Some(others));
@@ -151,15 +151,15 @@ fn stage(
         }
         Some(Variant::OrderBy(order)) => Some(ScoringQuery::OrderBy(order_by(order)?)),
         Some(Variant::Sample(_)) => Some(ScoringQuery::Sample(Sample::Random)),
-        Some(Variant::Recommend(_)) => return Err(LocalError::unserved("the recommend query")),
-        Some(Variant::Discover(_)) => return Err(LocalError::unserved("the discover query")),
-        Some(Variant::Context(_)) => return Err(LocalError::unserved("the context query")),
-        Some(Variant::Formula(_)) => return Err(LocalError::unserved("the formula query")),
-        Some(Variant::NearestWithMmr(_)) => return Err(LocalError::unserved("the MMR query")),
+        Some(Variant::Recommend(_)) => return Err(LocalError::unsupported("the recommend query")),
+        Some(Variant::Discover(_)) => return Err(LocalError::unsupported("the discover query")),
+        Some(Variant::Context(_)) => return Err(LocalError::unsupported("the context query")),
+        Some(Variant::Formula(_)) => return Err(LocalError::unsupported("the formula query")),
+        Some(Variant::NearestWithMmr(_)) => return Err(LocalError::unsupported("the MMR query")),
         Some(Variant::RelevanceFeedback(_)) => {
-            return Err(LocalError::unserved("the relevance feedback query"));
+            return Err(LocalError::unsupported("the relevance feedback query"));
         }
-        Some(Variant::Text(_)) => return Err(LocalError::unserved("the text query")),
+        Some(Variant::Text(_)) => return Err(LocalError::unsupported("the text query")),
     };
     Ok(Stage { query, filter: filter_by })
 }
@@ -178,17 +178,17 @@ fn input_vector(
             check_sparse(using, config)?;
             sparse(vector.indices, vector.values).map(VectorInternal::Sparse)
         }
-        InputVariant::MultiDense(_) => Err(LocalError::unserved("multivectors")),
+        InputVariant::MultiDense(_) => Err(LocalError::unsupported("multivectors")),
         InputVariant::Document(_) | InputVariant::Image(_) | InputVariant::Object(_) => {
-            Err(LocalError::unserved("inference"))
+            Err(LocalError::unsupported("inference"))
         }
-        InputVariant::Id(_) => Err(LocalError::Internal("an id is no vector".to_owned())),
+        InputVariant::Id(_) => Err(LocalError::Internal("the input is an id, not a vector".to_owned())),
     }
 }
 
 fn search_params(params: proto::SearchParams) -> Result<SearchParams, LocalError> {
     if params.idf.is_some() {
-        return Err(LocalError::unserved("the search parameter idf"));
+        return Err(LocalError::unsupported("the search parameter idf"));
     }
     Ok(SearchParams {
         hnsw_ef: params.hnsw_ef.map(to_usize),

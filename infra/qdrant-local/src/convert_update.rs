@@ -1,4 +1,4 @@
-//! Changes of points, from Qdrant's messages to the engine's operations.
+//! Changes of points: from Qdrant's messages to the engine's operations.
 
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::points_update_operation::{self as op, Operation};
@@ -13,7 +13,7 @@ use crate::convert_filter::{json_path, point_id};
 use crate::convert_point::{payload_from_proto, point, vectors};
 use crate::error::LocalError;
 
-/// The engine's operation. Selectors must hold ids, see [`resolve_selector`].
+/// Converts an operation. Its selectors must contain ids, see [`resolve_selector`].
 pub fn update_operation(
     operation: PointsUpdateOperation,
     config: &EdgeConfig,
@@ -23,7 +23,7 @@ pub fn update_operation(
     };
     Ok(match operation {
         Operation::Upsert(list) => {
-            refuse_conditional(list.update_filter.is_some() || list.update_mode.unwrap_or(0) != 0)?;
+            reject_conditional(list.update_filter.is_some() || list.update_mode.unwrap_or(0) != 0)?;
             let points = list.points.into_iter().map(point).collect::<Result<Vec<_>, _>>()?;
             for point in &points {
                 check_vectors(&point.vector, config)?;
@@ -36,7 +36,7 @@ pub fn update_operation(
             UpdateOperation::PointOperation(PointOperations::DeletePoints { ids })
         }
         Operation::UpdateVectors(update) => {
-            refuse_conditional(update.update_filter.is_some())?;
+            reject_conditional(update.update_filter.is_some())?;
             let points = update.points.into_iter().map(|point| point_vectors(point, config));
             UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(UpdateVectorsOp {
                 points: points.collect::<Result<_, _>>()?,
@@ -79,12 +79,12 @@ pub fn update_operation(
             let points = selected_ids(points)?;
             UpdateOperation::PayloadOperation(PayloadOps::ClearPayload { points })
         }
-        other => return Err(LocalError::unserved(format!("the deprecated operation {other:?}"))),
+        other => return Err(LocalError::unsupported(format!("the deprecated operation {other:?}"))),
     })
 }
 
-/// Replaces a filter in the operation's selector by the ids that `matching` finds for it, so
-/// that applying the operation once more cannot select other points.
+/// Replaces the filter in an operation's selector by the ids of the points that `matching` finds, so that applying
+/// the operation again cannot select other points.
 pub fn resolve_selector(
     operation: &mut PointsUpdateOperation,
     matching: impl FnOnce(proto::Filter) -> Result<Vec<proto::PointId>, LocalError>,
@@ -107,22 +107,22 @@ pub fn resolve_selector(
     Ok(())
 }
 
-/// Refuses vectors that the collection has no place for.
+/// Rejects vectors that do not match the collection's configuration.
 pub fn check_vectors(vectors: &VectorStructPersisted, config: &EdgeConfig) -> Result<(), LocalError> {
     match vectors {
         VectorStructPersisted::Single(values) => {
             check_dense(qdrant_edge::DEFAULT_VECTOR_NAME, values.len(), config)
         }
-        VectorStructPersisted::MultiDense(_) => Err(LocalError::unserved("multivectors")),
+        VectorStructPersisted::MultiDense(_) => Err(LocalError::unsupported("multivectors")),
         VectorStructPersisted::Named(named) => named.iter().try_for_each(|(name, vector)| match vector {
             VectorPersisted::Dense(values) => check_dense(name, values.len(), config),
             VectorPersisted::Sparse(_) => check_sparse(name, config),
-            VectorPersisted::MultiDense(_) => Err(LocalError::unserved("multivectors")),
+            VectorPersisted::MultiDense(_) => Err(LocalError::unsupported("multivectors")),
         }),
     }
 }
 
-/// Refuses a dense vector of the wrong name, kind or dimension.
+/// Rejects a dense vector with the wrong name, kind or dimension.
 pub fn check_dense(name: &str, received_dim: usize, config: &EdgeConfig) -> Result<(), LocalError> {
     match config.vectors.get(name) {
         Some(params) if params.size == received_dim => Ok(()),
@@ -134,12 +134,12 @@ pub fn check_dense(name: &str, received_dim: usize, config: &EdgeConfig) -> Resu
     }
 }
 
-/// Refuses a sparse vector of the wrong name or kind.
+/// Rejects a sparse vector with the wrong name or kind.
 pub fn check_sparse(name: &str, config: &EdgeConfig) -> Result<(), LocalError> {
     if config.sparse_vectors.contains_key(name) { Ok(()) } else { Err(wrong_kind_or_name(name, config)) }
 }
 
-/// Refuses a vector name that the collection does not have.
+/// Rejects the name of a vector that the collection does not have.
 pub fn check_name(name: &str, config: &EdgeConfig) -> Result<(), LocalError> {
     if config.vectors.contains_key(name) || config.sparse_vectors.contains_key(name) {
         Ok(())
@@ -168,12 +168,12 @@ fn selected_ids(selector: Option<PointsSelector>) -> Result<Vec<PointId>, LocalE
     match selector.and_then(|selector| selector.points_selector_one_of) {
         Some(PointsSelectorOneOf::Points(list)) => list.ids.into_iter().map(point_id).collect(),
         Some(PointsSelectorOneOf::Filter(_)) => {
-            Err(LocalError::Internal("a filter was left unresolved".to_owned()))
+            Err(LocalError::Internal("a filter was not resolved to ids".to_owned()))
         }
         None => Err(LocalError::BadInput("Malformed PointsSelector type".to_owned())),
     }
 }
 
-fn refuse_conditional(is_conditional: bool) -> Result<(), LocalError> {
-    if is_conditional { Err(LocalError::unserved("conditional updates")) } else { Ok(()) }
+fn reject_conditional(is_conditional: bool) -> Result<(), LocalError> {
+    if is_conditional { Err(LocalError::unsupported("conditional updates")) } else { Ok(()) }
 }

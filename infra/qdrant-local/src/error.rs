@@ -1,4 +1,4 @@
-//! What can go wrong, worded and coded as Qdrant words and codes it.
+//! Errors, with the messages and codes of a Qdrant server.
 
 use std::path::PathBuf;
 
@@ -6,64 +6,64 @@ use qdrant_edge::OperationError;
 use thiserror::Error;
 use tonic::{Code, Status};
 
-/// A refused or failed call. Its message is what a Qdrant server would answer.
+/// A rejected or failed call. Its message is that of a Qdrant server.
 #[derive(Debug, Error)]
 pub enum LocalError {
-    /// No collection and no alias has this name.
+    /// No collection or alias has this name.
     #[error("Not found: Collection `{0}` doesn't exist!")]
     CollectionNotFound(String),
-    /// A collection or alias of this name is there already.
+    /// A collection or alias with this name exists already.
     #[error("Wrong input: Collection `{0}` already exists!")]
     CollectionExists(String),
-    /// Something other than a collection is missing.
+    /// Something other than a collection does not exist.
     #[error("Not found: {0}")]
     NotFound(String),
-    /// The request contradicts the collection's definition.
+    /// The request contradicts the collection's configuration.
     #[error("Wrong input: {0}")]
     BadInput(String),
-    /// The request is refused as such, for example by strict mode.
+    /// The request is not allowed, for example by strict mode.
     #[error("Bad request: {0}")]
     BadRequest(String),
-    /// Qdrant can do this, this program cannot.
-    #[error("qdrant-local does not serve {0}")]
-    Unserved(String),
-    /// The engine refused or failed.
+    /// Qdrant supports this, this program does not.
+    #[error("qdrant-local does not support {0}")]
+    Unsupported(String),
+    /// The engine rejected the call or failed.
     #[error(transparent)]
     Engine(#[from] OperationError),
-    /// A file could not be read or written.
+    /// A file cannot be read or written.
     #[error("Service internal error: {action} {path}: {source}")]
     File {
-        /// What was tried, as a gerund.
+        /// The attempted action, as a gerund.
         action: &'static str,
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A defect, here or in the engine.
+    /// A bug, here or in the engine.
     #[error("Service internal error: {0}")]
     Internal(String),
 }
 
 impl LocalError {
-    /// Says that Qdrant knows `what` and this program does not.
-    pub fn unserved(what: impl Into<String>) -> Self {
-        Self::Unserved(what.into())
+    /// Creates an error for a feature of Qdrant that is not supported here.
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported(what.into())
     }
 
-    /// Wraps an error of the file system with what was tried on which path.
+    /// Wraps an I/O error with the attempted action and the path.
     pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
 
-    /// The gRPC code that a Qdrant server answers with.
+    /// Returns the gRPC code that a Qdrant server would return.
     pub fn code(&self) -> Code {
         match self {
             Self::CollectionNotFound(_) | Self::NotFound(_) => Code::NotFound,
             Self::CollectionExists(_) => Code::AlreadyExists,
             Self::BadInput(_) | Self::BadRequest(_) => Code::InvalidArgument,
-            Self::Unserved(_) => Code::Unimplemented,
+            Self::Unsupported(_) => Code::Unimplemented,
             Self::Engine(error) => engine_code(error),
             Self::File { .. } | Self::Internal(_) => Code::Internal,
         }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_read_like_qdrants_own() {
+    fn statuses_equal_those_of_qdrant() {
         let cases = [
             (
                 LocalError::CollectionNotFound("a".to_owned()),
@@ -139,9 +139,9 @@ mod tests {
                 "Wrong input: Vector dimension error: expected dim: 3, got 4",
             ),
             (
-                LocalError::unserved("Points/Facet"),
+                LocalError::unsupported("Points/Facet"),
                 Code::Unimplemented,
-                "qdrant-local does not serve Points/Facet",
+                "qdrant-local does not support Points/Facet",
             ),
         ];
         for (error, code, message) in cases {

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic file operations.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,17 +6,16 @@ use std::path::Path;
 
 use crate::error::LocalError;
 
-/// Replaces the file at `path` by `bytes`, so that a reader after any crash sees either the old
-/// or the new content.
+/// Replaces the content of a file atomically: after a crash it is either the old or the new one.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
-    let unfinished = path.with_extension("tmp");
-    let mut file = File::create(&unfinished).map_err(LocalError::file("creating", &unfinished))?;
-    file.write_all(bytes).map_err(LocalError::file("writing", &unfinished))?;
-    file.sync_all().map_err(LocalError::file("syncing", &unfinished))?;
-    rename(&unfinished, path)
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary).map_err(LocalError::file("creating", &temporary))?;
+    file.write_all(bytes).map_err(LocalError::file("writing", &temporary))?;
+    file.sync_all().map_err(LocalError::file("syncing", &temporary))?;
+    rename(&temporary, path)
 }
 
-/// Moves a complete file to its place and makes that durable.
+/// Renames a file and syncs its directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), LocalError> {
     fs::rename(from, to).map_err(LocalError::file("renaming", from))?;
     if let Some(dir) = to.parent() {

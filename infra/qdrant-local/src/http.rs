@@ -1,5 +1,4 @@
-//! The part of Qdrant's HTTP interface that gRPC has no counterpart of: snapshots on their way out
-//! of the server and back in.
+//! The part of Qdrant's HTTP API without a counterpart in gRPC: downloading and uploading snapshots.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,10 +23,10 @@ use crate::error::LocalError;
 use crate::snapshot;
 use crate::store::Store;
 
-/// Bytes of a snapshot that are in memory at a time.
-const PIECE: usize = 1 << 18;
+/// Bytes of a snapshot that are in memory at once.
+const BUFFER_BYTES: usize = 1 << 18;
 
-/// The routes over one store.
+/// Returns the routes of one store.
 pub fn router(store: Arc<Store>) -> Router {
     Router::new()
         .route("/collections/{collection}/snapshots", get(list).post(create))
@@ -48,7 +47,7 @@ impl IntoResponse for LocalError {
     }
 }
 
-/// Runs blocking work off the async threads.
+/// Runs blocking work on a blocking thread.
 async fn work<T: Send + 'static>(
     store: Arc<Store>,
     work: impl FnOnce(&Store) -> Result<T, LocalError> + Send + 'static,
@@ -101,27 +100,27 @@ async fn download(
     let path = work(store, move |store| snapshot::path(store, &collection, &name)).await?;
     let file = File::open(&path).await.map_err(LocalError::file("opening", &path))?;
     let size = file.metadata().await.map_err(LocalError::file("reading", &path))?.len();
-    let pieces = stream::try_unfold(file, |mut file| async move {
-        let mut piece = vec![0; PIECE];
-        let read = file.read(&mut piece).await?;
-        piece.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(piece), file)))
+    let parts = stream::try_unfold(file, |mut file| async move {
+        let mut part = vec![0; BUFFER_BYTES];
+        let read = file.read(&mut part).await?;
+        part.truncate(read);
+        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(part), file)))
     });
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, size.to_string()),
     ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    Ok((headers, Body::from_stream(parts)).into_response())
 }
 
 #[derive(Debug, Deserialize)]
 struct Upload {
-    /// SHA-256 of the snapshot, checked before anything is made of it.
+    /// The SHA-256 of the snapshot, verified before it is used.
     checksum: Option<String>,
 }
 
-/// Makes the collection of the snapshot in the form field `snapshot`. Qdrant replaces a collection
-/// that exists; this program refuses to.
+/// Creates a collection from the snapshot in the form field `snapshot`. Unlike Qdrant, rejects the name of an
+/// existing collection.
 async fn upload(
     State(store): State<Arc<Store>>,
     Path(collection): Path<String>,
@@ -143,20 +142,20 @@ async fn upload(
     };
     let restored = restored.await;
     if let Err(error) = tokio::fs::remove_file(&path).await {
-        tracing::warn!(path = %path.display(), %error, "upload left behind");
+        tracing::warn!(path = %path.display(), %error, "cannot delete the uploaded file");
     }
     restored.map(|()| answer(true.into()))
 }
 
 async fn receive(mut form: Multipart<'_>, path: &PathBuf) -> Result<(), LocalError> {
     let mut file = File::create(path).await.map_err(LocalError::file("creating", path))?;
-    let broken = |error: multer::Error| LocalError::BadRequest(error.to_string());
-    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+    let malformed = |error: multer::Error| LocalError::BadRequest(error.to_string());
+    while let Some(mut field) = form.next_field().await.map_err(malformed)? {
         if field.name() != Some("snapshot") {
             continue;
         }
-        while let Some(piece) = field.chunk().await.map_err(broken)? {
-            file.write_all(&piece).await.map_err(LocalError::file("writing", path))?;
+        while let Some(part) = field.chunk().await.map_err(malformed)? {
+            file.write_all(&part).await.map_err(LocalError::file("writing", path))?;
         }
         return file.flush().await.map_err(LocalError::file("writing", path));
     }

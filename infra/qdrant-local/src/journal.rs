@@ -1,14 +1,12 @@
-//! The journal: every accepted write, in order, until the engine's own files hold it.
+//! The journal: accepted writes, in order, until the engine has flushed them.
 //!
-//! The engine keeps a log too, but never reads it back; what it had not flushed would be gone
-//! with the process. So each write is appended here before the engine sees it. A checkpoint
-//! starts a new file, has the engine flush, and only then deletes the older files; opening a
-//! collection applies what is left. Records name points by id, never by filter, so applying one
-//! twice changes nothing.
+//! The engine has a write-ahead log too, but never reads it, so a crash would lose what was not flushed. Each
+//! write is therefore appended here before it is applied. A checkpoint starts a new file, flushes the engine,
+//! and then deletes the older files; opening a collection applies the remaining records. Records refer to
+//! points by id, never by filter, so applying a record twice changes nothing.
 //!
-//! Appending ends with the `write` call: the record survives the death of the process. It is
-//! synced to the disk at checkpoints only, so a power failure may take the last seconds, which
-//! is what a Qdrant server with its default settings promises too.
+//! An appended record survives a crash of the process. It is synced to disk only at checkpoints, so a power
+//! failure may lose the last seconds: the same guarantee as a Qdrant server with default settings.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Write};
@@ -19,14 +17,14 @@ use qdrant_client::qdrant::{CreateFieldIndexCollection, DeleteFieldIndexCollecti
 
 use crate::error::LocalError;
 
-/// One accepted write.
+/// An accepted write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// A change of points. Its selectors hold ids.
+    /// A change of points, with ids in its selectors.
     Points(PointsUpdateOperation),
-    /// A payload index was made.
+    /// A payload index was created.
     CreateIndex(CreateFieldIndexCollection),
-    /// A payload index was removed.
+    /// A payload index was deleted.
     DeleteIndex(DeleteFieldIndexCollection),
 }
 
@@ -36,22 +34,22 @@ pub struct Journal {
     dir: PathBuf,
     file: File,
     path: PathBuf,
-    /// Bytes of whole records in `file`; anything beyond is a torn append.
+    /// The length of the complete records in `file`, in bytes; anything after it is a torn record.
     length: u64,
     next_sequence: u64,
-    /// A torn append could not be cut off, so nothing may follow it.
+    /// A torn record could not be truncated, so nothing can be appended.
     broken: bool,
 }
 
-/// Kind, length and checksum precede each record.
+/// The size of the header of each record: kind, length and checksum.
 const HEADER_BYTES: usize = 9;
-/// A length beyond this is damage, not data.
+/// A longer record is corrupt.
 const MAX_RECORD_BYTES: u32 = 1 << 30;
 
 impl Journal {
-    /// Opens the journal in `dir`, handing every complete record in it to `replay`, oldest
-    /// first. A torn record at the end of a file is what a killed process leaves: it was never
-    /// acknowledged and is dropped. If a whole record is missing, that is an error.
+    /// Opens the journal in `dir` and passes every complete record to `replay`, oldest first. A torn record at the
+    /// end of a file is dropped: the process was killed before it acknowledged the write. A missing record is an
+    /// error.
     pub fn open(
         dir: &Path,
         mut replay: impl FnMut(Record) -> Result<(), LocalError>,
@@ -62,7 +60,7 @@ impl Journal {
         for (position, (first_sequence, path)) in files.iter().enumerate() {
             if *first_sequence != next_sequence {
                 let dir = dir.display();
-                let message = format!("journal {dir}: no record {next_sequence}");
+                let message = format!("journal {dir}: record {next_sequence} is missing");
                 return Err(LocalError::Internal(message));
             }
             let mut reader = RecordReader::open(path)?;
@@ -85,7 +83,7 @@ impl Journal {
                 }
             }
         }
-        // Never append behind a torn record: a new file it is.
+        // Never append after a torn record: start a new file.
         let path = file_path(dir, next_sequence);
         let file = create(&path)?;
         Ok(Self { dir: dir.to_owned(), file, path, length: 0, next_sequence, broken: false })
@@ -95,7 +93,7 @@ impl Journal {
     pub fn append(&mut self, record: &Record) -> Result<u64, LocalError> {
         if self.broken {
             let path = self.path.display();
-            return Err(LocalError::Internal(format!("journal {path} takes no more records")));
+            return Err(LocalError::Internal(format!("journal {path} cannot be appended to")));
         }
         let bytes = encode(record)?;
         if let Err(source) = self.file.write_all(&bytes) {
@@ -108,7 +106,7 @@ impl Journal {
         Ok(sequence)
     }
 
-    /// Starts a new file; what is in the older ones is to be flushed by the engine next.
+    /// Starts a new file. The caller then flushes the engine, for the records of the older ones.
     pub fn rotate(&mut self) -> Result<(), LocalError> {
         if self.length > 0 || self.broken {
             let path = file_path(&self.dir, self.next_sequence);
@@ -120,7 +118,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Deletes all files but the current one: the engine holds what they say.
+    /// Deletes all files but the current one, after the engine has flushed their records.
     pub fn discard_older(&self) -> Result<(), LocalError> {
         for (_, path) in journal_files(&self.dir)? {
             if path != self.path {
@@ -136,12 +134,12 @@ fn file_path(dir: &Path, first_sequence: u64) -> PathBuf {
 }
 
 fn create(path: &Path) -> Result<File, LocalError> {
-    // A file of this name can only hold a torn record, see `open`.
+    // An existing file with this name contains at most a torn record, see `open`.
     let options = OpenOptions::new().write(true).create(true).truncate(true).open(path);
     options.map_err(LocalError::file("creating", path))
 }
 
-/// The journal's files with their first sequence numbers, oldest first.
+/// Lists the files of the journal with their first sequence numbers, oldest first.
 fn journal_files(dir: &Path) -> Result<Vec<(u64, PathBuf)>, LocalError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(LocalError::file("listing", dir))? {
@@ -164,7 +162,7 @@ fn encode(record: &Record) -> Result<Vec<u8>, LocalError> {
     let length = u32::try_from(body.len()).ok().filter(|length| *length <= MAX_RECORD_BYTES);
     let length = length.ok_or_else(|| {
         let got = body.len();
-        LocalError::BadInput(format!("request of {got} bytes, at most {MAX_RECORD_BYTES} fit"))
+        LocalError::BadInput(format!("the request has {got} bytes; at most {MAX_RECORD_BYTES} are allowed"))
     })?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
     bytes.push(kind);
@@ -184,7 +182,7 @@ impl RecordReader {
         Ok(Self { reader: BufReader::new(file) })
     }
 
-    /// The next record, `None` at a clean end, or what is wrong with the bytes that follow.
+    /// Reads the next record; returns `None` at the end of the file, or what is wrong with the following bytes.
     fn next(&mut self) -> Result<Option<Record>, String> {
         let mut header = [0; HEADER_BYTES];
         match self.fill(&mut header)? {
@@ -251,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_in_order_and_sequences_go_on() {
+    fn records_are_replayed_in_order_and_sequence_numbers_continue() {
         let dir = tempfile::tempdir().unwrap();
         let (mut journal, records) = reopen(dir.path());
         assert_eq!(records, []);
@@ -281,13 +279,13 @@ mod tests {
         assert_eq!(records, [record("whole")]);
         journal.append(&record("after")).unwrap();
         drop(journal);
-        // The torn bytes now lie in an older file: they must not hide what followed.
+        // The torn bytes are now in an older file and must not hide the later record.
         let (_, records) = reopen(dir.path());
         assert_eq!(records, [record("whole"), record("after")]);
     }
 
     #[test]
-    fn a_checkpoint_forgets_only_what_came_before_it() {
+    fn a_checkpoint_discards_only_older_records() {
         let dir = tempfile::tempdir().unwrap();
         let (mut journal, _) = reopen(dir.path());
         journal.append(&record("flushed")).unwrap();

@@ -1,16 +1,15 @@
-//! Qdrant's own engine (the crate `qdrant-edge`) in process, behind the gRPC services that
-//! `qdrant-client` publishes: what a development machine runs where the cloud has Qdrant.
+//! Qdrant's own engine (the crate `qdrant-edge`), in process, behind the gRPC services that `qdrant-client`
+//! defines: a replacement of the Qdrant server for development machines.
 //!
-//! - *Same interface*: a client cannot tell it from a server for the calls that it serves,
-//!   error codes and messages included; any other call answers `unimplemented` and names
-//!   itself. Fields of served requests that mean nothing to a single process (consistency,
-//!   ordering, timeouts) are accepted; those that would change the result are refused.
-//! - *Durable*: an acknowledged write survives the death of the process, see `journal.rs`.
-//! - *Indexed*: HNSW graphs and quantized vectors are built in the background, see `upkeep.rs`.
-//! - *Portable*: with `--http`, snapshots leave the server and come back by the routes that Qdrant's
-//!   HTTP interface has for that, see `http.rs`.
-//! - *Strict*: filters over unindexed payload fields are refused as in Qdrant Cloud, see
-//!   `strict.rs`.
+//! - *Compatible*: for the supported calls, responses equal those of a Qdrant server, including error codes and
+//!   messages. Other calls return `unimplemented` and name themselves. Request fields without meaning in a
+//!   single process (consistency, ordering, timeouts) are ignored; unsupported fields that would change the
+//!   result are rejected.
+//! - *Durable*: an acknowledged write survives a crash of the process, see `journal.rs`.
+//! - *Indexed*: HNSW graphs and quantized vectors are built in the background, see `maintenance.rs`.
+//! - *Portable*: with `--http`, snapshots are downloaded and uploaded by the routes of Qdrant's HTTP API, see
+//!   `http.rs`.
+//! - *Strict*: filters on payload fields without an index are rejected, as in Qdrant Cloud, see `strict.rs`.
 
 mod api;
 mod collection;
@@ -27,6 +26,7 @@ mod files;
 mod health_service;
 mod http;
 mod journal;
+mod maintenance;
 mod points_reads;
 mod points_service;
 mod points_writes;
@@ -37,7 +37,6 @@ mod snapshot;
 mod snapshots_service;
 mod store;
 mod strict;
-mod upkeep;
 
 pub use config::{Command, Config};
 pub use server::{ServerError, run};

@@ -1,4 +1,4 @@
-//! See [`qdrant_local::Config`] for the command line.
+//! The `qdrant-local` server; [`qdrant_local::Config`] is its command line.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::Parser;
 use qdrant_local::{Config, run};
 use tracing_subscriber::EnvFilter;
 
-/// The engine logs its own housekeeping at "info", and warns that a server did not set it up.
+/// The engine logs its maintenance at "info", and warns about settings that only a server makes.
 const DEFAULT_LOG: &str =
     "info,qdrant_edge=warn,qdrant_edge::common::flags=error,qdrant_edge::common::mmap=error";
 

@@ -1,4 +1,4 @@
-//! What the reading calls of `qdrant.Points` do.
+//! The reading calls of `qdrant.Points`.
 
 use qdrant_client::qdrant::{self as proto};
 use qdrant_edge::{OrderBy, OrderByInterface, ScrollRequest};
@@ -9,12 +9,12 @@ use crate::convert_query::{order_by, query_request};
 use crate::error::LocalError;
 use crate::store::Store;
 
-/// A page of a scroll, and where the next one starts.
+/// A page of points, and the offset of the next page.
 pub type Page = (Vec<proto::RetrievedPoint>, Option<proto::PointId>);
 
-/// The points of the request's ids.
+/// Returns the points with the given ids.
 pub fn get(store: &Store, request: proto::GetPoints) -> Result<Vec<proto::RetrievedPoint>, LocalError> {
-    refuse_shard_key(&request.shard_key_selector)?;
+    reject_shard_key(&request.shard_key_selector)?;
     let collection = store.collection(&request.collection_name)?;
     let ids = request.ids.into_iter().map(point_id).collect::<Result<Vec<_>, _>>()?;
     let with_payload = with_payload(request.with_payload, false)?;
@@ -22,9 +22,9 @@ pub fn get(store: &Store, request: proto::GetPoints) -> Result<Vec<proto::Retrie
     Ok(points.into_iter().map(record_to_proto).collect())
 }
 
-/// A page of points in the order of their ids or of a payload field.
+/// Returns a page of points, ordered by id or by a payload field.
 pub fn scroll(store: &Store, request: proto::ScrollPoints) -> Result<Page, LocalError> {
-    refuse_shard_key(&request.shard_key_selector)?;
+    reject_shard_key(&request.shard_key_selector)?;
     let collection = store.collection(&request.collection_name)?;
     if request.limit == Some(0) {
         let message = "Validation error: limit 0, must be 1 or more".to_owned();
@@ -42,16 +42,16 @@ pub fn scroll(store: &Store, request: proto::ScrollPoints) -> Result<Page, Local
     Ok((points.into_iter().map(record_to_proto).collect(), next.map(point_id_to_proto)))
 }
 
-/// How many points match.
+/// Counts the points that match.
 pub fn count(store: &Store, request: proto::CountPoints) -> Result<u64, LocalError> {
-    refuse_shard_key(&request.shard_key_selector)?;
+    reject_shard_key(&request.shard_key_selector)?;
     let collection = store.collection(&request.collection_name)?;
     let filter = request.filter.map(filter).transpose()?;
     let count = collection.count(filter, request.exact.unwrap_or(true))?;
     Ok(count as u64)
 }
 
-/// The best points for one query.
+/// Returns the best points of a query.
 pub fn query(store: &Store, request: proto::QueryPoints) -> Result<Vec<proto::ScoredPoint>, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let request = query_request(request, collection.as_ref())?;
@@ -59,7 +59,7 @@ pub fn query(store: &Store, request: proto::QueryPoints) -> Result<Vec<proto::Sc
     Ok(points.into_iter().map(scored_to_proto).collect())
 }
 
-/// The best points for each of several queries.
+/// Returns the best points of each of several queries.
 pub fn query_batch(
     store: &Store,
     request: proto::QueryBatchPoints,
@@ -71,9 +71,9 @@ pub fn query_batch(
     queries.collect()
 }
 
-fn refuse_shard_key(selector: &Option<proto::ShardKeySelector>) -> Result<(), LocalError> {
+fn reject_shard_key(selector: &Option<proto::ShardKeySelector>) -> Result<(), LocalError> {
     match selector {
-        Some(_) => Err(LocalError::unserved("shard keys")),
+        Some(_) => Err(LocalError::unsupported("shard keys")),
         None => Ok(()),
     }
 }

@@ -1,5 +1,4 @@
-//! `qdrant.Points`: the gRPC side. What the calls do is in [`crate::points_reads`] and
-//! [`crate::points_writes`].
+//! `qdrant.Points`: the gRPC service. [`crate::points_reads`] and [`crate::points_writes`] implement its calls.
 
 use qdrant_client::qdrant::points_server::Points;
 use qdrant_client::qdrant::points_update_operation::{
@@ -20,7 +19,7 @@ use qdrant_client::qdrant::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::api::{Api, unserved};
+use crate::api::{Api, unsupported};
 use crate::points_reads as reads;
 use crate::points_writes::{self as writes, Write};
 
@@ -147,26 +146,26 @@ impl Points for Api {
         &self,
         _request: Request<CreateVectorNameRequest>,
     ) -> Answer<PointsOperationResponse> {
-        unserved("Points/CreateVectorName")
+        unsupported("Points/CreateVectorName")
     }
 
     async fn delete_vector_name(
         &self,
         _request: Request<DeleteVectorNameRequest>,
     ) -> Answer<PointsOperationResponse> {
-        unserved("Points/DeleteVectorName")
+        unsupported("Points/DeleteVectorName")
     }
 
     async fn search(&self, _request: Request<SearchPoints>) -> Answer<SearchResponse> {
-        unserved("Points/Search; Points/Query does the same")
+        unsupported("Points/Search; use Points/Query")
     }
 
     async fn search_batch(&self, _request: Request<SearchBatchPoints>) -> Answer<SearchBatchResponse> {
-        unserved("Points/SearchBatch; Points/QueryBatch does the same")
+        unsupported("Points/SearchBatch; use Points/QueryBatch")
     }
 
     async fn search_groups(&self, _request: Request<SearchPointGroups>) -> Answer<SearchGroupsResponse> {
-        unserved("Points/SearchGroups")
+        unsupported("Points/SearchGroups")
     }
 
     async fn scroll(&self, request: Request<ScrollPoints>) -> Answer<ScrollResponse> {
@@ -177,29 +176,29 @@ impl Points for Api {
     }
 
     async fn recommend(&self, _request: Request<RecommendPoints>) -> Answer<RecommendResponse> {
-        unserved("Points/Recommend")
+        unsupported("Points/Recommend")
     }
 
     async fn recommend_batch(
         &self,
         _request: Request<RecommendBatchPoints>,
     ) -> Answer<RecommendBatchResponse> {
-        unserved("Points/RecommendBatch")
+        unsupported("Points/RecommendBatch")
     }
 
     async fn recommend_groups(
         &self,
         _request: Request<RecommendPointGroups>,
     ) -> Answer<RecommendGroupsResponse> {
-        unserved("Points/RecommendGroups")
+        unsupported("Points/RecommendGroups")
     }
 
     async fn discover(&self, _request: Request<DiscoverPoints>) -> Answer<DiscoverResponse> {
-        unserved("Points/Discover")
+        unsupported("Points/Discover")
     }
 
     async fn discover_batch(&self, _request: Request<DiscoverBatchPoints>) -> Answer<DiscoverBatchResponse> {
-        unserved("Points/DiscoverBatch")
+        unsupported("Points/DiscoverBatch")
     }
 
     async fn count(&self, request: Request<CountPoints>) -> Answer<CountResponse> {
@@ -230,25 +229,25 @@ impl Points for Api {
     }
 
     async fn query_groups(&self, _request: Request<QueryPointGroups>) -> Answer<QueryGroupsResponse> {
-        unserved("Points/QueryGroups")
+        unsupported("Points/QueryGroups")
     }
 
     async fn facet(&self, _request: Request<FacetCounts>) -> Answer<FacetResponse> {
-        unserved("Points/Facet")
+        unsupported("Points/Facet")
     }
 
     async fn search_matrix_pairs(
         &self,
         _request: Request<SearchMatrixPoints>,
     ) -> Answer<SearchMatrixPairsResponse> {
-        unserved("Points/SearchMatrixPairs")
+        unsupported("Points/SearchMatrixPairs")
     }
 
     async fn search_matrix_offsets(
         &self,
         _request: Request<SearchMatrixPoints>,
     ) -> Answer<SearchMatrixOffsetsResponse> {
-        unserved("Points/SearchMatrixOffsets")
+        unsupported("Points/SearchMatrixOffsets")
     }
 }
 

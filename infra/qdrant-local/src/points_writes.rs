@@ -1,7 +1,7 @@
-//! What the writing calls of `qdrant.Points` do.
+//! The writing calls of `qdrant.Points`.
 //!
-//! Every write is in the journal and visible before it is answered, whether or not the client
-//! asked to `wait`; the status says what it asked for.
+//! Every write is in the journal and visible to reads before the response, whether or not the client requested
+//! `wait`; only the returned status differs.
 
 use qdrant_client::qdrant::points_update_operation::Operation;
 use qdrant_client::qdrant::{
@@ -12,7 +12,7 @@ use qdrant_client::qdrant::{
 use crate::error::LocalError;
 use crate::store::Store;
 
-/// One change of the points of one collection.
+/// A write to the points of one collection.
 #[derive(Debug)]
 pub struct Write {
     collection_name: String,
@@ -21,41 +21,41 @@ pub struct Write {
 }
 
 impl Write {
-    /// A change that the client waits for or not.
+    /// Creates a write; `wait` as in the request.
     pub fn new(collection_name: String, wait: Option<bool>, operation: Operation) -> Self {
         Self { collection_name, wait: wait.unwrap_or(false), operation }
     }
 
-    /// Makes the change.
+    /// Applies the write.
     pub fn apply(self, store: &Store) -> Result<UpdateResult, LocalError> {
         let collection = store.collection(&self.collection_name)?;
-        refuse_shard_key(&self.operation)?;
+        reject_shard_key(&self.operation)?;
         let operation = PointsUpdateOperation { operation: Some(self.operation) };
         Ok(update_result(collection.update(operation)?, self.wait))
     }
 }
 
-/// Makes several changes, one after another; the first that fails ends it.
+/// Applies several writes in order; stops at the first error.
 pub fn update_batch(store: &Store, request: UpdateBatchPoints) -> Result<Vec<UpdateResult>, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
     let operations = request.operations.into_iter();
     operations
         .map(|operation| {
-            operation.operation.as_ref().map_or(Ok(()), refuse_shard_key)?;
+            operation.operation.as_ref().map_or(Ok(()), reject_shard_key)?;
             Ok(update_result(collection.update(operation)?, wait))
         })
         .collect()
 }
 
-/// Makes a payload index.
+/// Creates a payload index.
 pub fn create_index(store: &Store, request: CreateFieldIndexCollection) -> Result<UpdateResult, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
     Ok(update_result(collection.create_index(request)?, wait))
 }
 
-/// Removes a payload index.
+/// Deletes a payload index.
 pub fn delete_index(store: &Store, request: DeleteFieldIndexCollection) -> Result<UpdateResult, LocalError> {
     let collection = store.collection(&request.collection_name)?;
     let wait = request.wait.unwrap_or(false);
@@ -67,7 +67,7 @@ fn update_result(sequence: u64, wait: bool) -> UpdateResult {
     UpdateResult { operation_id: Some(sequence), status: status as i32 }
 }
 
-fn refuse_shard_key(operation: &Operation) -> Result<(), LocalError> {
+fn reject_shard_key(operation: &Operation) -> Result<(), LocalError> {
     let selector: &Option<ShardKeySelector> = match operation {
         Operation::Upsert(operation) => &operation.shard_key_selector,
         Operation::DeletePoints(operation) => &operation.shard_key_selector,
@@ -80,7 +80,7 @@ fn refuse_shard_key(operation: &Operation) -> Result<(), LocalError> {
         _ => &None,
     };
     match selector {
-        Some(_) => Err(LocalError::unserved("shard keys")),
+        Some(_) => Err(LocalError::unsupported("shard keys")),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What stands between the engine's files and a process that may be killed at any moment.
+//! Recovery: opening a collection's files after a crash.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,22 +20,22 @@ use crate::convert_update::update_operation;
 use crate::error::LocalError;
 use crate::journal::{Journal, Record};
 
-/// Ids read at once when all of them are needed.
+/// Ids per page when all of them are read.
 const ID_PAGE: usize = 10_000;
-/// Points rewritten at once when copies of them have to go.
+/// Points per page when duplicates are removed.
 const REPAIR_PAGE: usize = 100;
 
-/// Where the engine keeps a collection's files.
+/// Returns the directory of the engine's files.
 pub fn shard_dir(dir: &Path) -> PathBuf {
     dir.join("shard")
 }
 
-/// Where a collection's journal lies.
+/// Returns the directory of the journal.
 pub fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-/// Opens a collection's shard and applies what its journal holds beyond the engine's files.
+/// Opens a collection's shard and applies the records of its journal that the engine had not flushed.
 pub fn open(dir: &Path) -> Result<(EdgeShard, Journal), LocalError> {
     let shard_dir = shard_dir(dir);
     remove_unfinished_segments(&shard_dir)?;
@@ -50,7 +50,7 @@ pub fn open(dir: &Path) -> Result<(EdgeShard, Journal), LocalError> {
     })?;
     let was_optimizing = optimizing_marker(dir).exists();
     if applied > 0 || was_optimizing {
-        let rewritten = remove_copies(&shard, &mut journal)?;
+        let rewritten = remove_duplicates(&shard, &mut journal)?;
         journal.rotate()?;
         flush(&shard)?;
         journal.discard_older()?;
@@ -59,20 +59,20 @@ pub fn open(dir: &Path) -> Result<(EdgeShard, Journal), LocalError> {
             path = %dir.display(),
             applied,
             rewritten,
-            "applied the journal of a process that did not shut down"
+            "applied the journal of a process that was not shut down"
         );
     }
     Ok((shard, journal))
 }
 
-/// Has the engine write everything it holds to its files. No write may run meanwhile, nor may
-/// the optimizers: the engine panics instead of waiting for them.
+/// Flushes everything to the engine's files. Neither writes nor optimizers may run meanwhile: the engine panics
+/// instead of waiting.
 pub fn flush(shard: &EdgeShard) -> Result<(), LocalError> {
     catch_unwind(AssertUnwindSafe(|| shard.flush()))
-        .map_err(|_| LocalError::Internal("the engine could not flush its files".to_owned()))
+        .map_err(|_| LocalError::Internal("the engine cannot flush its files".to_owned()))
 }
 
-/// Runs `work` with a marker in the folder that says so, should the process not survive it.
+/// Runs `work` while a marker file exists, which shows a later process that it was interrupted.
 pub fn while_optimizing<T>(
     dir: &Path,
     work: impl FnOnce() -> Result<T, LocalError>,
@@ -84,7 +84,7 @@ pub fn while_optimizing<T>(
     Ok(result)
 }
 
-/// The ids of all points that match, each once.
+/// Returns the ids of all points that match, without duplicates.
 pub fn ids_matching(shard: &EdgeShard, filter: Option<&Filter>) -> Result<Vec<PointId>, LocalError> {
     let mut ids = Vec::new();
     let mut offset = None;
@@ -105,8 +105,8 @@ pub fn ids_matching(shard: &EdgeShard, filter: Option<&Filter>) -> Result<Vec<Po
     }
 }
 
-/// Deletes all but the newest closed files of the engine's own log, which it neither reads nor
-/// trims. The newest ones stay: new operations are numbered after them.
+/// Deletes the closed files of the engine's own write-ahead log except the newest. The engine neither reads nor
+/// trims it, but numbers new operations after the newest ones.
 pub fn trim_engine_log(dir: &Path) -> Result<(), LocalError> {
     let log_dir = shard_dir(dir).join("wal");
     if !log_dir.exists() {
@@ -142,7 +142,7 @@ fn remove_marker(dir: &Path) -> Result<(), LocalError> {
     }
 }
 
-/// Segments that a killed optimizer had not finished lie in a folder of their own.
+/// Deletes segments that an interrupted optimizer left unfinished.
 fn remove_unfinished_segments(shard_dir: &Path) -> Result<(), LocalError> {
     let unfinished = shard_dir.join("temp_segments");
     if unfinished.exists() {
@@ -151,8 +151,8 @@ fn remove_unfinished_segments(shard_dir: &Path) -> Result<(), LocalError> {
     Ok(())
 }
 
-/// The engine gives a shard without a writable segment a new one, without the payload indexes
-/// of the others.
+/// Creates the payload indexes again: the engine does not add them to a new writable segment of a shard that had
+/// none.
 fn restore_indexes(shard: &EdgeShard) -> Result<(), LocalError> {
     for (field_name, info) in shard.info().payload_schema {
         let field_schema = Some(PayloadFieldSchema::try_from(info).map_err(LocalError::Internal)?);
@@ -177,18 +177,18 @@ fn apply(shard: &EdgeShard, record: Record) -> Result<(), LocalError> {
         ),
     };
     match shard.update(change).map_err(LocalError::from) {
-        // What the engine refused, it refused when the client asked too.
+        // The engine rejected this record when it was written, too.
         Err(error) if error.code() != Code::Internal => {
-            tracing::debug!(%error, "the engine refused a journal record");
+            tracing::debug!(%error, "the engine rejected a journal record");
             Ok(())
         }
         result => result,
     }
 }
 
-/// A process killed between the writing of an optimised segment and the deletion of the
-/// segments it replaces leaves points in both. Rewrites these points, and returns how many.
-fn remove_copies(shard: &EdgeShard, journal: &mut Journal) -> Result<usize, LocalError> {
+/// Removes duplicates by rewriting the points; returns how many. If the process was killed between writing an
+/// optimized segment and deleting the segments that it replaces, points exist in both.
+fn remove_duplicates(shard: &EdgeShard, journal: &mut Journal) -> Result<usize, LocalError> {
     let ids = ids_matching(shard, None)?;
     if shard.count(CountRequest { filter: None, exact: true })? == ids.len() {
         return Ok(0);
@@ -208,8 +208,8 @@ fn remove_copies(shard: &EdgeShard, journal: &mut Journal) -> Result<usize, Loca
             points: points.into_iter().map(record_to_point).collect(),
             ..Default::default()
         });
-        // Both are in the journal before the first takes effect: killed in between, the next
-        // start does both again.
+        // Both are in the journal before the first is applied: if the process is killed in between, the next
+        // start applies both again.
         let records = [delete, upsert]
             .map(|operation| Record::Points(PointsUpdateOperation { operation: Some(operation) }));
         for record in &records {

@@ -1,7 +1,7 @@
-//! Which collections there are, where they lie, and what else they are called.
+//! The registry: collections, their directories, and aliases.
 //!
-//! One small file holds all of it and is replaced as a whole, so a change of several names
-//! takes effect at once, also across a crash.
+//! It is a single small file that is replaced atomically, so a change of several names takes effect at once, also
+//! across a crash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,30 +14,30 @@ use crate::files;
 /// The content of the registry file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
-    /// Folder names by collection name.
+    /// Directory names by collection name.
     pub collections: BTreeMap<String, String>,
     /// Collection names by alias.
     pub aliases: BTreeMap<String, String>,
 }
 
-/// One step of a change of aliases.
+/// A change of an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AliasChange {
-    /// Let `alias` mean `collection`, whatever it meant before.
+    /// Makes `alias` refer to `collection`, whether or not it exists.
     Create {
         /// The alias.
         alias: String,
-        /// What it shall mean.
+        /// The collection.
         collection: String,
     },
-    /// Let `new` mean what `old` means, and `old` nothing.
+    /// Renames an alias.
     Rename {
-        /// The alias as it is.
+        /// The current name.
         old: String,
-        /// The alias as it shall be.
+        /// The new name.
         new: String,
     },
-    /// Let `alias` mean nothing.
+    /// Deletes an alias.
     Delete {
         /// The alias.
         alias: String,
@@ -45,7 +45,7 @@ pub enum AliasChange {
 }
 
 impl Registry {
-    /// Reads the registry of a storage folder, an empty one where there is none.
+    /// Loads the registry of a storage directory; an empty one if there is none.
     pub fn load(root: &Path) -> Result<Self, LocalError> {
         let path = Self::path(root);
         if !path.exists() {
@@ -56,14 +56,14 @@ impl Registry {
             .map_err(|error| LocalError::Internal(format!("{}: {error}", path.display())))
     }
 
-    /// Writes the registry of a storage folder.
+    /// Saves the registry to a storage directory.
     pub fn save(&self, root: &Path) -> Result<(), LocalError> {
         let bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| LocalError::Internal(format!("registry: {error}")))?;
         files::replace(&Self::path(root), &bytes)
     }
 
-    /// The collection that a name or an alias means.
+    /// Resolves a name or an alias to the name of a collection.
     pub fn resolve<'a>(&'a self, name: &'a str) -> Result<&'a str, LocalError> {
         let target = self.aliases.get(name).map_or(name, String::as_str);
         if self.collections.contains_key(target) {
@@ -73,7 +73,7 @@ impl Registry {
         }
     }
 
-    /// Refuses a name for a new collection that is taken or that no folder could have.
+    /// Rejects a name for a new collection that is taken or not allowed.
     pub fn check_new_name(&self, name: &str) -> Result<(), LocalError> {
         check_name(name)?;
         if self.aliases.contains_key(name) {
@@ -87,7 +87,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Applies all changes, or none if one of them cannot be.
+    /// Applies all changes, or none if one of them fails.
     pub fn change_aliases(&mut self, changes: Vec<AliasChange>) -> Result<(), LocalError> {
         let mut changed = self.clone();
         for change in changes {
@@ -116,7 +116,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets a collection and its aliases. Returns its folder name, if it was there.
+    /// Removes a collection and its aliases. Returns its directory name, if it existed.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let dir = self.collections.remove(name)?;
         self.aliases.retain(|_, target| target != name);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_fails_half_way_changes_nothing() {
+    fn a_failing_change_of_aliases_changes_nothing() {
         let mut registry = registry();
         let before = registry.clone();
         let changes = vec![create("live", "green"), create("next", "missing")];
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_moves_and_goes_with_its_collection() {
+    fn an_alias_is_deleted_with_its_collection() {
         let mut registry = registry();
         registry.change_aliases(vec![create("live", "green")]).unwrap();
         assert_eq!(registry.resolve("live").unwrap(), "green");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn names_mean_one_thing_only() {
+    fn names_and_aliases_are_unique() {
         let mut registry = registry();
         assert!(registry.check_new_name("live").is_err());
         assert!(registry.check_new_name("blue").is_err());

@@ -1,4 +1,4 @@
-//! Serving until a signal comes.
+//! Running the server until a signal arrives.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -23,41 +23,41 @@ use crate::http;
 use crate::snapshot;
 use crate::store::Store;
 
-/// How long calls may take to end once a signal came.
-const CALL_PATIENCE: Duration = Duration::from_secs(3);
+/// How long running calls may take to finish after a signal.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long collections may take to flush after that.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the program cannot start or go on.
+/// Why the server cannot start or must stop.
 #[derive(Debug, Error)]
 pub enum ServerError {
-    /// Another program has the port.
-    #[error("{0} is in use; stop what listens there or choose another address with --grpc")]
+    /// Another program uses the port.
+    #[error("{0} is in use; stop the other program or choose another address with --grpc")]
     AddressInUse(SocketAddr),
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// What was asked for.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The storage cannot be opened.
     #[error(transparent)]
     Storage(#[from] LocalError),
-    /// Signals cannot be received.
+    /// Signal handlers cannot be installed.
     #[error("cannot wait for signals: {0}")]
     Signal(#[source] std::io::Error),
     /// The gRPC server failed.
     #[error("gRPC server: {0}")]
     Transport(#[from] tonic::transport::Error),
-    /// A task of the program panicked.
+    /// A task panicked.
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Does what the command line asks for. Serving ends, with everything flushed, on SIGTERM or
-/// SIGINT.
+/// Runs the command that the command line names. The server stops on SIGTERM or SIGINT, after flushing
+/// everything.
 pub async fn run(config: Config) -> Result<(), ServerError> {
     match config.command {
         Some(Command::Restore { snapshot, collection }) => {
@@ -71,7 +71,7 @@ async fn restore(storage: PathBuf, file: PathBuf, collection: String) -> Result<
     let work = move || {
         let store = Store::open(&storage)?;
         let result = snapshot::restore(&store, &file, &collection);
-        store.shut_down(STORE_PATIENCE);
+        store.shut_down(FLUSH_TIMEOUT);
         result?;
         tracing::info!(collection.name = collection, "restored");
         Ok::<_, LocalError>(())
@@ -95,7 +95,7 @@ async fn serve(
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
     let signalled = async move {
-        // An error means that the sender is gone, which is a reason to stop too.
+        // An error means that the sender was dropped: stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -103,7 +103,7 @@ async fn serve(
     let mut server = tokio::spawn(server);
     if let Some(listener) = http_listener {
         let http_address = listener.local_addr().map_err(listen_error(address))?;
-        // Ends with the process: a transfer that is cut off is noticed by its client.
+        // Ends with the process: clients notice an aborted transfer.
         tokio::spawn(axum::serve(listener, http::router(Arc::clone(&store))).into_future());
         tracing::info!(url = %format!("http://{http_address}"), "serving snapshots");
     }
@@ -115,12 +115,12 @@ async fn serve(
         _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
     }
     stop.send_replace(true);
-    if !server.is_finished() && tokio::time::timeout(CALL_PATIENCE, &mut server).await.is_err() {
-        // Clients keep idle connections open; what was acknowledged is in the journal.
+    if !server.is_finished() && tokio::time::timeout(CALL_TIMEOUT, &mut server).await.is_err() {
+        // Clients keep idle connections open. Acknowledged writes are in the journal.
         tracing::info!("closing connections that are still open");
         server.abort();
     }
-    tokio::task::spawn_blocking(move || store.shut_down(STORE_PATIENCE)).await?;
+    tokio::task::spawn_blocking(move || store.shut_down(FLUSH_TIMEOUT)).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -138,7 +138,7 @@ fn listen_error(address: SocketAddr) -> impl FnOnce(std::io::Error) -> ServerErr
     move |source| ServerError::Listen { address, source }
 }
 
-/// Messages of any size are accepted, compressed or not, as a Qdrant server does.
+/// Accepts messages of any size, compressed or not, as a Qdrant server does.
 fn router(store: &Arc<Store>) -> tonic::transport::server::Router {
     let api = Api::new(Arc::clone(store));
     Server::builder()

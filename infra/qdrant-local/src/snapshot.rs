@@ -1,4 +1,4 @@
-//! Snapshots: a collection's flushed files in one tar archive, its SHA-256 beside it.
+//! Snapshots: the flushed files of a collection as a tar archive, with its SHA-256 in a file beside it.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -16,8 +16,7 @@ use crate::files;
 use crate::recovery::shard_dir;
 use crate::store::{Store, definition_path};
 
-/// Writes a snapshot of a collection. Writes to it wait meanwhile, and while an index is being
-/// built the snapshot waits.
+/// Creates a snapshot of a collection. Blocks writes meanwhile, and waits while the collection is optimized.
 pub fn create(store: &Store, name: &str) -> Result<SnapshotDescription, LocalError> {
     let collection = store.collection(name)?;
     let name = &collection.definition().collection_name;
@@ -33,7 +32,7 @@ pub fn create(store: &Store, name: &str) -> Result<SnapshotDescription, LocalErr
     describe(&path)
 }
 
-/// The snapshots of a collection, oldest first.
+/// Lists the snapshots of a collection, oldest first.
 pub fn list(store: &Store, name: &str) -> Result<Vec<SnapshotDescription>, LocalError> {
     let collection = store.collection(name)?;
     let dir = store.snapshots_dir(&collection.definition().collection_name);
@@ -51,7 +50,7 @@ pub fn list(store: &Store, name: &str) -> Result<Vec<SnapshotDescription>, Local
     paths.iter().map(|path| describe(path)).collect()
 }
 
-/// Where a snapshot of a collection lies.
+/// Returns the path of a snapshot of a collection.
 pub fn path(store: &Store, name: &str, snapshot: &str) -> Result<PathBuf, LocalError> {
     let known = list(store, name)?;
     if !known.iter().any(|description| description.name == snapshot) {
@@ -69,8 +68,8 @@ pub fn delete(store: &Store, name: &str, snapshot: &str) -> Result<(), LocalErro
     fs::remove_file(&checksum).map_err(LocalError::file("deleting", &checksum))
 }
 
-/// Makes the new collection `name` of a snapshot file, checking the file's checksum where one
-/// lies beside it.
+/// Creates the collection `name` from a snapshot file, after verifying its checksum if there is a checksum file
+/// beside it.
 pub fn restore(store: &Store, snapshot: &Path, name: &str) -> Result<(), LocalError> {
     let expected_path = checksum_path(snapshot);
     let mut expected = None;
@@ -81,7 +80,7 @@ pub fn restore(store: &Store, snapshot: &Path, name: &str) -> Result<(), LocalEr
     restore_checked(store, snapshot, name, expected.as_deref())
 }
 
-/// Makes the new collection `name` of a snapshot file, if that has the `expected` checksum.
+/// Creates the collection `name` from a snapshot file if that has the `expected` checksum.
 pub fn restore_checked(
     store: &Store,
     snapshot: &Path,
@@ -99,7 +98,7 @@ pub fn restore_checked(
     }
     store.adopt(name, |dir| {
         let file = File::open(snapshot).map_err(LocalError::file("opening", snapshot))?;
-        // Refuses entries that would lie outside `dir`.
+        // `unpack` rejects entries outside of `dir`.
         tar::Archive::new(BufReader::new(file)).unpack(dir).map_err(LocalError::file("unpacking", snapshot))
     })
 }
@@ -151,5 +150,5 @@ fn checksum(path: &Path) -> Result<String, LocalError> {
         }
     }
     let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(digest))
 }

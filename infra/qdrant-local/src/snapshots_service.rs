@@ -8,7 +8,7 @@ use qdrant_client::qdrant::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::api::{Api, unserved};
+use crate::api::{Api, unsupported};
 use crate::snapshot;
 
 #[tonic::async_trait]
@@ -50,20 +50,20 @@ impl Snapshots for Api {
         &self,
         _request: Request<CreateFullSnapshotRequest>,
     ) -> Result<Response<CreateSnapshotResponse>, Status> {
-        unserved("Snapshots/CreateFull")
+        unsupported("Snapshots/CreateFull")
     }
 
     async fn list_full(
         &self,
         _request: Request<ListFullSnapshotsRequest>,
     ) -> Result<Response<ListSnapshotsResponse>, Status> {
-        unserved("Snapshots/ListFull")
+        unsupported("Snapshots/ListFull")
     }
 
     async fn delete_full(
         &self,
         _request: Request<DeleteFullSnapshotRequest>,
     ) -> Result<Response<DeleteSnapshotResponse>, Status> {
-        unserved("Snapshots/DeleteFull")
+        unsupported("Snapshots/DeleteFull")
     }
 }

@@ -1,4 +1,4 @@
-//! The storage folder: all collections, by name.
+//! The store: the storage directory and the collections in it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -18,11 +18,11 @@ use crate::registry::{AliasChange, Registry};
 
 const DEFINITION_FILE: &str = "definition.pb";
 
-/// An open storage folder. No other process can open it meanwhile.
+/// An open storage directory. No other process can open it at the same time.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Held while collections come, go or are renamed.
+    /// Locked while collections are created, deleted or renamed.
     changes: Mutex<()>,
     state: RwLock<State>,
     _lock: File,
@@ -35,17 +35,17 @@ struct State {
 }
 
 impl Store {
-    /// Opens the folder, which is made if need be, and every collection in it.
+    /// Opens the storage directory, creating it if necessary, and all of its collections.
     pub fn open(root: &Path) -> Result<Self, LocalError> {
         fs::create_dir_all(root.join("collections")).map_err(LocalError::file("creating", root))?;
         let lock = lock(root)?;
         let registry = Registry::load(root)?;
-        remove_strangers(root, &registry)?;
+        remove_orphaned_directories(root, &registry)?;
         let mut open = BTreeMap::new();
         for (name, dir) in &registry.collections {
             let dir = collection_dir(root, dir);
             let collection = open_collection(dir).map_err(|error| {
-                LocalError::Internal(format!("collection `{name}` does not open: {error}"))
+                LocalError::Internal(format!("collection `{name}` cannot be opened: {error}"))
             })?;
             open.insert(name.clone(), collection);
         }
@@ -53,7 +53,7 @@ impl Store {
         Ok(Self { root: root.to_owned(), changes: Mutex::new(()), state, _lock: lock })
     }
 
-    /// The collection that a name or an alias means.
+    /// Returns the collection with this name or alias.
     pub fn collection(&self, name: &str) -> Result<Arc<Collection>, LocalError> {
         let state = self.state.read();
         let target = state.registry.resolve(name)?;
@@ -61,17 +61,17 @@ impl Store {
         collection.cloned().ok_or_else(|| LocalError::CollectionNotFound(name.to_owned()))
     }
 
-    /// Whether a collection or an alias has this name.
+    /// Returns whether a collection or an alias has this name.
     pub fn exists(&self, name: &str) -> bool {
         self.state.read().registry.resolve(name).is_ok()
     }
 
-    /// The names of all collections.
+    /// Returns the names of all collections.
     pub fn names(&self) -> Vec<String> {
         self.state.read().registry.collections.keys().cloned().collect()
     }
 
-    /// Makes a collection.
+    /// Creates a collection.
     pub fn create(&self, definition: CreateCollection) -> Result<(), LocalError> {
         let _changes = self.changes.lock();
         let name = definition.collection_name.clone();
@@ -83,12 +83,12 @@ impl Store {
         if result.is_err()
             && let Err(error) = fs::remove_dir_all(&dir)
         {
-            tracing::warn!(path = %dir.display(), %error, "folder left behind");
+            tracing::warn!(path = %dir.display(), %error, "cannot delete the directory of a failed creation");
         }
         result
     }
 
-    /// Deletes a collection and its aliases; whether there was one.
+    /// Deletes a collection and its aliases; returns whether it existed.
     pub fn delete(&self, name: &str) -> Result<bool, LocalError> {
         let _changes = self.changes.lock();
         let mut registry = self.state.read().registry.clone();
@@ -107,7 +107,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Applies all changes of aliases at once, or none.
+    /// Applies all changes of aliases atomically.
     pub fn change_aliases(&self, changes: Vec<AliasChange>) -> Result<(), LocalError> {
         let _changes = self.changes.lock();
         let mut registry = self.state.read().registry.clone();
@@ -117,25 +117,24 @@ impl Store {
         Ok(())
     }
 
-    /// All aliases with the collections that they mean.
+    /// Returns all aliases and their collections.
     pub fn aliases(&self) -> Vec<(String, String)> {
         let state = self.state.read();
         let aliases = state.registry.aliases.iter();
         aliases.map(|(alias, name)| (alias.clone(), name.clone())).collect()
     }
 
-    /// Where the snapshots of a collection lie.
+    /// Returns the directory of a collection's snapshots.
     pub fn snapshots_dir(&self, name: &str) -> PathBuf {
         self.root.join("snapshots").join(name)
     }
 
-    /// A path that nothing else uses, for a file on its way in.
+    /// Returns a unique path for an uploaded file.
     pub fn upload_path(&self) -> PathBuf {
         self.root.join(format!("upload-{}", Uuid::new_v4()))
     }
 
-    /// Makes a collection of a folder that [`crate::snapshot`] unpacked, taking `unpack`'s word
-    /// for what to put there.
+    /// Creates a collection from the files that `unpack` writes to its directory.
     pub fn adopt(
         &self,
         name: &str,
@@ -154,18 +153,20 @@ impl Store {
         self.register(name, &dir_name, collection)
     }
 
-    /// Has all collections flush their files and ends their upkeep. A collection whose index is
-    /// being built may take longer than `stall_timeouts`: it is left as it is, its journal holds what
-    /// was not flushed.
-    pub fn shut_down(&self, stall_timeouts: Duration) {
-        let deadline = Instant::now() + stall_timeouts;
+    /// Flushes all collections and stops their maintenance. A collection that is still being optimized after
+    /// `timeout` is not flushed; its journal has the rest.
+    pub fn shut_down(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         let state = self.state.read();
         for collection in state.open.values() {
-            collection.upkeep.stop();
+            collection.maintenance.stop();
         }
         for (name, collection) in &state.open {
-            if !collection.upkeep.wait_stopped(deadline) {
-                tracing::warn!(collection.name = name, "still optimising, left to its journal");
+            if !collection.maintenance.wait_stopped(deadline) {
+                tracing::warn!(
+                    collection.name = name,
+                    "still optimizing; its journal will be applied at the next start"
+                );
             }
         }
     }
@@ -191,7 +192,7 @@ impl Store {
     }
 }
 
-/// Where a collection keeps the request that made it.
+/// Returns the path of the request that created a collection.
 pub fn definition_path(dir: &Path) -> PathBuf {
     dir.join(DEFINITION_FILE)
 }
@@ -213,15 +214,15 @@ fn lock(root: &Path) -> Result<File, LocalError> {
     }
 }
 
-/// Removes folders that no collection owns: of deleted ones, and of ones whose creation was
-/// never acknowledged.
-fn remove_strangers(root: &Path, registry: &Registry) -> Result<(), LocalError> {
+/// Deletes directories that no collection refers to: of deleted collections, and of creations that were never
+/// acknowledged.
+fn remove_orphaned_directories(root: &Path, registry: &Registry) -> Result<(), LocalError> {
     let dir = root.join("collections");
     for entry in fs::read_dir(&dir).map_err(LocalError::file("listing", &dir))? {
         let path = entry.map_err(LocalError::file("listing", &dir))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !registry.collections.values().any(|owned| owned == name) {
-            tracing::info!(path = %path.display(), "removed what no collection owns");
+            tracing::info!(path = %path.display(), "deleted an orphaned directory");
             fs::remove_dir_all(&path).map_err(LocalError::file("deleting", path))?;
         }
     }

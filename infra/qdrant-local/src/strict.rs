@@ -1,8 +1,8 @@
-//! Strict mode: a filter may only use payload fields that have an index.
+//! Strict mode: filters may only use payload fields that have an index.
 //!
-//! Qdrant Cloud switches this on for every collection, a self-hosted server only where it is
-//! asked to. Here it is on unless the collection's `strict_mode_config` switches it off, so
-//! that a filter which would fail in the cloud fails on the developer's machine.
+//! Qdrant Cloud enables it for every collection, a self-hosted server only if configured. Here it is enabled
+//! unless the collection's `strict_mode_config` disables it, so that a filter which would fail in the cloud
+//! fails on a development machine, too.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ use crate::error::LocalError;
 /// The payload indexes of a collection.
 pub type Indexes = BTreeMap<JsonPath, PayloadFieldSchema>;
 
-/// Which filters a collection refuses.
+/// Which filters of a collection need payload indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StrictMode {
-    /// Filters of searches, scrolls and counts must be indexed.
+    /// Whether filters of searches, scrolls and counts need them.
     pub reads: bool,
-    /// Filters of deletions and payload changes must be indexed.
+    /// Whether filters of deletions and payload changes need them.
     pub updates: bool,
 }
 
 impl StrictMode {
-    /// The mode that a collection was created with.
+    /// Returns the mode of a collection with this configuration.
     pub fn new(config: Option<&StrictModeConfig>) -> Self {
         let enabled = config.and_then(|config| config.enabled).unwrap_or(true);
         let reads = config.and_then(|config| config.unindexed_filtering_retrieve);
@@ -38,12 +38,12 @@ impl StrictMode {
     }
 }
 
-/// Refuses a filter over a field that no index of `indexes` serves.
+/// Rejects a filter on a field without a suitable index.
 pub fn check_filter(filter: &Filter, indexes: &Indexes) -> Result<(), LocalError> {
     check_under(None, filter, indexes)
 }
 
-/// What a condition asks of an index.
+/// The kind of payload index that a condition needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Keyword,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unindexed_field_is_refused_with_the_types_that_would_serve() {
+    fn an_unindexed_field_is_rejected_with_the_suitable_index_types() {
         let message = check(proto::Condition::matches("a", "text".to_owned()), &[]).unwrap();
         assert_eq!(
             message,
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_serves_the_conditions_of_its_type_only() {
+    fn an_index_is_suitable_for_conditions_of_its_type_only() {
         let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".to_owned();
         let by_id = || proto::Condition::matches("a", id.clone());
         assert_eq!(check(by_id(), &[("a", PayloadSchemaType::Uuid)]), None);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_hides_in_nested_filters() {
+    fn nested_filters_are_checked() {
         let inner = proto::Filter::must([proto::Condition::matches("b", true)]);
         assert!(check(inner.clone().into(), &[]).is_some());
         let nested = proto::Condition::nested("a", inner);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_mode_is_on_unless_switched_off() {
+    fn strict_mode_is_on_unless_disabled() {
         let on = StrictMode { reads: true, updates: true };
         assert_eq!(StrictMode::new(None), on);
         let off = StrictModeConfig { enabled: Some(false), ..Default::default() };

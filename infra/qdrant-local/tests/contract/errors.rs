@@ -138,5 +138,5 @@ async fn qdrant_local_names_what_it_does_not_serve() {
     let server = Server::start(storage.path());
     let status = refusal(server.client().facet(FacetCountsBuilder::new("a", "key")).await);
     assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(status.message(), "qdrant-local does not serve Points/Facet");
+    assert_eq!(status.message(), "qdrant-local does not support Points/Facet");
 }
