@@ -57,7 +57,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     assert!(answered.len() >= 10, "{answered:?}");
 
     let qdrant = VectorDatabase::connect(&VectorsConfig::new(&stack.qdrant_url)).unwrap();
-    qdrant.delete_collection(lost).await.unwrap();
+    qdrant.delete_index(lost).await.unwrap();
     let report = rebuild(&user, &collection).await;
     assert_eq!(report["status"], "completed", "{report}");
     assert_eq!(report["meta"]["counts"]["unchanged"], 2, "{report}");
