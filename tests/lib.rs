@@ -17,6 +17,7 @@ mod first_light;
 mod large_artifacts;
 mod limits;
 mod model_bucket;
+mod readme;
 mod rebuild;
 mod redelivery;
 mod reindex;
