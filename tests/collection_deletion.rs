@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::audit_log::AuditQuery;
+use db::audit::AuditQuery;
 use domain::{ArtifactKey, CollectionId, DocumentId};
 use testkit::{Stack, TestUser, Upload};
 

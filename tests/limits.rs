@@ -1,7 +1,7 @@
 //! What is too much is refused with the limit and what is used: before it is sent, and when it comes all
 //! the same.
 
-use db::collection_resource_limits::CollectionLimits;
+use db::collections::CollectionLimits;
 use domain::ArtifactKey;
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser};

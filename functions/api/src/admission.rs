@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 use db::Tx;
-use db::collection_resource_limits::OPERATIONS_COUNT_FOR;
+use db::collections::OPERATIONS_COUNT_FOR;
 use domain::{CollectionId, ErrorKind, UserId};
 use http::{HeaderValue, header};
 use lambda::http::ApiError;

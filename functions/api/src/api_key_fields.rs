@@ -3,7 +3,7 @@
 use access::Caller;
 use chrono::{DateTime, Utc};
 use db::Tx;
-use db::api_keys::ApiKey;
+use db::accounts::ApiKey;
 use domain::{AccessLevel, ApiKeyId, CollectionId};
 use lambda::http::{ApiError, ETag};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use db::api_keys::{ApiKey, ApiKeys, NewApiKey};
+use db::accounts::{ApiKey, ApiKeys, NewApiKey};
 use db::{DbError, Tx};
 use domain::{ApiKeyId, ErrorKind, UserId};
 use http::StatusCode;

@@ -1,6 +1,6 @@
 //! Writes down who did what, in the transaction that did it.
 
-use db::audit_log::AuditEntry;
+use db::audit::AuditEntry;
 use db::{DbError, Tx};
 use domain::{Actor, CollectionId, OperationId};
 use lambda::http::ClientInfo;

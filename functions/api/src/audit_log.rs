@@ -4,7 +4,7 @@ use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::audit_log::{AuditQuery, AuditRecord};
+use db::audit::{AuditQuery, AuditRecord};
 use domain::{ApiKeyId, CollectionId, OperationId, UserId};
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
-use db::search_documents::LiveDocument;
+use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, point_id};
 use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};

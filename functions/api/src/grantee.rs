@@ -2,8 +2,8 @@
 
 use chrono::Utc;
 use db::Tx;
-use db::collection_permissions::Grantee;
-use db::users::User;
+use db::accounts::User;
+use db::collections::Grantee;
 use domain::{ApiKeyId, UserId};
 use lambda::http::ApiError;
 

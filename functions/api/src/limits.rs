@@ -3,8 +3,8 @@
 use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
-use db::collection_resource_limits::{CollectionLimits, CollectionUsage};
-use db::user_resource_limits::{UserLimits, UserUsage};
+use db::accounts::{UserLimits, UserUsage};
+use db::collections::{CollectionLimits, CollectionUsage};
 use domain::{CollectionId, UserId};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use db::DbError;
-use db::mcp_profiles::{McpProfile, McpProfileSettings, McpProfiles};
+use db::accounts::{McpProfile, McpProfileSettings, McpProfiles};
 use domain::{CollectionId, ErrorKind, McpProfileId};
 use http::{HeaderMap, StatusCode};
 use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};

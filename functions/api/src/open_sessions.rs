@@ -4,7 +4,7 @@ use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::sessions::Session;
+use db::accounts::Session;
 use domain::SessionId;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};

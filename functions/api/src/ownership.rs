@@ -3,8 +3,7 @@
 use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
-use db::collection_permissions::Grantee;
-use db::collections::Collections;
+use db::collections::{Collections, Grantee};
 use domain::{CollectionId, ErrorKind, Permission, UserId};
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

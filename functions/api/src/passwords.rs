@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::Tx;
-use db::users::User;
+use db::accounts::User;
 use domain::{Classify, ErrorKind};
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};

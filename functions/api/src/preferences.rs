@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use db::Tx;
-use db::user_preferences::StoredPreferences;
+use db::accounts::StoredPreferences;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

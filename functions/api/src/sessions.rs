@@ -5,8 +5,7 @@ use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_toke
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::refresh_tokens::{NewRefreshToken, Spend};
-use db::users::User;
+use db::accounts::{NewRefreshToken, Spend, User};
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, SessionId, UserId};
 use http::StatusCode;

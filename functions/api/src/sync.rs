@@ -6,7 +6,7 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::Tx;
-use db::sync_runs::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
+use db::sync::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
 use domain::{AccessLevel, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
@@ -282,7 +282,7 @@ pub(crate) async fn show(
     let run = connection.sync_runs().find(id).await?;
     let run = run.filter(|run| run.collection_id == collection_id);
     let run = run.ok_or_else(|| ApiError::not_found("sync run", id))?;
-    let operations = connection.sync_runs().list_operations(id).await?;
+    let operations = connection.operations().list_of_sync_run(id).await?;
     let operations = with_progress(connection.operations(), operations, found.access).await?;
     Ok(Json(SyncRunDetailsResponse { run: SyncRunResponse::new(run, found.access), operations }))
 }

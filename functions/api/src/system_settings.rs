@@ -4,7 +4,7 @@ use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::system_settings::Settings;
+use db::system::Settings;
 use domain::UserId;
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Slows down guessing: who failed to sign in too often has to wait.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use db::login_attempts::{Admission, Subject};
+use db::accounts::{Admission, Subject};
 use db::{Db, DbError, Tx};
 use domain::ErrorKind;
 use http::{HeaderValue, header};

@@ -4,7 +4,7 @@ use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
-use db::users::{NewUser, User, Users};
+use db::accounts::{NewUser, User, Users};
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, UserId};
 use http::StatusCode;

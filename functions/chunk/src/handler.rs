@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chunking::{ChunkingError, Strategy};
-use db::item_work::{ItemFailure, ItemWork, StagedVersion};
+use db::operations::{ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
 use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
 use extraction::Content;

@@ -5,7 +5,7 @@
 
 use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
-use db::item_work::StagedVersion;
+use db::operations::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, CollectionId, ErrorKind};
 use extraction::Extracted;
 use lambda::StageError;

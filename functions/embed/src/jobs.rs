@@ -1,7 +1,7 @@
 //! Batches of chunks that are embedded together.
 
 use artifacts::BatchKey;
-use db::item_work::{ItemWork, StagedVersion};
+use db::operations::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
 use vectors::DocumentGeneration;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use artifacts::{ArtifactError, BatchKey, codec};
-use db::item_work::ItemWork;
+use db::operations::ItemWork;
 use domain::{ArtifactKey, ChunkRecord};
 use lambda::StageError;
 

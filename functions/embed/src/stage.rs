@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use artifacts::BatchKey;
-use db::item_work::{ItemWork, StagedVersion};
+use db::operations::{ItemWork, StagedVersion};
 use domain::{DocumentId, EmbedBatch, ErrorKind, ItemId, ItemState};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;

@@ -1,7 +1,7 @@
 //! What is written of an embedded batch, and what follows from the last one.
 
 use artifacts::codec;
-use db::item_work::{BatchDone, ItemFailure, ItemWork, StagedVersion};
+use db::operations::{BatchDone, ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
 use domain::{DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
-use db::operation_items::NewItem;
-use db::operations::NewOperation;
+use db::operations::{NewItem, NewOperation};
 use domain::{
     ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, UploadId, upload_name_from_key,
 };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use auth::{SecretCipher, SecretCipherError, SecretSlot};
-use db::connector_secrets::ConnectorSecret;
+use db::sources::ConnectorSecret;
 use db::{Db, DbError};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -103,7 +103,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    use db::connector_secrets::NewSecret;
+    use db::sources::NewSecret;
     use domain::{SecretType, SourceId};
     use secrecy::ExposeSecret;
     use sqlx::PgPool;

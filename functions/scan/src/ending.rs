@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use db::operation_items::AbandonedItem;
-use db::operations::Operation;
+use db::operations::{AbandonedItem, Operation};
 use domain::{ErrorCategory, ItemId, OperationType, ScanMessage};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;

@@ -9,7 +9,7 @@ mod sweeper;
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::Db;
-use db::operation_items::NewItem;
+use db::operations::NewItem;
 use domain::{CollectionId, DocumentId, OperationId, OperationType, SourceId, document_id};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

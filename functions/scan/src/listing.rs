@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use connectors::OnMissing;
-use db::collection_sources::CollectionSource;
 use db::operations::Operation;
+use db::sources::CollectionSource;
 use domain::{Classify, ErrorKind, ItemId, OperationId, OperationType, ScanMessage, SourceType};
 use lambda::StageError;
 use lambda::event::Invocation;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::audit_log::AuditEntry;
+use db::audit::AuditEntry;
 use db::collections::Collection;
 use db::operations::Operation;
 use domain::{Actor, ArtifactKey, ScanMessage};

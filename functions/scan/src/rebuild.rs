@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use artifacts::{ArtifactError, BatchKey, codec};
 use db::collections::Collection;
-use db::operations::Operation;
-use db::rebuilds::{RebuiltDocument, SearchableDocument};
+use db::documents::SearchableDocument;
+use db::operations::{Operation, RebuiltDocument};
 use domain::{DocumentId, ErrorKind, OperationId, ScanMessage, vector_store_name};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;

@@ -12,10 +12,7 @@
 
 use artifacts::ArtifactError;
 use db::collections::Collection;
-use db::item_work::{ItemFailure, ItemWork, StagedVersion};
-use db::operations::Operation;
-use db::reindexing::Swap;
-use db::staging::StagedCopy;
+use db::operations::{ItemFailure, ItemWork, Operation, StagedCopy, StagedVersion, Swap};
 use domain::{
     ArtifactKey, ChunkDocument, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId, ScanMessage,
     vector_store_name,

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::operations::Operation;
-use db::reindexing::{Coverage, ReindexedDocument};
+use db::operations::{Coverage, Operation, ReindexedDocument};
 use domain::{ErrorKind, point_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;

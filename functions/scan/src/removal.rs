@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use db::collections::Collection;
-use db::operations::Operation;
-use db::staging::StagingItem;
+use db::operations::{Operation, StagingItem};
 use domain::{ItemId, ScanMessage};
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -59,7 +58,7 @@ pub(crate) async fn remove_source(
             state.vectors.delete_source(&name, source_id.0).await?;
         }
         let mut tx = state.db.begin().await?;
-        tx.collection_sources().mark_purged(source_id).await?;
+        tx.documents().mark_source_purged(source_id).await?;
         tx.collection_sources().delete_unless_awaited(source_id, operation.id).await?;
         tx.operations().mark_scan_finished(operation.id).await?;
         tx.commit().await?;

@@ -3,9 +3,8 @@
 use artifacts::{ArtifactError, ArtifactReader, ArtifactStore};
 use bytes::Bytes;
 use connectors::{ConnectorError, Connectors, OnMissing, SourceSpec};
-use db::collection_sources::CollectionSource;
-use db::operation_items::NewItem;
-use db::staging::{StagedCopy, StagingItem};
+use db::operations::{NewItem, StagedCopy, StagingItem};
+use db::sources::CollectionSource;
 use domain::{ArtifactKey, Classify, CollectionId, ErrorKind, SourceType, upload_name_from_key};
 use lambda::StageError;
 use thiserror::Error;

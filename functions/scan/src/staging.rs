@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use artifacts::ArtifactWriter;
 use db::DbError;
-use db::collection_sources::CollectionSource;
 use db::collections::Collection;
 use db::documents::Documents;
-use db::operations::Operation;
-use db::staging::{ExistingDocument, StagedItem, StagingContext, StagingItem, StagingOutcome};
+use db::documents::{ExistingDocument, StagingContext};
+use db::operations::{Operation, StagedItem, StagingItem, StagingOutcome};
+use db::sources::CollectionSource;
 use dispatch::FailedDocument;
 use domain::{
     ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,

@@ -1,6 +1,6 @@
 //! The thinking of this stage: what is to become of an item whose bytes were read. Pure.
 
-use db::staging::StagingContext;
+use db::documents::StagingContext;
 use domain::{Attributes, DocumentId, DocumentStatus, SourceId};
 
 use crate::content::Content;
@@ -53,7 +53,7 @@ pub(crate) fn decide(
 
 #[cfg(test)]
 mod tests {
-    use db::staging::{ExistingDocument, Twin};
+    use db::documents::{ExistingDocument, Twin};
     use uuid::Uuid;
 
     use super::*;

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use bm25::query_terms;
 use db::collections::{AccessibleCollection, Collection};
-use db::search_documents::LiveDocument;
+use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
 use lambda::http::{ApiError, ApiJson, Problem, ReceivedAt};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::collections::Collection;
-use db::search_documents::LiveDocument;
+use db::documents::LiveDocument;
 use domain::DocumentId;
 use serde_json::json;
 

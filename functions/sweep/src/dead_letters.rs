@@ -2,8 +2,7 @@
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use chrono::Utc;
-use db::item_work::{ItemFailure, ItemWork};
-use db::staging::{StagedItem, StagingOutcome};
+use db::operations::{ItemFailure, ItemWork, StagedItem, StagingOutcome};
 use db::uploads::NewUpload;
 use dispatch::FailedDocument;
 use domain::{

@@ -140,7 +140,7 @@ async fn resend(
         let ids: Vec<ItemId> = page.iter().map(|item| item.id).collect();
         match stage {
             Stage::Chunk => {
-                let message = |item: &db::operation_items::StalledItem| ChunkDocument {
+                let message = |item: &db::operations::StalledItem| ChunkDocument {
                     operation_id: item.operation_id,
                     item_id: item.id,
                 };

@@ -1,8 +1,7 @@
 //! Runs whose time has come, and runs that nobody ended.
 
-use db::audit_log::AuditEntry;
-use db::sync_runs::{NewSyncRun, SyncRun, SyncStart};
-use db::sync_schedule::DueCollection;
+use db::audit::AuditEntry;
+use db::sync::{DueCollection, NewSyncRun, SyncRun, SyncStart};
 use db::{DbError, Tx};
 use domain::SyncTrigger;
 use lambda::StageError;

@@ -11,7 +11,7 @@ use auth::AccessTokens;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use db::idempotency_keys::{KnownAnswer, NewKey};
+use db::requests::{KnownAnswer, NewKey};
 use db::{Db, Tx};
 use domain::{ErrorKind, UserId};
 use http::request::Parts;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use db::Connection;
-use db::request_throttles::Bucket;
+use db::requests::Bucket;
 use domain::ErrorKind;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda::http::ApiError;

@@ -8,32 +8,18 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres};
 
-use crate::api_keys::ApiKeys;
-use crate::audit_log::AuditLog;
-use crate::chunk_places::ChunkPlaces;
-use crate::collection_permissions::CollectionPermissions;
-use crate::collection_resource_limits::CollectionResourceLimits;
-use crate::collection_sources::CollectionSources;
-use crate::collections::Collections;
-use crate::connector_secrets::ConnectorSecrets;
-use crate::document_artifacts::DocumentArtifacts;
-use crate::documents::Documents;
-use crate::idempotency_keys::IdempotencyKeys;
-use crate::login_attempts::LoginAttempts;
-use crate::mcp_profiles::McpProfiles;
-use crate::operation_items::OperationItems;
-use crate::operation_metrics::OperationMetrics;
-use crate::operations::Operations;
-use crate::refresh_tokens::RefreshTokens;
-use crate::request_throttles::RequestThrottles;
-use crate::retired_vector_stores::RetiredVectorStores;
-use crate::search_documents::SearchDocuments;
-use crate::sync_runs::SyncRuns;
-use crate::system_settings::SystemSettings;
+use crate::accounts::{
+    ApiKeys, LoginAttempts, McpProfiles, RefreshTokens, UserPreferences, UserResourceLimits, Users,
+};
+use crate::audit::AuditLog;
+use crate::collections::{CollectionPermissions, CollectionResourceLimits, Collections, RetiredVectorStores};
+use crate::documents::{ChunkPlaces, DocumentArtifacts, Documents, SearchDocuments};
+use crate::operations::{OperationItems, OperationMetrics, Operations};
+use crate::requests::{IdempotencyKeys, RequestThrottles};
+use crate::sources::{CollectionSources, ConnectorSecrets};
+use crate::sync::SyncRuns;
+use crate::system::SystemSettings;
 use crate::uploads::Uploads;
-use crate::user_preferences::UserPreferences;
-use crate::user_resource_limits::UserResourceLimits;
-use crate::users::Users;
 use crate::{DbConfig, DbError};
 
 /// How long after its last use a connection is taken to be there still, without being asked: what one

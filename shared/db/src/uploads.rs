@@ -334,3 +334,6 @@ impl TryFrom<UploadRow> for Upload {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use db::Db;
-use db::operation_ends::Ending;
+use db::operations::Ending;
 use domain::{CollectionId, DocumentId, ItemId, OperationId, ScanMessage};
 use lambda::StageError;
 use lambda::sqs::Delivery;

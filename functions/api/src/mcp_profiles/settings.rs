@@ -2,7 +2,7 @@
 
 use access::Caller;
 use db::Tx;
-use db::mcp_profiles::McpProfileSettings;
+use db::accounts::McpProfileSettings;
 use domain::{CollectionId, SearchMode, SearchType};
 use lambda::http::ApiError;
 use serde::Deserialize;

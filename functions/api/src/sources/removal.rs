@@ -3,9 +3,9 @@
 use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
-use db::collection_sources::CollectionSource;
 use db::collections::Collection;
 use db::operations::NewOperation;
+use db::sources::CollectionSource;
 use domain::{AccessLevel, CollectionId, OperationId, OperationType, SourceId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};

@@ -2,7 +2,7 @@
 
 use auth::{SecretCipher, SecretCipherError, SecretSlot};
 use db::Tx;
-use db::connector_secrets::NewSecret;
+use db::sources::NewSecret;
 use domain::{ErrorKind, SecretType, SourceId};
 use http::StatusCode;
 use lambda::http::ApiError;

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use connectors::SourceSpec;
 use db::Tx;
-use db::collection_sources::{CollectionSource, CollectionSources};
+use db::sources::{CollectionSource, CollectionSources};
 use domain::{CollectionId, ErrorKind, SourceId, SourceType};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
 use serde::Deserialize;

@@ -47,7 +47,7 @@ async fn decrypted(api: &Api, path: &str) -> Vec<(SecretType, String)> {
     let source_id = SourceId(path.rsplit_once('/').unwrap().1.parse().unwrap());
     let mut connection = api.state.db.connection().await.unwrap();
     let kept = connection.connector_secrets().list(source_id).await.unwrap();
-    let open = |secret: &db::connector_secrets::ConnectorSecret| {
+    let open = |secret: &db::sources::ConnectorSecret| {
         let slot = SecretSlot { source_id, secret_type: secret.secret_type };
         let opened = api.state.secrets.open(slot, &secret.key_id, &secret.ciphertext).unwrap();
         (secret.secret_type, opened.expose_secret().to_owned())

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::Db;
-use db::item_work::{ItemFailure, ItemWork};
-use db::operations::Operation;
-use db::staging::{StagedItem, StagingItem, StagingOutcome};
+use db::operations::{ItemFailure, ItemWork, Operation, StagedItem, StagingItem, StagingOutcome};
 use domain::{
     CollectionId, DocumentId, ErrorCategory, ItemId, ItemState, OperationId, OperationStatus, OperationType,
     SourceId, document_id,

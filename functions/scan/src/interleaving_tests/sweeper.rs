@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::staging::{StagedItem, StagingOutcome};
+use db::operations::{StagedItem, StagingOutcome};
 use domain::{ErrorCategory, ItemId, ItemState, document_id};
 
 use super::pipeline::{Message, Pipeline, Step};

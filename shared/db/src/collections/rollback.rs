@@ -1,0 +1,96 @@
+//! The way back from a reindex, while the index that it replaced still exists.
+
+use domain::CollectionId;
+
+use super::collection::Collections;
+use crate::DbError;
+
+/// What became of a rollback. Undo the transaction unless it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rollback {
+    /// The collection answers from the old index again.
+    Done {
+        /// The Qdrant collection that answers.
+        vector_store_name: String,
+        /// The one that answers no more.
+        replaced: String,
+    },
+    /// There is no old index, or it is being dropped.
+    NothingKept,
+    /// An operation is running, or another reindex waits.
+    Busy,
+    /// So many documents are not in the old index as they are now.
+    Changed(i64),
+}
+
+impl Collections<'_> {
+    /// Lets the collection answer from the index again that its last reindex replaced, with its
+    /// settings. The index that answered until now is dropped soon.
+    ///
+    /// Takes several statements: call it in a transaction, and undo that unless it is done.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn roll_back(&mut self, id: CollectionId) -> Result<Rollback, DbError> {
+        // Held from here on: the claim of an operation waits, and one that was quicker is seen.
+        let answers = sqlx::query_scalar!(
+            "SELECT vector_store_name FROM collections WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        let kept = sqlx::query!(
+            r#"SELECT r.name, r.operation_id AS "operation_id!", r.replaced_by AS "replaced_by!"
+            FROM retired_vector_stores r
+            WHERE r.collection_id = $1 AND r.replaced_by = $2 AND r.dropped_at IS NULL
+                AND r.operation_id IS NOT NULL
+            FOR UPDATE"#,
+            id.0,
+            answers.as_deref(),
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        let Some(kept) = kept else {
+            return Ok(Rollback::NothingKept);
+        };
+        sqlx::query_file!("queries/operations/swap_documents.sql", kept.operation_id, true)
+            .execute(&mut *self.connection)
+            .await?;
+        let is_busy = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT FROM operations
+                WHERE collection_id = $1
+                    AND (status = 'processing' OR (status = 'pending' AND type = 'reindex'))
+            ) AS "is_busy!""#,
+            id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        if is_busy {
+            return Ok(Rollback::Busy);
+        }
+        // Indexed, brought back or emptied since.
+        let changed = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "changed!" FROM documents d
+            LEFT JOIN operation_items i ON i.document_id = d.id AND i.operation_id = $2
+                AND i.state = 'completed'
+            WHERE d.collection_id = $1 AND d.status <> 'deleted'
+                AND CASE WHEN i.id IS NULL THEN d.chunk_count > 0 AND d.duplicate_of IS NULL
+                    ELSE d.generation <> i.base_generation END"#,
+            id.0,
+            kept.operation_id,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        if changed > 0 {
+            return Ok(Rollback::Changed(changed));
+        }
+        sqlx::query_file!("queries/collections/roll_back_index.sql", id.0, kept.name)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(Rollback::Done { vector_store_name: kept.name, replaced: kept.replaced_by })
+    }
+}
+
+#[cfg(test)]
+mod tests;

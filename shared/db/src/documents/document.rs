@@ -1,0 +1,243 @@
+//! Documents: what a collection holds.
+//!
+//! They are written by the pipeline, together with the items of its work list: see
+//! `operation_items`.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Attributes, CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, SortOrder, SourceId,
+};
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{DbError, Page};
+
+/// A document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its id.
+    pub id: DocumentId,
+    /// The collection it belongs to.
+    pub collection_id: CollectionId,
+    /// The source it came from.
+    pub source_id: Option<SourceId>,
+    /// Its logical name, unique among the living documents of its collection.
+    pub uri: Option<String>,
+    /// Where it lies in its source: a path, an object's key, the name it was uploaded by.
+    pub file_path: String,
+    /// The last part of its name.
+    pub file_name: String,
+    /// Its size in bytes.
+    pub file_size: i64,
+    /// Its media type.
+    pub mime_type: Option<String>,
+    /// SHA-256 of its bytes in hex; `None` while they are not known or could not be indexed.
+    pub content_hash: Option<String>,
+    /// Its state.
+    pub status: DocumentStatus,
+    /// Why it failed or was skipped.
+    pub error_message: Option<String>,
+    /// Whether trying again can help.
+    pub error_category: Option<ErrorCategory>,
+    /// How often it was tried again.
+    pub retry_count: i32,
+    /// When it was last tried again.
+    pub last_retry_at: Option<DateTime<Utc>>,
+    /// Chunks of the searchable generation.
+    pub chunk_count: i32,
+    /// The generation whose points are searchable; 0 while there are none.
+    pub generation: i32,
+    /// The last generation that was staged.
+    pub last_generation: i32,
+    /// What its source said of the indexed version.
+    pub change_hint: Option<String>,
+    /// The document with the same bytes that is searchable in its place.
+    pub duplicate_of: Option<DocumentId>,
+    /// When its source last listed it.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// Whether its source no longer lists it.
+    pub is_stale: bool,
+    /// When it was first seen.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was removed.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Notes about it, an object.
+    pub meta: Value,
+    /// What its source says of it, an object.
+    pub source_metadata: Value,
+    /// What people said of it, as its points have it.
+    pub attributes: Attributes,
+}
+
+/// Which documents of a collection a list shows.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentQuery<'a> {
+    /// The collection.
+    pub collection_id: CollectionId,
+    /// Only those in this state; without it all but the deleted ones.
+    pub status: Option<DocumentStatus>,
+    /// Only those of this source.
+    pub source_id: Option<SourceId>,
+    /// Only those with this in their path, whatever the case.
+    pub search: Option<&'a str>,
+    /// What decides the order.
+    pub sort: DocumentSort,
+    /// Which way it goes.
+    pub order: SortOrder,
+    /// The most to return.
+    pub limit: i64,
+    /// How many to pass over.
+    pub offset: i64,
+}
+
+/// Reads documents.
+#[derive(Debug)]
+pub struct Documents<'c> {
+    pub(crate) connection: &'c mut PgConnection,
+}
+
+impl<'c> Documents<'c> {
+    /// The index that keeps two documents of a collection from being indexed for the same bytes.
+    pub const HASH_CONSTRAINT: &'static str = "uq_documents_collection_content_hash";
+
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// The document with this id, also when it was removed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find(&mut self, id: DocumentId) -> Result<Option<Document>, DbError> {
+        let row = sqlx::query_as!(
+            DocumentRow,
+            r#"SELECT id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type,
+                content_hash, status::text AS "status!", error_message,
+                error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
+                generation, last_generation, change_hint, duplicate_of, last_seen_at, is_stale,
+                created_at, updated_at, deleted_at, meta, source_metadata,
+                attributes AS "attributes: Json<Attributes>"
+            FROM documents WHERE id = $1"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        row.map(Document::try_from).transpose()
+    }
+
+    /// The documents that the query asks for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(&mut self, query: &DocumentQuery<'_>) -> Result<Page<Document>, DbError> {
+        let status = query.status.map(DocumentStatus::as_str);
+        let source_id = query.source_id.map(|id| id.0);
+        let total = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "total!" FROM documents
+            WHERE collection_id = $1 AND ($3::bigint IS NULL OR source_id = $3)
+                AND CASE WHEN $2::text IS NULL THEN status <> 'deleted'
+                    ELSE status = $2::text::document_status END
+                AND ($4::text IS NULL OR strpos(lower(file_path), lower($4)) > 0
+                    OR strpos(lower(file_name), lower($4)) > 0)"#,
+            query.collection_id.0,
+            status,
+            source_id,
+            query.search,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        let rows = sqlx::query_file_as!(
+            DocumentRow,
+            "queries/documents/list_documents.sql",
+            query.collection_id.0,
+            status,
+            source_id,
+            query.limit,
+            query.offset,
+            query.search,
+            query.sort.as_str(),
+            query.order == SortOrder::Ascending,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
+            items.push(row.try_into()?);
+        }
+        Ok(Page { items, total })
+    }
+}
+
+struct DocumentRow {
+    id: Uuid,
+    collection_id: Uuid,
+    source_id: Option<i64>,
+    uri: Option<String>,
+    file_path: String,
+    file_name: String,
+    file_size: i64,
+    mime_type: Option<String>,
+    content_hash: Option<String>,
+    status: String,
+    error_message: Option<String>,
+    error_category: Option<String>,
+    retry_count: i32,
+    last_retry_at: Option<DateTime<Utc>>,
+    chunk_count: i32,
+    generation: i32,
+    last_generation: i32,
+    change_hint: Option<String>,
+    duplicate_of: Option<Uuid>,
+    last_seen_at: Option<DateTime<Utc>>,
+    is_stale: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    deleted_at: Option<DateTime<Utc>>,
+    meta: Value,
+    source_metadata: Value,
+    attributes: Json<Attributes>,
+}
+
+impl TryFrom<DocumentRow> for Document {
+    type Error = DbError;
+
+    fn try_from(row: DocumentRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: DocumentId(row.id),
+            collection_id: CollectionId(row.collection_id),
+            source_id: row.source_id.map(SourceId),
+            uri: row.uri,
+            file_path: row.file_path,
+            file_name: row.file_name,
+            file_size: row.file_size,
+            mime_type: row.mime_type,
+            content_hash: row.content_hash,
+            status: DbError::word("documents", "status", &row.status)?,
+            error_message: row.error_message,
+            error_category: DbError::optional_word(
+                "documents",
+                "error_category",
+                row.error_category.as_deref(),
+            )?,
+            retry_count: row.retry_count,
+            last_retry_at: row.last_retry_at,
+            chunk_count: row.chunk_count,
+            generation: row.generation,
+            last_generation: row.last_generation,
+            change_hint: row.change_hint,
+            duplicate_of: row.duplicate_of.map(DocumentId),
+            last_seen_at: row.last_seen_at,
+            is_stale: row.is_stale,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            deleted_at: row.deleted_at,
+            meta: row.meta,
+            source_metadata: row.source_metadata,
+            attributes: row.attributes.0,
+        })
+    }
+}

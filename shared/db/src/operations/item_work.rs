@@ -1,0 +1,306 @@
+//! What the chunk and embed functions need to know of an item, and what they write when they are
+//! done with it.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Attributes, ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState,
+    OperationId, SourceId,
+};
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::completion::EarlyEnd;
+use super::items::{OperationItems, missing_batches};
+use super::staging::StagedCopy;
+use crate::DbError;
+
+/// An item with what decides how it is chunked and embedded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemWork {
+    /// The item.
+    pub item_id: ItemId,
+    /// Its operation.
+    pub operation_id: OperationId,
+    /// Whether the operation still wants it: running, not to be cancelled, its collection and
+    /// document alive.
+    pub is_wanted: bool,
+    /// How far the item is.
+    pub state: ItemState,
+    /// Its collection.
+    pub collection_id: CollectionId,
+    /// The source that its bytes came from.
+    pub source_id: Option<SourceId>,
+    /// Whether it is indexed anew: its points go to an index that is searched later, and its document
+    /// stays as it is until then.
+    pub is_reindex: bool,
+    /// The Qdrant collection that its points go to.
+    pub vector_store_name: String,
+    /// How the collection is indexed, or will be.
+    pub settings: IndexSettings,
+    /// How its documents are cut.
+    pub chunking_strategy: String,
+    /// The parameters of that.
+    pub chunking_config: Value,
+    /// The document's logical name.
+    pub uri: String,
+    /// Where its bytes were read: a path, or an object's key.
+    pub location: String,
+    /// The last part of its name.
+    pub file_name: String,
+    /// Its media type.
+    pub mime_type: Option<String>,
+    /// Its size in bytes.
+    pub size_bytes: i64,
+    /// What people said of it.
+    pub attributes: Attributes,
+    /// What is staged of it, once it is.
+    pub staged: Option<StagedVersion>,
+    /// The version whose staged vectors are taken for chunks with the same text.
+    pub base: Option<StagedCopy>,
+    /// How many chunks it has, once it is chunked.
+    pub chunk_count: u32,
+    /// Its chunk batches that have no points yet; empty before it is chunked.
+    pub missing_batches: Vec<u32>,
+}
+
+/// The version of a document that an item carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StagedVersion {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The generation that the item writes.
+    pub generation: i32,
+    /// The document's generation that is searchable, or complete in the index that is being filled; 0
+    /// if it has none.
+    pub searchable_generation: i32,
+    /// When the document was first seen.
+    pub first_seen_at: DateTime<Utc>,
+}
+
+/// What a written batch of points did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchDone {
+    /// Batches of the document that have their points.
+    pub done: u32,
+    /// Batches of the document.
+    pub total: u32,
+    /// Set when it was the last one: the generation that was searchable before, 0 for none.
+    pub replaced_generation: Option<i32>,
+}
+
+/// Why an item ends without being indexed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemFailure {
+    /// There is nothing in it to index.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be indexed.
+    Failed {
+        /// Why, and what to do about it.
+        reason: String,
+        /// Whether trying again can help.
+        category: ErrorCategory,
+    },
+}
+
+impl OperationItems<'_> {
+    /// These items with all that the chunk and embed functions need, in no particular order.
+    /// Items whose operation or collection is gone are absent.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_work(&mut self, ids: &[ItemId]) -> Result<Vec<ItemWork>, DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query_file!("queries/operations/find_item_work.sql", &ids)
+            .fetch_all(&mut *self.connection)
+            .await?;
+        let mut work = Vec::with_capacity(rows.len());
+        for row in rows {
+            let staged = match (row.document_id, row.generation, row.first_seen_at) {
+                (Some(document_id), Some(generation), Some(first_seen_at)) => Some(StagedVersion {
+                    document_id: DocumentId(document_id),
+                    generation,
+                    searchable_generation: row.searchable_generation.unwrap_or(0),
+                    first_seen_at,
+                }),
+                _ => None,
+            };
+            work.push(ItemWork {
+                item_id: ItemId(row.id),
+                operation_id: OperationId(row.operation_id),
+                is_wanted: row.is_wanted,
+                state: DbError::word("operation_items", "state", &row.state)?,
+                collection_id: CollectionId(row.collection_id),
+                source_id: row.source_id.map(SourceId),
+                is_reindex: row.is_reindex,
+                vector_store_name: row.vector_store_name,
+                settings: IndexSettings {
+                    embedding_model: row.embedding_model,
+                    quantization: DbError::word("collections", "quantization", &row.quantization)?,
+                    chunks: ChunkSettings {
+                        chunk_size: positive("chunk_size", row.chunk_size)?,
+                        chunk_overlap: positive("chunk_overlap", row.chunk_overlap)?,
+                    },
+                },
+                chunking_strategy: row.chunking_strategy,
+                chunking_config: row.chunking_config,
+                uri: row.uri,
+                location: row.location,
+                file_name: row.file_name,
+                mime_type: row.mime_type,
+                size_bytes: row.size_bytes,
+                attributes: row.attributes.0,
+                staged,
+                base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
+                    StagedCopy { document_id: DocumentId(document_id), generation }
+                }),
+                chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
+                missing_batches: missing_batches(row.batch_count, &row.batches_done),
+            });
+        }
+        Ok(work)
+    }
+
+    /// Notes that a staged item's chunks lie in `batch_count` batches. Returns whether it was
+    /// staged.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_chunked(
+        &mut self,
+        id: ItemId,
+        chunk_count: u32,
+        batch_count: u32,
+    ) -> Result<bool, DbError> {
+        let row = sqlx::query!(
+            "WITH item AS (
+                UPDATE operation_items
+                SET state = 'chunked', chunk_count = $2, batch_count = $3, batches_done = '{}',
+                    chunked_at = now(), dispatched_at = now(), updated_at = now()
+                WHERE id = $1 AND state = 'staged'
+                RETURNING id, document_id, is_reindex
+            ),
+            document AS (
+                UPDATE documents d SET status = 'processing', updated_at = now()
+                FROM item WHERE d.id = item.document_id AND d.status = 'pending' AND NOT item.is_reindex
+            )
+            SELECT id FROM item",
+            id.0,
+            i32::try_from(chunk_count).unwrap_or(i32::MAX),
+            i32::try_from(batch_count).unwrap_or(i32::MAX),
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Notes that one batch of a chunked item has its points, and how many of its chunks took over
+    /// their vectors from the base. With the last one the item ends
+    /// and its document shows the new version, all in this one statement. Returns nothing if the
+    /// item is not chunked (any more).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_batch_done(
+        &mut self,
+        id: ItemId,
+        batch: u32,
+        reused_chunks: u32,
+    ) -> Result<Option<BatchDone>, DbError> {
+        let batch = i32::try_from(batch).unwrap_or(i32::MAX);
+        let reused_chunks = i32::try_from(reused_chunks).unwrap_or(i32::MAX);
+        let row = sqlx::query_file!("queries/operations/mark_batch_done.sql", id.0, batch, reused_chunks)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        Ok(Some(BatchDone {
+            done: positive("batches_done", row.done)?,
+            total: positive("batch_count", row.total)?,
+            replaced_generation: row.is_last.then_some(row.replaced_generation),
+        }))
+    }
+
+    /// Ends an open item without indexing it, and its document with it. Documents that were taken
+    /// for duplicates of it end the same way. Returns whether the item was open.
+    ///
+    /// Takes two statements: call it in a transaction.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_failed(&mut self, id: ItemId, failure: &ItemFailure) -> Result<bool, DbError> {
+        let (state, reason, category) = match failure {
+            ItemFailure::Skipped { reason } => ("skipped", reason, None),
+            ItemFailure::Failed { reason, category } => ("failed", reason, Some(category.as_str())),
+        };
+        let row = sqlx::query_file!("queries/operations/fail_item.sql", id.0, state, reason, category)
+            .fetch_optional(&mut *self.connection)
+            .await?;
+        if row.is_none() {
+            return Ok(false);
+        }
+        self.release_duplicates(&[id], state, Some(reason), category).await?;
+        Ok(true)
+    }
+
+    /// Ends an open item because its operation no longer wants it. What was searchable of its
+    /// document stays so. Returns whether the item was open.
+    ///
+    /// Takes several statements: call it in a transaction.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_cancelled(&mut self, id: ItemId) -> Result<bool, DbError> {
+        let done = sqlx::query!(
+            "UPDATE operation_items SET state = 'cancelled', updated_at = now()
+            WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')",
+            id.0,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        self.release_documents(&[id], EarlyEnd::Cancelled).await?;
+        Ok(true)
+    }
+
+    /// Ends the documents of items that ended early, and what was taken for a duplicate of them.
+    pub(crate) async fn release_documents(
+        &mut self,
+        ids: &[ItemId],
+        end: EarlyEnd<'_>,
+    ) -> Result<(), DbError> {
+        let (state, reason, category) = (end.as_str(), end.reason(), end.category());
+        let item_ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        sqlx::query_file!("queries/operations/release_documents.sql", &item_ids, state, reason, category)
+            .execute(&mut *self.connection)
+            .await?;
+        self.release_duplicates(ids, state, reason, category).await
+    }
+
+    async fn release_duplicates(
+        &mut self,
+        ids: &[ItemId],
+        state: &str,
+        reason: Option<&str>,
+        category: Option<&str>,
+    ) -> Result<(), DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        sqlx::query_file!("queries/operations/release_duplicates.sql", &ids, state, reason, category)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+}
+
+fn positive(column: &'static str, value: i32) -> Result<u32, DbError> {
+    u32::try_from(value).map_err(|_| DbError::Inconsistent {
+        table: "operation_items",
+        column,
+        value: value.to_string(),
+    })
+}

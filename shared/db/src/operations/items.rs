@@ -1,0 +1,368 @@
+//! Work lists: one item for each document that an operation touches.
+//!
+//! What the scan function finds out about an item is in `staging`, what the stages after it do
+//! with the item in `item_work`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::{DocumentId, ItemId, ItemState, OperationId};
+use sqlx::PgConnection;
+
+use crate::DbError;
+
+/// A document to put on a work list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewItem {
+    /// The document's logical name, unique in its collection.
+    pub uri: String,
+    /// Where its bytes are: a path within the source, or an object's key.
+    pub location: String,
+    /// The last part of its name.
+    pub file_name: String,
+    /// Its size in bytes, as listed.
+    pub size_bytes: i64,
+    /// Its media type, where the source says one.
+    pub mime_type: Option<String>,
+    /// What the source says of this version: differs whenever the bytes do.
+    pub change_hint: Option<String>,
+}
+
+/// One entry of a work list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Its operation.
+    pub operation_id: OperationId,
+    /// How far it is.
+    pub state: ItemState,
+    /// Why it failed or was skipped.
+    pub error_message: Option<String>,
+}
+
+/// An item whose message seems lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StalledItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its operation.
+    pub operation_id: OperationId,
+    /// Its chunk batches that have no points yet; empty before it is chunked.
+    pub missing_batches: Vec<u32>,
+}
+
+/// An item that ended early after its chunks were staged: some of its points may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbandonedItem {
+    /// The item.
+    pub id: ItemId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The generation that never becomes searchable.
+    pub generation: i32,
+}
+
+/// Reads and changes items.
+#[derive(Debug)]
+pub struct OperationItems<'c> {
+    pub(crate) connection: &'c mut PgConnection,
+}
+
+impl<'c> OperationItems<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
+        Self { connection }
+    }
+
+    /// The item that touched this document last.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_latest_of_document(
+        &mut self,
+        document_id: DocumentId,
+    ) -> Result<Option<Item>, DbError> {
+        let row = sqlx::query!(
+            r#"SELECT i.id, o.uuid AS operation_id, i.state::text AS "state!", i.error_message
+            FROM operation_items i JOIN operations o ON o.id = i.operation_id
+            WHERE i.document_id = $1 ORDER BY i.id DESC LIMIT 1"#,
+            document_id.0,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Item {
+            id: ItemId(row.id),
+            operation_id: OperationId(row.operation_id),
+            state: DbError::word("operation_items", "state", &row.state)?,
+            error_message: row.error_message,
+        }))
+    }
+
+    /// Puts documents on the operation's work list, those that are not on it yet; none once the
+    /// operation or its listing has ended. Returns how many it put there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn insert_many(
+        &mut self,
+        operation_id: OperationId,
+        items: &[NewItem],
+    ) -> Result<u64, DbError> {
+        let columns = ItemColumns::of(items);
+        let done = sqlx::query!(
+            "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
+            SELECT o.id, entry.*
+            FROM (
+                -- Held until this commits: the listing cannot be ended beside it.
+                SELECT id FROM operations
+                WHERE uuid = $1 AND status IN ('pending', 'processing') AND scan_finished_at IS NULL
+                FOR SHARE
+            ) AS o
+            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[]) AS entry
+            ON CONFLICT (operation_id, uri) DO NOTHING",
+            operation_id.0,
+            &columns.uris,
+            &columns.locations,
+            &columns.file_names,
+            &columns.sizes,
+            &columns.mime_types as &[Option<String>],
+            &columns.change_hints as &[Option<String>],
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Puts uploaded documents on the operation's work list; of one that waits there already, the newer
+    /// version is taken. What was said of it comes along: the last that was said with an upload under its
+    /// key that is still expected.
+    ///
+    /// # Errors
+    /// When there is no such operation, the same document is given twice, or the database does
+    /// not answer.
+    pub async fn upsert_many(
+        &mut self,
+        operation_id: OperationId,
+        items: &[NewItem],
+    ) -> Result<u64, DbError> {
+        let columns = ItemColumns::of(items);
+        let done = sqlx::query!(
+            "INSERT INTO operation_items (
+                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes
+            )
+            SELECT o.id, entry.*, (
+                SELECT u.attributes FROM uploads u
+                WHERE u.object_key = entry.location AND u.status = 'expected' AND u.attributes IS NOT NULL
+                ORDER BY u.created_at DESC, u.id DESC
+                LIMIT 1
+            )
+            FROM operations o
+            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+                AS entry (uri, location, file_name, size_bytes, mime_type, change_hint)
+            WHERE o.uuid = $1
+            ON CONFLICT (operation_id, uri) DO UPDATE
+            SET size_bytes = EXCLUDED.size_bytes, mime_type = EXCLUDED.mime_type,
+                change_hint = EXCLUDED.change_hint,
+                attributes = coalesce(EXCLUDED.attributes, operation_items.attributes),
+                created_at = now(), updated_at = now()
+            WHERE operation_items.state = 'listed'",
+            operation_id.0,
+            &columns.uris,
+            &columns.locations,
+            &columns.file_names,
+            &columns.sizes,
+            &columns.mime_types as &[Option<String>],
+            &columns.change_hints as &[Option<String>],
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Ends the items after `after` that nobody was asked to stage yet and whose documents are
+    /// indexed with the same change hint. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_unchanged(&mut self, operation_id: OperationId, after: ItemId) -> Result<u64, DbError> {
+        let done = sqlx::query_file!("queries/operations/mark_items_unchanged.sql", operation_id.0, after.0)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The next items after `after` that somebody must be asked to stage, in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_undispatched(
+        &mut self,
+        operation_id: OperationId,
+        after: ItemId,
+        limit: i64,
+    ) -> Result<Vec<ItemId>, DbError> {
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM operation_items
+            WHERE operation_id = (SELECT id FROM operations WHERE uuid = $1)
+                AND state IN ('listed', 'staged', 'chunked') AND state = 'listed'
+                AND dispatched_at IS NULL AND id > $2
+            ORDER BY id LIMIT $3",
+            operation_id.0,
+            after.0,
+            limit,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(ids.into_iter().map(ItemId).collect())
+    }
+
+    /// Notes that messages for these items were sent.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_dispatched(&mut self, ids: &[ItemId]) -> Result<(), DbError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        sqlx::query!("UPDATE operation_items SET dispatched_at = now() WHERE id = ANY ($1)", &ids)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Items of running operations that have been in `state` for longer than `age` with nothing
+    /// sent or done for them, after `after`, in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_stalled(
+        &mut self,
+        state: ItemState,
+        age: Duration,
+        after: ItemId,
+        limit: i64,
+    ) -> Result<Vec<StalledItem>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT i.id, o.uuid AS operation_id, i.batch_count,
+                i.batches_done
+            FROM operations o
+            JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+            WHERE o.status = 'processing' AND i.state = $1::text::item_state AND i.id > $3
+                AND greatest(i.dispatched_at, i.updated_at) < now() - make_interval(secs => $2)
+            ORDER BY i.id LIMIT $4"#,
+            state.as_str(),
+            age.as_secs_f64(),
+            after.0,
+            limit,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let stalled = rows.into_iter().map(|row| StalledItem {
+            id: ItemId(row.id),
+            operation_id: OperationId(row.operation_id),
+            missing_batches: missing_batches(row.batch_count, &row.batches_done),
+        });
+        Ok(stalled.collect())
+    }
+
+    /// About how many chunks of all running operations wait for their vectors.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_waiting_chunks(&mut self) -> Result<u64, DbError> {
+        // Batches are of one size but the last: the share of those that are open is exact enough.
+        let chunks = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(
+                i.chunk_count::bigint * (i.batch_count - cardinality(i.batches_done)) / greatest(i.batch_count, 1)
+            ), 0)::bigint AS "chunks!"
+            FROM operations o
+            JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+            WHERE o.status = 'processing' AND i.state = 'chunked'"#,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(u64::try_from(chunks).unwrap_or(0))
+    }
+
+    /// Items of the operation that failed or were cancelled after their chunks were staged, after
+    /// `after`, in order: their points are of no use. Those of a reindex go with its index.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list_abandoned(
+        &mut self,
+        operation_id: OperationId,
+        after: ItemId,
+        limit: i64,
+    ) -> Result<Vec<AbandonedItem>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT i.id, d.id AS document_id, i.generation AS "generation!"
+            FROM operation_items i JOIN documents d ON d.id = i.document_id
+            WHERE i.operation_id = (SELECT id FROM operations WHERE uuid = $1)
+                AND i.state IN ('failed', 'cancelled') AND i.batch_count IS NOT NULL
+                AND i.generation <> d.generation AND NOT i.is_reindex AND i.id > $2
+            ORDER BY i.id LIMIT $3"#,
+            operation_id.0,
+            after.0,
+            limit,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let abandoned = rows.into_iter().map(|row| AbandonedItem {
+            id: ItemId(row.id),
+            document_id: DocumentId(row.document_id),
+            generation: row.generation,
+        });
+        Ok(abandoned.collect())
+    }
+
+    /// Forgets items of operations that ended before this moment, `limit` at most: a work list may
+    /// be long. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_of_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "DELETE FROM operation_items WHERE id IN (
+                SELECT i.id FROM operations o JOIN operation_items i ON i.operation_id = o.id
+                WHERE o.completed_at < $1 LIMIT $2
+                FOR UPDATE OF i SKIP LOCKED
+            )",
+            before,
+            limit,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// The batches of `0..batch_count` that are not in `batches_done`.
+pub(crate) fn missing_batches(batch_count: Option<i32>, batches_done: &[i32]) -> Vec<u32> {
+    let missing = (0..batch_count.unwrap_or(0)).filter(|batch| !batches_done.contains(batch));
+    missing.filter_map(|batch| u32::try_from(batch).ok()).collect()
+}
+
+/// Items as one array per column, as `unnest` takes them.
+struct ItemColumns {
+    uris: Vec<String>,
+    locations: Vec<String>,
+    file_names: Vec<String>,
+    sizes: Vec<i64>,
+    mime_types: Vec<Option<String>>,
+    change_hints: Vec<Option<String>>,
+}
+
+impl ItemColumns {
+    fn of(items: &[NewItem]) -> Self {
+        Self {
+            uris: items.iter().map(|item| item.uri.clone()).collect(),
+            locations: items.iter().map(|item| item.location.clone()).collect(),
+            file_names: items.iter().map(|item| item.file_name.clone()).collect(),
+            sizes: items.iter().map(|item| item.size_bytes).collect(),
+            mime_types: items.iter().map(|item| item.mime_type.clone()).collect(),
+            change_hints: items.iter().map(|item| item.change_hint.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Collections whose points are written again from what is staged, into another Qdrant collection
+//! that then takes the old one's place.
+//!
+//! A rebuild's work list is written as the work is done: an item is `unchanged` when its document's
+//! points are all there again, `failed` where what is staged of it cannot be read.
+
+use domain::{CollectionId, DocumentId, OperationId, UserId};
+use uuid::Uuid;
+
+use super::items::OperationItems;
+use super::operation::Operations;
+use crate::DbError;
+
+/// What became of a document in a rebuild.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuiltDocument {
+    /// The document.
+    pub id: DocumentId,
+    /// The version whose points were written.
+    pub generation: i32,
+    /// How many points it has.
+    pub chunk_count: u32,
+    /// Why they could not be, if so.
+    pub reason: Option<String>,
+}
+
+impl OperationItems<'_> {
+    /// Writes down what became of documents in a rebuild; what is written of one stays.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn insert_rebuilt(
+        &mut self,
+        operation_id: OperationId,
+        documents: &[RebuiltDocument],
+    ) -> Result<(), DbError> {
+        let ids: Vec<Uuid> = documents.iter().map(|document| document.id.0).collect();
+        let generations: Vec<i32> = documents.iter().map(|document| document.generation).collect();
+        let chunk_counts: Vec<i32> = documents
+            .iter()
+            .map(|document| i32::try_from(document.chunk_count).unwrap_or(i32::MAX))
+            .collect();
+        let reasons: Vec<Option<String>> = documents.iter().map(|document| document.reason.clone()).collect();
+        sqlx::query_file!(
+            "queries/operations/insert_rebuilt.sql",
+            operation_id.0,
+            &ids,
+            &generations,
+            &chunk_counts,
+            &reasons as &[Option<String>],
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// How many points a rebuild has written.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_rebuilt_chunks(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
+        let chunks = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(chunk_count), 0)::bigint AS "chunks!" FROM operation_items
+            WHERE operation_id = (SELECT id FROM operations WHERE uuid = $1) AND state = 'unchanged'"#,
+            operation_id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(chunks.unsigned_abs())
+    }
+}
+
+/// A rebuild that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedRebuild {
+    /// The operation.
+    pub operation_id: OperationId,
+    /// What it rebuilds.
+    pub collection_id: CollectionId,
+    /// That collection's name.
+    pub collection_name: String,
+}
+
+impl Operations<'_> {
+    /// Queues a rebuild of every collection, or of those named, where none waits. Returns all that
+    /// wait then; collections that do not exist have none. Takes two statements: call it in a
+    /// transaction.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn queue_rebuilds(
+        &mut self,
+        user_id: UserId,
+        only: Option<&[CollectionId]>,
+    ) -> Result<Vec<QueuedRebuild>, DbError> {
+        let only: Option<Vec<Uuid>> = only.map(|ids| ids.iter().map(|id| id.0).collect());
+        sqlx::query!(
+            "INSERT INTO operations (uuid, collection_id, user_id, type)
+            SELECT gen_random_uuid(), c.id, $1, 'rebuild' FROM collections c
+            WHERE c.deleted_at IS NULL AND ($2::uuid[] IS NULL OR c.id = ANY ($2))
+                AND NOT EXISTS (
+                    SELECT FROM operations o
+                    WHERE o.collection_id = c.id AND o.type = 'rebuild' AND o.status = 'pending'
+                )",
+            user_id.0,
+            only.as_deref() as Option<&[Uuid]>,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        let rows = sqlx::query!(
+            "SELECT o.uuid, c.id, c.name FROM operations o JOIN collections c ON c.id = o.collection_id
+            WHERE o.type = 'rebuild' AND o.status = 'pending' AND c.deleted_at IS NULL
+                AND ($1::uuid[] IS NULL OR c.id = ANY ($1))
+            ORDER BY o.id",
+            only.as_deref() as Option<&[Uuid]>,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let queued = rows.into_iter().map(|row| QueuedRebuild {
+            operation_id: OperationId(row.uuid),
+            collection_id: CollectionId(row.id),
+            collection_name: row.name,
+        });
+        Ok(queued.collect())
+    }
+
+    /// Notes in `meta.vector_store` which Qdrant collection answers and which is to take its place;
+    /// what was noted first stays. Returns both.
+    ///
+    /// # Errors
+    /// When there is no such running operation, or the database does not answer.
+    pub async fn note_rebuild(
+        &mut self,
+        id: OperationId,
+        from: &str,
+        to: &str,
+    ) -> Result<(String, String), DbError> {
+        let row = sqlx::query!(
+            r#"UPDATE operations
+            SET meta = jsonb_build_object('vector_store', jsonb_build_object('from', $2::text, 'to', $3::text)) || meta
+            WHERE uuid = $1
+            RETURNING meta -> 'vector_store' ->> 'from' AS "from!", meta -> 'vector_store' ->> 'to' AS "to!""#,
+            id.0,
+            from,
+            to,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok((row.from, row.to))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Turns, ends and counts of operations.
+
+use std::time::Duration;
+
+use domain::{
+    DocumentStatus, ErrorCategory, ItemId, ItemState, OperationId, OperationStatus, OperationType, UserId,
+};
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::operations::{ItemCounts, OperationQuery, StagingOutcome};
+use crate::testing::{Bench, binary};
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn one_of_many_simultaneous_claimers_starts_the_oldest_operation(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let oldest = bench.insert_operation(OperationType::Append).await;
+    let later = bench.insert_operation(OperationType::Append).await;
+    let mut claims = tokio::task::JoinSet::new();
+    for round in 0..12 {
+        let (db, id) = (bench.db.clone(), if round % 3 == 0 { later } else { oldest });
+        claims
+            .spawn(async move { (id, db.connection().await.unwrap().operations().claim(id).await.unwrap()) });
+    }
+    let winners: Vec<OperationId> =
+        claims.join_all().await.into_iter().filter_map(|(id, is_claimed)| is_claimed.then_some(id)).collect();
+    assert_eq!(winners, [oldest]);
+
+    bench.finish(oldest).await;
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.operations().next_pending(bench.collection_id).await.unwrap(), Some(later));
+    assert!(connection.operations().claim(later).await.unwrap());
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn an_older_operation_that_appears_late_waits(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let mut slow = bench.pool.begin().await.unwrap();
+    let older = Uuid::new_v4();
+    sqlx::query("INSERT INTO operations (uuid, collection_id, user_id, type) VALUES ($1, $2, $3, 'append')")
+        .bind(older)
+        .bind(bench.collection_id.0)
+        .bind(bench.user_id.0)
+        .execute(&mut *slow)
+        .await
+        .unwrap();
+    let newer = bench.insert_operation(OperationType::Append).await;
+    assert!(bench.connection().await.operations().claim(newer).await.unwrap());
+    slow.commit().await.unwrap();
+    assert!(!bench.connection().await.operations().claim(OperationId(older)).await.unwrap());
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn two_last_finishers_complete_the_operation_once(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    for round in 0..10 {
+        let names = [format!("{round}-a"), format!("{round}-b")];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (operation_id, items) = bench.run_append(&names).await;
+        for (id, name) in items.iter().zip(&names) {
+            bench.stage(*id, name, name, &StagingOutcome::Staged).await.unwrap();
+            bench.connection().await.operation_items().mark_chunked(*id, 1, 1).await.unwrap();
+        }
+        bench.connection().await.operations().mark_scan_finished(operation_id).await.unwrap();
+        let mut finishers = tokio::task::JoinSet::new();
+        for id in items {
+            let db = bench.db.clone();
+            finishers.spawn(async move {
+                let mut connection = db.connection().await.unwrap();
+                connection.operation_items().mark_batch_done(id, 0, 0).await.unwrap().unwrap();
+                connection.operations().complete_if_done(operation_id).await.unwrap()
+            });
+        }
+        let completed = finishers.join_all().await.into_iter().flatten().count();
+        assert_eq!(completed, 1, "round {round}");
+    }
+    let metrics: i64 = sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents'")
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
+    assert_eq!(metrics, 10);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn terminal_items_and_operations_never_change(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (operation_id, items) = bench.run_append(&["a"]).await;
+    bench.index(items[0], "a", "h").await;
+    bench.finish(operation_id).await;
+    let before = bench.connection().await.operations().find(operation_id).await.unwrap();
+
+    assert!(!bench.stage(items[0], "a", "other", &StagingOutcome::Staged).await.unwrap());
+    assert!(!bench.fail(items[0], &binary()).await);
+    let mut connection = bench.connection().await;
+    assert!(!connection.operation_items().mark_chunked(items[0], 9, 9).await.unwrap());
+    assert!(!connection.operation_items().mark_cancelled(items[0]).await.unwrap());
+    assert_eq!(connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap(), None);
+    assert!(!connection.operations().claim(operation_id).await.unwrap());
+    assert!(!connection.operations().mark_scan_finished(operation_id).await.unwrap());
+    assert!(!connection.operations().advance_cursor(operation_id, None, Some("x")).await.unwrap());
+    assert_eq!(connection.operations().complete_if_done(operation_id).await.unwrap(), None);
+    let failed =
+        connection.operations().mark_failed(operation_id, "late", ErrorCategory::Unknown).await.unwrap();
+    assert_eq!(failed, None);
+
+    assert_eq!(connection.operations().find(operation_id).await.unwrap(), before);
+    assert_eq!(bench.document("a").await.content_hash.as_deref(), Some("h"));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (operation_id, items) = bench.run_append(&["a", "b", "c"]).await;
+    bench.index(items[0], "a", "1").await;
+    assert!(bench.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap());
+    assert!(bench.fail(items[1], &binary()).await);
+    let empty = StagingOutcome::Skipped { reason: "the file is empty: 0 bytes".to_owned() };
+    assert!(bench.stage(items[2], "c", "3", &empty).await.unwrap());
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.operations().complete_if_done(operation_id).await.unwrap(), None);
+    bench.finish(operation_id).await;
+
+    let operation = connection.operations().find(operation_id).await.unwrap().unwrap();
+    assert_eq!(operation.status, OperationStatus::Completed);
+    assert_eq!(
+        operation.meta,
+        json!({
+            "counts": {"new": 1, "changed": 0, "unchanged": 0, "removed": 0, "duplicate": 0, "skipped": 1, "failed": 1, "cancelled": 0},
+            "chunks": {"embedded": 2, "reused": 0},
+        })
+    );
+    let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();
+    assert_eq!((collection.document_count, collection.vector_count, collection.total_size_bytes), (3, 2, 30));
+    assert_eq!(collection.status.as_str(), "degraded");
+    assert_eq!(collection.status_message.as_deref(), Some("1 of 3 documents could not be indexed"));
+    let source = connection.collection_sources().find_or_create_upload(bench.collection_id).await.unwrap();
+    assert_eq!(source.last_run_status.as_deref(), Some("partial"));
+    let counts = bench.counts(operation_id).await;
+    assert_eq!(
+        counts,
+        ItemCounts { completed: 1, failed: 1, skipped: 1, bytes: 30, ..ItemCounts::default() }
+    );
+    let audit: String =
+        sqlx::query_scalar("SELECT action FROM collection_audit_log").fetch_one(&bench.pool).await.unwrap();
+    assert_eq!(audit, "operation_completed");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn lists_filter_and_count_the_whole(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (first, items) = bench.run_append(&["a", "b", "c"]).await;
+    for (id, name) in items.iter().zip(["a", "b", "c"]) {
+        bench.index(*id, name, name).await;
+    }
+    bench.finish(first).await;
+    let second = bench.insert_operation(OperationType::Index).await;
+    let third = bench.insert_operation(OperationType::Append).await;
+    let mut connection = bench.connection().await;
+    let mut query = OperationQuery {
+        collection_id: Some(bench.collection_id),
+        user_id: None,
+        statuses: Vec::new(),
+        types: Vec::new(),
+        limit: 2,
+        offset: 0,
+    };
+    let page = connection.operations().list(&query).await.unwrap();
+    assert_eq!(page.items.iter().map(|operation| operation.id).collect::<Vec<_>>(), [third, second]);
+    assert_eq!(page.total, 3);
+    query.statuses = vec![OperationStatus::Pending];
+    query.types = vec![OperationType::Append];
+    let page = connection.operations().list(&query).await.unwrap();
+    assert_eq!((page.items[0].id, page.total), (third, 1));
+    query.user_id = Some(UserId(-1));
+    assert_eq!(connection.operations().list(&query).await.unwrap().total, 0);
+
+    sqlx::query("UPDATE documents SET status = 'deleted' WHERE file_name = 'b'")
+        .execute(&bench.pool)
+        .await
+        .unwrap();
+    let mut query = crate::documents::DocumentQuery {
+        collection_id: bench.collection_id,
+        status: None,
+        source_id: None,
+        search: None,
+        sort: domain::DocumentSort::CreatedAt,
+        order: domain::SortOrder::Ascending,
+        limit: 1,
+        offset: 1,
+    };
+    let page = connection.documents().list(&query).await.unwrap();
+    assert_eq!((page.items.len(), page.total), (1, 2));
+    query.status = Some(DocumentStatus::Deleted);
+    query.offset = 0;
+    let page = connection.documents().list(&query).await.unwrap();
+    assert_eq!(page.items[0].file_name, "b");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_lost_its_message_is_found_again(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (running, items) = bench.run_append(&["a", "b"]).await;
+    bench.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
+    bench.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
+    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 700);
+    bench.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
+    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 466);
+    let waiting = bench.insert_operation(OperationType::Append).await;
+    let minute = Duration::from_secs(60);
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), []);
+    assert_eq!(
+        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap(),
+        []
+    );
+
+    for table in ["operations", "operation_items"] {
+        let older = format!(
+            "UPDATE {table} SET created_at = created_at - interval '1 hour', updated_at = updated_at - interval '1 hour',
+            dispatched_at = dispatched_at - interval '1 hour'"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&bench.pool).await.unwrap();
+    }
+    // The waiting one is not due: another one runs before it.
+    assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [running]);
+    let stalled =
+        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap();
+    assert_eq!((stalled.len(), stalled[0].id, stalled[0].operation_id), (1, items[0], running));
+    assert_eq!(stalled[0].missing_batches, [0, 2]);
+    let listed =
+        connection.operation_items().list_stalled(ItemState::Listed, minute, ItemId(0), 10).await.unwrap();
+    assert_eq!(listed[0].id, items[1]);
+    assert_eq!(connection.operations().list_finishable(10).await.unwrap(), []);
+
+    connection.operation_items().mark_cancelled(items[0]).await.unwrap();
+    connection.operation_items().mark_cancelled(items[1]).await.unwrap();
+    assert_eq!(connection.operation_items().count_waiting_chunks().await.unwrap(), 0);
+    connection.operations().mark_scan_finished(running).await.unwrap();
+    assert_eq!(connection.operations().list_finishable(10).await.unwrap(), [running]);
+    connection.operations().complete_if_done(running).await.unwrap();
+    assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [waiting]);
+}

@@ -1,0 +1,7 @@
+//! HTTP requests: idempotency keys and rate limits.
+
+mod idempotency_keys;
+mod rate_limits;
+
+pub use idempotency_keys::{IdempotencyKeys, KnownAnswer, KnownKey, NewKey};
+pub use rate_limits::{Bucket, RequestThrottles};

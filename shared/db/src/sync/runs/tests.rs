@@ -1,0 +1,386 @@
+//! Runs that read sources again: how they start, how they end, when they are due.
+
+use chrono::TimeDelta;
+use domain::{
+    ErrorCategory, OperationId, OperationStatus, OperationType, SyncRunId, SyncRunStatus, SyncTrigger,
+};
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::collections::CollectionDetails;
+use crate::operations::OperationQuery;
+use crate::sync::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
+use crate::testing::Bench;
+
+impl Bench {
+    /// Sources beside the one of uploads.
+    async fn add_sources(&self, count: i32) {
+        let mut connection = self.connection().await;
+        connection.collection_sources().find_or_create_upload(self.collection_id).await.unwrap();
+        self.sql(&format!(
+            "INSERT INTO collection_sources (collection_id, source_path, source_type, source_config)
+            SELECT collections.id, '/srv/' || n, 'directory', jsonb_build_object('path', '/srv/' || n)
+            FROM collections, generate_series(1, {count}) n"
+        ))
+        .await;
+    }
+
+    async fn sql(&self, sql: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
+    }
+
+    async fn start_run(&self) -> SyncRun {
+        match self.connection().await.sync_runs().start(self.new_run()).await.unwrap() {
+            SyncStart::Started { run, .. } => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn new_run(&self) -> NewSyncRun {
+        NewSyncRun {
+            collection_id: self.collection_id,
+            triggered_by: SyncTrigger::Manual,
+            requested_by: Some(self.user_id),
+            user_id: self.user_id,
+        }
+    }
+
+    async fn run_of(&self, id: SyncRunId) -> SyncRun {
+        self.connection().await.sync_runs().find(id).await.unwrap().unwrap()
+    }
+
+    async fn operations_of(&self, id: SyncRunId) -> Vec<OperationId> {
+        let rows: Vec<Uuid> =
+            sqlx::query_scalar("SELECT uuid FROM operations WHERE sync_run_id = $1 ORDER BY id")
+                .bind(id.0)
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+        rows.into_iter().map(OperationId).collect()
+    }
+
+    /// Runs an operation to its end, with a document in each of these states.
+    async fn run_through(&self, id: OperationId, states: &[&str]) {
+        assert!(self.connection().await.operations().claim(id).await.unwrap());
+        for (number, state) in states.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO operation_items (operation_id, uri, location, file_name, state)
+                SELECT id, $2, 'x', 'x', $3::item_state FROM operations WHERE uuid = $1",
+            )
+            .bind(id.0)
+            .bind(format!("file:///{number}"))
+            .bind(state)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        }
+        self.finish(id).await;
+    }
+
+    async fn fail_operation(&self, id: OperationId, reason: &str) {
+        let mut tx = self.db.begin().await.unwrap();
+        let failed = tx.operations().mark_failed(id, reason, ErrorCategory::Permanent).await.unwrap();
+        assert!(failed.is_some());
+        tx.commit().await.unwrap();
+    }
+
+    async fn cancel_operation(&self, id: OperationId) {
+        self.sql(&format!("UPDATE operations SET cancel_requested_at = now() WHERE uuid = '{id}'")).await;
+        self.run_through(id, &["cancelled"]).await;
+    }
+
+    /// Makes the collection continuous, and due.
+    async fn make_due(&self) {
+        self.sql(
+            "UPDATE collections SET sync_mode = 'continuous', sync_interval_minutes = 15,
+                sync_next_run_at = now() - interval '1 minute'",
+        )
+        .await;
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_run_queues_an_operation_for_each_source_but_the_uploads(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.sync_runs().start(bench.new_run()).await.unwrap(), SyncStart::NoSources);
+    bench.add_sources(3).await;
+    let started = connection.sync_runs().start(bench.new_run()).await.unwrap();
+    let SyncStart::Started { run, first_operation } = started else { panic!("{started:?}") };
+    assert_eq!((run.expected_sources, run.status), (3, SyncRunStatus::Running));
+    assert_eq!((run.triggered_by, run.user_id), (SyncTrigger::Manual, Some(bench.user_id)));
+
+    let query = OperationQuery {
+        collection_id: Some(bench.collection_id),
+        user_id: Some(bench.user_id),
+        statuses: vec![OperationStatus::Pending],
+        types: vec![OperationType::Append],
+        limit: 10,
+        offset: 0,
+    };
+    let operations = connection.operations().list(&query).await.unwrap().items;
+    let paths: Vec<&str> =
+        operations.iter().rev().map(|operation| operation.config["source_path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/srv/1", "/srv/2", "/srv/3"]);
+    assert_eq!(operations.last().unwrap().id, first_operation);
+    assert_eq!(
+        operations[0].config,
+        json!({"source_type": "directory", "source_path": "/srv/3", "source_config": {"path": "/srv/3"}})
+    );
+    assert_eq!(connection.sync_runs().start(bench.new_run()).await.unwrap(), SyncStart::AlreadyRunning);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn of_many_simultaneous_starts_one_starts(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(2).await;
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (db, new) = (bench.db.clone(), bench.new_run());
+        starts.spawn(async move { db.connection().await.unwrap().sync_runs().start(new).await.unwrap() });
+    }
+    let outcomes = starts.join_all().await;
+    let started = outcomes.iter().filter(|outcome| matches!(outcome, SyncStart::Started { .. })).count();
+    let refused = outcomes.iter().filter(|outcome| **outcome == SyncStart::AlreadyRunning).count();
+    assert_eq!((started, refused), (1, 19));
+    let operations: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM operations").fetch_one(&bench.pool).await.unwrap();
+    assert_eq!(operations, 2);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn how_a_run_ends_follows_from_its_operations(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(2).await;
+    let mut seen = Vec::new();
+    // What becomes of the first source, and of the second.
+    for (first, second) in [
+        ("good", "empty"),
+        ("good", "some"),
+        ("good", "none"),
+        ("none", "down"),
+        ("good", "down"),
+        ("stop", "stop"),
+        ("good", "stop"),
+        ("down", "stop"),
+    ] {
+        let run = bench.start_run().await;
+        for (id, what) in bench.operations_of(run.id).await.into_iter().zip([first, second]) {
+            match what {
+                "good" => bench.run_through(id, &["completed", "unchanged", "skipped", "duplicate"]).await,
+                "empty" => bench.run_through(id, &[]).await,
+                "some" => bench.run_through(id, &["completed", "failed"]).await,
+                "none" => bench.run_through(id, &["failed", "failed"]).await,
+                "down" => bench.fail_operation(id, "the folder is gone").await,
+                _ => bench.cancel_operation(id).await,
+            }
+            if what == first && first != second {
+                let running = bench.run_of(run.id).await;
+                let ended = running.completed_sources + running.failed_sources + running.partial_sources;
+                assert_eq!((running.status, running.completed_at), (SyncRunStatus::Running, None));
+                assert_eq!(ended, 1, "{first}: counts are right while it runs");
+            }
+        }
+        let ended = bench.run_of(run.id).await;
+        let counts = [ended.completed_sources, ended.partial_sources, ended.failed_sources];
+        let summary = ended.error_summary.clone().unwrap_or_default();
+        seen.push(format!("{first} {second}: {} {counts:?} {summary}", ended.status));
+        let (status, error, completed_at): (String, Option<String>, chrono::DateTime<chrono::Utc>) =
+            sqlx::query_as(
+                "SELECT sync_last_run_status, sync_last_error, sync_last_run_completed_at FROM collections",
+            )
+            .fetch_one(&bench.pool)
+            .await
+            .unwrap();
+        assert_eq!((status.as_str(), error), (ended.status.as_str(), ended.error_summary));
+        assert_eq!(Some(completed_at), ended.completed_at);
+    }
+    assert_eq!(
+        seen,
+        [
+            "good empty: success [2, 0, 0] ",
+            "good some: partial [1, 1, 0] /srv/2: 1 of 2 documents could not be indexed",
+            "good none: partial [1, 0, 1] /srv/2: 2 of 2 documents could not be indexed",
+            "none down: failed [0, 0, 2] /srv/1: 2 of 2 documents could not be indexed; /srv/2: the folder is gone",
+            "good down: partial [1, 0, 1] /srv/2: the folder is gone",
+            "stop stop: cancelled [0, 0, 0] /srv/1: cancelled; /srv/2: cancelled",
+            "good stop: partial [1, 0, 0] /srv/2: cancelled",
+            "down stop: failed [0, 0, 1] /srv/1: the folder is gone; /srv/2: cancelled",
+        ]
+    );
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn operations_that_end_at_once_leave_no_run_open(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(4).await;
+    for round in 0..15 {
+        let run = bench.start_run().await;
+        let ids = bench.operations_of(run.id).await;
+        assert!(bench.connection().await.operations().claim(ids[0]).await.unwrap());
+        bench.connection().await.operations().mark_scan_finished(ids[0]).await.unwrap();
+        let mut ends = tokio::task::JoinSet::new();
+        let db = bench.db.clone();
+        let first = ids[0];
+        // Several finishers, each by itself.
+        for _ in 0..3 {
+            let db = db.clone();
+            ends.spawn(async move {
+                db.connection().await.unwrap().operations().complete_if_done(first).await.unwrap();
+            });
+        }
+        // And others that end in transactions.
+        for id in ids.into_iter().skip(1) {
+            let db = db.clone();
+            ends.spawn(async move {
+                let mut tx = db.begin().await.unwrap();
+                tx.operations().mark_failed(id, "gone", ErrorCategory::Permanent).await.unwrap().unwrap();
+                tokio::task::yield_now().await;
+                tx.commit().await.unwrap();
+            });
+        }
+        ends.join_all().await;
+        let ended = bench.run_of(run.id).await;
+        let counts = (ended.completed_sources, ended.failed_sources, ended.partial_sources);
+        assert_eq!((ended.status, counts), (SyncRunStatus::Partial, (1, 3, 0)), "round {round}");
+        assert_eq!(bench.connection().await.sync_runs().list_unsettled(10).await.unwrap(), []);
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_run_that_nobody_ended_is_found_and_ended_once(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(1).await;
+    let run = bench.start_run().await;
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), []);
+    assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), None);
+    // As if the process had died before it could settle the run.
+    bench.sql("UPDATE operations SET status = 'failed', error_message = 'x', completed_at = now()").await;
+    assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), [run.id]);
+    assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), Some(SyncRunStatus::Failed));
+    assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), None);
+    assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), []);
+    let ended = bench.run_of(run.id).await;
+    bench.sql("UPDATE operations SET status = 'completed'").await;
+    connection.sync_runs().settle(run.id).await.unwrap();
+    assert_eq!(bench.run_of(run.id).await, ended, "what has ended never changes");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn history_is_listed_newest_first_and_by_status(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(1).await;
+    for number in 0..5 {
+        let run = bench.start_run().await;
+        let id = bench.operations_of(run.id).await[0];
+        match number % 2 {
+            0 => bench.run_through(id, &["completed"]).await,
+            _ => bench.fail_operation(id, "gone").await,
+        }
+    }
+    let mut connection = bench.connection().await;
+    let all = SyncRunQuery { collection_id: bench.collection_id, statuses: vec![], limit: 2, offset: 1 };
+    let page = connection.sync_runs().list(&all).await.unwrap();
+    assert_eq!(page.total, 5);
+    let statuses: Vec<SyncRunStatus> = page.items.iter().map(|run| run.status).collect();
+    assert_eq!(statuses, [SyncRunStatus::Failed, SyncRunStatus::Success]);
+    assert!(page.items[0].id > page.items[1].id);
+    let failed = SyncRunQuery { statuses: vec![SyncRunStatus::Failed], offset: 0, ..all };
+    assert_eq!(connection.sync_runs().list(&failed).await.unwrap().total, 2);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_due_collection_is_taken_once_by_many(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(2).await;
+    bench.make_due().await;
+    let mut takes = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (db, new) = (bench.db.clone(), bench.new_run());
+        takes.spawn(async move {
+            let mut tx = db.begin().await.unwrap();
+            let Some(due) = tx.collections().take_due().await.unwrap() else { return 0 };
+            assert!(due.next_run_at > chrono::Utc::now() + TimeDelta::minutes(14));
+            let started = tx.sync_runs().start(new).await.unwrap();
+            assert!(matches!(started, SyncStart::Started { .. }), "{started:?}");
+            tx.commit().await.unwrap();
+            1
+        });
+    }
+    assert_eq!(takes.join_all().await.into_iter().sum::<i32>(), 1);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn only_continuous_collections_that_wait_and_are_not_paused_are_due(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.add_sources(1).await;
+    let is_due = async || {
+        // Rolled back: nothing is planned anew.
+        let mut tx = bench.db.begin().await.unwrap();
+        tx.collections().take_due().await.unwrap().is_some()
+    };
+    assert!(!is_due().await, "read once");
+    bench.make_due().await;
+    assert!(is_due().await);
+    for (change, back) in [
+        ("sync_next_run_at = now() + interval '1 second'", "sync_next_run_at = now()"),
+        ("sync_paused_at = now()", "sync_paused_at = NULL"),
+        ("deleted_at = now()", "deleted_at = NULL"),
+        ("sync_interval_minutes = NULL", "sync_interval_minutes = 15"),
+    ] {
+        bench.sql(&format!("UPDATE collections SET {change}")).await;
+        assert!(!is_due().await, "{change}");
+        bench.sql(&format!("UPDATE collections SET {back}")).await;
+        assert!(is_due().await, "{back}");
+    }
+    let run = bench.start_run().await;
+    assert!(!is_due().await, "is being read");
+    let id = bench.operations_of(run.id).await[0];
+    bench.run_through(id, &[]).await;
+    assert!(is_due().await, "as soon as the run before has ended");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn pausing_keeps_the_schedule_for_later(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let id = bench.collection_id;
+    let mut connection = bench.connection().await;
+    assert_eq!(connection.collections().pause_sync(id).await.unwrap(), None, "there is no schedule");
+    assert_eq!(connection.collections().resume_sync(id).await.unwrap(), None);
+
+    let once = connection.collections().find_any(id).await.unwrap().unwrap().details();
+    let hourly = CollectionDetails {
+        sync_mode: "continuous".to_owned(),
+        sync_interval_minutes: Some(60),
+        ..once.clone()
+    };
+    connection.collections().update_details(id, &hourly).await.unwrap();
+    let planned = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at.unwrap();
+    let wait = planned - chrono::Utc::now();
+    assert!(wait > TimeDelta::minutes(59) && wait <= TimeDelta::minutes(60), "{wait}");
+
+    let renamed = CollectionDetails { name: "other".to_owned(), ..hourly.clone() };
+    connection.collections().update_details(id, &renamed).await.unwrap();
+    let daily = CollectionDetails { sync_interval_minutes: Some(1440), ..hourly.clone() };
+    let still = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at;
+    assert_eq!(still, Some(planned), "another name is no other schedule");
+    connection.collections().update_details(id, &daily).await.unwrap();
+    let later = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at.unwrap();
+    assert!(later - planned > TimeDelta::hours(22), "{later}");
+    let planned = later;
+
+    let paused_at = connection.collections().pause_sync(id).await.unwrap().unwrap();
+    assert_eq!(connection.collections().pause_sync(id).await.unwrap(), Some(paused_at), "since the first");
+    assert_eq!(connection.collections().resume_sync(id).await.unwrap(), Some(planned), "not yet due");
+    connection.collections().pause_sync(id).await.unwrap();
+    bench.sql("UPDATE collections SET sync_next_run_at = now() - interval '3 days'").await;
+    let next = connection.collections().resume_sync(id).await.unwrap().unwrap();
+    assert!(chrono::Utc::now() - next < TimeDelta::minutes(1), "one run, not one for each that was missed");
+
+    connection.collections().pause_sync(id).await.unwrap();
+    connection.collections().update_details(id, &once).await.unwrap();
+    let once = connection.collections().find_any(id).await.unwrap().unwrap();
+    assert_eq!((once.sync_next_run_at, once.sync_paused_at), (None, None));
+}

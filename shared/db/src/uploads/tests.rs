@@ -1,0 +1,220 @@
+//! What people say of their documents, from the upload to the points.
+
+use chrono::Utc;
+use domain::{ArtifactKey, Attributes, ItemId, OperationId, OperationType, UploadId};
+use serde_json::Value;
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::operations::{NewItem, StagedItem, StagingOutcome};
+use crate::testing::{Bench, binary, item};
+use crate::uploads::NewUpload;
+
+fn attributes(said: Value) -> Attributes {
+    serde_json::from_value(said).unwrap()
+}
+
+fn tides() -> Attributes {
+    attributes(json!({ "topic": "tides", "year": 2024, "draft": false }))
+}
+
+fn moons() -> Attributes {
+    attributes(json!({ "topic": "moons" }))
+}
+
+impl Bench {
+    fn key(&self, name: &str) -> String {
+        ArtifactKey::Upload { collection_id: self.collection_id, name: name.to_owned() }.path()
+    }
+
+    async fn announce(&self, name: &str, attributes: Option<Attributes>) {
+        let new = NewUpload {
+            id: UploadId(Uuid::now_v7()),
+            collection_id: self.collection_id,
+            user_id: self.user_id,
+            name: name.to_owned(),
+            object_key: self.key(name),
+            size_bytes: 10,
+            content_type: "text/plain".to_owned(),
+            sha256: None,
+            attributes,
+            expires_at: Utc::now(),
+        };
+        self.connection().await.uploads().insert_many(&[new]).await.unwrap();
+    }
+
+    /// What intake does with the bytes.
+    async fn arrive(&self, operation_id: OperationId, name: &str, hint: &str) {
+        let item = NewItem { location: self.key(name), ..item(name, hint) };
+        let mut tx = self.db.begin().await.unwrap();
+        tx.operation_items().upsert_many(operation_id, &[item]).await.unwrap();
+        tx.uploads().mark_received(&[self.key(name)], operation_id).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A running operation with this upload, and what was said of it.
+    async fn run_upload(
+        &self,
+        name: &str,
+        hint: &str,
+        said: Option<Attributes>,
+    ) -> (OperationId, ItemId, Option<Attributes>) {
+        self.announce(name, said).await;
+        let operation_id = self.insert_operation(OperationType::Append).await;
+        self.arrive(operation_id, name, hint).await;
+        self.begin(operation_id).await
+    }
+
+    async fn begin(&self, operation_id: OperationId) -> (OperationId, ItemId, Option<Attributes>) {
+        let mut connection = self.connection().await;
+        assert!(connection.operations().claim(operation_id).await.unwrap());
+        let mut items = connection.operation_items();
+        let ids = items.list_undispatched(operation_id, ItemId(0), 100).await.unwrap();
+        let item = items.begin_staging(operation_id, &ids).await.unwrap().remove(0);
+        (operation_id, item.id, item.attributes)
+    }
+
+    async fn index_upload(&self, name: &str, hash: &str, said: Option<Attributes>) {
+        let (operation, item, _) = self.run_upload(name, hash, said).await;
+        self.index(item, name, hash).await;
+        self.finish(operation).await;
+    }
+
+    async fn work_attributes(&self, item: ItemId) -> Attributes {
+        let work = self.connection().await.operation_items().find_work(&[item]).await.unwrap().remove(0);
+        work.attributes
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_is_said_with_an_upload_is_the_documents_once_its_version_is_indexed(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    let (operation, item, said) = bench.run_upload("a", "v1", Some(tides())).await;
+    assert_eq!(said, Some(tides()));
+    assert!(bench.stage(item, "a", "h1", &StagingOutcome::Staged).await.unwrap());
+    assert_eq!(bench.work_attributes(item).await, tides());
+    let mut connection = bench.connection().await;
+    assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
+    connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
+    bench.finish(operation).await;
+    assert_eq!(bench.document("a").await.attributes, tides());
+
+    let (operation, item, _) = bench.run_upload("a", "v2", Some(moons())).await;
+    assert!(bench.stage(item, "a", "h2", &StagingOutcome::Staged).await.unwrap());
+    assert_eq!(
+        bench.document("a").await.attributes,
+        tides(),
+        "its points say so until the new ones are there"
+    );
+    assert_eq!(bench.work_attributes(item).await, moons());
+    assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
+    connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
+    bench.finish(operation).await;
+    assert_eq!(bench.document("a").await.attributes, moons());
+
+    let (operation, item, said) = bench.run_upload("a", "v3", None).await;
+    assert_eq!((said, bench.work_attributes(item).await), (None, Attributes::default()));
+    bench.index(item, "a", "h3").await;
+    assert_eq!(bench.work_attributes(item).await, moons());
+    bench.finish(operation).await;
+    assert_eq!(bench.document("a").await.attributes, moons(), "nothing was said: it keeps them");
+    let listed = bench.connection().await.documents().list_searchable(bench.collection_id, None, 9).await;
+    assert_eq!(listed.unwrap()[0].attributes, moons());
+
+    bench.index_upload("a", "h4", Some(Attributes::default())).await;
+    assert_eq!(bench.document("a").await.attributes, Attributes::default());
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_same_bytes_are_unchanged_only_if_the_same_is_said_of_them(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.index_upload("a", "v1", Some(tides())).await;
+    for (said, expected) in [(None, 1), (Some(tides()), 1), (Some(moons()), 0)] {
+        let (operation, item, _) = bench.run_upload("a", "v1", said.clone()).await;
+        let mut connection = bench.connection().await;
+        let unchanged = connection.operation_items().mark_unchanged(operation, ItemId(0)).await.unwrap();
+        assert_eq!(unchanged, expected, "{said:?}");
+        if expected == 0 {
+            let context = connection
+                .documents()
+                .staging_context(bench.collection_id, bench.document_id("a"), "v1")
+                .await;
+            assert_eq!(context.unwrap().existing.unwrap().attributes, tides());
+            bench.index(item, "a", "v1").await;
+        }
+        bench.finish(operation).await;
+    }
+    let document = bench.document("a").await;
+    assert_eq!((document.attributes, document.generation), (moons(), 2));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_last_that_was_said_counts_however_often_the_bucket_tells(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.announce("a", Some(tides())).await;
+    bench.announce("a", Some(moons())).await;
+    bench.announce("a", None).await;
+    let operation = bench.insert_operation(OperationType::Append).await;
+    bench.arrive(operation, "a", "v1").await;
+    bench.arrive(operation, "a", "v1").await;
+    let (_, item, said) = bench.begin(operation).await;
+    assert_eq!(said, Some(moons()));
+    bench.index(item, "a", "v1").await;
+    bench.finish(operation).await;
+    let shown = bench.connection().await.uploads().list(bench.collection_id, None, 9, 0).await.unwrap();
+    let shown: Vec<_> = shown.items.into_iter().map(|upload| upload.attributes).collect();
+    assert_eq!(shown, [Some(tides()), Some(moons()), None]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_was_said_outlives_a_failure_and_not_a_deletion(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.index_upload("a", "v1", Some(tides())).await;
+    let (operation, item, _) = bench.run_upload("a", "v2", Some(moons())).await;
+    assert!(bench.stage(item, "a", "v2", &StagingOutcome::Staged).await.unwrap());
+    assert!(bench.fail(item, &binary()).await);
+    bench.finish(operation).await;
+    let retry = bench.insert_operation(OperationType::RetryDocuments).await;
+    let again = bench.connection().await.documents().retry(bench.collection_id, None, retry).await.unwrap();
+    assert_eq!(again, 1);
+    let (_, item, said) = bench.begin(retry).await;
+    assert_eq!((said, bench.work_attributes(item).await), (None, moons()));
+    bench.index(item, "a", "v2").await;
+    bench.finish(retry).await;
+    assert_eq!(bench.document("a").await.attributes, moons());
+
+    let deleted = async || {
+        let mut connection = bench.connection().await;
+        assert!(connection.documents().mark_deleted(bench.document_id("a")).await.unwrap());
+    };
+    deleted().await;
+    let restore = bench.insert_operation(OperationType::RestoreDocuments).await;
+    let id = bench.document_id("a");
+    assert!(bench.connection().await.documents().restore(id, restore).await.unwrap());
+    let (_, item, _) = bench.begin(restore).await;
+    bench.index(item, "a", "v2").await;
+    bench.finish(restore).await;
+    assert_eq!(bench.document("a").await.attributes, moons(), "restored as it was");
+
+    deleted().await;
+    let (operation, item, _) = bench.run_upload("a", "v2", None).await;
+    // Uploaded again after it was deleted: a new document of that name.
+    let mut connection = bench.connection().await;
+    let source = connection.collection_sources().find_or_create_upload(bench.collection_id).await.unwrap();
+    let staged = StagedItem {
+        item_id: item,
+        collection_id: bench.collection_id,
+        source_id: Some(source.id),
+        document_id: id,
+        content_hash: Some("v2"),
+        size_bytes: 10,
+        mime_type: None,
+        change_hint: None,
+        outcome: &StagingOutcome::Staged,
+    };
+    assert!(connection.operation_items().mark_staged(&staged).await.unwrap());
+    assert_eq!(bench.work_attributes(item).await, Attributes::default());
+    bench.fail(item, &binary()).await;
+    bench.finish(operation).await;
+}
