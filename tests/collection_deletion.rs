@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use db::audit::AuditQuery;
-use domain::{ArtifactKey, CollectionId, DocumentId};
+use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use testkit::{Stack, TestUser, Upload};
 
 #[tokio::test]
@@ -24,9 +24,9 @@ async fn a_deleted_collection_is_gone_everywhere() {
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
     let objects = [
         ArtifactKey::Upload { collection_id: id, name: "a.txt".to_owned() },
-        ArtifactKey::Raw { collection_id: id, document_id, generation: 1 },
-        ArtifactKey::Chunks { collection_id: id, document_id, generation: 1, batch: 0 },
-        ArtifactKey::Vectors { collection_id: id, document_id, generation: 1, batch: 0 },
+        ArtifactKey::Raw { collection_id: id, document_id, generation: Generation(1) },
+        ArtifactKey::Chunks { collection_id: id, document_id, generation: Generation(1), batch: 0 },
+        ArtifactKey::Vectors { collection_id: id, document_id, generation: Generation(1), batch: 0 },
     ];
     for object in &objects {
         assert!(bucket.head(object).await.unwrap().is_some(), "{} is not there", object.path());

@@ -1,7 +1,7 @@
 //! What is written to the staging bucket in parts reads back as it was, wherever its pieces end.
 
 use artifacts::ArtifactStore;
-use domain::{ArtifactKey, CollectionId, DocumentId};
+use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use testkit::Stack;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ async fn objects_of_any_number_of_parts_read_back_as_they_were_written() {
         (1..).zip([(0, 1), (PART, 65_536), (PART + 1, 65_536), (2 * PART, PART), (2 * PART + 12_345, 99_991)])
     {
         let bytes: Vec<u8> = (0..size).map(|place| (place % 251) as u8).collect();
-        let key = ArtifactKey::Raw { collection_id, document_id, generation };
+        let key = ArtifactKey::Raw { collection_id, document_id, generation: Generation(generation) };
         let mut writer = store.writer(&key, "text/plain");
         for piece in bytes.chunks(piece) {
             writer.write(piece).await.unwrap();

@@ -1,7 +1,7 @@
 //! Qdrant has lost a collection, and everything comes back without the model.
 
 use artifacts::ArtifactStore;
-use domain::ArtifactKey;
+use domain::{ArtifactKey, Generation};
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload};
 use vectors::{VectorDatabase, VectorsConfig};
@@ -78,7 +78,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     let key = ArtifactKey::Vectors {
         collection_id: collection.parse().unwrap(),
         document_id: bread["id"].as_str().unwrap().parse().unwrap(),
-        generation: 1,
+        generation: Generation(1),
         batch: 0,
     };
     let bucket = ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use domain::{ArtifactKey, DocumentId};
+use domain::{ArtifactKey, DocumentId, Generation};
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload};
 use tokio::sync::oneshot;
@@ -140,7 +140,11 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
     for store in [&row["vector_store_name"], &before["vector_store_name"]] {
         let name = store.as_str().unwrap();
         for generation in 1..=3 {
-            assert_eq!(qdrant.count_document(name, violins, generation).await.unwrap(), 0, "{name}");
+            assert_eq!(
+                qdrant.count_document(name, violins, Generation(generation)).await.unwrap(),
+                0,
+                "{name}"
+            );
         }
     }
     assert_eq!(
@@ -202,7 +206,7 @@ async fn a_reindex_that_cannot_be_done_says_why_and_changes_nothing() {
     let document_id = documents["documents"][0]["id"].as_str().unwrap().parse().unwrap();
     // What is staged of it is spoilt.
     let collection_id = journey.collection.parse().unwrap();
-    let raw = ArtifactKey::Raw { collection_id, document_id, generation: 1 };
+    let raw = ArtifactKey::Raw { collection_id, document_id, generation: Generation(1) };
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
     bucket.write(&raw, (0..=255).collect::<Vec<u8>>(), "text/plain").await.unwrap();
 

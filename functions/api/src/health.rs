@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State as Shared;
-use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind};
+use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind, Generation};
 use http::{HeaderValue, header};
 use lambda::StageError;
 use lambda::http::{ApiError, Problem};
@@ -213,7 +213,7 @@ async fn probe(state: &State) -> [(&'static str, Probe); 3] {
     let nothing = ArtifactKey::Raw {
         collection_id: CollectionId(Uuid::nil()),
         document_id: DocumentId(Uuid::nil()),
-        generation: 0,
+        generation: Generation::NONE,
     };
     let (database, bucket, qdrant) = tokio::join!(
         Probe::of(state.db.ping()),

@@ -135,7 +135,7 @@ async fn give_up(
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, failure).await?;
     tx.commit().await?;
-    if matches!(failure, ItemFailure::Skipped { .. }) && staged.searchable_generation > 0 {
+    if matches!(failure, ItemFailure::Skipped { .. }) && staged.searchable_generation.exists() {
         // The points of the version with text are of no use any more; embed deletes them.
         hand_over(state, work, &[0]).await?;
     }

@@ -88,8 +88,8 @@ pub(crate) fn groups(mut jobs: Vec<Job>, most_texts: usize) -> Vec<Vec<Job>> {
 mod tests {
     use chrono::DateTime;
     use domain::{
-        Attributes, ChunkSettings, CollectionId, DocumentId, IndexSettings, ItemId, ItemState, OperationId,
-        Quantization, SourceId,
+        Attributes, ChunkSettings, CollectionId, DocumentId, Generation, IndexSettings, ItemId, ItemState,
+        OperationId, Quantization, SourceId,
     };
     use uuid::uuid;
 
@@ -102,8 +102,8 @@ mod tests {
     fn quantized(position: usize, model: &str, chunks: u32, quantization: Quantization) -> Job {
         let staged = StagedVersion {
             document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
-            generation: 2,
-            searchable_generation: 1,
+            generation: Generation(2),
+            searchable_generation: Generation(1),
             first_seen_at: DateTime::UNIX_EPOCH,
         };
         Job {

@@ -3,7 +3,7 @@
 use artifacts::codec;
 use db::operations::{BatchDone, ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
-use domain::{DocumentId, ErrorCategory, ErrorKind};
+use domain::{DocumentId, ErrorCategory, ErrorKind, Generation};
 use lambda::StageError;
 
 use crate::State;
@@ -45,7 +45,7 @@ pub(crate) async fn store(
         return Ok(Some(done));
     }
     // Also where nothing was searchable: an earlier version may have been stopped half-way.
-    if job.staged.generation > 1 && !job.work.is_reindex {
+    if job.staged.generation.has_predecessors() && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
     dispatch::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), Stage
         if generation != searchable_generation {
             state.vectors.delete_generation(&work.vector_store_name, document_id, generation).await?;
         }
-        if searchable_generation > 1 {
+        if searchable_generation.has_predecessors() {
             delete_before(state, work, document_id, searchable_generation).await?;
         }
     }
@@ -111,7 +111,7 @@ async fn delete_before(
     state: &State,
     work: &ItemWork,
     document_id: DocumentId,
-    generation: i32,
+    generation: Generation,
 ) -> Result<(), StageError> {
     state.vectors.delete_generations_before(&work.vector_store_name, document_id, generation).await?;
     Ok(())

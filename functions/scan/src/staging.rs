@@ -11,8 +11,8 @@ use db::operations::{Operation, StagedItem, StagingItem, StagingOutcome};
 use db::sources::CollectionSource;
 use dispatch::FailedDocument;
 use domain::{
-    ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, ItemId, ItemState, OperationId,
-    OperationStatus, OperationType, ScanMessage, SourceId, document_id,
+    ArtifactKey, ChunkDocument, DocumentId, ErrorCategory, ErrorKind, Generation, ItemId, ItemState,
+    OperationId, OperationStatus, OperationType, ScanMessage, SourceId, document_id,
 };
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
@@ -339,7 +339,7 @@ async fn refuse(
     state: &State,
     run: &Run<'_>,
     staged: &StagedItem<'_>,
-    generation: i32,
+    generation: Generation,
     reason: String,
 ) -> Result<(), StageError> {
     let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
@@ -361,7 +361,7 @@ async fn is_listed(state: &State, run: &Run<'_>, item: &StagingItem) -> Result<b
 }
 
 fn has_points(context: &StagingContext) -> bool {
-    context.existing.as_ref().is_some_and(|existing| existing.generation > 0)
+    context.existing.as_ref().is_some_and(|existing| existing.generation.exists())
 }
 
 /// Search passes over the points of versions that are no more; this makes room.
@@ -369,9 +369,9 @@ async fn delete_points_before(
     state: &State,
     run: &Run<'_>,
     document_id: DocumentId,
-    generation: i32,
+    generation: Generation,
 ) -> Result<(), StageError> {
-    if generation > 1 {
+    if generation.has_predecessors() {
         let name = &run.collection.vector_store_name;
         state.vectors.delete_generations_before(name, document_id, generation).await?;
     }

@@ -54,6 +54,7 @@ pub(crate) fn decide(
 #[cfg(test)]
 mod tests {
     use db::documents::{ExistingDocument, Twin};
+    use domain::Generation;
     use uuid::Uuid;
 
     use super::*;
@@ -66,8 +67,8 @@ mod tests {
         ExistingDocument {
             status: DocumentStatus::Completed,
             content_hash: Some(hash.to_owned()),
-            generation: 2,
-            last_generation: 2,
+            generation: Generation(2),
+            last_generation: Generation(2),
             duplicate_of: None,
             source_id: Some(SourceId(1)),
             chunk_count: 3,
@@ -128,7 +129,7 @@ mod tests {
     fn only_what_is_really_searchable_counts_as_the_same() {
         let failed = ExistingDocument { status: DocumentStatus::Failed, ..searchable("h") };
         assert_eq!(verdict(Some(failed), None), Verdict::Index { release: None });
-        let stopped_before_the_flip = ExistingDocument { last_generation: 3, ..searchable("h") };
+        let stopped_before_the_flip = ExistingDocument { last_generation: Generation(3), ..searchable("h") };
         assert_eq!(verdict(Some(stopped_before_the_flip), None), Verdict::Index { release: None });
         let without_source = ExistingDocument { source_id: None, ..searchable("h") };
         assert_eq!(verdict(Some(without_source), None), Verdict::Index { release: None });

@@ -154,7 +154,7 @@ fn cut(content: &str, start: u64, from: u64, until: u64) -> String {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use domain::{CollectionId, DocumentId};
+    use domain::{CollectionId, DocumentId, Generation};
     use vectors::ChunkMetadata;
 
     use super::*;
@@ -166,7 +166,7 @@ mod tests {
             document_id: DocumentId(Uuid::nil()),
             collection_id: CollectionId(Uuid::nil()),
             source_id: 0,
-            generation: 1,
+            generation: Generation(1),
             chunk_index: index,
             content: TEXT[start..end].to_owned(),
             path_prefixes: Vec::new(),

@@ -1,6 +1,6 @@
 //! Chunk batches of a document's generation, and their vectors.
 
-use domain::{ArtifactKey, ChunkRecord, CollectionId, DocumentId};
+use domain::{ArtifactKey, ChunkRecord, CollectionId, DocumentId, Generation};
 
 use crate::codec::{StagedVectors, decode_chunks, decode_vectors};
 use crate::{ArtifactError, ArtifactStore};
@@ -13,7 +13,7 @@ pub struct BatchKey {
     /// The document.
     pub document_id: DocumentId,
     /// The document's generation.
-    pub generation: i32,
+    pub generation: Generation,
     /// The batch's number, from 0.
     pub batch: u32,
 }

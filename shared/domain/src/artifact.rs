@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionId, DocumentId};
+use crate::{CollectionId, DocumentId, Generation};
 
 /// Names one object of the staging bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub enum ArtifactKey {
         /// The document.
         document_id: DocumentId,
         /// The generation these bytes belong to.
-        generation: i32,
+        generation: Generation,
     },
     /// One batch of a document's chunks: JSON Lines of [`ChunkRecord`].
     Chunks {
@@ -32,7 +32,7 @@ pub enum ArtifactKey {
         /// The document.
         document_id: DocumentId,
         /// The generation the chunks belong to.
-        generation: i32,
+        generation: Generation,
         /// Which batch, from 0.
         batch: u32,
     },
@@ -44,7 +44,7 @@ pub enum ArtifactKey {
         /// The document.
         document_id: DocumentId,
         /// The generation the vectors belong to.
-        generation: i32,
+        generation: Generation,
         /// Which batch, from 0.
         batch: u32,
     },

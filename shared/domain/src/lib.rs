@@ -5,6 +5,7 @@ mod access;
 mod artifact;
 mod attributes;
 mod error;
+mod generation;
 mod ids;
 mod message;
 mod point;
@@ -17,6 +18,7 @@ pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
 pub use attributes::{AttributeError, AttributeValue, Attributes, attribute_keyword, is_attribute_key};
 pub use error::{Classify, ErrorKind};
+pub use generation::Generation;
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,
     SyncRunId, UploadId, UserId,

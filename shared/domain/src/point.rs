@@ -2,7 +2,7 @@
 
 use uuid::{Uuid, uuid};
 
-use crate::{CollectionId, DocumentId};
+use crate::{CollectionId, DocumentId, Generation};
 
 /// Namespace of document ids. Never change it: ids in Qdrant and S3 derive from it.
 const DOCUMENTS: Uuid = uuid!("5b0a1a2e-8f0c-5c57-9b6f-2f1a6c0d9e11");
@@ -17,9 +17,9 @@ pub fn document_id(collection_id: CollectionId, uri: &str) -> DocumentId {
 }
 
 /// The id of the Qdrant point of one chunk: UUIDv5 of document, generation and chunk index.
-pub fn point_id(document_id: DocumentId, generation: i32, chunk_index: u32) -> Uuid {
+pub fn point_id(document_id: DocumentId, generation: Generation, chunk_index: u32) -> Uuid {
     let mut name = document_id.0.as_bytes().to_vec();
-    name.extend_from_slice(&generation.to_be_bytes());
+    name.extend_from_slice(&generation.0.to_be_bytes());
     name.extend_from_slice(&chunk_index.to_be_bytes());
     Uuid::new_v5(&POINTS, &name)
 }
@@ -31,16 +31,20 @@ mod tests {
     #[test]
     fn point_ids_differ_by_generation_and_chunk() {
         let document = document_id(CollectionId(Uuid::nil()), "upload://a.txt");
-        let ids = [point_id(document, 1, 0), point_id(document, 1, 1), point_id(document, 2, 0)];
+        let ids = [
+            point_id(document, Generation(1), 0),
+            point_id(document, Generation(1), 1),
+            point_id(document, Generation(2), 0),
+        ];
         assert_ne!(ids[0], ids[1]);
         assert_ne!(ids[0], ids[2]);
-        assert_eq!(ids[0], point_id(document, 1, 0));
+        assert_eq!(ids[0], point_id(document, Generation(1), 0));
     }
 
     #[test]
     fn ids_never_change_between_releases() {
         let document = document_id(CollectionId(Uuid::nil()), "upload://a.txt");
         insta::assert_snapshot!(document, @"0d2b4a70-b400-5258-bb43-d30537a5f20f");
-        insta::assert_snapshot!(point_id(document, 1, 0), @"9993782c-1ad3-58d9-bb08-1fb75ff8afa9");
+        insta::assert_snapshot!(point_id(document, Generation(1), 0), @"9993782c-1ad3-58d9-bb08-1fb75ff8afa9");
     }
 }

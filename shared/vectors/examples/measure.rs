@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bm25::chunk_terms;
 use chrono::DateTime;
-use domain::{CollectionId, DocumentId, Quantization, SearchMode, point_id};
+use domain::{CollectionId, DocumentId, Generation, Quantization, SearchMode, point_id};
 use qdrant_client::Qdrant;
 use serde_json::json;
 use uuid::Uuid;
@@ -166,14 +166,14 @@ fn percentile(times: &mut [f64], percent: usize) -> f64 {
 fn point(number: u64) -> ChunkPoint {
     let document_id = DocumentId(Uuid::from_u128(u128::from(number)));
     ChunkPoint {
-        id: point_id(document_id, 1, 0),
+        id: point_id(document_id, Generation(1), 0),
         vector: Synthetic(number).vector(number),
         terms: chunk_terms(&format!("synthetic text {number}")),
         payload: ChunkPayload {
             document_id,
             collection_id: CollectionId(Uuid::from_u128(0x5eed)),
             source_id: 0,
-            generation: 1,
+            generation: Generation(1),
             chunk_index: 0,
             content: format!("synthetic text {number}"),
             path_prefixes: vec![format!("{number}.txt")],

@@ -3,7 +3,7 @@
 
 use bm25::chunk_terms;
 use chrono::{DateTime, Utc};
-use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, SourceId, point_id};
+use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, Generation, SourceId, point_id};
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 
@@ -17,7 +17,7 @@ pub struct DocumentGeneration {
     /// Its source, if that still exists.
     pub source_id: Option<SourceId>,
     /// The generation's number.
-    pub generation: i32,
+    pub generation: Generation,
     /// The document's URI within the collection.
     pub uri: String,
     /// The path that users see, with `/` between folders.
@@ -97,7 +97,7 @@ mod tests {
             document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
             collection_id: CollectionId(uuid!("00000000-0000-0000-0000-000000000002")),
             source_id: Some(SourceId(7)),
-            generation: 2,
+            generation: Generation(2),
             uri: "upload://a.txt".to_owned(),
             path: "a.txt".to_owned(),
             file_name: "a.txt".to_owned(),
@@ -117,7 +117,7 @@ mod tests {
         let chunks = [chunk(0), chunk(1)];
         let points = document.points(&chunks, vec![vec![1.0], vec![2.0]]);
         assert_eq!(points, document.points(&chunks, vec![vec![1.0], vec![2.0]]));
-        assert_eq!(points[1].id, point_id(document.document_id, 2, 1));
+        assert_eq!(points[1].id, point_id(document.document_id, Generation(2), 1));
         assert_eq!((points[1].payload.chunk_index, points[1].payload.source_id), (1, 7));
         assert_eq!(points[1].payload.attributes, ["topic=\"tides\"", "year=2024"]);
         assert_eq!((points[1].payload.content.as_str(), points[1].vector.as_slice()), ("text 1", &[2.0][..]));

@@ -1,7 +1,7 @@
 //! The payload of a point.
 
 use chrono::{DateTime, Utc};
-use domain::{ChunkParent, CollectionId, DocumentId};
+use domain::{ChunkParent, CollectionId, DocumentId, Generation};
 use qdrant_client::qdrant::FieldType;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct ChunkPayload {
     /// The document's source; 0 if that was removed.
     pub source_id: i64,
     /// The document's generation that the chunk belongs to.
-    pub generation: i32,
+    pub generation: Generation,
     /// The chunk's position in the document, from 0.
     pub chunk_index: i32,
     /// The chunk's text.
@@ -81,7 +81,7 @@ mod tests {
             document_id: DocumentId(uuid!("6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f")),
             collection_id: CollectionId(uuid!("1c9c5a3e-7e0b-4e9f-8d6c-2f4b5a697887")),
             source_id: 7,
-            generation: 2,
+            generation: Generation(2),
             chunk_index: 3,
             content: "text".to_owned(),
             path_prefixes: vec!["notes".to_owned(), "notes/a.md".to_owned()],

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bm25::TermWeights;
-use domain::DocumentId;
+use domain::{DocumentId, Generation};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use qdrant_client::Payload;
 use qdrant_client::qdrant::vectors::VectorsOptions;
@@ -68,10 +68,12 @@ impl VectorDatabase {
         &self,
         name: &str,
         document_id: DocumentId,
-        generation: i32,
+        generation: Generation,
     ) -> Result<(), VectorsError> {
-        let filter =
-            Filter::must([of_document(document_id), Condition::matches("generation", i64::from(generation))]);
+        let filter = Filter::must([
+            of_document(document_id),
+            Condition::matches("generation", i64::from(generation.0)),
+        ]);
         self.delete_where(name, filter, true).await
     }
 
@@ -81,9 +83,9 @@ impl VectorDatabase {
         &self,
         name: &str,
         document_id: DocumentId,
-        generation: i32,
+        generation: Generation,
     ) -> Result<(), VectorsError> {
-        let before = Range { lt: Some(f64::from(generation)), ..Range::default() };
+        let before = Range { lt: Some(f64::from(generation.0)), ..Range::default() };
         let filter = Filter::must([of_document(document_id), Condition::range("generation", before)]);
         self.delete_where(name, filter, false).await
     }
@@ -104,10 +106,12 @@ impl VectorDatabase {
         &self,
         name: &str,
         document_id: DocumentId,
-        generation: i32,
+        generation: Generation,
     ) -> Result<u64, VectorsError> {
-        let filter =
-            Filter::must([of_document(document_id), Condition::matches("generation", i64::from(generation))]);
+        let filter = Filter::must([
+            of_document(document_id),
+            Condition::matches("generation", i64::from(generation.0)),
+        ]);
         self.count_where(CountPointsBuilder::new(name).filter(filter)).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::DocumentId;
+use domain::{DocumentId, Generation};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ impl World {
         let mut expected = BTreeSet::new();
         for row in rows {
             let id = DocumentId(row.get::<Uuid, _>("id"));
-            let (generation, chunks): (i32, i32) = (row.get("generation"), row.get("chunk_count"));
+            let (generation, chunks) = (Generation(row.get("generation")), row.get::<i32, _>("chunk_count"));
             let bytes = self.pipeline.copies.get(&(id, generation)).copied();
             let batches = bytes.map_or(0, super::Bytes::batches);
             if 2 * batches != chunks.unsigned_abs() {

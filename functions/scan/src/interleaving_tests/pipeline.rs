@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use db::Db;
 use db::operations::{ItemFailure, ItemWork, Operation, StagedItem, StagingItem, StagingOutcome};
 use domain::{
-    CollectionId, DocumentId, ErrorCategory, ItemId, ItemState, OperationId, OperationStatus, OperationType,
-    SourceId, document_id,
+    CollectionId, DocumentId, ErrorCategory, Generation, ItemId, ItemState, OperationId, OperationStatus,
+    OperationType, SourceId, document_id,
 };
 use sqlx::PgPool;
 
@@ -59,9 +59,9 @@ pub(super) struct Pipeline {
     /// What lies in the bucket under each name.
     pub(super) files: BTreeMap<String, Bytes>,
     /// The staged copies.
-    pub(super) copies: BTreeMap<(DocumentId, i32), Bytes>,
+    pub(super) copies: BTreeMap<(DocumentId, Generation), Bytes>,
     /// The batches of points in Qdrant.
-    pub(super) points: BTreeSet<(DocumentId, i32, u32)>,
+    pub(super) points: BTreeSet<(DocumentId, Generation, u32)>,
     pub(super) queue: Vec<Message>,
     /// Steps until the process that is at work dies.
     pub(super) fuel: Option<u32>,
@@ -154,11 +154,11 @@ impl Pipeline {
         Ok(())
     }
 
-    fn delete_generation(&mut self, document_id: DocumentId, generation: i32) {
+    fn delete_generation(&mut self, document_id: DocumentId, generation: Generation) {
         self.points.retain(|(id, of, _)| (*id, *of) != (document_id, generation));
     }
 
-    fn delete_before(&mut self, document_id: DocumentId, generation: i32) {
+    fn delete_before(&mut self, document_id: DocumentId, generation: Generation) {
         self.points.retain(|(id, of, _)| *id != document_id || *of >= generation);
     }
 
@@ -342,7 +342,7 @@ impl Pipeline {
             if staged.generation != staged.searchable_generation {
                 self.delete_generation(staged.document_id, staged.generation);
             }
-            if staged.searchable_generation > 1 {
+            if staged.searchable_generation.has_predecessors() {
                 self.delete_before(staged.document_id, staged.searchable_generation);
             }
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    AttributeValue, Attributes, ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Quantization,
-    SearchMode, SourceId, point_id,
+    AttributeValue, Attributes, ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Generation,
+    Quantization, SearchMode, SourceId, point_id,
 };
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
@@ -43,7 +43,7 @@ fn version(document_id: DocumentId, source_id: i64, generation: i32) -> Document
         document_id,
         collection_id: CollectionId(Uuid::from_u128(1)),
         source_id: Some(SourceId(source_id)),
-        generation,
+        generation: Generation(generation),
         uri: "upload://notes/a.md".to_owned(),
         path: "notes/a.md".to_owned(),
         file_name: "a.md".to_owned(),
@@ -60,7 +60,7 @@ fn record(index: u32, text: &str) -> ChunkRecord {
 /// The chunks of one generation of a document.
 fn chunks(document_id: DocumentId, source_id: i64, generation: i32, count: u32) -> Vec<ChunkPoint> {
     let records: Vec<_> = (0..count).map(|index| record(index, &format!("chunk {index}"))).collect();
-    let seed = |index| point_id(document_id, generation, index).as_u64_pair().0;
+    let seed = |index| point_id(document_id, Generation(generation), index).as_u64_pair().0;
     let vectors: Vec<_> = (0..count).map(|index| Numbers(seed(index)).vector(DIMENSION)).collect();
     version(document_id, source_id, generation).points(&records, vectors)
 }
@@ -179,17 +179,17 @@ async fn documents_come_and_go_by_generation_and_source() {
         store.upsert(name, chunks(document(3), 2, 1, 5)).await.unwrap();
         store.upsert(name, Vec::new()).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 292);
-        assert_eq!(store.count_document(name, document(1), 1).await.unwrap(), 250);
+        assert_eq!(store.count_document(name, document(1), Generation(1)).await.unwrap(), 250);
 
-        store.delete_generations_before(name, document(1), 2).await.unwrap();
+        store.delete_generations_before(name, document(1), Generation(2)).await.unwrap();
         eventually("the old generation goes", async || {
-            store.count_document(name, document(1), 1).await.unwrap() == 0
+            store.count_document(name, document(1), Generation(1)).await.unwrap() == 0
         })
         .await;
-        assert_eq!(store.count_document(name, document(1), 2).await.unwrap(), 30);
-        assert_eq!(store.count_document(name, document(2), 1).await.unwrap(), 7);
+        assert_eq!(store.count_document(name, document(1), Generation(2)).await.unwrap(), 30);
+        assert_eq!(store.count_document(name, document(2), Generation(1)).await.unwrap(), 7);
         store.upsert(name, chunks(document(2), 1, 2, 3)).await.unwrap();
-        store.delete_generation(name, document(2), 2).await.unwrap();
+        store.delete_generation(name, document(2), Generation(2)).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 42);
         store.delete_documents(name, &[document(2), document(9)]).await.unwrap();
         assert_eq!(store.count(name).await.unwrap(), 35);

@@ -2,7 +2,7 @@
 //!
 //! Rows are written with the item that stages them (see `staging`), and go with their document.
 
-use domain::{ArtifactKey, CollectionId, DocumentId};
+use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use sqlx::PgConnection;
 
 use crate::DbError;
@@ -15,7 +15,7 @@ pub struct DocumentArtifact {
     /// Its collection.
     pub collection_id: CollectionId,
     /// The generation that they belong to.
-    pub generation: i32,
+    pub generation: Generation,
     /// Their media type.
     pub mime_type: String,
     /// Their SHA-256 in hex.
@@ -75,7 +75,7 @@ impl<'c> DocumentArtifacts<'c> {
         Ok(row.map(|row| DocumentArtifact {
             document_id: DocumentId(row.document_id),
             collection_id: CollectionId(row.collection_id),
-            generation: row.generation,
+            generation: Generation(row.generation),
             mime_type: row.mime_type,
             content_hash: row.content_hash,
             size_bytes: row.size_bytes,

@@ -1,6 +1,6 @@
 //! Where the chunks of a collection are: which documents have how many.
 
-use domain::{CollectionId, DocumentId};
+use domain::{CollectionId, DocumentId, Generation};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ pub struct ChunkPlace {
     /// The document.
     pub document_id: DocumentId,
     /// The generation whose chunks are valid.
-    pub generation: i32,
+    pub generation: Generation,
     /// Its name.
     pub file_name: String,
     /// How many chunks it has in all.
@@ -82,7 +82,7 @@ impl<'c> ChunkPlaces<'c> {
                 (row.first.unwrap_or(0), row.last_after.unwrap_or(0), row.before.unwrap_or(0));
             places.push(ChunkPlace {
                 document_id: DocumentId(id),
-                generation,
+                generation: Generation(generation),
                 file_name,
                 chunk_count,
                 first: u32::try_from(first).unwrap_or(0),

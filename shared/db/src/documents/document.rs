@@ -5,7 +5,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Attributes, CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, SortOrder, SourceId,
+    Attributes, CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, Generation, SortOrder,
+    SourceId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -48,9 +49,9 @@ pub struct Document {
     /// Chunks of the searchable generation.
     pub chunk_count: i32,
     /// The generation whose points are searchable; 0 while there are none.
-    pub generation: i32,
+    pub generation: Generation,
     /// The last generation that was staged.
-    pub last_generation: i32,
+    pub last_generation: Generation,
     /// What its source said of the indexed version.
     pub change_hint: Option<String>,
     /// The document with the same bytes that is searchable in its place.
@@ -226,8 +227,8 @@ impl TryFrom<DocumentRow> for Document {
             retry_count: row.retry_count,
             last_retry_at: row.last_retry_at,
             chunk_count: row.chunk_count,
-            generation: row.generation,
-            last_generation: row.last_generation,
+            generation: Generation(row.generation),
+            last_generation: Generation(row.last_generation),
             change_hint: row.change_hint,
             duplicate_of: row.duplicate_of.map(DocumentId),
             last_seen_at: row.last_seen_at,

@@ -1,6 +1,6 @@
 //! What a search result says of its document.
 
-use domain::{Attributes, DocumentId};
+use domain::{Attributes, DocumentId, Generation};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -12,7 +12,7 @@ pub struct LiveDocument {
     /// The document.
     pub id: DocumentId,
     /// The generation whose points are valid: hits of others are leftovers.
-    pub generation: i32,
+    pub generation: Generation,
     /// Its name.
     pub file_name: String,
     /// Where it lies in its source.
@@ -54,7 +54,7 @@ impl<'c> SearchDocuments<'c> {
         .await?;
         let documents = rows.into_iter().map(|row| LiveDocument {
             id: DocumentId(row.id),
-            generation: row.generation,
+            generation: Generation(row.generation),
             file_name: row.file_name,
             file_path: row.file_path,
             chunk_count: row.chunk_count,

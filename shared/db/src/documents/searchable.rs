@@ -1,7 +1,7 @@
 //! Documents that have points, for a rebuild of their index.
 
 use chrono::{DateTime, Utc};
-use domain::{Attributes, CollectionId, DocumentId, SourceId};
+use domain::{Attributes, CollectionId, DocumentId, Generation, SourceId};
 use sqlx::types::Json;
 
 use super::document::Documents;
@@ -13,7 +13,7 @@ pub struct SearchableDocument {
     /// The document.
     pub id: DocumentId,
     /// The version that is searchable.
-    pub generation: i32,
+    pub generation: Generation,
     /// How many chunks it has.
     pub chunk_count: u32,
     /// The source that it came from, if that is still there.
@@ -59,7 +59,7 @@ impl Documents<'_> {
         .await?;
         let documents = rows.into_iter().map(|row| SearchableDocument {
             id: DocumentId(row.id),
-            generation: row.generation,
+            generation: Generation(row.generation),
             chunk_count: row.chunk_count.unsigned_abs(),
             source_id: row.source_id.map(SourceId),
             uri: row.uri,

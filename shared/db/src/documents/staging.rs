@@ -3,7 +3,7 @@
 //! A document's `content_hash` belongs to the version that was staged last. The searchable
 //! version is the same one where `generation` equals `last_generation`.
 
-use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, SourceId};
+use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, Generation, SourceId};
 use sqlx::types::Json;
 
 use super::document::Documents;
@@ -26,9 +26,9 @@ pub struct ExistingDocument {
     /// SHA-256 of the version that was staged last, in hex.
     pub content_hash: Option<String>,
     /// The searchable generation.
-    pub generation: i32,
+    pub generation: Generation,
     /// The generation that was staged last.
-    pub last_generation: i32,
+    pub last_generation: Generation,
     /// The document that is searchable in its place.
     pub duplicate_of: Option<DocumentId>,
     /// The source that its points say they came from.
@@ -80,8 +80,8 @@ impl Documents<'_> {
             Some(status) => Some(ExistingDocument {
                 status: DbError::word("documents", "status", &status)?,
                 content_hash: row.content_hash,
-                generation: row.generation.unwrap_or(0),
-                last_generation: row.last_generation.unwrap_or(0),
+                generation: Generation(row.generation.unwrap_or_default()),
+                last_generation: Generation(row.last_generation.unwrap_or_default()),
                 duplicate_of: row.duplicate_of.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
                 chunk_count: row.chunk_count.unwrap_or(0),

@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Attributes, ChunkSettings, CollectionId, DocumentId, ErrorCategory, IndexSettings, ItemId, ItemState,
-    OperationId, SourceId,
+    Attributes, ChunkSettings, CollectionId, DocumentId, ErrorCategory, Generation, IndexSettings, ItemId,
+    ItemState, OperationId, SourceId,
 };
 use serde_json::Value;
 use sqlx::types::Json;
@@ -69,10 +69,10 @@ pub struct StagedVersion {
     /// The document.
     pub document_id: DocumentId,
     /// The generation that the item writes.
-    pub generation: i32,
+    pub generation: Generation,
     /// The document's generation that is searchable, or complete in the index that is being filled; 0
     /// if it has none.
-    pub searchable_generation: i32,
+    pub searchable_generation: Generation,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
 }
@@ -85,7 +85,7 @@ pub struct BatchDone {
     /// Batches of the document.
     pub total: u32,
     /// Set when it was the last one: the generation that was searchable before, 0 for none.
-    pub replaced_generation: Option<i32>,
+    pub replaced_generation: Option<Generation>,
 }
 
 /// Why an item ends without being indexed.
@@ -121,8 +121,8 @@ impl OperationItems<'_> {
             let staged = match (row.document_id, row.generation, row.first_seen_at) {
                 (Some(document_id), Some(generation), Some(first_seen_at)) => Some(StagedVersion {
                     document_id: DocumentId(document_id),
-                    generation,
-                    searchable_generation: row.searchable_generation.unwrap_or(0),
+                    generation: Generation(generation),
+                    searchable_generation: Generation(row.searchable_generation.unwrap_or_default()),
                     first_seen_at,
                 }),
                 _ => None,
@@ -154,7 +154,7 @@ impl OperationItems<'_> {
                 attributes: row.attributes.0,
                 staged,
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
-                    StagedCopy { document_id: DocumentId(document_id), generation }
+                    StagedCopy { document_id: DocumentId(document_id), generation: Generation(generation) }
                 }),
                 chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
                 missing_batches: missing_batches(row.batch_count, &row.batches_done),
@@ -220,7 +220,7 @@ impl OperationItems<'_> {
         Ok(Some(BatchDone {
             done: positive("batches_done", row.done)?,
             total: positive("batch_count", row.total)?,
-            replaced_generation: row.is_last.then_some(row.replaced_generation),
+            replaced_generation: row.is_last.then_some(Generation(row.replaced_generation)),
         }))
     }
 

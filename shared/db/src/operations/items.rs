@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{DocumentId, ItemId, ItemState, OperationId};
+use domain::{DocumentId, Generation, ItemId, ItemState, OperationId};
 use sqlx::PgConnection;
 
 use crate::DbError;
@@ -60,7 +60,7 @@ pub struct AbandonedItem {
     /// Its document.
     pub document_id: DocumentId,
     /// The generation that never becomes searchable.
-    pub generation: i32,
+    pub generation: Generation,
 }
 
 /// Reads and changes items.
@@ -312,7 +312,7 @@ impl<'c> OperationItems<'c> {
         let abandoned = rows.into_iter().map(|row| AbandonedItem {
             id: ItemId(row.id),
             document_id: DocumentId(row.document_id),
-            generation: row.generation,
+            generation: Generation(row.generation),
         });
         Ok(abandoned.collect())
     }

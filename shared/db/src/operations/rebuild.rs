@@ -4,7 +4,7 @@
 //! A rebuild's work list is written as the work is done: an item is `unchanged` when its document's
 //! points are all there again, `failed` where what is staged of it cannot be read.
 
-use domain::{CollectionId, DocumentId, OperationId, UserId};
+use domain::{CollectionId, DocumentId, Generation, OperationId, UserId};
 use uuid::Uuid;
 
 use super::items::OperationItems;
@@ -17,7 +17,7 @@ pub struct RebuiltDocument {
     /// The document.
     pub id: DocumentId,
     /// The version whose points were written.
-    pub generation: i32,
+    pub generation: Generation,
     /// How many points it has.
     pub chunk_count: u32,
     /// Why they could not be, if so.
@@ -35,7 +35,7 @@ impl OperationItems<'_> {
         documents: &[RebuiltDocument],
     ) -> Result<(), DbError> {
         let ids: Vec<Uuid> = documents.iter().map(|document| document.id.0).collect();
-        let generations: Vec<i32> = documents.iter().map(|document| document.generation).collect();
+        let generations: Vec<i32> = documents.iter().map(|document| document.generation.0).collect();
         let chunk_counts: Vec<i32> = documents
             .iter()
             .map(|document| i32::try_from(document.chunk_count).unwrap_or(i32::MAX))

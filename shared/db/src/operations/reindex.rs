@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use domain::{ChunkSettings, DocumentId, IndexSettings, ItemId, OperationId, OperationStatus};
+use domain::{ChunkSettings, DocumentId, Generation, IndexSettings, ItemId, OperationId, OperationStatus};
 use serde_json::Value;
 
 use super::completion::{Ending, FinishedOperation};
@@ -35,7 +35,7 @@ pub struct ReindexedDocument {
     /// The document.
     pub id: DocumentId,
     /// Its generation in the index that answers.
-    pub old_generation: i32,
+    pub old_generation: Generation,
     /// How many chunks it has there.
     pub old_chunk_count: u32,
 }
@@ -134,7 +134,7 @@ impl Operations<'_> {
         .await?;
         let documents = rows.into_iter().map(|row| ReindexedDocument {
             id: DocumentId(row.document_id),
-            old_generation: row.base_generation,
+            old_generation: Generation(row.base_generation),
             old_chunk_count: u32::try_from(row.base_chunk_count).unwrap_or(0),
         });
         Ok(documents.collect())

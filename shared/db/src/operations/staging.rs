@@ -3,7 +3,9 @@
 //! A document's `content_hash` belongs to the version that was staged last. The searchable
 //! version is the same one where `generation` equals `last_generation`.
 
-use domain::{Attributes, CollectionId, DocumentId, ErrorCategory, ItemId, ItemState, OperationId, SourceId};
+use domain::{
+    Attributes, CollectionId, DocumentId, ErrorCategory, Generation, ItemId, ItemState, OperationId, SourceId,
+};
 use sqlx::types::Json;
 
 use super::items::OperationItems;
@@ -39,7 +41,7 @@ pub struct StagingItem {
     /// What was said of it along with its bytes, if anything was.
     pub attributes: Option<Attributes>,
     /// The generation that its bytes are staged as. The same at every try.
-    pub generation: i32,
+    pub generation: Generation,
 }
 
 /// A document's bytes as they lie staged.
@@ -48,7 +50,7 @@ pub struct StagedCopy {
     /// The document.
     pub document_id: DocumentId,
     /// The generation that they belong to.
-    pub generation: i32,
+    pub generation: Generation,
 }
 
 /// What became of an item's bytes.
@@ -139,12 +141,12 @@ impl OperationItems<'_> {
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
                 attributes: row.attributes.map(|attributes| attributes.0),
-                generation: row.generation,
+                generation: Generation(row.generation),
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
                 copy: row.copy_document_id.zip(row.copy_generation).map(|(document_id, generation)| {
-                    StagedCopy { document_id: DocumentId(document_id), generation }
+                    StagedCopy { document_id: DocumentId(document_id), generation: Generation(generation) }
                 }),
             });
         }

@@ -1,7 +1,7 @@
 //! What people say of their documents, from the upload to the points.
 
 use chrono::Utc;
-use domain::{ArtifactKey, Attributes, ItemId, OperationId, OperationType, UploadId};
+use domain::{ArtifactKey, Attributes, Generation, ItemId, OperationId, OperationType, UploadId};
 use serde_json::Value;
 use serde_json::json;
 use sqlx::PgPool;
@@ -146,7 +146,7 @@ async fn the_same_bytes_are_unchanged_only_if_the_same_is_said_of_them(pool: PgP
         bench.finish(operation).await;
     }
     let document = bench.document("a").await;
-    assert_eq!((document.attributes, document.generation), (moons(), 2));
+    assert_eq!((document.attributes, document.generation), (moons(), Generation(2)));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

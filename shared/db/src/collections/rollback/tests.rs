@@ -1,6 +1,6 @@
 //! The way back from a reindex, and the end of what is kept for it.
 
-use domain::OperationType;
+use domain::{Generation, OperationType};
 use sqlx::PgPool;
 
 use crate::collections::Rollback;
@@ -39,7 +39,7 @@ async fn a_rollback_brings_back_index_settings_and_counts_without_what_was_delet
     let (_, items, name) = bench.run_reindex().await;
     assert_eq!(name, "new_g3");
     let work = connection.operation_items().find_work(&items).await.unwrap();
-    assert_eq!(work[0].staged.unwrap().generation, 3);
+    assert_eq!(work[0].staged.unwrap().generation, Generation(3));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -64,14 +64,14 @@ async fn steps_back_go_one_index_at_a_time(pool: PgPool) {
     let (second, items, name) = bench.run_reindex().await;
     bench.index_anew(items[0]).await;
     assert!(matches!(bench.swap(second).await, crate::operations::Swap::Done(_)));
-    assert_eq!((name.as_str(), bench.document("a").await.generation), ("new_g3", 3));
+    assert_eq!((name.as_str(), bench.document("a").await.generation), ("new_g3", Generation(3)));
     assert!(matches!(bench.roll_back().await, Rollback::Done { .. }));
     assert_eq!(
         (bench.index_of_collection().await.0.as_str(), bench.document("a").await.generation),
-        ("new_g2", 2)
+        ("new_g2", Generation(2))
     );
     assert!(matches!(bench.roll_back().await, Rollback::Done { .. }));
-    assert_eq!(bench.document("a").await.generation, 1);
+    assert_eq!(bench.document("a").await.generation, Generation(1));
     assert_eq!(bench.roll_back().await, Rollback::NothingKept);
 }
 

@@ -1,6 +1,6 @@
 //! What is staged of documents, from one version to the next.
 
-use domain::ErrorCategory;
+use domain::{ErrorCategory, Generation};
 use sqlx::PgPool;
 
 use crate::documents::DocumentArtifact;
@@ -14,13 +14,13 @@ impl Bench {
     }
 
     /// Hash and generation of what is shown of a document.
-    async fn shown(&self, name: &str) -> Option<(String, i32)> {
+    async fn shown(&self, name: &str) -> Option<(String, Generation)> {
         self.content(name).await.map(|found| (found.content_hash, found.generation))
     }
 }
 
-fn version(hash: &str, generation: i32) -> Option<(String, i32)> {
-    Some((hash.to_owned(), generation))
+fn version(hash: &str, generation: i32) -> Option<(String, Generation)> {
+    Some((hash.to_owned(), Generation(generation)))
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -34,7 +34,7 @@ async fn the_searchable_version_is_shown_until_the_next_one_is(pool: PgPool) {
     let expected = DocumentArtifact {
         document_id: bench.document_id("a"),
         collection_id: bench.collection_id,
-        generation: 1,
+        generation: Generation(1),
         mime_type: "text/plain".to_owned(),
         content_hash: "h1".to_owned(),
         size_bytes: 10,

@@ -1,6 +1,6 @@
 //! Documents that are deleted, restored and retried.
 
-use domain::{DocumentStatus, OperationType};
+use domain::{DocumentStatus, Generation, OperationType};
 use sqlx::PgPool;
 
 use crate::operations::{StagedItem, StagingOutcome};
@@ -32,7 +32,11 @@ async fn a_deleted_document_is_hidden_at_once_and_its_duplicate_takes_its_place(
     let items = bench.claim(promotion).await;
     let staging = connection.operation_items().begin_staging(promotion, &items).await.unwrap();
     let copy = staging[0].copy.unwrap();
-    assert_eq!((copy.document_id, copy.generation), (bench.document_id("a"), 1), "its bytes lie staged");
+    assert_eq!(
+        (copy.document_id, copy.generation),
+        (bench.document_id("a"), Generation(1)),
+        "its bytes lie staged"
+    );
     bench.index(items[0], "b", "same").await;
     let work = connection.operation_items().find_work(&items).await.unwrap();
     assert_eq!(work[0].base, Some(copy), "and so do its vectors");
@@ -62,14 +66,17 @@ async fn a_restored_document_is_read_from_its_staged_copy(pool: PgPool) {
     assert_eq!(connection.operation_items().settle(restoration, &items).await.unwrap(), 0);
     let staging = connection.operation_items().begin_staging(restoration, &items).await.unwrap();
     let copy = staging[0].copy.unwrap();
-    assert_eq!((copy.document_id, copy.generation, staging[0].generation), (bench.document_id("a"), 1, 2));
+    assert_eq!(
+        (copy.document_id, copy.generation, staging[0].generation),
+        (bench.document_id("a"), Generation(1), Generation(2))
+    );
     bench.index(items[0], "a", "h").await;
     assert_eq!(connection.operation_items().find_work(&items).await.unwrap()[0].base, Some(copy));
     bench.finish(restoration).await;
     let restored = bench.document("a").await;
     assert_eq!(
         (restored.status, restored.generation, restored.chunk_count),
-        (DocumentStatus::Completed, 2, 2)
+        (DocumentStatus::Completed, Generation(2), 2)
     );
 }
 
@@ -159,7 +166,11 @@ async fn failed_documents_are_tried_again_and_fail_as_before_when_that_is_cancel
     let items = bench.claim(retry).await;
     assert_eq!(connection.operation_items().settle(retry, &items).await.unwrap(), 0);
     let staging = connection.operation_items().begin_staging(retry, &items).await.unwrap();
-    assert_eq!(staging[0].copy.map(|copy| copy.generation), Some(1), "the bytes that failed lie staged");
+    assert_eq!(
+        staging[0].copy.map(|copy| copy.generation),
+        Some(Generation(1)),
+        "the bytes that failed lie staged"
+    );
     bench.index(items[0], "a", "1").await;
     bench.finish(retry).await;
     let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();

@@ -1,6 +1,8 @@
 //! Operations that are stopped.
 
-use domain::{DocumentStatus, ErrorCategory, ItemId, OperationId, OperationStatus, OperationType};
+use domain::{
+    DocumentStatus, ErrorCategory, Generation, ItemId, OperationId, OperationStatus, OperationType,
+};
 use sqlx::PgPool;
 
 use crate::operations::{ItemCounts, NewItem, StagingOutcome};
@@ -78,14 +80,17 @@ async fn a_changed_document_keeps_its_old_version_when_the_new_one_is_cancelled(
     cancel_open(&bench, second).await;
 
     let kept = bench.document("a").await;
-    assert_eq!((kept.status, kept.generation, kept.chunk_count), (DocumentStatus::Completed, 1, 2));
+    assert_eq!(
+        (kept.status, kept.generation, kept.chunk_count),
+        (DocumentStatus::Completed, Generation(1), 2)
+    );
     assert_eq!(kept.content_hash, None, "it lays no claim to bytes that are not indexed");
     // What was to be found in place of the new version is not searchable either.
     let copy = bench.document("b").await;
     assert_eq!((copy.status, copy.duplicate_of), (DocumentStatus::Cancelled, None));
     let abandoned = connection.operation_items().list_abandoned(second, ItemId(0), 10).await.unwrap();
     assert_eq!(abandoned.len(), 1);
-    assert_eq!((abandoned[0].document_id, abandoned[0].generation), (bench.document_id("a"), 2));
+    assert_eq!((abandoned[0].document_id, abandoned[0].generation), (bench.document_id("a"), Generation(2)));
     connection.operations().complete_if_done(second).await.unwrap().unwrap();
 
     // The same file again: neither hint nor hash says that it is unchanged.
@@ -95,7 +100,7 @@ async fn a_changed_document_keeps_its_old_version_when_the_new_one_is_cancelled(
     assert_eq!(connection.operation_items().mark_unchanged(third, ItemId(0)).await.unwrap(), 0);
     let items = connection.operation_items().list_undispatched(third, ItemId(0), 10).await.unwrap();
     let staging = connection.operation_items().begin_staging(third, &items).await.unwrap();
-    assert_eq!(staging[0].generation, 3, "a generation is never handed out again");
+    assert_eq!(staging[0].generation, Generation(3), "a generation is never handed out again");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

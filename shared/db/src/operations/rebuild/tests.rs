@@ -1,6 +1,6 @@
 //! Collections that are rebuilt from what is staged.
 
-use domain::{DocumentStatus, OperationId};
+use domain::{DocumentStatus, Generation, OperationId};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -41,7 +41,7 @@ async fn every_document_with_points_is_listed_once(pool: PgPool) {
     let mut expected = [bench.document_id("a"), bench.document_id("b")];
     expected.sort_unstable();
     assert_eq!(listed.iter().map(|document| document.id).collect::<Vec<_>>(), expected);
-    assert!(listed.iter().all(|document| (document.generation, document.chunk_count) == (1, 2)));
+    assert!(listed.iter().all(|document| (document.generation, document.chunk_count) == (Generation(1), 2)));
     assert!(connection.documents().mark_deleted(bench.document_id("a")).await.unwrap());
     let left = connection.documents().list_searchable(bench.collection_id, None, 10).await.unwrap();
     assert_eq!(left.len(), 1);
@@ -59,7 +59,7 @@ async fn the_rebuilt_collection_answers_at_once_and_without_what_is_lost(pool: P
     assert_eq!(connection.operations().note_rebuild(id, "new", "new").await.unwrap(), noted, "the first");
     let rebuilt = |name: &str, reason: Option<&str>| RebuiltDocument {
         id: bench.document_id(name),
-        generation: 1,
+        generation: Generation(1),
         chunk_count: 2,
         reason: reason.map(str::to_owned),
     };

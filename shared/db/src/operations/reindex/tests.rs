@@ -1,6 +1,6 @@
 //! A second index, from the work list to the swap.
 
-use domain::{DocumentStatus, ErrorCategory, ItemId, OperationStatus};
+use domain::{DocumentStatus, ErrorCategory, Generation, ItemId, OperationStatus};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -20,8 +20,8 @@ async fn one_step_changes_names_settings_documents_and_counts(pool: PgPool) {
     assert!(work.iter().all(|work| work.vector_store_name == "new_g2" && work.is_reindex && work.is_wanted));
     assert!(work.iter().all(|work| work.settings.embedding_model == "other"));
     assert_eq!(work[0].settings.chunks.chunk_size, 128);
-    assert_eq!(work[0].staged.unwrap().generation, 2);
-    assert_eq!(work[0].base.unwrap().generation, 1);
+    assert_eq!(work[0].staged.unwrap().generation, Generation(2));
+    assert_eq!(work[0].base.unwrap().generation, Generation(1));
 
     bench.index_anew(items[0]).await;
     let collection = bench.connection().await.collections().find_any(bench.collection_id).await.unwrap();
@@ -36,7 +36,10 @@ async fn one_step_changes_names_settings_documents_and_counts(pool: PgPool) {
     assert_eq!(bench.generations().await, old);
     let mut connection = bench.connection().await;
     let live = connection.search_documents().find_live(&[bench.document_id("a")]).await.unwrap();
-    assert_eq!((live[0].generation, live[0].vector_store_name.clone()), (1, bench.collection_id.to_string()));
+    assert_eq!(
+        (live[0].generation, live[0].vector_store_name.clone()),
+        (Generation(1), bench.collection_id.to_string())
+    );
     let ending = connection.operations().end_if_done(id).await.unwrap();
     assert_eq!(ending, Ending::AwaitsSwap, "it does not end by itself");
     assert_eq!(bench.document("a").await.status, DocumentStatus::Completed);
@@ -48,7 +51,7 @@ async fn one_step_changes_names_settings_documents_and_counts(pool: PgPool) {
     let new = [("a".to_owned(), 2, 2, 3), ("b".to_owned(), 2, 2, 3)];
     assert_eq!(bench.generations().await, new);
     let live = connection.search_documents().find_live(&[bench.document_id("a")]).await.unwrap();
-    assert_eq!((live[0].generation, live[0].vector_store_name.as_str()), (2, "new_g2"));
+    assert_eq!((live[0].generation, live[0].vector_store_name.as_str()), (Generation(2), "new_g2"));
     let kept = (bench.collection_id.to_string(), Some("new_g2".to_owned()));
     assert_eq!(bench.retired().await, [kept]);
     let operation = connection.operations().find(id).await.unwrap().unwrap();
@@ -65,7 +68,7 @@ async fn one_step_changes_names_settings_documents_and_counts(pool: PgPool) {
     // A message that comes late finds the document where the item put it.
     let work = connection.operation_items().find_work(&items[..1]).await.unwrap();
     let staged = work[0].staged.unwrap();
-    assert_eq!((staged.generation, staged.searchable_generation), (2, 2));
+    assert_eq!((staged.generation, staged.searchable_generation), (Generation(2), Generation(2)));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -100,7 +103,10 @@ async fn beginning_twice_names_one_index_and_lists_each_document_once(pool: PgPo
         assert_eq!((again.as_deref(), listed), (Some(name.as_str()), 0));
     }
     let work = bench.connection().await.operation_items().find_work(&items).await.unwrap();
-    assert!(work.iter().all(|work| work.staged.unwrap().generation == 2), "no generation is given twice");
+    assert!(
+        work.iter().all(|work| work.staged.unwrap().generation == Generation(2)),
+        "no generation is given twice"
+    );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -140,7 +146,7 @@ async fn a_reindex_that_fails_or_is_cancelled_leaves_everything_as_it_was(pool: 
         assert_eq!(message.as_deref(), (!is_cancelled).then_some("the last reindex failed: b: no"));
         // What comes late takes back what it wrote, in the index that it wrote to.
         let work = connection.operation_items().find_work(&items[1..]).await.unwrap();
-        assert_eq!(work[0].staged.unwrap().searchable_generation, 0);
+        assert_eq!(work[0].staged.unwrap().searchable_generation, Generation(0));
         assert_ne!(work[0].vector_store_name, store.0);
         assert_eq!(connection.operation_items().list_abandoned(id, ItemId(0), 10).await.unwrap(), []);
     }
@@ -199,7 +205,7 @@ async fn a_document_that_the_new_index_lacks_stops_the_swap(pool: PgPool) {
     bench.execute("UPDATE documents SET generation = 7, last_generation = 7 WHERE file_name = 'b'").await;
     assert_eq!(bench.swap(id).await, Swap::Uncovered(1));
     assert_eq!(bench.index_of_collection().await, before(&bench), "undone as a whole");
-    assert_eq!(bench.document("a").await.generation, 1);
+    assert_eq!(bench.document("a").await.generation, Generation(1));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -216,17 +222,20 @@ async fn a_failed_newer_version_stays_the_one_to_try_again(pool: PgPool) {
         .await;
     let (id, items, _) = bench.run_reindex().await;
     let work = bench.connection().await.operation_items().find_work(&items).await.unwrap();
-    assert_eq!((work[0].base.unwrap().generation, work[0].staged.unwrap().generation), (1, 3));
+    assert_eq!(
+        (work[0].base.unwrap().generation, work[0].staged.unwrap().generation),
+        (Generation(1), Generation(3))
+    );
     bench.index_anew(items[0]).await;
     let Swap::Done(_) = bench.swap(id).await else { panic!("not swapped") };
     let document = bench.document("a").await;
-    assert_eq!((document.generation, document.last_generation), (3, 2));
+    assert_eq!((document.generation, document.last_generation), (Generation(3), Generation(2)));
     assert_eq!((document.status, document.error_message.as_deref()), (DocumentStatus::Failed, Some("no")));
     let mut connection = bench.connection().await;
     let shown = connection.document_artifacts().find_content(document.id).await.unwrap().unwrap();
     assert_eq!(
         (shown.content_hash.as_str(), shown.generation),
-        ("a", 3),
+        ("a", Generation(3)),
         "its bytes are those that are searchable"
     );
 }

@@ -1,6 +1,6 @@
 //! What becomes of documents.
 
-use domain::{DocumentStatus, ErrorCategory, ItemId, OperationId, OperationType};
+use domain::{DocumentStatus, ErrorCategory, Generation, ItemId, OperationId, OperationType};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ async fn batches_that_end_at_once_flip_the_document_once(pool: PgPool) {
     let document = bench.document("a").await;
     assert_eq!(
         (document.status, document.generation, document.chunk_count),
-        (DocumentStatus::Completed, 1, 2000)
+        (DocumentStatus::Completed, Generation(1), 2000)
     );
 }
 
@@ -51,14 +51,17 @@ async fn a_changed_document_shows_its_old_version_until_the_new_one_is_indexed(p
     let between = bench.document("a").await;
     assert_eq!(
         (between.status, between.generation, between.last_generation),
-        (DocumentStatus::Completed, 1, 2)
+        (DocumentStatus::Completed, Generation(1), Generation(2))
     );
     let mut connection = bench.connection().await;
     connection.operation_items().mark_chunked(items[0], 5, 1).await.unwrap();
     let done = connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
-    assert_eq!(done.replaced_generation, Some(1));
+    assert_eq!(done.replaced_generation, Some(Generation(1)));
     let after = bench.document("a").await;
-    assert_eq!((after.generation, after.chunk_count, after.content_hash.as_deref()), (2, 5, Some("new")));
+    assert_eq!(
+        (after.generation, after.chunk_count, after.content_hash.as_deref()),
+        (Generation(2), 5, Some("new"))
+    );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -189,7 +192,7 @@ async fn a_removed_document_comes_back_under_a_new_generation(pool: PgPool) {
     let revived = bench.document("a").await;
     assert_eq!(
         (revived.status, revived.generation, revived.deleted_at),
-        (DocumentStatus::Completed, 2, None)
+        (DocumentStatus::Completed, Generation(2), None)
     );
 }
 
