@@ -1,4 +1,4 @@
-"""MiniStack: S3, SQS, Lambda, API Gateway, EventBridge, IAM and CloudFormation on one local port."""
+"""The AWS emulator, MiniStack: S3, SQS, Lambda, API Gateway, EventBridge, IAM and CloudFormation on one port."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ STATE = LOCAL / "emulator"
 
 
 def up(settings: Settings) -> None:
-    """Starts the emulator where it is not running; its functions start on demand."""
+    """Starts the emulator unless it runs; its functions start on demand."""
     if processes.running(PART) is None:
-        # Functions of an emulator that was killed go before a new one starts.
+        # Ends functions that an emulator left behind when it was killed.
         down()
         processes.require_free(PART, settings.emulator_port, "STACK_EMULATOR_PORT")
-        # Packages that an earlier emulator unpacked; a new one unpacks its own.
+        # Packages that an earlier emulator unpacked. A new one unpacks them again.
         shutil.rmtree(STATE / "tmp", ignore_errors=True)
         for folder in ("state", "s3", "tmp"):
             (STATE / folder).mkdir(parents=True, exist_ok=True)
-        server = ROOT / "scripts" / "local_stack" / "emulator_server.py"
-        processes.start(PART, [str(VENV / "bin" / "python"), str(server)], _environment(settings))
+        command = [str(VENV / "bin" / "python"), "-m", "local_stack.emulator_server"]
+        processes.start(PART, command, _environment(settings) | {"PYTHONPATH": str(ROOT / "scripts")})
     processes.await_ready(PART, lambda: _ready(settings), 60)
 
 
 def down() -> bool:
-    """Orderly: the emulator writes its state and ends its functions; what remains is killed."""
+    """Stops the emulator, which writes its state and ends its functions first."""
     return processes.stop(PART, signal.SIGTERM, 30)
 
 
@@ -42,7 +42,7 @@ def purge() -> None:
 
 
 def client(settings: Settings, service: str) -> Any:
-    """A boto3 client of the emulator's account owner."""
+    """Returns a boto3 client with the rights of the account owner."""
     import boto3
     from botocore.config import Config
 
@@ -57,20 +57,20 @@ def client(settings: Settings, service: str) -> Any:
 
 
 def checkpoint(settings: Settings) -> None:
-    """Makes the emulator write everything to disk, so that a kill cannot lose the deployment."""
+    """Makes the emulator write its state to disk, so that a kill cannot lose the deployment."""
     status, body = _request(settings, "POST", "/_stack/checkpoint", 60)
     if status != 204:
-        raise StackError(f"the emulator could not write its state: {status} {body[:200]!r}")
+        raise StackError(f"the emulator could not write its state (HTTP {status}): {body[:200]!r}")
 
 
 def api_url(settings: Settings, api_id: str) -> str:
-    """Where the HTTP API of the deployed stack answers."""
+    """Returns the base URL of the deployed HTTP API."""
     return f"{settings.endpoint}/_aws/execute-api/{api_id}/$default"
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    # Functions inherit all of this, and the emulator's AWS calls must never leave the machine:
-    # no AWS_ variable of the caller is passed on.
+    # Functions inherit these variables. None of the caller's AWS_ variables is among them: no call of the emulator
+    # or of a function may reach AWS.
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": os.environ.get("HOME", "/"),
@@ -89,7 +89,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
-        # Used by searches that ask for it; it counts words.
+        # For searches with reranking; this model counts words that query and chunk share.
         "RERANKER_DIR": str(TEST_MODELS / "word-overlap"),
         **({"AWS_ENDPOINT_URL_BATCH": settings.batch_endpoint} if settings.batch_port else {}),
         **settings.functions_environment,

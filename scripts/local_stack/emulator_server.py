@@ -1,20 +1,20 @@
-"""Runs MiniStack so that what it acknowledged survives `kill -9`, as it would in AWS.
+"""Runs MiniStack so that what it has acknowledged survives `kill -9`, as it would in AWS.
 
-MiniStack keeps queues and control-plane state in memory and writes them on an orderly stop only.
-This wrapper adds, without touching its files:
+MiniStack keeps queues and control-plane state in memory and writes them on an orderly stop only. This wrapper
+adds, without changing its files:
 
-- a journal of queue messages: every answer to a request that may have put a message into a queue
-  waits until the message is on disk; at start the journal is replayed. Deletions are journalled
-  within half a second, so a kill may deliver a message twice, never lose it.
-- bucket notifications delivered before the upload is acknowledged, instead of by a thread after it.
-- `POST /_stack/checkpoint`, which writes all other state (functions, roles, routes, stacks); the
-  deployment calls it when it is done.
-- `OPTIONS` reaches the function, as AWS routes it for an HTTP API without CORS settings of its own;
+- A journal of queue messages. The response to a request that may have enqueued a message is sent after the message
+  is on disk; the journal is replayed at start. Deletions are journalled within half a second, so a kill may lead to
+  a redelivery, never to a lost message.
+- Bucket notifications are delivered before the upload is acknowledged, instead of by a thread afterwards.
+- `POST /_stack/checkpoint` writes all other state (functions, roles, routes, stacks). The deployment calls it at
+  its end.
+- `OPTIONS` requests reach the function, as AWS routes them for an HTTP API without CORS settings of its own.
   MiniStack would answer 403 itself.
-- messages that a function was working on when the emulator died are visible again at once: the
-  functions died with it.
+- Messages that were in flight when the emulator was killed become visible at once: their functions were killed, too.
+- Memory is bounded (emulator_memory.py).
 
-It also switches Nagle's algorithm off in the runtime API, which costs 40 ms a call otherwise.
+It also disables Nagle's algorithm in the Lambda runtime API, which otherwise adds 40 ms to every invocation.
 """
 
 from __future__ import annotations
@@ -33,27 +33,29 @@ from ministack import app as ministack
 from ministack.core import persistence
 from ministack.services import apigateway, s3, sqs
 
+from local_stack import emulator_memory
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# A queue's scoped key in MiniStack's table, and a message's id.
-Place = tuple[tuple[str, ...], str]
+# The key of a queue in MiniStack's table, and the id of a message.
+MessageKey = tuple[tuple[str, ...], str]
 
 COMPACT_AFTER_LINES = 20_000
 
 
 class Journal:
-    """An append-only file of messages put into and removed from queues since the last checkpoint."""
+    """An append-only file of the messages enqueued and deleted since the queues were last written as a whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.known: set[Place] = set()
+        self.known: set[MessageKey] = set()
         self.lines = 0
         self.file: io.TextIOWrapper | None = None
         self.lock = threading.RLock()
 
     def open(self) -> None:
-        """Replays what a killed emulator left, then starts anew from the replayed state."""
+        """Replays the journal of an emulator that was killed, then starts a new one."""
         if self.path.exists():
             for line in self.path.read_text().splitlines():
                 self._replay(line)
@@ -66,7 +68,7 @@ class Journal:
         threading.Thread(target=self._commit_forever, name="queue-journal", daemon=True).start()
 
     def restart(self) -> None:
-        """Writes the queues whole, after which the journal is empty."""
+        """Writes the queues as a whole and empties the journal."""
         with self.lock:
             self.known = set(_messages())
             persistence.save_state("sqs", sqs.get_state())
@@ -76,17 +78,17 @@ class Journal:
             self.lines = 0
 
     def commit(self) -> None:
-        """Appends what changed since the last commit. The operating system has it when this returns."""
+        """Appends the changes since the last commit and hands them to the operating system."""
         with self.lock:
             if self.file is None:
                 return
             current = _messages()
-            added = [place for place in current if place not in self.known]
+            added = [key for key in current if key not in self.known]
             removed = self.known.difference(current)
             if not added and not removed:
                 return
-            for place in added:
-                self._append({"queue": place[0], "message": current[place]})
+            for key in added:
+                self._append({"queue": key[0], "message": current[key]})
             for queue, message_id in removed:
                 self._append({"queue": queue, "removed": message_id})
             self.file.flush()
@@ -95,7 +97,7 @@ class Journal:
                 self.restart()
 
     def _commit_forever(self) -> None:
-        """Notes the deletions of functions that nobody's request follows."""
+        """Journals deletions after which no other request arrives."""
         while True:
             time.sleep(0.5)
             self.commit()
@@ -109,7 +111,7 @@ class Journal:
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
-            # The last line, cut off by the kill: its request was never answered.
+            # The last line, truncated by the kill. Its request was never acknowledged.
             return
         queue = sqs._queues._data.get(tuple(entry["queue"]))
         if queue is None:
@@ -121,7 +123,7 @@ class Journal:
             messages.append(entry["message"])
 
 
-def _messages() -> dict[Place, dict[str, Any]]:
+def _messages() -> dict[MessageKey, dict[str, Any]]:
     return {
         (key, message["id"]): message
         for key, queue in list(sqs._queues._data.items())
@@ -130,9 +132,9 @@ def _messages() -> dict[Place, dict[str, Any]]:
 
 
 def durable(app: Callable[[Scope, Receive, Send], Awaitable[None]], journal: Journal) -> Any:
-    """The ASGI application whose answers wait for the journal."""
+    """Wraps an ASGI application so that its responses wait for the journal."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         async def lifespan_send(event: dict[str, Any]) -> None:
             if event["type"] == "lifespan.startup.complete":
                 journal.open()
@@ -154,12 +156,13 @@ def durable(app: Callable[[Scope, Receive, Send], Awaitable[None]], journal: Jou
         else:
             await app(scope, receive, send)
 
-    return answer
+    return handle
 
 
 async def _checkpoint(scope: Scope, send: Send, journal: Journal) -> None:
     if scope["method"] == "POST":
         persistence.save_all(ministack._build_persistence_save_dict())
+        emulator_memory.release_packages()
         journal.restart()
     status = 204 if scope["method"] == "POST" else 405
     await send({"type": "http.response.start", "status": status, "headers": []})
@@ -167,7 +170,7 @@ async def _checkpoint(scope: Scope, send: Send, journal: Journal) -> None:
 
 
 def deliver_notifications_at_once() -> None:
-    """Puts an upload's event into its queue before the upload is answered."""
+    """Enqueues the event of an upload before the upload is acknowledged."""
 
     def fire(bucket: str, key: str, event: str, size: int = 0, etag: str = "",
              deletion_type: str | None = None, **details: Any) -> None:
@@ -176,13 +179,13 @@ def deliver_notifications_at_once() -> None:
             s3._fire_s3_event(bucket, key, event, size, etag, deletion_type,
                               sequencer=sequencer, **details)
 
-    # Loud if an upgrade of the pinned emulator renames them.
+    # Fails loudly if an upgrade of the pinned emulator renames them.
     assert callable(s3._fire_s3_event_async) and callable(s3._next_event_sequencer)
     s3._fire_s3_event_async = fire
 
 
 class Forwarded(str):
-    """An HTTP method that compares unequal to every text, so that no shortcut recognises it."""
+    """An HTTP method that compares unequal to every string, so that no special case matches it."""
 
     __hash__ = str.__hash__
 
@@ -194,7 +197,7 @@ class Forwarded(str):
 
 
 def forward_preflights() -> None:
-    """Lets the $default route have OPTIONS requests."""
+    """Routes OPTIONS requests to the $default route."""
     execute = apigateway.handle_execute
 
     async def handle(api_id: str, stage: str, path: str, method: str, *rest: Any, **named: Any) -> Any:
@@ -205,9 +208,12 @@ def forward_preflights() -> None:
 
 
 def main() -> None:
+    # Set to find this package; the functions inherit the environment and need nothing of it.
+    os.environ.pop("PYTHONPATH", None)
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     deliver_notifications_at_once()
     forward_preflights()
+    emulator_memory.install()
     journal = Journal(Path(os.environ["STATE_DIR"]) / "queue-journal.jsonl")
     ministack.app = durable(ministack.app, journal)
     ministack.main()
