@@ -1,13 +1,13 @@
-"""AWS Batch as far as this project uses it, on one machine: a job is a process of this server.
+"""The part of AWS Batch that this project uses, on one machine: a job is a child process of this server.
 
-Speaks SubmitJob, ListJobs, DescribeJobs and TerminateJob. Job definitions are files, FOLDER/<name>.json:
+Implements SubmitJob, ListJobs, DescribeJobs and TerminateJob. Job definitions are files, FOLDER/<name>.json:
 
   {"queue": "embed-jobs", "command": ["/path/of/the/program"], "environment": {"NAME": "value"},
    "role": {"arn": "arn:aws:iam::…:role/…", "endpoint": "http://127.0.0.1:4566"}}
 
-A job starts at once, with that environment, what the submission overrides of it, and, where there is a
-role, credentials of that role. It writes to this server's own output. TerminateJob and the server's end
-send it SIGTERM, and SIGKILL 30 seconds later, as AWS does. What ran is forgotten when the server ends.
+A job starts at once, with that environment, the overrides of the submission, and credentials of the role if there
+is one. It inherits this server's output. TerminateJob and the end of the server send it SIGTERM, and SIGKILL
+30 seconds later, as AWS does. The history of jobs is lost when the server ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -29,17 +30,18 @@ from typing import Any
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 GRACE_SECONDS = 30
+KILL_SECONDS = 5
 JOBS_REMEMBERED = 1000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 class ClientException(Exception):
-    """A request that AWS Batch would refuse."""
+    """A request that AWS Batch would reject."""
 
 
 @dataclass
 class Job:
-    """One job, from its submission on."""
+    """One job and its state."""
 
     id: str
     name: str
@@ -52,6 +54,8 @@ class Job:
     started_at: int | None = None
     stopped_at: int | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    # Starts the process and waits for its end.
+    thread: threading.Thread | None = field(default=None, repr=False)
 
     @property
     def is_over(self) -> bool:
@@ -71,7 +75,7 @@ class Job:
 
 
 class Runner:
-    """The jobs of this server."""
+    """Starts, lists and ends the jobs of this server."""
 
     def __init__(self, definitions: Path) -> None:
         self.definitions = definitions
@@ -98,10 +102,12 @@ class Runner:
         with self.lock:
             if self.is_closing:
                 raise ClientException("the runner is being stopped")
+            job.thread = threading.Thread(
+                target=self._run, args=(job, command, environment, definition.get("role")), daemon=True)
             self.jobs[job.id] = job
             for old in [old.id for old in self.jobs.values() if old.is_over][:-JOBS_REMEMBERED]:
                 del self.jobs[old]
-        threading.Thread(target=self._run, args=(job, command, environment, definition.get("role")), daemon=True).start()
+            job.thread.start()
         return {"jobId": job.id, "jobName": name, "jobArn": job.summary()["jobArn"]}
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -125,16 +131,24 @@ class Runner:
         return {}
 
     def close(self) -> None:
-        """Ends every job and waits for that."""
+        """Ends every job and waits until all have ended."""
         with self.lock:
             self.is_closing = True
-            running = [job for job in self.jobs.values() if not job.is_over]
-            for job in running:
-                job.reason = "the runner is being stopped"
-                self._signal(job)
+            jobs = list(self.jobs.values())
+            for job in jobs:
+                if not job.is_over:
+                    job.reason = "the runner is being stopped"
+                    self._signal(job)
         deadline = time.monotonic() + GRACE_SECONDS
-        while any(not job.is_over for job in running) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        for job in jobs:
+            if job.thread:
+                job.thread.join(max(0.0, deadline - time.monotonic()))
+        for job in jobs:
+            # Not left to the timers, which end with this process.
+            if job.process and job.process.poll() is None:
+                job.process.kill()
+            if job.thread:
+                job.thread.join(KILL_SECONDS)
 
     def _definition(self, name: str) -> dict[str, Any] | None:
         path = self.definitions / f"{name}.json"
@@ -146,7 +160,7 @@ class Runner:
             if role:
                 environment = environment | _credentials(role, job.id)
             with self.lock:
-                # Told to end before it began.
+                # A reason means that it was terminated before it started.
                 if not job.reason:
                     job.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, cwd="/")
                     job.status, job.started_at = "RUNNING", _now()
@@ -155,7 +169,7 @@ class Runner:
         exit_code = job.process.wait() if job.process else None
         with self.lock:
             job.exit_code, job.stopped_at = exit_code, _now()
-            # A job that was terminated has failed for AWS, whatever its program says.
+            # In AWS, a terminated job has failed, whatever its exit code.
             job.status = "SUCCEEDED" if exit_code == 0 and not job.reason else "FAILED"
             job.reason = job.reason or problem or "Essential container in task exited"
         print(json.dumps({"message": "job ended", "job.id": job.id, "job.name": job.name, "status": job.status,
@@ -172,7 +186,7 @@ class Runner:
 
 
 def _credentials(role: dict[str, str], job_id: str) -> dict[str, str]:
-    """What a task's metadata service would give it, from the emulator."""
+    """Returns the credentials of the role, which in AWS the task metadata service provides."""
     import boto3
 
     sts = boto3.client("sts", endpoint_url=role["endpoint"], region_name=REGION,
@@ -197,7 +211,7 @@ def _now() -> int:
 
 
 def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
-    """What answers the requests."""
+    """Returns a request handler class that serves `runner`."""
     actions = {
         "/v1/submitjob": runner.submit, "/v1/listjobs": runner.list,
         "/v1/describejobs": runner.describe, "/v1/terminatejob": runner.terminate,
@@ -211,7 +225,7 @@ def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
             action = actions.get(self.path)
             try:
                 if action is None:
-                    raise ClientException(f"{self.path} is not one of the calls that this runner knows")
+                    raise ClientException(f"{self.path}: unknown call; this runner implements {', '.join(actions)}")
                 self._answer(200, action(json.loads(body or b"{}")))
             except (ClientException, ValueError, KeyError, TypeError) as error:
                 self._answer(400, {"message": str(error)}, "ClientException")
@@ -227,7 +241,7 @@ def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(text)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Every minute's ListJobs is no news."""
+            """Logs nothing: sweep calls ListJobs every minute."""
 
     return Handler
 
@@ -235,19 +249,32 @@ def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--definitions", type=Path, required=True, help="the folder of job definitions")
+    parser.add_argument("--definitions", type=Path, required=True, help="folder of job definitions")
     arguments = parser.parse_args()
     runner = Runner(arguments.definitions)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler(runner))
     server.daemon_threads = True
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    termination = termination_socket()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(json.dumps({"message": "runner started", "port": server.server_port, "pid": os.getpid()}), flush=True)
-    told.wait()
+    termination.recv(1)
     server.shutdown()
     runner.close()
+
+
+def termination_socket() -> socket.socket:
+    """Returns a socket that becomes readable on SIGTERM or SIGINT.
+
+    The kernel may deliver a signal on any thread, for example on one that just started a job and unblocked its
+    signals. Python runs handlers on the main thread only, which does not wake up for that if it waits for a lock.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Any handler: without one, the signal would end the process.
+        signal.signal(number, lambda *_: None)
+    return reader
 
 
 if __name__ == "__main__":
