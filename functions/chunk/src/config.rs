@@ -1,32 +1,32 @@
-//! What the chunk function is told by its environment.
+//! Configuration of the chunk function, read from environment variables.
 
 use std::path::PathBuf;
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
 
-/// The chunk function's settings.
+/// Settings of the chunk function.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
-    /// `STAGING_BUCKET`: where documents' bytes and chunks lie.
+    /// `STAGING_BUCKET`: holds raw documents and chunks.
     pub staging_bucket: String,
-    /// `EMBED_QUEUE_URL`: where chunks are handed on.
+    /// `EMBED_QUEUE_URL`: receives one message per batch of chunks.
     pub embed_queue_url: String,
-    /// `SCAN_QUEUE_URL`: where a collection's next operation is started.
+    /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
-    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
     pub models_url: Option<String>,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),

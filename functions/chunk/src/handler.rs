@@ -1,4 +1,4 @@
-//! One staged document, chunked.
+//! Chunks one staged document.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,10 +15,10 @@ use segmentation::DocumentSettings;
 use crate::State;
 use crate::stream::{ChunkedDocument, chunk_document};
 
-/// Chunks the item's document, or does what is left to do where that has happened already.
+/// Chunks the item's document. If it is chunked already, does the steps that may be missing.
 ///
 /// # Errors
-/// When the message should be delivered again.
+/// Returns a retryable error if the message must be delivered again.
 pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> Result<(), StageError> {
     let started = Instant::now();
     let found = state.db.connection().await?.operation_items().find_work(&[message.item_id]).await?;
@@ -39,9 +39,9 @@ pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> R
     Ok(())
 }
 
-/// Takes the item one step further; says what happened, for the log.
+/// Advances the item by one step. Returns what was done, for the log.
 async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
-    // What embed has begun with, embed cancels: it takes back the points that are written.
+    // Items that have reached embed are cancelled there, where their points are deleted.
     if !work.is_wanted && work.state != ItemState::Chunked {
         dispatch::cancel_items(&state.db, &state.queues, work.operation_id, &[work.item_id]).await?;
         return Ok("cancelled");
@@ -49,10 +49,10 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
     match (work.state, work.staged) {
         (ItemState::Staged, Some(staged)) => chunk(state, work, staged).await,
         (ItemState::Chunked, _) => {
-            hand_over(state, work, &work.missing_batches).await?;
-            Ok("handed over again")
+            send_batches(state, work, &work.missing_batches).await?;
+            Ok("sent again")
         }
-        // Not staged yet: whoever stages it sends another message.
+        // Not staged yet: scan sends another message when it is.
         (ItemState::Listed, _) | (ItemState::Staged, None) => Ok("too early"),
         _ => {
             dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
@@ -62,7 +62,7 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
 }
 
 async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<&'static str, StageError> {
-    let document = match read_and_cut(state, work, staged).await {
+    let document = match read_and_chunk(state, work, staged).await {
         Ok(document) => document,
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
@@ -75,7 +75,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
                 reason: &reason,
             });
             let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
-            give_up(state, work, staged, &failure).await?;
+            end_unindexed(state, work, staged, &failure).await?;
             return Ok("failed");
         }
     };
@@ -85,7 +85,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         Content::Text => None,
     };
     if let Some(reason) = reason {
-        give_up(state, work, staged, &ItemFailure::Skipped { reason }).await?;
+        end_unindexed(state, work, staged, &ItemFailure::Skipped { reason }).await?;
         return Ok("skipped");
     }
     let mut connection = state.db.connection().await?;
@@ -97,12 +97,12 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
     lambda::fault::point("chunk-committed");
     if is_mine {
         let batches: Vec<u32> = (0..document.batch_count).collect();
-        hand_over(state, work, &batches).await?;
+        send_batches(state, work, &batches).await?;
     }
     Ok("chunked")
 }
 
-async fn read_and_cut(
+async fn read_and_chunk(
     state: &State,
     work: &ItemWork,
     staged: StagedVersion,
@@ -117,7 +117,7 @@ async fn read_and_cut(
     chunk_document(state, work.collection_id, staged, tokens, settings).await
 }
 
-async fn hand_over(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {
+async fn send_batches(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {
     let (operation_id, item_id) = (work.operation_id, work.item_id);
     let message = |batch: &u32| EmbedBatch { operation_id, item_id, batch: *batch };
     let messages: Vec<EmbedBatch> = batches.iter().map(message).collect();
@@ -125,8 +125,8 @@ async fn hand_over(state: &State, work: &ItemWork, batches: &[u32]) -> Result<()
     Ok(())
 }
 
-/// Ends the item without indexing it.
-async fn give_up(
+/// Ends the item without indexing its document.
+async fn end_unindexed(
     state: &State,
     work: &ItemWork,
     staged: StagedVersion,
@@ -136,8 +136,8 @@ async fn give_up(
     tx.operation_items().mark_failed(work.item_id, failure).await?;
     tx.commit().await?;
     if matches!(failure, ItemFailure::Skipped { .. }) && staged.searchable_generation.exists() {
-        // The points of the version with text are of no use any more; embed deletes them.
-        hand_over(state, work, &[0]).await?;
+        // The points of the previous generation are useless now; embed deletes them.
+        send_batches(state, work, &[0]).await?;
     }
     dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())

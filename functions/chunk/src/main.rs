@@ -5,7 +5,7 @@
 
 use chunk::{Config, State, handle};
 
-/// Documents that are chunked side by side. The work is the processor's: more would only wait.
+/// Documents that are chunked concurrently. Chunking is CPU-bound: more would only wait.
 const CONCURRENCY: usize = 2;
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! What the chunk function keeps between messages.
+//! The clients and tokenizers that the chunk function keeps between messages.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use segmentation::TokensByModel;
 
 use crate::Config;
 
-/// Clients and tokenizers, built once a process.
+/// Clients and tokenizers, created once per process.
 #[derive(Debug)]
 pub struct State {
     /// PostgreSQL.
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues: embed's, and scan's for the next operation.
+    /// The work queues of embed, and of scan for the next operation.
     pub queues: Queues,
     /// The models that collections may use.
     pub models: ModelRegistry,
-    /// What these count with.
+    /// Their tokenizers.
     pub tokens: TokensByModel,
 }
 
 impl State {
-    /// Prepares the clients; nothing waits for the network.
+    /// Creates the clients, without a network call.
     ///
     /// # Errors
-    /// Says which setting or file is wrong.
+    /// Names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls {

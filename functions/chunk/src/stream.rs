@@ -1,7 +1,7 @@
-//! Moves a document from S3 through the chunker and back to S3, a piece at a time.
+//! Streams a document from S3 through the chunker and back to S3.
 //!
-//! Reading, thinking and writing go on side by side; the channels between them hold a few pieces
-//! each, so the slowest of the three sets the pace and memory stays flat.
+//! Reading, chunking and writing run concurrently. The channels between them are short, so the slowest of
+//! the three sets the pace and memory stays constant.
 
 use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 
 use crate::State;
 
-/// Pieces that may wait between two of the three.
-const PIECES_IN_FLIGHT: usize = 4;
+/// The capacity of each channel, in buffers or batches.
+const CHANNEL_CAPACITY: usize = 4;
 
-/// What became of a document.
+/// What chunking a document has yielded.
 #[derive(Debug)]
 pub(crate) struct ChunkedDocument {
     pub(crate) extracted: Extracted,
@@ -28,8 +28,8 @@ pub(crate) struct ChunkedDocument {
 /// Chunks the staged bytes and stages the chunks.
 ///
 /// # Errors
-/// The first error of the three. Batches that were written stay: the next try writes the same
-/// ones again.
+/// Returns the first error of reading, chunking and writing. Written batches stay: the next attempt
+/// overwrites them with the same content.
 pub(crate) async fn chunk_document(
     state: &State,
     collection_id: CollectionId,
@@ -39,15 +39,15 @@ pub(crate) async fn chunk_document(
 ) -> Result<ChunkedDocument, StageError> {
     let StagedVersion { document_id, generation, .. } = staged;
     let reader = state.artifacts.open(&ArtifactKey::Raw { collection_id, document_id, generation }).await?;
-    let (piece_sender, pieces) = mpsc::channel(PIECES_IN_FLIGHT);
-    let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(PIECES_IN_FLIGHT);
-    let thinking = tokio::task::spawn_blocking(move || think(&tokens, settings, pieces, &batch_sender));
-    // The chunker ends when the bytes do, or when nobody takes its batches any more: it never
+    let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
+    let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
+    let chunking =
+        tokio::task::spawn_blocking(move || chunk_buffers(&tokens, settings, buffers, &batch_sender));
+    // The chunker ends when the input ends or when the receiver of its batches is dropped: it never
     // outlives the other two.
     let (read, written) =
-        tokio::join!(read(reader, piece_sender), write(state, collection_id, staged, batches));
-    let thought = thinking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))?;
-    let extracted = thought?;
+        tokio::join!(read(reader, buffer_sender), write(state, collection_id, staged, batches));
+    let extracted = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
     read?;
     let (chunk_count, batch_count) = written?;
     let extracted =
@@ -55,30 +55,29 @@ pub(crate) async fn chunk_document(
     Ok(ChunkedDocument { extracted, chunk_count, batch_count })
 }
 
-/// Hands on the object's bytes; an error is handed on too, so that a document that was cut off is
-/// not taken for a whole one.
+/// Sends the object's bytes to the chunker. An error is sent too, so that a truncated document is not
+/// mistaken for a complete one.
 async fn read(
     mut reader: ArtifactReader,
-    pieces: mpsc::Sender<Result<Bytes, ()>>,
+    buffers: mpsc::Sender<Result<Bytes, ()>>,
 ) -> Result<(), ArtifactError> {
     loop {
-        let piece = match reader.next().await {
-            Ok(Some(piece)) => Ok(piece),
+        let buffer = match reader.next().await {
+            Ok(Some(buffer)) => Ok(buffer),
             Ok(None) => return Ok(()),
             Err(error) => {
-                // Nobody listening is fine: then the chunker has an error of its own.
-                pieces.send(Err(())).await.ok();
+                // If the receiver is gone, the chunker has failed with an error of its own.
+                buffers.send(Err(())).await.ok();
                 return Err(error);
             }
         };
-        if pieces.send(piece).await.is_err() {
+        if buffers.send(buffer).await.is_err() {
             return Ok(());
         }
     }
 }
 
-/// Writes the batches in the order in which they come. Returns how many chunks and batches there
-/// were.
+/// Writes the batches in order. Returns the numbers of chunks and batches.
 async fn write(
     state: &State,
     collection_id: CollectionId,
@@ -98,20 +97,20 @@ async fn write(
     Ok((u32::try_from(chunk_count).unwrap_or(u32::MAX), batch_count))
 }
 
-/// Runs on a thread of its own. Nothing is returned if the bytes broke off or nobody wants the
-/// batches: the error is with whoever caused it.
-fn think(
+/// Runs the chunker; blocks the thread. Returns `None` if the input was truncated or the receiver of the
+/// batches was dropped: the reader or the writer has the error.
+fn chunk_buffers(
     tokens: &ModelTokens,
     settings: DocumentSettings,
-    mut pieces: mpsc::Receiver<Result<Bytes, ()>>,
+    mut buffers: mpsc::Receiver<Result<Bytes, ()>>,
     batches: &mpsc::Sender<Vec<ChunkRecord>>,
 ) -> Result<Option<Extracted>, StageError> {
     let mut document = DocumentChunks::new(tokens, settings);
-    while let Some(piece) = pieces.blocking_recv() {
-        let Ok(piece) = piece else {
+    while let Some(buffer) = buffers.blocking_recv() {
+        let Ok(buffer) = buffer else {
             return Ok(None);
         };
-        for batch in document.push(&piece)? {
+        for batch in document.push(&buffer)? {
             if batches.blocking_send(batch).is_err() {
                 return Ok(None);
             }

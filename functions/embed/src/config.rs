@@ -1,4 +1,4 @@
-//! What the embed function and the embed job are told by their environment.
+//! Configuration of the embed function and the embed job, read from environment variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,45 +11,45 @@ use vectors::VectorsConfig;
 
 use crate::handler::TEXTS_PER_GROUP;
 
-/// Tokens that a card is given at once, and texts between two uploads: large matrices are what it is for.
-const CARD_BATCH_TOKENS: usize = 16_384;
-const CARD_TEXTS_PER_GROUP: usize = 4096;
+/// Tokens per model call and texts per group on a GPU, which is fast only with large matrices.
+const GPU_BATCH_TOKENS: usize = 16_384;
+const GPU_TEXTS_PER_GROUP: usize = 4096;
 
-/// The settings of the function and of the job.
+/// Settings shared by the function and the job.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
-    /// `STAGING_BUCKET`: where chunks and vectors lie.
+    /// `STAGING_BUCKET`: holds chunks and vectors.
     pub staging_bucket: String,
-    /// `SCAN_QUEUE_URL`: where a collection's next operation is started.
+    /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
-    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
     pub models_url: Option<String>,
-    /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
+    /// `ORT_DYLIB_PATH`: the ONNX Runtime library; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
-    /// `EXECUTION_PROVIDER`: `cpu` (the default) or `cuda`. `BATCH_TOKENS`: the most tokens, padding
-    /// included, that go through the model at once; default 512, with `cuda` 16384.
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda) determines the number of threads per model.
+    /// `EXECUTION_PROVIDER`: `cpu` (the default) or `cuda`. `BATCH_TOKENS`: the maximum number of tokens,
+    /// padding included, in one model call; default 512, with `cuda` 16384.
     pub embedder: EmbedderOptions,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
         let provider = env::parsed_or("EXECUTION_PROVIDER", ExecutionProvider::Cpu)?;
         let batch_tokens = match provider {
             ExecutionProvider::Cpu => EmbedderOptions::DEFAULT_BATCH_TOKENS,
-            ExecutionProvider::Cuda => CARD_BATCH_TOKENS,
+            ExecutionProvider::Cuda => GPU_BATCH_TOKENS,
         };
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
@@ -68,36 +68,35 @@ impl Config {
     }
 }
 
-/// The settings of the job alone.
+/// Settings of the job.
 #[derive(Debug, Clone)]
 pub struct DrainConfig {
-    /// What it shares with the function. It holds more connections, having more in flight.
+    /// Settings shared with the function. The job uses more database connections, having more in flight.
     pub function: Config,
-    /// `EMBED_QUEUE_URL`: what is drained.
+    /// `EMBED_QUEUE_URL`: the queue to drain.
     pub embed_queue_url: String,
-    /// `DRAIN_IDLE_SECONDS`: the job ends once the queue had nothing for it for this long; default 60,
-    /// 1 at least.
+    /// `DRAIN_IDLE_SECONDS`: the job ends when the queue has been empty for this long; default 60,
+    /// minimum 1.
     pub idle: Duration,
-    /// `DRAIN_GROUP_TEXTS`: the most texts that go through the model between two uploads; default 512,
-    /// with `cuda` 4096.
+    /// `DRAIN_GROUP_TEXTS`: the maximum number of texts per group; default 512, with `cuda` 4096.
     pub group_texts: usize,
-    /// `DRAIN_RECEIVES`: calls to the queue that are on their way at once; default 4.
+    /// `DRAIN_RECEIVES`: concurrent receive calls; default 4.
     pub receives: usize,
-    /// `AWS_BATCH_JOB_ID` (set by AWS Batch): the job's name in the logs.
+    /// `AWS_BATCH_JOB_ID` (set by AWS Batch): the job's id in the logs.
     pub job_id: Option<String>,
 }
 
 impl DrainConfig {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut function = Config::from_env()?;
         function.db.max_connections = 12;
         let group_texts = match function.embedder.provider {
             ExecutionProvider::Cpu => TEXTS_PER_GROUP,
-            ExecutionProvider::Cuda => CARD_TEXTS_PER_GROUP,
+            ExecutionProvider::Cuda => GPU_TEXTS_PER_GROUP,
         };
         Ok(Self {
             function,

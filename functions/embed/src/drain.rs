@@ -1,15 +1,15 @@
-//! The embed job: one process that takes everything the queue has, with the next group's chunks being
-//! read and the last group's points being written while a group is in the model.
+//! The embed job: one process that drains the queue. While one group is in the model, the chunks of the
+//! next are loaded and the points of the previous one are written.
 //!
 //! ```text
-//! receive ×n ─▶ prepare ×n ─▶ gather ─▶ embed ─▶ store ─▶ delete
+//! receive ×n ─▶ load ×n ─▶ group ─▶ embed ─▶ store ─▶ acknowledge
 //! ```
 //!
-//! At most one group waits before and after the model, and only so many messages are held; so memory
-//! does not grow with the queue. Whatever is held is hidden from others again and again until it is
-//! done, and handed back when the job is told to stop.
+//! At most one group waits before and after the model, and the number of leased messages is bounded; so
+//! memory does not grow with the queue. Leases are extended until a message is finished, and released when
+//! the job is told to stop.
 
-mod held;
+mod leases;
 mod pipeline;
 mod stop;
 
@@ -21,28 +21,28 @@ use queue::{Consumer, Stage};
 use tokio::task::JoinSet;
 
 use crate::{DrainConfig, State};
-use held::Held;
+use leases::Leases;
 use pipeline::{embed_groups, gather, receive, store_groups};
-use stop::{Ending, Stop};
+use stop::{Stop, StopReason};
 
-/// What may be finished once the job is told to stop: groups that have their vectors. AWS kills a
-/// container 30 seconds after it told it.
-const FINISHING: Duration = Duration::from_secs(15);
+/// How long groups that have their vectors may take to be stored after a stop signal. AWS kills a
+/// container 30 seconds after the signal.
+const STORE_TIME: Duration = Duration::from_secs(15);
 
-/// Runs until the queue stayed empty, or until it is told to stop.
+/// Runs until the queue stays empty, or until `stop_signal` completes.
 ///
 /// # Errors
-/// When the model does not run or there is no queue, before anything was taken; when the queue stopped
-/// answering, or a part of the job ended by a defect, after handing everything back.
+/// Returns an error if the model does not run or the queue does not exist, before any message is received;
+/// and if the queue becomes unavailable or a task panics, after releasing all messages.
 pub async fn drain(
     state: State,
     config: &DrainConfig,
-    told_to_stop: impl Future<Output = ()>,
+    stop_signal: impl Future<Output = ()>,
 ) -> Result<(), lambda::Error> {
     let started = Instant::now();
     let state = Arc::new(state);
-    let embedders = Arc::clone(&state.embedders);
-    tokio::task::spawn_blocking(move || embedders.warm_up()).await??;
+    let embedder = Arc::clone(&state.embedder);
+    tokio::task::spawn_blocking(move || embedder.warm_up()).await??;
     let consumer = Consumer::open(&aws::sdk_config().await, Stage::Embed, &config.embed_queue_url).await?;
     let mut run = Invocation::lasting(Duration::from_secs(86_400));
     if let Some(job_id) = &config.job_id {
@@ -61,29 +61,29 @@ pub async fn drain(
     );
 
     let stop = Stop::default();
-    let held = Arc::new(Held::new(Arc::clone(&state), consumer, run, config));
-    let mut parts = start(&state, &held, &stop, config);
-    let hiding = tokio::spawn(Arc::clone(&held).keep_hidden());
+    let leases = Arc::new(Leases::new(Arc::clone(&state), consumer, run, config));
+    let mut tasks = start(&state, &leases, &stop, config);
+    let extending = tokio::spawn(Arc::clone(&leases).keep_extending());
     tokio::select! {
-        () = finished(&mut parts, &stop) => {}
-        () = told_to_stop => {
-            stop.set(Ending::Told);
-            if tokio::time::timeout(FINISHING, finished(&mut parts, &stop)).await.is_err() {
-                tracing::warn!("what is being stored takes too long; it is handed back");
+        () = finished(&mut tasks, &stop) => {}
+        () = stop_signal => {
+            stop.set(StopReason::Signal);
+            if tokio::time::timeout(STORE_TIME, finished(&mut tasks, &stop)).await.is_err() {
+                tracing::warn!("storing takes too long; its messages are released");
             }
         }
     }
-    parts.shutdown().await;
-    hiding.abort();
-    let handed_back = held.hand_back().await;
+    tasks.shutdown().await;
+    extending.abort();
+    let released = leases.release_all().await;
 
-    let ending = stop.ending().unwrap_or(Ending::Empty);
-    let done = held.tally();
+    let reason = stop.reason().unwrap_or(StopReason::QueueEmpty);
+    let done = leases.tally();
     tracing::info!(
-        ending = ending.as_str(),
+        stop_reason = reason.as_str(),
         messages = done.messages,
         failed_messages = done.failed_messages,
-        handed_back,
+        released,
         groups = done.groups,
         chunks = done.chunks,
         embedded_chunks = done.embedded_chunks,
@@ -91,34 +91,34 @@ pub async fn drain(
         model_seconds = done.model.as_secs_f64(),
         "the embed queue was drained"
     );
-    match ending {
-        Ending::Empty | Ending::Told => Ok(()),
-        Ending::Unreachable | Ending::Defect => Err(ending.as_str().into()),
+    match reason {
+        StopReason::QueueEmpty | StopReason::Signal => Ok(()),
+        StopReason::QueueUnavailable | StopReason::Panic => Err(reason.as_str().into()),
     }
 }
 
-/// Starts every part; each ends when the one before it has, or when it is told to stop.
-fn start(state: &Arc<State>, held: &Arc<Held>, stop: &Stop, config: &DrainConfig) -> JoinSet<()> {
+/// Starts every task; each ends when the one before it has ended, or when the job is told to stop.
+fn start(state: &Arc<State>, leases: &Arc<Leases>, stop: &Stop, config: &DrainConfig) -> JoinSet<()> {
     let (messages_in, messages) = tokio::sync::mpsc::channel(config.receives);
     let (groups_in, groups) = tokio::sync::mpsc::channel(1);
     let (embedded_in, embedded) = tokio::sync::mpsc::channel(1);
-    let mut parts = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for _ in 0..config.receives {
-        parts.spawn(receive(Arc::clone(held), stop.clone(), config.idle, messages_in.clone()));
+        tasks.spawn(receive(Arc::clone(leases), stop.clone(), config.idle, messages_in.clone()));
     }
     let limits = (config.receives, config.group_texts);
-    parts.spawn(gather(Arc::clone(state), Arc::clone(held), stop.clone(), limits, messages, groups_in));
-    parts.spawn(embed_groups(Arc::clone(state), Arc::clone(held), stop.clone(), groups, embedded_in));
-    parts.spawn(store_groups(Arc::clone(state), Arc::clone(held), embedded));
-    parts
+    tasks.spawn(gather(Arc::clone(state), Arc::clone(leases), stop.clone(), limits, messages, groups_in));
+    tasks.spawn(embed_groups(Arc::clone(state), Arc::clone(leases), stop.clone(), groups, embedded_in));
+    tasks.spawn(store_groups(Arc::clone(state), Arc::clone(leases), embedded));
+    tasks
 }
 
-/// Waits for the end of all parts. A part that panics stops the others.
-async fn finished(parts: &mut JoinSet<()>, stop: &Stop) {
-    while let Some(ended) = parts.join_next().await {
+/// Waits until all tasks have ended. A task that panics stops the others.
+async fn finished(tasks: &mut JoinSet<()>, stop: &Stop) {
+    while let Some(ended) = tasks.join_next().await {
         if let Err(panic) = ended {
-            tracing::error!(error = lambda::error_chain(&panic), "a part of the job ended by a defect");
-            stop.set(Ending::Defect);
+            tracing::error!(error = lambda::error_chain(&panic), "a task of the job panicked");
+            stop.set(StopReason::Panic);
         }
     }
 }

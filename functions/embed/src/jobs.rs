@@ -1,25 +1,25 @@
-//! Batches of chunks that are embedded together.
+//! Groups batches of chunks that are embedded in one call.
 
 use artifacts::BatchKey;
 use db::operations::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
 use vectors::DocumentGeneration;
 
-/// One batch of one document, with its chunks read.
+/// One batch of one document, with its chunks loaded.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Which of the caller's messages asked for it.
+    /// The position of the request among the caller's.
     pub(crate) position: usize,
     pub(crate) work: ItemWork,
     pub(crate) staged: StagedVersion,
     pub(crate) batch: u32,
     pub(crate) chunks: Vec<ChunkRecord>,
-    /// For each chunk its vector, if an earlier version has it.
+    /// The vector of each chunk that an earlier generation contains.
     pub(crate) known: Vec<Option<Vec<f32>>>,
 }
 
 impl Job {
-    /// What the vectors of its texts depend on: the model, and which of its graphs.
+    /// Returns what the vectors depend on: the model and its precision.
     fn encoder(&self) -> (&str, &'static str) {
         (&self.work.settings.embedding_model, self.work.settings.quantization.as_str())
     }
@@ -46,35 +46,35 @@ impl Job {
         }
     }
 
-    /// The texts that the model must read.
+    /// Returns the texts without a vector.
     pub(crate) fn unknown_texts(&self) -> impl Iterator<Item = &str> {
         let chunks = self.chunks.iter().zip(&self.known);
         chunks.filter(|(_, known)| known.is_none()).map(|(chunk, _)| chunk.text.as_str())
     }
 
-    /// How many chunks have a vector without the model.
+    /// Returns the number of chunks whose vector is reused.
     pub(crate) fn reused_chunks(&self) -> u32 {
         let reused = self.known.iter().filter(|known| known.is_some()).count();
         u32::try_from(reused).unwrap_or(u32::MAX)
     }
 
-    /// The vectors of all its chunks; takes those of [`Self::unknown_texts`] from `computed`.
+    /// Returns the vectors of all chunks, taking those of [`Self::unknown_texts`] from `computed`.
     pub(crate) fn vectors(&self, computed: &mut impl Iterator<Item = Vec<f32>>) -> Vec<Vec<f32>> {
         self.known.iter().filter_map(|known| known.clone().or_else(|| computed.next())).collect()
     }
 }
 
-/// Sorts jobs into groups of one model and quantization each that the model reads in one call, of
-/// `most_texts` at most where a job does not have more. A job is never split: what its message asked for
-/// is done or not done.
-pub(crate) fn groups(mut jobs: Vec<Job>, most_texts: usize) -> Vec<Vec<Job>> {
+/// Sorts jobs into groups of one model and quantization, each embedded in one call. A group has at most
+/// `max_texts` texts unless a single job has more: a job is never split, because its message succeeds or
+/// fails as a whole.
+pub(crate) fn groups(mut jobs: Vec<Job>, max_texts: usize) -> Vec<Vec<Job>> {
     jobs.sort_by(|a, b| a.encoder().cmp(&b.encoder()));
     let mut groups: Vec<Vec<Job>> = Vec::new();
     for job in jobs {
         let fits = groups.last().is_some_and(|group| {
             let texts: usize = group.iter().map(|job| job.chunks.len()).sum();
             let is_same = group.iter().all(|other| other.encoder() == job.encoder());
-            is_same && texts + job.chunks.len() <= most_texts
+            is_same && texts + job.chunks.len() <= max_texts
         });
         match groups.last_mut() {
             Some(group) if fits => group.push(job),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_hold_one_model_each_and_whole_jobs() {
+    fn groups_contain_whole_jobs_of_one_model() {
         let jobs =
             vec![job(0, "b", 200), job(1, "a", 200), job(2, "b", 256), job(3, "b", 256), job(4, "a", 1)];
         let grouped: Vec<Vec<usize>> =
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn collections_of_another_quantization_are_another_group() {
+    fn quantizations_are_grouped_separately() {
         let jobs = vec![
             quantized(0, "a", 1, Quantization::Int8),
             quantized(1, "a", 1, Quantization::Float32),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn known_vectors_and_computed_ones_end_in_the_order_of_the_chunks() {
+    fn reused_and_computed_vectors_are_merged_in_chunk_order() {
         let mut job = job(0, "a", 3);
         job.known[1] = Some(vec![9.0]);
         assert_eq!(job.unknown_texts().collect::<Vec<_>>(), ["text 0", "text 2"]);

@@ -1,5 +1,5 @@
-//! Chunks whose text an earlier version of the document has too take over its vectors: what a
-//! change costs is what changed, and what is restored costs nothing.
+//! Reuses the vectors of chunks whose text an earlier generation of the document contains: a change costs
+//! only the chunks that changed, and a restored document costs nothing.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,13 @@ use lambda::StageError;
 
 use crate::State;
 
-/// How far from its own place a batch's chunks are looked for, in batches: text that is put in or
-/// taken out moves what follows. Beyond that many chunks, embedding costs less than looking.
+/// How many batches before and after its own position a batch's chunks are searched for: inserted or
+/// deleted text shifts what follows. Farther away, embedding costs less than searching.
 const REACH: u32 = 4;
 
-/// The vectors of those of the batch's chunks that the item's base has; nothing for the others.
-///
-/// # Errors
-/// When S3 does not answer. Vectors that cannot be read are computed again.
-pub(crate) async fn take_over(
+/// Returns a vector for each of the batch's chunks that the item's base generation contains, `None` for
+/// the others. Unreadable staged vectors are computed again.
+pub(crate) async fn find_reusable_vectors(
     state: &State,
     work: &ItemWork,
     batch: u32,
@@ -31,7 +29,7 @@ pub(crate) async fn take_over(
     let origin = codec::vectors_origin(&work.settings);
     let mut wanted = Wanted::of(chunks);
     let mut end = u32::MAX;
-    for batch in places(batch) {
+    for batch in nearby_batches(batch) {
         if wanted.is_empty() {
             break;
         }
@@ -40,31 +38,34 @@ pub(crate) async fn take_over(
         }
         let (document_id, generation) = (base.document_id, base.generation);
         let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
-        let theirs = match state.artifacts.read_chunks(key).await {
-            Ok(theirs) => theirs,
+        let base_chunks = match state.artifacts.read_chunks(key).await {
+            Ok(chunks) => chunks,
             Err(ArtifactError::NotFound { .. }) => {
                 end = batch;
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
-        if theirs.len() < ArtifactKey::CHUNKS_PER_BATCH {
+        if base_chunks.len() < ArtifactKey::CHUNKS_PER_BATCH {
             end = batch + 1;
         }
-        let same = wanted.take(&theirs);
+        let same = wanted.take(&base_chunks);
         if same.is_empty() {
             continue;
         }
         match state.artifacts.read_vectors(key).await {
-            Ok(staged) if staged.origin == origin && staged.vectors.len() == theirs.len() => {
+            Ok(staged) if staged.origin == origin && staged.vectors.len() == base_chunks.len() => {
                 for (place, row) in same {
                     known[place] = Some(staged.vectors[row].clone());
                 }
             }
-            // Of another model, or never embedded.
+            // Computed by another model, or never embedded.
             Ok(_) | Err(ArtifactError::NotFound { .. }) => {}
             Err(error @ ArtifactError::Malformed { .. }) => {
-                tracing::warn!(error = lambda::error_chain(&error), "staged vectors are computed again");
+                tracing::warn!(
+                    error = lambda::error_chain(&error),
+                    "unreadable staged vectors; computing them again"
+                );
             }
             Err(error) => return Err(error.into()),
         }
@@ -72,14 +73,14 @@ pub(crate) async fn take_over(
     Ok(known)
 }
 
-/// The batch itself, then those around it, nearest first.
-fn places(batch: u32) -> impl Iterator<Item = u32> {
+/// Returns the batch itself, then those around it, nearest first.
+fn nearby_batches(batch: u32) -> impl Iterator<Item = u32> {
     let around =
         (1..=REACH).flat_map(move |distance| [batch.checked_sub(distance), batch.checked_add(distance)]);
     std::iter::once(Some(batch)).chain(around).flatten()
 }
 
-/// Texts without a vector, with their places.
+/// Texts without a vector, with their positions in the batch.
 struct Wanted<'c>(HashMap<&'c str, Vec<usize>>);
 
 impl<'c> Wanted<'c> {
@@ -95,7 +96,8 @@ impl<'c> Wanted<'c> {
         self.0.is_empty()
     }
 
-    /// Pairs of our place and their row with the same text, which is wanted no more.
+    /// Returns pairs of (position in the batch, position in `theirs`) with the same text, and removes
+    /// those texts.
     fn take(&mut self, theirs: &[ChunkRecord]) -> Vec<(usize, usize)> {
         let mut same = Vec::new();
         for (row, chunk) in theirs.iter().enumerate() {
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_texts_are_found_wherever_they_are_and_once() {
+    fn equal_texts_are_matched_once_at_any_position() {
         let ours = chunks(&["a", "new", "b", "a"]);
         let mut wanted = Wanted::of(&ours);
         let mut same = wanted.take(&chunks(&["b", "a", "a", "old"]));
@@ -137,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn places_begin_at_home_and_stay_in_reach() {
-        assert_eq!(places(0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!(places(6).collect::<Vec<_>>(), [6, 5, 7, 4, 8, 3, 9, 2, 10]);
+    fn nearby_batches_start_with_the_batch_itself_and_stay_in_reach() {
+        assert_eq!(nearby_batches(0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(nearby_batches(6).collect::<Vec<_>>(), [6, 5, 7, 4, 8, 3, 9, 2, 10]);
     }
 }

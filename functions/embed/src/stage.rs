@@ -1,5 +1,5 @@
-//! The steps of the stage, for the function and for the job alike: look which batches are wanted and
-//! read their chunks, turn the texts of a group into vectors, store what came of it.
+//! The steps of the stage, shared by the function and the job: load the items and their chunks, compute
+//! the vectors of a group, store them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,39 +14,37 @@ use lambda::StageError;
 
 use crate::State;
 use crate::jobs::Job;
-use crate::reuse::take_over;
-use crate::store::{cancel, clean_up, fail, store};
+use crate::reuse::find_reusable_vectors;
+use crate::store::{cancel, delete_useless_points, fail, store};
 
-/// Batches that are read or written at once: as many as the function is given messages. The model waits
-/// meanwhile, and each call is a round trip.
-const CALLS_IN_FLIGHT: usize = 10;
+/// Batches that are read or written concurrently: as many as the function receives messages. The model
+/// is idle meanwhile, and each call is a round trip.
+const CONCURRENCY: usize = 10;
 
-/// What became of one message, as the log says it.
-pub(crate) type StageResult = Result<&'static str, StageError>;
-
-/// A message, and the number by which the caller knows it again.
+/// A message, with the position by which the caller identifies it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) position: usize,
     pub(crate) message: EmbedBatch,
 }
 
-/// A message that there is nothing more to do for.
+/// The result of a request that needs no further work.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) position: usize,
     pub(crate) document_id: Option<DocumentId>,
-    pub(crate) outcome: StageResult,
+    /// What was done, as the log names it; or why the message must be handled again.
+    pub(crate) result: Result<&'static str, StageError>,
 }
 
 impl Outcome {
-    fn of(job: &Job, outcome: StageResult) -> Self {
-        Self { position: job.position, document_id: Some(job.staged.document_id), outcome }
+    fn of(job: &Job, result: Result<&'static str, StageError>) -> Self {
+        Self { position: job.position, document_id: Some(job.staged.document_id), result }
     }
 
-    /// Says in the log what became of the message, unless its error is still to be told.
+    /// Logs a successful outcome. Errors are logged by the message loop.
     pub(crate) fn log(&self, message: &EmbedBatch, started: Instant) {
-        let Ok(outcome) = self.outcome else {
+        let Ok(outcome) = self.result else {
             return;
         };
         tracing::info!(
@@ -62,143 +60,135 @@ impl Outcome {
 }
 
 /// A job with the vectors of all its chunks.
-pub(crate) type Embedded = (Job, Vec<Vec<f32>>);
+pub(crate) type EmbeddedJob = (Job, Vec<Vec<f32>>);
 
-/// Which batches are to be embedded, with their chunks read; and the messages for which nothing is
-/// (more) to be done.
-pub(crate) async fn prepare(state: &State, asked: &[Request]) -> (Vec<Job>, Vec<Outcome>) {
-    let ids: Vec<ItemId> = asked.iter().map(|asked| asked.message.item_id).collect();
+/// Returns the batches to embed, with their chunks loaded, and the outcomes of requests that need no
+/// embedding.
+pub(crate) async fn prepare(state: &State, requests: &[Request]) -> (Vec<Job>, Vec<Outcome>) {
+    let ids: Vec<ItemId> = requests.iter().map(|request| request.message.item_id).collect();
     let works: HashMap<ItemId, ItemWork> = match find_work(state, &ids).await {
         Ok(found) => found.into_iter().map(|work| (work.item_id, work)).collect(),
         Err(error) => {
-            let failed = |asked: &Request| Outcome {
-                position: asked.position,
+            let failed = |request: &Request| Outcome {
+                position: request.position,
                 document_id: None,
-                outcome: Err(copy(&error)),
+                result: Err(copy(&error)),
             };
-            return (Vec::new(), asked.iter().map(failed).collect());
+            return (Vec::new(), requests.iter().map(failed).collect());
         }
     };
-    let prepared = stream::iter(asked.iter().copied()).map(|asked| {
-        let work = works.get(&asked.message.item_id).cloned();
+    let prepared = stream::iter(requests.iter().copied()).map(|request| {
+        let work = works.get(&request.message.item_id).cloned();
         async move {
             let document_id = work.as_ref().and_then(|work| work.staged).map(|staged| staged.document_id);
             let prepared = match work {
-                Some(work) => prepare_one(state, asked, work).await,
-                None => Ok(Prepared::Nothing("gone")),
+                Some(work) => prepare_one(state, request, work).await,
+                None => Ok(Prepared::Done("gone")),
             };
-            (asked.position, document_id, prepared)
+            (request.position, document_id, prepared)
         }
     });
-    let (mut jobs, mut settled) = (Vec::new(), Vec::new());
-    for (position, document_id, prepared) in
-        prepared.buffer_unordered(CALLS_IN_FLIGHT).collect::<Vec<_>>().await
+    let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
+    for (position, document_id, prepared) in prepared.buffer_unordered(CONCURRENCY).collect::<Vec<_>>().await
     {
         match prepared {
             Ok(Prepared::Job(job)) => jobs.push(*job),
-            Ok(Prepared::Nothing(outcome)) => {
-                settled.push(Outcome { position, document_id, outcome: Ok(outcome) });
+            Ok(Prepared::Done(outcome)) => {
+                outcomes.push(Outcome { position, document_id, result: Ok(outcome) });
             }
-            Err(error) => settled.push(Outcome { position, document_id, outcome: Err(error) }),
+            Err(error) => outcomes.push(Outcome { position, document_id, result: Err(error) }),
         }
     }
-    (jobs, settled)
+    (jobs, outcomes)
 }
 
 enum Prepared {
     Job(Box<Job>),
-    /// There is nothing (more) to embed; says why.
-    Nothing(&'static str),
+    /// There is nothing to embed, for this reason.
+    Done(&'static str),
 }
 
 async fn find_work(state: &State, ids: &[ItemId]) -> Result<Vec<ItemWork>, StageError> {
     Ok(state.db.connection().await?.operation_items().find_work(ids).await?)
 }
 
-/// Looks whether the batch is to be embedded at all, and reads its chunks if so.
-async fn prepare_one(state: &State, asked: Request, work: ItemWork) -> Result<Prepared, StageError> {
-    let (position, batch) = (asked.position, asked.message.batch);
+/// Checks whether the batch still has to be embedded, and loads its chunks if so.
+async fn prepare_one(state: &State, request: Request, work: ItemWork) -> Result<Prepared, StageError> {
+    let (position, batch) = (request.position, request.message.batch);
     if !work.is_wanted {
         cancel(state, &work).await?;
-        return Ok(Prepared::Nothing("cancelled"));
+        return Ok(Prepared::Done("cancelled"));
     }
     let staged = match (work.state, work.staged) {
         (ItemState::Chunked, Some(staged)) if work.missing_batches.contains(&batch) => staged,
-        (ItemState::Chunked, _) => return Ok(Prepared::Nothing("done before")),
-        // Not chunked yet: whoever chunks it sends another message.
-        (ItemState::Listed | ItemState::Staged, _) => return Ok(Prepared::Nothing("too early")),
+        (ItemState::Chunked, _) => return Ok(Prepared::Done("done before")),
+        // Not chunked yet: the chunk stage sends another message when it is.
+        (ItemState::Listed | ItemState::Staged, _) => return Ok(Prepared::Done("too early")),
         _ => {
-            clean_up(state, &work).await?;
-            return Ok(Prepared::Nothing("done before"));
+            delete_useless_points(state, &work).await?;
+            return Ok(Prepared::Done("done before"));
         }
     };
     let StagedVersion { document_id, generation, .. } = staged;
     let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
     match state.artifacts.read_chunks(key).await.map_err(StageError::from) {
         Ok(chunks) => {
-            let known = take_over(state, &work, batch, &chunks).await?;
+            let known = find_reusable_vectors(state, &work, batch, &chunks).await?;
             Ok(Prepared::Job(Box::new(Job { position, work, staged, batch, chunks, known })))
         }
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
-            fail(
-                state,
-                &work,
-                format!("its staged chunks cannot be read, index it again: {}", error.chain()),
-            )
-            .await?;
-            Ok(Prepared::Nothing("failed"))
+            let reason = format!("the staged chunks cannot be read; index it again: {}", error.chain());
+            fail(state, &work, reason).await?;
+            Ok(Prepared::Done("failed"))
         }
     }
 }
 
-/// A group that has waited, without the jobs whose operation was cancelled meanwhile: those are
-/// cancelled, too.
-pub(crate) async fn drop_unwanted(state: &State, group: Vec<Job>) -> (Vec<Job>, Vec<Outcome>) {
+/// Removes from a group that has waited the jobs whose operation was cancelled meanwhile, and cancels
+/// their items.
+pub(crate) async fn drop_cancelled(state: &State, group: Vec<Job>) -> (Vec<Job>, Vec<Outcome>) {
     let ids: Vec<ItemId> = group.iter().map(|job| job.work.item_id).collect();
     let now: HashMap<ItemId, ItemWork> = match find_work(state, &ids).await {
         Ok(found) => found.into_iter().map(|work| (work.item_id, work)).collect(),
         Err(error) => return (Vec::new(), fail_all(&group, &error)),
     };
-    let (mut wanted, mut settled) = (Vec::with_capacity(group.len()), Vec::new());
+    let (mut wanted, mut outcomes) = (Vec::with_capacity(group.len()), Vec::new());
     for job in group {
         match now.get(&job.work.item_id) {
             Some(work) if work.is_wanted => wanted.push(job),
             Some(work) => {
-                let outcome = cancel(state, work).await.map(|()| "cancelled");
-                settled.push(Outcome::of(&job, outcome));
+                let result = cancel(state, work).await.map(|()| "cancelled");
+                outcomes.push(Outcome::of(&job, result));
             }
-            None => settled.push(Outcome::of(&job, Ok("gone"))),
+            None => outcomes.push(Outcome::of(&job, Ok("gone"))),
         }
     }
-    (wanted, settled)
+    (wanted, outcomes)
 }
 
-/// Runs the model over all texts of the group that have no vector yet, on a thread of its own, until
-/// it is given up. What cannot be embedded is recorded on the documents.
+/// Computes the missing vectors of a group on a blocking thread, unless `is_aborted` becomes true.
+/// Permanent failures are recorded on the documents.
 ///
 /// # Errors
-/// What became of the group's messages, if it has no vectors.
+/// Returns the outcomes of the group's messages if there are no vectors.
 pub(crate) async fn embed_group(
     state: &State,
     group: Vec<Job>,
-    given_up: &Arc<AtomicBool>,
-) -> Result<Vec<Embedded>, Vec<Outcome>> {
+    is_aborted: &Arc<AtomicBool>,
+) -> Result<Vec<EmbeddedJob>, Vec<Outcome>> {
     let places: Vec<(usize, DocumentId)> =
         group.iter().map(|job| (job.position, job.staged.document_id)).collect();
-    let embedders = Arc::clone(&state.embedders);
-    let given_up = Arc::clone(given_up);
+    let embedder = Arc::clone(&state.embedder);
+    let is_aborted = Arc::clone(is_aborted);
     let embedded = tokio::task::spawn_blocking(move || {
         let texts: Vec<&str> = group.iter().flat_map(Job::unknown_texts).collect();
-        // Without texts the model need not even be there.
+        // Without texts the model is not even opened.
         let vectors = match group.first().map(|job| &job.work.settings) {
-            Some(settings) if !texts.is_empty() => embedders
-                .find(&settings.embedding_model, settings.quantization)
-                .and_then(|embedder| embedder.embed_chunks_cancellable(&texts, &given_up))
-                .map_err(StageError::from),
+            Some(settings) if !texts.is_empty() => embedder.embed(settings, &texts, &is_aborted),
             _ => Ok(Vec::new()),
         };
-        (group, vectors)
+        (group, vectors.map_err(StageError::from))
     });
     let (group, vectors) = match embedded.await {
         Ok(embedded) => embedded,
@@ -207,7 +197,7 @@ pub(crate) async fn embed_group(
             let failed = |(position, document_id)| Outcome {
                 position,
                 document_id: Some(document_id),
-                outcome: Err(copy(&error)),
+                result: Err(copy(&error)),
             };
             return Err(places.into_iter().map(failed).collect());
         }
@@ -215,46 +205,46 @@ pub(crate) async fn embed_group(
     match vectors {
         Ok(vectors) => {
             let mut vectors = vectors.into_iter();
-            let own = |job: Job| {
-                let own = job.vectors(&mut vectors);
-                (job, own)
+            let with_vectors = |job: Job| {
+                let vectors = job.vectors(&mut vectors);
+                (job, vectors)
             };
-            Ok(group.into_iter().map(own).collect())
+            Ok(group.into_iter().map(with_vectors).collect())
         }
         Err(error) if error.is_retryable() => Err(fail_all(&group, &error)),
-        Err(error) => Err(fail_group(state, &group, &error).await),
+        Err(error) => Err(fail_documents(state, &group, &error).await),
     }
 }
 
-/// Writes what was embedded and counts it.
-pub(crate) async fn store_group(state: &State, embedded: Vec<Embedded>) -> Vec<Outcome> {
+/// Writes the vectors and points of embedded jobs and marks their batches as done.
+pub(crate) async fn store_group(state: &State, embedded: Vec<EmbeddedJob>) -> Vec<Outcome> {
     let stored = stream::iter(embedded).map(|(job, vectors)| async move {
-        let outcome = store(state, &job, vectors).await.map(|done| match done {
+        let result = store(state, &job, vectors).await.map(|done| match done {
             Some(done) if done.replaced_generation.is_some() => "completed",
             Some(_) => "batch embedded",
             None => "ended meanwhile",
         });
-        Outcome::of(&job, outcome)
+        Outcome::of(&job, result)
     });
-    stored.buffer_unordered(CALLS_IN_FLIGHT).collect().await
+    stored.buffer_unordered(CONCURRENCY).collect().await
 }
 
-/// The same error for every message of a group.
+/// Returns the same error for every message of a group.
 pub(crate) fn fail_all(group: &[Job], error: &StageError) -> Vec<Outcome> {
     group.iter().map(|job| Outcome::of(job, Err(copy(error)))).collect()
 }
 
 /// Records on each document why it cannot be embedded.
-async fn fail_group(state: &State, group: &[Job], error: &StageError) -> Vec<Outcome> {
-    let mut settled = Vec::with_capacity(group.len());
+async fn fail_documents(state: &State, group: &[Job], error: &StageError) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         let failed = fail(state, &job.work, error.chain()).await;
-        settled.push(Outcome::of(job, failed.map(|()| "failed")));
+        outcomes.push(Outcome::of(job, failed.map(|()| "failed")));
     }
-    settled
+    outcomes
 }
 
-/// The same error for one more message.
+/// Errors cannot be cloned: this keeps the kind and the text.
 fn copy(error: &StageError) -> StageError {
     StageError::new(error.kind(), error.chain())
 }

@@ -1,4 +1,4 @@
-//! What the embed function and the embed job keep between messages.
+//! The clients and models that the embed function and the embed job keep between messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,28 @@ use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use vectors::VectorDatabase;
 
-use crate::Config;
+use crate::{ChunkEmbedder, Config};
 
-/// Clients and models, built once a process.
+/// Clients and models, created once per process.
 #[derive(Debug, Clone)]
 pub struct State {
     /// PostgreSQL.
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues, of which only scan's is known here.
+    /// The work queues; only scan's URL is configured here.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
-    pub(crate) embedders: Arc<Embedders>,
+    /// The embedding models.
+    pub embedder: Arc<dyn ChunkEmbedder>,
 }
 
 impl State {
-    /// Prepares the clients and loads ONNX Runtime; nothing waits for the network.
+    /// Creates the clients and loads ONNX Runtime, without a network call.
     ///
     /// # Errors
-    /// Says which setting or file is wrong.
+    /// Names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
@@ -40,7 +41,7 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
-            embedders: Arc::new(Embedders::open(
+            embedder: Arc::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
                 &config.onnx_runtime,
                 config.embedder,

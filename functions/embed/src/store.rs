@@ -1,4 +1,4 @@
-//! What is written of an embedded batch, and what follows from the last one.
+//! Stores an embedded batch; the last batch of a document makes its new generation searchable.
 
 use artifacts::codec;
 use db::operations::{BatchDone, ItemFailure, ItemWork, StagedVersion};
@@ -9,9 +9,9 @@ use lambda::StageError;
 use crate::State;
 use crate::jobs::Job;
 
-/// Writes a batch's vectors and points and counts it. With the last batch of a document its new
-/// version becomes searchable, and the points of older ones go. Returns how far the document is;
-/// nothing if the item has ended meanwhile.
+/// Writes a batch's vectors and points and marks the batch as done. The last batch of a document makes
+/// its new generation searchable and deletes the points of older ones. Returns the document's progress;
+/// `None` if the item has ended meanwhile.
 pub(crate) async fn store(
     state: &State,
     job: &Job,
@@ -34,17 +34,17 @@ pub(crate) async fn store(
         .await?;
     lambda::fault::point("embed-committed");
     let Some(done) = done else {
-        // The item ended while its points were on their way.
+        // The item ended while its points were being written.
         let found = state.db.connection().await?.operation_items().find_work(&[job.work.item_id]).await?;
         if let Some(work) = found.first() {
-            clean_up(state, work).await?;
+            delete_useless_points(state, work).await?;
         }
         return Ok(None);
     };
     if done.replaced_generation.is_none() {
         return Ok(Some(done));
     }
-    // Also where nothing was searchable: an earlier version may have been stopped half-way.
+    // Even if nothing was searchable: an earlier generation may have been interrupted half-way.
     if job.staged.generation.has_predecessors() && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
     }
@@ -52,17 +52,17 @@ pub(crate) async fn store(
     Ok(Some(done))
 }
 
-/// Ends an item that its operation no longer wants, and takes back the points that are written.
+/// Cancels an item of a cancelled operation and deletes the points that it has written.
 pub(crate) async fn cancel(state: &State, work: &ItemWork) -> Result<(), StageError> {
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_cancelled(work.item_id).await?;
     tx.commit().await?;
-    clean_up(state, work).await
+    delete_useless_points(state, work).await
 }
 
-/// Does what may be left to do for an item that has ended: points that its end made useless, and
-/// the end of its operation.
-pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), StageError> {
+/// Deletes the points that the end of an item made useless, and ends its operation if the item was its
+/// last. A crash may have prevented either.
+pub(crate) async fn delete_useless_points(state: &State, work: &ItemWork) -> Result<(), StageError> {
     if let Some(StagedVersion { document_id, generation, searchable_generation, .. }) = work.staged {
         if generation != searchable_generation {
             state.vectors.delete_generation(&work.vector_store_name, document_id, generation).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn clean_up(state: &State, work: &ItemWork) -> Result<(), Stage
     Ok(())
 }
 
-/// Ends the item with a reason that a person can act on.
+/// Marks the item as failed, with a reason that the user can act on.
 pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Result<(), StageError> {
     dispatch::log_failed(FailedDocument {
         stage: "embed",
@@ -88,7 +88,7 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Resu
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, &failure).await?;
     tx.commit().await?;
-    clean_up(state, work).await
+    delete_useless_points(state, work).await
 }
 
 async fn write(state: &State, job: &Job, vectors: Vec<Vec<f32>>) -> Result<(), StageError> {
@@ -96,8 +96,8 @@ async fn write(state: &State, job: &Job, vectors: Vec<Vec<f32>>) -> Result<(), S
         .map_err(|error| StageError::new(ErrorKind::Internal, error))?;
     let key = job.key().vectors();
     let points = job.version().points(&job.chunks, vectors);
-    // Both are waited for, also when one fails: points still on their way would come after those of a
-    // failed document are taken back.
+    // Waits for both even if one fails: an upsert still in flight would add points after those of the
+    // failed document were deleted.
     let (staged, upserted) = tokio::join!(
         state.artifacts.write(&key, artifact, "application/octet-stream"),
         state.vectors.upsert(&job.work.vector_store_name, points),

@@ -1,4 +1,4 @@
-//! The embed job: drains the embed function's queue in one process, on a graphics card where there is one.
+//! The embed job: drains the embed function's queue in one process, on a GPU if there is one.
 
 // The SDK's futures nest deeper than the compiler's default.
 #![recursion_limit = "256"]
@@ -21,9 +21,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda::Error> {
-    // AWS takes a spot instance back with SIGTERM; a person ends the job with Ctrl-C.
+    // AWS reclaims a spot instance with SIGTERM; Ctrl-C sends SIGINT.
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let told_to_stop = async move {
+    let stop_signal = async move {
         tokio::select! {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
@@ -31,5 +31,5 @@ async fn run() -> Result<(), lambda::Error> {
     };
     let config = DrainConfig::from_env()?;
     let state = State::open(&config.function).await?;
-    drain(state, &config, told_to_stop).await
+    drain(state, &config, stop_signal).await
 }

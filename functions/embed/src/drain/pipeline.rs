@@ -1,4 +1,4 @@
-//! The parts of the job, each a task of its own, joined by short channels.
+//! The tasks of the job, connected by short channels.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,73 +6,73 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use super::held::Held;
-use super::stop::{Ending, Stop};
+use super::leases::Leases;
+use super::stop::{Stop, StopReason};
 use crate::State;
 use crate::jobs::{Job, groups};
-use crate::stage::{Embedded, Request, drop_unwanted, embed_group, prepare, store_group};
+use crate::stage::{EmbeddedJob, Request, drop_cancelled, embed_group, prepare, store_group};
 
-/// How long a call to the queue waits for a message, at most. A call is never given up, because what it
-/// was about to bring would be hidden for long; so the job may take this long to stop.
+/// The longest time that a receive call waits for messages. A receive call is never cancelled, because its
+/// messages would stay invisible for their whole visibility timeout; so the job may take this long to stop.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// After a call to the queue that failed.
+/// The pause after a failed receive call.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a group that is not full waits for more once nothing more has come.
+/// How long a group that is not full waits for more messages after the last one.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// A group that went through the model.
+/// A group with its vectors.
 #[derive(Debug)]
 pub(crate) struct EmbeddedGroup {
-    jobs: Vec<Embedded>,
+    jobs: Vec<EmbeddedJob>,
     model: Duration,
 }
 
-/// Takes messages until there are none for some time, or until the job ends.
-pub(crate) async fn receive(held: Arc<Held>, stop: Stop, idle: Duration, messages: Sender<Vec<Request>>) {
-    while stop.ending().is_none() {
-        let room = tokio::select! {
-            room = held.room() => room,
-            () = stop.ended() => return,
+/// Receives messages until the queue has been empty for `idle`, or until the job ends.
+pub(crate) async fn receive(leases: Arc<Leases>, stop: Stop, idle: Duration, messages: Sender<Vec<Request>>) {
+    while stop.reason().is_none() {
+        let permits = tokio::select! {
+            permits = leases.reserve() => permits,
+            () = stop.stopped() => return,
         };
-        let Ok(room) = room else {
+        let Ok(permits) = permits else {
             return;
         };
-        let is_answered = match held.receive(WAIT.min(idle)).await {
+        let is_available = match leases.receive(WAIT.min(idle)).await {
             Ok(received) if !received.is_empty() => {
-                let asked = held.take(received, room);
-                // Nobody listens once the job is told to stop; what is held is handed back then.
-                if messages.send(asked).await.is_err() {
+                let requests = leases.add(received, permits);
+                // The receiver is gone once the job is stopped; the messages are released then.
+                if messages.send(requests).await.is_err() {
                     return;
                 }
                 continue;
             }
             Ok(_) => true,
             Err(error) => {
-                tracing::warn!(error = lambda::error_chain(&error), "the queue did not answer");
+                tracing::warn!(error = lambda::error_chain(&error), "receiving messages failed");
                 tokio::time::sleep(PAUSE).await;
                 false
             }
         };
-        if held.idle_for() >= idle {
-            stop.set(if is_answered { Ending::Empty } else { Ending::Unreachable });
+        if leases.idle_for() >= idle {
+            stop.set(if is_available { StopReason::QueueEmpty } else { StopReason::QueueUnavailable });
         }
     }
 }
 
-/// Reads what the messages name and makes groups of it, as full as the queue allows while the model is
+/// Loads the chunks that the messages name and groups them, as full as the queue allows while the model is
 /// busy.
 pub(crate) async fn gather(
     state: Arc<State>,
-    held: Arc<Held>,
+    leases: Arc<Leases>,
     stop: Stop,
     (reads, group_texts): (usize, usize),
     mut messages: Receiver<Vec<Request>>,
     groups_in: Sender<Vec<Job>>,
 ) {
     let prepared = stream::poll_fn(move |context| messages.poll_recv(context))
-        .map(|asked| read(Arc::clone(&state), Arc::clone(&held), asked))
+        .map(|requests| load(Arc::clone(&state), Arc::clone(&leases), requests))
         .buffer_unordered(reads);
     let mut prepared = std::pin::pin!(prepared);
     let mut waiting: Vec<Job> = Vec::new();
@@ -88,13 +88,13 @@ pub(crate) async fn gather(
                 }
                 None => is_over = true,
             },
-            place = groups_in.reserve(), if is_ready => {
-                let Ok(place) = place else {
+            slot = groups_in.reserve(), if is_ready => {
+                let Ok(slot) = slot else {
                     return;
                 };
                 let mut full = groups(std::mem::take(&mut waiting), group_texts).into_iter();
                 if let Some(first) = full.next() {
-                    place.send(first);
+                    slot.send(first);
                 }
                 for group in full {
                     if groups_in.send(group).await.is_err() {
@@ -103,64 +103,68 @@ pub(crate) async fn gather(
                 }
             },
             () = tokio::time::sleep(LINGER), if !waiting.is_empty() && !is_ready => is_quiet = true,
-            () = stop.handing_back() => return,
+            () = stop.aborted() => return,
         }
     }
 }
 
-/// What is to be embedded for these messages; the others are settled.
-async fn read(state: Arc<State>, held: Arc<Held>, asked: Vec<Request>) -> Vec<Job> {
-    let positions: Vec<usize> = asked.iter().map(|asked| asked.position).collect();
-    // A task of its own, so that a panic ends these messages and not the job.
-    let (worker, holder) = (state, Arc::clone(&held));
+/// Returns the jobs of these messages; finishes the messages that need no embedding.
+async fn load(state: Arc<State>, leases: Arc<Leases>, requests: Vec<Request>) -> Vec<Job> {
+    let positions: Vec<usize> = requests.iter().map(|request| request.position).collect();
+    // A task of its own, so that a panic fails these messages and not the job.
+    let task_leases = Arc::clone(&leases);
     let prepared = tokio::spawn(async move {
-        let (jobs, settled) = prepare(&worker, &asked).await;
-        holder.settle(settled).await;
+        let (jobs, outcomes) = prepare(&state, &requests).await;
+        task_leases.finish(outcomes).await;
         jobs
     });
     match prepared.await {
         Ok(jobs) => jobs,
         Err(panic) => {
-            held.settle_panicked(&positions, &panic.to_string()).await;
+            leases.finish_panicked(&positions, &panic.to_string()).await;
             Vec::new()
         }
     }
 }
 
-/// Turns one group after the other into vectors.
+/// Computes the vectors of one group after the other.
 pub(crate) async fn embed_groups(
     state: Arc<State>,
-    held: Arc<Held>,
+    leases: Arc<Leases>,
     stop: Stop,
     mut groups: Receiver<Vec<Job>>,
     embedded_in: Sender<EmbeddedGroup>,
 ) {
     while let Some(group) = groups.recv().await {
-        if stop.is_given_up() {
+        if stop.is_aborted() {
             return;
         }
-        let (group, dropped) = drop_unwanted(&state, group).await;
-        held.settle(dropped).await;
+        let (group, cancelled) = drop_cancelled(&state, group).await;
+        leases.finish(cancelled).await;
         if group.is_empty() {
             continue;
         }
         let started = Instant::now();
-        match embed_group(&state, group, stop.given_up()).await {
+        match embed_group(&state, group, stop.abort_flag()).await {
             Ok(jobs) => {
                 let group = EmbeddedGroup { jobs, model: started.elapsed() };
                 if embedded_in.send(group).await.is_err() {
                     return;
                 }
             }
-            // Nothing failed: it was given up.
-            Err(_) if stop.is_given_up() => return,
-            Err(settled) => held.settle(settled).await,
+            // The embedding was aborted; its messages are released, not failed.
+            Err(_) if stop.is_aborted() => return,
+            Err(outcomes) => leases.finish(outcomes).await,
         }
     }
 }
 
-/// Stores one group after the other, and acknowledges its messages.
-pub(crate) async fn store_groups(state: Arc<State>, held: Arc<Held>, mut embedded: Receiver<EmbeddedGroup>) {
+/// Stores one group after the other and acknowledges its messages.
+pub(crate) async fn store_groups(
+    state: Arc<State>,
+    leases: Arc<Leases>,
+    mut embedded: Receiver<EmbeddedGroup>,
+) {
     while let Some(EmbeddedGroup { jobs, model }) = embedded.recv().await {
         let started = Instant::now();
         let positions: Vec<usize> = jobs.iter().map(|(job, _)| job.position).collect();
@@ -168,10 +172,10 @@ pub(crate) async fn store_groups(state: Arc<State>, held: Arc<Held>, mut embedde
         let embedded_chunks: usize = jobs.iter().map(|(job, _)| job.unknown_texts().count()).sum();
         let state = Arc::clone(&state);
         match tokio::spawn(async move { store_group(&state, jobs).await }).await {
-            Ok(settled) => held.settle(settled).await,
-            Err(panic) => held.settle_panicked(&positions, &panic.to_string()).await,
+            Ok(outcomes) => leases.finish(outcomes).await,
+            Err(panic) => leases.finish_panicked(&positions, &panic.to_string()).await,
         }
-        held.count(|tally| {
+        leases.count(|tally| {
             tally.groups += 1;
             tally.chunks += chunks;
             tally.embedded_chunks += embedded_chunks;

@@ -1,4 +1,4 @@
-//! Why the job ends, known to all of its parts at once.
+//! Why the job ends, shared by all of its tasks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,84 +7,85 @@ use tokio::sync::watch;
 
 /// Why the job ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum StopReason {
     /// The queue stayed empty.
-    Empty,
-    /// A signal: the machine is needed elsewhere.
-    Told,
-    /// The queue does not answer.
-    Unreachable,
-    /// A part of the job panicked.
-    Defect,
+    QueueEmpty,
+    /// A signal, such as the SIGTERM before a spot instance is reclaimed.
+    Signal,
+    /// Receive calls kept failing.
+    QueueUnavailable,
+    /// A task of the job panicked.
+    Panic,
 }
 
-impl Ending {
+impl StopReason {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Empty => "the queue stayed empty",
-            Self::Told => "told to stop",
-            Self::Unreachable => "the queue does not answer",
-            Self::Defect => "a defect",
+            Self::QueueEmpty => "the queue stayed empty",
+            Self::Signal => "stopped by a signal",
+            Self::QueueUnavailable => "the queue is unavailable",
+            Self::Panic => "a task panicked",
         }
     }
 
-    /// Whether what is held is handed back, rather than done first.
-    const fn hands_back(self) -> bool {
-        !matches!(self, Self::Empty)
+    /// Whether leased messages are released rather than finished first.
+    const fn aborts(self) -> bool {
+        !matches!(self, Self::QueueEmpty)
     }
 }
 
-/// The ending, once there is one. The first one stays.
+/// The stop reason, once there is one. A reason that aborts replaces one that does not; otherwise the first
+/// one stays.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {
-    ending: watch::Sender<Option<Ending>>,
-    given_up: Arc<AtomicBool>,
+    reason: watch::Sender<Option<StopReason>>,
+    is_aborted: Arc<AtomicBool>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { ending: watch::Sender::new(None), given_up: Arc::default() }
+        Self { reason: watch::Sender::new(None), is_aborted: Arc::default() }
     }
 }
 
 impl Stop {
-    pub(crate) fn set(&self, ending: Ending) {
-        self.ending.send_if_modified(|known| {
-            let is_news = known.is_none_or(|known| ending.hands_back() && !known.hands_back());
-            if is_news {
-                *known = Some(ending);
-                self.given_up.store(ending.hands_back(), Ordering::Relaxed);
+    pub(crate) fn set(&self, reason: StopReason) {
+        self.reason.send_if_modified(|current| {
+            let is_change = current.is_none_or(|current| reason.aborts() && !current.aborts());
+            if is_change {
+                *current = Some(reason);
+                self.is_aborted.store(reason.aborts(), Ordering::Relaxed);
             }
-            is_news
+            is_change
         });
     }
 
-    pub(crate) fn ending(&self) -> Option<Ending> {
-        *self.ending.borrow()
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        *self.reason.borrow()
     }
 
-    /// For the model: whether what it works on is handed back.
-    pub(crate) fn given_up(&self) -> &Arc<AtomicBool> {
-        &self.given_up
+    /// The flag that makes a running embedding stop early.
+    pub(crate) fn abort_flag(&self) -> &Arc<AtomicBool> {
+        &self.is_aborted
     }
 
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.is_aborted.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is an ending.
-    pub(crate) async fn ended(&self) {
+    /// Waits until the job is to end.
+    pub(crate) async fn stopped(&self) {
         self.until(Option::is_some).await;
     }
 
-    /// Waits until what is held is to be handed back.
-    pub(crate) async fn handing_back(&self) {
-        self.until(|ending| ending.is_some_and(Ending::hands_back)).await;
+    /// Waits until leased messages are to be released.
+    pub(crate) async fn aborted(&self) {
+        self.until(|reason| reason.is_some_and(StopReason::aborts)).await;
     }
 
-    async fn until(&self, holds: impl FnMut(&Option<Ending>) -> bool) {
-        // Its sender is `self`, which outlives this.
-        let _ = self.ending.subscribe().wait_for(holds).await;
+    async fn until(&self, holds: impl FnMut(&Option<StopReason>) -> bool) {
+        // The sender is `self`, which outlives this call.
+        let _ = self.reason.subscribe().wait_for(holds).await;
     }
 }
 
@@ -93,15 +94,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_comes_before_an_empty_queue_and_nothing_comes_before_the_first_reason_to_hand_back() {
+    fn a_signal_overrides_an_empty_queue_and_nothing_overrides_a_signal() {
         let stop = Stop::default();
-        stop.set(Ending::Empty);
-        assert!(!stop.is_given_up());
-        stop.set(Ending::Told);
-        assert!(stop.is_given_up());
-        stop.set(Ending::Empty);
-        stop.set(Ending::Defect);
-        assert_eq!(stop.ending(), Some(Ending::Told));
-        assert!(stop.is_given_up());
+        stop.set(StopReason::QueueEmpty);
+        assert!(!stop.is_aborted());
+        stop.set(StopReason::Signal);
+        assert!(stop.is_aborted());
+        stop.set(StopReason::QueueEmpty);
+        stop.set(StopReason::Panic);
+        assert_eq!(stop.reason(), Some(StopReason::Signal));
+        assert!(stop.is_aborted());
     }
 }

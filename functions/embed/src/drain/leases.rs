@@ -1,4 +1,4 @@
-//! The messages that the job has taken and is not done with.
+//! The messages that the job has received and not finished yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,14 +25,14 @@ pub(crate) struct Tally {
     pub(crate) model: Duration,
 }
 
-/// The messages that are held.
+/// The leased messages: invisible to other consumers until they are finished or released.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Leases {
     state: Arc<State>,
     consumer: Consumer,
     run: Invocation,
-    /// For so many messages more there is room.
-    room: Arc<Semaphore>,
+    /// One permit for each message that may still be leased.
+    capacity: Arc<Semaphore>,
     inner: Mutex<Inner>,
 }
 
@@ -49,40 +49,41 @@ struct Message {
     delivery: Delivery,
     body: EmbedBatch,
     since: Instant,
-    _room: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
+impl Leases {
     pub(crate) fn new(state: Arc<State>, consumer: Consumer, run: Invocation, config: &DrainConfig) -> Self {
         // Small documents have one text each: two groups of those, and what is being received.
-        let room = 2 * config.group_texts + config.receives * Consumer::MAX_MESSAGES_PER_CALL;
+        let capacity = 2 * config.group_texts + config.receives * Consumer::MAX_MESSAGES_PER_CALL;
         let inner = Inner {
             next_position: 0,
             messages: HashMap::new(),
             last_change: Instant::now(),
             tally: Tally::default(),
         };
-        Self { state, consumer, run, room: Arc::new(Semaphore::new(room)), inner: Mutex::new(inner) }
+        Self { state, consumer, run, capacity: Arc::new(Semaphore::new(capacity)), inner: Mutex::new(inner) }
     }
 
-    /// Waits until there is room for as many messages as one call takes.
-    pub(crate) async fn room(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+    /// Waits until as many messages can be leased as one receive call returns.
+    pub(crate) async fn reserve(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
         let most = u32::try_from(Consumer::MAX_MESSAGES_PER_CALL).unwrap_or(u32::MAX);
-        Arc::clone(&self.room).acquire_many_owned(most).await
+        Arc::clone(&self.capacity).acquire_many_owned(most).await
     }
 
     pub(crate) async fn receive(&self, wait: Duration) -> Result<Vec<ReceivedMessage>, QueueError> {
         self.consumer.receive(wait).await
     }
 
-    /// Takes charge of messages. One that cannot be read is left alone: the queue gives it up in the end.
-    pub(crate) fn take(
+    /// Registers received messages. A message that cannot be parsed is left to the queue, which moves it to
+    /// the dead-letter queue in the end.
+    pub(crate) fn add(
         &self,
         received: Vec<ReceivedMessage>,
-        mut room: OwnedSemaphorePermit,
+        mut permits: OwnedSemaphorePermit,
     ) -> Vec<Request> {
         let mut inner = self.lock();
-        let mut asked = Vec::with_capacity(received.len());
+        let mut requests = Vec::with_capacity(received.len());
         for received in received {
             let delivery = Delivery {
                 message_id: received.message_id,
@@ -96,65 +97,65 @@ impl Held {
             };
             let position = inner.next_position;
             inner.next_position += 1;
-            let message = Message { delivery, body, since: Instant::now(), _room: room.split(1) };
+            let message = Message { delivery, body, since: Instant::now(), _permit: permits.split(1) };
             inner.messages.insert(position, message);
             inner.last_change = Instant::now();
-            asked.push(Request { position, message: body });
+            requests.push(Request { position, message: body });
         }
-        asked
+        requests
     }
 
-    /// Acknowledges what is done, and asks for a later delivery of what failed.
-    pub(crate) async fn settle(&self, settled: Vec<Outcome>) {
-        let mut handles = Vec::with_capacity(settled.len());
-        for settled in settled {
-            let Some(message) = self.release(settled.position) else {
+    /// Acknowledges the messages that succeeded and schedules a redelivery of those that failed.
+    pub(crate) async fn finish(&self, outcomes: Vec<Outcome>) {
+        let mut handles = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            let Some(message) = self.remove(outcome.position) else {
                 continue;
             };
-            settled.log(&message.body, message.since);
-            self.tell(message, Ok(settled.outcome.map(drop)), &mut handles).await;
+            outcome.log(&message.body, message.since);
+            self.finish_one(message, Ok(outcome.result.map(drop)), &mut handles).await;
         }
-        self.delete(handles).await;
+        self.acknowledge(handles).await;
     }
 
-    /// Asks for a later delivery of messages whose handler panicked.
-    pub(crate) async fn settle_panicked(&self, positions: &[usize], panic: &str) {
+    /// Schedules a redelivery of messages whose handler panicked.
+    pub(crate) async fn finish_panicked(&self, positions: &[usize], panic: &str) {
         let mut handles = Vec::new();
-        for message in positions.iter().filter_map(|position| self.release(*position)) {
-            self.tell(message, Err(panic.to_owned()), &mut handles).await;
+        for message in positions.iter().filter_map(|position| self.remove(*position)) {
+            self.finish_one(message, Err(panic.to_owned()), &mut handles).await;
         }
-        self.delete(handles).await;
+        self.acknowledge(handles).await;
     }
 
-    /// Hides what is held from others, until it is aborted.
-    pub(crate) async fn keep_hidden(self: Arc<Self>) {
+    /// Extends the visibility timeout of all leased messages periodically, until the task is aborted.
+    pub(crate) async fn keep_extending(self: Arc<Self>) {
         let visibility = self.consumer.visibility_timeout();
         let mut ticks = tokio::time::interval((visibility / 3).max(Duration::from_secs(1)));
-        // The first tick is at once.
+        // The first tick is immediate.
         ticks.tick().await;
         loop {
             ticks.tick().await;
             if let Err(error) = self.consumer.change_visibility(&self.handles(), visibility).await {
-                // Done meanwhile, most likely; else somebody else does it, too, which harms nothing.
-                tracing::info!(error = lambda::error_chain(&error), "not all messages could be held longer");
+                // Most likely some were finished meanwhile. Otherwise they are redelivered, which is harmless.
+                tracing::info!(error = lambda::error_chain(&error), "not all leases could be extended");
             }
         }
     }
 
-    /// Makes everything that is held visible to others at once. Returns how many messages that were.
-    pub(crate) async fn hand_back(&self) -> usize {
+    /// Makes all leased messages visible to other consumers at once. Returns how many there were.
+    pub(crate) async fn release_all(&self) -> usize {
         let handles = self.handles();
         self.lock().messages.clear();
         if let Err(error) = self.consumer.change_visibility(&handles, Duration::ZERO).await {
             tracing::warn!(
                 error = lambda::error_chain(&error),
-                "not all messages were handed back, the queue's time-out applies"
+                "not all messages were released; they return after their visibility timeout"
             );
         }
         handles.len()
     }
 
-    /// For how long nothing has been held.
+    /// Returns for how long no message has been leased.
     pub(crate) fn idle_for(&self) -> Duration {
         let inner = self.lock();
         if inner.messages.is_empty() { inner.last_change.elapsed() } else { Duration::ZERO }
@@ -172,20 +173,21 @@ impl Held {
         self.lock().messages.values().map(|message| message.delivery.receipt_handle.clone()).collect()
     }
 
-    fn release(&self, position: usize) -> Option<Message> {
+    fn remove(&self, position: usize) -> Option<Message> {
         let mut inner = self.lock();
         inner.last_change = Instant::now();
         inner.messages.remove(&position)
     }
 
-    async fn tell(
+    /// Handles the result of one message; adds its receipt handle to `done` if it is to be acknowledged.
+    async fn finish_one(
         &self,
         message: Message,
-        outcome: Result<Result<(), lambda::StageError>, String>,
+        result: Result<Result<(), lambda::StageError>, String>,
         done: &mut Vec<String>,
     ) {
         let span = message_span(&message.delivery);
-        let is_done = settle(self.state.as_ref(), &message.delivery, outcome).instrument(span).await;
+        let is_done = settle(self.state.as_ref(), &message.delivery, result).instrument(span).await;
         self.count(|tally| match is_done {
             true => tally.messages += 1,
             false => tally.failed_messages += 1,
@@ -195,16 +197,16 @@ impl Held {
         }
     }
 
-    async fn delete(&self, handles: Vec<String>) {
+    async fn acknowledge(&self, handles: Vec<String>) {
         if let Err(error) = self.consumer.delete(&handles).await {
             tracing::warn!(
                 error = lambda::error_chain(&error),
-                "not all messages that are done were deleted; they will be found done before"
+                "not all finished messages were deleted; their redelivery changes nothing"
             );
         }
     }
 
-    /// A panic elsewhere left nothing half done: every change is one step.
+    /// Ignores poisoning: every change is complete before anything can panic.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
