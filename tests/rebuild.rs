@@ -91,7 +91,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     assert_eq!(user.get(&path).await.expect(200)["status"], "degraded");
     let failed = user.get(&format!("{path}/documents?status=failed")).await.expect(200);
     let reason = failed["documents"][0]["error_message"].as_str().unwrap();
-    assert!(reason.contains("cannot be rebuilt") && reason.contains("try it again"), "{reason}");
+    assert!(reason.contains("cannot be rebuilt") && reason.contains("retry it"), "{reason}");
     let retried = user.post(&format!("{path}/documents/retry-failed"), &json!({})).await.expect(200);
     let retried = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
     assert_eq!(

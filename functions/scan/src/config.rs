@@ -1,4 +1,4 @@
-//! What the scan function is told by its environment.
+//! Configuration of the scan function, read from environment variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-/// The scan function's settings.
+/// Settings of the scan function.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
-    /// `STAGING_BUCKET`: where uploads lie, and where documents' bytes are put.
+    /// `STAGING_BUCKET`: holds uploads and raw documents.
     pub staging_bucket: String,
-    /// `SCAN_QUEUE_URL`: where work is put off to.
+    /// `SCAN_QUEUE_URL`: receives items to stage, and work that another invocation continues.
     pub scan_queue_url: String,
-    /// `CHUNK_QUEUE_URL`: where staged documents are handed on.
+    /// `CHUNK_QUEUE_URL`: receives one message per staged document.
     pub chunk_queue_url: String,
-    /// `DIRECTORY_ROOTS`: folders that file and directory sources may lie under, separated by
-    /// colons; default none.
+    /// `DIRECTORY_ROOTS`: the directories that file and directory sources must be in, separated by colons;
+    /// default none.
     pub directory_roots: Vec<PathBuf>,
-    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
-    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
     pub models_url: Option<String>,
-    /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept, so that it can
-    /// be brought back; default a day.
+    /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept for a rollback;
+    /// default 86400 (one day).
     pub reindex_grace: Duration,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);

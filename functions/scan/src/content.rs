@@ -1,8 +1,8 @@
-//! What is found out about a document's bytes in the one pass that reads them.
+//! Hash, size and blankness of a document, computed in one pass over its bytes.
 
 use sha2::{Digest, Sha256};
 
-/// Takes in a document's bytes, a piece at a time.
+/// Scans a document's bytes, one buffer at a time.
 #[derive(Debug)]
 pub(crate) struct ContentScanner {
     hasher: Sha256,
@@ -10,13 +10,13 @@ pub(crate) struct ContentScanner {
     is_blank: bool,
 }
 
-/// What there is to know of bytes without looking at their format.
+/// Properties of bytes that do not depend on their format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
     /// SHA-256 in hex.
     pub(crate) hash: String,
     pub(crate) size_bytes: u64,
-    /// Whether they are nothing but ASCII white space.
+    /// Whether they consist of ASCII white space only.
     pub(crate) is_blank: bool,
 }
 
@@ -42,7 +42,7 @@ impl ContentScanner {
 }
 
 impl Content {
-    /// Why there is nothing to index, if there is nothing.
+    /// Returns why there is nothing to index, if that is so.
     pub(crate) fn empty_reason(&self) -> Option<&'static str> {
         match (self.size_bytes, self.is_blank) {
             (0, _) => Some("the file is empty: 0 bytes"),
@@ -56,23 +56,23 @@ impl Content {
 mod tests {
     use super::*;
 
-    fn scan(pieces: &[&[u8]]) -> Content {
+    fn scan(buffers: &[&[u8]]) -> Content {
         let mut scanner = ContentScanner::new();
-        for piece in pieces {
-            scanner.push(piece);
+        for buffer in buffers {
+            scanner.push(buffer);
         }
         scanner.finish()
     }
 
     #[test]
-    fn the_pieces_do_not_matter() {
+    fn the_result_does_not_depend_on_the_buffers() {
         assert_eq!(scan(&[b"ab", b"", b"c"]), scan(&[b"abc"]));
         // FIPS 180-4, the digest of "abc".
         assert_eq!(scan(&[b"abc"]).hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]
-    fn blank_files_have_a_reason_to_be_skipped() {
+    fn empty_and_blank_files_have_a_reason_to_be_skipped() {
         assert_eq!(scan(&[]).empty_reason(), Some("the file is empty: 0 bytes"));
         assert_eq!(
             scan(&[b" \r\n", b"\t"]).empty_reason(),

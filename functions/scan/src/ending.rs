@@ -1,25 +1,27 @@
-//! Operations that end before they are done.
+//! Ends operations early: cancelled or failed.
 
 use std::time::Duration;
 
 use db::operations::{AbandonedItem, Operation};
-use domain::{ErrorCategory, ItemId, OperationType, ScanMessage};
+use domain::{ErrorCategory, ItemId, OperationType};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
 
-use crate::{State, rebuild};
+use crate::State;
+use crate::rebuild::delete_unfinished_index;
+use crate::work_list::continue_later;
 
-/// Items whose points are taken back at a time.
-const PAGE: i64 = 500;
+/// Items whose points are deleted at a time.
+const ITEMS_PER_PAGE: i64 = 500;
 
-/// Calls to Qdrant that are on their way at once.
-const CALLS_IN_FLIGHT: usize = 4;
+/// Concurrent calls to Qdrant.
+const CONCURRENCY: usize = 4;
 
-/// With less time than this left, another invocation goes on.
-const RESERVE: Duration = Duration::from_secs(30);
+/// With less time than this left, another invocation continues.
+const PAGE_TIME: Duration = Duration::from_secs(30);
 
-/// Ends everything that is open in an operation that is not wanted any more, and then itself.
+/// Cancels the open items of an operation whose cancellation was requested, then ends it.
 pub(crate) async fn cancel(
     state: &State,
     operation: &Operation,
@@ -33,7 +35,7 @@ pub(crate) async fn cancel(
     Ok(outcome)
 }
 
-/// Ends an operation that cannot go on, with the reason.
+/// Ends an operation as failed, with the reason.
 pub(crate) async fn fail(
     state: &State,
     operation: &Operation,
@@ -50,8 +52,8 @@ pub(crate) async fn fail(
     delete_orphaned_points(state, operation, invocation).await
 }
 
-/// Deletes the points of versions that the operation's end made useless. Those of a reindex go with
-/// the index that they are in, which sweep drops.
+/// Deletes the points of generations that will never become searchable, because the operation has ended.
+/// Those of a reindex are in an index of their own, which sweep drops.
 pub(crate) async fn delete_orphaned_points(
     state: &State,
     operation: &Operation,
@@ -64,17 +66,17 @@ pub(crate) async fn delete_orphaned_points(
         return Ok("ended early");
     };
     if operation.operation_type == OperationType::Rebuild {
-        rebuild::take_back(state, operation, &collection).await?;
+        delete_unfinished_index(state, operation, &collection).await?;
         return Ok("ended early");
     }
-    // With the collection its points go too.
+    // Deleting the collection deletes its points.
     if collection.deleted_at.is_some() {
         return Ok("ended early");
     }
     let mut after = ItemId(0);
     loop {
         let mut connection = state.db.connection().await?;
-        let page = connection.operation_items().list_abandoned(operation.id, after, PAGE).await?;
+        let page = connection.operation_items().list_abandoned(operation.id, after, ITEMS_PER_PAGE).await?;
         drop(connection);
         let Some(last) = page.last() else {
             return Ok("ended early");
@@ -85,10 +87,10 @@ pub(crate) async fn delete_orphaned_points(
             let AbandonedItem { document_id, generation, .. } = item;
             async move { state.vectors.delete_generation(name, document_id, generation).await }
         });
-        calls.buffer_unordered(CALLS_IN_FLIGHT).try_collect::<Vec<()>>().await?;
-        if invocation.remaining() < RESERVE {
-            state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: operation.id }]).await?;
-            return Ok("ended early, points are left to take back");
+        calls.buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
+        if invocation.remaining() < PAGE_TIME {
+            continue_later(state, operation.id).await?;
+            return Ok("ended early, orphaned points deleted in part");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which of its two tasks a message brings.
+//! Handles the two messages of ScanQueue.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::staging::stage_items;
 /// Runs an operation, or stages some of its items.
 ///
 /// # Errors
-/// When the message should be delivered again.
+/// Returns a retryable error if the message must be delivered again.
 pub async fn handle(state: Arc<State>, message: ScanMessage, delivery: Delivery) -> Result<(), StageError> {
     let started = Instant::now();
     let invocation = &delivery.invocation;
@@ -29,14 +29,15 @@ pub async fn handle(state: Arc<State>, message: ScanMessage, delivery: Delivery)
             );
         }
         ScanMessage::StageItems { operation_id, item_ids } => {
-            let outcome = stage_items(&state, operation_id, &item_ids, invocation).await?;
+            let tally = stage_items(&state, operation_id, &item_ids, invocation).await?;
             tracing::info!(
                 operation.id = %operation_id,
                 items = item_ids.len(),
-                staged = outcome.staged,
-                ended = outcome.ended,
-                put_off = outcome.put_off,
-                size_bytes = outcome.size_bytes,
+                staged = tally.staged,
+                ended = tally.ended,
+                deferred = tally.deferred,
+                size_bytes = tally.size_bytes,
+                copied_bytes = tally.copied_bytes,
                 ms = started.elapsed().as_millis(),
                 "stage message handled"
             );

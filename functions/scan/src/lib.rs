@@ -1,18 +1,27 @@
-//! Runs operations: lists sources, finds what changed, stages its bytes.
+//! Runs operations: lists sources, detects what has changed, stages raw documents.
 //!
 //! *Triggered by* ScanQueue: an operation to run, or listed items to stage.
-//! *Reads* operations and their work lists in PostgreSQL; sources, and uploads in S3.
-//! *Writes* work lists, documents and what became of them; documents' bytes to S3; Qdrant
-//! collections, made and deleted; messages to ChunkQueue, and to ScanQueue where time runs out.
-//! *Safe to repeat because* an operation is claimed once and listed on from its cursor, a work
-//! list holds a document once, and an item that is staged is only handed over again.
-//! *Retries when* PostgreSQL, S3, SQS, Qdrant or a source does not answer. A source or document
-//! that cannot be read is recorded as failed, with the reason.
+//! *Reads* operations and their work lists in PostgreSQL; sources; uploads in S3.
+//! *Writes* work lists, and the results of their items; raw documents to S3; Qdrant collections, created
+//! and deleted; messages to ChunkQueue, and to ScanQueue when the time runs out.
+//! *Safe to repeat because* an operation is claimed once and resumes at its cursor, a work list contains a
+//! document once, and for an item that is already staged only the message is sent again.
+//! *Retries when* PostgreSQL, S3, SQS, Qdrant or a source is unavailable. A source or document that cannot
+//! be read is recorded as failed, with the reason.
+//!
+//! The modules, from the message to the document: `handler` tells the two messages apart; `operation` runs
+//! an operation of each type; `work_list` fills its work list from a producer (`listing`, `reindex`,
+//! `rebuild`, `removal`); `staging` stages items of the list, each by `document` or, in a reindex, by
+//! `copying`.
 
 mod config;
 mod content;
+mod copying;
+mod decision;
+mod document;
 mod ending;
 mod handler;
+mod index;
 mod listing;
 mod operation;
 mod purge;
@@ -23,7 +32,8 @@ mod removal;
 mod source;
 mod staging;
 mod state;
-mod verdict;
+mod steps;
+mod work_list;
 
 #[cfg(test)]
 mod interleaving_tests;

@@ -1,37 +1,16 @@
-//! From a source to the work list, and from the work list to messages.
-
-use std::time::Duration;
+//! The work list of an append operation: the documents of its source.
 
 use connectors::OnMissing;
 use db::operations::Operation;
 use db::sources::CollectionSource;
-use domain::{Classify, ErrorKind, ItemId, OperationId, OperationType, ScanMessage, SourceType};
+use domain::{Classify, ErrorKind, OperationType, SourceType};
 use lambda::StageError;
 use lambda::event::Invocation;
 use thiserror::Error;
 
 use crate::State;
-use crate::source::on_missing;
-
-/// Items in one message.
-const PER_MESSAGE: usize = 25;
-
-/// Items that are looked up, and sent, at a time.
-const PAGE: i64 = 1000;
-
-/// With less time than this left, another invocation goes on.
-const RESERVE: Duration = Duration::from_secs(30);
-
-/// How far a listing came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listed {
-    /// To its end.
-    Everything,
-    /// A message was sent to go on.
-    Part,
-    /// Somebody else is further and goes on.
-    ByAnother,
-}
+use crate::source::{list_page, on_missing};
+use crate::work_list::{Filled, Given, Page, Producer, fill};
 
 /// A source that cannot be listed.
 #[derive(Debug, Error)]
@@ -49,80 +28,24 @@ impl Classify for ListingError {
     }
 }
 
-/// Puts the source's documents on the operation's work list and asks for those to be staged that
-/// are new or changed.
-pub(crate) async fn list_documents(
+/// Fills the work list with the source's documents and sends those that are new or changed. Operations
+/// whose work list was inserted with them only have it sent.
+pub(crate) async fn fill_from_source(
     state: &State,
     operation: &Operation,
     invocation: &Invocation,
-) -> Result<Listed, StageError> {
-    // What intake or an earlier try has put on the list.
-    let mut last = send_listed(state, operation.id, ItemId(0)).await?;
-    if let Some(source) = listable_source(state, operation).await? {
-        let mut cursor = operation.scan_cursor.clone();
-        // Pages before this try may have had gaps too.
-        let mut has_gaps = operation.meta.get("unreadable").is_some();
-        loop {
-            let page = state.sources.list(&source, cursor.as_deref()).await?;
-            let mut connection = state.db.connection().await?;
-            if page.unreadable > 0 {
-                has_gaps = true;
-                connection.operations().note_unreadable(operation.id, page.unreadable).await?;
-            }
-            connection.operation_items().insert_many(operation.id, &page.items).await?;
-            drop(connection);
-            lambda::fault::point("scan-listed");
-            last = send_listed(state, operation.id, last).await?;
-            if page.next.is_none() {
-                if has_gaps {
-                    tracing::warn!(operation.id = %operation.id, "the listing has gaps: nothing counts as gone");
-                } else if settle_missing(state, operation, &source).await? {
-                    send_listed(state, operation.id, last).await?;
-                }
-                break;
-            }
-            let mut connection = state.db.connection().await?;
-            let is_mine = connection
-                .operations()
-                .advance_cursor(operation.id, cursor.as_deref(), page.next.as_deref())
-                .await?;
-            drop(connection);
-            if !is_mine {
-                return Ok(Listed::ByAnother);
-            }
-            cursor = page.next;
-            if invocation.remaining() < RESERVE {
-                state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: operation.id }]).await?;
-                return Ok(Listed::Part);
-            }
-        }
-    }
-    state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-    Ok(Listed::Everything)
-}
-
-/// Deals with the documents that a whole listing did not name, as the source's settings say.
-/// Returns whether there is something to remove.
-async fn settle_missing(
-    state: &State,
-    operation: &Operation,
-    source: &CollectionSource,
-) -> Result<bool, StageError> {
-    let Some(on_missing) = on_missing(source)? else {
-        return Ok(false);
+) -> Result<Filled, StageError> {
+    let Some(source) = find_listable_source(state, operation).await? else {
+        return fill(state, operation, &mut Given, invocation).await;
     };
-    let mut connection = state.db.connection().await?;
-    match on_missing {
-        OnMissing::Remove => Ok(connection.operation_items().insert_missing(operation.id).await? > 0),
-        OnMissing::Keep => {
-            connection.operation_items().mark_missing_stale(operation.id).await?;
-            Ok(false)
-        }
-    }
+    // Pages that an earlier invocation listed may have been incomplete too.
+    let is_incomplete = operation.meta.get("unreadable").is_some();
+    let mut listing = SourceListing { state, operation, source, is_incomplete };
+    fill(state, operation, &mut listing, invocation).await
 }
 
-/// The source to list; nothing where the work list was given with the operation.
-async fn listable_source(
+/// Returns the source to list; `None` if the work list was inserted with the operation.
+async fn find_listable_source(
     state: &State,
     operation: &Operation,
 ) -> Result<Option<CollectionSource>, StageError> {
@@ -140,25 +63,55 @@ async fn listable_source(
     Ok((source.source_type != SourceType::Upload).then_some(source))
 }
 
-/// Ends the listed items after `after` that have not changed and asks for the others to be
-/// staged. Returns the last item that was looked at.
-pub(crate) async fn send_listed(
-    state: &State,
-    operation_id: OperationId,
-    after: ItemId,
-) -> Result<ItemId, StageError> {
-    let mut last = after;
-    state.db.connection().await?.operation_items().mark_unchanged(operation_id, after).await?;
-    loop {
-        let mut connection = state.db.connection().await?;
-        let ids = connection.operation_items().list_undispatched(operation_id, last, PAGE).await?;
+/// Produces the documents of a source. After the last page, handles the documents that the source no
+/// longer contains, as its settings say.
+struct SourceListing<'a> {
+    state: &'a State,
+    operation: &'a Operation,
+    source: CollectionSource,
+    /// Whether something could not be read, so that a missing document may still exist.
+    is_incomplete: bool,
+}
+
+impl Producer for SourceListing<'_> {
+    async fn produce(&mut self, cursor: Option<&str>) -> Result<Page, StageError> {
+        let page = list_page(self.state, &self.source, cursor).await?;
+        let mut connection = self.state.db.connection().await?;
+        if page.unreadable > 0 {
+            self.is_incomplete = true;
+            connection.operations().note_unreadable(self.operation.id, page.unreadable).await?;
+        }
+        connection.operation_items().insert_many(self.operation.id, &page.items).await?;
         drop(connection);
-        let Some(newest) = ids.last() else {
-            return Ok(last);
+        if let Some(next) = page.next {
+            return Ok(Page::MoreFrom(next));
+        }
+        if self.is_incomplete {
+            tracing::warn!(
+                operation.id = %self.operation.id,
+                "the listing is incomplete; no document is treated as missing"
+            );
+        } else {
+            self.handle_missing().await?;
+        }
+        Ok(Page::Last)
+    }
+}
+
+impl SourceListing<'_> {
+    async fn handle_missing(&self) -> Result<(), StageError> {
+        let Some(on_missing) = on_missing(&self.source)? else {
+            return Ok(());
         };
-        last = *newest;
-        let message = |group: &[ItemId]| ScanMessage::StageItems { operation_id, item_ids: group.to_vec() };
-        state.queues.send_scan(&ids.chunks(PER_MESSAGE).map(message).collect::<Vec<_>>()).await?;
-        state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;
+        let mut connection = self.state.db.connection().await?;
+        match on_missing {
+            OnMissing::Remove => {
+                connection.operation_items().insert_missing(self.operation.id).await?;
+            }
+            OnMissing::Keep => {
+                connection.operation_items().mark_missing_stale(self.operation.id).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,25 +1,26 @@
-//! One operation, from its turn to its end.
+//! Runs one operation, from the claim to its end.
 
 use db::collections::Collection;
 use db::operations::Operation;
-use domain::{IndexSettings, OperationId, OperationStatus, OperationType};
+use domain::{OperationId, OperationStatus, OperationType};
 use lambda::StageError;
 use lambda::event::Invocation;
-use vectors::IndexSpec;
 
 use crate::State;
 use crate::ending::{cancel, delete_orphaned_points, fail};
-use crate::listing::{Listed, list_documents};
+use crate::index::ensure_active_index;
+use crate::listing::fill_from_source;
 use crate::purge::purge;
 use crate::rebuild::rebuild;
 use crate::reindex::reindex;
 use crate::removal::remove_source;
+use crate::work_list::{Filled, close};
 
-/// Starts the operation if it is its collection's turn, or goes on where it stopped. Says what
-/// happened, for the log.
+/// Starts the operation if it is next in its collection, or continues it where it stopped. Returns what was
+/// done, for the log.
 ///
 /// # Errors
-/// When the message should be delivered again.
+/// Returns a retryable error if the message must be delivered again.
 pub(crate) async fn run_operation(
     state: &State,
     operation_id: OperationId,
@@ -31,11 +32,11 @@ pub(crate) async fn run_operation(
     };
     match operation.status {
         OperationStatus::Pending if !connection.operations().claim(operation_id).await? => {
-            return Ok("waits for its turn");
+            return Ok("not its turn");
         }
         OperationStatus::Pending | OperationStatus::Processing => {}
         OperationStatus::Completed => return Ok("done before"),
-        // What follows its end may be what was lost.
+        // A crash may have prevented what follows its end.
         OperationStatus::Failed | OperationStatus::Cancelled => {
             drop(connection);
             return delete_orphaned_points(state, &operation, invocation).await;
@@ -64,21 +65,20 @@ async fn run(
     }
     match operation.operation_type {
         OperationType::Index => {
-            ensure_vectors(state, collection).await?;
-            state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-            dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
-            Ok("collection made")
+            ensure_active_index(state, collection).await?;
+            close(state, operation.id).await?;
+            Ok("index created")
         }
         OperationType::Append | OperationType::RetryDocuments | OperationType::RestoreDocuments => {
-            // Usually there already; a collection whose index operation failed is mended by this.
-            ensure_vectors(state, collection).await?;
+            // It is missing only if the collection's index operation failed.
+            ensure_active_index(state, collection).await?;
             list(state, operation, invocation).await
         }
         OperationType::RemoveDocuments => list(state, operation, invocation).await,
         OperationType::RemoveSource => remove_source(state, operation, collection, invocation).await,
         OperationType::Rebuild => rebuild(state, operation, collection, invocation).await,
         OperationType::Delete => purge(state, operation, collection, invocation).await,
-        OperationType::Reindex => reindex(state, operation, collection).await,
+        OperationType::Reindex => reindex(state, operation, collection, invocation).await,
     }
 }
 
@@ -87,32 +87,9 @@ async fn list(
     operation: &Operation,
     invocation: &Invocation,
 ) -> Result<&'static str, StageError> {
-    match list_documents(state, operation, invocation).await? {
-        Listed::Everything => {
-            dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
-            Ok("listed")
-        }
-        Listed::Part => Ok("listed in part"),
-        Listed::ByAnother => Ok("another lists it"),
+    let filled = fill_from_source(state, operation, invocation).await?;
+    if filled == Filled::Complete {
+        close(state, operation.id).await?;
     }
-}
-
-async fn ensure_vectors(state: &State, collection: &Collection) -> Result<(), StageError> {
-    ensure_index(state, &collection.vector_store_name, &collection.settings).await
-}
-
-/// Makes the Qdrant collection for vectors of these settings, unless it is there.
-pub(crate) async fn ensure_index(
-    state: &State,
-    name: &str,
-    settings: &IndexSettings,
-) -> Result<(), StageError> {
-    let model = state.models.require(&settings.embedding_model)?;
-    let spec = IndexSpec {
-        name: name.to_owned(),
-        dimension: u64::from(model.manifest.dimension),
-        quantization: settings.quantization,
-    };
-    state.vectors.ensure_index(&spec).await?;
-    Ok(())
+    Ok(filled.as_str())
 }

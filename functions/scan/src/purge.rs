@@ -1,21 +1,22 @@
-//! The end of a collection whose deletion was asked for.
+//! Purges a deleted collection.
 
 use std::time::Duration;
 
 use db::audit::AuditEntry;
 use db::collections::Collection;
 use db::operations::Operation;
-use domain::{Actor, ArtifactKey, ScanMessage};
+use domain::{Actor, ArtifactKey};
 use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
+use crate::work_list::continue_later;
 
-/// With less time than this left, another invocation goes on.
-const RESERVE: Duration = Duration::from_secs(30);
+/// With less time than this left, another invocation continues.
+const PAGE_TIME: Duration = Duration::from_secs(30);
 
-/// Removes the collection's points, then its objects, then its rows. The rows go last: as long as
-/// they are there, the operation is, and goes on. The audit log stays.
+/// Deletes the collection's points, then its objects, then its rows. The rows are last, because the
+/// operation is one of them and resumes only while it exists. The audit log stays.
 pub(crate) async fn purge(
     state: &State,
     operation: &Operation,
@@ -29,8 +30,8 @@ pub(crate) async fn purge(
     }
     for prefix in ArtifactKey::PREFIXES {
         while state.artifacts.delete_page(prefix, collection.id).await? {
-            if invocation.remaining() < RESERVE {
-                state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: operation.id }]).await?;
+            if invocation.remaining() < PAGE_TIME {
+                continue_later(state, operation.id).await?;
                 return Ok("purged in part");
             }
         }

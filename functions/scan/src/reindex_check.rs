@@ -1,4 +1,4 @@
-//! Whether a new index holds what the old one does, before it takes its place.
+//! Checks that a new index contains what the active one does, before it replaces it.
 
 use std::collections::HashMap;
 
@@ -13,19 +13,19 @@ use crate::State;
 /// Documents whose neighbours are compared.
 const SAMPLES: i64 = 20;
 
-/// How near a document must be to what the old index holds of it.
-const NEAREST: u64 = 10;
+/// A document must be among this many nearest neighbours of its own old vector.
+const NEIGHBOURS: u64 = 10;
 
-/// What rounding to another precision may do to a similarity.
+/// How much rounding to another precision may change a similarity.
 const TOLERANCE: f32 = 1e-3;
 
-/// Calls to Qdrant that are on their way at once.
-const CALLS_IN_FLIGHT: usize = 4;
+/// Concurrent calls to Qdrant.
+const CONCURRENCY: usize = 4;
 
-/// Every document is there with all its chunks, and there is nothing else.
+/// Checks that every document is in the new index with all its chunks, and nothing else.
 ///
 /// # Errors
-/// Says what is missing, in a sentence for the operation.
+/// Returns `Conflict` with what is missing, as the operation's error message.
 pub(crate) async fn check_coverage(
     state: &State,
     operation: &Operation,
@@ -34,17 +34,17 @@ pub(crate) async fn check_coverage(
 ) -> Result<(), StageError> {
     if coverage.lost > 0 {
         let (lost, documents) = (coverage.lost, coverage.documents);
-        let first = coverage.first_lost.as_deref().unwrap_or("no reason is known");
+        let first = coverage.first_lost.as_deref().unwrap_or("unknown reason");
         return Err(refusal(format!(
-            "{lost} of {documents} documents cannot be indexed anew; the first is {first}"
+            "{lost} of {documents} documents cannot be reindexed; the first is {first}"
         )));
     }
     let expected = u64::try_from(coverage.chunks).unwrap_or(0);
     if state.vectors.count(new_name).await? == expected {
         return Ok(());
     }
-    // A document that was deleted meanwhile may have left points behind; who wrote them may still be
-    // taking them back.
+    // A document that was deleted meanwhile may have orphaned points; the stage that wrote them may still
+    // be deleting them.
     let dropped = state.db.connection().await?.operations().list_unindexed(operation.id).await?;
     state.vectors.delete_documents(new_name, &dropped).await?;
     let found = state.vectors.count(new_name).await?;
@@ -59,12 +59,12 @@ pub(crate) async fn check_coverage(
     }
 }
 
-/// For vectors of the same model: what the old index holds of a document must lead to that document in
-/// the new one, too. Chunks may be cut elsewhere and repeat each other, so half of a sample will do;
-/// vectors that were mixed up or are of another model come nowhere near that.
+/// For vectors of the same model: checks that a document's old vector finds that document in the new index.
+/// Chunk boundaries may differ and chunks may repeat each other, so half of the sample is enough; vectors
+/// that are mixed up or of another model stay far below that.
 ///
 /// # Errors
-/// Says how many of the sampled documents were not found.
+/// Returns `Conflict` with the number of documents that were found.
 pub(crate) async fn check_neighbours(
     state: &State,
     operation: &Operation,
@@ -85,12 +85,12 @@ pub(crate) async fn check_neighbours(
     let total = sampled.len();
     let found = stream::iter(sampled)
         .map(|(document, vector)| async move { is_near(state, new_name, document, &vector).await });
-    let found: Vec<bool> = found.buffer_unordered(CALLS_IN_FLIGHT).try_collect().await?;
+    let found: Vec<bool> = found.buffer_unordered(CONCURRENCY).try_collect().await?;
     let found = found.into_iter().filter(|is_near| *is_near).count();
-    tracing::info!(operation.id = %operation.id, found, total, "neighbours compared");
+    tracing::info!(operation.id = %operation.id, found, total, "compared neighbours");
     if found * 2 < total {
         return Err(refusal(format!(
-            "the new index finds {found} of {total} sampled documents by what the old one holds of them"
+            "the new index finds {found} of {total} sampled documents by their old vectors"
         )));
     }
     Ok(())
@@ -103,12 +103,12 @@ async fn is_near(
     vector: &[f32],
 ) -> Result<bool, StageError> {
     let own = state.vectors.nearest_scores(new_name, vector, Some(document.id), 1).await?;
-    let all = state.vectors.nearest_scores(new_name, vector, None, NEAREST).await?;
-    // The last of the nearest: whoever is as near counts, in whatever order they come.
-    let last = if all.len() < usize::try_from(NEAREST).unwrap_or(usize::MAX) { None } else { all.last() };
+    let all = state.vectors.nearest_scores(new_name, vector, None, NEIGHBOURS).await?;
+    // Ties with the last neighbour count, whatever their order.
+    let last = if all.len() < usize::try_from(NEIGHBOURS).unwrap_or(usize::MAX) { None } else { all.last() };
     Ok(own.first().is_some_and(|own| last.is_none_or(|last| *own >= *last - TOLERANCE)))
 }
 
 fn refusal(reason: String) -> StageError {
-    StageError::new(ErrorKind::Conflict, format!("{reason}; the index is as it was"))
+    StageError::new(ErrorKind::Conflict, format!("{reason}; the active index is unchanged"))
 }

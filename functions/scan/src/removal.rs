@@ -1,22 +1,19 @@
-//! Documents that go: hidden first, then their points, then counted.
-
-use std::time::Duration;
+//! Removes documents: they are hidden first, then their points are deleted, then they are counted.
 
 use db::collections::Collection;
 use db::operations::{Operation, StagingItem};
-use domain::{ItemId, ScanMessage};
+use domain::{ItemId, SourceId};
 use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
+use crate::index::list_indexes;
+use crate::work_list::{Filled, Page, Producer, close, fill};
 
 /// Documents of a source that are hidden by one statement.
-const PAGE: i64 = 1000;
+const DOCUMENTS_PER_PAGE: i64 = 1000;
 
-/// With less time than this left, another invocation goes on.
-const RESERVE: Duration = Duration::from_secs(30);
-
-/// Removes the documents of listed items. Stopped half-way, it does the same again.
+/// Removes the documents of listed items. After a crash, the same steps run again.
 pub(crate) async fn remove_documents(
     state: &State,
     collection: &Collection,
@@ -28,7 +25,7 @@ pub(crate) async fn remove_documents(
     let ids: Vec<ItemId> = items.iter().map(|item| item.id).collect();
     let documents = state.db.connection().await?.operation_items().begin_removals(&ids).await?;
     if !documents.is_empty() {
-        for name in indexes(state, collection).await? {
+        for name in list_indexes(state, collection).await? {
             state.vectors.delete_documents(&name, &documents).await?;
         }
     }
@@ -36,25 +33,22 @@ pub(crate) async fn remove_documents(
     Ok(())
 }
 
-/// Removes a source: its documents are hidden, their points deleted by one filter, and then the
-/// source itself goes, unless it was added again meanwhile.
+/// Removes a source: hides its documents, deletes their points by one filter, then deletes the source
+/// unless it was added again meanwhile.
 pub(crate) async fn remove_source(
     state: &State,
     operation: &Operation,
     collection: &Collection,
     invocation: &Invocation,
 ) -> Result<&'static str, StageError> {
-    // Without one, it is gone already.
+    // Without a source id, the source is deleted already.
     if let Some(source_id) = operation.source_id {
-        let mut connection = state.db.connection().await?;
-        while connection.operations().remove_source_documents(operation.id, source_id, PAGE).await? > 0 {
-            if invocation.remaining() < RESERVE {
-                state.queues.send_scan(&[ScanMessage::RunOperation { operation_id: operation.id }]).await?;
-                return Ok("removed in part");
-            }
+        let mut documents = DocumentsOfSource { state, operation, source_id };
+        let filled = fill(state, operation, &mut documents, invocation).await?;
+        if filled != Filled::Complete {
+            return Ok(filled.as_str());
         }
-        drop(connection);
-        for name in indexes(state, collection).await? {
+        for name in list_indexes(state, collection).await? {
             state.vectors.delete_source(&name, source_id.0).await?;
         }
         let mut tx = state.db.begin().await?;
@@ -63,15 +57,26 @@ pub(crate) async fn remove_source(
         tx.operations().mark_scan_finished(operation.id).await?;
         tx.commit().await?;
     }
-    state.db.connection().await?.operations().mark_scan_finished(operation.id).await?;
-    dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
+    close(state, operation.id).await?;
     Ok("source removed")
 }
 
-/// What holds points of the collection: the index that answers, and those that it may go back to. What
-/// is deleted must not come back with them.
-async fn indexes(state: &State, collection: &Collection) -> Result<Vec<String>, StageError> {
-    let mut names = vec![collection.vector_store_name.clone()];
-    names.extend(state.db.connection().await?.retired_vector_stores().list_kept(collection.id).await?);
-    Ok(names)
+/// Hides the documents of a removed source and puts them on the work list as removed.
+struct DocumentsOfSource<'a> {
+    state: &'a State,
+    operation: &'a Operation,
+    source_id: SourceId,
+}
+
+impl Producer for DocumentsOfSource<'_> {
+    const NEEDS_STAGING: bool = false;
+
+    async fn produce(&mut self, _: Option<&str>) -> Result<Page, StageError> {
+        let mut connection = self.state.db.connection().await?;
+        let hidden = connection
+            .operations()
+            .remove_source_documents(self.operation.id, self.source_id, DOCUMENTS_PER_PAGE)
+            .await?;
+        Ok(if hidden > 0 { Page::More } else { Page::Last })
+    }
 }

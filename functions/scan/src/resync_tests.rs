@@ -1,5 +1,5 @@
-//! What it costs to list a source again. Nobody listens where queues, bucket and Qdrant should be:
-//! whatever was sent, downloaded or embedded would fail.
+//! The cost of listing a source again. Queues, bucket and Qdrant are unreachable: sending, downloading or
+//! embedding anything would fail.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -24,13 +24,14 @@ use uuid::Uuid;
 use vectors::{VectorDatabase, VectorsConfig};
 
 use crate::State;
-use crate::listing::{Listed, list_documents};
-use crate::source::Sources;
+use crate::listing::fill_from_source;
+use crate::source::list_page;
+use crate::work_list::Filled;
 
-/// Nobody listens there.
+/// An address that refuses connections.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// Counts the statements that sqlx tells of.
+/// Counts the statements that sqlx logs.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<usize>>);
 
@@ -64,7 +65,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A collection with a folder of so many files, all of them indexed.
+    /// A collection with a folder of this many files, all of them indexed.
     async fn new(pool: PgPool, files: usize) -> Self {
         let (folder, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for number in 0..files {
@@ -115,7 +116,7 @@ impl Bench {
         let source = source.unwrap().unwrap();
         let (mut items, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.state.sources.list(&source, cursor.as_deref()).await.unwrap();
+            let page = list_page(&self.state, &source, cursor.as_deref()).await.unwrap();
             items.extend(page.items);
             cursor = page.next;
             if cursor.is_none() {
@@ -124,7 +125,7 @@ impl Bench {
         }
     }
 
-    /// Starts an operation that reads the source again.
+    /// Starts an operation that lists the source again.
     async fn start(&self) -> OperationId {
         let id = OperationId(Uuid::new_v4());
         sqlx::query(
@@ -140,14 +141,17 @@ impl Bench {
         id
     }
 
-    /// Lists the source. Returns how that went, and how many statements it took.
-    async fn list(&self, id: OperationId) -> (Result<Listed, lambda::StageError>, usize) {
+    /// Lists the source. Returns the result and the number of statements.
+    async fn list(&self, id: OperationId) -> (Result<Filled, lambda::StageError>, usize) {
         let operation = self.state.db.connection().await.unwrap().operations().find(id).await;
         let operation = operation.unwrap().unwrap();
         let statements = Statements::default();
         let counting = tracing::subscriber::set_default(statements.clone());
         let invocation = Invocation::lasting(Duration::from_secs(600));
-        let listed = list_documents(&self.state, &operation, &invocation).await;
+        let listed = fill_from_source(&self.state, &operation, &invocation).await;
+        if listed.is_ok() {
+            self.state.db.connection().await.unwrap().operations().mark_scan_finished(id).await.unwrap();
+        }
         drop(counting);
         let count = *statements.0.lock().unwrap();
         (listed, count)
@@ -178,11 +182,10 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
     let urls = QueueUrls { scan: url("scan"), chunk: url("chunk"), ..QueueUrls::default() };
     let sources =
         ConnectorsConfig { directory_roots: vec![folder.to_owned()], staging_bucket: "staging".to_owned() };
-    let artifacts = ArtifactStore::new(&sdk, "staging");
     State {
         db: Db::from_pool(pool.clone()),
-        sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
-        artifacts,
+        artifacts: ArtifactStore::new(&sdk, "staging"),
+        connectors: Connectors::new(&sdk, sources),
         queues: Queues::new(&sdk, urls),
         vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),
@@ -193,7 +196,7 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn an_unchanged_source_costs_some_statements_a_page_and_no_message(pool: PgPool) {
     let bench = Bench::new(pool, 1400).await;
-    // So many files are left, in a page or two.
+    // The number of files that are left, one page or two.
     let mut seen = Vec::new();
     for files in [1400_usize, 1001, 1000, 10] {
         for entry in std::fs::read_dir(bench.folder.path()).unwrap() {
@@ -203,7 +206,7 @@ async fn an_unchanged_source_costs_some_statements_a_page_and_no_message(pool: P
                 std::fs::remove_file(path).unwrap();
             }
         }
-        // As if they had never been there.
+        // As if they had never existed.
         sqlx::query("DELETE FROM documents WHERE file_name >= $1")
             .bind(format!("{files:05}"))
             .execute(&bench.pool)
@@ -213,8 +216,8 @@ async fn an_unchanged_source_costs_some_statements_a_page_and_no_message(pool: P
         let started = Instant::now();
         let (listed, statements) = bench.list(id).await;
         let seconds = started.elapsed().as_secs_f64();
-        // The queue does not answer, so nothing was sent.
-        assert_eq!(listed.unwrap(), Listed::Everything);
+        // The queue is unreachable, so nothing was sent.
+        assert_eq!(listed.unwrap(), Filled::Complete);
         let counts = bench.counts(id).await;
         assert_eq!((counts.unchanged, counts.total()), (files as i64, files as i64));
         let finished = bench.state.db.connection().await.unwrap().operations().complete_if_done(id).await;
@@ -223,21 +226,21 @@ async fn an_unchanged_source_costs_some_statements_a_page_and_no_message(pool: P
         seen.push((files, statements));
     }
     let of = |files| seen.iter().find(|(seen, _)| *seen == files).unwrap().1;
-    assert_eq!(of(10), of(1000), "one page costs the same whatever is in it");
+    assert_eq!(of(10), of(1000), "one page costs the same whatever it contains");
     assert_eq!(of(1001), of(1400), "and so do two");
     assert!(of(1400) - of(1000) <= 5, "{seen:?}");
     assert!(of(1000) <= 12, "{seen:?}");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_many_documents_only_those_that_changed_are_staged(pool: PgPool) {
+async fn only_changed_documents_are_staged(pool: PgPool) {
     let bench = Bench::new(pool, 1400).await;
     for number in (0..1400).step_by(100) {
         let path = bench.folder.path().join(format!("{number:05}.txt"));
         std::fs::write(path, format!("{number} is another text now")).unwrap();
     }
     let id = bench.start().await;
-    // The message that asks for the first of them cannot be sent.
+    // The message for the first of them cannot be sent.
     let (listed, _) = bench.list(id).await;
     assert!(listed.unwrap_err().is_retryable());
     let counts = bench.counts(id).await;

@@ -1,4 +1,4 @@
-//! What the scan function keeps between messages.
+//! The clients that the scan function keeps between messages.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use queue::{QueueUrls, Queues};
 use vectors::VectorDatabase;
 
 use crate::Config;
-use crate::source::Sources;
 
-/// Clients, built once a process.
+/// Clients, created once per process.
 #[derive(Debug)]
 pub struct State {
     /// PostgreSQL.
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues: scan's own and chunk's.
+    /// Lists and reads every source except uploads.
+    pub connectors: Connectors,
+    /// The work queues of scan and chunk.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
     /// The models that collections may use.
     pub models: ModelRegistry,
-    /// How long an index that was replaced is kept.
+    /// How long a replaced index is kept.
     pub reindex_grace: Duration,
-    pub(crate) sources: Sources,
 }
 
 impl State {
-    /// Prepares the clients; nothing waits for the network.
+    /// Creates the clients, without a network call.
     ///
     /// # Errors
-    /// Says which setting or file is wrong.
+    /// Names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls {
@@ -47,11 +47,10 @@ impl State {
             directory_roots: config.directory_roots.clone(),
             staging_bucket: config.staging_bucket.clone(),
         };
-        let artifacts = ArtifactStore::new(&sdk, &config.staging_bucket);
         Ok(Self {
             db: Db::connect(&config.db)?,
-            sources: Sources::new(artifacts.clone(), Connectors::new(&sdk, sources)),
-            artifacts,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            connectors: Connectors::new(&sdk, sources),
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
             models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,

@@ -12,7 +12,7 @@ use domain::{
 use sqlx::PgPool;
 
 use crate::content::Content;
-use crate::verdict::{Verdict, decide};
+use crate::decision::{Decision, decide};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,14 +217,14 @@ impl Pipeline {
         let context =
             connection.documents().staging_context(self.collection_id, document, &hash).await.unwrap();
         let outcome = match decide(&content, &context, item.source_id, item.attributes.as_ref()) {
-            Verdict::Unchanged => {
+            Decision::Unchanged => {
                 self.step()?;
                 connection.operation_items().mark_item_unchanged(item.id, document).await.unwrap();
                 return Ok(());
             }
-            Verdict::Skip { reason } => StagingOutcome::Skipped { reason: reason.to_owned() },
-            Verdict::Duplicate { original } => StagingOutcome::Duplicate { original },
-            Verdict::Index { release } => {
+            Decision::Skip { reason } => StagingOutcome::Skipped { reason: reason.to_owned() },
+            Decision::Duplicate { original } => StagingOutcome::Duplicate { original },
+            Decision::Index { release } => {
                 if let Some(twin) = release {
                     self.step()?;
                     connection.documents().release_hash(twin, &hash).await.unwrap();

@@ -1,0 +1,51 @@
+//! Stages an item of a reindex: its raw document is copied to the generation that it gets in the new index,
+//! without reading its source.
+
+use artifacts::ArtifactError;
+use db::operations::{ItemFailure, ItemWork, StagedCopy, StagedVersion};
+use domain::{ArtifactKey, ErrorCategory, ItemState};
+use lambda::StageError;
+
+use crate::State;
+use crate::steps::{Bytes, Step};
+
+/// Copies the raw document of a listed item. An item that is past that is sent again or left alone.
+pub(crate) async fn copy_item(state: &State, work: &ItemWork) -> Result<Step, StageError> {
+    match (work.state, work.staged, work.base) {
+        (ItemState::Listed, Some(staged), Some(base)) => copy(state, work, staged, base).await,
+        // A crash may have prevented the message after the commit.
+        (ItemState::Staged, _, _) => Ok(Step::Staged { id: work.item_id, bytes: Bytes::default() }),
+        (ItemState::Chunked, _, _) => Ok(Step::Passed),
+        _ => Ok(Step::Ended { bytes: Bytes::default() }),
+    }
+}
+
+async fn copy(
+    state: &State,
+    work: &ItemWork,
+    staged: StagedVersion,
+    base: StagedCopy,
+) -> Result<Step, StageError> {
+    let collection_id = work.collection_id;
+    let from = ArtifactKey::Raw { collection_id, document_id: base.document_id, generation: base.generation };
+    let to =
+        ArtifactKey::Raw { collection_id, document_id: staged.document_id, generation: staged.generation };
+    let copied = match state.artifacts.head(&from).await? {
+        Some(head) => state.artifacts.copy(&from, &head.etag, &to).await.map(|()| head.size_bytes),
+        None => Err(ArtifactError::NotFound { key: from.path() }),
+    };
+    let bytes = match copied {
+        Ok(copied) => Bytes { read: 0, copied },
+        Err(ArtifactError::NotFound { .. }) => {
+            let reason = "its raw document is missing; index it again from its source".to_owned();
+            let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
+            let mut tx = state.db.begin().await?;
+            tx.operation_items().mark_failed(work.item_id, &failure).await?;
+            tx.commit().await?;
+            return Ok(Step::Ended { bytes: Bytes::default() });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let is_ours = state.db.connection().await?.operation_items().mark_copied(work.item_id).await?;
+    Ok(if is_ours { Step::Staged { id: work.item_id, bytes } } else { Step::Ended { bytes } })
+}

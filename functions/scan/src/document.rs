@@ -1,0 +1,241 @@
+//! Stages one document: reads its bytes, decides what to do with them, stores and registers them.
+
+use artifacts::{ArtifactError, ArtifactWriter};
+use db::DbError;
+use db::collections::Collection;
+use db::documents::{Documents, ExistingDocument, StagingContext};
+use db::operations::{Operation, StagedItem, StagingItem, StagingOutcome};
+use db::sources::CollectionSource;
+use dispatch::FailedDocument;
+use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind, ItemState};
+use lambda::StageError;
+
+use crate::State;
+use crate::content::{Content, ContentScanner};
+use crate::decision::{Decision, decide};
+use crate::index::delete_points_before;
+use crate::source::open;
+use crate::steps::{Bytes, Step};
+
+/// How often another document with the same bytes may get ahead before the message is retried.
+const ATTEMPTS: usize = 4;
+
+/// The document to stage and what it belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) operation: &'a Operation,
+    pub(crate) collection: &'a Collection,
+    /// The item's source; `None` if it was deleted.
+    pub(crate) source: Option<&'a CollectionSource>,
+    pub(crate) item: &'a StagingItem,
+    pub(crate) document_id: DocumentId,
+}
+
+impl Context<'_> {
+    /// The key under which the document's bytes are staged.
+    fn key(&self) -> ArtifactKey {
+        let (collection_id, document_id) = (self.collection.id, self.document_id);
+        ArtifactKey::Raw { collection_id, document_id, generation: self.item.generation }
+    }
+}
+
+/// Stages the item's document. A document that cannot be read is recorded as failed.
+pub(crate) async fn stage_document(state: &State, context: &Context<'_>) -> Result<Step, StageError> {
+    match read(state, context).await {
+        Ok(read) => register(state, context, read).await,
+        Err(error) if error.is_retryable() => Err(error),
+        Err(error) => {
+            let reason = error.chain();
+            dispatch::log_failed(FailedDocument {
+                stage: "scan",
+                operation_id: context.operation.id,
+                item_id: context.item.id,
+                document_id: Some(context.document_id),
+                reason: &reason,
+            });
+            let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+            let unread = StagedItem {
+                size_bytes: context.item.size_bytes,
+                mime_type: context.item.mime_type.as_deref(),
+                ..staged_item(context, &outcome)
+            };
+            state.db.connection().await?.operation_items().mark_staged(&unread).await?;
+            Ok(Step::Ended { bytes: Bytes::default() })
+        }
+    }
+}
+
+/// A document whose bytes were read once.
+struct Read {
+    content: Content,
+    mime_type: Option<String>,
+    change_hint: Option<String>,
+    raw: RawDocument,
+}
+
+/// The bytes of a document that are not staged yet.
+enum RawDocument {
+    /// An object of the staging bucket with this ETag, to be copied within S3.
+    Object { key: ArtifactKey, etag: String },
+    /// Bytes of a source. The staged object appears when the writer is finished.
+    Written(ArtifactWriter),
+}
+
+impl RawDocument {
+    /// Makes the bytes that were read appear under `key`.
+    ///
+    /// # Errors
+    /// Returns `Unavailable` if the object was replaced or deleted since it was read: the next attempt
+    /// finds what is there then.
+    async fn stage(self, state: &State, key: &ArtifactKey) -> Result<(), StageError> {
+        match self {
+            Self::Written(writer) => Ok(writer.finish().await?),
+            Self::Object { key: from, etag } => match state.artifacts.copy(&from, &etag, key).await {
+                Err(error @ ArtifactError::NotFound { .. }) => {
+                    Err(StageError::new(ErrorKind::Unavailable, error))
+                }
+                copied => Ok(copied?),
+            },
+        }
+    }
+}
+
+/// Reads the document's bytes once, for their hash. An object of the staging bucket is only read; the bytes
+/// of any other source are written to the staging bucket while they are read.
+async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> {
+    let item = context.item;
+    let mut reader = open(state, context.source, context.collection.id, item).await?;
+    let mime_type = reader.mime_type(item);
+    let mut scanner = ContentScanner::new();
+    let raw = match reader.copyable_object() {
+        Some((key, etag)) => {
+            let raw = RawDocument::Object { key: key.clone(), etag: etag.to_owned() };
+            while let Some(buffer) = reader.next().await? {
+                scanner.push(&buffer);
+            }
+            raw
+        }
+        None => {
+            let content_type = mime_type.as_deref().unwrap_or("application/octet-stream");
+            let mut writer = state.artifacts.writer(&context.key(), content_type);
+            while let Some(buffer) = reader.next().await? {
+                scanner.push(&buffer);
+                writer.write(&buffer).await?;
+            }
+            RawDocument::Written(writer)
+        }
+    };
+    Ok(Read { content: scanner.finish(), mime_type, change_hint: reader.change_hint(item), raw })
+}
+
+/// Decides what to do with the bytes and records it. Decides again if another document with the same bytes
+/// got ahead: then this one is its duplicate.
+async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<Step, StageError> {
+    let Read { content, mime_type, change_hint, raw } = read;
+    let Context { collection, item, document_id, .. } = *context;
+    let mut bytes = Bytes { read: content.size_bytes, copied: 0 };
+    let mut raw = Some(raw);
+    for _ in 0..ATTEMPTS {
+        let mut connection = state.db.connection().await?;
+        let known = connection.documents().staging_context(collection.id, document_id, &content.hash).await?;
+        let outcome = match decide(&content, &known, item.source_id, item.attributes.as_ref()) {
+            Decision::Unchanged => {
+                connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
+                return Ok(Step::Ended { bytes });
+            }
+            Decision::Skip { reason } => StagingOutcome::Skipped { reason: reason.to_owned() },
+            Decision::Duplicate { original } => StagingOutcome::Duplicate { original },
+            Decision::Index { release } => {
+                if let Some(other) = release {
+                    connection.documents().release_hash(other, &content.hash).await?;
+                }
+                StagingOutcome::Staged
+            }
+        };
+        drop(connection);
+        if outcome == StagingOutcome::Staged {
+            if let Some(raw) = raw.take() {
+                if matches!(raw, RawDocument::Object { .. }) {
+                    bytes.copied = content.size_bytes;
+                }
+                raw.stage(state, &context.key()).await?;
+            }
+            if known.existing.as_ref().is_some_and(ExistingDocument::may_have_orphaned_points) {
+                delete_points_before(state, collection, document_id, item.generation).await?;
+            }
+        }
+        let staged = StagedItem {
+            content_hash: Some(&content.hash),
+            size_bytes: i64::try_from(content.size_bytes).unwrap_or(i64::MAX),
+            mime_type: mime_type.as_deref(),
+            change_hint: change_hint.as_deref(),
+            ..staged_item(context, &outcome)
+        };
+        let marked = state.db.connection().await?.operation_items().mark_staged(&staged).await;
+        let is_ours = match marked {
+            Ok(is_ours) => is_ours,
+            Err(error) if error.constraint() == Some(Documents::HASH_CONSTRAINT) => continue,
+            Err(DbError::LimitReached { reason, .. }) => {
+                refuse(state, context, &staged, reason).await?;
+                return Ok(Step::Ended { bytes });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match outcome {
+            StagingOutcome::Staged => return Ok(Step::Staged { id: item.id, bytes }),
+            // Its original has failed since the decision.
+            StagingOutcome::Duplicate { .. } if !is_ours && is_listed(state, context).await? => continue,
+            _ => {}
+        }
+        if has_points(&known) {
+            delete_points_before(state, collection, document_id, item.generation).await?;
+        }
+        return Ok(Step::Ended { bytes });
+    }
+    Err(StageError::new(
+        ErrorKind::Unavailable,
+        "documents with the same bytes keep changing concurrently; staging is retried",
+    ))
+}
+
+/// Fails an item that exceeds a quota and deletes its staged bytes: a retry, once there is room, reads them
+/// from its source.
+async fn refuse(
+    state: &State,
+    context: &Context<'_>,
+    staged: &StagedItem<'_>,
+    reason: String,
+) -> Result<(), StageError> {
+    let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+    let refused = StagedItem { outcome: &outcome, ..staged.clone() };
+    let is_ours = state.db.connection().await?.operation_items().mark_staged(&refused).await?;
+    // An invocation that reads the same item concurrently can no longer stage it.
+    if is_ours {
+        state.artifacts.delete(&context.key()).await?;
+    }
+    Ok(())
+}
+
+async fn is_listed(state: &State, context: &Context<'_>) -> Result<bool, DbError> {
+    let mut connection = state.db.connection().await?;
+    let items = connection.operation_items().begin_staging(context.operation.id, &[context.item.id]).await?;
+    Ok(items.first().is_some_and(|item| item.state == ItemState::Listed))
+}
+
+fn has_points(known: &StagingContext) -> bool {
+    known.existing.as_ref().is_some_and(|existing| existing.generation.exists())
+}
+
+fn staged_item<'a>(context: &Context<'_>, outcome: &'a StagingOutcome) -> StagedItem<'a> {
+    StagedItem {
+        item_id: context.item.id,
+        collection_id: context.collection.id,
+        source_id: context.item.source_id,
+        document_id: context.document_id,
+        content_hash: None,
+        size_bytes: 0,
+        mime_type: None,
+        change_hint: None,
+        outcome,
+    }
+}
