@@ -1,7 +1,7 @@
-//! The catalogue of connectors: which types of sources can be added, and what each is told.
+//! The catalogue of connectors: the types of sources that can be added.
 
 use axum::Json;
-use connectors::{ConfigField, ConnectorType, SecretField};
+use connectors::{ConfigField, Connector, SecretField};
 use domain::{ErrorKind, SecretType, SourceType};
 use lambda::http::{ApiError, ApiPath, Problem};
 use serde::Serialize;
@@ -10,30 +10,30 @@ use utoipa::ToSchema;
 
 use crate::openapi::words;
 
-/// A type of source.
+/// A connector: a type of source.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorResponse {
     /// The `source_type` of such a source.
     #[serde(rename = "type")]
-    #[schema(schema_with = words::source_type)]
-    source_type: SourceType,
+    #[schema(schema_with = words::connector_type)]
+    source_type: &'static SourceType,
     #[serde(flatten)]
     definition: ConnectorDefinition,
 }
 
-/// What a type of source is, and what it is told.
+/// What a connector reads, and what it needs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorDefinition {
-    /// Its name for people.
+    /// Its name for users.
     #[schema(example = "Directory")]
     name: &'static str,
     /// What it reads.
     description: &'static str,
     /// The settings in `source_config`; others are refused.
     fields: Vec<ConnectorFieldResponse>,
-    /// The secrets that it can use.
+    /// The secrets that it uses.
     secrets: Vec<ConnectorSecretResponse>,
-    /// A `source_config` that is accepted.
+    /// A valid `source_config`.
     #[schema(value_type = Object)]
     example: Value,
 }
@@ -42,79 +42,80 @@ pub(crate) struct ConnectorDefinition {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorFieldResponse {
     name: &'static str,
-    /// `text`, `boolean` or `text_list`.
+    /// `text` for a string, `boolean`, or `text_list` for a list of strings.
     #[serde(rename = "type")]
     field_type: &'static str,
+    /// Whether it must be given.
     required: bool,
-    /// What counts where nothing stands.
+    /// The value if it is left out; `null` if it is required.
     #[schema(value_type = Value)]
     default: Option<Value>,
     description: &'static str,
 }
 
-/// A secret that a type of source can use.
+/// A secret that a connector uses.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorSecretResponse {
     #[schema(schema_with = words::secret_type)]
     name: SecretType,
+    /// Whether no source can be read without it.
     required: bool,
     description: &'static str,
 }
 
-/// One type of source.
+/// One connector.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorDetailResponse {
     /// The `source_type` of such a source.
     #[serde(rename = "type")]
-    #[schema(schema_with = words::source_type)]
-    source_type: SourceType,
+    #[schema(schema_with = words::connector_type)]
+    source_type: &'static SourceType,
     definition: ConnectorDefinition,
 }
 
-/// All types of sources, by name.
+/// All connectors, by `type`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorsResponse {
     connectors: Vec<ConnectorResponse>,
 }
 
-/// List the types of sources
+/// List the connectors
 ///
-/// All that this version can read, with the settings that each takes. Uploads are no type to add: see
+/// Every type of source that can be added, with its settings. Uploads need no source: see
 /// `POST /api/v2/collections/{collection_id}/uploads`.
 #[utoipa::path(
     get, path = "/api/v2/connectors", operation_id = "sources_connectors", tag = "sources",
     responses((status = 200, body = ConnectorsResponse)),
 )]
 pub(crate) async fn list() -> Json<ConnectorsResponse> {
-    let connectors = ConnectorType::ALL.iter().map(|connector| ConnectorResponse {
-        source_type: connector.source_type,
-        definition: connector.into(),
+    let connectors = Connector::all().iter().map(|connector| ConnectorResponse {
+        source_type: &connector.source_type,
+        definition: (*connector).into(),
     });
     Json(ConnectorsResponse { connectors: connectors.collect() })
 }
 
-/// Show a type of source
+/// Show a connector
 #[utoipa::path(
     get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_connector", tag = "sources",
-    params(("connector_type" = String, Path, description = "`directory`, `file` or `s3`.")),
+    params(("connector_type" = String, Path, description = "The `type` of a connector in the list.", example = "directory")),
     responses(
         (status = 200, body = ConnectorDetailResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such type."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such connector."),
     ),
 )]
 pub(crate) async fn show(
     ApiPath(connector_type): ApiPath<String>,
 ) -> Result<Json<ConnectorDetailResponse>, ApiError> {
-    let Some(connector) = ConnectorType::find(&connector_type) else {
-        let message =
-            format!("there is no connector {connector_type:?}; there are {}", ConnectorType::names());
+    let Some(connector) = Connector::find(&connector_type) else {
+        let message = format!("no connector {connector_type:?}; available: {}", Connector::names());
         return Err(ApiError::new(ErrorKind::NotFound, message));
     };
-    Ok(Json(ConnectorDetailResponse { source_type: connector.source_type, definition: connector.into() }))
+    Ok(Json(ConnectorDetailResponse { source_type: &connector.source_type, definition: connector.into() }))
 }
 
-impl From<&ConnectorType> for ConnectorDefinition {
-    fn from(connector: &ConnectorType) -> Self {
+impl From<&Connector> for ConnectorDefinition {
+    fn from(connector: &Connector) -> Self {
         Self {
             name: connector.name,
             description: connector.description,

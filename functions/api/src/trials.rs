@@ -11,7 +11,7 @@ use std::time::Instant;
 use chunking::{ChunkingError, Strategy};
 use domain::{ChunkRecord, Classify, ErrorKind};
 use lambda::http::{ApiError, FieldError};
-use segmentation::{DocumentChunks, DocumentSettings, ModelTokens, PassagesError};
+use segmentation::{DocumentChunker, DocumentSettings, ModelTokens, SegmentationError};
 
 use self::settings::Checked;
 use self::statistics::{ChunkStatistics, PreviewChunk, Tally};
@@ -57,11 +57,11 @@ pub(crate) async fn cut_all(
     // The processor's work, and the tokenizer's file: others are answered meanwhile.
     let work = tokio::task::spawn_blocking(move || {
         let cut = |strategy: &Strategy| {
-            let tokens = cache.of(&model, *strategy)?;
+            let tokens = cache.get_or_open(&model, *strategy)?;
             let settings = DocumentSettings::new(&file_name, None, *strategy, chunks, &model.manifest);
             cut(&tokens, settings, &content, most)
         };
-        strategies.iter().map(cut).collect::<Result<Vec<_>, PassagesError>>()
+        strategies.iter().map(cut).collect::<Result<Vec<_>, SegmentationError>>()
     });
     work.await.map_err(|panic| ApiError::internal(&panic))?.map_err(refuse)
 }
@@ -71,7 +71,7 @@ fn cut(
     settings: DocumentSettings,
     content: &str,
     most: usize,
-) -> Result<CutText, PassagesError> {
+) -> Result<CutText, SegmentationError> {
     let started = Instant::now();
     let (mut first_chunks, mut tally) = (Vec::new(), Tally::default());
     let mut take_in = |batches: Vec<Vec<ChunkRecord>>| {
@@ -82,7 +82,7 @@ fn cut(
             }
         }
     };
-    let mut document = DocumentChunks::new(tokens, settings);
+    let mut document = DocumentChunker::new(tokens, settings);
     for piece in content.as_bytes().chunks(PIECE_BYTES) {
         take_in(document.push(piece)?);
     }
@@ -94,10 +94,10 @@ fn cut(
 }
 
 /// What is wrong with a text or its settings is its sender's business.
-fn refuse(error: PassagesError) -> ApiError {
+fn refuse(error: SegmentationError) -> ApiError {
     let field = match &error {
-        PassagesError::Extraction(_) => "content",
-        PassagesError::Chunking(ChunkingError::NoRoom { .. }) => "chunk_size",
+        SegmentationError::Extraction(_) => "content",
+        SegmentationError::Chunking(ChunkingError::NoRoom { .. }) => "chunk_size",
         _ => return error.into(),
     };
     if error.kind() != ErrorKind::Invalid {

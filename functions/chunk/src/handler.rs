@@ -113,7 +113,7 @@ async fn read_and_chunk(
         .map_err(ChunkingError::from)?;
     let settings =
         DocumentSettings::new(&work.file_name, work.mime_type.as_deref(), strategy, chunks, &model.manifest);
-    let tokens = state.tokens.of(&model, strategy)?;
+    let tokens = state.tokens.get_or_open(&model, strategy)?;
     chunk_document(state, work.collection_id, staged, tokens, settings).await
 }
 

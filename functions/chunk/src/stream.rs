@@ -9,7 +9,7 @@ use db::operations::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, CollectionId, ErrorKind};
 use extraction::Extracted;
 use lambda::StageError;
-use segmentation::{DocumentChunks, DocumentSettings, ModelTokens};
+use segmentation::{DocumentChunker, DocumentSettings, ModelTokens};
 use tokio::sync::mpsc;
 
 use crate::State;
@@ -105,7 +105,7 @@ fn chunk_buffers(
     mut buffers: mpsc::Receiver<Result<Bytes, ()>>,
     batches: &mpsc::Sender<Vec<ChunkRecord>>,
 ) -> Result<Option<Extracted>, StageError> {
-    let mut document = DocumentChunks::new(tokens, settings);
+    let mut document = DocumentChunker::new(tokens, settings);
     while let Some(buffer) = buffers.blocking_recv() {
         let Ok(buffer) = buffer else {
             return Ok(None);

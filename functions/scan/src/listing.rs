@@ -60,7 +60,7 @@ async fn find_listable_source(
     };
     let source = state.db.connection().await?.collection_sources().find(source_id).await?;
     let source = source.ok_or(ListingError::SourceGone)?;
-    Ok((source.source_type != SourceType::Upload).then_some(source))
+    Ok((source.source_type != SourceType::UPLOAD).then_some(source))
 }
 
 /// Produces the documents of a source. After the last page, handles the documents that the source no

@@ -9,7 +9,7 @@ use artifacts::ArtifactStore;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use connectors::{Connectors, ConnectorsConfig};
+use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use db::operations::{ItemCounts, NewItem};
 use domain::OperationId;
@@ -181,7 +181,7 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
     let url = |name: &str| Some(format!("{NOWHERE}/000000000000/{name}"));
     let urls = QueueUrls { scan: url("scan"), chunk: url("chunk"), ..QueueUrls::default() };
     let sources =
-        ConnectorsConfig { directory_roots: vec![folder.to_owned()], staging_bucket: "staging".to_owned() };
+        SourcePolicy { directory_roots: vec![folder.to_owned()], staging_bucket: "staging".to_owned() };
     State {
         db: Db::from_pool(pool.clone()),
         artifacts: ArtifactStore::new(&sdk, "staging"),

@@ -115,7 +115,7 @@ pub(crate) async fn open(
         }
     }
     let source = source.ok_or(SourceError::Gone)?;
-    if source.source_type == SourceType::Upload {
+    if source.source_type == SourceType::UPLOAD {
         return open_upload(state, collection_id, item).await;
     }
     let reader = state.connectors.open(&spec(source)?, &item.location).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
-use connectors::{Connectors, ConnectorsConfig};
+use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
@@ -43,7 +43,7 @@ impl State {
             chunk: Some(config.chunk_queue_url.clone()),
             ..QueueUrls::default()
         };
-        let sources = ConnectorsConfig {
+        let sources = SourcePolicy {
             directory_roots: config.directory_roots.clone(),
             staging_bucket: config.staging_bucket.clone(),
         };

@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} files, {} MB; chunk_size {size}, overlap {overlap}", texts.len(), megabytes(&texts))?;
 
-    let parameters = ChunkingParameters::new(Strategy::Recursive, Layout::RunningText, size, overlap, size)?;
+    let parameters = ChunkingParameters::new(Strategy::Recursive, Layout::Prose, size, overlap, size)?;
     let ours = ModelTokenizer::open(&path)?;
     let ours_part = rate(&part, || chunk_all(&ours, parameters, &part))?;
     writeln!(out, "chunking, first part, cold   {ours_part:8.2} MB/s")?;

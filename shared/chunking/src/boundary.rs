@@ -117,7 +117,7 @@ impl Boundaries {
             line_before_begins_section: false,
         };
         match self.layout {
-            Layout::RunningText => boundary.level = self.running_text(&atom.gap, atom.kind, first, peek),
+            Layout::Prose => boundary.level = self.running_text(&atom.gap, atom.kind, first, peek),
             Layout::Code => {
                 boundary.level = self.code(&atom.gap, atom.kind, first);
                 boundary.begins_section =
@@ -128,9 +128,7 @@ impl Boundaries {
         if self.is_flat {
             boundary.level = boundary.level.min(WORD);
         }
-        if boundary.is_line_start
-            && self.layout != Layout::RunningText
-            && atom.gap.indent_bytes <= MAX_INDENT_BYTES
+        if boundary.is_line_start && self.layout != Layout::Prose && atom.gap.indent_bytes <= MAX_INDENT_BYTES
         {
             boundary.indent_bytes = atom.gap.indent_bytes;
         }
@@ -379,7 +377,7 @@ mod tests {
     fn running_text_breaks_at_paragraphs_sentences_and_words() {
         let text = "One two. Three (four!) \"Five?\" six\nseven. eight Dr. No e.g. This 3.5\n- item\n\nend";
         insta::assert_snapshot!(
-            levels(Layout::RunningText, text),
+            levels(Layout::Prose, text),
             @r#"6One 1two. 4Three 1(four!) 4"Five?" 1six 2seven. 1eight 1Dr. 1No 1e.g. 1This 13.5 5- 1item 6end"#
         );
     }
@@ -387,7 +385,7 @@ mod tests {
     #[test]
     fn ideographs_are_words_and_marks_stay_with_them() {
         insta::assert_snapshot!(
-            levels(Layout::RunningText, "「你好，世界。」他说Rust很好！"),
+            levels(Layout::Prose, "「你好，世界。」他说Rust很好！"),
             @"6「你 1好， 1世 1界。」 4他 1说 1Rust 1很 1好！"
         );
     }

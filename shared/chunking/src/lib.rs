@@ -40,9 +40,9 @@ mod word_tokens;
 
 pub use catalogue::{Bound, ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
 pub use chunker::{Chunk, Chunker};
+pub use domain::Layout;
 pub use error::ChunkingError;
 pub use parameters::ChunkingParameters;
-pub use plan::Layout;
 pub use static_vectors::StaticVectors;
 pub use strategy::{SemanticConfig, Strategy, StrategyProblem, known_parameters};
 pub use tokenizer::ModelTokenizer;

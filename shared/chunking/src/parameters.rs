@@ -2,7 +2,9 @@
 
 use domain::ChunkSettings;
 
-use crate::plan::{Layout, Plan};
+use domain::Layout;
+
+use crate::plan::Plan;
 use crate::{ChunkingError, Strategy};
 
 /// Checked settings of one chunking run.
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     fn new(size: u32, overlap: u32) -> Result<ChunkingParameters, ChunkingError> {
-        ChunkingParameters::new(Strategy::Recursive, Layout::RunningText, size, overlap, 256)
+        ChunkingParameters::new(Strategy::Recursive, Layout::Prose, size, overlap, 256)
     }
 
     #[test]

@@ -1,23 +1,8 @@
 //! What a strategy comes to for one document.
 
+use domain::Layout;
+
 use crate::strategy::{SemanticConfig, Strategy};
-
-/// How a document is laid out, which says where its good places to cut are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Layout {
-    /// Paragraphs, list items, sentences.
-    #[default]
-    RunningText,
-    /// The same under headings, and code fences.
-    Markdown,
-    /// Lines, blank lines and indentation.
-    Code,
-}
-
-impl Layout {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::RunningText, Self::Markdown, Self::Code];
-}
 
 /// What the parts of a chunker do.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +31,7 @@ impl Plan {
         };
         match (strategy, layout) {
             (Strategy::Recursive, _) => plain,
-            (Strategy::Fixed, _) => Self { layout: Layout::RunningText, is_flat: true, ..plain },
+            (Strategy::Fixed, _) => Self { layout: Layout::Prose, is_flat: true, ..plain },
             (Strategy::Semantic(config), _) => Self { semantic: Some(config), ..plain },
             (Strategy::Hierarchical { parent_size }, _) => Self { parent_size: Some(parent_size), ..plain },
             (Strategy::Markdown { split_level }, _)
@@ -57,7 +42,7 @@ impl Plan {
             | (Strategy::Hybrid { splits_declarations, .. }, Layout::Code) => {
                 Self { layout: Layout::Code, splits_declarations, ..plain }
             }
-            (Strategy::Hybrid { .. }, Layout::RunningText) => plain,
+            (Strategy::Hybrid { .. }, Layout::Prose) => plain,
         }
     }
 }

@@ -26,7 +26,7 @@ const SAMPLE: &str = include_str!("texts/sample.md");
 
 type Cut = (Strategy, Layout);
 
-const RECURSIVE: Cut = (Strategy::Recursive, Layout::RunningText);
+const RECURSIVE: Cut = (Strategy::Recursive, Layout::Prose);
 const MARKDOWN: Cut = (Strategy::Markdown { split_level: 6 }, Layout::Markdown);
 
 fn parameters((strategy, layout): Cut, size: u32, overlap: u32) -> ChunkingParameters {

@@ -25,7 +25,7 @@ fn running_text_is_cut_between_paragraphs_and_sentences() {
     let document = "The first paragraph is short. It has two sentences.\n\n\
         The second paragraph goes on for longer, so it will not fit beside the first one. \
         Its second sentence says nothing new. Its third one neither, and it ends here.\n";
-    assert_snapshot!(show(Strategy::Recursive, Layout::RunningText, 32, 6, document), @r"
+    assert_snapshot!(show(Strategy::Recursive, Layout::Prose, 32, 6, document), @r"
     --- 31 tokens, 0..134
     The first paragraph is short. It has two sentences.
 
@@ -94,7 +94,7 @@ const SECTIONS: &str = "# Guide\n\n## Install\n\nRun the installer.\n\nUse\n---\
 #[test]
 fn every_section_of_markdown_begins_a_chunk() {
     let strategy = Strategy::Markdown { split_level: 2 };
-    assert_snapshot!(show(strategy, Layout::RunningText, 64, 12, SECTIONS), @r"
+    assert_snapshot!(show(strategy, Layout::Prose, 64, 12, SECTIONS), @r"
     --- 12 tokens, 0..39
     # Guide
 
@@ -146,7 +146,7 @@ fn declarations_may_each_begin_a_chunk() {
     let document =
         "use std::fs;\n\nfn first() {\n    one();\n\n    two();\n}\n\n// Second.\nfn second() {}\n";
     let strategy = Strategy::Code { splits_declarations: true };
-    assert_snapshot!(show(strategy, Layout::RunningText, 64, 12, document), @r"
+    assert_snapshot!(show(strategy, Layout::Prose, 64, 12, document), @r"
     --- 10 tokens, 0..12
     use std::fs;
     --- 17 tokens, 14..51
@@ -174,7 +174,7 @@ fn chunks_end_where_the_subject_changes() {
         window_sentences: 2,
         min_chunk_size: 16,
     });
-    assert_snapshot!(show(strategy, Layout::RunningText, 128, 24, document), @r"
+    assert_snapshot!(show(strategy, Layout::Prose, 128, 24, document), @r"
     --- 34 tokens, 0..144
     The tide rises and falls twice a day along most coasts. The pull of the moon lifts the water. Spring tides come when sun and moon stand in line.
     --- 37 tokens, 145..289
@@ -189,7 +189,7 @@ fn parents_hold_the_chunks_that_are_cut_out_of_them() {
     let document = "One is here. Two follows it. Three comes then. Four is next. Five is the fifth. Six is more. \
         Seven goes on. Eight is late. Nine is nearly last. Ten ends it all.";
     let strategy = Strategy::Hierarchical { parent_size: 32 };
-    assert_snapshot!(show(strategy, Layout::RunningText, 16, 4, document), @r"
+    assert_snapshot!(show(strategy, Layout::Prose, 16, 4, document), @r"
     --- 14 tokens, 0..46, parent 0
     One is here. Two follows it. Three comes then.
     --- 15 tokens, 29..79, parent 0

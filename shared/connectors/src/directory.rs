@@ -1,110 +1,111 @@
-//! Files and folders below configured roots.
+//! The files of a folder below a configured root.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use domain::SourceType;
+use serde_json::json;
 
-use crate::entry::{last_segment, mime_type};
+use crate::connector::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
+use crate::files::{Roots, authorize, entry, parse_path, require_utf8, unblock};
 use crate::patterns::Patterns;
+use crate::settings::Settings;
+use crate::spec::{Reading, Source};
 use crate::walk::{Visitor, Walk};
-use crate::{ConnectorError, Entry, Page, SourceReader, SourceSpec};
+use crate::{
+    ConfigField, Connector, ConnectorError, Connectors, FieldValue, Page, SourcePolicy, SourceReader,
+};
 
-/// The folders that sources may lie in.
-#[derive(Debug)]
-pub(crate) struct Roots {
-    roots: Vec<PathBuf>,
+pub(crate) static CONNECTOR: Connector = Connector {
+    source_type: SourceType::new("directory"),
+    name: "Directory",
+    description: "The files of a folder that this installation can read.",
+    fields: &[
+        ConfigField {
+            name: "path",
+            value: FieldValue::RequiredText,
+            description: "The folder's absolute path, below one of the roots that the operator allows.",
+        },
+        ConfigField {
+            name: "recursive",
+            value: FieldValue::Boolean { default: true },
+            description: "Whether subfolders are read too.",
+        },
+        INCLUDE_PATTERNS,
+        EXCLUDE_PATTERNS,
+        ON_MISSING,
+    ],
+    secrets: &[],
+    example: || json!({ "path": "/srv/docs", "recursive": true, "include_patterns": ["**/*.md"] }),
+    settings_of_path: |path| (!path.contains("://")).then(|| json!({ "path": path })),
+    parse: |settings| Ok(Arc::new(Folder::parse(settings)?)),
+};
+
+#[derive(Debug, Clone)]
+struct Folder {
+    path: PathBuf,
+    recursive: bool,
+    patterns: Patterns,
 }
 
-impl Roots {
-    pub(crate) fn new(roots: Vec<PathBuf>) -> Self {
-        Self { roots }
+impl Folder {
+    fn parse(settings: &mut Settings) -> Result<Self, ConnectorError> {
+        Ok(Self {
+            path: parse_path(settings)?,
+            recursive: settings.boolean("recursive"),
+            patterns: Patterns::parse(settings)?,
+        })
     }
 
-    /// One page of the source's files, sorted by path. Hidden files and folders are left out: they
-    /// are version control's and editors' own. Blocks.
+    /// Lists a page, sorted by path. Hidden files and folders are left out: they belong to version
+    /// control and editors. Blocks.
     ///
-    /// Documents are named by the path that the source was given, not by what its links resolve to:
-    /// a link that is turned to a new release keeps the documents' identity.
-    pub(crate) fn list(&self, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
-        match spec {
-            SourceSpec::File { path } => {
-                let resolved = self.resolve(path)?;
-                let metadata = resolved.metadata().map_err(|error| io(path, error))?;
-                require_file(path, &metadata)?;
-                let (path, name) = (utf8(path)?, utf8(Path::new(path.file_name().unwrap_or_default()))?);
-                Ok(Page {
-                    entries: vec![entry(path.to_owned(), name.to_owned(), &metadata)],
-                    next: None,
-                    unreadable: 0,
-                })
-            }
-            SourceSpec::Directory { path, recursive, include_patterns, exclude_patterns, .. } => {
-                if !self.resolve(path)?.is_dir() {
-                    let message = format!("{} is no folder; use a source of type file", path.display());
-                    return Err(ConnectorError::invalid("path", message));
-                }
-                let patterns = Patterns::new(include_patterns, exclude_patterns)?;
-                let folder = utf8(path)?;
-                let page = Page { entries: Vec::new(), next: None, unreadable: 0 };
-                let mut listing = Listing { roots: self, folder, patterns, page };
-                // A full page knows where to go on, and a walk that ended was not cut short.
-                let _: ControlFlow<()> =
-                    Walk::new(path, *recursive, &mut listing).run(cursor.map(Path::new))?;
-                Ok(listing.page)
-            }
-            SourceSpec::S3 { .. } => Err(ConnectorError::invalid("source_type", "a bucket is no folder")),
+    /// Documents are named by the path in the settings, not by where its links lead: they keep their
+    /// identity when a link such as `current` moves to a new release.
+    fn list(&self, roots: &Roots, cursor: Option<&Path>) -> Result<Page, ConnectorError> {
+        if !roots.resolve(&self.path)?.is_dir() {
+            let message =
+                format!("must be a folder; use source_type file for a single file, got {:?}", self.path);
+            return Err(ConnectorError::invalid("path", message));
         }
+        let page = Page { entries: Vec::new(), next: None, unreadable: 0 };
+        let path = require_utf8(&self.path)?;
+        let mut listing = Listing { roots, path, patterns: &self.patterns, page };
+        // A full page has its cursor, and a walk that reached the end needs none.
+        let _: ControlFlow<()> = Walk::new(&self.path, self.recursive, &mut listing).run(cursor)?;
+        Ok(listing.page)
+    }
+}
+
+impl Source for Folder {
+    fn source_path(&self) -> String {
+        self.path.display().to_string()
     }
 
-    /// Opens a file that a listing of the source named. Blocks.
-    pub(crate) fn open(&self, spec: &SourceSpec, location: &str) -> Result<SourceReader, ConnectorError> {
-        let path = Path::new(location);
-        let belongs = match spec {
-            SourceSpec::File { path: source } => path == source,
-            SourceSpec::Directory { path: source, .. } => {
-                path.starts_with(source)
-                    && !path.components().any(|component| component == Component::ParentDir)
+    fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
+        authorize(&self.path, policy)
+    }
+
+    fn list<'a>(&'a self, connectors: &'a Connectors, cursor: Option<&'a str>) -> Reading<'a, Page> {
+        let (folder, roots) = (self.clone(), connectors.roots.clone());
+        let cursor = cursor.map(PathBuf::from);
+        Box::pin(unblock(&self.path, move || folder.list(&roots, cursor.as_deref())))
+    }
+
+    fn open<'a>(&'a self, connectors: &'a Connectors, location: &'a str) -> Reading<'a, SourceReader> {
+        let (folder, roots, location) =
+            (self.path.clone(), connectors.roots.clone(), PathBuf::from(location));
+        Box::pin(unblock(&self.path, move || {
+            let climbs = location.components().any(|component| component == Component::ParentDir);
+            if !location.starts_with(&folder) || climbs {
+                let message =
+                    format!("{} is not a document of the source {}", location.display(), folder.display());
+                return Err(ConnectorError::invalid("location", message));
             }
-            SourceSpec::S3 { .. } => false,
-        };
-        if !belongs {
-            let message = format!("{location} is no document of the source {}", spec.source_path());
-            return Err(ConnectorError::invalid("location", message));
-        }
-        // Resolved again: a link may have been put in its place since.
-        let resolved = self.resolve(path)?;
-        // Asked before it is opened: opening a pipe waits for somebody to write into it.
-        require_file(path, &resolved.metadata().map_err(|error| io(path, error))?)?;
-        let file = File::open(&resolved).map_err(|error| io(path, error))?;
-        let metadata = file.metadata().map_err(|error| io(path, error))?;
-        Ok(SourceReader::of_file(location.to_owned(), metadata.len(), change_hint(&metadata), file.into()))
-    }
-
-    /// The path with all links resolved, if it lies below a root. Blocks.
-    pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ConnectorError> {
-        match path.canonicalize() {
-            Ok(resolved) if self.hold(&resolved) => Ok(resolved),
-            // The same answer for what is outside and what is not there: it must not tell which.
-            Err(error) if self.roots.iter().any(|root| path.starts_with(root)) => Err(io(path, error)),
-            _ => Err(self.outside(path)),
-        }
-    }
-
-    /// Whether a resolved path lies below a root.
-    fn hold(&self, resolved: &Path) -> bool {
-        self.roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| resolved.starts_with(root))
-    }
-
-    fn outside(&self, path: &Path) -> ConnectorError {
-        let message = if self.roots.is_empty() {
-            "this installation reads no directories: its operator has configured no root".to_owned()
-        } else {
-            let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
-            format!("{} does not lie below a configured root; allowed: {}", path.display(), roots.join(", "))
-        };
-        ConnectorError::invalid("path", message)
+            roots.open(&location)
+        }))
     }
 }
 
@@ -112,14 +113,14 @@ impl Roots {
 #[derive(Debug)]
 struct Listing<'a> {
     roots: &'a Roots,
-    folder: &'a str,
-    patterns: Patterns,
+    path: &'a str,
+    patterns: &'a Patterns,
     page: Page,
 }
 
 impl Visitor for Listing<'_> {
     fn may_follow(&self, resolved: &Path) -> bool {
-        self.roots.hold(resolved)
+        self.roots.contain(resolved)
     }
 
     fn unreadable(&mut self) {
@@ -127,59 +128,19 @@ impl Visitor for Listing<'_> {
     }
 
     fn file(&mut self, relative: &str, metadata: &Metadata) -> ControlFlow<()> {
-        if !self.patterns.want(relative) {
+        if !self.patterns.match_path(relative) {
             return ControlFlow::Continue(());
         }
         let entries = &mut self.page.entries;
-        // Only a file that has no more room makes another page: there is no empty last one.
+        // Another page is needed only for a file that does not fit, so that the last page is never empty.
         if entries.len() == Page::MAX_ENTRIES {
             self.page.next = entries.last().map(|entry| entry.file_path.clone());
             return ControlFlow::Break(());
         }
-        let location = format!("{}/{relative}", self.folder.trim_end_matches('/'));
+        let location = format!("{}/{relative}", self.path.trim_end_matches('/'));
         entries.push(entry(location, relative.to_owned(), metadata));
         ControlFlow::Continue(())
     }
-}
-
-fn require_file(path: &Path, metadata: &Metadata) -> Result<(), ConnectorError> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    let message =
-        format!("{} is no regular file; for a folder use a source of type directory", path.display());
-    Err(ConnectorError::invalid("path", message))
-}
-
-fn utf8(path: &Path) -> Result<&str, ConnectorError> {
-    path.to_str()
-        .ok_or_else(|| ConnectorError::invalid("path", format!("{} is not UTF-8; rename it", path.display())))
-}
-
-fn entry(location: String, file_path: String, metadata: &Metadata) -> Entry {
-    let file_name = last_segment(&file_path).to_owned();
-    Entry {
-        uri: format!("file://{location}"),
-        location,
-        mime_type: mime_type(&file_name),
-        file_name,
-        file_path,
-        size_bytes: metadata.len(),
-        change_hint: change_hint(metadata),
-        modified_at: metadata.modified().ok().map(DateTime::<Utc>::from),
-    }
-}
-
-/// Time of change in nanoseconds, and size: two writes within one tick that keep the size would
-/// look the same.
-fn change_hint(metadata: &Metadata) -> String {
-    let modified = metadata.modified().ok().map(DateTime::<Utc>::from);
-    let nanoseconds = modified.and_then(|modified| modified.timestamp_nanos_opt()).unwrap_or_default();
-    format!("{nanoseconds}-{}", metadata.len())
-}
-
-fn io(path: &Path, error: std::io::Error) -> ConnectorError {
-    ConnectorError::from_io(path.display().to_string(), error)
 }
 
 #[cfg(test)]

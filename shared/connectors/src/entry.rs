@@ -1,42 +1,42 @@
-//! What a listing says of a document.
+//! What a listing yields.
 
 use chrono::{DateTime, Utc};
 
 /// One document of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its logical name, the same at every listing: `file:///…` or `s3://bucket/key`.
+    /// Identifies the document, the same in every listing: `file:///…` or `s3://bucket/key`.
     pub uri: String,
-    /// What [`crate::Connectors::open`] needs to find its bytes.
+    /// What [`crate::Connectors::open`] needs to find the bytes.
     pub location: String,
-    /// Its name without folders.
+    /// The name without folders.
     pub file_name: String,
-    /// Its path within the source, as shown to people.
+    /// The path within the source, for users.
     pub file_path: String,
-    /// Its size in bytes.
+    /// In bytes.
     pub size_bytes: u64,
-    /// Changes whenever its bytes do: the ETag, or time of change and size.
+    /// Changes whenever the bytes do: an ETag, or modification time and size.
     pub change_hint: String,
-    /// Its media type, as far as its name tells.
+    /// The media type suggested by the name.
     pub mime_type: Option<String>,
-    /// When it last changed.
+    /// Time of the last modification.
     pub modified_at: Option<DateTime<Utc>>,
 }
 
-/// Some of a source's documents.
+/// One page of a source's documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// At most [`Page::MAX_ENTRIES`] documents, in the order of their names.
     pub entries: Vec<Entry>,
-    /// Where the listing goes on; nothing at its end.
+    /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
-    /// Files and folders on the way that may not be read: what is in them is not listed, and yet
-    /// may still be there.
+    /// Files and folders that were not listed for lack of permission. They may still exist, so a
+    /// listing with any cannot tell which documents are gone.
     pub unreadable: u64,
 }
 
 impl Page {
-    /// The most documents in one page: what one S3 call lists.
+    /// The most documents in one page, which is what one S3 request lists.
     pub const MAX_ENTRIES: usize = 1000;
 }
 

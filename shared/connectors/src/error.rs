@@ -1,35 +1,35 @@
-//! What can go wrong with a source.
+//! Why a source cannot be used.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// A source that is described wrongly, or cannot be listed or read.
+/// A source whose settings are invalid, or that cannot be listed or read.
 #[derive(Debug, Error)]
 pub enum ConnectorError {
-    /// The description is not acceptable.
+    /// A setting is invalid or not allowed.
     #[error("{field}: {message}")]
     Invalid {
-        /// The wrong field.
+        /// The setting.
         field: &'static str,
-        /// What came and what is allowed.
+        /// What is wrong, what is allowed and what was received.
         message: String,
     },
-    /// The source or document is not there (any more).
-    #[error("{what} is not there")]
+    /// The source or document does not exist, or no longer exists.
+    #[error("{what} does not exist")]
     NotFound {
         /// The path or URI.
         what: String,
     },
-    /// The source may not be read by this installation.
-    #[error("{what} may not be read: {reason}")]
+    /// This installation may not read the source or document.
+    #[error("{what} cannot be read: {reason}")]
     Forbidden {
         /// The path or URI.
         what: String,
         /// Why, and what an operator can do.
         reason: String,
     },
-    /// The source does not answer at the moment.
-    #[error("{what} cannot be read at the moment")]
+    /// The source is unavailable for now.
+    #[error("{what} is unavailable; the read will be retried")]
     Unavailable {
         /// The path or URI.
         what: String,
@@ -51,22 +51,22 @@ impl ConnectorError {
         Self::Unavailable { what: what.into(), source: source.into() }
     }
 
-    /// An error of the file system, by what it means for the source.
+    /// Classifies an error of the file system.
     pub(crate) fn from_io(what: impl Into<String>, error: std::io::Error) -> Self {
         let what = what.into();
         match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::NotFound { what },
             std::io::ErrorKind::InvalidFilename => {
-                Self::invalid("path", format!("{what} is longer than the file system allows"))
+                Self::invalid("path", format!("longer than the file system allows, got {what:?}"))
             }
             std::io::ErrorKind::PermissionDenied => {
-                Self::Forbidden { what, reason: "the file system refuses; check its permissions".to_owned() }
+                Self::Forbidden { what, reason: "permission denied; check the file permissions".to_owned() }
             }
             _ => Self::unavailable(what, error),
         }
     }
 
-    /// The wrong field of the description, if a field is wrong.
+    /// The invalid setting, if one is.
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Invalid { field, .. } => Some(field),

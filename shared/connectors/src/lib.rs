@@ -1,22 +1,28 @@
-//! Sources of documents: what can be listed and read without a client sending it.
+//! Connectors: the types of sources that documents are read from.
 //!
-//! A [`SourceSpec`] says what a source is; [`Connectors`] lists it page by page and opens its
-//! documents one at a time. Memory grows neither with a listing nor with a document: a page, a
-//! thousand names of each folder on the way, and a piece of a file are all that is held.
+//! A [`Connector`] declares a type of source: its settings, its secrets, and how it is listed and read.
+//! A [`SourceSpec`] is one source with validated settings. [`Connectors`] lists it page by page and
+//! opens its documents one at a time. Memory grows neither with a listing nor with a document: a page,
+//! a thousand names of each folder on the path, and a piece of a file are all that is held.
+//!
+//! A connector is one file and one line in `connectors.rs`.
 
-mod catalogue;
+mod connector;
 mod connectors;
 mod directory;
 mod entry;
 mod error;
+mod file;
+mod files;
 mod patterns;
 mod reader;
 mod s3;
+mod settings;
 mod spec;
 mod walk;
 
-pub use catalogue::{ConfigField, ConnectorType, FieldValue, SecretField};
-pub use connectors::{Connectors, ConnectorsConfig, refuse_staging_bucket};
+pub use connector::{ConfigField, Connector, FieldValue, SecretField};
+pub use connectors::{Connectors, SourcePolicy};
 pub use entry::{Entry, Page};
 pub use error::ConnectorError;
 pub use reader::SourceReader;

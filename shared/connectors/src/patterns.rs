@@ -1,38 +1,47 @@
-//! Which of a source's documents are wanted.
+//! Which of a source's documents are included.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::ConnectorError;
+use crate::settings::Settings;
 
-/// Include and exclude patterns over paths within the source, e.g. `**/*.md`.
-#[derive(Debug)]
+/// Include and exclude globs over paths within the source, for example `**/*.md`.
+#[derive(Debug, Clone)]
 pub(crate) struct Patterns {
-    /// Empty takes everything.
+    /// Empty includes everything.
     include: GlobSet,
     exclude: GlobSet,
 }
 
 impl Patterns {
-    pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Self, ConnectorError> {
+    /// Reads the settings `include_patterns` and `exclude_patterns`.
+    pub(crate) fn parse(settings: &Settings) -> Result<Self, ConnectorError> {
+        Self::new(&settings.texts("include_patterns"), &settings.texts("exclude_patterns"))
+    }
+
+    fn new(include: &[&str], exclude: &[&str]) -> Result<Self, ConnectorError> {
         Ok(Self {
             include: compile("include_patterns", include)?,
             exclude: compile("exclude_patterns", exclude)?,
         })
     }
 
-    pub(crate) fn want(&self, path: &str) -> bool {
+    pub(crate) fn match_path(&self, path: &str) -> bool {
         (self.include.is_empty() || self.include.is_match(path)) && !self.exclude.is_match(path)
     }
 }
 
-/// A pattern without a slash means the name in any folder, as in `.gitignore`.
-fn compile(field: &'static str, patterns: &[String]) -> Result<GlobSet, ConnectorError> {
+/// A pattern without a slash matches the name in any folder, as in `.gitignore`.
+fn compile(field: &'static str, patterns: &[&str]) -> Result<GlobSet, ConnectorError> {
     let wrong = |pattern: &str, error: globset::Error| {
-        ConnectorError::invalid(field, format!("{pattern:?} is no pattern such as \"**/*.md\": {error}"))
+        ConnectorError::invalid(
+            field,
+            format!("invalid glob ({error}); must be like \"**/*.md\", got {pattern:?}"),
+        )
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
+        let anywhere = if pattern.contains('/') { (*pattern).to_owned() } else { format!("**/{pattern}") };
         let glob = GlobBuilder::new(&anywhere).literal_separator(true).build();
         set.add(glob.map_err(|error| wrong(pattern, error))?);
     }
@@ -44,15 +53,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_matches_in_any_folder_and_excludes_win() {
-        let patterns = Patterns::new(&["*.md".to_owned()], &["drafts/**".to_owned()]).unwrap();
-        assert!(patterns.want("a.md") && patterns.want("deep/er/a.md"));
-        assert!(!patterns.want("a.txt") && !patterns.want("drafts/a.md"));
+    fn name_matches_in_any_folder_and_excludes_win() {
+        let patterns = Patterns::new(&["*.md"], &["drafts/**"]).unwrap();
+        assert!(patterns.match_path("a.md") && patterns.match_path("deep/er/a.md"));
+        assert!(!patterns.match_path("a.txt") && !patterns.match_path("drafts/a.md"));
     }
 
     #[test]
-    fn a_broken_pattern_is_named() {
-        let error = Patterns::new(&["a[".to_owned()], &[]).unwrap_err();
+    fn invalid_glob_is_named() {
+        let error = Patterns::new(&["a["], &[]).unwrap_err();
         assert_eq!(error.field(), Some("include_patterns"));
         assert!(error.to_string().contains("a["), "{error}");
     }

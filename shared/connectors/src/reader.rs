@@ -1,64 +1,46 @@
 //! A document being read.
 
-use aws_sdk_s3::primitives::ByteStream;
+use std::fmt::Debug;
+
 use bytes::Bytes;
-use tokio::io::AsyncReadExt;
 
 use crate::ConnectorError;
+use crate::spec::Reading;
 
-/// Bytes that are read from a file at a time.
-const FILE_PIECE_BYTES: usize = 256 * 1024;
-
-/// A document's bytes, a piece at a time.
+/// The bytes of a document, read in pieces.
 #[derive(Debug)]
 pub struct SourceReader {
-    name: String,
     size_bytes: u64,
     change_hint: String,
-    body: Body,
+    body: Box<dyn Body>,
 }
 
-#[derive(Debug)]
-enum Body {
-    File(tokio::fs::File),
-    Object(ByteStream),
+/// Where a connector reads the bytes from.
+pub(crate) trait Body: Debug + Send + Sync {
+    /// The next piece; `None` at the end.
+    fn next(&mut self) -> Reading<'_, Option<Bytes>>;
 }
 
 impl SourceReader {
-    pub(crate) fn of_file(name: String, size_bytes: u64, change_hint: String, file: tokio::fs::File) -> Self {
-        Self { name, size_bytes, change_hint, body: Body::File(file) }
+    pub(crate) fn new(size_bytes: u64, change_hint: String, body: impl Body + 'static) -> Self {
+        Self { size_bytes, change_hint, body: Box::new(body) }
     }
 
-    pub(crate) fn of_object(name: String, size_bytes: u64, change_hint: String, body: ByteStream) -> Self {
-        Self { name, size_bytes, change_hint, body: Body::Object(body) }
-    }
-
-    /// The size in bytes when it was opened.
+    /// The size in bytes when the document was opened.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// What identifies the version that is being read, as [`crate::Entry::change_hint`].
+    /// Identifies the version that is read, as [`crate::Entry::change_hint`].
     pub fn change_hint(&self) -> &str {
         &self.change_hint
     }
 
-    /// The next piece, of no particular size; nothing at the end.
+    /// Reads the next piece, of any size; `None` at the end.
     ///
     /// # Errors
-    /// When the source stops answering.
+    /// Returns `Unavailable` if the connection to the source breaks.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ConnectorError> {
-        match &mut self.body {
-            Body::File(file) => {
-                let mut piece = Vec::with_capacity(FILE_PIECE_BYTES);
-                let read = file.read_buf(&mut piece).await;
-                let length = read.map_err(|error| ConnectorError::from_io(&self.name, error))?;
-                Ok((length > 0).then(|| Bytes::from(piece)))
-            }
-            Body::Object(body) => {
-                let piece = body.try_next().await;
-                piece.map_err(|error| ConnectorError::unavailable(&self.name, error))
-            }
-        }
+        self.body.next().await
     }
 }

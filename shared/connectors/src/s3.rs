@@ -1,88 +1,176 @@
-//! Objects of a bucket that the operator lets this installation read.
+//! The objects of a bucket that this function's role may read.
 
-use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
+use std::sync::Arc;
+
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::DateTime as AwsDateTime;
+use aws_sdk_s3::primitives::{ByteStream, DateTime as AwsDateTime};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use domain::SourceType;
+use serde_json::json;
 
+use crate::connector::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
 use crate::entry::{last_segment, mime_type};
 use crate::patterns::Patterns;
-use crate::{ConnectorError, Entry, Page, SourceReader};
+use crate::reader::Body;
+use crate::settings::Settings;
+use crate::spec::{Reading, Source};
+use crate::{
+    ConfigField, Connector, ConnectorError, Connectors, Entry, FieldValue, Page, SourcePolicy, SourceReader,
+};
 
-/// All buckets that this function's role may read. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) struct Buckets {
-    client: Client,
+pub(crate) static CONNECTOR: Connector = Connector {
+    source_type: SourceType::new("s3"),
+    name: "S3",
+    description: "The objects of a bucket that this installation can read.",
+    fields: &[
+        ConfigField { name: "bucket", value: FieldValue::RequiredText, description: "The bucket's name." },
+        ConfigField {
+            name: "prefix",
+            value: FieldValue::Text,
+            description: "Only objects whose keys start with it; empty for all.",
+        },
+        INCLUDE_PATTERNS,
+        EXCLUDE_PATTERNS,
+        ON_MISSING,
+    ],
+    secrets: &[],
+    example: || json!({ "bucket": "manuals", "prefix": "guides/", "exclude_patterns": ["drafts/**"] }),
+    settings_of_path: |path| {
+        let location = path.strip_prefix("s3://")?;
+        let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
+        Some(json!({ "bucket": bucket, "prefix": prefix }))
+    },
+    parse: |settings| Ok(Arc::new(Bucket::parse(settings)?)),
+};
+
+/// Keys have at most this many bytes, so no key starts with a longer prefix.
+const MAX_PREFIX_BYTES: usize = 1024;
+
+#[derive(Debug)]
+struct Bucket {
+    bucket: String,
+    prefix: String,
+    patterns: Patterns,
 }
 
-impl Buckets {
-    pub(crate) fn new(sdk: &SdkConfig) -> Self {
-        Self { client: Client::new(sdk) }
+impl Bucket {
+    fn parse(settings: &Settings) -> Result<Self, ConnectorError> {
+        let (bucket, prefix) = (settings.text("bucket"), settings.text("prefix"));
+        check_bucket_name(bucket)?;
+        if prefix.len() > MAX_PREFIX_BYTES {
+            let message = format!("must have at most {MAX_PREFIX_BYTES} bytes, got {}", prefix.len());
+            return Err(ConnectorError::invalid("prefix", message));
+        }
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            patterns: Patterns::parse(settings)?,
+        })
+    }
+}
+
+impl Source for Bucket {
+    fn source_path(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
     }
 
-    /// One page, in S3's own order; the cursor is the last key of the page before. Folder markers
-    /// are left out. A page may hold fewer objects than were listed, even none, and yet not be
-    /// the last.
-    pub(crate) async fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        include: &[String],
-        exclude: &[String],
-        cursor: Option<&str>,
-    ) -> Result<Page, ConnectorError> {
-        let patterns = Patterns::new(include, exclude)?;
-        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
-        let answer = request.set_start_after(cursor.map(str::to_owned)).send().await;
-        let answer = answer.map_err(|error| explain(format!("s3://{bucket}/{prefix}"), error))?;
-        let objects = answer.contents();
-        let is_truncated = answer.is_truncated().unwrap_or(false);
-        let next = objects.last().and_then(|object| object.key()).filter(|_| is_truncated).map(str::to_owned);
-        let mut entries = Vec::new();
-        for object in objects {
-            let Some(key) = object.key().filter(|key| !key.ends_with('/')) else {
-                continue;
-            };
-            let file_path = key.strip_prefix(prefix).unwrap_or(key).trim_start_matches('/');
-            // A prefix may be a whole key.
-            let file_path = if file_path.is_empty() { last_segment(key) } else { file_path };
-            if !patterns.want(file_path) {
-                continue;
+    fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
+        if self.bucket != policy.staging_bucket {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is the staging bucket, which holds the documents of every collection; choose another bucket",
+            self.bucket
+        );
+        Err(ConnectorError::invalid("bucket", message))
+    }
+
+    /// Lists in the order of S3; the cursor is the last key of the page before. Folder markers are
+    /// left out. A page may have fewer entries than S3 listed, even none, without being the last.
+    fn list<'a>(&'a self, connectors: &'a Connectors, cursor: Option<&'a str>) -> Reading<'a, Page> {
+        Box::pin(async move {
+            let request = connectors.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+            let response = request.set_start_after(cursor.map(str::to_owned)).send().await;
+            let response = response.map_err(|error| classify(self.source_path(), error))?;
+            let objects = response.contents();
+            let last_key = objects.last().and_then(|object| object.key());
+            let next = last_key.filter(|_| response.is_truncated().unwrap_or(false)).map(str::to_owned);
+            let mut entries = Vec::new();
+            for object in objects {
+                let Some(key) = object.key().filter(|key| !key.ends_with('/')) else {
+                    continue;
+                };
+                let file_path = key.strip_prefix(&self.prefix).unwrap_or(key).trim_start_matches('/');
+                // A prefix may be a whole key.
+                let file_path = if file_path.is_empty() { last_segment(key) } else { file_path };
+                if !self.patterns.match_path(file_path) {
+                    continue;
+                }
+                let file_name = last_segment(key).to_owned();
+                entries.push(Entry {
+                    uri: format!("s3://{}/{key}", self.bucket),
+                    location: key.to_owned(),
+                    mime_type: mime_type(&file_name),
+                    file_name,
+                    file_path: file_path.to_owned(),
+                    size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                    change_hint: etag(object.e_tag()),
+                    modified_at: object.last_modified().and_then(to_chrono),
+                });
             }
-            let file_name = last_segment(key).to_owned();
-            entries.push(Entry {
-                uri: format!("s3://{bucket}/{key}"),
-                location: key.to_owned(),
-                mime_type: mime_type(&file_name),
-                file_name,
-                file_path: file_path.to_owned(),
-                size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                change_hint: etag(object.e_tag()),
-                modified_at: object.last_modified().and_then(to_chrono),
-            });
-        }
-        Ok(Page { entries, next, unreadable: 0 })
+            Ok(Page { entries, next, unreadable: 0 })
+        })
     }
 
-    /// Opens an object that a listing of the source named.
-    pub(crate) async fn open(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        key: &str,
-    ) -> Result<SourceReader, ConnectorError> {
-        let name = format!("s3://{bucket}/{key}");
-        if !key.starts_with(prefix) {
-            let message = format!("{name} is no document of the source s3://{bucket}/{prefix}");
-            return Err(ConnectorError::invalid("location", message));
-        }
-        let answer = self.client.get_object().bucket(bucket).key(key).send().await;
-        let answer = answer.map_err(|error| explain(&name, error))?;
-        let size = answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-        let hint = etag(answer.e_tag());
-        Ok(SourceReader::of_object(name, size, hint, answer.body))
+    fn open<'a>(&'a self, connectors: &'a Connectors, key: &'a str) -> Reading<'a, SourceReader> {
+        Box::pin(async move {
+            let uri = format!("s3://{}/{key}", self.bucket);
+            if !key.starts_with(&self.prefix) {
+                let message = format!("{uri} is not a document of the source {}", self.source_path());
+                return Err(ConnectorError::invalid("location", message));
+            }
+            let response = connectors.s3.get_object().bucket(&self.bucket).key(key).send().await;
+            let response = response.map_err(|error| classify(&uri, error))?;
+            let size = response.content_length().and_then(|length| u64::try_from(length).ok());
+            let change_hint = etag(response.e_tag());
+            Ok(SourceReader::new(size.unwrap_or_default(), change_hint, Object { uri, body: response.body }))
+        })
     }
+}
+
+#[derive(Debug)]
+struct Object {
+    uri: String,
+    body: ByteStream,
+}
+
+impl Body for Object {
+    fn next(&mut self) -> Reading<'_, Option<Bytes>> {
+        Box::pin(async {
+            let piece = self.body.try_next().await;
+            piece.map_err(|error| ConnectorError::unavailable(&self.uri, error))
+        })
+    }
+}
+
+/// Checks the naming rules as far as they keep the name from being anything else in a request:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn check_bucket_name(bucket: &str) -> Result<(), ConnectorError> {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let is_edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if (3..=63).contains(&bucket.len())
+        && bucket.chars().all(is_allowed)
+        && bucket.starts_with(is_edge)
+        && bucket.ends_with(is_edge)
+        && !bucket.contains("..")
+    {
+        return Ok(());
+    }
+    let message = format!(
+        "must be a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens, got {bucket:?}"
+    );
+    Err(ConnectorError::invalid("bucket", message))
 }
 
 fn etag(value: Option<&str>) -> String {
@@ -93,8 +181,8 @@ fn to_chrono(time: &AwsDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
-/// Tells a bucket that is not there or not ours from one that does not answer.
-fn explain<E>(what: impl Into<String>, error: SdkError<E>) -> ConnectorError
+/// Tells a bucket that is missing or not readable from one that is unavailable.
+fn classify<E>(what: impl Into<String>, error: SdkError<E>) -> ConnectorError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -104,16 +192,69 @@ where
         "NoSuchBucket" | "NoSuchKey" | "NotFound" => ConnectorError::NotFound { what },
         "AccessDenied" | "Forbidden" | "AllAccessDisabled" => ConnectorError::Forbidden {
             what,
-            reason: "the scan function's role may not read this bucket; its operator names it in the template's SourceBucket".to_owned(),
+            reason: "the scan function's role does not allow it; the operator grants buckets in the template's SourceBucket".to_owned(),
         },
-        // Neither gets better by asking again.
+        // Retrying cannot help with either.
         "PermanentRedirect" | "IllegalLocationConstraintException" => {
-            ConnectorError::invalid("bucket", format!("{what} lies in another region; copy it to this installation's"))
+            ConnectorError::invalid("bucket", format!("{what} is in another region; copy it to this installation's region"))
         }
         "InvalidObjectState" => ConnectorError::Forbidden {
             what,
-            reason: "it is archived; restore it in S3 first".to_owned(),
+            reason: "the object is archived; restore it in S3 first".to_owned(),
         },
         _ => ConnectorError::unavailable(what, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Classify, ErrorKind};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::SourceSpec;
+
+    fn parse(config: &Value) -> Result<SourceSpec, ConnectorError> {
+        SourceSpec::parse("s3", config)
+    }
+
+    #[test]
+    fn path_is_a_uri_of_bucket_and_prefix() {
+        let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/" })).unwrap();
+        assert_eq!(spec.source_path(), "s3://manuals/a/");
+        let (source_type, config) = SourceSpec::describe_path("s3://manuals/a/").unwrap();
+        assert_eq!(SourceSpec::parse(source_type.as_str(), &config).unwrap(), spec);
+        let (_, config) = SourceSpec::describe_path("s3://manuals").unwrap();
+        assert_eq!(config, json!({ "bucket": "manuals", "prefix": "" }));
+    }
+
+    #[test]
+    fn invalid_bucket_names_and_long_prefixes_are_refused() {
+        for (config, field, words) in [
+            (json!({ "bucket": "A/B" }), "bucket", ["A/B", "lower-case"]),
+            (json!({ "bucket": "a..b" }), "bucket", ["a..b", "digits"]),
+            (json!({ "bucket": "abc", "prefix": "x".repeat(1025) }), "prefix", ["1025", "1024"]),
+        ] {
+            let error = parse(&config).unwrap_err();
+            assert_eq!(error.field(), Some(field), "{error}");
+            assert!(words.iter().all(|word| error.to_string().contains(word)), "{error}");
+        }
+    }
+
+    #[test]
+    fn staging_bucket_is_refused() {
+        let policy = SourcePolicy { staging_bucket: "staging".to_owned(), ..SourcePolicy::default() };
+        let error = parse(&json!({ "bucket": "staging" })).unwrap().authorize(&policy).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("bucket")));
+        assert!(error.to_string().contains("staging bucket"), "{error}");
+        assert!(parse(&json!({ "bucket": "manuals" })).unwrap().authorize(&policy).is_ok());
+    }
+
+    #[tokio::test]
+    async fn key_outside_the_prefix_cannot_be_opened() {
+        let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/" })).unwrap();
+        let connectors = Connectors::below(std::path::Path::new("/srv"));
+        let error = connectors.open(&spec, "b/secret.txt").await.unwrap_err();
+        assert_eq!(error.field(), Some("location"));
     }
 }

@@ -1,4 +1,4 @@
-//! Walking a folder in the order of its paths, a bounded part at a time.
+//! Walks a folder in the order of its paths, with bounded memory.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -9,33 +9,32 @@ use std::path::{Path, PathBuf};
 
 use crate::ConnectorError;
 
-/// Names of one folder that are kept at a time. A folder with more is read again for the next ones,
-/// so that memory does not grow with the folder.
-const NAMES_AT_A_TIME: usize = 1000;
+/// Names of one folder that are held at a time. A larger folder is read again for the next ones, so
+/// that memory does not grow with the folder.
+const MAX_NAMES: usize = 1000;
 
-/// What a walk asks its caller, and what it hands over.
+/// What a walk calls back.
 pub(crate) trait Visitor {
     /// Whether a link that resolves to this path may be followed.
     fn may_follow(&self, resolved: &Path) -> bool;
 
-    /// Something that may not be read was left out: what is in it may still be there.
+    /// A file or folder was left out for lack of permission; it may still contain documents.
     fn unreadable(&mut self);
 
-    /// A file, by its path relative to the folder where the walk began. `Break` ends the walk.
+    /// A file, by its path relative to the walked folder. `Break` ends the walk.
     fn file(&mut self, relative: &str, metadata: &Metadata) -> ControlFlow<()>;
 }
 
-/// Hands over every file after the cursor, sorted by path, folder by folder: `a/z` comes before
-/// `a.txt`. Names with a leading dot, and so the folders of version control, are left out. What
-/// cannot be listed for good (a dangling link, a folder without permission, a name that is not
-/// UTF-8) is logged and left out; anything else ends the walk with an error, since a listing that
-/// lacks files for no reason would look complete.
+/// Visits every file after the cursor, sorted by path, folder by folder: `a/z` comes before `a.txt`.
+/// Names with a leading dot are left out, and so are the folders of version control. What can never
+/// be listed (a dangling link, a folder without permission, a name that is not UTF-8) is logged and
+/// left out; any other error ends the walk, because the listing would look complete without being so.
 #[derive(Debug)]
 pub(crate) struct Walk<'a, V> {
     pub(crate) folder: &'a Path,
     pub(crate) recursive: bool,
     pub(crate) visitor: &'a mut V,
-    /// The folders from the first one down to the present one, with links resolved.
+    /// The folders from the walked one down to the current one, with links resolved.
     ancestors: Vec<PathBuf>,
 }
 
@@ -44,7 +43,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
         Self { folder, recursive, visitor, ancestors: Vec::new() }
     }
 
-    /// Walks from the cursor on, the relative path of the last file that was handed over.
+    /// Walks from the cursor on: the relative path of the last file that was visited.
     pub(crate) fn run(&mut self, cursor: Option<&Path>) -> Result<ControlFlow<()>, ConnectorError> {
         let resolved = self.folder.canonicalize();
         let resolved =
@@ -84,7 +83,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 }
                 Err(error) => return Err(ConnectorError::from_io(folder.display().to_string(), error)),
             };
-            let is_last = names.len() < NAMES_AT_A_TIME;
+            let is_last = names.len() < MAX_NAMES;
             for name in &names {
                 if self.visit(&relative.join(name), None)?.is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -97,10 +96,10 @@ impl<'a, V: Visitor> Walk<'a, V> {
         }
     }
 
-    /// A file or folder. With a cursor it is the folder that the cursor leads into.
+    /// Visits a file or folder. With a cursor, it is the folder that the cursor leads into.
     fn visit(&mut self, relative: &Path, cursor: Option<&Path>) -> Result<ControlFlow<()>, ConnectorError> {
         let path = self.folder.join(relative);
-        let Some((resolved, metadata)) = self.look_at(&path)? else {
+        let Some((resolved, metadata)) = self.resolve(&path)? else {
             return Ok(ControlFlow::Continue(()));
         };
         if metadata.is_dir() {
@@ -108,12 +107,12 @@ impl<'a, V: Visitor> Walk<'a, V> {
                 return Ok(ControlFlow::Continue(()));
             }
             if self.ancestors.contains(&resolved) {
-                leave_out(&path, &"the link leads back to a folder around it");
+                leave_out(&path, &"the link leads to a folder that contains it");
                 return Ok(ControlFlow::Continue(()));
             }
             return self.enter(relative, resolved, cursor);
         }
-        // With a cursor there was a folder here; a file in its place sorts before the cursor.
+        // With a cursor this was a folder; a file that replaced it sorts before the cursor.
         if !metadata.is_file() || cursor.is_some() {
             return Ok(ControlFlow::Continue(()));
         }
@@ -124,8 +123,8 @@ impl<'a, V: Visitor> Walk<'a, V> {
         Ok(self.visitor.file(relative, &metadata))
     }
 
-    /// What the path leads to, or nothing where it has to be left out.
-    fn look_at(&mut self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, ConnectorError> {
+    /// Returns what the path leads to, or `None` if it is left out.
+    fn resolve(&mut self, path: &Path) -> Result<Option<(PathBuf, Metadata)>, ConnectorError> {
         let failed = |error| ConnectorError::from_io(path.display().to_string(), error);
         let metadata = match path.symlink_metadata() {
             Ok(metadata) => metadata,
@@ -139,8 +138,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             let parent = self.ancestors.last().map(PathBuf::as_path).unwrap_or(self.folder);
             return Ok(Some((parent.join(path.file_name().unwrap_or_default()), metadata)));
         }
-        // Whatever is wrong with a link is its own affair: one that leads in a circle has no kind of
-        // error that could be told from others.
+        // Any error of a link leaves it out: a cycle of links has no error kind of its own.
         let followed = path.canonicalize().and_then(|resolved| {
             let metadata = resolved.symlink_metadata()?;
             Ok((resolved, metadata))
@@ -166,7 +164,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
     }
 }
 
-/// The first names in a folder that are not hidden and come after the given one.
+/// Returns the first names in a folder that are not hidden and come after the given one.
 fn next_names(folder: &Path, after: Option<&OsStr>) -> io::Result<BTreeSet<OsString>> {
     let mut names = BTreeSet::new();
     for found in folder.read_dir()? {
@@ -175,7 +173,7 @@ fn next_names(folder: &Path, after: Option<&OsStr>) -> io::Result<BTreeSet<OsStr
         if is_hidden || after.is_some_and(|after| name.as_os_str() <= after) {
             continue;
         }
-        if names.len() == NAMES_AT_A_TIME {
+        if names.len() == MAX_NAMES {
             if names.last().is_some_and(|last| *last < name) {
                 continue;
             }
@@ -186,8 +184,7 @@ fn next_names(folder: &Path, after: Option<&OsStr>) -> io::Result<BTreeSet<OsStr
     Ok(names)
 }
 
-/// Whether the file system will say the same next time: the file was removed meanwhile, or may not
-/// be read.
+/// Whether a retry would fail as well: the file was removed meanwhile, or may not be read.
 fn is_final(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
 }
@@ -216,9 +213,9 @@ mod tests {
         }
     }
 
-    // A superuser runs into no permission, so the errors are made here.
+    // A superuser has every permission, so the errors are constructed.
     #[test]
-    fn what_may_not_be_read_is_told_apart_from_what_is_gone() {
+    fn unreadable_is_distinct_from_gone() {
         let mut counter = Counter(0);
         let mut walk = Walk::new(Path::new("/srv"), true, &mut counter);
         walk.leave_out_for(Path::new("/srv/gone"), &ErrorKind::NotFound.into());

@@ -7,11 +7,13 @@ mod attributes;
 mod error;
 mod generation;
 mod ids;
+mod layout;
 mod message;
 mod point;
 mod search;
 mod settings;
 mod sort;
+mod source_type;
 mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
@@ -23,13 +25,15 @@ pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,
     SyncRunId, UploadId, UserId,
 };
+pub use layout::Layout;
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use point::{document_id, point_id};
 pub use search::{QualityTier, SearchMode, SearchType, SparseType};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use sort::{CollectionSort, DocumentSort, SortOrder};
+pub use source_type::SourceType;
 pub use status::{
     CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OperationStatus,
-    OperationType, ParseStatusError, Permission, Quantization, SecretType, SourceType, SyncRunStatus,
-    SyncTrigger, UploadStatus,
+    OperationType, ParseStatusError, Permission, Quantization, SecretType, SyncRunStatus, SyncTrigger,
+    UploadStatus,
 };

@@ -211,20 +211,6 @@ words!(
 );
 
 words!(
-    /// Where a source's documents come from.
-    SourceType, "source type" {
-        /// Presigned uploads and objects dropped into the staging bucket.
-        Upload = "upload",
-        /// One file under a configured root.
-        File = "file",
-        /// A directory under a configured root.
-        Directory = "directory",
-        /// A bucket and prefix.
-        S3 = "s3",
-    }
-);
-
-words!(
     /// The state of a run that reads a collection's sources again. All but the first are final.
     SyncRunStatus, "sync run status" {
         /// Operations of it are waiting or running.

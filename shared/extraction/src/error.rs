@@ -1,35 +1,37 @@
-//! Why a document has no text.
+//! Why a document cannot be read.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// A document that cannot become text. Always permanent: the same bytes fail again.
+/// A document that cannot be extracted. Always permanent: the same bytes fail again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ExtractionError {
-    /// The format is known and not read, or not known at all.
-    #[error("{reason}")]
+    /// The format is not supported, or not known.
+    #[error("{description} cannot be read; supported formats: {supported}")]
     Unsupported {
-        /// Names the format and what can be read instead.
-        reason: String,
+        /// The document's format with its article, for example "a PDF document".
+        description: String,
+        /// The names of the formats that can be read.
+        supported: String,
     },
-    /// A NUL in what should be text.
+    /// The decoded text contains a NUL.
     #[error(
-        "this is a binary file, not {format}: a NUL at character {character}; text may hold none (UTF-16 is read when it starts with its byte order mark)"
+        "this is a binary file, not {format}: NUL at character {character}; text must not contain NUL (UTF-16 needs a byte order mark)"
     )]
     Nul {
-        /// What the file was taken for.
+        /// The detected format.
         format: &'static str,
-        /// Position of the NUL in the decoded text, from 0.
+        /// Position in the decoded text, from 0.
         character: u64,
     },
-    /// Too many characters that no text has.
+    /// Too many characters are control characters or could not be decoded.
     #[error(
-        "this is a binary file, not {format}: {found} of its first {read} characters cannot be printed; at most {allowed_percent} % may be so"
+        "this is a binary file, not {format}: {found} of the first {read} characters are unprintable; at most {allowed_percent} % are allowed"
     )]
     Unprintable {
-        /// What the file was taken for.
+        /// The detected format.
         format: &'static str,
-        /// Control characters and bytes that the encoding does not know.
+        /// Control characters and bytes that are invalid in the encoding.
         found: u64,
         /// Characters read so far.
         read: u64,

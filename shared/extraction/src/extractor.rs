@@ -1,33 +1,16 @@
 //! The streaming extractor.
 
-use crate::encoding::TextDecoder;
-use crate::html::HtmlText;
-use crate::printable::PrintableCheck;
-use crate::{ExtractionError, Format};
+use crate::formats::{BlockReader, ReaderSummary};
+use crate::{Blocks, ExtractionError, Format};
 
-/// How much is decoded at a time, so that a large push needs no large buffer.
-const PIECE_BYTES: usize = 64 * 1024;
-
-/// Turns one document's bytes into text.
-///
-/// The text of the first 64 KiB is held back until it is known to be text, so a binary file is
-/// refused before anything of it comes out.
+/// Reads one document of a known format.
 #[derive(Debug)]
 pub struct Extractor {
-    decoder: TextDecoder,
-    check: PrintableCheck,
-    /// Decoded text that was not checked yet.
-    held: String,
-    stage: Stage,
+    format: &'static Format,
+    reader: Box<dyn BlockReader>,
     read_bytes: u64,
     text_bytes: u64,
     has_text: bool,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Text,
-    Html(Box<HtmlText>),
 }
 
 /// What is known at the end of a document.
@@ -35,33 +18,33 @@ enum Stage {
 pub struct Extracted {
     /// Whether there is anything to index.
     pub content: Content,
-    /// The encoding that the bytes were read in, by its WHATWG name.
-    pub encoding: &'static str,
-    /// Bytes that went in.
+    /// The WHATWG name of the encoding, for formats that are text.
+    pub encoding: Option<&'static str>,
+    /// Bytes read.
     pub read_bytes: u64,
-    /// Bytes of UTF-8 that came out.
+    /// Bytes of UTF-8 text in the blocks.
     pub text_bytes: u64,
-    /// Bytes that the encoding does not know, each now U+FFFD.
+    /// Bytes that are invalid in the encoding, each replaced by U+FFFD.
     pub replaced: u64,
-    /// The title of an HTML page.
+    /// The document's title, where the format has one.
     pub title: Option<String>,
 }
 
 /// Whether a document has text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// It has.
+    /// It has visible text.
     Text,
-    /// It has none: skip it, giving the reason.
+    /// It has none and is skipped for this reason.
     Empty(EmptyReason),
 }
 
-/// Why a document has no text. Displays as a sentence for people.
+/// Why a document has no text. Displays as a sentence for users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmptyReason {
     /// The file has 0 bytes.
     NoBytes,
-    /// White space and invisible characters only.
+    /// Only white space and invisible characters.
     OnlyWhiteSpace,
     /// Markup without visible text.
     OnlyMarkup,
@@ -71,109 +54,54 @@ impl std::fmt::Display for EmptyReason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::NoBytes => "the file is empty: 0 bytes",
-            Self::OnlyWhiteSpace => "the file holds only white space",
+            Self::OnlyWhiteSpace => "the file contains only white space",
             Self::OnlyMarkup => "the HTML has no visible text",
         })
     }
 }
 
 impl Extractor {
-    /// Starts a document. The content type is only asked for its charset.
-    ///
-    /// # Errors
-    /// [`ExtractionError::Unsupported`] for [`Format::Unsupported`].
-    pub fn new(format: &Format, content_type: Option<&str>) -> Result<Self, ExtractionError> {
-        let stage = match format {
-            Format::Unsupported { reason } => {
-                return Err(ExtractionError::Unsupported { reason: reason.clone() });
-            }
-            Format::Html => Stage::Html(Box::new(HtmlText::new())),
-            Format::PlainText | Format::Markdown | Format::SourceCode { .. } => Stage::Text,
-        };
-        Ok(Self {
-            decoder: TextDecoder::new(content_type, *format == Format::Html),
-            check: PrintableCheck::new(format.name()),
-            held: String::new(),
-            stage,
-            read_bytes: 0,
-            text_bytes: 0,
-            has_text: false,
-        })
+    /// Starts a document. `content_type` may name a charset.
+    pub fn new(format: &'static Format, content_type: Option<&str>) -> Self {
+        Self { format, reader: (format.open)(content_type), read_bytes: 0, text_bytes: 0, has_text: false }
     }
 
-    /// Reads the next bytes and appends the text that is known by now to `out`.
+    /// Reads the next bytes and appends the blocks that are known by now to `blocks`.
     ///
     /// # Errors
-    /// The document is binary. Push no more after that.
-    pub fn push(&mut self, bytes: &[u8], out: &mut String) -> Result<(), ExtractionError> {
+    /// Returns `Invalid` if the document is not what its format says. Nothing may be pushed after an
+    /// error.
+    pub fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), ExtractionError> {
         self.read_bytes += bytes.len() as u64;
-        for piece in bytes.chunks(PIECE_BYTES) {
-            let decoded_before = self.held.len();
-            self.decoder.push(piece, &mut self.held);
-            self.check.read(&self.held[decoded_before..])?;
-            if self.check.has_checked() {
-                self.release(out);
-            }
-        }
+        let start = blocks.text().len();
+        self.reader.push(bytes, blocks)?;
+        self.count_text(&blocks.text()[start..]);
         Ok(())
     }
 
-    /// Appends the rest of the text to `out` and says what the document was.
+    /// Appends the remaining blocks to `blocks` and summarises the document.
     ///
     /// # Errors
-    /// The document is binary.
-    pub fn finish(mut self, out: &mut String) -> Result<Extracted, ExtractionError> {
-        let decoded_before = self.held.len();
-        let encoding = self.decoder.finish(&mut self.held);
-        self.check.read(&self.held[decoded_before..])?;
-        self.check.check()?;
-        self.release(out);
-        let mut title = None;
-        let is_html = matches!(self.stage, Stage::Html(_));
-        if let Stage::Html(html) = self.stage {
-            let start = out.len();
-            title = html.finish(out);
-            self.text_bytes += (out.len() - start) as u64;
-            self.has_text |= is_visible(&out[start..]);
-        }
-        let content = match (self.read_bytes, self.has_text, is_html) {
-            (0, _, _) => Content::Empty(EmptyReason::NoBytes),
-            (_, true, _) => Content::Text,
-            (_, false, true) => Content::Empty(EmptyReason::OnlyMarkup),
-            (_, false, false) => Content::Empty(EmptyReason::OnlyWhiteSpace),
+    /// As [`Self::push`].
+    pub fn finish(self, blocks: &mut Blocks) -> Result<Extracted, ExtractionError> {
+        let Self { format, reader, read_bytes, mut text_bytes, mut has_text } = self;
+        let start = blocks.text().len();
+        let ReaderSummary { encoding, replaced, title } = reader.finish(blocks)?;
+        let rest = &blocks.text()[start..];
+        text_bytes += rest.len() as u64;
+        has_text = has_text || is_visible(rest);
+        let content = match (read_bytes, has_text) {
+            (0, _) => Content::Empty(EmptyReason::NoBytes),
+            (_, true) => Content::Text,
+            (_, false) => Content::Empty(format.empty_reason),
         };
-        Ok(Extracted {
-            content,
-            encoding,
-            read_bytes: self.read_bytes,
-            text_bytes: self.text_bytes,
-            replaced: self.check.replaced(),
-            title,
-        })
+        Ok(Extracted { content, encoding, read_bytes, text_bytes, replaced, title })
     }
 
-    /// Hands on what was held.
-    fn release(&mut self, out: &mut String) {
-        let start = out.len();
-        match &mut self.stage {
-            Stage::Text => push_plain(&self.held, out),
-            Stage::Html(html) => html.push(&self.held, out),
-        }
-        self.held.clear();
-        self.text_bytes += (out.len() - start) as u64;
-        self.has_text = self.has_text || is_visible(&out[start..]);
+    fn count_text(&mut self, text: &str) {
+        self.text_bytes += text.len() as u64;
+        self.has_text = self.has_text || is_visible(text);
     }
-}
-
-/// Page and column feeds are line breaks; everything else stays as it is.
-fn push_plain(text: &str, out: &mut String) {
-    let mut copied = 0;
-    for feed in memchr::memchr2_iter(0x0B, 0x0C, text.as_bytes()) {
-        out.push_str(&text[copied..feed]);
-        out.push('\n');
-        copied = feed + 1;
-    }
-    out.push_str(&text[copied..]);
 }
 
 fn is_visible(text: &str) -> bool {
@@ -189,30 +117,41 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Block;
 
-    fn extract(format: &Format, bytes: &[u8], piece: usize) -> Result<(String, Extracted), ExtractionError> {
-        let mut extractor = Extractor::new(format, None)?;
-        let mut text = String::new();
-        for piece in bytes.chunks(piece.max(1)) {
-            extractor.push(piece, &mut text)?;
-        }
-        let extracted = extractor.finish(&mut text)?;
-        Ok((text, extracted))
+    fn format(file_name: &str) -> &'static Format {
+        Format::detect(file_name, None, b"text").unwrap()
     }
 
-    fn content(format: &Format, bytes: &[u8]) -> Content {
-        extract(format, bytes, usize::MAX).unwrap().1.content
+    /// The blocks of a document that arrives in pieces of this size.
+    fn extract(
+        file_name: &str,
+        bytes: &[u8],
+        piece: usize,
+    ) -> Result<(Vec<String>, String, Extracted), ExtractionError> {
+        let mut extractor = Extractor::new(format(file_name), None);
+        let mut blocks = Blocks::default();
+        for piece in bytes.chunks(piece.max(1)) {
+            extractor.push(piece, &mut blocks)?;
+        }
+        let extracted = extractor.finish(&mut blocks)?;
+        let shown = blocks.iter().map(|block| format!("{block:?}")).collect();
+        Ok((shown, blocks.text().to_owned(), extracted))
+    }
+
+    fn content(file_name: &str, bytes: &[u8]) -> Content {
+        extract(file_name, bytes, usize::MAX).unwrap().2.content
     }
 
     #[test]
-    fn text_comes_out_as_it_went_in_with_its_counts() {
-        let (text, extracted) = extract(&Format::PlainText, "a\r\nb\u{C}größer".as_bytes(), 3).unwrap();
+    fn text_is_unchanged_and_counted() {
+        let (_, text, extracted) = extract("a.txt", "a\r\nb\u{C}größer".as_bytes(), 3).unwrap();
         assert_eq!(text, "a\r\nb\ngrößer");
         assert_eq!(
             extracted,
             Extracted {
                 content: Content::Text,
-                encoding: "UTF-8",
+                encoding: Some("UTF-8"),
                 read_bytes: 13,
                 text_bytes: 13,
                 replaced: 0,
@@ -222,40 +161,28 @@ mod tests {
     }
 
     #[test]
-    fn documents_without_text_say_why() {
+    fn documents_without_text_have_a_reason() {
         use EmptyReason::{NoBytes, OnlyMarkup, OnlyWhiteSpace};
-        assert_eq!(content(&Format::PlainText, b""), Content::Empty(NoBytes));
-        assert_eq!(content(&Format::Html, b""), Content::Empty(NoBytes));
-        assert_eq!(
-            content(&Format::Markdown, "\u{FEFF} \r\n\t\u{200B}".as_bytes()),
-            Content::Empty(OnlyWhiteSpace)
-        );
-        assert_eq!(content(&Format::Html, b"<p> </p><script>x</script>"), Content::Empty(OnlyMarkup));
-        assert_eq!(content(&Format::Html, b"<p>x"), Content::Text);
+        assert_eq!(content("a.txt", b""), Content::Empty(NoBytes));
+        assert_eq!(content("a.html", b""), Content::Empty(NoBytes));
+        assert_eq!(content("a.md", "\u{FEFF} \r\n\t\u{200B}".as_bytes()), Content::Empty(OnlyWhiteSpace));
+        assert_eq!(content("a.html", b"<p> </p><script>x</script>"), Content::Empty(OnlyMarkup));
+        assert_eq!(content("a.html", b"<p>x"), Content::Text);
         assert_eq!(NoBytes.to_string(), "the file is empty: 0 bytes");
     }
 
     #[test]
-    fn an_unsupported_format_is_refused_with_its_reason() {
-        let format = Format::detect("a.pdf", None, b"%PDF-1.4");
-        assert_eq!(
-            Extractor::new(&format, None).unwrap_err().to_string(),
-            "a PDF document cannot be read; supported are plain text, Markdown, HTML and source code"
-        );
-    }
-
-    #[test]
-    fn a_binary_file_is_refused_before_any_text_comes_out() {
+    fn binary_file_is_refused_before_it_yields_text() {
         let mut bytes = b"looks like text at first ".repeat(100);
         bytes.extend_from_slice(&[1, 2, 0, 3]);
-        let mut extractor = Extractor::new(&Format::PlainText, None).unwrap();
-        let mut text = String::new();
-        let error = extractor.push(&bytes, &mut text).unwrap_err();
-        assert_eq!(text, "");
+        let mut extractor = Extractor::new(format("a.txt"), None);
+        let mut blocks = Blocks::default();
+        let error = extractor.push(&bytes, &mut blocks).unwrap_err();
+        assert_eq!(blocks.text(), "");
         assert_eq!(
             error.to_string(),
-            "this is a binary file, not plain text: a NUL at character 2502; text may hold none \
-             (UTF-16 is read when it starts with its byte order mark)"
+            "this is a binary file, not plain text: NUL at character 2502; \
+             text must not contain NUL (UTF-16 needs a byte order mark)"
         );
     }
 
@@ -263,43 +190,59 @@ mod tests {
     fn too_many_control_characters_are_refused() {
         let bytes: Vec<u8> = (0..200).map(|index| if index % 2 == 0 { b'a' } else { 3 }).collect();
         assert_eq!(
-            extract(&Format::PlainText, &bytes, 50).unwrap_err().to_string(),
-            "this is a binary file, not plain text: 100 of its first 200 characters cannot be printed; at most 30 % may be so"
+            extract("a.txt", &bytes, 50).unwrap_err().to_string(),
+            "this is a binary file, not plain text: 100 of the first 200 characters are unprintable; at most 30 % are allowed"
         );
     }
 
     #[test]
-    fn what_is_held_does_not_grow_with_the_document() {
+    fn buffered_bytes_do_not_grow_with_the_document() {
         let paragraph = "A line of text that goes on for a while.\n".repeat(1000);
         let unclosed = format!("<p>{}<a href='", "word <li>item ".repeat(100));
-        for (format, start, repeated) in [
-            (Format::PlainText, "", paragraph.as_str()),
-            (Format::Html, unclosed.as_str(), "data:x,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-            (Format::Html, "<!--", "comment that never ends - -- "),
-            (Format::Html, "", "<div><p><li>never closed "),
+        for (file_name, start, repeated) in [
+            ("a.txt", "", paragraph.as_str()),
+            ("a.html", unclosed.as_str(), "data:x,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("a.html", "<!--", "comment that never ends - -- "),
+            ("a.html", "", "<div><p><li>never closed "),
+            ("a.html", "<h1>", "a heading that never ends "),
+            ("a.html", "", "<h1>"),
         ] {
-            let mut extractor = Extractor::new(&format, None).unwrap();
-            let mut text = String::new();
-            extractor.push(start.as_bytes(), &mut text).unwrap();
+            let mut extractor = Extractor::new(format(file_name), None);
+            let mut blocks = Blocks::default();
+            extractor.push(start.as_bytes(), &mut blocks).unwrap();
             for _ in 0..2000 {
-                extractor.push(repeated.as_bytes(), &mut text).unwrap();
-                text.clear();
-                assert!(extractor.held.capacity() < 1024 * 1024, "{format:?}");
+                extractor.push(repeated.as_bytes(), &mut blocks).unwrap();
+                blocks.clear();
+                assert!(extractor.reader.buffered_bytes() < 1024 * 1024, "{repeated}");
             }
         }
     }
 
+    #[test]
+    fn pages_and_headings_are_marked() {
+        let (blocks, ..) = extract("a.txt", b"one\x0Ctwo\x0C\x0Cfour", 2).unwrap();
+        let page = |index| format!("{:?}", Block::Page { index });
+        let text = |text| format!("{:?}", Block::Text(text));
+        assert_eq!(
+            blocks,
+            [text("one\n"), page(1), text("two\n"), page(2), text("\n"), page(3), text("four")]
+        );
+        let (blocks, ..) = extract("a.c", b"one\x0Ctwo", 1).unwrap();
+        assert_eq!(blocks, [text("one\ntwo")]);
+    }
+
     proptest! {
         #[test]
-        fn neither_text_nor_refusal_depends_on_the_pieces(
+        fn neither_blocks_nor_errors_depend_on_the_pieces(
             bytes in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..3000),
-                "[ -~\n\r\tä€😀]{0,400}".prop_map(String::into_bytes),
+                "[ -~\n\r\tä€😀\u{C}]{0,400}".prop_map(String::into_bytes),
+                "(<h[1-7]>|</h[1-7]>|<p>|[a-z ]{1,400}|<nav>|</nav>){0,20}".prop_map(String::into_bytes),
             ],
             piece in 1usize..700,
         ) {
-            for format in [Format::PlainText, Format::Html] {
-                prop_assert_eq!(extract(&format, &bytes, piece), extract(&format, &bytes, usize::MAX));
+            for file_name in ["a.txt", "a.html"] {
+                prop_assert_eq!(extract(file_name, &bytes, piece), extract(file_name, &bytes, usize::MAX));
             }
         }
     }

@@ -1,17 +1,19 @@
-//! Bytes to text, by format.
+//! Bytes to blocks, by format.
 //!
-//! Pure and streaming: bytes go in by pieces of any size, text comes out as soon as it is known,
-//! and what is held in between is bounded whatever the document's size. The text does not depend
-//! on how the bytes were cut into pieces.
+//! [`Format::detect`] finds a document's format, an [`Extractor`] reads it: bytes go in by pieces of
+//! any size, [`Block`]s come out as soon as they are known. Memory is bounded whatever the document's
+//! size, and the blocks do not depend on how the bytes were split into pieces. Pure: no IO.
+//!
+//! A format is one file in `formats/` and one line in `formats.rs`. Decoding and checking text is the
+//! business of the formats that are text; their shared parts are in `text.rs`.
 
-mod encoding;
+mod block;
 mod error;
 mod extractor;
-mod format;
-mod html;
-mod layout;
-mod printable;
+mod formats;
+mod text;
 
+pub use block::{Block, Blocks};
 pub use error::ExtractionError;
 pub use extractor::{Content, EmptyReason, Extracted, Extractor};
-pub use format::{Format, SUPPORTED_FORMATS};
+pub use formats::Format;

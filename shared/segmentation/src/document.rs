@@ -1,17 +1,16 @@
-//! The thinking of this stage: bytes in, batches of chunks out. Pure and synchronous; what it
-//! holds is bounded whatever the document's size.
+//! From a document's bytes to batches of its chunks.
 
-use chunking::{Chunk, Chunker, ChunkingParameters, Layout, Strategy};
+use chunking::{Chunk, Chunker, ChunkingParameters, Strategy};
 use domain::{ArtifactKey, ChunkRecord, ChunkSettings};
-use extraction::{Content, Extracted, Extractor, Format};
+use extraction::{Block, Blocks, Content, Extracted, Extractor, Format};
 use models::ModelManifest;
 
-use crate::{ModelTokens, PassagesError};
+use crate::{ModelTokens, SegmentationError};
 
-/// As much of a document's start as is looked at to tell its format.
+/// Bytes of the document's start that are used to detect its format.
 const HEAD_BYTES: usize = 8 * 1024;
 
-/// What decides how a document is read and cut.
+/// How a document is read and chunked.
 #[derive(Debug, Clone)]
 pub struct DocumentSettings {
     file_name: String,
@@ -23,7 +22,7 @@ pub struct DocumentSettings {
 }
 
 impl DocumentSettings {
-    /// As a collection's settings say, for its model.
+    /// Combines a document's name and content type with its collection's settings and model.
     pub fn new(
         file_name: &str,
         content_type: Option<&str>,
@@ -31,7 +30,7 @@ impl DocumentSettings {
         chunks: ChunkSettings,
         model: &ModelManifest,
     ) -> Self {
-        // The prefix takes its room from the chunk, so that the model reads both in full.
+        // The model reads its prefix and the chunk together, so the prefix takes its tokens from the chunk.
         let prefix_tokens = model.passage_prefix_tokens;
         Self {
             file_name: file_name.to_owned(),
@@ -44,64 +43,64 @@ impl DocumentSettings {
     }
 }
 
-/// One document on its way from bytes to chunks.
+/// Chunks one document, streaming. What it buffers is bounded whatever the document's size.
 #[derive(Debug)]
-pub struct DocumentChunks<'t> {
+pub struct DocumentChunker<'t> {
     tokens: &'t ModelTokens,
     settings: DocumentSettings,
-    reading: Reading<'t>,
+    stage: Stage<'t>,
     /// Chunks that do not fill a batch yet.
     pending: Vec<ChunkRecord>,
 }
 
 #[derive(Debug)]
-enum Reading<'t> {
-    /// The format is not known yet.
+enum Stage<'t> {
+    /// Collects the bytes by which the format is detected.
     Head(Vec<u8>),
     Body(Box<Body<'t>>),
 }
 
-impl<'t> DocumentChunks<'t> {
+impl<'t> DocumentChunker<'t> {
     /// Starts a document.
     pub fn new(tokens: &'t ModelTokens, settings: DocumentSettings) -> Self {
-        Self { tokens, settings, reading: Reading::Head(Vec::new()), pending: Vec::new() }
+        Self { tokens, settings, stage: Stage::Head(Vec::new()), pending: Vec::new() }
     }
 
-    /// Reads the next bytes; returns the batches that are full by now.
+    /// Reads the next bytes and returns the batches that are full by now.
     ///
     /// # Errors
-    /// When the bytes are no text, or cannot be cut as the settings say.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<ChunkRecord>>, PassagesError> {
-        match &mut self.reading {
-            Reading::Head(head) => {
+    /// Returns `Invalid` if the format cannot be read, or the settings cannot be used with it.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Vec<ChunkRecord>>, SegmentationError> {
+        match &mut self.stage {
+            Stage::Head(head) => {
                 head.extend_from_slice(bytes);
                 if head.len() < HEAD_BYTES {
                     return Ok(Vec::new());
                 }
                 let mut body = Body::open(self.tokens, &self.settings, head)?;
-                body.read(head, &mut self.pending)?;
-                self.reading = Reading::Body(Box::new(body));
+                body.push(head, &mut self.pending)?;
+                self.stage = Stage::Body(Box::new(body));
             }
-            Reading::Body(body) => body.read(bytes, &mut self.pending)?,
+            Stage::Body(body) => body.push(bytes, &mut self.pending)?,
         }
-        Ok(full_batches(&mut self.pending))
+        Ok(drain_full_batches(&mut self.pending))
     }
 
-    /// The end of the document: the last batches, and what was found out about it.
+    /// Ends the document and returns the remaining batches with a summary.
     ///
     /// # Errors
-    /// As of [`Self::push`].
-    pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), PassagesError> {
-        let body = match self.reading {
-            Reading::Head(head) => {
+    /// As [`Self::push`].
+    pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), SegmentationError> {
+        let body = match self.stage {
+            Stage::Head(head) => {
                 let mut body = Body::open(self.tokens, &self.settings, &head)?;
-                body.read(&head, &mut self.pending)?;
+                body.push(&head, &mut self.pending)?;
                 body
             }
-            Reading::Body(body) => *body,
+            Stage::Body(body) => *body,
         };
         let extracted = body.finish(&mut self.pending)?;
-        let mut batches = full_batches(&mut self.pending);
+        let mut batches = drain_full_batches(&mut self.pending);
         if !self.pending.is_empty() {
             batches.push(self.pending);
         }
@@ -109,11 +108,13 @@ impl<'t> DocumentChunks<'t> {
     }
 }
 
-/// A document whose format is known.
+/// A document of a known format.
 #[derive(Debug)]
 struct Body<'t> {
     extractor: Extractor,
     chunker: Chunker<'t>,
+    /// Empty between calls.
+    blocks: Blocks,
 }
 
 impl<'t> Body<'t> {
@@ -121,52 +122,58 @@ impl<'t> Body<'t> {
         tokens: &'t ModelTokens,
         settings: &DocumentSettings,
         head: &[u8],
-    ) -> Result<Self, PassagesError> {
+    ) -> Result<Self, SegmentationError> {
         let content_type = settings.content_type.as_deref();
-        let looked_at = &head[..head.len().min(HEAD_BYTES)];
-        let format = Format::detect(&settings.file_name, content_type, looked_at);
+        let head = &head[..head.len().min(HEAD_BYTES)];
+        let format = Format::detect(&settings.file_name, content_type, head)?;
         let parameters = ChunkingParameters::new(
             settings.strategy,
-            layout_of(&format),
+            format.layout(),
             settings.chunk_size,
             settings.chunk_overlap,
             settings.max_tokens,
         )?;
         Ok(Self {
-            extractor: Extractor::new(&format, content_type)?,
+            extractor: Extractor::new(format, content_type),
             chunker: Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?,
+            blocks: Blocks::default(),
         })
     }
 
-    fn read(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), PassagesError> {
-        let mut text = String::new();
-        self.extractor.push(bytes, &mut text)?;
-        take_in(chunks, self.chunker.push(&text)?);
-        Ok(())
+    fn push(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), SegmentationError> {
+        self.extractor.push(bytes, &mut self.blocks)?;
+        chunk_blocks(&mut self.blocks, &mut self.chunker, chunks)
     }
 
-    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, PassagesError> {
-        let mut text = String::new();
-        let extracted = self.extractor.finish(&mut text)?;
+    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, SegmentationError> {
+        let extracted = self.extractor.finish(&mut self.blocks)?;
         if extracted.content == Content::Text {
-            take_in(chunks, self.chunker.push(&text)?);
-            take_in(chunks, self.chunker.finish()?);
+            chunk_blocks(&mut self.blocks, &mut self.chunker, chunks)?;
+            append(chunks, self.chunker.finish()?);
         }
         Ok(extracted)
     }
 }
 
-/// How documents of a format are laid out.
-pub fn layout_of(format: &Format) -> Layout {
-    match format {
-        Format::Markdown => Layout::Markdown,
-        Format::SourceCode { .. } => Layout::Code,
-        Format::PlainText | Format::Html | Format::Unsupported { .. } => Layout::RunningText,
+/// Chunks the text of the blocks and clears them.
+fn chunk_blocks(
+    blocks: &mut Blocks,
+    chunker: &mut Chunker<'_>,
+    chunks: &mut Vec<ChunkRecord>,
+) -> Result<(), SegmentationError> {
+    for block in blocks.iter() {
+        match block {
+            Block::Text(text) => append(chunks, chunker.push(text)?),
+            // Chunks do not record pages and sections.
+            Block::Page { .. } | Block::Heading { .. } => {}
+        }
     }
+    blocks.clear();
+    Ok(())
 }
 
-fn take_in(pending: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
-    pending.extend(chunks.into_iter().map(|chunk| ChunkRecord {
+fn append(records: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
+    records.extend(chunks.into_iter().map(|chunk| ChunkRecord {
         index: chunk.index,
         text: chunk.text,
         start_offset: chunk.start_offset,
@@ -176,7 +183,7 @@ fn take_in(pending: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
     }));
 }
 
-fn full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
+fn drain_full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
     let mut batches = Vec::new();
     while pending.len() >= ArtifactKey::CHUNKS_PER_BATCH {
         let rest = pending.split_off(ArtifactKey::CHUNKS_PER_BATCH);
@@ -211,8 +218,8 @@ mod tests {
         file_name: &str,
         bytes: &[u8],
         piece: usize,
-    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), PassagesError> {
-        let mut document = DocumentChunks::new(tokens(), settings(file_name));
+    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), SegmentationError> {
+        let mut document = DocumentChunker::new(tokens(), settings(file_name));
         let mut batches = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
             batches.extend(document.push(piece)?);
@@ -236,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn every_batch_but_the_last_is_full_and_indices_run_through() {
+    fn all_batches_but_the_last_are_full_and_indices_are_consecutive() {
         let text = "some words about a stone. ".repeat(4000);
         let (batches, extracted) = chunk("a.txt", text.as_bytes(), 10_000).unwrap();
         assert_eq!(extracted.content, Content::Text);
@@ -248,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_file_by_the_name_of_a_text_is_refused_whatever_its_size() {
+    fn binary_file_with_text_extension_is_refused_whatever_its_size() {
         for length in [30, 100_000] {
             let bytes: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
             let error = chunk("a.txt", &bytes, 4096).unwrap_err();
@@ -258,21 +265,21 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_text_has_no_chunks_and_a_reason() {
+    fn document_without_text_has_no_chunks_and_a_reason() {
         let (batches, extracted) = chunk("a.html", b"<p> </p>", 3).unwrap();
         assert_eq!(batches.len(), 0);
         assert!(matches!(extracted.content, Content::Empty(_)), "{extracted:?}");
     }
 
     #[test]
-    fn subjects_are_not_looked_for_without_vectors() {
+    fn semantic_strategy_needs_static_vectors() {
         let read = Strategy::read(
             "semantic",
             &serde_json::Map::new(),
             ChunkSettings { chunk_size: 32, chunk_overlap: 6 },
         );
         let semantic = DocumentSettings { strategy: read.unwrap(), ..settings("a.txt") };
-        let mut document = DocumentChunks::new(tokens(), semantic);
+        let mut document = DocumentChunker::new(tokens(), semantic);
         document.push(b"words").unwrap();
         let error = document.finish().unwrap_err();
         assert!(error.to_string().starts_with("chunking_strategy: semantic needs static vectors"), "{error}");
@@ -280,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_reads_its_prefix_and_the_chunk() {
+    fn prefix_tokens_are_deducted_from_the_chunk() {
         let manifest = serde_json::json!({
             "name": "a/b", "short_name": "b", "dimension": 4, "max_tokens": 64, "special_tokens": 2,
             "pooling": "mean", "normalize": true, "passage_prefix": "passage: ", "passage_prefix_tokens": 3,

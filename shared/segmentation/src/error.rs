@@ -6,21 +6,21 @@ use extraction::ExtractionError;
 use models::ModelsError;
 use thiserror::Error;
 
-/// A document or its settings cannot be worked with.
+/// A document, or the settings for it, that cannot be used.
 #[derive(Debug, Error)]
-pub enum PassagesError {
-    /// Its bytes are no text that we can read.
+pub enum SegmentationError {
+    /// The document cannot be read.
     #[error(transparent)]
     Extraction(#[from] ExtractionError),
-    /// Its text cannot be cut as the settings say.
+    /// The text cannot be chunked with these settings.
     #[error(transparent)]
     Chunking(#[from] ChunkingError),
-    /// The model's files are not there.
+    /// The model's files are missing or damaged.
     #[error(transparent)]
     Models(#[from] ModelsError),
 }
 
-impl Classify for PassagesError {
+impl Classify for SegmentationError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Extraction(error) => error.kind(),

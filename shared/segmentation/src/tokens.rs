@@ -1,4 +1,4 @@
-//! What a model counts and compares with, opened when it is first asked for.
+//! Tokenizers and static vectors of models, opened on first use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,30 +6,35 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chunking::{ModelTokenizer, StaticVectors, Strategy};
 use models::ModelFolder;
 
-use crate::PassagesError;
+use crate::SegmentationError;
 
-/// A model's tokenizer, and the vectors of its tokens where they are needed.
+/// A model's tokenizer, and its static vectors if the strategy needs them.
 #[derive(Debug, Clone)]
 pub struct ModelTokens {
-    /// Counts.
+    /// Counts tokens.
     pub tokenizer: Arc<ModelTokenizer>,
-    /// Compares.
+    /// Compares sentences.
     pub vectors: Option<Arc<StaticVectors>>,
 }
 
-/// The tokens of each model that was asked for.
+/// A cache of [`ModelTokens`] by model name.
 #[derive(Debug, Default)]
 pub struct TokensByModel {
     opened: Mutex<HashMap<String, ModelTokens>>,
 }
 
 impl TokensByModel {
-    /// What this model needs for this strategy. Somebody who asks while another opens it waits.
+    /// Returns what a strategy needs of a model. Concurrent callers wait for the one that opens it.
+    ///
+    /// A model without static vectors is no error here: the chunker reports it.
     ///
     /// # Errors
-    /// When a file that the model should have is missing or broken. A model without vectors is none:
-    /// whoever needs them says so.
-    pub fn of(&self, model: &ModelFolder, strategy: Strategy) -> Result<ModelTokens, PassagesError> {
+    /// Returns an error if a file that the model's manifest names is missing or damaged.
+    pub fn get_or_open(
+        &self,
+        model: &ModelFolder,
+        strategy: Strategy,
+    ) -> Result<ModelTokens, SegmentationError> {
         let name = &model.manifest.name;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tokens = match opened.get(name) {

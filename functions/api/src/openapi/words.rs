@@ -1,12 +1,15 @@
 //! The schema of each closed set of words.
 
 use chunking::STRATEGIES;
-use domain::AccessLevel;
+use connectors::Connector;
+use domain::{AccessLevel, SourceType};
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::collections::fields::SYNC_MODES;
 use crate::collections::list::OWNERS;
+
+static UPLOAD: SourceType = SourceType::UPLOAD;
 
 /// One function a line, named for what it describes, in alphabetical order.
 macro_rules! schemas {
@@ -40,7 +43,6 @@ schemas! {
     search_mode: domain::SearchMode,
     secret_type: domain::SecretType,
     sort_order: domain::SortOrder,
-    source_type: domain::SourceType,
     sparse_type: domain::SparseType,
     sync_run_status: domain::SyncRunStatus,
     sync_trigger: domain::SyncTrigger,
@@ -59,6 +61,22 @@ nullable_schemas! {
 
 pub(crate) fn collection_owner() -> Object {
     one_of(OWNERS.into_iter())
+}
+
+pub(crate) fn connector_type() -> Object {
+    one_of(connector_types())
+}
+
+pub(crate) fn optional_connector_type() -> Object {
+    one_of_or_null(connector_types())
+}
+
+pub(crate) fn source_type() -> Object {
+    one_of([UPLOAD.as_str()].into_iter().chain(connector_types()))
+}
+
+fn connector_types() -> impl Iterator<Item = &'static str> {
+    Connector::all().iter().map(|connector| connector.source_type.as_str())
 }
 
 pub(crate) fn chunking_strategy() -> Object {

@@ -1,8 +1,6 @@
-//! What clients say of a source that they add.
+//! The request that adds a source.
 
-use std::path::PathBuf;
-
-use connectors::{ConnectorError, ConnectorType, SourceSpec, refuse_staging_bucket};
+use connectors::{Connector, ConnectorError, SourcePolicy, SourceSpec};
 use lambda::http::ApiError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,48 +8,49 @@ use utoipa::ToSchema;
 
 use super::secrets::{self, SecretsRequest};
 use crate::State;
+use crate::openapi::words;
 
 /// A source to read: `source_type` with `source_config`, or `source_path` alone.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"source_type": "s3", "source_config": {"bucket": "manuals", "prefix": "guides/"}}))]
 pub(crate) struct AddSourceRequest {
-    /// `file`, `directory` or `s3`.
+    /// A connector, see `GET /api/v2/connectors`.
+    #[schema(schema_with = words::optional_connector_type)]
     source_type: Option<String>,
-    /// For `file`: `path`. For `directory`: `path`, `recursive`, `include_patterns`,
-    /// `exclude_patterns`. For `s3`: `bucket`, `prefix` and the patterns.
+    /// The connector's settings, see `GET /api/v2/connectors`.
     #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
-    /// A folder, or `s3://bucket/prefix`.
+    /// A folder, or `s3://bucket/prefix`: short for a source of that type.
     source_path: Option<String>,
-    /// Further settings of the source, beside `source_path`.
+    /// Further settings beside `source_path`.
     #[schema(value_type = Option<Object>)]
     config: Option<Map<String, Value>>,
-    /// There before its first run.
+    /// Stored before the source is read.
     #[schema(schema_with = secrets::schema)]
     pub(crate) secrets: Option<SecretsRequest>,
 }
 
 impl AddSourceRequest {
-    /// What it describes.
+    /// Validates the source.
     ///
     /// # Errors
-    /// Names the field that is wrong.
+    /// Returns 422 with the field that is wrong.
     pub(crate) fn into_spec(self) -> Result<SourceSpec, ApiError> {
         let (source_type, source_config) = match (self.source_type, self.source_path) {
             (Some(source_type), None) => (source_type, self.source_config.unwrap_or_default()),
-            (None, Some(source_path)) => describe_path(source_path, self.config.unwrap_or_default()),
-            // Both, where the path only repeats what the settings say.
+            (None, Some(source_path)) => describe_path(&source_path, self.config.unwrap_or_default())?,
+            // Both, where the path only repeats the settings.
             (Some(source_type), Some(source_path)) => {
                 let mut config = self.source_config.unwrap_or_default();
                 if config.is_empty() {
-                    config = describe_path(source_path, config).1;
+                    config = describe_path(&source_path, config)?.1;
                 }
                 (source_type, config)
             }
             (None, None) => {
                 return Err(ApiError::invalid_field(
                     "source_type",
-                    format!("is missing; send one of {} with source_config", ConnectorType::names()),
+                    format!("is required; send one of {} with source_config", Connector::names()),
                 ));
             }
         };
@@ -59,41 +58,29 @@ impl AddSourceRequest {
     }
 }
 
-fn describe_path(source_path: String, mut config: Map<String, Value>) -> (String, Map<String, Value>) {
-    if let Some(location) = source_path.strip_prefix("s3://") {
-        let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
-        config.insert("bucket".to_owned(), bucket.into());
-        config.insert("prefix".to_owned(), prefix.into());
-        return ("s3".to_owned(), config);
+/// The type that a path stands for, and its settings beside the given ones.
+fn describe_path(
+    source_path: &str,
+    mut config: Map<String, Value>,
+) -> Result<(String, Map<String, Value>), ApiError> {
+    let (source_type, described) = SourceSpec::describe_path(source_path).map_err(explain)?;
+    if let Value::Object(described) = described {
+        config.extend(described);
     }
-    config.insert("path".to_owned(), source_path.into());
-    ("directory".to_owned(), config)
+    Ok((source_type.to_string(), config))
 }
 
-/// Refuses what no collection may read: the staging bucket, and paths outside the roots. Early and by
-/// name only; scan looks at what a path really leads to.
+/// Refuses what no collection may read: the staging bucket, and paths outside the roots. By name only;
+/// the scan function checks where a path really leads.
 pub(crate) fn refuse_forbidden(state: &State, spec: &SourceSpec) -> Result<(), ApiError> {
-    refuse_staging_bucket(spec, state.artifacts.bucket()).map_err(explain)?;
-    refuse_outside_roots(spec, &state.limits.directory_roots)
+    let policy = SourcePolicy {
+        directory_roots: state.limits.directory_roots.clone(),
+        staging_bucket: state.artifacts.bucket().to_owned(),
+    };
+    spec.authorize(&policy).map_err(explain)
 }
 
-fn refuse_outside_roots(spec: &SourceSpec, roots: &[PathBuf]) -> Result<(), ApiError> {
-    let (SourceSpec::File { path } | SourceSpec::Directory { path, .. }) = spec else {
-        return Ok(());
-    };
-    if roots.iter().any(|root| path.starts_with(root)) {
-        return Ok(());
-    }
-    let allowed: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-    let message = if allowed.is_empty() {
-        format!("{path:?} came; this installation reads no directories (its operator set no DIRECTORY_ROOTS)")
-    } else {
-        format!("{path:?} came; paths below {} are allowed", allowed.join(", "))
-    };
-    Err(ApiError::invalid_field("source_config.path", message))
-}
-
-/// Names the field as the request has it.
+/// Names the field as in the request.
 pub(crate) fn explain(error: ConnectorError) -> ApiError {
     match error {
         ConnectorError::Invalid { field, message } => {
@@ -116,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_form_means_a_folder_or_a_bucket() {
+    fn source_path_alone_means_a_folder_or_a_bucket() {
         let folder = spec(json!({"source_path": "/srv/docs", "config": {"recursive": false}})).unwrap();
         assert_eq!(folder, spec(json!({"source_type": "directory", "source_config": {"path": "/srv/docs", "recursive": false}})).unwrap());
         let bucket = spec(json!({"source_path": "s3://manuals/a/b"})).unwrap();
@@ -128,29 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_nested_field() {
-        let refusals: Vec<String> = [
-            json!({}),
-            json!({"source_type": "gopher"}),
-            json!({"source_type": "directory", "source_config": {"path": "docs"}}),
-        ]
-        .into_iter()
-        .map(|request| spec(request).unwrap_err().detail().to_owned())
-        .collect();
-        insta::assert_snapshot!(refusals.join("\n"), @r#"
-        source_type: is missing; send one of directory, file, s3 with source_config
-        source_type: "gopher" is not known; allowed: directory, file, s3
-        source_config.path: "docs" came; an absolute path without ".." below one of the configured roots is allowed
-        "#);
-    }
-
-    #[test]
-    fn paths_lie_below_a_root() {
-        let inside = spec(json!({"source_path": "/srv/docs/a"})).unwrap();
-        let roots = [PathBuf::from("/srv/docs")];
-        assert!(refuse_outside_roots(&inside, &roots).is_ok());
-        let beside = spec(json!({"source_path": "/srv/docs2"})).unwrap();
-        assert!(refuse_outside_roots(&beside, &roots).unwrap_err().detail().contains("below /srv/docs"));
-        assert!(refuse_outside_roots(&inside, &[]).unwrap_err().detail().contains("DIRECTORY_ROOTS"));
+    fn errors_name_the_nested_field() {
+        let connectors = Connector::names();
+        for (request, expected) in [
+            (json!({}), format!("source_type: is required; send one of {connectors} with source_config")),
+            (
+                json!({"source_type": "gopher"}),
+                format!(r#"source_type: unknown type "gopher"; allowed: {connectors}"#),
+            ),
+            (
+                json!({"source_type": "directory", "source_config": {"path": "docs"}}),
+                r#"source_config.path: must be an absolute path without "..", got "docs""#.to_owned(),
+            ),
+        ] {
+            assert_eq!(spec(request).unwrap_err().detail(), expected);
+        }
     }
 }

@@ -100,8 +100,11 @@ fn read_settings(
     source: &CollectionSource,
     config: Map<String, Value>,
 ) -> Result<SourceSpec, ApiError> {
-    if source.source_type == SourceType::Upload {
-        return Err(ApiError::invalid_field("source_config", "the source of uploads has no settings"));
+    if source.source_type == SourceType::UPLOAD {
+        return Err(ApiError::invalid_field(
+            "source_config",
+            "the source of uploads has no settings; change another source",
+        ));
     }
     let spec = SourceSpec::parse(source.source_type.as_str(), &Value::Object(config)).map_err(explain)?;
     refuse_forbidden(state, &spec)?;

@@ -1,5 +1,6 @@
 //! Adding and changing sources.
 
+use connectors::Connector;
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -85,17 +86,18 @@ async fn sources_that_are_nobodys_to_read_are_refused(pool: PgPool) {
         json!({ "source_path": "/etc" }),
         json!({ "source_type": "directory", "source_config": { "path": "/srv/docs/../../etc" } }),
         json!({ "source_path": "s3://staging/raw/" }),
-        json!({ "source_type": "git", "source_config": {} }),
+        json!({ "source_type": "gopher", "source_config": {} }),
         json!({}),
     ] {
         details.push(api.post(&sources, &token, body).await.problem(422));
     }
-    insta::assert_snapshot!(details.join("\n"), @r#"
-    source_config.path: "/etc" came; paths below /srv/docs are allowed
-    source_config.path: "/srv/docs/../../etc" came; an absolute path without ".." below one of the configured roots is allowed
-    source_config.bucket: staging is the staging bucket, which holds everybody's documents; name a bucket of your own
-    source_type: "git" is not known; allowed: directory, file, s3
-    source_type: is missing; send one of directory, file, s3 with source_config
+    let details = details.join("\n").replace(&Connector::names(), "[connectors]");
+    insta::assert_snapshot!(details, @r#"
+    source_config.path: must be below a configured root (/srv/docs), got "/etc"
+    source_config.path: must be an absolute path without "..", got "/srv/docs/../../etc"
+    source_config.bucket: staging is the staging bucket, which holds the documents of every collection; choose another bucket
+    source_type: unknown type "gopher"; allowed: [connectors]
+    source_type: is required; send one of [connectors] with source_config
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_sources").await, "0");
 }
@@ -137,10 +139,10 @@ async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
         details.push(patch(&api, &ada, &second, body, &[]).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    source_config.path: "/etc" came; paths below /srv/docs are allowed
-    source_config: "token" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
-    source_config: "bucket" is not a setting of this source; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
-    source_config.path: "" came; an absolute path without ".." below one of the configured roots is allowed
+    source_config.path: must be below a configured root (/srv/docs), got "/etc"
+    source_config: unknown setting "token"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
+    source_config: unknown setting "bucket"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
+    source_config.path: is required
     "#);
     let other = api.create_collection(&ada, "other").await;
     let id = second.rsplit_once('/').unwrap().1;
@@ -207,5 +209,5 @@ async fn a_source_is_not_moved_while_it_is_read_nor_are_uploads_ever(pool: PgPoo
     )
     .await;
     let refused = patch(&api, &ada, &path, json!({ "source_config": {} }), &[]).await.problem(422);
-    assert_eq!(refused, "source_config: the source of uploads has no settings");
+    assert_eq!(refused, "source_config: the source of uploads has no settings; change another source");
 }

@@ -18,7 +18,7 @@ pub struct CollectionSource {
     /// Its identity within the collection: a path, a URL, `uploads`.
     pub source_path: String,
     /// Which connector reads it.
-    pub source_type: SourceType,
+    pub source_type: &'a SourceType,
     /// That connector's settings, an object without secrets.
     pub source_config: Value,
     /// Live documents that came from it.
@@ -53,7 +53,7 @@ pub struct NewSource<'a> {
     /// Its identity within the collection.
     pub source_path: &'a str,
     /// Which connector reads it.
-    pub source_type: SourceType,
+    pub source_type: &'a SourceType,
     /// That connector's settings, an object without secrets.
     pub source_config: &'a Value,
 }
@@ -252,7 +252,7 @@ impl<'c> CollectionSources<'c> {
         let new = NewSource {
             collection_id,
             source_path: Self::UPLOAD_PATH,
-            source_type: SourceType::Upload,
+            source_type: &SourceType::UPLOAD,
             source_config: &Value::Object(serde_json::Map::new()),
         };
         let (source, _) = self.upsert(&new).await?;
@@ -283,13 +283,6 @@ impl TryFrom<SourceRow> for CollectionSource {
     type Error = DbError;
 
     fn try_from(row: SourceRow) -> Result<Self, DbError> {
-        let Ok(source_type) = row.source_type.parse() else {
-            return Err(DbError::Inconsistent {
-                table: "collection_sources",
-                column: "source_type",
-                value: row.source_type,
-            });
-        };
         let secret_types = row.secret_types.iter();
         let secret_types = secret_types
             .map(|label| DbError::word("connector_secrets", "secret_type", label))
@@ -298,7 +291,7 @@ impl TryFrom<SourceRow> for CollectionSource {
             id: SourceId(row.id),
             collection_id: CollectionId(row.collection_id),
             source_path: row.source_path,
-            source_type,
+            source_type: row.source_type.into(),
             source_config: row.source_config,
             document_count: row.document_count,
             size_bytes: row.size_bytes,

@@ -1,22 +1,45 @@
-//! Where the text of a page breaks into words, lines and paragraphs.
+//! The visible text of a page, with its words, lines, paragraphs and headings.
 
-/// Longer titles are cut.
+/// Longer titles are truncated.
 const MAX_TITLE_BYTES: usize = 1024;
 
-/// Writes the visible text, with white space as a browser would lay it out.
+/// Longer headings are truncated.
+const MAX_HEADING_BYTES: usize = 1024;
+
+/// Writes the visible text with the white space that a browser would show.
 #[derive(Debug)]
-pub(crate) struct Layout {
-    /// What separates the text so far from the next.
+pub(super) struct Layout {
+    /// Separates the text so far from the next.
     pending: Gap,
     has_written: bool,
     is_in_head: bool,
-    /// An element that is left out with all its content, and how many of its name are open.
+    /// The element that is skipped with its content, and how many of its name are open.
     skipped: Option<(&'static str, u32)>,
-    /// Open `pre` elements, whose white space counts.
+    /// Open `pre` elements, which keep white space.
     preformatted: u32,
-    /// The next line break directly follows a `<pre>` and does not count.
+    /// The next line break directly follows a `<pre>` and is dropped.
     drops_line_break: bool,
-    title: Title,
+    pub(super) title: Title,
+    /// Between the tags of a heading.
+    open_heading: Option<OpenHeading>,
+    /// Complete ones that were not taken yet.
+    headings: Vec<Heading>,
+}
+
+/// A heading and where its text starts in what was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Heading {
+    pub(super) start: usize,
+    pub(super) level: u8,
+    pub(super) text: String,
+}
+
+#[derive(Debug)]
+struct OpenHeading {
+    level: u8,
+    /// Nothing before its first word.
+    start: Option<usize>,
+    text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,16 +52,16 @@ enum Gap {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Title {
+pub(super) enum Title {
     Unseen,
     Open(String),
     Seen(String),
-    /// A second title, or one inside an element that is left out.
+    /// Inside a second title, or one within a skipped element.
     Ignored(Option<String>),
 }
 
 impl Layout {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             pending: Gap::None,
             has_written: false,
@@ -47,15 +70,17 @@ impl Layout {
             preformatted: 0,
             drops_line_break: false,
             title: Title::Unseen,
+            open_heading: None,
+            headings: Vec::new(),
         }
     }
 
-    pub(crate) fn start_tag(&mut self, name: &str, is_self_closing: bool) {
+    pub(super) fn start_tag(&mut self, name: &str, is_self_closing: bool) {
         self.drops_line_break = false;
         if let Some((skipped, depth)) = &mut self.skipped {
             let is_content = matches!(name, "main" | "article");
             if *skipped == "nav" && is_content {
-                // A navigation that was never closed must not swallow the page.
+                // An unclosed `nav` must not hide the page.
                 self.skipped = None;
             } else {
                 *depth += u32::from(*skipped == name && !(is_self_closing && name == "svg"));
@@ -74,17 +99,21 @@ impl Layout {
             name,
             "meta" | "link" | "base" | "basefont" | "bgsound" | "script" | "style" | "html"
         ) {
-            // Whatever does not belong into a head ends it, as in a browser.
+            // As in a browser, an element that does not belong in the head ends it.
             self.is_in_head = false;
         }
         if name == "pre" {
             self.preformatted += 1;
             self.drops_line_break = true;
         }
+        if let Some(level) = heading_level(name) {
+            self.end_heading();
+            self.open_heading = Some(OpenHeading { level, start: None, text: String::new() });
+        }
         self.separate(name);
     }
 
-    pub(crate) fn end_tag(&mut self, name: &str) {
+    pub(super) fn end_tag(&mut self, name: &str) {
         if let Some((skipped, depth)) = &mut self.skipped {
             if *skipped == name {
                 *depth -= 1;
@@ -100,10 +129,13 @@ impl Layout {
         if name == "pre" {
             self.preformatted = self.preformatted.saturating_sub(1);
         }
+        if heading_level(name).is_some() {
+            self.end_heading();
+        }
         self.separate(name);
     }
 
-    pub(crate) fn begin_title(&mut self) {
+    pub(super) fn begin_title(&mut self) {
         let title = std::mem::replace(&mut self.title, Title::Unseen);
         self.title = match title {
             Title::Unseen if self.skipped.is_none() => Title::Open(String::new()),
@@ -113,8 +145,8 @@ impl Layout {
         };
     }
 
-    /// The title becomes the first paragraph, unless text has come before it.
-    pub(crate) fn end_title(&mut self, out: &mut String) {
+    /// Writes the title as the first paragraph, unless text has come before it.
+    pub(super) fn end_title(&mut self, out: &mut String) {
         let title = std::mem::replace(&mut self.title, Title::Unseen);
         self.title = match title {
             Title::Open(raw) => {
@@ -132,14 +164,24 @@ impl Layout {
         };
     }
 
-    pub(crate) fn finish(self) -> Option<String> {
-        match self.title {
+    /// Ends the page and returns its title, if it has one.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        self.end_heading();
+        match std::mem::replace(&mut self.title, Title::Unseen) {
             Title::Seen(text) | Title::Ignored(Some(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn text(&mut self, text: &str, out: &mut String) {
+    /// Takes the complete headings, and returns how much of the text that was written, `written` bytes,
+    /// comes before an open heading: positions count from there afterwards.
+    pub(super) fn take_headings(&mut self, written: usize) -> (Vec<Heading>, usize) {
+        let start = self.open_heading.as_mut().and_then(|heading| heading.start.as_mut());
+        let end = start.map_or(written, std::mem::take);
+        (std::mem::take(&mut self.headings), end)
+    }
+
+    pub(super) fn text(&mut self, text: &str, out: &mut String) {
         match &mut self.title {
             Title::Open(title) => {
                 let room = MAX_TITLE_BYTES.saturating_sub(title.len()).min(text.len());
@@ -171,8 +213,7 @@ impl Layout {
             }
             let length = word_start.bytes().position(|byte| byte.is_ascii_whitespace());
             let (word, later) = word_start.split_at(length.unwrap_or(word_start.len()));
-            self.write_gap(out);
-            out.push_str(word);
+            self.write(word, out);
             rest = later;
         }
     }
@@ -185,8 +226,33 @@ impl Layout {
             text = text.strip_prefix('\n').unwrap_or(text);
         }
         if !text.is_empty() {
-            self.write_gap(out);
-            out.push_str(text);
+            self.write(text, out);
+        }
+    }
+
+    fn write(&mut self, text: &str, out: &mut String) {
+        let gap_start = out.len();
+        self.write_gap(out);
+        let start = out.len();
+        out.push_str(text);
+        let Some(heading) = &mut self.open_heading else {
+            return;
+        };
+        let from = match heading.start {
+            Some(_) => gap_start,
+            None => *heading.start.insert(start),
+        };
+        let room = MAX_HEADING_BYTES - heading.text.len();
+        let added = &out[from..];
+        heading.text.push_str(&added[..added.floor_char_boundary(room)]);
+        if added.len() >= room {
+            self.end_heading();
+        }
+    }
+
+    fn end_heading(&mut self) {
+        if let Some(OpenHeading { level, start: Some(start), text }) = self.open_heading.take() {
+            self.headings.push(Heading { start, level, text });
         }
     }
 
@@ -218,12 +284,16 @@ impl Layout {
     }
 }
 
-/// Elements that a reader of the page does not read.
+fn heading_level(name: &str) -> Option<u8> {
+    match name.as_bytes() {
+        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
+        _ => None,
+    }
+}
+
+/// Elements that a reader of the page does not see, or skips.
 fn skipped_element(name: &str) -> Option<&'static str> {
     const SKIPPED: [&str; 9] =
         ["template", "noscript", "nav", "svg", "audio", "video", "canvas", "object", "datalist"];
     SKIPPED.iter().find(|skipped| **skipped == name).copied()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,30 +1,30 @@
-//! HTML to text events, by pieces.
+//! A streaming HTML tokenizer.
 //!
-//! The states are those of the WHATWG tokenizer, reduced to what decides between text and markup.
-//! A tokenizer that hands out whole tokens would have to hold a comment or an attribute of any
-//! length, and a tree would hold the document; here only a tag's name and one character reference
-//! are held, so memory is flat whatever the page looks like.
+//! The states are those of the WHATWG tokenizer, reduced to what separates text from markup. A
+//! tokenizer that yields whole tokens would buffer comments and attributes of any length, and a tree
+//! would hold the document; this one buffers only a tag's name and one character reference, so memory
+//! is bounded whatever the page contains.
 
-use crate::layout::Layout;
+use super::layout::{Heading, Layout};
 
-/// Longer names belong to no element that matters here.
+/// Longer names are truncated: no relevant element has one.
 const MAX_NAME_BYTES: usize = 32;
 
 /// The longest named character reference has 33 bytes.
 const MAX_REFERENCE_BYTES: usize = 48;
 
-/// Reads HTML and writes what a reader would see.
+/// Reads HTML and writes the text that a reader would see.
 #[derive(Debug)]
-pub(crate) struct HtmlText {
+pub(super) struct VisibleText {
     state: State,
-    /// Lower-case name of the tag that is being read.
+    /// Lower-case name of the current tag.
     name: String,
     is_end_tag: bool,
-    /// A `/` stood right before the current position in a tag.
+    /// The previous character of the tag was `/`.
     is_self_closing: bool,
-    /// `&...` or `<...` that may turn out to be text.
+    /// `&...` or `<...` that may still be text.
     held: String,
-    /// Set between the tags of an element whose content is not markup.
+    /// The open element whose content is not markup.
     raw: Option<Raw>,
     layout: Layout,
 }
@@ -55,20 +55,20 @@ enum State {
         is_at_start: bool,
         has_bang: bool,
     },
-    /// `</` and part of the name that would end the raw element.
+    /// `</` and a prefix of the raw element's name.
     RawEnd,
 }
 
-/// An element whose content runs to its own end tag.
+/// An element whose content ends only at its own end tag.
 #[derive(Debug)]
 struct Raw {
     name: &'static str,
-    /// Whether its content is text with character references, as a title's is.
+    /// Whether its content is text with character references, as in `title`.
     is_text: bool,
     script: ScriptEscape,
 }
 
-/// A script may hold `<!-- <script> </script> -->` without ending there.
+/// A script may contain `<!-- <script> </script> -->` without ending there.
 #[derive(Debug, Default)]
 struct ScriptEscape {
     is_escaped: bool,
@@ -76,8 +76,8 @@ struct ScriptEscape {
     tail: [u8; 9],
 }
 
-impl HtmlText {
-    pub(crate) fn new() -> Self {
+impl VisibleText {
+    pub(super) fn new() -> Self {
         Self {
             state: State::Text,
             name: String::new(),
@@ -89,8 +89,8 @@ impl HtmlText {
         }
     }
 
-    /// Reads more of the page.
-    pub(crate) fn push(&mut self, html: &str, out: &mut String) {
+    /// Reads the next part of the page.
+    pub(super) fn push(&mut self, html: &str, out: &mut String) {
         let mut rest = html;
         while let Some(character) = rest.chars().next() {
             if self.state == State::Text {
@@ -115,8 +115,8 @@ impl HtmlText {
         }
     }
 
-    /// The end of the page. Returns its title, if it has one.
-    pub(crate) fn finish(mut self, out: &mut String) -> Option<String> {
+    /// Ends the page and returns its title, if it has one.
+    pub(super) fn finish(&mut self, out: &mut String) -> Option<String> {
         match self.state {
             State::Reference => self.end_reference(out),
             State::TagOpen | State::EndTagOpen | State::RawEnd => self.held_is_text(out),
@@ -125,7 +125,12 @@ impl HtmlText {
         self.layout.finish()
     }
 
-    /// Where only a few characters matter, the way to the next of them.
+    /// See [`Layout::take_headings`].
+    pub(super) fn take_headings(&mut self, written: usize) -> (Vec<Heading>, usize) {
+        self.layout.take_headings(written)
+    }
+
+    /// Bytes to skip up to the next character that can change the state.
     fn skip_length(&self, rest: &str) -> Option<usize> {
         let bytes = rest.as_bytes();
         let next = match self.state {
@@ -160,7 +165,7 @@ impl HtmlText {
         }
     }
 
-    /// One character outside text. Returns false if it is to be read again in the new state.
+    /// Reads one character outside text. Returns false if the new state must read it again.
     fn step(&mut self, character: char, out: &mut String) -> bool {
         let is_space = matches!(character, '\t' | '\n' | '\r' | '\x0C' | ' ');
         match self.state {
@@ -282,7 +287,7 @@ impl HtmlText {
         };
     }
 
-    /// Within a raw element, after a `<`.
+    /// Reads one character of a raw element after a `<`.
     fn step_raw_end(&mut self, character: char, out: &mut String) -> bool {
         let Some(raw) = &self.raw else {
             self.held_is_text(out);
@@ -335,7 +340,7 @@ impl HtmlText {
         false
     }
 
-    /// The `>` of a tag.
+    /// Handles the `>` of a tag.
     fn end_tag(&mut self, out: &mut String) {
         self.state = State::Text;
         if self.is_end_tag {

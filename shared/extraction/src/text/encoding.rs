@@ -15,7 +15,7 @@ const WINDOW_BYTES: usize = 4096;
 
 /// Turns bytes into UTF-8 while it finds out their encoding.
 #[derive(Debug)]
-pub(crate) struct TextDecoder {
+pub(super) struct TextDecoder {
     charset: Option<String>,
     is_html: bool,
     state: State,
@@ -44,18 +44,18 @@ impl std::fmt::Debug for State {
 }
 
 impl TextDecoder {
-    pub(crate) fn new(content_type: Option<&str>, is_html: bool) -> Self {
+    pub(super) fn new(content_type: Option<&str>, is_html: bool) -> Self {
         let charset = content_type.and_then(charset_parameter);
         Self { charset, is_html, state: State::Start { held: Vec::new() } }
     }
 
     /// Appends what is decided to `out`.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut String) {
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut String) {
         self.advance(bytes, false, out);
     }
 
     /// Appends the rest, and names the encoding.
-    pub(crate) fn finish(&mut self, out: &mut String) -> &'static str {
+    pub(super) fn finish(&mut self, out: &mut String) -> &'static str {
         self.advance(b"", true, out);
         match &self.state {
             State::Decoding { decoder } => decoder.encoding().name(),

@@ -3,14 +3,14 @@
 use crate::ExtractionError;
 
 /// How many of a hundred characters may be unprintable.
-pub(crate) const ALLOWED_PERCENT: u64 = 30;
+pub(super) const ALLOWED_PERCENT: u64 = 30;
 
 /// The share is looked at after every so many bytes of decoded text, and at the end.
-pub(crate) const CHECK_EVERY_BYTES: u64 = 64 * 1024;
+pub(super) const CHECK_EVERY_BYTES: u64 = 64 * 1024;
 
 /// Counts what no text has, over the decoded text.
 #[derive(Debug)]
-pub(crate) struct PrintableCheck {
+pub(super) struct PrintableCheck {
     format: &'static str,
     read_bytes: u64,
     read_chars: u64,
@@ -19,22 +19,22 @@ pub(crate) struct PrintableCheck {
 }
 
 impl PrintableCheck {
-    pub(crate) fn new(format: &'static str) -> Self {
+    pub(super) fn new(format: &'static str) -> Self {
         Self { format, read_bytes: 0, read_chars: 0, unprintable: 0, replaced: 0 }
     }
 
     /// Whether the share was looked at at least once, so that what came before may be handed out.
-    pub(crate) fn has_checked(&self) -> bool {
+    pub(super) fn has_checked(&self) -> bool {
         self.read_bytes >= CHECK_EVERY_BYTES
     }
 
     /// U+FFFD found so far, nearly all of them bytes that the encoding does not know.
-    pub(crate) fn replaced(&self) -> u64 {
+    pub(super) fn replaced(&self) -> u64 {
         self.replaced
     }
 
     /// Looks at more text. The checks fall on the same characters however the text is cut.
-    pub(crate) fn read(&mut self, mut text: &str) -> Result<(), ExtractionError> {
+    pub(super) fn read(&mut self, mut text: &str) -> Result<(), ExtractionError> {
         while !text.is_empty() {
             let until_check = CHECK_EVERY_BYTES - self.read_bytes % CHECK_EVERY_BYTES;
             let cut = text.ceil_char_boundary(until_check.min(text.len() as u64) as usize);
@@ -51,7 +51,7 @@ impl PrintableCheck {
     }
 
     /// The last look.
-    pub(crate) fn check(&self) -> Result<(), ExtractionError> {
+    pub(super) fn check(&self) -> Result<(), ExtractionError> {
         if self.unprintable * 100 > self.read_chars * ALLOWED_PERCENT {
             return Err(ExtractionError::Unprintable {
                 format: self.format,
@@ -100,7 +100,7 @@ impl PrintableCheck {
 }
 
 /// White space, backspace and escape occur in logs and listings; other controls in no text.
-pub(crate) fn is_printable_byte(byte: u8) -> bool {
+pub(super) fn is_printable_byte(byte: u8) -> bool {
     matches!(byte, 0x08..=0x0D | 0x1B | 0x20..=0x7E | 0x80..)
 }
 

@@ -1,4 +1,4 @@
-//! Pages against their text, and against html5ever's own tokenizer.
+//! The text of pages, also compared with html5ever's tokenizer.
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -8,11 +8,12 @@ use html5ever::tokenizer::{
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::*;
-use crate::html::HtmlText;
+use super::layout::{Layout, Title};
+use super::tokenizer::VisibleText;
+use super::{BlockReader, Blocks, HtmlReader};
 
 fn by_pieces(html: &str, piece: usize) -> (String, Option<String>) {
-    let (mut reader, mut out) = (HtmlText::new(), String::new());
+    let (mut reader, mut out) = (VisibleText::new(), String::new());
     let characters: Vec<char> = html.chars().collect();
     for piece in characters.chunks(piece.max(1)) {
         reader.push(&piece.iter().collect::<String>(), &mut out);
@@ -25,7 +26,7 @@ fn text(html: &str) -> String {
     by_pieces(html, usize::MAX).0
 }
 
-/// html5ever's tokenizer drives the same layout.
+/// Drives the same layout by html5ever's tokenizer.
 struct Oracle(std::cell::RefCell<(Layout, String, bool)>);
 
 impl TokenSink for Oracle {
@@ -77,7 +78,7 @@ fn by_html5ever(html: &str) -> String {
 }
 
 #[test]
-fn a_page_becomes_its_visible_text() {
+fn page_yields_its_visible_text() {
     let html = "<!DOCTYPE html><html><head><title> A &amp; B </title><style>p { color: red }</style>\
         <script>if (a < b) { document.write('<p>no</p>') }</script></head><body><nav><a>Home</a></nav>\
         <h1>Heading</h1>\n<p>One <b>bold</b>\n  word &eacute;&#8212;&#x41;.<p>Two<br>lines\
@@ -110,7 +111,7 @@ fn a_page_becomes_its_visible_text() {
 }
 
 #[test]
-fn what_looks_like_markup_and_is_none_stays() {
+fn text_that_resembles_markup_is_kept() {
     assert_eq!(
         text("1 < 2 && 3 > 2 &unknown; &notit; a&b <3 </ x>y"),
         "1 < 2 && 3 > 2 &unknown; ¬it; a&b <3 y"
@@ -121,7 +122,7 @@ fn what_looks_like_markup_and_is_none_stays() {
 }
 
 #[test]
-fn quotes_comments_and_scripts_end_where_they_should() {
+fn quotes_comments_and_scripts_end_as_in_browsers() {
     assert_eq!(text("<a title='x > y' href=\"<p>\">link</a>"), "link");
     assert_eq!(text("<!-->a<!--->b<!---->c<!-- > -- > --!>d"), "abcd");
     assert_eq!(text("<script><!-- <script> </script> --></script>x"), "x");
@@ -130,14 +131,43 @@ fn quotes_comments_and_scripts_end_where_they_should() {
 }
 
 #[test]
-fn a_navigation_never_closed_swallows_no_article() {
+fn unclosed_nav_does_not_hide_the_article() {
     assert_eq!(text("<nav><ul><li>Home<article>Words</article>"), "Words");
 }
 
 #[test]
-fn a_head_without_an_end_swallows_no_body() {
+fn unclosed_head_does_not_hide_the_body() {
     assert_eq!(text("<head><meta charset=utf-8><p>Words"), "Words");
     assert_eq!(text("<head><template><p>no</p></template></head>Words"), "Words");
+}
+
+#[test]
+fn headings_are_marked_before_their_text() {
+    use crate::Block::{Heading, Text};
+
+    let long = "word ".repeat(400);
+    let html = format!(
+        "<title>T</title><p>Intro<h1>One <b>bold</b></h1>text<h2> </h2><nav><h2>no</h2></nav><h3>{long}</h3><h6>open"
+    );
+    for piece in [1, 7, usize::MAX] {
+        let mut reader = HtmlReader::new(None);
+        let mut blocks = Blocks::default();
+        for piece in html.as_bytes().chunks(piece) {
+            reader.push(piece, &mut blocks).unwrap();
+        }
+        Box::new(reader).finish(&mut blocks).unwrap();
+        let long = long.trim_end();
+        let expected = [
+            Text("T\n\nIntro\n\n"),
+            Heading { level: 1, text: "One bold" },
+            Text("One bold\n\ntext\n\n"),
+            Heading { level: 3, text: &long[..1024] },
+            Text(&format!("{long}\n\n")),
+            Heading { level: 6, text: "open" },
+            Text("open"),
+        ];
+        assert_eq!(blocks.iter().collect::<Vec<_>>(), expected);
+    }
 }
 
 fn fragment() -> impl Strategy<Value = String> {
@@ -200,12 +230,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn the_text_is_what_html5ever_reads(html in fragment()) {
+    fn text_equals_that_of_html5ever(html in fragment()) {
         prop_assert_eq!(text(&html), by_html5ever(&html));
     }
 
     #[test]
-    fn the_text_does_not_depend_on_the_pieces(html in fragment(), piece in 1usize..9) {
+    fn text_does_not_depend_on_the_pieces(html in fragment(), piece in 1usize..9) {
         prop_assert_eq!(by_pieces(&html, piece), by_pieces(&html, usize::MAX));
     }
 }

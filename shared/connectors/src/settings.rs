@@ -1,0 +1,80 @@
+//! The settings of a source: `source_config`, checked against what its connector declares.
+
+use serde_json::{Map, Value};
+
+use crate::{ConfigField, ConnectorError, FieldValue};
+
+/// Settings of the declared names and types, with every default filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings(Map<String, Value>);
+
+impl Settings {
+    /// Checks names and types and fills in the defaults. `null` counts as left out.
+    pub(crate) fn read(fields: &[ConfigField], config: &Value) -> Result<Self, ConnectorError> {
+        let Some(config) = config.as_object() else {
+            return Err(ConnectorError::invalid("source_config", "must be an object"));
+        };
+        if let Some(unknown) = config.keys().find(|key| !fields.iter().any(|field| field.name == *key)) {
+            let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
+            let message = format!("unknown setting {unknown:?}; allowed: {}", known.join(", "));
+            return Err(ConnectorError::invalid("source_config", message));
+        }
+        let mut settings = Map::new();
+        for field in fields {
+            let value = match (config.get(field.name), field.value.default()) {
+                (None | Some(Value::Null), Some(default)) => default,
+                (None | Some(Value::Null), None) => {
+                    return Err(ConnectorError::invalid(field.name, "is required"));
+                }
+                (Some(value), _) => check_type(field, value)?,
+            };
+            settings.insert(field.name.to_owned(), value);
+        }
+        Ok(Self(settings))
+    }
+
+    /// A setting that is declared as a string; empty if it is not.
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.0.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A setting that is declared as a boolean; false if it is not.
+    pub(crate) fn boolean(&self, field: &str) -> bool {
+        self.0.get(field).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// A setting that is declared as a list of strings; empty if it is not.
+    pub(crate) fn texts(&self, field: &str) -> Vec<&str> {
+        let values = self.0.get(field).and_then(Value::as_array);
+        values.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Replaces a setting by its normal form.
+    pub(crate) fn normalise(&mut self, field: &str, value: String) {
+        self.0.insert(field.to_owned(), Value::String(value));
+    }
+
+    pub(crate) fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+fn check_type(field: &ConfigField, value: &Value) -> Result<Value, ConnectorError> {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.contains('\0'));
+    let expected = match field.value {
+        FieldValue::RequiredText | FieldValue::Text if is_text(value) => None,
+        FieldValue::RequiredText | FieldValue::Text => Some("a string without NUL characters".to_owned()),
+        FieldValue::Boolean { .. } if value.is_boolean() => None,
+        FieldValue::Boolean { .. } => Some("true or false".to_owned()),
+        FieldValue::TextList if value.as_array().is_some_and(|values| values.iter().all(is_text)) => None,
+        FieldValue::TextList => Some("a list of strings".to_owned()),
+        FieldValue::Word(words) if value.as_str().is_some_and(|word| words.contains(&word)) => None,
+        FieldValue::Word(words) => Some(words.join(" or ")),
+    };
+    match expected {
+        None => Ok(value.clone()),
+        Some(expected) => {
+            Err(ConnectorError::invalid(field.name, format!("must be {expected}, got {value}")))
+        }
+    }
+}

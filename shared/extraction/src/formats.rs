@@ -1,0 +1,217 @@
+//! The formats that can be read, and how a document's format is detected.
+
+mod html;
+mod markdown;
+mod plain_text;
+mod source_code;
+mod unsupported;
+
+use std::fmt::Debug;
+
+use domain::Layout;
+
+use crate::text::looks_like_text;
+use crate::{Blocks, EmptyReason, ExtractionError};
+
+/// Every format that can be read, in the order in which messages name them.
+static FORMATS: &[&Format] = &[&plain_text::FORMAT, &markdown::FORMAT, &html::FORMAT, &source_code::FORMAT];
+
+/// A kind of document: how it is detected, read and chunked.
+///
+/// Detection goes by `signatures`, then `extensions` and `file_names`, then `media_types`, then
+/// `is_start_of`.
+#[derive(Debug)]
+pub struct Format {
+    /// For messages and metadata.
+    name: &'static str,
+    /// How the text is laid out, which decides where it is chunked.
+    layout: Layout,
+    /// First bytes that no other format starts with.
+    signatures: &'static [&'static [u8]],
+    /// File name extensions, in lower case.
+    extensions: &'static [&'static str],
+    /// Whole file names, in lower case.
+    file_names: &'static [&'static str],
+    /// Media types in lower case; `text/*` matches every text type that no format names.
+    media_types: &'static [&'static str],
+    /// Whether a file without any of these starts as the format does.
+    is_start_of: fn(&[u8]) -> bool,
+    /// The reason for a document that has bytes and no text.
+    pub(crate) empty_reason: EmptyReason,
+    /// Starts a document, given its content type.
+    pub(crate) open: fn(Option<&str>) -> Box<dyn BlockReader>,
+}
+
+/// Reads one document of a format. Buffers a bounded number of bytes, and yields the same blocks
+/// however the bytes are split.
+pub(crate) trait BlockReader: Debug + Send {
+    /// Reads the next bytes and appends the blocks that are known by now.
+    fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), ExtractionError>;
+
+    /// Appends the remaining blocks.
+    fn finish(self: Box<Self>, blocks: &mut Blocks) -> Result<ReaderSummary, ExtractionError>;
+
+    /// Memory held between calls.
+    #[cfg(test)]
+    fn buffered_bytes(&self) -> usize;
+}
+
+/// What a reader knows at the end of a document, beside its blocks.
+#[derive(Debug, Default)]
+pub(crate) struct ReaderSummary {
+    /// The WHATWG name of the encoding, for formats that are text.
+    pub(crate) encoding: Option<&'static str>,
+    /// Bytes that are invalid in the encoding.
+    pub(crate) replaced: u64,
+    pub(crate) title: Option<String>,
+}
+
+impl Format {
+    /// Detects a document's format by its first bytes where they are unmistakable, then by its file
+    /// name, then by its content type, and last by whether the first bytes look like HTML or text.
+    ///
+    /// `head` is the start of the file; 1 KiB is plenty, and it may be empty.
+    ///
+    /// # Errors
+    /// Returns [`ExtractionError::Unsupported`] for a format that cannot be read.
+    pub fn detect(
+        file_name: &str,
+        content_type: Option<&str>,
+        head: &[u8],
+    ) -> Result<&'static Self, ExtractionError> {
+        let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name).to_ascii_lowercase();
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let starts = |signature: &&[u8]| head.starts_with(signature);
+        if let Some(format) = find(|format| format.signatures.iter().any(starts)) {
+            return Ok(format);
+        }
+        if let Some(found) = unsupported::by_signature(head) {
+            // Office documents are ZIP archives: the extension is more precise.
+            return Err(refusal(unsupported::by_extension(extension).unwrap_or(found)));
+        }
+        if let Some(found) = unsupported::by_extension(extension) {
+            return Err(refusal(found));
+        }
+        if let Some(format) = find(|format| format.extensions.contains(&extension))
+            .or_else(|| find(|format| format.file_names.contains(&name.as_str())))
+        {
+            return Ok(format);
+        }
+        let media_type = content_type.map(media_type_of).unwrap_or_default();
+        if let Some(format) = find(|format| format.media_types.contains(&media_type.as_str()))
+            .or_else(|| find(|format| format.media_types.iter().any(|known| covers(known, &media_type))))
+        {
+            return Ok(format);
+        }
+        if let Some(found) = unsupported::by_media_type(&media_type) {
+            return Err(refusal(found));
+        }
+        if let Some(format) = find(|format| (format.is_start_of)(head)) {
+            return Ok(format);
+        }
+        if looks_like_text(head) {
+            return Ok(&plain_text::FORMAT);
+        }
+        Err(if media_type.is_empty() || media_type == "application/octet-stream" {
+            refusal("a binary file of an unknown format")
+        } else {
+            refusal(&format!("a binary file of type {media_type}"))
+        })
+    }
+
+    /// The format's name, for example `Markdown`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How the text is laid out, which decides where it is chunked.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+fn find(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
+    FORMATS.iter().copied().find(|format| matches(format))
+}
+
+fn refusal(description: &str) -> ExtractionError {
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    ExtractionError::Unsupported { description: description.to_owned(), supported: names.join(", ") }
+}
+
+fn media_type_of(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a known media type such as `image/*` covers this one.
+fn covers(known: &str, media_type: &str) -> bool {
+    known.strip_suffix('*').is_some_and(|prefix| media_type.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn detect(file_name: &str, content_type: Option<&str>, head: &[u8]) -> &'static str {
+        Format::detect(file_name, content_type, head).unwrap().name()
+    }
+
+    fn reason(file_name: &str, content_type: Option<&str>, head: &[u8]) -> String {
+        Format::detect(file_name, content_type, head).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn extension_decides_whatever_its_case_and_folder() {
+        assert_eq!(detect("a/b.c/notes.TXT", None, b"text"), "plain text");
+        assert_eq!(detect("C:\\b.c\\notes.TXT", None, b"text"), "plain text");
+    }
+
+    #[test]
+    fn content_type_decides_without_known_extension_then_bytes() {
+        assert_eq!(detect("page", Some("text/html; charset=utf-8"), b"x"), "HTML");
+        assert_eq!(detect("page", None, b"\n<!DOCTYPE HTML><p>x"), "HTML");
+        assert_eq!(detect("data.xyz", Some("application/octet-stream"), b"words"), "plain text");
+        assert_eq!(detect("", None, b""), "plain text");
+    }
+
+    #[test]
+    fn unsupported_format_is_named_with_the_supported_ones() {
+        let word = reason("report.docx", None, b"text");
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        assert_eq!(
+            word,
+            format!("a Word document (DOCX) cannot be read; supported formats: {}", names.join(", "))
+        );
+        assert!(reason("x.txt", None, b"%PDF-1.7 ...").starts_with("a PDF document"));
+        assert!(reason("x.docx", None, b"PK\x03\x04").starts_with("a Word document"));
+        assert!(reason("x", Some("application/x-foo"), b"\0\x01\x02").contains("application/x-foo"));
+        assert!(reason("x", Some("image/png"), b"").starts_with("an image"));
+    }
+
+    #[test]
+    fn text_that_only_resembles_a_signature_is_text() {
+        assert_eq!(detect("a.txt", None, b"PK is a motif"), "plain text");
+    }
+
+    #[test]
+    fn every_name_belongs_to_one_format() {
+        let mut known = HashSet::new();
+        for format in FORMATS {
+            for extension in format.extensions {
+                assert!(known.insert(*extension), "{extension} belongs to two formats");
+                assert_eq!(unsupported::by_extension(extension), None, "{extension}");
+                assert_eq!(detect(&format!("a.{}", extension.to_uppercase()), None, b"text"), format.name);
+            }
+            for name in format.file_names {
+                assert!(known.insert(*name), "{name} belongs to two formats");
+                assert_eq!(detect(name, None, b"text"), format.name);
+            }
+            for media_type in format.media_types {
+                assert!(known.insert(*media_type), "{media_type} belongs to two formats");
+                assert_eq!(detect("x", Some(media_type), b"\0"), format.name);
+            }
+        }
+    }
+}

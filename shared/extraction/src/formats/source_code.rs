@@ -1,0 +1,123 @@
+//! Source code: programming, configuration and data languages in text form.
+
+use domain::Layout;
+
+use super::Format;
+use crate::EmptyReason;
+use crate::text::TextReader;
+
+const NAME: &str = "source code";
+
+pub(super) static FORMAT: Format = Format {
+    name: NAME,
+    layout: Layout::Code,
+    signatures: &[],
+    extensions: &[
+        "py",
+        "pyi",
+        "js",
+        "jsx",
+        "mjs",
+        "cjs",
+        "ts",
+        "tsx",
+        "java",
+        "kt",
+        "kts",
+        "go",
+        "rs",
+        "rb",
+        "php",
+        "c",
+        "h",
+        "cpp",
+        "cc",
+        "cxx",
+        "hpp",
+        "hh",
+        "hxx",
+        "cs",
+        "swift",
+        "scala",
+        "dart",
+        "lua",
+        "pl",
+        "pm",
+        "r",
+        "jl",
+        "ex",
+        "exs",
+        "erl",
+        "hs",
+        "clj",
+        "zig",
+        "vue",
+        "svelte",
+        "sh",
+        "bash",
+        "zsh",
+        "fish",
+        "ps1",
+        "bat",
+        "cmd",
+        "sql",
+        "graphql",
+        "gql",
+        "proto",
+        "tf",
+        "hcl",
+        "nix",
+        "json",
+        "jsonl",
+        "ndjson",
+        "ipynb",
+        "yaml",
+        "yml",
+        "toml",
+        "ini",
+        "cfg",
+        "conf",
+        "properties",
+        "env",
+        "xml",
+        "xsd",
+        "xsl",
+        "csv",
+        "tsv",
+        "css",
+        "scss",
+        "less",
+        "sass",
+    ],
+    file_names: &["makefile", "dockerfile"],
+    media_types: &[
+        "text/csv",
+        "application/json",
+        "application/xml",
+        "text/xml",
+        "application/yaml",
+        "text/yaml",
+        "application/x-yaml",
+        "text/css",
+        "text/javascript",
+        "application/javascript",
+    ],
+    is_start_of: |_| false,
+    empty_reason: EmptyReason::OnlyWhiteSpace,
+    open: |content_type| Box::new(TextReader::new(NAME, content_type)),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_code_is_detected_by_extension_file_name_and_media_type() {
+        for (file_name, content_type) in
+            [("main.rs", None), ("Makefile", None), ("x", Some("application/json"))]
+        {
+            let format = Format::detect(file_name, content_type, b"text").unwrap();
+            assert_eq!((format.name(), format.layout()), (NAME, Layout::Code));
+        }
+    }
+}

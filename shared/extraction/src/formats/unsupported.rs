@@ -1,0 +1,109 @@
+//! Formats that are known and cannot be read, so that errors can name them.
+
+use super::covers;
+
+struct Unsupported {
+    /// With its article, for messages.
+    description: &'static str,
+    extensions: &'static [&'static str],
+    media_types: &'static [&'static str],
+    /// First bytes that no text starts with.
+    signatures: &'static [&'static [u8]],
+}
+
+/// The description of the format with this signature.
+pub(super) fn by_signature(head: &[u8]) -> Option<&'static str> {
+    find(|format| format.signatures.iter().any(|signature| head.starts_with(signature)))
+}
+
+/// The description of the format with this extension.
+pub(super) fn by_extension(extension: &str) -> Option<&'static str> {
+    find(|format| format.extensions.contains(&extension))
+}
+
+/// The description of the format with this media type.
+pub(super) fn by_media_type(media_type: &str) -> Option<&'static str> {
+    find(|format| format.media_types.iter().any(|known| *known == media_type || covers(known, media_type)))
+}
+
+fn find(matches: impl Fn(&Unsupported) -> bool) -> Option<&'static str> {
+    UNSUPPORTED.iter().find(|format| matches(format)).map(|format| format.description)
+}
+
+static UNSUPPORTED: &[Unsupported] = &[
+    Unsupported {
+        description: "a PDF document",
+        extensions: &["pdf"],
+        media_types: &["application/pdf"],
+        signatures: &[b"%PDF-"],
+    },
+    by_name("a Word document (DOCX)", &["docx", "docm"]),
+    by_name("a Word document (DOC)", &["doc"]),
+    by_name("a PowerPoint presentation (PPTX)", &["pptx", "pptm"]),
+    by_name("a PowerPoint presentation (PPT)", &["ppt"]),
+    by_name("an Excel workbook (XLSX)", &["xlsx", "xlsm"]),
+    by_name("an Excel workbook (XLS)", &["xls"]),
+    by_name("an OpenDocument text (ODT)", &["odt"]),
+    by_name("an OpenDocument spreadsheet (ODS)", &["ods"]),
+    by_name("an OpenDocument presentation (ODP)", &["odp"]),
+    by_name("an EPUB book", &["epub"]),
+    by_name("an e-mail message (EML)", &["eml"]),
+    by_name("an Outlook message (MSG)", &["msg"]),
+    by_name("an archive", &["zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "jar"]),
+    by_name("a compiled program", &["exe", "dll", "so", "dylib", "o", "a", "class", "pyc", "wasm"]),
+    by_name(
+        "a binary data file",
+        &["sqlite", "db", "parquet", "avro", "onnx", "safetensors", "npy", "npz", "pkl"],
+    ),
+    by_name("a font", &["woff", "woff2", "ttf", "otf"]),
+    Unsupported {
+        description: "a Rich Text document (RTF)",
+        extensions: &["rtf"],
+        media_types: &[],
+        signatures: &[b"{\\rtf"],
+    },
+    Unsupported {
+        description: "an image",
+        extensions: &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "ico", "heic"],
+        media_types: &["image/*"],
+        signatures: &[],
+    },
+    Unsupported {
+        description: "an audio file",
+        extensions: &["mp3", "wav", "flac", "ogg", "m4a", "aac"],
+        media_types: &["audio/*"],
+        signatures: &[],
+    },
+    Unsupported {
+        description: "a video file",
+        extensions: &["mp4", "mkv", "mov", "avi", "webm"],
+        media_types: &["video/*"],
+        signatures: &[],
+    },
+    by_first_bytes("a ZIP archive or an Office document", &[b"PK\x03\x04"]),
+    by_first_bytes("a ZIP archive", &[b"PK\x05\x06"]),
+    by_first_bytes("an old Office document", &[b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"]),
+    by_first_bytes("a gzip archive", &[b"\x1F\x8B"]),
+    by_first_bytes("a bzip2 archive", &[b"BZh9"]),
+    by_first_bytes("an xz archive", &[b"\xFD7zXZ\0"]),
+    by_first_bytes("a zstd archive", &[b"\x28\xB5\x2F\xFD"]),
+    by_first_bytes("a 7z archive", &[b"7z\xBC\xAF\x27\x1C"]),
+    by_first_bytes("a RAR archive", &[b"Rar!\x1A\x07"]),
+    by_first_bytes("an image (PNG)", &[b"\x89PNG\r\n\x1A\n"]),
+    by_first_bytes("an image (JPEG)", &[b"\xFF\xD8\xFF"]),
+    by_first_bytes("an image (GIF)", &[b"GIF87a", b"GIF89a"]),
+    by_first_bytes("a compiled program (ELF)", &[b"\x7FELF"]),
+    by_first_bytes("a compiled program (WebAssembly)", &[b"\0asm"]),
+    by_first_bytes("an SQLite database", &[b"SQLite format 3\0"]),
+    by_first_bytes("an audio or video file (Ogg)", &[b"OggS\0"]),
+    by_first_bytes("an audio file (FLAC)", &[b"fLaC\0"]),
+    by_first_bytes("an audio file (MP3)", &[b"ID3\x03", b"ID3\x04"]),
+];
+
+const fn by_name(description: &'static str, extensions: &'static [&'static str]) -> Unsupported {
+    Unsupported { description, extensions, media_types: &[], signatures: &[] }
+}
+
+const fn by_first_bytes(description: &'static str, signatures: &'static [&'static [u8]]) -> Unsupported {
+    Unsupported { description, extensions: &[], media_types: &[], signatures }
+}
