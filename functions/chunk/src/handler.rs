@@ -109,7 +109,7 @@ async fn read_and_chunk(
 ) -> Result<ChunkedDocument, StageError> {
     let model = state.models.require(&work.settings.embedding_model)?;
     let chunks = work.settings.chunks;
-    let strategy = Strategy::read_stored(&work.chunking_strategy, &work.chunking_config, chunks)
+    let strategy = Strategy::parse_stored(&work.chunking_strategy, &work.chunking_config, chunks)
         .map_err(ChunkingError::from)?;
     let settings =
         DocumentSettings::new(&work.file_name, work.mime_type.as_deref(), strategy, chunks, &model.manifest);

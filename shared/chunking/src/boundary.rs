@@ -1,17 +1,17 @@
-//! How good a place to cut lies before an atom.
+//! How good a place to split lies before a pre-token.
 
 use crate::Layout;
-use crate::atom::{Atom, Gap, Kind, extends};
 use crate::plan::Plan;
+use crate::pre_token::{Gap, Kind, PreToken, extends};
 use crate::scanner::{MAX_INDENT_BYTES, PEEK_BYTES};
 
-/// Strength of a place to cut; a greater one is better.
+/// The semantic level of a boundary; a split at a higher level is better.
 pub(crate) type Level = u8;
 
-/// Inside a word: only where nothing else is left.
-pub(crate) const GLUE: Level = 0;
+/// Inside a word: the last resort.
+pub(crate) const INSIDE_WORD: Level = 0;
 pub(crate) const WORD: Level = 1;
-/// A line break that says little: in running text, or deep inside code.
+/// A line break without meaning: in prose, or in deeply indented code.
 pub(crate) const LINE: Level = 2;
 /// A line of code that is indented once.
 pub(crate) const SHALLOW_LINE: Level = 3;
@@ -22,25 +22,25 @@ pub(crate) const PARAGRAPH: Level = 6;
 /// Six of them: a heading of depth 6 has this level, one of depth 1 the greatest.
 pub(crate) const SECTION: Level = 7;
 
-/// The place before one atom.
+/// The boundary before one pre-token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Boundary {
     pub(crate) level: Level,
-    /// A cut here would cut a code fence.
+    /// A split here would split a code fence.
     pub(crate) is_in_fence: bool,
     /// Bytes of indentation that belong to a chunk that starts here.
     pub(crate) indent_bytes: u32,
-    /// The line before turned out to be a heading of this level: raise the place before it.
+    /// The line before turned out to be a heading of this level: its own boundary is raised to it.
     pub(crate) raises_line_before: Option<Level>,
     /// A line starts here.
     pub(crate) is_line_start: bool,
-    /// No chunk is to reach across this place.
+    /// No chunk may span this boundary.
     pub(crate) begins_section: bool,
-    /// The same of the place before the line before, which turned out to be a heading.
+    /// No chunk may span the boundary before the previous line, which turned out to be a heading.
     pub(crate) line_before_begins_section: bool,
 }
 
-/// Reads atoms in order and judges the places between them.
+/// Reads pre-tokens in order and rates the boundaries between them.
 #[derive(Debug)]
 pub(crate) struct Boundaries {
     layout: Layout,
@@ -56,14 +56,14 @@ pub(crate) struct Boundaries {
     section: Section,
 }
 
-/// What a section of Markdown has so far: a heading alone is none.
+/// The text of a Markdown section so far; headings do not count.
 #[derive(Debug, Clone, Copy, Default)]
 struct Section {
     has_text_before_line: bool,
     line_is_text: bool,
 }
 
-/// What must be known of the atom before.
+/// The previous pre-token.
 #[derive(Debug, Clone, Copy)]
 struct Before {
     kind: Kind,
@@ -79,9 +79,9 @@ struct Fence {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FenceLine {
-    /// In the marks of the opening line.
+    /// In the fence marks of the opening line.
     Marks,
-    /// Behind them.
+    /// After the marks of the opening line.
     Info,
     Inside,
     Closing,
@@ -104,39 +104,41 @@ impl Boundaries {
         }
     }
 
-    /// Judges the place before the next atom. `peek` is the text from the atom on.
-    pub(crate) fn next(&mut self, atom: &Atom, text: &str, peek: &str) -> Boundary {
+    /// Rates the boundary before the next pre-token. `peek` is the text from the pre-token on.
+    pub(crate) fn next(&mut self, pre_token: &PreToken, text: &str, peek: &str) -> Boundary {
         let first = text.chars().next().unwrap_or_default();
         let mut boundary = Boundary {
-            level: GLUE,
+            level: INSIDE_WORD,
             is_in_fence: false,
             indent_bytes: 0,
             raises_line_before: None,
-            is_line_start: atom.gap.lines > 0,
+            is_line_start: pre_token.gap.lines > 0,
             begins_section: false,
             line_before_begins_section: false,
         };
         match self.layout {
-            Layout::Prose => boundary.level = self.running_text(&atom.gap, atom.kind, first, peek),
+            Layout::Prose => boundary.level = self.prose(&pre_token.gap, pre_token.kind, first, peek),
             Layout::Code => {
-                boundary.level = self.code(&atom.gap, atom.kind, first);
+                boundary.level = self.code(&pre_token.gap, pre_token.kind, first);
                 boundary.begins_section =
                     self.splits_declarations && boundary.level == SECTION && self.before.is_some();
             }
-            Layout::Markdown => self.markdown(atom, first, peek, &mut boundary),
+            Layout::Markdown => self.markdown(pre_token, first, peek, &mut boundary),
         }
         if self.is_flat {
             boundary.level = boundary.level.min(WORD);
         }
-        if boundary.is_line_start && self.layout != Layout::Prose && atom.gap.indent_bytes <= MAX_INDENT_BYTES
+        if boundary.is_line_start
+            && self.layout != Layout::Prose
+            && pre_token.gap.indent_bytes <= MAX_INDENT_BYTES
         {
-            boundary.indent_bytes = atom.gap.indent_bytes;
+            boundary.indent_bytes = pre_token.gap.indent_bytes;
         }
-        self.remember(atom, text, first);
+        self.remember(pre_token, text, first);
         boundary
     }
 
-    fn running_text(&self, gap: &Gap, kind: Kind, first: char, peek: &str) -> Level {
+    fn prose(&self, gap: &Gap, kind: Kind, first: char, peek: &str) -> Level {
         match gap.lines {
             0 => self.inline(gap, kind, first),
             1 if is_list_item(peek) => ITEM,
@@ -145,7 +147,7 @@ impl Boundaries {
         }
     }
 
-    /// Between two atoms of one line.
+    /// Rates a boundary within a line.
     fn inline(&self, gap: &Gap, kind: Kind, first: char) -> Level {
         let Some(before) = self.before else {
             return WORD;
@@ -153,17 +155,17 @@ impl Boundaries {
         if gap.bytes > 0 {
             return if self.ends_sentence && !first.is_lowercase() { SENTENCE } else { WORD };
         }
-        let joins = gap.is_torn || kind == Kind::Punctuation || before.is_opener || extends(first);
+        let joins = gap.continues_word || kind == Kind::Punctuation || before.is_opener || extends(first);
         match (joins, self.ends_sentence_without_space) {
-            (true, _) => GLUE,
+            (true, _) => INSIDE_WORD,
             (false, true) => SENTENCE,
             (false, false) if kind == Kind::Ideograph || before.kind == Kind::Ideograph => WORD,
-            (false, false) => GLUE,
+            (false, false) => INSIDE_WORD,
         }
     }
 
     fn code(&self, gap: &Gap, kind: Kind, first: char) -> Level {
-        // What closes a block belongs to it.
+        // A closing bracket belongs to its block.
         let is_closer = matches!(first, '}' | ')' | ']');
         match (gap.lines, gap.indent_columns) {
             (0, _) => self.inline(gap, kind, first).min(WORD),
@@ -176,11 +178,11 @@ impl Boundaries {
         }
     }
 
-    fn markdown(&mut self, atom: &Atom, first: char, peek: &str, boundary: &mut Boundary) {
-        if atom.gap.lines == 0 {
+    fn markdown(&mut self, pre_token: &PreToken, first: char, peek: &str, boundary: &mut Boundary) {
+        if pre_token.gap.lines == 0 {
             self.follow_opening_line(first);
             boundary.is_in_fence = self.fence.is_some();
-            boundary.level = self.inline(&atom.gap, atom.kind, first);
+            boundary.level = self.inline(&pre_token.gap, pre_token.kind, first);
             return;
         }
         let before = self.section;
@@ -194,11 +196,11 @@ impl Boundaries {
             let closes = fence_run(peek, fence.mark) >= fence.length && ends_line(peek, fence.mark);
             fence.line = if closes { FenceLine::Closing } else { FenceLine::Inside };
             boundary.is_in_fence = true;
-            boundary.level = if closes { WORD } else { self.code(&atom.gap, atom.kind, first) };
+            boundary.level = if closes { WORD } else { self.code(&pre_token.gap, pre_token.kind, first) };
             return;
         }
         let was_in_heading = std::mem::take(&mut self.is_in_heading);
-        boundary.level = self.running_text(&atom.gap, atom.kind, first, peek);
+        boundary.level = self.prose(&pre_token.gap, pre_token.kind, first, peek);
         if let Some(fence) = fence_of(peek) {
             self.fence = Some(fence);
             boundary.level = boundary.level.max(SENTENCE);
@@ -206,7 +208,7 @@ impl Boundaries {
             self.is_in_heading = true;
             boundary.level = heading_level(depth);
             boundary.begins_section = self.begin_section(depth, self.section.has_text_before_line);
-        } else if atom.gap.lines == 1
+        } else if pre_token.gap.lines == 1
             && !was_in_heading
             && let Some(depth) = underline_depth(peek)
         {
@@ -219,12 +221,12 @@ impl Boundaries {
             boundary.level = boundary.level.max(SENTENCE);
         }
         if was_in_heading && !self.is_in_heading {
-            // A heading stays with what it heads.
+            // A heading stays with its section.
             boundary.level = WORD;
         }
     }
 
-    /// Notes a heading; says whether a section begins with it.
+    /// Records a heading and returns whether a section begins with it.
     fn begin_section(&mut self, depth: u8, has_text_before: bool) -> bool {
         if depth > self.split_level {
             return false;
@@ -233,7 +235,7 @@ impl Boundaries {
         has_text_before
     }
 
-    /// A backtick behind the marks makes the line an inline code span, not a fence.
+    /// A backtick after the marks makes the line an inline code span instead of a fence.
     fn follow_opening_line(&mut self, first: char) {
         let Some(fence) = &mut self.fence else {
             return;
@@ -246,9 +248,9 @@ impl Boundaries {
         }
     }
 
-    fn remember(&mut self, atom: &Atom, text: &str, first: char) {
+    fn remember(&mut self, pre_token: &PreToken, text: &str, first: char) {
         self.before = Some(Before {
-            kind: atom.kind,
+            kind: pre_token.kind,
             is_opener: matches!(
                 first,
                 '(' | '['
@@ -273,7 +275,7 @@ impl Boundaries {
             ),
         });
         match first {
-            '.' => self.ends_sentence = !(self.before_is_abbreviation && atom.gap.bytes == 0),
+            '.' => self.ends_sentence = !(self.before_is_abbreviation && pre_token.gap.bytes == 0),
             '!' | '?' | '…' | '。' | '！' | '？' | '．' | '｡' | '।' | '؟' | '۔' => {
                 self.ends_sentence = true
             }
@@ -285,7 +287,7 @@ impl Boundaries {
         let is_wide_closer = matches!(first, '）' | '」' | '』' | '】' | '》' | '〉' | '”' | '’');
         self.ends_sentence_without_space =
             is_wide_end || (self.ends_sentence_without_space && is_wide_closer);
-        self.before_is_abbreviation = atom.kind == Kind::Word && is_abbreviation(text);
+        self.before_is_abbreviation = pre_token.kind == Kind::Word && is_abbreviation(text);
     }
 }
 
@@ -313,7 +315,7 @@ fn is_list_item(peek: &str) -> bool {
     (1..=3).contains(&digits) && matches!(mark, Some(b'.' | b')')) && is_blank(&peek[digits + 1..])
 }
 
-/// How often `mark` stands at the start.
+/// Returns how many `mark`s are at the start.
 fn fence_run(peek: &str, mark: u8) -> usize {
     peek.bytes().take_while(|byte| *byte == mark).count()
 }
@@ -325,7 +327,7 @@ fn fence_of(peek: &str) -> Option<Fence> {
     })
 }
 
-/// Nothing but white space follows the marks on their line, as far as can be seen.
+/// Whether only white space follows the marks on their line, as far as `peek` shows.
 fn ends_line(peek: &str, mark: u8) -> bool {
     let rest = &peek[fence_run(peek, mark)..];
     rest.split(['\n', '\r']).next().unwrap_or_default().trim().is_empty()
@@ -339,7 +341,7 @@ fn heading_depth(peek: &str) -> Option<u8> {
     is_heading.then(|| u8::try_from(depth).unwrap_or(6))
 }
 
-/// The line under a heading.
+/// Returns the depth of a heading that this line underlines.
 fn underline_depth(peek: &str) -> Option<u8> {
     [(b'=', 1), (b'-', 2)].into_iter().find_map(|(mark, depth)| {
         let length = fence_run(peek, mark);
@@ -354,16 +356,16 @@ mod tests {
     use crate::Strategy;
     use crate::scanner::Scanner;
 
-    /// The places of a text, each as its level before the atom's text; `!` marks a fence.
+    /// The boundaries of a text: each pre-token after its level; `!` marks a fence.
     fn levels(layout: Layout, text: &str) -> String {
         let plan = Plan::of(Strategy::Recursive, layout);
         let (mut scanner, mut boundaries) = (Scanner::new(1024, &[]), Boundaries::new(&plan));
         scanner.push(text);
         let mut levels = Vec::new();
-        while let Some(atom) = scanner.next(true) {
-            let content = scanner.slice(atom.start, atom.end);
-            let boundary = boundaries.next(&atom, content, scanner.peek(atom.start));
-            if boundary.level != GLUE || boundary.is_in_fence {
+        while let Some(pre_token) = scanner.next(true) {
+            let content = scanner.slice(pre_token.start, pre_token.end);
+            let boundary = boundaries.next(&pre_token, content, scanner.peek(pre_token.start));
+            if boundary.level != INSIDE_WORD || boundary.is_in_fence {
                 let mark = if boundary.is_in_fence { "!" } else { "" };
                 levels.push(format!("{}{mark}{content}", boundary.level));
             } else if let Some(last) = levels.last_mut() {
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn running_text_breaks_at_paragraphs_sentences_and_words() {
+    fn prose_splits_at_paragraphs_sentences_and_words() {
         let text = "One two. Three (four!) \"Five?\" six\nseven. eight Dr. No e.g. This 3.5\n- item\n\nend";
         insta::assert_snapshot!(
             levels(Layout::Prose, text),
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn ideographs_are_words_and_marks_stay_with_them() {
+    fn ideographs_are_words_and_punctuation_stays_with_them() {
         insta::assert_snapshot!(
             levels(Layout::Prose, "「你好，世界。」他说Rust很好！"),
             @"6「你 1好， 1世 1界。」 4他 1说 1Rust 1很 1好！"
@@ -391,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn markdown_breaks_before_headings_and_not_after_them() {
+    fn markdown_splits_before_headings_and_not_after_them() {
         let text = "# Title\n\nIntro text.\n\n## Part\ntext\n\nOld\n===\n\nmore";
         insta::assert_snapshot!(
             levels(Layout::Markdown, text),
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn markdown_fences_are_marked_from_their_second_mark_to_their_end() {
+    fn markdown_fences_extend_from_their_second_mark_to_their_end() {
         let text = "Run:\n```sh\na b\n\n``` x\n```\nafter ```code``` span\n```no `fence\nend";
         insta::assert_snapshot!(
             levels(Layout::Markdown, text),
@@ -409,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn code_breaks_at_blank_lines_and_shallow_lines() {
+    fn code_splits_at_blank_lines_and_shallow_lines() {
         let text = "use a;\n\nfn b() {\n    c();\n        d();\n\n    e();\n}\nfn f() {}\n";
         insta::assert_snapshot!(
             levels(Layout::Code, text),

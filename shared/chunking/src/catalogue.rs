@@ -1,15 +1,15 @@
-//! The strategies, what each is for, and what each can be told.
+//! The catalogue of chunking strategies and their parameters.
 
-/// A strategy as it is offered to people.
+/// A strategy, as users see it.
 #[derive(Debug)]
 pub struct StrategyDefinition {
     /// The value of `chunking_strategy`.
     pub name: &'static str,
-    /// Where it cuts.
+    /// Where it splits.
     pub description: &'static str,
     /// Which documents it suits.
     pub best_for: &'static str,
-    /// What `chunking_config` may hold; anything else is refused.
+    /// The entries of `chunking_config`; others are refused.
     pub parameters: &'static [ParameterDefinition],
 }
 
@@ -18,152 +18,160 @@ pub struct StrategyDefinition {
 pub struct ParameterDefinition {
     /// Its name.
     pub name: &'static str,
-    /// What it decides.
+    /// What it does.
     pub description: &'static str,
     /// Its type, bounds and default.
     pub value: ParameterValue,
 }
 
-/// What a parameter can be.
+/// The type of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum ParameterValue {
-    /// A whole number.
+    /// An integer.
     Integer {
-        /// The smallest one.
-        least: Bound,
-        /// The largest one.
-        most: Bound,
-        /// The one that counts where none is given.
+        /// The minimum.
+        min: Bound,
+        /// The maximum.
+        max: Bound,
+        /// The value if it is left out.
         default: Bound,
     },
     /// A number from 0 to 1.
     Fraction {
-        /// The one that counts where none is given.
+        /// The value if it is left out.
         default: f64,
     },
-    /// Yes or no.
+    /// A boolean.
     Boolean {
-        /// The one that counts where none is given.
+        /// The value if it is left out.
         default: bool,
     },
 }
 
-/// A number, given or derived from the chunk size.
+/// A number, constant or derived from the chunk size.
 #[derive(Debug, Clone, Copy)]
 pub enum Bound {
-    /// This one.
-    Is(u32),
-    /// So many chunk sizes.
-    Times(u32),
-    /// A part of the chunk size, rounded down.
-    Part(u32),
+    /// This number.
+    Fixed(u32),
+    /// A multiple of the chunk size.
+    ChunkSizeTimes(u32),
+    /// A fraction of the chunk size, rounded down.
+    ChunkSizeDividedBy(u32),
 }
 
 impl Bound {
-    /// The number for a chunk size.
-    pub const fn of(self, chunk_size: u32) -> u32 {
+    /// Returns the number for a chunk size.
+    pub const fn resolve(self, chunk_size: u32) -> u32 {
         match self {
-            Self::Is(number) => number,
-            Self::Times(times) => chunk_size.saturating_mul(times),
-            Self::Part(part) => chunk_size / part,
+            Self::Fixed(number) => number,
+            Self::ChunkSizeTimes(times) => chunk_size.saturating_mul(times),
+            Self::ChunkSizeDividedBy(part) => chunk_size / part,
         }
     }
 }
 
 pub(crate) const SPLIT_LEVEL: ParameterDefinition = ParameterDefinition {
     name: "split_level",
-    description: "Headings down to this depth always begin a chunk, deeper ones only where that leaves no small chunks; 0 for none that always does.",
-    value: ParameterValue::Integer { least: Bound::Is(0), most: Bound::Is(6), default: Bound::Is(6) },
+    description: "Headings of this level and above always begin a chunk, lower ones only where that leaves no small chunk; 0 for none.",
+    value: ParameterValue::Integer { min: Bound::Fixed(0), max: Bound::Fixed(6), default: Bound::Fixed(6) },
 };
 
 pub(crate) const SPLIT_DECLARATIONS: ParameterDefinition = ParameterDefinition {
     name: "split_declarations",
-    description: "Whether every unindented line after a blank one begins a chunk; else several short declarations share one.",
+    description: "Whether every unindented line after a blank line begins a chunk; otherwise short declarations share a chunk.",
     value: ParameterValue::Boolean { default: false },
 };
 
 pub(crate) const PARENT_SIZE: ParameterDefinition = ParameterDefinition {
     name: "parent_size",
-    description: "The most tokens of a parent, from one to sixteen times chunk_size; four times by default. Parents are not embedded, so the model's limit does not bind them.",
+    description: "The maximum tokens of a parent, 1 to 16 times chunk_size; 4 times by default. Parents are not embedded, so the model's token limit does not apply.",
     value: ParameterValue::Integer {
-        least: Bound::Times(1),
-        most: Bound::Times(16),
-        default: Bound::Times(4),
+        min: Bound::ChunkSizeTimes(1),
+        max: Bound::ChunkSizeTimes(16),
+        default: Bound::ChunkSizeTimes(4),
     },
 };
 
 pub(crate) const BREAKPOINT_PERCENTILE: ParameterDefinition = ParameterDefinition {
     name: "breakpoint_percentile",
-    description: "A chunk ends between two sentences where the texts on both sides are further apart than at this many percent of the up to 128 places around.",
-    value: ParameterValue::Integer { least: Bound::Is(50), most: Bound::Is(99), default: Bound::Is(80) },
+    description: "A chunk ends between two sentences if the distance of the texts on both sides is above this percentile of the up to 128 surrounding distances.",
+    value: ParameterValue::Integer {
+        min: Bound::Fixed(50),
+        max: Bound::Fixed(99),
+        default: Bound::Fixed(80),
+    },
 };
 
 pub(crate) const SIMILARITY_THRESHOLD: ParameterDefinition = ParameterDefinition {
     name: "similarity_threshold",
-    description: "No chunk ends for its subject where the cosine similarity of both sides is above this.",
+    description: "A chunk never ends for a change of topic where the cosine similarity of both sides is above this.",
     value: ParameterValue::Fraction { default: 0.6 },
 };
 
 pub(crate) const WINDOW_SENTENCES: ParameterDefinition = ParameterDefinition {
     name: "window_sentences",
-    description: "How many sentences on each side are compared.",
-    value: ParameterValue::Integer { least: Bound::Is(1), most: Bound::Is(10), default: Bound::Is(3) },
+    description: "Sentences on each side that are compared.",
+    value: ParameterValue::Integer { min: Bound::Fixed(1), max: Bound::Fixed(10), default: Bound::Fixed(3) },
 };
 
 pub(crate) const MIN_CHUNK_SIZE: ParameterDefinition = ParameterDefinition {
     name: "min_chunk_size",
-    description: "A chunk does not end for its subject before it has so many tokens, at most half of chunk_size; an eighth by default.",
-    value: ParameterValue::Integer { least: Bound::Is(0), most: Bound::Part(2), default: Bound::Part(8) },
+    description: "Minimum tokens of a chunk that ends for a change of topic, at most half of chunk_size; an eighth by default.",
+    value: ParameterValue::Integer {
+        min: Bound::Fixed(0),
+        max: Bound::ChunkSizeDividedBy(2),
+        default: Bound::ChunkSizeDividedBy(8),
+    },
 };
 
-/// All strategies, the default first.
+/// Every strategy, the default first.
 pub static STRATEGIES: [StrategyDefinition; 7] = [
     StrategyDefinition {
         name: "recursive",
-        description: "Between paragraphs, then sentences, then words, as full as fits; of Markdown and source code it knows the better places too.",
-        best_for: "Anything; chunks are about equally long.",
+        description: "Splits between paragraphs, then sentences, then words, and fills chunks as far as possible; in Markdown and source code also at headings and declarations.",
+        best_for: "Any text; chunks have similar lengths.",
         parameters: &[],
     },
     StrategyDefinition {
         name: "fixed",
-        description: "Windows of chunk_size tokens that begin and end between words, whatever the text says.",
-        best_for: "Logs, tables and texts without sentences; comparisons with other systems.",
+        description: "Windows of chunk_size tokens that begin and end between words, regardless of structure.",
+        best_for: "Logs, tables and text without sentences; comparisons with other systems.",
         parameters: &[],
     },
     StrategyDefinition {
         name: "markdown",
-        description: "Before headings, then as recursive within a section. Code fences stay whole where they fit, a heading stays with what it heads.",
-        best_for: "Handbooks and notes whose sections answer questions of their own.",
+        description: "Splits before headings, then as `recursive` within a section. Code fences that fit stay whole, and headings stay with their section.",
+        best_for: "Handbooks and notes whose sections stand on their own.",
         parameters: &[SPLIT_LEVEL],
     },
     StrategyDefinition {
         name: "code",
-        description: "Before top-level declarations, then at blank lines, then at lines by their indentation.",
-        best_for: "Source code and configuration, also under names that do not tell.",
+        description: "Splits before top-level declarations, then at blank lines, then at the least indented lines.",
+        best_for: "Source code and configuration, also with unknown file extensions.",
         parameters: &[SPLIT_DECLARATIONS],
     },
     StrategyDefinition {
         name: "semantic",
-        description: "Between sentences where the text changes its subject, which static vectors of the model's tokens tell; as recursive where a subject goes on for longer than a chunk.",
-        best_for: "Long texts with few paragraphs: transcripts, articles, reports.",
+        description: "Splits between sentences where the topic changes, detected by static token embeddings; as `recursive` within topics longer than a chunk.",
+        best_for: "Long text with few paragraphs: transcripts, articles, reports.",
         parameters: &[BREAKPOINT_PERCENTILE, SIMILARITY_THRESHOLD, WINDOW_SENTENCES, MIN_CHUNK_SIZE],
     },
     StrategyDefinition {
         name: "hierarchical",
-        description: "Parents of parent_size tokens, cut as recursive, and chunks inside them. The chunks are embedded and found; a search can give the parent with a hit.",
-        best_for: "Exact hits with enough around them for a reader or a language model.",
+        description: "Splits into parents of parent_size tokens as `recursive` does, and each parent into chunks. Chunks are embedded and found; a search can return the parent with a hit.",
+        best_for: "Precise hits with enough context for a reader or a language model.",
         parameters: &[PARENT_SIZE],
     },
     StrategyDefinition {
         name: "hybrid",
-        description: "By the document's format: Markdown as markdown, source code as code, the rest as recursive.",
+        description: "Chooses by the document's format: `markdown` for Markdown, `code` for source code, `recursive` for the rest.",
         best_for: "Collections of mixed documents.",
         parameters: &[SPLIT_LEVEL, SPLIT_DECLARATIONS],
     },
 ];
 
 impl StrategyDefinition {
-    /// The strategy of this name, or of the name that other clients have for it.
+    /// Finds a strategy by its name, or by the name that Semantik's own clients use.
     pub fn find(name: &str) -> Option<&'static Self> {
         let name = match name {
             "fixed_size" | "character" => "fixed",
@@ -173,7 +181,7 @@ impl StrategyDefinition {
         STRATEGIES.iter().find(|strategy| strategy.name == name)
     }
 
-    /// Whether static vectors of the model's tokens are needed.
+    /// Whether it needs static vectors of the model's tokens.
     pub fn needs_vectors(&self) -> bool {
         self.name == "semantic"
     }

@@ -2,21 +2,21 @@
 
 use domain::ChunkParent;
 
-use crate::atom::Atom;
 use crate::boundary::{Boundaries, Boundary};
-use crate::cutting::{Piece, next_piece};
+use crate::pre_token::PreToken;
 use crate::scanner::Scanner;
+use crate::split::{Split, next_split};
 use crate::static_vectors::StaticVectors;
 use crate::topics::Topics;
-use crate::window::{Placed, Window, chunk_start};
+use crate::window::{Counted, Window, chunk_start};
 use crate::word_counts::WordCounts;
 use crate::word_tokens::WordTokens;
 use crate::{ChunkingError, ChunkingParameters, ModelTokenizer};
 
-/// How much text is taken in at a time, so that a large push needs no large buffer.
+/// Bytes of text that are scanned at a time, so that a large push needs no large buffer.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Where tokens are not counted per word, this much is encoded at a time to find cuts.
+/// Bytes that are encoded at a time to estimate token counts, where they are not counted per word.
 const BATCH_BYTES: u64 = 2048;
 
 /// One chunk of a document.
@@ -30,32 +30,32 @@ pub struct Chunk {
     pub start_offset: u64,
     /// In bytes, exclusive.
     pub end_offset: u64,
-    /// What the model reads for the text, special tokens included. At most `chunk_size`.
+    /// Tokens that the model reads, special tokens included. At most `chunk_size`.
     pub token_count: u32,
-    /// The passage that it was cut out of, where the strategy makes such.
+    /// The parent that it is a part of, if the strategy has parents.
     pub parent: Option<ChunkParent>,
 }
 
-/// Turns one document's text into chunks.
+/// Splits one document's text into chunks.
 #[derive(Debug)]
 pub struct Chunker<'t> {
     tokenizer: &'t ModelTokenizer,
     counts: Option<WordCounts>,
     scanner: Scanner,
     boundaries: Boundaries,
-    /// Atoms without token counts yet, where tokens are not counted per word.
-    batch: Vec<(Atom, Boundary)>,
-    /// Where subjects change, if chunks end there.
+    /// Pre-tokens without token counts yet, where tokens are not counted per word.
+    batch: Vec<(PreToken, Boundary)>,
+    /// Detects changes of topic, if chunks end there.
     topics: Option<Topics<'t>>,
-    /// The tokens of words, if subjects are looked for.
+    /// A cache of the tokens of words, for topics.
     word_tokens: WordTokens,
-    /// What the window's atoms are cut out of, if they are.
+    /// The parents that chunks are split from, if the strategy has parents.
     parents: Option<Parents>,
     window: Window,
     next_index: u32,
 }
 
-/// Passages that chunks are cut out of.
+/// The parents of chunks.
 #[derive(Debug)]
 struct Parents {
     window: Window,
@@ -63,11 +63,11 @@ struct Parents {
 }
 
 impl<'t> Chunker<'t> {
-    /// Starts a document. `vectors` are only asked for by strategies that need them.
+    /// Starts a document. Only strategies that need `vectors` use them.
     ///
     /// # Errors
-    /// [`ChunkingError::NoRoom`] where the model's special tokens fill the chunk,
-    /// [`ChunkingError::NoStaticVectors`] where vectors are needed and not there.
+    /// Returns [`ChunkingError::NoRoomForText`] if the model's special tokens fill the chunk,
+    /// [`ChunkingError::NoStaticVectors`] if vectors are needed and missing.
     pub fn new(
         tokenizer: &'t ModelTokenizer,
         vectors: Option<&'t StaticVectors>,
@@ -76,10 +76,10 @@ impl<'t> Chunker<'t> {
         let special = tokenizer.special_tokens();
         let max_tokens = parameters.chunk_size.saturating_sub(special);
         if max_tokens < 8 {
-            return Err(ChunkingError::NoRoom { chunk_size: parameters.chunk_size, special });
+            return Err(ChunkingError::NoRoomForText { chunk_size: parameters.chunk_size, special });
         }
         let max_bytes = 32 * u64::from(parameters.chunk_size);
-        // Half of it, so that an indented word of that length still fits.
+        // Half of it, so that an indented word of this length still fits.
         let max_word_bytes = 16 * parameters.chunk_size as usize;
         let topics = match (parameters.plan.semantic, vectors) {
             (Some(config), Some(vectors)) => Some(Topics::new(vectors, config, max_tokens, max_bytes)),
@@ -90,7 +90,7 @@ impl<'t> Chunker<'t> {
             // A parent holds at least one chunk.
             let size = size.max(parameters.chunk_size);
             let mut window = Window::new(size - special, 32 * u64::from(size), 0);
-            window.taken = Some(Vec::new());
+            window.removed = Some(Vec::new());
             Parents { window, next_index: 0 }
         });
         Ok(Self {
@@ -107,106 +107,106 @@ impl<'t> Chunker<'t> {
         })
     }
 
-    /// Reads the next text and returns the chunks that are known by now.
+    /// Reads the next text and returns the chunks that are complete by now.
     ///
     /// # Errors
-    /// [`ChunkingError::Tokenize`] where the tokenizer refuses the text.
+    /// Returns [`ChunkingError::Tokenize`] if the tokenizer refuses the text.
     pub fn push(&mut self, text: &str) -> Result<Vec<Chunk>, ChunkingError> {
         let mut chunks = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, later) = rest.split_at(rest.ceil_char_boundary(PIECE_BYTES.min(rest.len())));
             self.scanner.push(piece);
-            self.read_atoms(false, &mut chunks)?;
+            self.read_pre_tokens(false, &mut chunks)?;
             rest = later;
         }
         Ok(chunks)
     }
 
-    /// The end of the document: the last chunks.
+    /// Ends the document and returns the last chunks.
     ///
     /// # Errors
-    /// [`ChunkingError::Tokenize`] where the tokenizer refuses the text.
+    /// Returns [`ChunkingError::Tokenize`] if the tokenizer refuses the text.
     pub fn finish(mut self) -> Result<Vec<Chunk>, ChunkingError> {
         let mut chunks = Vec::new();
-        self.read_atoms(true, &mut chunks)?;
-        self.close(&mut chunks)?;
+        self.read_pre_tokens(true, &mut chunks)?;
+        self.flush(&mut chunks)?;
         Ok(chunks)
     }
 
-    fn read_atoms(&mut self, is_last: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
-        while let Some(atom) = self.scanner.next(is_last) {
-            if atom.gap.is_torn || atom.gap.bytes >= self.window.max_bytes {
-                self.close(chunks)?;
+    fn read_pre_tokens(&mut self, is_last: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        while let Some(pre_token) = self.scanner.next(is_last) {
+            if pre_token.gap.continues_word || pre_token.gap.bytes >= self.window.max_bytes {
+                self.flush(chunks)?;
             }
-            let text = self.scanner.slice(atom.start, atom.end);
-            let boundary = self.boundaries.next(&atom, text, self.scanner.peek(atom.start));
+            let text = self.scanner.slice(pre_token.start, pre_token.end);
+            let boundary = self.boundaries.next(&pre_token, text, self.scanner.peek(pre_token.start));
             if boundary.begins_section {
-                self.close(chunks)?;
+                self.flush(chunks)?;
             } else if boundary.line_before_begins_section {
-                self.close_before_line(chunks)?;
+                self.flush_before_line(chunks)?;
             }
-            self.read_atom(atom, boundary, chunks)?;
+            self.read_pre_token(pre_token, boundary, chunks)?;
         }
-        if self.scanner.open_gap_bytes() >= self.window.max_bytes {
-            // No chunk can reach across, so nothing before it needs to be held any longer.
-            self.close(chunks)?;
+        if self.scanner.trailing_gap_bytes() >= self.window.max_bytes {
+            // No chunk can span it, so the text before it need not be buffered any longer.
+            self.flush(chunks)?;
         }
         self.scanner.release(self.first_needed());
         Ok(())
     }
 
-    fn read_atom(
+    fn read_pre_token(
         &mut self,
-        atom: Atom,
+        pre_token: PreToken,
         boundary: Boundary,
         chunks: &mut Vec<Chunk>,
     ) -> Result<(), ChunkingError> {
         let (true, Some(counts)) = (self.tokenizer.counts_per_word(), &mut self.counts) else {
-            return self.push_uncounted(atom, boundary, chunks);
+            return self.push_uncounted(pre_token, boundary, chunks);
         };
-        let text = self.scanner.slice(atom.start, atom.end);
+        let text = self.scanner.slice(pre_token.start, pre_token.end);
         if self.topics.is_some() {
-            let tokens = self.tokenizer.atom_tokens(text, &mut self.word_tokens)?;
+            let tokens = self.tokenizer.pre_token_ids(text, &mut self.word_tokens)?;
             let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
-            return self.place(Placed::new(&atom, &boundary, count), &tokens, chunks);
+            return self.route(Counted::new(&pre_token, &boundary, count), &tokens, chunks);
         }
-        let count = self.tokenizer.count_atom(text, counts)?;
-        self.place(Placed::new(&atom, &boundary, count), &[], chunks)
+        let count = self.tokenizer.count_pre_token(text, counts)?;
+        self.route(Counted::new(&pre_token, &boundary, count), &[], chunks)
     }
 
-    /// Where the first text starts that is still to go into a chunk.
+    /// Start of the first text that is in no complete chunk.
     fn first_needed(&self) -> Option<u64> {
         let placed = [
-            self.window.atoms.first(),
+            self.window.pre_tokens.first(),
             self.topics.as_ref().and_then(Topics::first),
-            self.parents.as_ref().and_then(|parents| parents.window.atoms.first()),
+            self.parents.as_ref().and_then(|parents| parents.window.pre_tokens.first()),
         ];
-        let placed = placed.into_iter().flatten().map(|atom| atom.chunk_start);
-        let batch = self.batch.first().map(|(atom, boundary)| chunk_start(atom, boundary));
+        let placed = placed.into_iter().flatten().map(|pre_token| pre_token.chunk_start);
+        let batch = self.batch.first().map(|(pre_token, boundary)| chunk_start(pre_token, boundary));
         placed.chain(batch).min()
     }
 
-    /// Collects atoms until there is enough to encode at once, cutting batches at white space
-    /// where there is some.
+    /// Collects pre-tokens until there are enough to encode at once; a batch ends at white space if
+    /// possible.
     fn push_uncounted(
         &mut self,
-        atom: Atom,
+        pre_token: PreToken,
         boundary: Boundary,
         chunks: &mut Vec<Chunk>,
     ) -> Result<(), ChunkingError> {
         if let Some((first, _)) = self.batch.first() {
-            let length = atom.end - first.start;
-            if length > 4 * BATCH_BYTES || (length > BATCH_BYTES && atom.gap.bytes > 0) {
+            let length = pre_token.end - first.start;
+            if length > 4 * BATCH_BYTES || (length > BATCH_BYTES && pre_token.gap.bytes > 0) {
                 self.count_batch(chunks)?;
             }
         }
-        self.batch.push((atom, boundary));
+        self.batch.push((pre_token, boundary));
         Ok(())
     }
 
-    /// Gives each atom of the batch the tokens that end in it. An estimate, since a chunk that
-    /// starts elsewhere may be read otherwise: each chunk is encoded again before it goes out.
+    /// Assigns to each pre-token of the batch the tokens that end in it. An estimate, because a chunk that
+    /// starts elsewhere may be tokenized differently: each chunk is encoded again when it is complete.
     fn count_batch(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         let batch = std::mem::take(&mut self.batch);
         let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else {
@@ -216,64 +216,68 @@ impl<'t> Chunker<'t> {
         let base = first.start;
         let mut all = all.into_iter().map(|(end, token)| (base + end as u64, token)).peekable();
         let mut tokens = Vec::new();
-        for (position, (atom, boundary)) in batch.iter().enumerate() {
+        for (position, (pre_token, boundary)) in batch.iter().enumerate() {
             let is_last = position + 1 == batch.len();
             tokens.clear();
-            while let Some((_, token)) = all.next_if(|(end, _)| is_last || *end <= atom.end) {
+            while let Some((_, token)) = all.next_if(|(end, _)| is_last || *end <= pre_token.end) {
                 tokens.push(token);
             }
             let count = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
-            self.place(Placed::new(atom, boundary, count), &tokens, chunks)?;
+            self.route(Counted::new(pre_token, boundary, count), &tokens, chunks)?;
         }
         Ok(())
     }
 
-    /// Puts an atom where it goes first. Its tokens are asked for where subjects are looked for.
-    fn place(&mut self, atom: Placed, tokens: &[u32], chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+    /// Passes a pre-token to the first of topics, parents and window. Only topics use `tokens`.
+    fn route(
+        &mut self,
+        pre_token: Counted,
+        tokens: &[u32],
+        chunks: &mut Vec<Chunk>,
+    ) -> Result<(), ChunkingError> {
         if let Some(topics) = &mut self.topics {
-            topics.push(atom, tokens);
-            return self.settle_topics(false, chunks);
+            topics.push(pre_token, tokens);
+            return self.drain_topics(false, chunks);
         }
         if let Some(parents) = &mut self.parents {
-            parents.window.push(atom);
-            return if parents.window.fits() { Ok(()) } else { self.settle_parents(false, chunks) };
+            parents.window.push(pre_token);
+            return if parents.window.fits() { Ok(()) } else { self.split_parents(false, chunks) };
         }
-        self.push_atom(atom, chunks)
+        self.push_pre_token(pre_token, chunks)
     }
 
-    /// Puts an atom into the chunk that is being filled.
-    fn push_atom(&mut self, atom: Placed, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
-        self.window.push(atom);
-        if self.window.fits() { Ok(()) } else { self.settle(false, chunks) }
+    /// Adds a pre-token to the window.
+    fn push_pre_token(&mut self, pre_token: Counted, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        self.window.push(pre_token);
+        if self.window.fits() { Ok(()) } else { self.split_window(false, chunks) }
     }
 
-    /// Makes chunks of all that is there; nothing after it will share one with it.
-    fn close(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+    /// Makes chunks of everything so far; the text after it shares none of them.
+    fn flush(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         self.count_batch(chunks)?;
-        self.settle_topics(true, chunks)?;
-        self.settle_parents(true, chunks)?;
-        self.settle(true, chunks)?;
+        self.drain_topics(true, chunks)?;
+        self.split_parents(true, chunks)?;
+        self.split_window(true, chunks)?;
         self.window.clear();
         Ok(())
     }
 
-    /// The same but for the latest line, which begins what follows. If some of it is in a chunk
-    /// already, it is too late.
-    fn close_before_line(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+    /// As [`Self::flush`], except for the latest line, which begins the next chunk. Does nothing if a
+    /// part of the line is in a chunk already.
+    fn flush_before_line(&mut self, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         self.count_batch(chunks)?;
         if let Some(line) = self.window.take_line() {
-            self.settle(true, chunks)?;
+            self.split_window(true, chunks)?;
             self.window.clear();
-            for atom in line {
-                self.push_atom(atom, chunks)?;
+            for pre_token in line {
+                self.push_pre_token(pre_token, chunks)?;
             }
         }
         Ok(())
     }
 
-    /// Takes the sentences that are decided on; a new subject begins a chunk, unless the one before
-    /// is too small.
-    fn settle_topics(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+    /// Adds the sentences that are decided; a new topic begins a chunk, unless the one before is too small.
+    fn drain_topics(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         while let Some(topics) = &mut self.topics {
             let Some(sentence) = topics.next(is_closing) else {
                 if is_closing {
@@ -281,51 +285,53 @@ impl<'t> Chunker<'t> {
                 }
                 break;
             };
-            let fresh = self.window.tokens(self.window.fresh, self.window.atoms.len());
-            if sentence.begins_topic && fresh + self.tokenizer.special_tokens() >= topics.min_chunk_size() {
-                self.settle(true, chunks)?;
+            let new_tokens = self.window.tokens(self.window.overlap_end, self.window.pre_tokens.len());
+            if sentence.begins_topic
+                && new_tokens + self.tokenizer.special_tokens() >= topics.min_chunk_size()
+            {
+                self.split_window(true, chunks)?;
                 self.window.clear();
             }
-            for atom in sentence.atoms {
-                self.push_atom(atom, chunks)?;
+            for pre_token in sentence.pre_tokens {
+                self.push_pre_token(pre_token, chunks)?;
             }
         }
         Ok(())
     }
 
-    /// Cuts parents, and each into its chunks.
-    fn settle_parents(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+    /// Splits off parents, and each into its chunks.
+    fn split_parents(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         while let Some(parents) = &mut self.parents {
-            let Some(piece) = next_piece(self.tokenizer, &self.scanner, &mut parents.window, is_closing)?
+            let Some(split) = next_split(self.tokenizer, &self.scanner, &mut parents.window, is_closing)?
             else {
                 break;
             };
-            let atoms = parents.window.taken.as_mut().map(std::mem::take).unwrap_or_default();
+            let pre_tokens = parents.window.removed.as_mut().map(std::mem::take).unwrap_or_default();
             let index = parents.next_index;
             parents.next_index += 1;
-            self.cut_parent(index, piece, atoms, chunks)?;
+            self.split_parent(index, split, pre_tokens, chunks)?;
         }
         Ok(())
     }
 
-    fn cut_parent(
+    fn split_parent(
         &mut self,
         index: u32,
-        piece: Piece,
-        atoms: Vec<Placed>,
+        split: Split,
+        pre_tokens: Vec<Counted>,
         chunks: &mut Vec<Chunk>,
     ) -> Result<(), ChunkingError> {
         let (first_chunk, before) = (self.next_index, chunks.len());
-        for atom in atoms {
-            self.push_atom(atom, chunks)?;
+        for pre_token in pre_tokens {
+            self.push_pre_token(pre_token, chunks)?;
         }
-        self.settle(true, chunks)?;
+        self.split_window(true, chunks)?;
         self.window.clear();
         let parent = ChunkParent {
             index,
-            start_offset: piece.start,
-            end_offset: piece.end,
-            token_count: piece.tokens + self.tokenizer.special_tokens(),
+            start_offset: split.start,
+            end_offset: split.end,
+            token_count: split.tokens + self.tokenizer.special_tokens(),
             first_chunk,
             chunk_count: self.next_index - first_chunk,
         };
@@ -335,15 +341,15 @@ impl<'t> Chunker<'t> {
         Ok(())
     }
 
-    /// Makes chunks until the window fits, or until nothing fresh is left when `is_closing`.
-    fn settle(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
-        while let Some(piece) = next_piece(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
+    /// Splits off chunks until the window fits, or until only overlap is left if `is_closing`.
+    fn split_window(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
+        while let Some(split) = next_split(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
             chunks.push(Chunk {
                 index: self.next_index,
-                text: self.scanner.slice(piece.start, piece.end).to_owned(),
-                start_offset: piece.start,
-                end_offset: piece.end,
-                token_count: piece.tokens + self.tokenizer.special_tokens(),
+                text: self.scanner.slice(split.start, split.end).to_owned(),
+                start_offset: split.start,
+                end_offset: split.end,
+                token_count: split.tokens + self.tokenizer.special_tokens(),
                 parent: None,
             });
             self.next_index += 1;
@@ -355,7 +361,7 @@ impl<'t> Chunker<'t> {
 impl Drop for Chunker<'_> {
     fn drop(&mut self) {
         if let Some(counts) = self.counts.take() {
-            self.tokenizer.give_counts_back(counts);
+            self.tokenizer.return_counts(counts);
         }
     }
 }
@@ -368,7 +374,7 @@ mod tests {
     use crate::{Layout, Strategy};
 
     #[test]
-    fn what_is_held_does_not_grow_with_the_document() {
+    fn buffers_do_not_grow_with_the_document() {
         let models = std::env::var_os("MODELS_DIR").map_or_else(
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
             PathBuf::from,
@@ -387,17 +393,17 @@ mod tests {
         let vectors = StaticVectors::open(&models.join("all-MiniLM-L6-v2/static.safetensors")).unwrap();
         let chunks = domain::ChunkSettings { chunk_size: 256, chunk_overlap: 51 };
         for definition in &crate::STRATEGIES {
-            let strategy = Strategy::read(definition.name, &serde_json::Map::new(), chunks).unwrap();
+            let strategy = Strategy::parse(definition.name, &serde_json::Map::new(), chunks).unwrap();
             for (piece, layout) in pieces.iter().flat_map(|piece| Layout::ALL.map(|layout| (piece, layout))) {
                 let parameters = ChunkingParameters::new(strategy, layout, 256, 51, 256).unwrap();
                 let mut chunker = Chunker::new(&tokenizer, Some(&vectors), parameters).unwrap();
                 let piece = piece.repeat(8_000);
                 for _ in 0..8 {
                     chunker.push(&piece).unwrap();
-                    let held = chunker.scanner.held_bytes();
+                    let held = chunker.scanner.buffered_bytes();
                     assert!(held < 512 * 1024, "{held} bytes of {:?}", &piece[..6]);
-                    let atoms = chunker.window.atoms.capacity();
-                    assert!(atoms < 64 * 1024, "{atoms} atoms of {:?}", &piece[..6]);
+                    let pre_tokens = chunker.window.pre_tokens.capacity();
+                    assert!(pre_tokens < 64 * 1024, "{pre_tokens} pre_tokens of {:?}", &piece[..6]);
                 }
             }
         }

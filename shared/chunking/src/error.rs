@@ -1,49 +1,49 @@
-//! Why text cannot be chunked.
+//! Why a document cannot be chunked.
 
 use domain::{ChunkSettingsError, Classify, ErrorKind};
 use thiserror::Error;
 
-use crate::StrategyProblem;
+use crate::FieldError;
 
-/// Settings, a tokenizer or a text that cannot be worked with.
+/// Settings, a tokenizer or a text that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChunkingError {
-    /// Chunk size or overlap cannot be honoured.
+    /// Chunk size or overlap is out of range.
     #[error("{field}: {0}", field = .0.field())]
     Settings(#[from] ChunkSettingsError),
-    /// The special tokens leave no room for text.
-    #[error("chunk_size {chunk_size} leaves no room beside the model's {special} special tokens; choose at least {}", special + 8)]
-    NoRoom {
-        /// The size that was asked for.
+    /// The model's special tokens leave no room for text.
+    #[error("chunk_size: no room for text beside the model's {special} special tokens; must be at least {}, got {chunk_size}", special + 8)]
+    NoRoomForText {
+        /// The requested size.
         chunk_size: u32,
-        /// What the model adds to every text.
+        /// Tokens that the model adds to every text.
         special: u32,
     },
-    /// The strategy or one of its parameters cannot be used.
+    /// The strategy or one of its parameters is invalid.
     #[error("{field}: {message}")]
     Strategy {
         /// The field.
         field: String,
-        /// What came and what is allowed.
+        /// What is wrong, what is allowed and what was received.
         message: String,
     },
-    /// The semantic strategy without what it goes by.
+    /// The semantic strategy needs static vectors, and the model has none.
     #[error(
-        "chunking_strategy: semantic needs static vectors of the model's tokens, and this model's folder has none; make or import it anew, or choose another strategy"
+        "chunking_strategy: semantic needs static vectors, which this model's folder lacks; import the model again, or choose another strategy"
     )]
     NoStaticVectors,
-    /// The file of static vectors is missing or broken.
+    /// The file of static vectors is missing or invalid.
     #[error("the static vectors {path} cannot be opened: {reason}")]
     StaticVectorsFile {
-        /// Where they were looked for.
+        /// The file.
         path: String,
-        /// What is wrong with them.
+        /// What is wrong with it.
         reason: String,
     },
-    /// `tokenizer.json` is missing or broken.
+    /// `tokenizer.json` is missing or invalid.
     #[error("the tokenizer {path} cannot be opened: {reason}")]
     TokenizerFile {
-        /// Where it was looked for.
+        /// The file.
         path: String,
         /// What is wrong with it.
         reason: String,
@@ -51,15 +51,15 @@ pub enum ChunkingError {
     /// The tokenizer refused a text.
     #[error("the tokenizer cannot read the text: {reason}")]
     Tokenize {
-        /// What it said.
+        /// The tokenizer's message.
         reason: String,
     },
 }
 
-impl From<Vec<StrategyProblem>> for ChunkingError {
-    fn from(problems: Vec<StrategyProblem>) -> Self {
-        let problem = problems.into_iter().next();
-        let (field, message) = problem.map(|problem| (problem.field, problem.message)).unwrap_or_default();
+impl From<Vec<FieldError>> for ChunkingError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        let error = errors.into_iter().next();
+        let (field, message) = error.map(|error| (error.field, error.message)).unwrap_or_default();
         Self::Strategy { field, message }
     }
 }
@@ -67,9 +67,10 @@ impl From<Vec<StrategyProblem>> for ChunkingError {
 impl Classify for ChunkingError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Settings(_) | Self::NoRoom { .. } | Self::Strategy { .. } | Self::NoStaticVectors => {
-                ErrorKind::Invalid
-            }
+            Self::Settings(_)
+            | Self::NoRoomForText { .. }
+            | Self::Strategy { .. }
+            | Self::NoStaticVectors => ErrorKind::Invalid,
             Self::TokenizerFile { .. } | Self::StaticVectorsFile { .. } | Self::Tokenize { .. } => {
                 ErrorKind::Internal
             }

@@ -1,13 +1,11 @@
-//! How a text is to be chunked.
+//! How a document is chunked.
 
-use domain::ChunkSettings;
-
-use domain::Layout;
+use domain::{ChunkSettings, Layout};
 
 use crate::plan::Plan;
 use crate::{ChunkingError, Strategy};
 
-/// Checked settings of one chunking run.
+/// The validated settings of one document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChunkingParameters {
     pub(crate) plan: Plan,
@@ -16,11 +14,11 @@ pub struct ChunkingParameters {
 }
 
 impl ChunkingParameters {
-    /// `chunk_size` and `chunk_overlap` are in tokens; the size counts the model's special tokens,
-    /// so that `max_tokens`, the most that the model reads, may be asked for in full.
+    /// `chunk_size` and `chunk_overlap` are in tokens. The size includes the model's special tokens, so it
+    /// may be up to `max_tokens`, the most that the model reads.
     ///
     /// # Errors
-    /// [`ChunkingError::Settings`] names the field, what came and what is allowed.
+    /// Returns [`ChunkingError::Settings`] if the size or the overlap is out of range.
     pub fn new(
         strategy: Strategy,
         layout: Layout,
@@ -49,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn the_models_limit_may_be_used_in_full_and_not_exceeded() {
+    fn chunk_size_may_reach_the_models_limit_and_not_exceed_it() {
         assert!(new(256, 51).is_ok());
         let error = new(257, 51).unwrap_err();
         assert_eq!(
@@ -60,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlap_as_long_as_the_chunk_is_refused() {
+    fn overlap_as_long_as_the_chunk_is_refused() {
         let error = new(100, 100).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,16 +1,16 @@
-//! What a strategy comes to for one document.
+//! What a strategy does with a document of a layout.
 
 use domain::Layout;
 
 use crate::strategy::{SemanticConfig, Strategy};
 
-/// What the parts of a chunker do.
+/// What the parts of a chunker do for one document.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) layout: Layout,
-    /// All places between words are equally good.
+    /// All boundaries between words are equally good.
     pub(crate) is_flat: bool,
-    /// Headings down to this depth begin a chunk; 0 for none.
+    /// Headings of this level and above begin a chunk; 0 for none.
     pub(crate) split_level: u8,
     /// Unindented lines after blank ones begin a chunk.
     pub(crate) splits_declarations: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What is done with a document of this layout.
+    /// Plans a strategy for documents of this layout.
     pub(crate) fn of(strategy: Strategy, layout: Layout) -> Self {
         let plain = Self {
             layout,

@@ -1,27 +1,27 @@
-//! Text to atoms, by pieces.
+//! Scans text into pre-tokens, streaming.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::atom::{Atom, Class, Gap, Kind, class_of};
+use crate::pre_token::{Class, Gap, Kind, PreToken, class_of};
 
-/// How much of a line's start is known when its first atom comes out, unless the text ends.
+/// Bytes of a line's start that are known when its first pre-token is returned, unless the text ends.
 pub(crate) const PEEK_BYTES: usize = 16;
 
-/// Longer indentation stays outside the chunk that starts after it.
+/// Longer indentation is not part of the chunk that starts after it.
 pub(crate) const MAX_INDENT_BYTES: u32 = 256;
 
-/// A grapheme is looked for this far behind the place where a word must be torn.
+/// How far beyond the place where a long word must be split a grapheme boundary is searched.
 const GRAPHEME_BYTES: usize = 64;
 
-/// Cuts the document into atoms. Holds the text from the place that its user still needs.
+/// Splits the document into pre-tokens. Buffers the text from the offset that its user still needs.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     text: String,
     /// Offset of `text` in the document.
     base: u64,
-    /// Where the next atom or the white space before it goes on, in `text`.
+    /// Where the next pre-token or the white space before it continues, in `text`.
     position: usize,
-    /// How far the word at `position` was followed already, in `text`.
+    /// End of the scanned part of the word at `position`, in `text`.
     followed: usize,
     gap: Gap,
     is_after_return: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Words longer than `max_word_bytes` are torn; `added` are texts that are one atom.
+    /// Words longer than `max_word_bytes` are split; `added` are texts that are one pre-token.
     pub(crate) fn new(max_word_bytes: usize, added: &[String]) -> Self {
         let longest_added = added.iter().map(String::len).max().unwrap_or(0);
         Self {
@@ -51,7 +51,7 @@ impl Scanner {
         self.text.push_str(text);
     }
 
-    /// The document's text between two offsets that are still held.
+    /// The document's text between two offsets that are still buffered.
     pub(crate) fn slice(&self, start: u64, end: u64) -> &str {
         &self.text[(start - self.base) as usize..(end - self.base) as usize]
     }
@@ -62,13 +62,13 @@ impl Scanner {
         &rest[..rest.floor_char_boundary(PEEK_BYTES)]
     }
 
-    /// Lets go of the text before `offset`, and of white space that leads nowhere yet.
+    /// Drops the text before `offset`, or before the next pre-token without one.
     pub(crate) fn release(&mut self, offset: Option<u64>) {
         let needed = offset.map_or(self.position, |offset| (offset - self.base) as usize);
-        // A chunk may begin with the indentation of the next atom.
+        // A chunk may begin with the indentation of the next pre-token.
         let indent = self.gap.indent_bytes.min(MAX_INDENT_BYTES) as usize;
         let unneeded = needed.min(self.position - indent);
-        // Moving the rest costs its length, so wait until that is little beside what goes.
+        // Moving the rest costs its length, so it is moved only when less than half remains.
         if unneeded > self.text.len() / 2 {
             self.text.drain(..unneeded);
             self.base += unneeded as u64;
@@ -77,19 +77,19 @@ impl Scanner {
         }
     }
 
-    /// How much memory the text takes.
+    /// Memory that the buffered text takes.
     #[cfg(test)]
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn buffered_bytes(&self) -> usize {
         self.text.capacity()
     }
 
-    /// Bytes of white space since the last atom.
-    pub(crate) fn open_gap_bytes(&self) -> u64 {
+    /// Bytes of white space since the last pre-token.
+    pub(crate) fn trailing_gap_bytes(&self) -> u64 {
         self.gap.bytes
     }
 
-    /// The next atom, or `None` until more text is there. `is_last` says that none will come.
-    pub(crate) fn next(&mut self, is_last: bool) -> Option<Atom> {
+    /// Returns the next pre-token, or `None` if more text is needed. With `is_last`, no more text follows.
+    pub(crate) fn next(&mut self, is_last: bool) -> Option<PreToken> {
         self.skip_space();
         let rest = &self.text.as_bytes()[self.position..];
         if rest.is_empty() {
@@ -147,11 +147,11 @@ impl Scanner {
         self.added.iter().filter(|added| rest.starts_with(added.as_str())).map(String::len).max()
     }
 
-    fn next_word(&mut self, is_last: bool) -> Option<Atom> {
-        let torn_at = self.position + self.max_word_bytes + GRAPHEME_BYTES;
+    fn next_word(&mut self, is_last: bool) -> Option<PreToken> {
+        let break_at = self.position + self.max_word_bytes + GRAPHEME_BYTES;
         let bytes = self.text.as_bytes();
         let mut end = self.followed;
-        while end < bytes.len() && end < torn_at {
+        while end < bytes.len() && end < break_at {
             if bytes[end].is_ascii_alphanumeric() {
                 end += 1;
                 continue;
@@ -164,7 +164,7 @@ impl Scanner {
             }
         }
         self.followed = end;
-        if end == bytes.len() && end < torn_at && !is_last {
+        if end == bytes.len() && end < break_at && !is_last {
             return None;
         }
         let word = &self.text[self.position..end];
@@ -179,16 +179,16 @@ impl Scanner {
             .last()
             .filter(|length| *length > 0)
             .unwrap_or_else(|| word.floor_char_boundary(self.max_word_bytes));
-        let atom = self.take(length, Kind::Word);
-        self.gap.is_torn = true;
-        Some(atom)
+        let pre_token = self.take(length, Kind::Word);
+        self.gap.continues_word = true;
+        Some(pre_token)
     }
 
-    fn take(&mut self, length: usize, kind: Kind) -> Atom {
+    fn take(&mut self, length: usize, kind: Kind) -> PreToken {
         let start = self.base + self.position as u64;
         self.position += length;
         self.followed = self.followed.max(self.position);
         self.is_after_return = false;
-        Atom { start, end: start + length as u64, kind, gap: std::mem::take(&mut self.gap) }
+        PreToken { start, end: start + length as u64, kind, gap: std::mem::take(&mut self.gap) }
     }
 }

@@ -1,7 +1,7 @@
-//! A vector for each token of the model, in place of the model itself.
+//! Static token embeddings: a vector for each token of the model, used instead of the model itself.
 //!
-//! `scripts/onnx_models/static_vectors.py` makes them and says how. A text's vector is the sum of its
-//! tokens' vectors; only directions are compared, so the mean would say the same.
+//! `scripts/onnx_models/static_vectors.py` generates and explains them. A text's vector is the sum of its
+//! tokens' vectors; only directions are compared, so the mean would give the same result.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::ChunkingError;
 
-/// The vectors of a model's whole vocabulary, in bytes with a scale each.
+/// The vectors of a model's vocabulary, quantized to int8 with a scale each.
 #[derive(Debug)]
 pub struct StaticVectors {
     dimension: usize,
@@ -21,7 +21,7 @@ impl StaticVectors {
     /// Reads a `static.safetensors`.
     ///
     /// # Errors
-    /// [`ChunkingError::StaticVectorsFile`] where the file is missing or something else.
+    /// Returns [`ChunkingError::StaticVectorsFile`] if the file is missing or has another format.
     pub fn open(path: &Path) -> Result<Self, ChunkingError> {
         let refuse =
             |reason: String| ChunkingError::StaticVectorsFile { path: path.display().to_string(), reason };
@@ -34,10 +34,18 @@ impl StaticVectors {
         let vectors = tensors.tensor("vectors").map_err(|error| error.to_string())?;
         let scales = tensors.tensor("scales").map_err(|error| error.to_string())?;
         let (Dtype::I8, &[count, dimension]) = (vectors.dtype(), vectors.shape()) else {
-            return Err(format!("vectors are {:?} {:?}, not I8 in rows", vectors.dtype(), vectors.shape()));
+            return Err(format!(
+                "vectors must be I8 with two dimensions, got {:?} {:?}",
+                vectors.dtype(),
+                vectors.shape()
+            ));
         };
         if scales.dtype() != Dtype::F32 || scales.shape() != [count] {
-            return Err(format!("scales are {:?} {:?}, not F32, one a row", scales.dtype(), scales.shape()));
+            return Err(format!(
+                "scales must be F32, one for each row, got {:?} {:?}",
+                scales.dtype(),
+                scales.shape()
+            ));
         }
         let four = |bytes: &[u8]| bytes.try_into().map(f32::from_le_bytes).unwrap_or_default();
         Ok(Self {
@@ -47,12 +55,12 @@ impl StaticVectors {
         })
     }
 
-    /// A text without tokens.
-    pub(crate) fn nothing(&self) -> Vec<f32> {
+    /// The vector of a text without tokens.
+    pub(crate) fn zero(&self) -> Vec<f32> {
         vec![0.0; self.dimension]
     }
 
-    /// Adds the vectors of tokens to a sum. A token that has none adds nothing.
+    /// Adds the vectors of tokens to a sum. Tokens without a vector are ignored.
     pub(crate) fn add(&self, tokens: &[u32], sum: &mut [f32]) {
         for token in tokens {
             let Ok(token) = usize::try_from(*token) else {
@@ -69,7 +77,7 @@ impl StaticVectors {
     }
 }
 
-/// How far two directions are apart, 0 to 2; 0 where one of them is none.
+/// Returns the cosine distance, 0 to 2; 0 if one of the vectors is zero.
 pub(crate) fn cosine_distance(one: &[f32], other: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let lengths = (dot(one, one) * dot(other, other)).sqrt();
@@ -91,22 +99,22 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_of_scaled_rows_and_strangers_add_nothing() {
+    fn sums_are_of_scaled_rows_and_unknown_tokens_are_ignored() {
         let vectors = StaticVectors::read(&file(vec![3, 2])).unwrap();
-        let mut sum = vectors.nothing();
+        let mut sum = vectors.zero();
         vectors.add(&[0, 2, 9], &mut sum);
         assert_eq!(sum, [2.0, -4.0 + 63.5]);
     }
 
     #[test]
-    fn another_shape_is_refused() {
+    fn other_shape_is_refused() {
         let error = StaticVectors::read(&file(vec![6])).unwrap_err();
-        assert_eq!(error, "vectors are I8 [6], not I8 in rows");
-        assert!(StaticVectors::read(b"nothing of the kind").is_err());
+        assert_eq!(error, "vectors must be I8 with two dimensions, got I8 [6]");
+        assert!(StaticVectors::read(b"another format").is_err());
     }
 
     #[test]
-    fn distances_are_of_directions() {
+    fn distances_ignore_lengths() {
         assert!(cosine_distance(&[1.0, 0.0], &[5.0, 0.0]).abs() < 1e-6);
         assert!((cosine_distance(&[1.0, 0.0], &[0.0, 3.0]) - 1.0).abs() < 1e-6);
         assert!(cosine_distance(&[0.0, 0.0], &[0.0, 3.0]).abs() < 1e-6);

@@ -1,4 +1,4 @@
-//! A strategy with its parameters, read and checked.
+//! A chunking strategy with validated parameters.
 
 use domain::ChunkSettings;
 use serde_json::{Map, Value};
@@ -8,77 +8,77 @@ use crate::catalogue::{
     SIMILARITY_THRESHOLD, SPLIT_DECLARATIONS, SPLIT_LEVEL, StrategyDefinition, WINDOW_SENTENCES,
 };
 
-/// Where texts are cut.
+/// Where documents are split.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Strategy {
-    /// Between paragraphs, then sentences, then words; of Markdown and code at their better places.
+    /// Between paragraphs, then sentences, then words; in Markdown and code also by their structure.
     #[default]
     Recursive,
     /// Windows of tokens.
     Fixed,
     /// At headings, then as [`Strategy::Recursive`] outside code fences.
     Markdown {
-        /// Headings down to this depth always begin a chunk.
+        /// Headings of this level and above always begin a chunk.
         split_level: u8,
     },
     /// At blank lines before unindented ones, then at lines by indentation, then between words.
     Code {
-        /// Whether the first always begin a chunk.
+        /// Whether unindented lines after blank ones always begin a chunk.
         splits_declarations: bool,
     },
-    /// Where the subject changes.
+    /// Where the topic changes.
     Semantic(SemanticConfig),
-    /// Chunks inside of larger passages.
+    /// Chunks within larger parents.
     Hierarchical {
-        /// The most tokens of such a passage.
+        /// The maximum tokens of a parent.
         parent_size: u32,
     },
     /// By the document's layout.
     Hybrid {
-        /// As of [`Strategy::Markdown`].
+        /// As in [`Strategy::Markdown`].
         split_level: u8,
-        /// As of [`Strategy::Code`].
+        /// As in [`Strategy::Code`].
         splits_declarations: bool,
     },
 }
 
-/// When a subject has changed.
+/// When a topic changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SemanticConfig {
-    /// Of the distances around, as many percent must be smaller.
+    /// The percentile of the surrounding distances that a distance must reach.
     pub breakpoint_percentile: u32,
-    /// Both sides must be less similar than this.
+    /// The cosine similarity of both sides must not be above this.
     pub similarity_threshold: f64,
     /// Sentences on each side that are compared.
     pub window_sentences: u32,
-    /// Tokens that a chunk has at least before it ends for its subject.
+    /// Minimum tokens of a chunk that ends for a change of topic.
     pub min_chunk_size: u32,
 }
 
-/// One thing that is wrong with a strategy and its parameters.
+/// One invalid field of a strategy's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StrategyProblem {
-    /// The field: `chunking_strategy`, `chunk_overlap` or one of `chunking_config`.
+pub struct FieldError {
+    /// `chunking_strategy`, `chunk_overlap`, or an entry such as `chunking_config.split_level`.
     pub field: String,
-    /// What came and what is allowed.
+    /// What is wrong, what is allowed and what was received.
     pub message: String,
 }
 
 impl Strategy {
-    /// Reads a strategy's name and its parameters for chunks of this size.
+    /// Validates a strategy's name and its parameters for chunks of this size.
     ///
     /// # Errors
-    /// Everything that is wrong: a name that is not known, a value of another type or out of range.
-    pub fn read(
+    /// Returns every field error: an unknown name, a value of another type or out of range.
+    pub fn parse(
         name: &str,
         config: &Map<String, Value>,
         chunks: ChunkSettings,
-    ) -> Result<Self, Vec<StrategyProblem>> {
+    ) -> Result<Self, Vec<FieldError>> {
         let Some(definition) = StrategyDefinition::find(name) else {
             let message = format!("must be {}, got {name:?}", StrategyDefinition::names());
-            return Err(vec![StrategyProblem { field: "chunking_strategy".to_owned(), message }]);
+            return Err(vec![FieldError { field: "chunking_strategy".to_owned(), message }]);
         };
-        let mut reader = Reader { config, chunk_size: chunks.chunk_size, problems: Vec::new() };
+        let mut reader = Reader { config, chunk_size: chunks.chunk_size, errors: Vec::new() };
         reader.refuse_others(definition);
         let strategy = match definition.name {
             "fixed" => Self::Fixed,
@@ -94,8 +94,8 @@ impl Strategy {
                 let most = chunks.chunk_size / 2;
                 if chunks.chunk_overlap > most {
                     let message = format!(
-                        "{} tokens are more than half of a chunk of {}; chunks of a parent may repeat 0 to {most}",
-                        chunks.chunk_overlap, chunks.chunk_size
+                        "must be 0 to {most} with hierarchical (half of chunk_size), got {}",
+                        chunks.chunk_overlap
                     );
                     reader.refuse("chunk_overlap".to_owned(), message);
                 }
@@ -107,20 +107,16 @@ impl Strategy {
             },
             _ => Self::Recursive,
         };
-        if reader.problems.is_empty() { Ok(strategy) } else { Err(reader.problems) }
+        if reader.errors.is_empty() { Ok(strategy) } else { Err(reader.errors) }
     }
 
-    /// Reads what is stored of a collection. Parameters that this version does not know are passed
-    /// over: there were times when anything was stored.
+    /// Validates the settings stored with a collection. Unknown parameters are ignored: earlier versions
+    /// stored any.
     ///
     /// # Errors
-    /// As [`Strategy::read`].
-    pub fn read_stored(
-        name: &str,
-        config: &Value,
-        chunks: ChunkSettings,
-    ) -> Result<Self, Vec<StrategyProblem>> {
-        Self::read(name, &known_parameters(name, config), chunks)
+    /// As [`Strategy::parse`].
+    pub fn parse_stored(name: &str, config: &Value, chunks: ChunkSettings) -> Result<Self, Vec<FieldError>> {
+        Self::parse(name, &known_parameters(name, config), chunks)
     }
 
     /// The name in settings.
@@ -136,12 +132,12 @@ impl Strategy {
         }
     }
 
-    /// Whether static vectors of the model's tokens are needed.
+    /// Whether it needs static vectors of the model's tokens.
     pub const fn needs_vectors(self) -> bool {
         matches!(self, Self::Semantic(_))
     }
 
-    /// All its parameters, defaults included.
+    /// Its parameters, defaults included.
     pub fn config(self) -> Value {
         match self {
             Self::Recursive | Self::Fixed => serde_json::json!({}),
@@ -163,7 +159,7 @@ impl Strategy {
     }
 }
 
-/// Those entries of a stored `chunking_config` that the strategy knows.
+/// Returns the entries of a stored `chunking_config` that the strategy has.
 pub fn known_parameters(name: &str, config: &Value) -> Map<String, Value> {
     let definition = StrategyDefinition::find(name);
     let entries = config.as_object().into_iter().flatten();
@@ -173,16 +169,16 @@ pub fn known_parameters(name: &str, config: &Value) -> Map<String, Value> {
     known.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Reads parameters and collects what is wrong with them.
+/// Reads parameters and collects field errors.
 struct Reader<'c> {
     config: &'c Map<String, Value>,
     chunk_size: u32,
-    problems: Vec<StrategyProblem>,
+    errors: Vec<FieldError>,
 }
 
 impl Reader<'_> {
     fn refuse(&mut self, field: String, message: String) {
-        self.problems.push(StrategyProblem { field, message });
+        self.errors.push(FieldError { field, message });
     }
 
     fn refuse_others(&mut self, definition: &StrategyDefinition) {
@@ -193,8 +189,8 @@ impl Reader<'_> {
             format!("{} has {}", definition.name, known.join(", "))
         };
         for name in self.config.keys().filter(|name| !known.contains(&name.as_str())) {
-            let message = format!("is not known; {allowed}");
-            self.problems.push(StrategyProblem { field: format!("chunking_config.{name}"), message });
+            let message = format!("unknown parameter; {allowed}");
+            self.errors.push(FieldError { field: format!("chunking_config.{name}"), message });
         }
     }
 
@@ -204,19 +200,19 @@ impl Reader<'_> {
     }
 
     fn integer(&mut self, parameter: &ParameterDefinition) -> u32 {
-        let ParameterValue::Integer { least, most, default } = parameter.value else {
+        let ParameterValue::Integer { min, max, default } = parameter.value else {
             return 0;
         };
-        let (least, most) = (least.of(self.chunk_size), most.of(self.chunk_size));
-        let default = default.of(self.chunk_size);
+        let (min, max) = (min.resolve(self.chunk_size), max.resolve(self.chunk_size));
+        let default = default.resolve(self.chunk_size);
         let Some(value) = self.config.get(parameter.name).filter(|value| !value.is_null()) else {
             return default;
         };
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        match number.filter(|number| (least..=most).contains(number)) {
+        match number.filter(|number| (min..=max).contains(number)) {
             Some(number) => number,
             None => {
-                self.wrong(parameter, &format!("{least} to {most}"), value);
+                self.wrong(parameter, &format!("{min} to {max}"), value);
                 default
             }
         }
@@ -270,14 +266,14 @@ mod tests {
 
     fn read(name: &str, config: Value) -> Result<Strategy, String> {
         let config = config.as_object().cloned().unwrap();
-        Strategy::read(name, &config, CHUNKS).map_err(|problems| {
-            let said = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message));
-            said.collect::<Vec<_>>().join("; ")
+        Strategy::parse(name, &config, CHUNKS).map_err(|errors| {
+            let errors = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+            errors.collect::<Vec<_>>().join("; ")
         })
     }
 
     #[test]
-    fn every_strategy_reads_its_own_defaults_back() {
+    fn every_strategy_parses_its_own_defaults() {
         for definition in &STRATEGIES {
             let strategy = read(definition.name, json!({})).unwrap();
             assert_eq!(strategy.name(), definition.name);
@@ -293,24 +289,24 @@ mod tests {
     }
 
     #[test]
-    fn names_of_other_clients_are_understood() {
+    fn names_of_semantiks_clients_are_accepted() {
         assert_eq!(read("fixed_size", json!({})), Ok(Strategy::Fixed));
         assert_eq!(read("document_structure", json!({})), Ok(Strategy::Markdown { split_level: 6 }));
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_name_and_what_is_allowed() {
+    fn errors_name_the_field_and_what_is_allowed() {
         assert_eq!(
-            read("cut", json!({})).unwrap_err(),
-            r#"chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut""#
+            read("gopher", json!({})).unwrap_err(),
+            r#"chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "gopher""#
         );
         assert_eq!(
             read("recursive", json!({ "parent_size": 3 })).unwrap_err(),
-            "chunking_config.parent_size: is not known; recursive has no parameters"
+            "chunking_config.parent_size: unknown parameter; recursive has no parameters"
         );
         assert_eq!(
             read("hierarchical", json!({ "parent_size": 5000, "levels": 3 })).unwrap_err(),
-            "chunking_config.levels: is not known; hierarchical has parent_size; chunking_config.parent_size: must be 256 to 4096, got 5000"
+            "chunking_config.levels: unknown parameter; hierarchical has parent_size; chunking_config.parent_size: must be 256 to 4096, got 5000"
         );
         assert_eq!(
             read(
@@ -325,15 +321,15 @@ mod tests {
             r#"chunking_config.split_declarations: must be true or false, got "yes""#
         );
         let chunks = ChunkSettings { chunk_size: 100, chunk_overlap: 51 };
-        let problems = Strategy::read("hierarchical", &Map::new(), chunks).unwrap_err();
-        assert_eq!(problems[0].field, "chunk_overlap");
+        let errors = Strategy::parse("hierarchical", &Map::new(), chunks).unwrap_err();
+        assert_eq!(errors[0].field, "chunk_overlap");
     }
 
     #[test]
-    fn what_was_stored_in_other_times_is_passed_over() {
+    fn unknown_stored_parameters_are_ignored() {
         let stored = json!({ "a": 1, "parent_size": 512 });
-        let strategy = Strategy::read_stored("hierarchical", &stored, CHUNKS);
+        let strategy = Strategy::parse_stored("hierarchical", &stored, CHUNKS);
         assert_eq!(strategy, Ok(Strategy::Hierarchical { parent_size: 512 }));
-        assert_eq!(Strategy::read_stored("recursive", &Value::Null, CHUNKS), Ok(Strategy::Recursive));
+        assert_eq!(Strategy::parse_stored("recursive", &Value::Null, CHUNKS), Ok(Strategy::Recursive));
     }
 }

@@ -1,4 +1,4 @@
-//! The model's tokenizer and how its tokens are counted.
+//! The model's tokenizer, and how it counts tokens.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -11,27 +11,27 @@ use crate::ChunkingError;
 use crate::word_counts::WordCounts;
 use crate::word_tokens::WordTokens;
 
-/// Remembered counts that wait for the next document; more than this many chunkers at once are
-/// rare, and theirs are dropped.
+/// Count caches that are kept for the next documents; more chunkers at once are rare, and their caches
+/// are dropped.
 const MAX_IDLE_COUNTS: usize = 4;
 
 /// A model's tokenizer, opened once and shared by all documents.
 pub struct ModelTokenizer {
     tokenizer: Tokenizer,
     special: u32,
-    /// Set where the tokens of a text are those of its words, each alone.
+    /// Set if a text has as many tokens as its words together.
     per_word: Option<PerWord>,
     idle_counts: Mutex<Vec<WordCounts>>,
 }
 
-/// What counting by words needs to know.
+/// What counting per word needs.
 #[derive(Debug)]
 struct PerWord {
-    /// Tokens of each ASCII punctuation mark, by its code.
+    /// Token counts of ASCII punctuation marks, by code.
     ascii: [u32; 128],
-    /// `[SEP]` and the like, which the tokenizer finds in plain text too.
+    /// Added tokens such as `[SEP]`, which the tokenizer also finds in plain text.
     added: Vec<String>,
-    /// Whether the normalizer makes letters small.
+    /// Whether the normalizer lower-cases letters.
     lowercases: bool,
 }
 
@@ -46,11 +46,11 @@ impl std::fmt::Debug for ModelTokenizer {
 }
 
 impl ModelTokenizer {
-    /// Reads a `tokenizer.json`. Truncation and padding that it asks for are left out: chunks are
-    /// to be counted in full.
+    /// Reads a `tokenizer.json`. Its truncation and padding are ignored, because chunks are counted in
+    /// full.
     ///
     /// # Errors
-    /// [`ChunkingError::TokenizerFile`] where the file is missing or no tokenizer.
+    /// Returns [`ChunkingError::TokenizerFile`] if the file is missing or invalid.
     pub fn open(path: &Path) -> Result<Self, ChunkingError> {
         let refuse =
             |reason: String| ChunkingError::TokenizerFile { path: path.display().to_string(), reason };
@@ -67,26 +67,26 @@ impl ModelTokenizer {
         Ok(opened)
     }
 
-    /// How many tokens the model reads for this text, special tokens included.
+    /// Counts the tokens that the model reads for a text, special tokens included.
     ///
     /// # Errors
-    /// [`ChunkingError::Tokenize`] where the tokenizer refuses it.
+    /// Returns [`ChunkingError::Tokenize`] if the tokenizer refuses the text.
     pub fn count(&self, text: &str) -> Result<u32, ChunkingError> {
         self.encode_length(text, true)
     }
 
-    /// What the model adds to every text, `[CLS]` and `[SEP]` for example.
+    /// The number of tokens that the model adds to every text, for example `[CLS]` and `[SEP]`.
     pub fn special_tokens(&self) -> u32 {
         self.special
     }
 
-    /// Whether counts are remembered per word. True for BERT's WordPiece tokenizers, where the
-    /// sum over the words is exact; others are counted by encoding each chunk.
+    /// Whether tokens are counted per word. True for BERT's WordPiece tokenizers, where the sum over the
+    /// words is exact; with others, each chunk is encoded.
     pub fn counts_per_word(&self) -> bool {
         self.per_word.is_some()
     }
 
-    /// The texts that are one token wherever they stand.
+    /// Texts that are one token in any context.
     pub(crate) fn added_tokens(&self) -> &[String] {
         self.per_word.as_ref().map_or(&[], |per_word| &per_word.added)
     }
@@ -96,25 +96,29 @@ impl ModelTokenizer {
         idle.pop().unwrap_or_else(WordCounts::new)
     }
 
-    pub(crate) fn give_counts_back(&self, counts: WordCounts) {
+    pub(crate) fn return_counts(&self, counts: WordCounts) {
         let mut idle = self.idle_counts.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE_COUNTS {
             idle.push(counts);
         }
     }
 
-    /// Tokens of one atom, exact where counts are per word.
-    pub(crate) fn count_atom(&self, atom: &str, counts: &mut WordCounts) -> Result<u32, ChunkingError> {
-        if let (Some(per_word), [byte]) = (&self.per_word, atom.as_bytes())
+    /// Counts the tokens of one pre-token; exact if tokens are counted per word.
+    pub(crate) fn count_pre_token(
+        &self,
+        pre_token: &str,
+        counts: &mut WordCounts,
+    ) -> Result<u32, ChunkingError> {
+        if let (Some(per_word), [byte]) = (&self.per_word, pre_token.as_bytes())
             && byte.is_ascii_punctuation()
         {
             return Ok(per_word.ascii[usize::from(*byte)]);
         }
-        counts.find_or_insert(atom, |atom| self.count_new_word(atom))
+        counts.find_or_insert(pre_token, |pre_token| self.count_new_word(pre_token))
     }
 
-    /// ASCII letters and digits pass the normalizer and the pre-tokenizer as they are, but for
-    /// their case, so the model alone can be asked, at a fifth of the cost.
+    /// The normalizer and the pre-tokenizer change only the case of ASCII letters and digits, so the model
+    /// alone can count them, at a fifth of the cost.
     fn count_new_word(&self, word: &str) -> Result<u32, ChunkingError> {
         let Some(per_word) = &self.per_word else {
             return self.content_length(word);
@@ -131,28 +135,32 @@ impl ModelTokenizer {
         Ok(u32::try_from(tokens.map_err(refused)?.len()).unwrap_or(u32::MAX))
     }
 
-    /// Tokens of a text without the special ones, by a full encode.
+    /// Counts the tokens of a text by a full encode, without special tokens.
     pub(crate) fn content_length(&self, text: &str) -> Result<u32, ChunkingError> {
         self.encode_length(text, false)
     }
 
-    /// The text's tokens, each with the byte where it ends.
+    /// The text's tokens, each after the byte offset where it ends.
     pub(crate) fn tokens_with_ends(&self, text: &str) -> Result<Vec<(usize, u32)>, ChunkingError> {
         let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
         let ends = encoding.get_offsets().iter().map(|(_, end)| *end);
         Ok(ends.zip(encoding.get_ids().iter().copied()).collect())
     }
 
-    /// The tokens of one atom; as many as [`Self::count_atom`] says.
-    pub(crate) fn atom_tokens(&self, atom: &str, known: &mut WordTokens) -> Result<Vec<u32>, ChunkingError> {
-        known.find_or_insert(atom, |atom| {
-            let encoding = self.tokenizer.encode_fast(atom, false).map_err(refused)?;
+    /// The tokens of one pre-token; as many as [`Self::count_pre_token`] counts.
+    pub(crate) fn pre_token_ids(
+        &self,
+        pre_token: &str,
+        known: &mut WordTokens,
+    ) -> Result<Vec<u32>, ChunkingError> {
+        known.find_or_insert(pre_token, |pre_token| {
+            let encoding = self.tokenizer.encode_fast(pre_token, false).map_err(refused)?;
             Ok(encoding.get_ids().to_vec())
         })
     }
 
-    /// The longest start of the text, in whole graphemes where one fits, that has at most `limit`
-    /// tokens; at least one character.
+    /// Returns the length of the longest prefix with at most `limit` tokens: whole graphemes if one fits,
+    /// and at least one character.
     pub(crate) fn longest_prefix(&self, text: &str, limit: u32) -> Result<usize, ChunkingError> {
         let graphemes: Vec<usize> =
             text.grapheme_indices(true).map(|(start, grapheme)| start + grapheme.len()).collect();
@@ -166,8 +174,8 @@ impl ModelTokenizer {
         Ok(if found > 0 { found } else { characters.first().copied().unwrap_or(text.len()) })
     }
 
-    /// Halves the range, since longer texts have more tokens; where a tokenizer breaks that rule
-    /// the answer still fits and is only shorter than it could be.
+    /// A binary search, because longer texts have more tokens. With a tokenizer that breaks this rule the
+    /// result still fits and may be shorter than possible.
     fn longest_of(&self, text: &str, ends: &[usize], limit: u32) -> Result<usize, ChunkingError> {
         let (mut fits, mut low, mut high) = (0, 0, ends.len());
         while low < high {
@@ -206,9 +214,8 @@ fn refused(error: tokenizers::Error) -> ChunkingError {
     ChunkingError::Tokenize { reason: error.to_string() }
 }
 
-/// Whether the parts are the ones whose tokens never reach across words: BERT's normalizer treats
-/// characters one by one, its pre-tokenizer splits at white space and punctuation, and WordPiece
-/// sees one such word at a time.
+/// Whether tokens never span words: BERT's normalizer treats characters one by one, its pre-tokenizer
+/// splits at white space and punctuation, and WordPiece sees one such word at a time.
 fn splits_words(declared: &Value) -> bool {
     declared["model"]["type"] == "WordPiece"
         && declared["pre_tokenizer"]["type"] == "BertPreTokenizer"
@@ -216,8 +223,8 @@ fn splits_words(declared: &Value) -> bool {
         && declared["normalizer"]["handle_chinese_chars"] == true
 }
 
-/// The texts of the added tokens, or `None` where one of them could be found otherwise than as it
-/// stands, starting with a punctuation mark.
+/// The texts of the added tokens, or `None` if one of them is matched in another form than its literal
+/// text, or does not start with a punctuation mark.
 fn added_tokens(declared: &Value) -> Option<Vec<String>> {
     let empty = Vec::new();
     let tokens = declared["added_tokens"].as_array().unwrap_or(&empty);

@@ -1,30 +1,29 @@
-//! Where a text changes its subject.
+//! Detects changes of topic.
 //!
-//! Sentences wait here until it is known whether a new subject begins with them: until enough of what
-//! follows has been read to compare their place with those around it. What waits is bounded, in
-//! sentences, tokens and bytes.
+//! Sentences are buffered until enough of the following text has been read to compare the breakpoint
+//! before them with its neighbours. The buffer is bounded in sentences, tokens and bytes.
 
 use std::collections::VecDeque;
 
 use crate::boundary::SENTENCE;
 use crate::static_vectors::{StaticVectors, cosine_distance};
 use crate::strategy::SemanticConfig;
-use crate::window::Placed;
+use crate::window::Counted;
 
-/// A place is compared with so many before it, and with so many after it.
-const REACH: usize = 64;
+/// Breakpoints before, and after, that a breakpoint is compared with.
+const NEIGHBOURS: usize = 64;
 
-/// No more than so many chunks' worth of text waits, however long its sentences are.
+/// Chunks' worth of text that is buffered at most, however long its sentences are.
 const CHUNKS_AHEAD: u32 = 8;
 
-/// A sentence on its way out.
+/// A sentence for which it is decided whether a topic begins.
 #[derive(Debug)]
 pub(crate) struct Sentence {
-    pub(crate) atoms: Vec<Placed>,
+    pub(crate) pre_tokens: Vec<Counted>,
     pub(crate) begins_topic: bool,
 }
 
-/// Finds the sentences that a new subject begins with.
+/// Finds the sentences that begin a new topic.
 #[derive(Debug)]
 pub(crate) struct Topics<'t> {
     vectors: &'t StaticVectors,
@@ -32,24 +31,24 @@ pub(crate) struct Topics<'t> {
     max_tokens: u32,
     max_bytes: u64,
     /// The sentence that is being read.
-    open: Vec<Placed>,
+    open: Vec<Counted>,
     open_sum: Vec<f32>,
     open_tokens: u32,
-    /// Sentences that wait, first come first; they are the last ones of `places`.
-    waiting: VecDeque<Vec<Placed>>,
-    waiting_tokens: u32,
-    /// What is known of the latest sentences and the places before them.
-    places: VecDeque<Place>,
+    /// Buffered sentences, the first one first; their breakpoints are the last ones of `breakpoints`.
+    pending: VecDeque<Vec<Counted>>,
+    pending_tokens: u32,
+    /// The latest sentences and the breakpoints before them.
+    breakpoints: VecDeque<Breakpoint>,
 }
 
 #[derive(Debug)]
-struct Place {
-    /// The vector of the sentence after the place.
+struct Breakpoint {
+    /// The vector of the sentence after it.
     sum: Vec<f32>,
-    /// How far the texts on both sides are apart, once enough is there to tell.
+    /// Cosine distance of the texts on both sides, once enough text is known.
     distance: Option<f32>,
     /// Whether a chunk may end here.
-    is_possible: bool,
+    is_allowed: bool,
 }
 
 impl<'t> Topics<'t> {
@@ -66,11 +65,11 @@ impl<'t> Topics<'t> {
             max_tokens,
             max_bytes,
             open: Vec::new(),
-            open_sum: vectors.nothing(),
+            open_sum: vectors.zero(),
             open_tokens: 0,
-            waiting: VecDeque::new(),
-            waiting_tokens: 0,
-            places: VecDeque::new(),
+            pending: VecDeque::new(),
+            pending_tokens: 0,
+            breakpoints: VecDeque::new(),
         }
     }
 
@@ -78,52 +77,52 @@ impl<'t> Topics<'t> {
         self.config.min_chunk_size
     }
 
-    /// The first atom that waits.
-    pub(crate) fn first(&self) -> Option<&Placed> {
-        self.waiting.front().unwrap_or(&self.open).first()
+    /// The first buffered pre-token.
+    pub(crate) fn first(&self) -> Option<&Counted> {
+        self.pending.front().unwrap_or(&self.open).first()
     }
 
-    /// Takes the next atom with its tokens in.
-    pub(crate) fn push(&mut self, atom: Placed, tokens: &[u32]) {
-        let begins_sentence = atom.level >= SENTENCE && !atom.is_in_fence;
+    /// Reads the next pre-token with its tokens.
+    pub(crate) fn push(&mut self, pre_token: Counted, tokens: &[u32]) {
+        let begins_sentence = pre_token.level >= SENTENCE && !pre_token.is_in_fence;
         let is_long = self.open_tokens >= self.max_tokens
-            || self.open.first().is_some_and(|first| atom.end - first.start > self.max_bytes);
+            || self.open.first().is_some_and(|first| pre_token.end - first.start > self.max_bytes);
         if !self.open.is_empty() && (begins_sentence || is_long) {
             self.end_sentence();
         }
         self.vectors.add(tokens, &mut self.open_sum);
-        self.open_tokens += atom.tokens;
-        self.open.push(atom);
+        self.open_tokens += pre_token.tokens;
+        self.open.push(pre_token);
     }
 
-    /// A sentence that is decided on, if there is one. `is_last` says that no text follows.
+    /// Returns the next sentence that is decided. With `is_last`, no text follows.
     pub(crate) fn next(&mut self, is_last: bool) -> Option<Sentence> {
         if is_last && !self.open.is_empty() {
             self.end_sentence();
         }
-        let first = self.waiting.front()?.first()?;
-        let bytes = self.waiting.back()?.last()?.end - first.start;
-        let is_crowded = self.waiting.len() > REACH + self.window()
-            || self.waiting_tokens > CHUNKS_AHEAD * self.max_tokens
+        let first = self.pending.front()?.first()?;
+        let bytes = self.pending.back()?.last()?.end - first.start;
+        let is_full = self.pending.len() > NEIGHBOURS + self.window()
+            || self.pending_tokens > CHUNKS_AHEAD * self.max_tokens
             || bytes > u64::from(CHUNKS_AHEAD) * self.max_bytes;
-        if !is_last && !is_crowded {
+        if !is_last && !is_full {
             return None;
         }
-        if is_last || self.waiting.len() <= self.window() {
-            self.measure_all();
+        if is_last || self.pending.len() <= self.window() {
+            self.compute_missing_distances();
         }
-        let here = self.places.len() - self.waiting.len();
-        let begins_topic = self.is_turn(here);
-        let atoms = self.waiting.pop_front()?;
-        self.waiting_tokens -= atoms.iter().map(|atom| atom.tokens).sum::<u32>();
-        let before = self.places.len() - self.waiting.len();
-        self.places.drain(..before.saturating_sub(REACH.max(self.window())));
-        Some(Sentence { atoms, begins_topic })
+        let here = self.breakpoints.len() - self.pending.len();
+        let begins_topic = self.is_topic_start(here);
+        let pre_tokens = self.pending.pop_front()?;
+        self.pending_tokens -= pre_tokens.iter().map(|pre_token| pre_token.tokens).sum::<u32>();
+        let before = self.breakpoints.len() - self.pending.len();
+        self.breakpoints.drain(..before.saturating_sub(NEIGHBOURS.max(self.window())));
+        Some(Sentence { pre_tokens, begins_topic })
     }
 
-    /// Forgets what was read: what follows has nothing to do with it.
+    /// Forgets the text so far, which is unrelated to the following text.
     pub(crate) fn clear(&mut self) {
-        self.places.clear();
+        self.breakpoints.clear();
     }
 
     fn window(&self) -> usize {
@@ -131,58 +130,63 @@ impl<'t> Topics<'t> {
     }
 
     fn end_sentence(&mut self) {
-        let sum = std::mem::replace(&mut self.open_sum, self.vectors.nothing());
-        let atoms = std::mem::take(&mut self.open);
-        self.waiting_tokens += std::mem::take(&mut self.open_tokens);
-        let is_possible = atoms.first().is_some_and(|first| first.level >= SENTENCE && !first.is_in_fence);
-        self.places.push_back(Place { sum, distance: None, is_possible });
-        self.waiting.push_back(atoms);
-        // With this sentence the place that is as many before it as are compared has all it needs.
-        if let Some(place) = self.places.len().checked_sub(self.window()) {
-            self.measure(place);
+        let sum = std::mem::replace(&mut self.open_sum, self.vectors.zero());
+        let pre_tokens = std::mem::take(&mut self.open);
+        self.pending_tokens += std::mem::take(&mut self.open_tokens);
+        let is_allowed =
+            pre_tokens.first().is_some_and(|first| first.level >= SENTENCE && !first.is_in_fence);
+        self.breakpoints.push_back(Breakpoint { sum, distance: None, is_allowed });
+        self.pending.push_back(pre_tokens);
+        // With this sentence, the breakpoint a window before it has all the text that it is compared by.
+        if let Some(index) = self.breakpoints.len().checked_sub(self.window()) {
+            self.compute_distance(index);
         }
     }
 
-    /// Measures what has not been yet, with as much as there is.
-    fn measure_all(&mut self) {
-        for place in self.places.len().saturating_sub(self.window())..self.places.len() {
-            self.measure(place);
+    /// Computes the distances of the latest breakpoints with as much text as there is.
+    fn compute_missing_distances(&mut self) {
+        for index in self.breakpoints.len().saturating_sub(self.window())..self.breakpoints.len() {
+            self.compute_distance(index);
         }
     }
 
-    fn measure(&mut self, place: usize) {
-        if place == 0 {
+    fn compute_distance(&mut self, index: usize) {
+        if index == 0 {
             return;
         }
         let window = self.window();
-        let sum_of = |places: std::ops::Range<usize>| {
-            let mut sum = self.vectors.nothing();
-            for place in self.places.range(places) {
-                for (total, number) in sum.iter_mut().zip(&place.sum) {
+        let sum_of = |range: std::ops::Range<usize>| {
+            let mut sum = self.vectors.zero();
+            for breakpoint in self.breakpoints.range(range) {
+                for (total, number) in sum.iter_mut().zip(&breakpoint.sum) {
                     *total += number;
                 }
             }
             sum
         };
-        let before = sum_of(place.saturating_sub(window)..place);
-        let after = sum_of(place..(place + window).min(self.places.len()));
-        self.places[place].distance = Some(cosine_distance(&before, &after));
+        let before = sum_of(index.saturating_sub(window)..index);
+        let after = sum_of(index..(index + window).min(self.breakpoints.len()));
+        self.breakpoints[index].distance = Some(cosine_distance(&before, &after));
     }
 
-    /// Whether a new subject begins at a place: it is a peak, and further apart than most around it.
-    fn is_turn(&self, here: usize) -> bool {
-        let Some(distance) = self.places[here].distance.filter(|_| self.places[here].is_possible) else {
+    /// Whether a topic begins here: the distance is a peak, and above the percentile of its neighbours.
+    fn is_topic_start(&self, here: usize) -> bool {
+        let Some(distance) = self.breakpoints[here].distance.filter(|_| self.breakpoints[here].is_allowed)
+        else {
             return false;
         };
         if f64::from(distance) < 1.0 - self.config.similarity_threshold {
             return false;
         }
-        let at = |place: usize| self.places.get(place).and_then(|place| place.distance).unwrap_or(-1.0);
+        let at = |index: usize| {
+            self.breakpoints.get(index).and_then(|breakpoint| breakpoint.distance).unwrap_or(-1.0)
+        };
         if here > 0 && at(here - 1) > distance || at(here + 1) > distance {
             return false;
         }
-        let around = here.saturating_sub(REACH)..(here + REACH + 1).min(self.places.len());
-        let mut distances: Vec<f32> = self.places.range(around).filter_map(|place| place.distance).collect();
+        let around = here.saturating_sub(NEIGHBOURS)..(here + NEIGHBOURS + 1).min(self.breakpoints.len());
+        let mut distances: Vec<f32> =
+            self.breakpoints.range(around).filter_map(|breakpoint| breakpoint.distance).collect();
         let rank = (distances.len() * self.config.breakpoint_percentile as usize).div_ceil(100);
         let (_, limit, _) =
             distances.select_nth_unstable_by(rank.saturating_sub(1), |one, other| one.total_cmp(other));

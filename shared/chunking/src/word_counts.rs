@@ -1,12 +1,12 @@
-//! Token counts of words, remembered in a fixed amount of memory.
+//! A cache of token counts of words, of fixed size.
 
-/// Longer words are counted anew each time.
+/// Longer words are not cached.
 const MAX_KEY_BYTES: usize = 30;
 
-/// Sets of two entries each: 4 MiB, of which the system hands out only what is used.
+/// Sets of two entries each: 4 MiB of address space, of which only touched pages use memory.
 const SETS: usize = 1 << 16;
 
-/// A two-way set-associative table: a word has two places, and the one used longer ago makes room.
+/// A two-way set-associative cache: a word has two slots, and the least recently used is replaced.
 #[derive(Clone)]
 pub(crate) struct WordCounts {
     sets: Vec<[Entry; 2]>,
@@ -39,7 +39,7 @@ impl WordCounts {
         Self { sets: vec![[Entry::UNUSED; 2]; SETS] }
     }
 
-    /// What was remembered for the word, or what `count` says, which is then remembered.
+    /// Returns the cached count of the word, or counts and caches it.
     pub(crate) fn find_or_insert<E>(
         &mut self,
         word: &str,
@@ -58,7 +58,7 @@ impl WordCounts {
             return Ok(u32::from(set[0].tokens));
         }
         let tokens = count(word)?;
-        // Both fit: a key has at most 30 bytes, and a word of that length rarely more tokens.
+        // Both nearly always fit: a key has at most 30 bytes, and a word rarely more tokens than bytes.
         if let (Ok(length), Ok(small)) = (u8::try_from(bytes.len()), u8::try_from(tokens)) {
             let mut entry = Entry { length, tokens: small, ..Entry::UNUSED };
             entry.key[..bytes.len()].copy_from_slice(bytes);
@@ -69,7 +69,7 @@ impl WordCounts {
     }
 }
 
-/// Spreads words over the sets. Colliding words only cost time, so it need not resist attack.
+/// Collisions only cost time, so the hash need not resist attacks.
 fn hash(bytes: &[u8]) -> u64 {
     const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut state = bytes.len() as u64;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_counted_once_while_it_is_remembered() {
+    fn cached_word_is_counted_once() {
         let mut counts = WordCounts::new();
         assert_eq!(find(&mut counts, "word", 3), 3);
         assert_eq!(find(&mut counts, "word", 9), 3);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted_each_time() {
+    fn words_and_counts_that_do_not_fit_are_not_cached() {
         let mut counts = WordCounts::new();
         let long = "x".repeat(31);
         assert_eq!((find(&mut counts, &long, 1), find(&mut counts, &long, 2)), (1, 2));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_words_keeps_true_counts() {
+    fn counts_stay_right_with_any_number_of_words() {
         let mut counts = WordCounts::new();
         for round in 0..2 {
             for number in 0..400_000_u32 {

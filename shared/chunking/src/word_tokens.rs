@@ -1,21 +1,21 @@
-//! Tokens of words, remembered in a bounded amount of memory.
+//! A cache of tokens of words, of bounded size.
 
 use std::collections::HashMap;
 
-/// Longer words are looked up anew each time.
+/// Longer words are not cached.
 const MAX_WORD_BYTES: usize = 30;
 
-/// With so many words all are forgotten: some megabytes.
+/// The cache is cleared at this many words, some megabytes.
 const MAX_WORDS: usize = 32 * 1024;
 
-/// Words with their tokens.
+/// Tokens by word.
 #[derive(Debug, Default)]
 pub(crate) struct WordTokens {
     known: HashMap<Box<str>, Box<[u32]>>,
 }
 
 impl WordTokens {
-    /// What was remembered of the word, or what `find` says, which is then remembered.
+    /// Returns the cached tokens of the word, or finds and caches them.
     pub(crate) fn find_or_insert<E>(
         &mut self,
         word: &str,
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_remembered_and_never_too_many() {
+    fn words_are_cached_in_bounded_memory() {
         let mut tokens = WordTokens::default();
         let mut find =
             |word: &str, fresh: u32| tokens.find_or_insert(word, |_| Ok::<_, ()>(vec![fresh])).unwrap();

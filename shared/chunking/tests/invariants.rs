@@ -1,6 +1,6 @@
-//! What holds for every text, whatever the strategy and the tokenizer.
+//! Invariants of chunks for every text, strategy and tokenizer.
 
-#![expect(clippy::unwrap_used, reason = "a test has no better way to end")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -24,17 +24,17 @@ static MINILM: LazyLock<ModelTokenizer> = LazyLock::new(minilm);
 
 const SAMPLE: &str = include_str!("texts/sample.md");
 
-type Cut = (Strategy, Layout);
+type Case = (Strategy, Layout);
 
-const RECURSIVE: Cut = (Strategy::Recursive, Layout::Prose);
-const MARKDOWN: Cut = (Strategy::Markdown { split_level: 6 }, Layout::Markdown);
+const RECURSIVE: Case = (Strategy::Recursive, Layout::Prose);
+const MARKDOWN: Case = (Strategy::Markdown { split_level: 6 }, Layout::Markdown);
 
-fn parameters((strategy, layout): Cut, size: u32, overlap: u32) -> ChunkingParameters {
+fn parameters((strategy, layout): Case, size: u32, overlap: u32) -> ChunkingParameters {
     ChunkingParameters::new(strategy, layout, size, overlap, 512).unwrap()
 }
 
-/// Every strategy, and every way in which each treats documents.
-fn cuts() -> Vec<Cut> {
+/// Every strategy with every layout.
+fn cases() -> Vec<Case> {
     let semantic = |min_chunk_size, window_sentences| {
         Strategy::Semantic(SemanticConfig {
             breakpoint_percentile: 60,
@@ -62,7 +62,7 @@ fn cuts() -> Vec<Cut> {
     strategies.iter().flat_map(|strategy| Layout::ALL.map(|layout| (*strategy, layout))).collect()
 }
 
-/// Checks everything that can be checked of any chunks of any document.
+/// Checks the invariants of any chunks of any document.
 fn check(tokenizer: &ModelTokenizer, size: u32, document: &str, chunks: &[Chunk]) {
     let mut covered = 0;
     for (position, chunk) in chunks.iter().enumerate() {
@@ -78,15 +78,15 @@ fn check(tokenizer: &ModelTokenizer, size: u32, document: &str, chunks: &[Chunk]
         assert_eq!(document[covered.min(start)..start].trim(), "", "text left out before chunk {position}");
         covered = end;
         for edge in [start, end] {
-            assert!(may_cut(tokenizer, size, document, edge), "a word cut at {edge}: {:?}", chunk.text);
+            assert!(may_cut(tokenizer, size, document, edge), "a word split at {edge}: {:?}", chunk.text);
         }
     }
     assert_eq!(document[covered..].trim(), "", "text left out at the end");
 }
 
-/// Checks what holds of parents, where there are any.
-fn check_parents(tokenizer: &ModelTokenizer, size: u32, cut: Cut, document: &str, chunks: &[Chunk]) {
-    let Strategy::Hierarchical { parent_size } = cut.0 else {
+/// Checks the invariants of parents.
+fn check_parents(tokenizer: &ModelTokenizer, size: u32, case: Case, document: &str, chunks: &[Chunk]) {
+    let Strategy::Hierarchical { parent_size } = case.0 else {
         assert!(chunks.iter().all(|chunk| chunk.parent.is_none()));
         return;
     };
@@ -109,13 +109,13 @@ fn check_parents(tokenizer: &ModelTokenizer, size: u32, cut: Cut, document: &str
     assert!(parents.windows(2).all(|pair| pair[0].end_offset <= pair[1].start_offset));
 }
 
-/// White space as tokenizers split at it: BERT's drops the other three and joins what they separate.
+/// White space that tokenizers split at: BERT's drops the other three characters and joins the text.
 fn is_space(character: char) -> bool {
     character.is_whitespace() && !matches!(character, '\u{B}' | '\u{C}' | '\u{85}')
 }
 
-/// Whether a chunk may start or end here: beside white space or an ideograph, or inside what is
-/// too much for one chunk.
+/// Whether a chunk may start or end here: beside white space or an ideograph, or inside a word that
+/// does not fit into one chunk.
 fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -> bool {
     let (before, after) = document.split_at(edge);
     let is_ideograph =
@@ -134,7 +134,7 @@ fn may_cut(tokenizer: &ModelTokenizer, size: u32, document: &str, edge: usize) -
     let start = before.rfind(is_space).map_or(0, |space| before[space..].ceil_char_boundary(1) + space);
     let end = edge + after.find(is_space).unwrap_or(after.len());
     let word = &document[start..end];
-    // An estimate places the cuts where tokens are not counted per word.
+    // Splits are estimated where tokens are not counted per word.
     let margin = if tokenizer.counts_per_word() { 0 } else { 2 };
     word.len() > 16 * size as usize || tokenizer.count(word).unwrap() + margin > size
 }
@@ -164,8 +164,8 @@ fn document() -> impl prop::strategy::Strategy<Value = String> {
     prop::collection::vec(fragment(), 0..160).prop_map(|fragments| fragments.concat())
 }
 
-fn cut() -> impl prop::strategy::Strategy<Value = Cut> {
-    prop::sample::select(cuts())
+fn case() -> impl prop::strategy::Strategy<Value = Case> {
+    prop::sample::select(cases())
 }
 
 fn sizes() -> impl prop::strategy::Strategy<Value = (u32, u32)> {
@@ -176,19 +176,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_text_is_covered_in_true_and_small_enough_chunks(
-        document in document(), cut in cut(), (size, overlap) in sizes(),
+    fn every_text_is_covered_by_exact_and_small_enough_chunks(
+        document in document(), case in case(), (size, overlap) in sizes(),
     ) {
-        let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), &document, usize::MAX);
+        let chunks = chunks_by(&MINILM, parameters(case, size, overlap), &document, usize::MAX);
         check(&MINILM, size, &document, &chunks);
-        check_parents(&MINILM, size, cut, &document, &chunks);
+        check_parents(&MINILM, size, case, &document, &chunks);
     }
 
     #[test]
     fn chunks_do_not_depend_on_the_pieces(
-        document in document(), cut in cut(), (size, overlap) in sizes(), piece in 1usize..300,
+        document in document(), case in case(), (size, overlap) in sizes(), piece in 1usize..300,
     ) {
-        let parameters = parameters(cut, size, overlap);
+        let parameters = parameters(case, size, overlap);
         prop_assert_eq!(
             chunks_by(&MINILM, parameters, &document, piece),
             chunks_by(&MINILM, parameters, &document, usize::MAX)
@@ -196,15 +196,15 @@ proptest! {
     }
 
     #[test]
-    fn the_overlap_is_as_asked(
+    fn overlap_is_as_configured(
         words in prop::collection::vec("[a-z]{1,6}", 50..400), size in 32u32..80, overlap in 12u32..16,
-        cut in cut(),
+        case in case(),
     ) {
         let document = words.join(" ");
-        let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), &document, 100);
+        let chunks = chunks_by(&MINILM, parameters(case, size, overlap), &document, 100);
         for pair in chunks.windows(2) {
             if pair[0].parent != pair[1].parent {
-                assert!(pair[0].end_offset <= pair[1].start_offset, "parents have nothing in common");
+                assert!(pair[0].end_offset <= pair[1].start_offset, "parents do not overlap");
                 continue;
             }
             let repeated = &document[pair[1].start_offset as usize..pair[0].end_offset as usize];
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn windows_are_full_whatever_the_sentences_are(
+    fn fixed_windows_are_full(
         words in prop::collection::vec("[a-z]{1,6}[.]?(\n\n)?", 50..400), size in 32u32..80,
     ) {
         let document = words.join(" ");
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn headings_begin_chunks_and_stay_with_what_they_head(
+    fn headings_begin_chunks_and_stay_with_their_section(
         sections in prop::collection::vec(("#{1,3}|=|-", "([a-z]{1,8} ){0,40}[a-z]"), 1..12), size in 48u32..80,
     ) {
         let mut document = String::new();
@@ -248,13 +248,13 @@ proptest! {
         for chunk in &chunks {
             let last = chunk.text.lines().last().unwrap_or_default();
             let is_heading = last == "Heading" || last.starts_with(['#', '=', '-']);
-            prop_assert!(!is_heading, "a heading without what it heads: {:?}", chunk.text);
+            prop_assert!(!is_heading, "a heading without its section: {:?}", chunk.text);
         }
     }
 }
 
 #[test]
-fn real_texts_hold_for_every_strategy_and_size() {
+fn real_texts_satisfy_the_invariants() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = ["src/chunker.rs", "src/boundary.rs", "Cargo.toml", "../../Cargo.toml"];
     let mut documents: Vec<String> =
@@ -268,11 +268,11 @@ fn real_texts_hold_for_every_strategy_and_size() {
     documents.push("😀".repeat(20_000));
     documents.push(format!("start{}end", " ".repeat(100_000)));
     for document in &documents {
-        for cut in cuts() {
+        for case in cases() {
             for (size, overlap) in [(256, 51), (128, 0), (40, 39)] {
-                let chunks = chunks_by(&MINILM, parameters(cut, size, overlap), document, 1000);
+                let chunks = chunks_by(&MINILM, parameters(case, size, overlap), document, 1000);
                 check(&MINILM, size, document, &chunks);
-                check_parents(&MINILM, size, cut, document, &chunks);
+                check_parents(&MINILM, size, case, document, &chunks);
                 assert!(!chunks.is_empty());
             }
         }
@@ -280,31 +280,31 @@ fn real_texts_hold_for_every_strategy_and_size() {
 }
 
 #[test]
-fn a_text_without_words_has_no_chunks() {
+fn text_without_words_has_no_chunks() {
     for document in ["", " \n\t \r\n", "\u{3000}\u{A0}"] {
         assert_eq!(chunks_by(&MINILM, parameters(RECURSIVE, 256, 51), document, 1), []);
     }
 }
 
 #[test]
-fn a_fence_that_fits_is_never_cut() {
+fn fence_that_fits_is_never_split() {
     let fence = "```rust\nfn main() {\n    println!(\"hello\");\n\n    println!(\"again\");\n}\n```";
     for words in 0..60 {
         let document = format!("{}\n\n{fence}\n\n{}", "word ".repeat(words), "more words ".repeat(30));
         let (start, end) = (document.find("```").unwrap() as u64, document.rfind("```").unwrap() as u64);
-        let cuts = cuts();
-        let know_fences = |(strategy, layout): &&Cut| match strategy {
+        let cases = cases();
+        let know_fences = |(strategy, layout): &&Case| match strategy {
             Strategy::Fixed | Strategy::Code { .. } => false,
             Strategy::Markdown { .. } => true,
             _ => *layout == Layout::Markdown,
         };
-        for cut in cuts.iter().filter(know_fences) {
-            let chunks = chunks_by(&MINILM, parameters(*cut, 64, 12), &document, 50);
+        for case in cases.iter().filter(know_fences) {
+            let chunks = chunks_by(&MINILM, parameters(*case, 64, 12), &document, 50);
             for chunk in &chunks {
                 for edge in [chunk.start_offset, chunk.end_offset] {
                     assert!(
                         !(start + 1..end + 3).contains(&edge),
-                        "{words} words before: cut at {edge} by {cut:?}: {chunk:?}"
+                        "{words} words before: split at {edge} by {case:?}: {chunk:?}"
                     );
                 }
             }
@@ -313,7 +313,7 @@ fn a_fence_that_fits_is_never_cut() {
     }
 }
 
-/// Writes a tokenizer that was trained on the sample, and opens it.
+/// Trains a tokenizer on the sample, writes it and opens it.
 fn open_trained<M>(
     model: M,
     trainer: &mut M::Trainer,
@@ -345,12 +345,12 @@ fn check_other(tokenizer: &ModelTokenizer) {
     assert!(!tokenizer.counts_per_word());
     let joined = SAMPLE.replace(char::is_whitespace, "");
     for document in [SAMPLE, &joined, &"x".repeat(30_000), &"文".repeat(3000)] {
-        for cut in cuts().into_iter().filter(|(_, layout)| *layout == Layout::Markdown) {
+        for case in cases().into_iter().filter(|(_, layout)| *layout == Layout::Markdown) {
             for (size, overlap) in [(256, 51), (40, 0), (20, 10)] {
-                let parameters = parameters(cut, size, overlap);
+                let parameters = parameters(case, size, overlap);
                 let chunks = chunks_by(tokenizer, parameters, document, 777);
                 check(tokenizer, size, document, &chunks);
-                check_parents(tokenizer, size, cut, document, &chunks);
+                check_parents(tokenizer, size, case, document, &chunks);
                 assert_eq!(chunks, chunks_by(tokenizer, parameters, document, 13));
             }
         }
@@ -358,7 +358,7 @@ fn check_other(tokenizer: &ModelTokenizer) {
     let prose = SAMPLE.split("```").next().unwrap();
     let chunks = chunks_by(tokenizer, parameters(RECURSIVE, 64, 12), prose, 999);
     let filled: u32 = chunks.iter().map(|chunk| chunk.token_count).sum();
-    assert!(filled / chunks.len() as u32 > 40, "chunks are about full: {filled} in {}", chunks.len());
+    assert!(filled / chunks.len() as u32 > 40, "chunks are not full: {filled} tokens in {}", chunks.len());
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What the chunks of small documents look like, one for each strategy.
+//! Chunks of small documents, one document for each strategy.
 
-#![expect(clippy::unwrap_used, reason = "a test has no better way to end")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -8,7 +8,7 @@ use chunking::{ChunkingParameters, Layout, SemanticConfig, Strategy};
 use common::{chunks_by, minilm};
 use insta::assert_snapshot;
 
-/// Chunks with their tokens and offsets, divided by lines.
+/// Chunks with their token counts and offsets.
 fn show(strategy: Strategy, layout: Layout, size: u32, overlap: u32, document: &str) -> String {
     let parameters = ChunkingParameters::new(strategy, layout, size, overlap, 256).unwrap();
     let chunks = chunks_by(&minilm(), parameters, document, usize::MAX);
@@ -21,7 +21,7 @@ fn show(strategy: Strategy, layout: Layout, size: u32, overlap: u32, document: &
 }
 
 #[test]
-fn running_text_is_cut_between_paragraphs_and_sentences() {
+fn prose_is_split_between_paragraphs_and_sentences() {
     let document = "The first paragraph is short. It has two sentences.\n\n\
         The second paragraph goes on for longer, so it will not fit beside the first one. \
         Its second sentence says nothing new. Its third one neither, and it ends here.\n";
@@ -36,7 +36,7 @@ fn running_text_is_cut_between_paragraphs_and_sentences() {
 }
 
 #[test]
-fn markdown_is_cut_before_headings_and_around_fences() {
+fn markdown_is_split_before_headings_and_around_fences() {
     let document = "# Guide\n\nSome words that introduce the guide to its readers.\n\n## Install\n\n\
         Run this command:\n\n```sh\ncargo install guide --locked\nguide --version\n```\n\n## Use\n\nStart it and read.\n";
     assert_snapshot!(show(Strategy::Recursive, Layout::Markdown, 32, 6, document), @r"
@@ -63,7 +63,7 @@ fn markdown_is_cut_before_headings_and_around_fences() {
 }
 
 #[test]
-fn code_is_cut_at_blank_lines_with_its_indentation() {
+fn code_is_split_at_blank_lines_with_its_indentation() {
     let document = "use std::fs;\n\nfn first(path: &str) -> usize {\n    let text = fs::read(path);\n    text.len()\n}\n\n\
         fn second() {\n    for line in lines() {\n        print(line);\n        count(line);\n    }\n}\n";
     assert_snapshot!(show(Strategy::Recursive, Layout::Code, 40, 8, document), @r"
@@ -114,7 +114,7 @@ fn every_section_of_markdown_begins_a_chunk() {
 }
 
 #[test]
-fn windows_of_tokens_do_not_look_at_sentences() {
+fn fixed_windows_ignore_sentences() {
     assert_snapshot!(show(Strategy::Fixed, Layout::Markdown, 16, 4, SECTIONS), @r"
     --- 16 tokens, 0..48
     # Guide
@@ -142,7 +142,7 @@ fn windows_of_tokens_do_not_look_at_sentences() {
 }
 
 #[test]
-fn declarations_may_each_begin_a_chunk() {
+fn each_declaration_may_begin_a_chunk() {
     let document =
         "use std::fs;\n\nfn first() {\n    one();\n\n    two();\n}\n\n// Second.\nfn second() {}\n";
     let strategy = Strategy::Code { splits_declarations: true };
@@ -162,7 +162,7 @@ fn declarations_may_each_begin_a_chunk() {
 }
 
 #[test]
-fn chunks_end_where_the_subject_changes() {
+fn chunks_end_where_the_topic_changes() {
     let document = "The tide rises and falls twice a day along most coasts. The pull of the moon lifts the water. \
         Spring tides come when sun and moon stand in line. A sourdough starter is a mix of flour and water. \
         Wild yeast in the dough makes it rise slowly. Bakers knead the bread and let it rest overnight. \
@@ -185,7 +185,7 @@ fn chunks_end_where_the_subject_changes() {
 }
 
 #[test]
-fn parents_hold_the_chunks_that_are_cut_out_of_them() {
+fn parents_contain_their_chunks() {
     let document = "One is here. Two follows it. Three comes then. Four is next. Five is the fifth. Six is more. \
         Seven goes on. Eight is late. Nine is nearly last. Ten ends it all.";
     let strategy = Strategy::Hierarchical { parent_size: 32 };

@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn semantic_strategy_needs_static_vectors() {
-        let read = Strategy::read(
+        let read = Strategy::parse(
             "semantic",
             &serde_json::Map::new(),
             ChunkSettings { chunk_size: 32, chunk_overlap: 6 },

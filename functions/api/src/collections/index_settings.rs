@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields;
 use crate::State;
-use crate::trials::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
+use crate::trials::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::Checks;
 
 /// What a client asks for; what it leaves out is up to the model.
@@ -34,7 +34,7 @@ pub(super) struct CheckedIndex {
 /// What the fields mean together, and the model they are about. Nothing where one of them is refused.
 pub(super) fn check(checks: &mut Checks, state: &State, asked: AskedIndex<'_>) -> Option<CheckedIndex> {
     let quantization = checks.word::<Quantization>("quantization", asked.quantization);
-    let sizes = AskedSizes {
+    let sizes = RequestedSizes {
         embedding_model: Some(asked.embedding_model),
         chunk_size: asked.chunk_size,
         chunk_overlap: asked.chunk_overlap,

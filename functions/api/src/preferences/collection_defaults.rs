@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::State;
 use crate::openapi::words;
-use crate::trials::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
+use crate::trials::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::{Checks, given};
 
 /// What clients fill in for this user's new collections.
@@ -94,7 +94,7 @@ impl CollectionDefaults {
             enable_hybrid: changes.enable_hybrid.unwrap_or(self.enable_hybrid),
         };
         // What a collection would be refused for is refused here already.
-        let sizes = AskedSizes {
+        let sizes = RequestedSizes {
             embedding_model: changed.embedding_model.as_deref(),
             chunk_size: changed.chunk_size.map(i64::from),
             chunk_overlap: changed.chunk_overlap.map(i64::from),

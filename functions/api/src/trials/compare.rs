@@ -1,4 +1,4 @@
-//! Several strategies on one text.
+//! The chunks of a text by several strategies.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::settings::{AskedSizes, StrategyFields, check_sizes, check_strategy};
+use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use super::statistics::{ChunkStatistics, PreviewChunk};
-use super::{CutText, check_size, cut_all};
+use super::{ChunkedText, check_size, chunk_all};
 use crate::State;
 use crate::openapi::BodyErrors;
 use crate::validation::Checks;
 
-/// A text, and the strategies to cut it by.
+/// A text, and the strategies to compare.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -26,30 +26,30 @@ use crate::validation::Checks;
     "strategies": ["recursive", "markdown"],
 }))]
 pub(crate) struct CompareRequest {
-    /// The text, 1 MiB at most.
+    /// The text, at most 1 MiB.
     content: String,
-    /// The name of the file that it would be in: its ending says which format it is.
+    /// The name of a file with this text: its extension determines the format. Plain text by default.
     file_name: Option<String>,
-    /// 2 to 7 different ones of those that `GET /api/v2/chunking/strategies` lists.
+    /// 2 to 7 different strategies, see `GET /api/v2/chunking/strategies`.
     #[schema(min_items = 2, max_items = 7)]
     strategies: Vec<String>,
-    /// Parameters of some of them, by their names.
+    /// Parameters of strategies, by the strategy's name.
     #[schema(value_type = Option<Object>)]
     configs: Option<BTreeMap<String, Map<String, Value>>>,
-    /// The model whose tokens are counted.
+    /// The embedding model whose tokenizer counts tokens. The installation's default model by default.
     embedding_model: Option<String>,
-    /// As of collections.
+    /// Maximum tokens of a chunk. The default and the maximum depend on the model.
     #[schema(minimum = 16)]
     chunk_size: Option<i64>,
-    /// As of collections.
+    /// Tokens that a chunk may repeat of the one before it, less than `chunk_size`; a fifth by default.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
-    /// How many chunks of each to show.
+    /// Maximum chunks of each strategy in the response.
     #[schema(minimum = 1, maximum = 20, default = 5)]
     max_chunks_per_strategy: Option<i64>,
 }
 
-/// One text, cut in several ways.
+/// The chunks of a text by several strategies.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CompareResponse {
     embedding_model: String,
@@ -60,11 +60,11 @@ pub(crate) struct CompareResponse {
     processing_time_ms: f64,
 }
 
-/// What one strategy makes of the text.
+/// The chunks by one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComparisonResponse {
     strategy: &'static str,
-    /// All its parameters, defaults included.
+    /// The strategy's parameters, defaults included.
     #[schema(value_type = Object)]
     config: Value,
     total_chunks: usize,
@@ -74,9 +74,10 @@ pub(crate) struct ComparisonResponse {
     processing_time_ms: f64,
 }
 
-/// Compare strategies on a text
+/// Compare the chunks of several strategies
 ///
-/// Each as `POST /api/v2/chunking/preview` does, with its numbers side by side.
+/// Chunks the text by each strategy as `POST /api/v2/chunking/preview` does, and returns the statistics
+/// side by side.
 #[utoipa::path(
     post, path = "/api/v2/chunking/compare", operation_id = "chunking_compare", tag = "chunking",
     request_body = CompareRequest,
@@ -88,26 +89,26 @@ pub(crate) async fn compare(
 ) -> Result<Json<CompareResponse>, ApiError> {
     check_size(&request.content)?;
     let mut checks = Checks::default();
-    let asked = AskedSizes {
+    let requested = RequestedSizes {
         embedding_model: request.embedding_model.as_deref(),
         chunk_size: request.chunk_size,
         chunk_overlap: request.chunk_overlap,
     };
-    let checked = check_sizes(&mut checks, &state, asked);
+    let checked = check_sizes(&mut checks, &state, requested);
     let count = request.strategies.len();
     if !(2..=7).contains(&count) {
         checks.refuse("strategies", format!("must be 2 to 7 strategies, got {count}"));
     }
     let configs = request.configs.unwrap_or_default();
     for name in configs.keys().filter(|name| !request.strategies.contains(name)) {
-        checks.refuse(format!("configs.{name}"), "is of none of the strategies");
+        checks.refuse(format!("configs.{name}"), "must be of one of the strategies");
     }
-    let nothing = Map::new();
+    let no_parameters = Map::new();
     let mut strategies: Vec<Strategy> = Vec::new();
     for name in request.strategies.iter().take(7) {
         let field = format!("configs.{name}");
         let fields = StrategyFields { strategy: "strategies", config: &field };
-        let config = configs.get(name).unwrap_or(&nothing);
+        let config = configs.get(name).unwrap_or(&no_parameters);
         let Some(strategy) = check_strategy(&mut checks, fields, name, config, checked.as_ref()) else {
             continue;
         };
@@ -116,15 +117,17 @@ pub(crate) async fn compare(
         }
         strategies.push(strategy);
     }
-    let most = checks.range("max_chunks_per_strategy", request.max_chunks_per_strategy.unwrap_or(5), 1..=20);
+    let max_chunks =
+        checks.range("max_chunks_per_strategy", request.max_chunks_per_strategy.unwrap_or(5), 1..=20);
     checks.finish()?;
     let Some(checked) = checked else {
-        return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
+        return Err(ApiError::new(ErrorKind::Invalid, "chunking settings cannot be used"));
     };
-    let most = usize::try_from(most).unwrap_or_default();
-    let cut = cut_all(&state, request.content, request.file_name, &checked, &strategies, most).await?;
-    let processing_time_ms = cut.iter().map(|text| text.milliseconds).sum();
-    let describe = |(strategy, text): (&Strategy, CutText)| ComparisonResponse {
+    let max_chunks = usize::try_from(max_chunks).unwrap_or_default();
+    let chunked =
+        chunk_all(&state, request.content, request.file_name, &checked, &strategies, max_chunks).await?;
+    let processing_time_ms = chunked.iter().map(|text| text.milliseconds).sum();
+    let describe = |(strategy, text): (&Strategy, ChunkedText)| ComparisonResponse {
         strategy: strategy.name(),
         config: strategy.config(),
         total_chunks: text.statistics.total_chunks,
@@ -136,7 +139,7 @@ pub(crate) async fn compare(
         embedding_model: checked.model.manifest.name.clone(),
         chunk_size: checked.chunks.chunk_size,
         chunk_overlap: checked.chunks.chunk_overlap,
-        comparisons: strategies.iter().zip(cut).map(describe).collect(),
+        comparisons: strategies.iter().zip(chunked).map(describe).collect(),
         processing_time_ms,
     }))
 }

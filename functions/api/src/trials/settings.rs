@@ -1,4 +1,4 @@
-//! Strategies and sizes, as clients name them.
+//! Validates the strategy, the model and the sizes of a request.
 
 use std::sync::Arc;
 
@@ -10,26 +10,30 @@ use serde_json::{Map, Value};
 use crate::State;
 use crate::validation::Checks;
 
-/// The sizes of a trial, and the model that counts.
+/// The sizes of chunks, and the model whose tokens they are counted in.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) model: Arc<ModelFolder>,
     pub(crate) chunks: ChunkSettings,
 }
 
-/// A model and sizes, as they are asked for.
+/// A model and sizes, as requested.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AskedSizes<'a> {
+pub(crate) struct RequestedSizes<'a> {
     pub(crate) embedding_model: Option<&'a str>,
     pub(crate) chunk_size: Option<i64>,
     pub(crate) chunk_overlap: Option<i64>,
 }
 
-/// What they mean together. Nothing where one of them is refused.
-pub(crate) fn check_sizes(checks: &mut Checks, state: &State, asked: AskedSizes<'_>) -> Option<Checked> {
-    let chunk_size = natural(checks, "chunk_size", asked.chunk_size);
-    let chunk_overlap = natural(checks, "chunk_overlap", asked.chunk_overlap);
-    let name = asked.embedding_model.unwrap_or(&state.limits.default_embedding_model);
+/// Validates a model and sizes, with defaults filled in. `None` if a field error was recorded.
+pub(crate) fn check_sizes(
+    checks: &mut Checks,
+    state: &State,
+    requested: RequestedSizes<'_>,
+) -> Option<Checked> {
+    let chunk_size = natural(checks, "chunk_size", requested.chunk_size);
+    let chunk_overlap = natural(checks, "chunk_overlap", requested.chunk_overlap);
+    let name = requested.embedding_model.unwrap_or(&state.limits.default_embedding_model);
     let model = match state.models.require(name) {
         Ok(model) => model,
         Err(unknown @ ModelsError::Unknown { .. }) => {
@@ -50,8 +54,8 @@ pub(crate) fn check_sizes(checks: &mut Checks, state: &State, asked: AskedSizes<
     }
 }
 
-/// Reads a strategy with its parameters for a model and sizes that are in order; where they are not,
-/// only its name is looked at.
+/// Validates a strategy with its parameters for a model and sizes; without valid ones, only the
+/// strategy's name is checked.
 pub(crate) fn check_strategy(
     checks: &mut Checks,
     fields: StrategyFields<'_>,
@@ -65,18 +69,18 @@ pub(crate) fn check_strategy(
         }
         return None;
     };
-    let strategy = match Strategy::read(name, config, *chunks) {
+    let strategy = match Strategy::parse(name, config, *chunks) {
         Ok(strategy) => strategy,
-        Err(problems) => {
-            for problem in problems {
-                checks.refuse(fields.name_of(&problem.field), problem.message);
+        Err(errors) => {
+            for error in errors {
+                checks.refuse(fields.name_of(&error.field), error.message);
             }
             return None;
         }
     };
     if strategy.needs_vectors() && model.manifest.static_vectors.is_none() {
         let message = format!(
-            "{} needs static vectors, which the folder of {} lacks; import that model anew, or choose another strategy",
+            "{} needs static vectors, which the folder of {} lacks; import the model again, or choose another strategy",
             strategy.name(),
             model.manifest.name
         );
@@ -86,7 +90,7 @@ pub(crate) fn check_strategy(
     Some(strategy)
 }
 
-/// What a request calls a strategy and its parameters.
+/// The names of the fields that hold a strategy and its parameters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StrategyFields<'a> {
     pub(crate) strategy: &'a str,
@@ -94,7 +98,7 @@ pub(crate) struct StrategyFields<'a> {
 }
 
 impl StrategyFields<'static> {
-    /// As collections have them.
+    /// The fields of collections.
     pub(crate) const OF_COLLECTIONS: Self = Self { strategy: "chunking_strategy", config: "chunking_config" };
 }
 
@@ -108,7 +112,7 @@ impl StrategyFields<'_> {
     }
 }
 
-/// A number that may be too large or too small for what comes after.
+/// Validates that a number fits.
 pub(crate) fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
     let got = got?;
     let number = u32::try_from(got).ok();

@@ -1,10 +1,10 @@
-//! Chunks as trials show them.
+//! Chunks and their statistics in a preview.
 
 use domain::{ChunkParent, ChunkRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A chunk that indexing would make.
+/// A chunk that indexing would produce.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewChunk {
     /// Its position in the document, from 0.
@@ -14,14 +14,14 @@ pub(crate) struct PreviewChunk {
     start_offset: u64,
     /// Where it ends, exclusive.
     end_offset: u64,
-    /// What the model reads of it, special tokens included.
+    /// Tokens that the model reads, special tokens included.
     token_count: u32,
     char_count: usize,
-    /// The passage that it was cut out of, where the strategy makes such.
+    /// The parent that it is a part of, if the strategy has parents.
     parent: Option<PreviewParent>,
 }
 
-/// A passage that chunks are cut out of.
+/// A parent of chunks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewParent {
     /// Its position among the document's parents, from 0.
@@ -34,19 +34,19 @@ pub(crate) struct PreviewParent {
     chunk_count: u32,
 }
 
-/// Chunks in numbers.
+/// Statistics of chunks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunkStatistics {
     pub(crate) total_chunks: usize,
-    /// Of all chunks together; what is in two chunks counts twice.
+    /// Tokens of all chunks; overlap counts twice.
     total_tokens: u64,
     smallest_chunk_tokens: u32,
     median_chunk_tokens: u32,
     average_chunk_tokens: f64,
     largest_chunk_tokens: u32,
-    /// Bytes of text that a chunk repeats of the one before it.
+    /// Bytes of text that are in two chunks.
     repeated_bytes: u64,
-    /// Passages that chunks are cut out of.
+    /// The number of parents.
     total_parents: u32,
 }
 
@@ -77,7 +77,7 @@ impl From<ChunkParent> for PreviewParent {
     }
 }
 
-/// Counts chunks as they come.
+/// Collects the statistics of chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     sizes: Vec<u32>,
@@ -99,7 +99,7 @@ impl Tally {
     pub(crate) fn finish(mut self) -> ChunkStatistics {
         self.sizes.sort_unstable();
         let sizes = &self.sizes;
-        #[expect(clippy::cast_precision_loss, reason = "no text of a trial has so many tokens")]
+        #[expect(clippy::cast_precision_loss, reason = "no previewed text has that many tokens")]
         let average = if sizes.is_empty() { 0.0 } else { self.total_tokens as f64 / sizes.len() as f64 };
         ChunkStatistics {
             total_chunks: sizes.len(),

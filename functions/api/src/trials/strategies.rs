@@ -12,34 +12,34 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::settings::{AskedSizes, check_sizes};
+use super::settings::{RequestedSizes, check_sizes};
 use crate::State;
 use crate::validation::Checks;
 
-/// A way to cut documents.
+/// A chunking strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StrategyResponse {
-    /// The `chunking_strategy` of collections that use it.
+    /// The value of `chunking_strategy`.
     #[schema(example = "recursive")]
     id: &'static str,
-    /// The same.
+    /// The same as `id`.
     name: &'static str,
-    /// Where it cuts.
+    /// Where it splits documents.
     description: &'static str,
     /// Which documents it suits.
     best_for: &'static str,
-    /// Whether it is what collections have that name none.
+    /// Whether it is the default of new collections.
     is_default: bool,
-    /// What `chunking_config` may hold; anything else is refused.
+    /// The entries of `chunking_config`; others are refused.
     parameters: Vec<ParameterResponse>,
-    /// The `chunking_config` that counts where none is given.
+    /// The default `chunking_config`.
     #[schema(value_type = Object)]
     default_config: Value,
-    /// The models that it works with.
+    /// The embedding models that support it.
     embedding_models: Vec<String>,
 }
 
-/// An entry of `chunking_config`. Numbers that depend on `chunk_size` are those of its default.
+/// An entry of `chunking_config`. Bounds that depend on `chunk_size` are those for its default.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ParameterResponse {
     name: &'static str,
@@ -53,20 +53,20 @@ pub(crate) struct ParameterResponse {
     description: &'static str,
 }
 
-/// All strategies, the default first.
+/// Every strategy, the default first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StrategiesResponse {
     strategies: Vec<StrategyResponse>,
-    /// The model that the numbers are for.
+    /// The embedding model that the bounds are for.
     embedding_model: String,
-    /// The `chunk_size` that the numbers are for.
+    /// The `chunk_size` that the bounds are for.
     chunk_size: u32,
     chunk_overlap: u32,
 }
 
 /// List the chunking strategies
 ///
-/// With their parameters, what these may be, and what they are where nothing is said.
+/// Returns every strategy with its parameters, their bounds and defaults.
 #[utoipa::path(
     get, path = "/api/v2/chunking/strategies", operation_id = "chunking_strategies", tag = "chunking",
     responses((status = 200, body = StrategiesResponse)),
@@ -88,7 +88,7 @@ pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<Strategies
     params(("strategy_id" = String, Path, description = "The strategy's name.", example = "markdown")),
     responses(
         (status = 200, body = StrategyResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such strategy."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such strategy."),
     ),
 )]
 pub(crate) async fn show(
@@ -96,20 +96,21 @@ pub(crate) async fn show(
     ApiPath(id): ApiPath<String>,
 ) -> Result<Json<StrategyResponse>, ApiError> {
     let Some(strategy) = StrategyDefinition::find(&id) else {
-        let message = format!("there is no strategy {id:?}; there are {}", StrategyDefinition::names());
+        let message = format!("no strategy {id:?}; available: {}", StrategyDefinition::names());
         return Err(ApiError::new(ErrorKind::NotFound, message));
     };
     let (_, chunks) = defaults(&state)?;
     Ok(Json(describe(&state.models.folders()?, strategy, chunks)))
 }
 
-/// The sizes of a collection that names none.
+/// The default model's name and sizes.
 fn defaults(state: &State) -> Result<(String, ChunkSettings), ApiError> {
     let mut checks = Checks::default();
-    let nothing = AskedSizes { embedding_model: None, chunk_size: None, chunk_overlap: None };
-    let checked = check_sizes(&mut checks, state, nothing);
+    let no_settings = RequestedSizes { embedding_model: None, chunk_size: None, chunk_overlap: None };
+    let checked = check_sizes(&mut checks, state, no_settings);
     checks.finish()?;
-    let checked = checked.ok_or_else(|| ApiError::new(ErrorKind::Internal, "there is no default model"))?;
+    let checked =
+        checked.ok_or_else(|| ApiError::new(ErrorKind::Internal, "the default model is missing"))?;
     Ok((checked.model.manifest.name.clone(), checked.chunks))
 }
 
@@ -140,9 +141,9 @@ fn describe(
 
 fn describe_parameter(parameter: &ParameterDefinition, chunk_size: u32) -> ParameterResponse {
     let (parameter_type, minimum, maximum, default) = match parameter.value {
-        ParameterValue::Integer { least, most, default } => {
-            let [least, most] = [least, most].map(|bound| Some(f64::from(bound.of(chunk_size))));
-            ("integer", least, most, json!(default.of(chunk_size)))
+        ParameterValue::Integer { min, max, default } => {
+            let [min, max] = [min, max].map(|bound| Some(f64::from(bound.resolve(chunk_size))));
+            ("integer", min, max, json!(default.resolve(chunk_size)))
         }
         ParameterValue::Fraction { default } => ("number", Some(0.0), Some(1.0), json!(default)),
         ParameterValue::Boolean { default } => ("boolean", None, None, json!(default)),

@@ -1,4 +1,4 @@
-//! Trying out how texts are cut.
+//! The chunking preview and the catalogue of strategies.
 
 use serde_json::json;
 use sqlx::PgPool;
@@ -8,7 +8,7 @@ use crate::harness::Api;
 const TEXT: &str = "# Tides\n\nThe moon lifts the water.\n\n## Neap\n\nSmall ones.\n";
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
+async fn catalogue_lists_every_strategy_with_its_parameters(pool: PgPool) {
     let api = Api::new(pool);
     api.get("/api/v2/chunking/strategies", "").await.problem(401);
     let token = api.sign_up("ada").await;
@@ -18,11 +18,11 @@ async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
     assert_eq!(ids, ["recursive", "fixed", "markdown", "code", "semantic", "hierarchical", "hybrid"]);
     insta::assert_json_snapshot!(catalogue["strategies"][5], @r#"
     {
-      "best_for": "Exact hits with enough around them for a reader or a language model.",
+      "best_for": "Precise hits with enough context for a reader or a language model.",
       "default_config": {
         "parent_size": 1024
       },
-      "description": "Parents of parent_size tokens, cut as recursive, and chunks inside them. The chunks are embedded and found; a search can give the parent with a hit.",
+      "description": "Splits into parents of parent_size tokens as `recursive` does, and each parent into chunks. Chunks are embedded and found; a search can return the parent with a hit.",
       "embedding_models": [
         "sentence-transformers/all-MiniLM-L6-v2"
       ],
@@ -32,7 +32,7 @@ async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
       "parameters": [
         {
           "default": 1024,
-          "description": "The most tokens of a parent, from one to sixteen times chunk_size; four times by default. Parents are not embedded, so the model's limit does not bind them.",
+          "description": "The maximum tokens of a parent, 1 to 16 times chunk_size; 4 times by default. Parents are not embedded, so the model's token limit does not apply.",
           "maximum": 4096.0,
           "minimum": 256.0,
           "name": "parent_size",
@@ -43,12 +43,12 @@ async fn the_catalogue_says_what_each_strategy_takes(pool: PgPool) {
     "#);
     let shown = api.get("/api/v2/chunking/strategies/hierarchical", &token).await.expect(200);
     assert_eq!(shown, catalogue["strategies"][5]);
-    let problem = api.get("/api/v2/chunking/strategies/cut", &token).await.problem(404);
-    insta::assert_snapshot!(problem, @r#"there is no strategy "cut"; there are recursive or fixed or markdown or code or semantic or hierarchical or hybrid"#);
+    let problem = api.get("/api/v2/chunking/strategies/gopher", &token).await.problem(404);
+    insta::assert_snapshot!(problem, @r#"no strategy "gopher"; available: recursive or fixed or markdown or code or semantic or hierarchical or hybrid"#);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_preview_shows_chunks_with_their_places_and_tokens(pool: PgPool) {
+async fn preview_returns_chunks_with_offsets_and_token_counts(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let body = json!({
@@ -101,7 +101,7 @@ async fn a_preview_shows_chunks_with_their_places_and_tokens(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_files_name_decides_how_it_is_cut(pool: PgPool) {
+async fn file_name_determines_the_format(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let count = async |file_name: &str| {
@@ -122,7 +122,7 @@ async fn the_files_name_decides_how_it_is_cut(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
+async fn every_field_error_of_a_preview_is_reported(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let body = json!({
@@ -130,13 +130,13 @@ async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
         "config": { "min_chunk_size": 40, "depth": 2 },
     });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"config.depth: is not known; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: must be 0 to 32, got 40; max_chunks: must be 1 to 50, got 51"#);
+    insta::assert_snapshot!(problem, @r#"config.depth: unknown parameter; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: must be 0 to 32, got 40; max_chunks: must be 1 to 50, got 51"#);
     let body = json!({
-        "content": TEXT, "strategies": ["fixed", "cut"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
+        "content": TEXT, "strategies": ["fixed", "gopher"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
         "max_chunks_per_strategy": 0,
     });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"configs.markdown: is of none of the strategies; configs.fixed.a: is not known; fixed has no parameters; strategies: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"; max_chunks_per_strategy: must be 1 to 20, got 0"#);
+    insta::assert_snapshot!(problem, @r#"configs.markdown: must be of one of the strategies; configs.fixed.a: unknown parameter; fixed has no parameters; strategies: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "gopher"; max_chunks_per_strategy: must be 1 to 20, got 0"#);
     let body = json!({ "content": TEXT, "strategies": ["fixed"], "embedding_model": "x" });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
     insta::assert_snapshot!(problem, @r#"embedding_model: there is no model "x"; choose one of sentence-transformers/all-MiniLM-L6-v2; strategies: must be 2 to 7 strategies, got 1"#);
@@ -145,7 +145,7 @@ async fn everything_that_is_wrong_with_a_trial_is_said(pool: PgPool) {
     insta::assert_snapshot!(problem, @r#"strategies: must be different, got "fixed_size" twice"#);
     let body = json!({ "content": "word ".repeat(250_000) });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(413);
-    insta::assert_snapshot!(problem, @"content has 1250000 bytes; 1048576 are the most that is cut at once, upload longer documents");
+    insta::assert_snapshot!(problem, @"content: must have at most 1048576 bytes, got 1250000; upload longer documents");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -164,5 +164,5 @@ async fn semantic_needs_a_model_with_static_vectors(pool: PgPool) {
     assert_eq!(catalogue["embedding_models"], json!([]));
     let body = json!({ "name": "talks", "chunking_strategy": "semantic" });
     let problem = api.post("/api/v2/collections", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"chunking_strategy: semantic needs static vectors, which the folder of sentence-transformers/all-MiniLM-L6-v2 lacks; import that model anew, or choose another strategy");
+    insta::assert_snapshot!(problem, @"chunking_strategy: semantic needs static vectors, which the folder of sentence-transformers/all-MiniLM-L6-v2 lacks; import the model again, or choose another strategy");
 }

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Shared by the tests of this crate.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use chunking::{Chunk, Chunker, ChunkingParameters, ModelTokenizer, StaticVectors};
 
 static VECTORS: LazyLock<StaticVectors> =
-    LazyLock::new(|| made(StaticVectors::open(&model_file("static.safetensors"))));
+    LazyLock::new(|| require(StaticVectors::open(&model_file("static.safetensors"))));
 
 /// The real model's tokenizer, from `MODELS_DIR` or the checkout's own stack.
 pub fn minilm() -> ModelTokenizer {
-    made(ModelTokenizer::open(&model_file("tokenizer.json")))
+    require(ModelTokenizer::open(&model_file("tokenizer.json")))
 }
 
 fn model_file(name: &str) -> PathBuf {
@@ -21,13 +21,13 @@ fn model_file(name: &str) -> PathBuf {
     models.join("all-MiniLM-L6-v2").join(name)
 }
 
-fn made<T, E: std::fmt::Display>(opened: Result<T, E>) -> T {
+fn require<T, E: std::fmt::Display>(opened: Result<T, E>) -> T {
     opened.unwrap_or_else(|error| {
         panic!("{error}; run scripts/stack up, which makes the model folder, or set MODELS_DIR")
     })
 }
 
-/// All chunks of a document that arrives in pieces of about so many bytes.
+/// The chunks of a document that arrives in pieces of about this many bytes.
 pub fn chunks_by(
     tokenizer: &ModelTokenizer,
     parameters: ChunkingParameters,

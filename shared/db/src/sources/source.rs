@@ -18,7 +18,7 @@ pub struct CollectionSource {
     /// Its identity within the collection: a path, a URL, `uploads`.
     pub source_path: String,
     /// Which connector reads it.
-    pub source_type: &'a SourceType,
+    pub source_type: SourceType,
     /// That connector's settings, an object without secrets.
     pub source_config: Value,
     /// Live documents that came from it.

@@ -1,22 +1,22 @@
-//! The smallest pieces of text: what a chunk is made of.
+//! Pre-tokens: the smallest units of text, which chunks are made of.
 
-/// A word, a punctuation mark or an ideograph. The tokens of a text are the sum of its atoms'
-/// where the tokenizer counts per word.
+/// A word, a punctuation mark or an ideograph: what the tokenizer's pre-tokenizer splits text into.
+/// Where the tokenizer counts per word, a text has as many tokens as its pre-tokens together.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Atom {
+pub(crate) struct PreToken {
     /// Byte offset in the document.
     pub(crate) start: u64,
     /// Byte offset in the document, exclusive.
     pub(crate) end: u64,
     pub(crate) kind: Kind,
-    /// What stands between the atom before and this one.
+    /// The white space before it.
     pub(crate) gap: Gap,
 }
 
-/// What kind of character an atom is made of.
+/// The kind of characters in a pre-token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Characters that belong together.
+    /// Characters that form a word.
     Word,
     /// One punctuation mark.
     Punctuation,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Ideograph,
 }
 
-/// White space before an atom.
+/// The white space before a pre-token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Gap {
     pub(crate) bytes: u64,
@@ -32,24 +32,24 @@ pub(crate) struct Gap {
     pub(crate) lines: u32,
     /// Bytes since the last line break, where there is one.
     pub(crate) indent_bytes: u32,
-    /// The same in columns, a tab counting as four.
+    /// The same in columns, with four for a tab.
     pub(crate) indent_columns: u32,
-    /// The atom is the rest of a word that was torn, whatever the other numbers say.
-    pub(crate) is_torn: bool,
+    /// The pre-token continues a word that was split, whatever the other numbers are.
+    pub(crate) continues_word: bool,
 }
 
-/// How a character takes part in atoms.
+/// How a character is classified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Space,
     Of(Kind),
 }
 
-/// White space is what every tokenizer splits at: form feed, vertical tab and next line are left
-/// out, since BERT's normalizer drops them as control characters and joins what they separate.
+/// Classifies a character. White space is what every tokenizer splits at: form feed, vertical tab and
+/// next line are excluded, because BERT's normalizer drops them as control characters and joins the
+/// text on both sides.
 ///
-/// Punctuation outside ASCII is a selection: a mark that is missing here merely stays with its
-/// word.
+/// Punctuation outside ASCII is a selection: a mark that is missing stays with its word.
 pub(crate) fn class_of(character: char) -> Class {
     match character {
         '\t' | '\n' | '\r' | ' ' => Class::Space,
@@ -90,7 +90,7 @@ pub(crate) fn class_of(character: char) -> Class {
         | '\u{FF5B}'
         | '\u{FF5D}'
         | '\u{FF5F}'..='\u{FF65}' => Class::Of(Kind::Punctuation),
-        // The blocks that BERT's normalizer puts spaces around.
+        // The Unicode blocks that BERT's normalizer surrounds with spaces.
         '\u{3400}'..='\u{4DBF}'
         | '\u{4E00}'..='\u{9FFF}'
         | '\u{F900}'..='\u{FAFF}'
@@ -103,7 +103,7 @@ pub(crate) fn class_of(character: char) -> Class {
     }
 }
 
-/// Characters that belong to the one before them.
+/// Whether a character combines with the one before it.
 pub(crate) fn extends(character: char) -> bool {
     matches!(character,
         '\u{300}'..='\u{36F}' | '\u{200D}' | '\u{20D0}'..='\u{20FF}' | '\u{3099}' | '\u{309A}'
@@ -117,10 +117,10 @@ mod tests {
     use super::*;
     use crate::ModelTokenizer;
 
-    /// The sum over atoms is exact only if every place between two atoms is one where the model's
-    /// tokenizer splits, so each character that makes such a place is tried.
+    /// The sum over pre-tokens is exact only if the model's tokenizer splits between any two of them, so
+    /// every character that ends a pre-token is tested.
     #[test]
-    fn the_tokenizer_splits_wherever_atoms_end() {
+    fn tokenizer_splits_wherever_pre_tokens_end() {
         let models = std::env::var_os("MODELS_DIR").map_or_else(
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
             PathBuf::from,
@@ -128,7 +128,7 @@ mod tests {
         let tokenizer = ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
             .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"));
         assert!(tokenizer.counts_per_word());
-        // Two words that have other tokens as one: "ka" + "yak" is not "kayak".
+        // Two words whose tokens differ from those of the joined word: "ka" + "yak" is not "kayak".
         let (left, right) = ("ka", "yak");
         let count = |text: &str| tokenizer.content_length(text).unwrap();
         assert_ne!(count("kayak"), count(left) + count(right));
