@@ -1,19 +1,19 @@
-//! Bytes to UTF-8, by pieces.
+//! Detects the encoding of text and decodes it to UTF-8, streaming.
 //!
-//! A byte order mark decides. Without one, a charset that the content type or, in HTML, a `meta`
-//! element names is believed, unless it is UTF-8 or windows-1252, which senders write by habit.
-//! Otherwise the text is UTF-8 if the 4 KiB from its first non-ASCII byte on read as such, and
-//! windows-1252 if not. Bytes that the encoding does not know become U+FFFD and are counted.
+//! A byte order mark takes precedence. Without one, a charset named by the content type or by a `meta`
+//! element of HTML is used, unless it is UTF-8 or windows-1252, which are often declared wrongly.
+//! Otherwise the text is UTF-8 if the 4 KiB from its first non-ASCII byte on are valid UTF-8, apart from
+//! single errors, and windows-1252 if not. Bytes that are invalid in the encoding become U+FFFD.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1252};
 
-/// How far a `meta` element is looked for, as browsers do.
+/// How far a `meta` element is searched, as in browsers.
 const SNIFF_BYTES: usize = 1024;
 
-/// How much of the text from its first non-ASCII byte on is looked at.
+/// Bytes from the first non-ASCII byte on by which the encoding is detected.
 const WINDOW_BYTES: usize = 4096;
 
-/// Turns bytes into UTF-8 while it finds out their encoding.
+/// Decodes bytes to UTF-8 while detecting their encoding.
 #[derive(Debug)]
 pub(super) struct TextDecoder {
     charset: Option<String>,
@@ -22,13 +22,13 @@ pub(super) struct TextDecoder {
 }
 
 enum State {
-    /// Nothing is known: the first bytes are held.
+    /// Nothing is known: the first bytes are buffered.
     Start { held: Vec<u8> },
-    /// Only ASCII so far, which is the same in both candidates.
+    /// Only ASCII so far, which is the same in both encodings.
     Ascii,
-    /// Non-ASCII bytes are held until there are enough to decide.
+    /// Non-ASCII bytes are buffered until there are enough to decide.
     Undecided { held: Vec<u8> },
-    /// Decided.
+    /// The encoding is known.
     Decoding { decoder: Decoder },
 }
 
@@ -49,12 +49,12 @@ impl TextDecoder {
         Self { charset, is_html, state: State::Start { held: Vec::new() } }
     }
 
-    /// Appends what is decided to `out`.
+    /// Appends the text that is decoded by now to `out`.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut String) {
         self.advance(bytes, false, out);
     }
 
-    /// Appends the rest, and names the encoding.
+    /// Appends the rest and returns the name of the encoding.
     pub(super) fn finish(&mut self, out: &mut String) -> &'static str {
         self.advance(b"", true, out);
         match &self.state {
@@ -80,7 +80,7 @@ impl TextDecoder {
             State::Ascii => {
                 let ascii = Encoding::ascii_valid_up_to(bytes);
                 let (text, rest) = bytes.split_at(ascii);
-                // ASCII is valid UTF-8, so nothing is lost here.
+                // ASCII is valid UTF-8, so nothing is replaced here.
                 out.push_str(&String::from_utf8_lossy(text));
                 if !rest.is_empty() {
                     self.state = State::Undecided { held: Vec::new() };
@@ -127,7 +127,7 @@ fn decode(decoder: &mut Decoder, mut bytes: &[u8], is_last: bool, out: &mut Stri
     }
 }
 
-/// A stray bad byte in UTF-8 is no reason to garble the rest, and text in another encoding
+/// Whether the bytes are UTF-8. A few invalid bytes are tolerated, because text in another encoding
 /// hardly ever forms a valid UTF-8 sequence.
 fn reads_as_utf8(window: &[u8]) -> bool {
     let (mut valid, mut invalid) = (0, 0);
@@ -147,7 +147,7 @@ fn reads_as_utf8(window: &[u8]) -> bool {
                         invalid += 1;
                         rest = &bad[length..];
                     }
-                    // The window ends within a character, or the file does.
+                    // The window, or the file, ends within a character.
                     None => {
                         valid += usize::from(window.len() == WINDOW_BYTES);
                         invalid += usize::from(window.len() < WINDOW_BYTES);
@@ -168,7 +168,7 @@ fn charset_parameter(content_type: &str) -> Option<String> {
     })
 }
 
-/// The charset of `<meta charset=..>` or of `<meta http-equiv=.. content="..; charset=..">`.
+/// Returns the charset of `<meta charset=..>` or of `<meta http-equiv=.. content="..; charset=..">`.
 fn meta_charset(head: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let mut rest = head.as_str();
@@ -181,7 +181,7 @@ fn meta_charset(head: &[u8]) -> Option<String> {
             let end = value
                 .find(|character: char| !character.is_ascii_alphanumeric() && !"-_:.".contains(character));
             let label = &value[..end.unwrap_or(value.len())];
-            // A meta element that can be read at all is not in UTF-16.
+            // A page whose meta element was found as ASCII is not in UTF-16.
             if !label.is_empty() && !label.starts_with("utf-16") {
                 return Some(label.to_owned());
             }
@@ -217,21 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn byte_order_marks_decide_and_disappear() {
+    fn byte_order_mark_takes_precedence_and_is_removed() {
         assert_eq!(plain(b"\xEF\xBB\xBFa\xC3\xA4"), ("aä".to_owned(), "UTF-8"));
         assert_eq!(plain(b"\xFF\xFEa\0\xE4\0"), ("aä".to_owned(), "UTF-16LE"));
         assert_eq!(plain(b"\xFE\xFF\0a\xD8\x3D\xDE\x00"), ("a😀".to_owned(), "UTF-16BE"));
     }
 
     #[test]
-    fn without_a_mark_it_is_utf8_or_else_windows_1252() {
+    fn text_without_a_mark_is_utf8_or_windows_1252() {
         assert_eq!(plain("plain".as_bytes()), ("plain".to_owned(), "UTF-8"));
         assert_eq!(plain("größer".as_bytes()), ("größer".to_owned(), "UTF-8"));
         assert_eq!(plain(b"gr\xF6\xDFer \x80"), ("größer €".to_owned(), "windows-1252"));
     }
 
     #[test]
-    fn one_bad_byte_does_not_garble_utf8() {
+    fn single_invalid_byte_does_not_change_the_encoding() {
         let mut bytes = "äöüß ÄÖÜ éèê ".repeat(4).into_bytes();
         bytes.insert(8, 0xFF);
         let (text, encoding) = plain(&bytes);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_first_umlaut_is_still_found() {
+    fn late_first_non_ascii_byte_is_detected() {
         let mut bytes = "word ".repeat(60_000).into_bytes();
         bytes.extend_from_slice(b"gr\xF6\xDFer");
         let (text, encoding) = decode_with(&bytes, None, false, 4096);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_charset_is_believed_unless_it_is_a_habit() {
+    fn declared_charset_is_used_unless_often_wrong() {
         let russian = b"\xCF\xF0\xE8\xE2\xE5\xF2";
         let typed = decode_with(russian, Some("text/plain; charset=windows-1251"), false, 3);
         assert_eq!(typed, ("Привет".to_owned(), "windows-1251"));
@@ -260,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_text_does_not_depend_on_the_pieces(
+        fn text_does_not_depend_on_the_pieces(
             bytes in proptest::collection::vec(any::<u8>(), 0..6000), piece in 1usize..5000,
         ) {
             prop_assert_eq!(
@@ -270,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn utf8_comes_out_as_it_went_in(text in "\\PC{0,300}", piece in 1usize..40) {
+        fn utf8_is_unchanged(text in "\\PC{0,300}", piece in 1usize..40) {
             let text = format!("é{text}");
             prop_assert_eq!(decode_with(text.as_bytes(), None, false, piece), (text.clone(), "UTF-8"));
         }

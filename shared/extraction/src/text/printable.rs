@@ -1,14 +1,14 @@
-//! Tells text from a binary file that calls itself text.
+//! Detects binary files among those that claim to be text.
 
 use crate::ExtractionError;
 
-/// How many of a hundred characters may be unprintable.
+/// The percentage of characters that may be unprintable.
 pub(super) const ALLOWED_PERCENT: u64 = 30;
 
-/// The share is looked at after every so many bytes of decoded text, and at the end.
+/// The percentage is checked after every 64 KiB of decoded text, and at the end.
 pub(super) const CHECK_EVERY_BYTES: u64 = 64 * 1024;
 
-/// Counts what no text has, over the decoded text.
+/// Counts unprintable characters of the decoded text.
 #[derive(Debug)]
 pub(super) struct PrintableCheck {
     format: &'static str,
@@ -23,17 +23,17 @@ impl PrintableCheck {
         Self { format, read_bytes: 0, read_chars: 0, unprintable: 0, replaced: 0 }
     }
 
-    /// Whether the share was looked at at least once, so that what came before may be handed out.
+    /// Whether the percentage was checked at least once, so that the text so far may be released.
     pub(super) fn has_checked(&self) -> bool {
         self.read_bytes >= CHECK_EVERY_BYTES
     }
 
-    /// U+FFFD found so far, nearly all of them bytes that the encoding does not know.
+    /// U+FFFD found so far; nearly all of them replace invalid bytes.
     pub(super) fn replaced(&self) -> u64 {
         self.replaced
     }
 
-    /// Looks at more text. The checks fall on the same characters however the text is cut.
+    /// Reads more text. The checks happen at the same characters however the text is split.
     pub(super) fn read(&mut self, mut text: &str) -> Result<(), ExtractionError> {
         while !text.is_empty() {
             let until_check = CHECK_EVERY_BYTES - self.read_bytes % CHECK_EVERY_BYTES;
@@ -50,7 +50,7 @@ impl PrintableCheck {
         Ok(())
     }
 
-    /// The last look.
+    /// Checks the percentage.
     pub(super) fn check(&self) -> Result<(), ExtractionError> {
         if self.unprintable * 100 > self.read_chars * ALLOWED_PERCENT {
             return Err(ExtractionError::Unprintable {
@@ -65,7 +65,7 @@ impl PrintableCheck {
 
     fn count(&mut self, text: &str) -> Result<(), ExtractionError> {
         for piece in text.as_bytes().chunks(4096) {
-            // Nearly every piece of nearly every text ends here.
+            // The fast path for nearly every piece of text.
             if piece.iter().all(|byte| (0x20..0x7F).contains(byte) || (9..=13).contains(byte)) {
                 self.read_chars += piece.len() as u64;
                 continue;
@@ -99,7 +99,8 @@ impl PrintableCheck {
     }
 }
 
-/// White space, backspace and escape occur in logs and listings; other controls in no text.
+/// Whether a byte may be part of text. White space, backspace and escape occur in logs and listings; no
+/// other control character does.
 pub(super) fn is_printable_byte(byte: u8) -> bool {
     matches!(byte, 0x08..=0x0D | 0x1B | 0x20..=0x7E | 0x80..)
 }
@@ -109,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nul_is_named_by_its_character() {
+    fn nul_is_reported_with_its_position() {
         let mut check = PrintableCheck::new("plain text");
         check.read("äöü").unwrap();
         assert_eq!(check.read("ß\0x"), Err(ExtractionError::Nul { format: "plain text", character: 4 }));
     }
 
     #[test]
-    fn three_in_ten_may_be_unprintable_and_no_more() {
+    fn more_than_three_in_ten_unprintable_characters_are_refused() {
         let mut check = PrintableCheck::new("plain text");
         check.read("1234567\u{1}\u{FFFD}\u{81}").unwrap();
         check.check().unwrap();
