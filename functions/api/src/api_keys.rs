@@ -1,6 +1,8 @@
 //! API keys: for programs that act for a person, as far as the person lets them.
 
-use access::{Begun, Caller, Idempotency};
+mod fields;
+
+use access::{Access, Begun, Caller, Idempotency, Rate, Route};
 use auth::OpaqueToken;
 use axum::Json;
 use axum::extract::State as Shared;
@@ -14,21 +16,38 @@ use lambda::http::{
     ApiError, ApiJson, ApiOptionalJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem,
 };
 use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::State;
-use crate::api_key_fields::{
-    self, ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, Editable,
+use self::fields::{
+    ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, Editable,
     ListApiKeysQuery, RotateApiKeyRequest, UpdateApiKeyRequest,
 };
+use crate::State;
 use crate::audit::{self, Change};
+use crate::locks::lock_user;
 use crate::openapi::BodyErrors;
 use crate::paging::Paging;
-use crate::users;
 use crate::validation::Checks;
 
 /// Keys of one user that work at the same time.
 const MAX_ACTIVE: i64 = 20;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        // A key that leaked must not be able to make others.
+        .routes(
+            Route::needs(Access::UserSession).limit(Rate::per_hour(30)).idempotent().handles(routes!(create)),
+        )
+        .routes(Route::needs(Access::UserSession).handles(routes!(list)))
+        .routes(Route::needs(Access::UserSession).handles(routes!(show)))
+        .routes(Route::needs(Access::UserSession).handles(routes!(update)))
+        .routes(Route::needs(Access::UserSession).handles(routes!(delete)))
+        .routes(
+            Route::needs(Access::UserSession).limit(Rate::per_hour(30)).idempotent().handles(routes!(rotate)),
+        )
+}
 
 /// Create an API key
 ///
@@ -56,16 +75,16 @@ pub(crate) async fn create(
         Begun::Again(answer) => return Ok(answer),
     };
     let mut checks = Checks::default();
-    let name = api_key_fields::name(&mut checks, &request.name);
-    let scope = api_key_fields::scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
-    let days = api_key_fields::days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
+    let name = fields::name(&mut checks, &request.name);
+    let scope = fields::scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
+    let days = fields::days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
     let collection_ids = match request.collection_ids {
-        Some(ids) => Some(api_key_fields::collections(&mut checks, &mut tx, &caller, ids).await?),
+        Some(ids) => Some(fields::collections(&mut checks, &mut tx, &caller, ids).await?),
         None => None,
     };
     checks.finish()?;
 
-    users::lock(&mut tx, user_id).await?;
+    lock_user(&mut tx, user_id).await?;
     require_room(&mut tx, user_id, now).await?;
     let id = ApiKeyId(Uuid::new_v4());
     let secret = OpaqueToken::api_key(id);
@@ -124,7 +143,7 @@ pub(crate) async fn show(
 ) -> Result<(ETag, Json<ApiKeyResponse>), ApiError> {
     let key = state.db.connection().await?.api_keys().find(caller.principal.user_id, id).await?;
     let key = key.ok_or_else(|| ApiError::not_found("API key", id))?;
-    Ok((api_key_fields::etag(&key)?, Json(key.into())))
+    Ok((fields::etag(&key)?, Json(key.into())))
 }
 
 /// Change, revoke or reactivate an API key
@@ -155,23 +174,23 @@ pub(crate) async fn update(
     let user_id = caller.principal.user_id;
     let mut tx = state.db.begin().await?;
     // Of a user's keys, one at a time is changed: that keeps to the limit, and to If-Match.
-    users::lock(&mut tx, user_id).await?;
+    lock_user(&mut tx, user_id).await?;
     let before = find(&mut tx, user_id, id).await?;
-    if_match.check(&api_key_fields::etag(&before)?)?;
+    if_match.check(&fields::etag(&before)?)?;
 
     let mut key = before.clone();
     let mut checks = Checks::default();
     if let Some(name) = &request.name {
-        key.name = api_key_fields::name(&mut checks, name);
+        key.name = fields::name(&mut checks, name);
     }
     if let Some(scope) = &request.scope {
-        key.scope = api_key_fields::scope(&mut checks, scope);
+        key.scope = fields::scope(&mut checks, scope);
     }
     match request.collection_ids {
         None => {}
         Some(None) => key.collection_ids = None,
         Some(Some(ids)) => {
-            let ids = api_key_fields::collections(&mut checks, &mut tx, &caller, ids).await?;
+            let ids = fields::collections(&mut checks, &mut tx, &caller, ids).await?;
             key.collection_ids = Some(ids);
         }
     }
@@ -191,7 +210,7 @@ pub(crate) async fn update(
             .await?;
     }
     tx.commit().await?;
-    Ok((api_key_fields::etag(&key)?, Json(key.into())))
+    Ok((fields::etag(&key)?, Json(key.into())))
 }
 
 /// Give an API key a new secret
@@ -218,13 +237,13 @@ pub(crate) async fn rotate(
     let now = Utc::now();
     let user_id = caller.principal.user_id;
     let mut checks = Checks::default();
-    let days = request.expires_in_days.map(|days| api_key_fields::days(&mut checks, days));
+    let days = request.expires_in_days.map(|days| fields::days(&mut checks, days));
     checks.finish()?;
     let mut tx = match idempotency.begin(&state.db, user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    users::lock(&mut tx, user_id).await?;
+    lock_user(&mut tx, user_id).await?;
     let mut key = find(&mut tx, user_id, id).await?;
     match (days, key.expires_at.filter(|_| key.is_expired(now))) {
         (Some(days), expired_at) => {
@@ -268,7 +287,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let user_id = caller.principal.user_id;
     let mut tx = state.db.begin().await?;
-    users::lock(&mut tx, user_id).await?;
+    lock_user(&mut tx, user_id).await?;
     let key = find(&mut tx, user_id, id).await?;
     tx.api_keys().delete(user_id, id).await?;
     let details = json!({ "api_key_id": id, "before": Editable::of(&key) });

@@ -1,14 +1,25 @@
 //! The catalogue of connectors: the types of sources that can be added.
 
+use access::{Access, Route};
 use axum::Json;
 use connectors::{ConfigField, Connector, SecretField};
+use domain::AccessLevel::Read;
 use domain::{ErrorKind, SecretType, SourceType};
 use lambda::http::{ApiError, ApiPath, Problem};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::State;
 use crate::openapi::words;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(list)))
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(show)))
+}
 
 /// A connector: a type of source.
 #[derive(Debug, Serialize, ToSchema)]

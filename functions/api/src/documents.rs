@@ -1,130 +1,36 @@
-//! Documents: what a collection holds, and why it does not hold something.
+//! Documents and their chunks: `/api/v2/collections/{id}/documents`, `/api/v2/collections/{id}/chunks`.
 
-pub(crate) mod failed;
-pub(crate) mod list;
-pub(crate) mod removal;
-pub(crate) mod retry;
+mod chunks;
+mod download;
+mod failed;
+mod find;
+mod list;
+pub(crate) mod metadata;
+mod operation;
+mod removal;
+mod response;
+mod retry;
+mod show;
 
-use axum::Json;
-use axum::extract::State as Shared;
-use chrono::{DateTime, Utc};
-use db::documents::{Document, Documents};
-use db::operations::NewOperation;
-use domain::{
-    Attributes, CollectionId, DocumentId, DocumentStatus, ErrorCategory, OperationId, OperationType,
-    SourceId, UserId,
-};
-use lambda::http::{ApiError, ApiPath};
-use serde::Serialize;
-use serde_json::json;
-use utoipa::ToSchema;
-use uuid::Uuid;
+use access::{Access, Route};
+use domain::AccessLevel::{Read, Write};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::State;
-use crate::document_metadata;
-use crate::openapi::words;
 
-/// A document.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DocumentResponse {
-    #[schema(value_type = Uuid)]
-    id: DocumentId,
-    #[schema(value_type = Uuid)]
-    collection_id: CollectionId,
-    #[schema(value_type = Option<i64>)]
-    source_id: Option<SourceId>,
-    /// Its name within its source, the same at every run.
-    uri: Option<String>,
-    file_name: String,
-    file_path: String,
-    /// In bytes.
-    file_size: i64,
-    mime_type: Option<String>,
-    /// SHA-256 of its bytes in hex; null until they were read.
-    content_hash: Option<String>,
-    #[schema(schema_with = words::document_status)]
-    status: DocumentStatus,
-    /// Why it failed or was skipped.
-    error_message: Option<String>,
-    #[schema(schema_with = words::error_category)]
-    error_category: Option<ErrorCategory>,
-    chunk_count: i32,
-    /// The document with the same bytes that is found in its place.
-    #[schema(value_type = Option<Uuid>)]
-    duplicate_of: Option<DocumentId>,
-    retry_count: i32,
-    last_retry_at: Option<DateTime<Utc>>,
-    /// When its source last had it.
-    last_seen_at: Option<DateTime<Utc>>,
-    /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
-    is_stale: bool,
-    #[schema(schema_with = document_metadata::schema)]
-    metadata: Attributes,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl From<Document> for DocumentResponse {
-    fn from(document: Document) -> Self {
-        Self {
-            id: document.id,
-            collection_id: document.collection_id,
-            source_id: document.source_id,
-            uri: document.uri,
-            file_name: document.file_name,
-            file_path: document.file_path,
-            file_size: document.file_size,
-            mime_type: document.mime_type,
-            content_hash: document.content_hash,
-            status: document.status,
-            error_message: document.error_message,
-            error_category: document.error_category,
-            chunk_count: document.chunk_count,
-            duplicate_of: document.duplicate_of,
-            retry_count: document.retry_count,
-            last_retry_at: document.last_retry_at,
-            last_seen_at: document.last_seen_at,
-            is_stale: document.is_stale,
-            metadata: document.attributes,
-            created_at: document.created_at,
-            updated_at: document.updated_at,
-        }
-    }
-}
-
-/// Show a document
-#[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
-    params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
-    responses((status = 200, body = DocumentResponse)),
-)]
-pub(crate) async fn show(
-    Shared(state): Shared<State>,
-    ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
-) -> Result<Json<DocumentResponse>, ApiError> {
-    let mut connection = state.db.connection().await?;
-    Ok(Json(find(connection.documents(), collection_id, id).await?.into()))
-}
-
-/// The document, if it is in that collection.
-pub(crate) async fn find(
-    mut documents: Documents<'_>,
-    collection_id: CollectionId,
-    id: DocumentId,
-) -> Result<Document, ApiError> {
-    let document = documents.find(id).await?;
-    let document = document.filter(|document| document.collection_id == collection_id);
-    document.ok_or_else(|| ApiError::not_found("document", id))
-}
-
-/// A new operation about documents of the collection, whichever source they come from.
-fn operation(operation_type: OperationType, collection_id: CollectionId, user_id: UserId) -> NewOperation {
-    NewOperation {
-        id: OperationId(Uuid::new_v4()),
-        collection_id,
-        user_id,
-        source_id: None,
-        operation_type,
-        config: json!({}),
-    }
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list::list)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(failed::count_failed)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(show::show)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::list)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::show)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::list_of_chunking)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::show_of_chunking)))
+        .routes(Route::needs(Access::Collection(Write)).handles(routes!(removal::delete)))
+        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(removal::restore)))
+        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(retry::retry)))
+        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(retry::retry_failed)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(download::download)))
 }

@@ -6,9 +6,8 @@ pub(crate) mod words;
 use std::collections::BTreeMap;
 
 use access::problems;
-use axum::Json;
 use domain::{Classify, ErrorKind};
-use lambda::http::{ApiError, FieldError, Problem};
+use lambda::http::{FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -32,12 +31,13 @@ impl Classify for DescriptionError {
     }
 }
 
-/// The description of all routes, the search function's included, generated from the handlers.
+/// Completes what was generated from this function's handlers: adds the search function's routes, unique
+/// operation names and examples.
 ///
 /// # Errors
 /// When the search function's part cannot be read.
-pub fn openapi() -> Result<Value, DescriptionError> {
-    let mut description = serde_json::to_value(crate::router::routes().into_openapi())?;
+pub(crate) fn complete(generated: &OpenApi) -> Result<Value, DescriptionError> {
+    let mut description = serde_json::to_value(generated)?;
     let mut search: Value = serde_json::from_str(SEARCH)?;
     for part in ["/paths", "/components/schemas"] {
         let (Some(Value::Object(all)), Some(Value::Object(more))) =
@@ -49,17 +49,6 @@ pub fn openapi() -> Result<Value, DescriptionError> {
     }
     finish::finish(&mut description);
     Ok(description)
-}
-
-/// Describe the API
-///
-/// In OpenAPI 3.1.
-#[utoipa::path(
-    get, path = "/api/openapi.json", tag = "system",
-    responses((status = 200, description = "The description.", body = Object)),
-)]
-pub(crate) async fn describe() -> Result<Json<Value>, ApiError> {
-    Ok(Json(openapi()?))
 }
 
 /// What the description starts with; the router adds the routes.

@@ -5,17 +5,20 @@ mod collection_defaults;
 mod interface;
 mod search;
 
-use access::Caller;
+use access::{Access, Caller, Route};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use db::Tx;
 use db::accounts::StoredPreferences;
+use domain::AccessLevel::{Read, Write};
 use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::collection_defaults::{CollectionDefaults, CollectionDefaultsChanges};
 use self::interface::{InterfaceChanges, InterfacePreferences};
@@ -24,6 +27,15 @@ use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, Versioned};
 use crate::validation::Checks;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(show)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(update)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_search)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_collection_defaults)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_interface)))
+}
 
 /// What a user prefers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]

@@ -1,29 +1,46 @@
 //! Reading all sources of a collection again: now, on a schedule, and how it went.
 
-use access::{Begun, Caller, Granted, Idempotency};
+use access::{Access, Begun, Caller, Granted, Idempotency, Rate, Route};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::Tx;
 use db::sync::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
+use domain::AccessLevel::{Admin, Read, Write};
 use domain::{AccessLevel, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::State;
-use crate::admission;
 use crate::audit::{self, Change};
-use crate::collections::{self, CollectionResponse};
-use crate::disclosure;
+use crate::collections::response::{self, CollectionResponse};
 use crate::dispatch::dispatch_next;
 use crate::openapi::words;
-use crate::operations::{OperationResponse, with_progress};
+use crate::operations::response::{OperationResponse, with_progress};
 use crate::paging::Slice;
+use crate::quotas::enforce;
+use crate::redaction;
 use crate::validation::Checks;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(
+            Route::needs(Access::Collection(Write))
+                .limit(Rate::per_minute(60))
+                .idempotent()
+                .handles(routes!(run)),
+        )
+        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(pause)))
+        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(resume)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(show)))
+}
 
 /// A run that reads a collection's sources again.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -65,7 +82,7 @@ impl SyncRunResponse {
             completed_sources: run.completed_sources,
             failed_sources: run.failed_sources,
             partial_sources: run.partial_sources,
-            error_summary: disclosure::reason(access, run.error_summary),
+            error_summary: redaction::reason(access, run.error_summary),
         }
     }
 }
@@ -143,7 +160,7 @@ pub(crate) async fn run(
         }
     };
     let operations = usize::try_from(run.expected_sources).unwrap_or(0);
-    admission::admit_operations(&mut tx, collection_id, operations).await?;
+    enforce::admit_operations(&mut tx, collection_id, operations).await?;
     let details =
         json!({ "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources });
     let change = Change {
@@ -235,7 +252,7 @@ async fn answer(
     let found = found.ok_or_else(|| ApiError::not_found("collection", id))?;
     let error_counts = tx.collections().error_counts(&[id]).await?;
     tx.commit().await?;
-    collections::answer(found, &error_counts)
+    response::answer(found, &error_counts)
 }
 
 /// List a collection's sync runs

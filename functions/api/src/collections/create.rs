@@ -16,14 +16,14 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::CollectionResponse;
 use super::fields::{self, ONE_TIME};
 use super::index_settings::{self, AskedIndex, CheckedIndex};
+use super::response::CollectionResponse;
 use crate::State;
-use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
+use crate::quotas::enforce;
 use crate::validation::Checks;
 
 /// A new collection. Fields that this version does not know are passed over.
@@ -57,7 +57,7 @@ pub(crate) struct CreateCollectionRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: a source is read when it is added; `continuous`: again and again.
-    #[schema(schema_with = words::optional_sync_mode, default = "one_time")]
+    #[schema(schema_with = fields::optional_sync_mode, default = "one_time")]
     sync_mode: Option<String>,
     /// Minutes between two runs; a continuous collection needs it.
     #[schema(minimum = 15, maximum = 525_600)]
@@ -109,7 +109,7 @@ pub(crate) async fn create(
         Ok(collection) => collection,
         Err(error) => return Err(fields::explain(error, new.name, true)),
     };
-    admission::admit_collection(&mut tx, owner_id).await?;
+    enforce::admit_collection(&mut tx, owner_id).await?;
     let operation = NewOperation {
         id: OperationId(Uuid::new_v4()),
         collection_id: id,

@@ -7,7 +7,9 @@ use db::collections::Collections;
 use domain::ErrorKind;
 use lambda::http::ApiError;
 use serde_json::{Map, Value};
+use utoipa::openapi::schema::Object;
 
+use crate::openapi::words;
 use crate::validation::{Checks, has_nul};
 
 /// Characters that file systems and URLs read as something else.
@@ -16,9 +18,19 @@ const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', 
 pub(crate) const ONE_TIME: &str = "one_time";
 /// A source is read again and again.
 const CONTINUOUS: &str = "continuous";
-pub(crate) const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
+const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
 /// A quarter of an hour to a year.
 const SYNC_INTERVAL_MINUTES: RangeInclusive<i64> = 15..=525_600;
+
+/// The schema of a sync mode.
+pub(crate) fn sync_mode() -> Object {
+    words::one_of(SYNC_MODES.into_iter())
+}
+
+/// The schema of a sync mode that can be null.
+pub(crate) fn optional_sync_mode() -> Object {
+    words::one_of_or_null(SYNC_MODES.into_iter())
+}
 
 pub(super) fn check_name(checks: &mut Checks, name: &str) {
     checks.length("name", name, 1..=255);

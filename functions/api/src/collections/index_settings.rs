@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields;
 use crate::State;
-use crate::trials::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
+use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::Checks;
 
 /// What a client asks for; what it leaves out is up to the model.

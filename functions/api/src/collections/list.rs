@@ -7,16 +7,17 @@ use db::collections::{AccessibleCollection, CollectionQuery};
 use domain::{CollectionId, CollectionSort, CollectionStatus, SortOrder};
 use lambda::http::{ApiError, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 use utoipa::{IntoParams, ToSchema};
 
-use super::CollectionResponse;
 use super::fields::one_of;
+use super::response::CollectionResponse;
 use crate::State;
 use crate::openapi::words;
 use crate::paging::Paging;
 use crate::validation::{Checks, filled};
 
-pub(crate) const OWNERS: [&str; 2] = ["all", "me"];
+const OWNERS: [&str; 2] = ["all", "me"];
 
 /// Which collections to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,7 +33,7 @@ pub(crate) struct ListCollectionsQuery {
     #[param(default = true)]
     include_public: Option<bool>,
     /// `me` for the caller's own only.
-    #[param(schema_with = words::collection_owner, default = "all")]
+    #[param(schema_with = collection_owner, default = "all")]
     owner: Option<String>,
     /// Only those with this in their name or description, whatever the case.
     #[param(max_length = 255)]
@@ -111,4 +112,8 @@ pub(crate) async fn list(
         page: paging.page,
         per_page: paging.per_page,
     }))
+}
+
+fn collection_owner() -> Object {
+    words::one_of(OWNERS.into_iter())
 }

@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::index_settings::{self, AskedIndex, CheckedIndex};
-use super::{CollectionResponse, answer};
+use super::response::{CollectionResponse, answer};
 use crate::State;
-use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::words;
-use crate::operations::OperationResponse;
+use crate::operations::response::OperationResponse;
+use crate::quotas::enforce;
 use crate::validation::Checks;
 
 /// What the new index is to look like. What is left out stays as it is. Fields that this version does
@@ -98,7 +98,7 @@ pub(crate) async fn start(
         let reason = "this collection is being indexed anew already; wait for that operation or cancel it";
         ApiError::new(ErrorKind::Conflict, reason)
     })?;
-    admission::admit_operations(&mut tx, collection.id, 1).await?;
+    enforce::admit_operations(&mut tx, collection.id, 1).await?;
     let change = Change {
         action: "reindex_requested",
         actor: caller.actor(),

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{CollectionResponse, editable, fields};
+use super::fields;
+use super::response::{CollectionResponse, answer, editable};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, Versioned, words};
+use crate::openapi::{BodyErrors, Versioned};
 use crate::validation::{Checks, given};
 
 /// What to change of a collection: what is absent stays as it is. Its model, quantization and chunk
@@ -35,7 +36,7 @@ pub(crate) struct UpdateCollectionRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: a source is read when it is added; `continuous`: again and again.
-    #[schema(schema_with = words::optional_sync_mode)]
+    #[schema(schema_with = fields::optional_sync_mode)]
     sync_mode: Option<String>,
     /// Minutes between two runs. It is kept while the mode is `one_time`; `null` removes it.
     #[serde(default, deserialize_with = "given")]
@@ -93,7 +94,7 @@ pub(crate) async fn update(
     };
     let error_counts = tx.collections().error_counts(&[id]).await?;
     tx.commit().await?;
-    super::answer(found, &error_counts)
+    answer(found, &error_counts)
 }
 
 /// Change a collection (PATCH)

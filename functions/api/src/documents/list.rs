@@ -8,7 +8,7 @@ use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::DocumentResponse;
+use super::response::DocumentResponse;
 use crate::State;
 use crate::openapi::words;
 use crate::paging::Paging;

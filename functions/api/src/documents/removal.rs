@@ -8,13 +8,14 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
 use serde_json::json;
 
-use super::{find, operation};
+use super::find::find;
+use super::operation::new_operation;
 use crate::State;
-use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
-use crate::operations::OperationResponse;
-use crate::permissions;
+use crate::locks::lock_collection;
+use crate::operations::response::OperationResponse;
+use crate::quotas::enforce;
 
 /// Delete a document
 ///
@@ -37,7 +38,7 @@ pub(crate) async fn delete(
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), ApiError> {
     let mut tx = state.db.begin().await?;
-    permissions::lock(&mut tx, collection_id).await?;
+    lock_collection(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
     if !tx.documents().mark_deleted(id).await? {
         return Err(ApiError::not_found("document", id));
@@ -48,7 +49,7 @@ pub(crate) async fn delete(
         Some(operation_id) => operation_id,
         None => {
             let user_id = caller.principal.user_id;
-            let new = operation(OperationType::RemoveDocuments, collection_id, user_id);
+            let new = new_operation(OperationType::RemoveDocuments, collection_id, user_id);
             tx.operations().insert(&new).await?.id
         }
     };
@@ -96,15 +97,15 @@ pub(crate) async fn restore(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    permissions::lock(&mut tx, collection_id).await?;
+    lock_collection(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
-    let new = operation(OperationType::RestoreDocuments, collection_id, user_id);
+    let new = new_operation(OperationType::RestoreDocuments, collection_id, user_id);
     let operation = tx.operations().insert(&new).await?;
     if !tx.documents().restore(id, operation.id).await? {
         let reason = format!("this document is {}; only a deleted one can be restored", document.status);
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
-    admission::admit_operations(&mut tx, collection_id, 1).await?;
+    enforce::admit_operations(&mut tx, collection_id, 1).await?;
     let change = Change {
         action: "document_restored",
         actor: caller.actor(),

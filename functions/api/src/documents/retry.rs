@@ -10,12 +10,13 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{find, operation};
+use super::find::find;
+use super::operation::new_operation;
 use crate::State;
-use crate::admission;
 use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
-use crate::permissions;
+use crate::locks::lock_collection;
+use crate::quotas::enforce;
 
 /// What is tried again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,7 +57,7 @@ pub(crate) async fn retry(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    permissions::lock(&mut tx, collection_id).await?;
+    lock_collection(&mut tx, collection_id).await?;
     let document = find(tx.documents(), collection_id, id).await?;
     if !matches!(document.status, DocumentStatus::Failed | DocumentStatus::Cancelled) {
         let status = document.status;
@@ -91,7 +92,7 @@ pub(crate) async fn retry_failed(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    permissions::lock(&mut tx, collection_id).await?;
+    lock_collection(&mut tx, collection_id).await?;
     let (failed, pending_count) = tx.documents().count_unfinished(collection_id).await?;
     if failed == 0 {
         let message = "no document of this collection has failed".to_owned();
@@ -117,10 +118,10 @@ async fn start(
     request: Request<'_>,
 ) -> Result<Response, ApiError> {
     let Request { collection_id, collection_name, only } = request;
-    let new = operation(OperationType::RetryDocuments, collection_id, caller.principal.user_id);
+    let new = new_operation(OperationType::RetryDocuments, collection_id, caller.principal.user_id);
     let operation = tx.operations().insert(&new).await?;
     let reset = tx.documents().retry(collection_id, only, operation.id).await?;
-    admission::admit_operations(&mut tx, collection_id, 1).await?;
+    enforce::admit_operations(&mut tx, collection_id, 1).await?;
     let (_, pending_count) = tx.documents().count_unfinished(collection_id).await?;
     let change = Change {
         action: "documents_retried",

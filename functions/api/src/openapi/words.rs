@@ -6,9 +6,6 @@ use domain::{AccessLevel, SourceType};
 use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::collections::fields::SYNC_MODES;
-use crate::collections::list::OWNERS;
-
 static UPLOAD: SourceType = SourceType::UPLOAD;
 
 /// One function a line, named for what it describes, in alphabetical order.
@@ -59,10 +56,6 @@ nullable_schemas! {
     optional_sync_run_status: domain::SyncRunStatus,
 }
 
-pub(crate) fn collection_owner() -> Object {
-    one_of(OWNERS.into_iter())
-}
-
 pub(crate) fn connector_type() -> Object {
     one_of(connector_types())
 }
@@ -97,19 +90,13 @@ pub(crate) fn optional_key_scope() -> Object {
     )
 }
 
-pub(crate) fn optional_sync_mode() -> Object {
-    one_of_or_null(SYNC_MODES.into_iter())
-}
-
-pub(crate) fn sync_mode() -> Object {
-    one_of(SYNC_MODES.into_iter())
-}
-
-fn one_of(words: impl Iterator<Item = &'static str>) -> Object {
+/// A text that is one of these words.
+pub(crate) fn one_of(words: impl Iterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
-fn one_of_or_null(words: impl Iterator<Item = &'static str>) -> Object {
+/// The same, for what can also be null.
+pub(crate) fn one_of_or_null(words: impl Iterator<Item = &'static str>) -> Object {
     let words = words.map(Value::from).chain([Value::Null]);
     let types = SchemaType::Array(vec![Type::String, Type::Null]);
     ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()

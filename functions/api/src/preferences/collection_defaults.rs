@@ -7,8 +7,8 @@ use serde_json::Map;
 use utoipa::ToSchema;
 
 use crate::State;
+use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::openapi::words;
-use crate::trials::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::{Checks, given};
 
 /// What clients fill in for this user's new collections.

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::request::{explain, refuse_forbidden};
+use super::response::{SourceResponse, version};
 use super::secrets::{self, SecretsRequest};
-use super::{SourceResponse, version};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;

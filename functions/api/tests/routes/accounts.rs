@@ -1,5 +1,7 @@
 //! Registering, signing in, staying signed in.
 
+mod sessions;
+
 use chrono::{TimeDelta, Utc};
 use domain::{SessionId, UserId};
 use http::header;

@@ -1,5 +1,9 @@
 //! Making, finding and deleting collections.
 
+mod list;
+mod reindex;
+mod update;
+
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;

@@ -1,5 +1,9 @@
 //! Listing and showing documents.
 
+mod chunks;
+mod lifecycle;
+mod list;
+
 use serde_json::json;
 use sqlx::PgPool;
 

@@ -2,22 +2,17 @@
 //! happens when they do not answer is part of what is tested. The running stack has the journeys.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod accounts;
 #[cfg(test)]
-mod administration;
+mod admin;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
-mod audit_log;
-#[cfg(test)]
-mod audited_changes;
+mod audit;
 #[cfg(test)]
 mod chunking;
-mod chunks;
-#[cfg(test)]
-mod collection_lists;
-#[cfg(test)]
-mod collection_updates;
 #[cfg(test)]
 mod collections;
 #[cfg(test)]
@@ -25,47 +20,30 @@ mod concurrency;
 #[cfg(test)]
 mod connectors;
 #[cfg(test)]
-mod description;
-mod disclosure;
-#[cfg(test)]
-mod docs;
-#[cfg(test)]
-mod document_lifecycle;
-#[cfg(test)]
-mod document_lists;
-#[cfg(test)]
 mod documents;
-#[cfg(test)]
-mod guards;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
-mod limits;
-#[cfg(test)]
-mod mcp_profiles;
-#[cfg(test)]
-mod operation_cancel;
+mod mcp;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
-mod ownership;
-#[cfg(test)]
 mod permission_walk;
-#[cfg(test)]
-mod permissions;
 #[cfg(test)]
 mod preferences;
 #[cfg(test)]
-mod reindex;
+mod quotas;
 #[cfg(test)]
-mod sessions;
+mod redaction;
 #[cfg(test)]
-mod source_secrets;
+mod sharing;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod statement_counts;
 #[cfg(test)]
 mod sync;
+#[cfg(test)]
+mod system;
 #[cfg(test)]
 mod uploads;

@@ -1,5 +1,7 @@
 //! Watching operations.
 
+mod cancel;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;

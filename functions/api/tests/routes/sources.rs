@@ -1,5 +1,7 @@
 //! Adding and changing sources.
 
+mod secrets;
+
 use connectors::Connector;
 use http::Method;
 use serde_json::{Value, json};

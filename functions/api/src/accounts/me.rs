@@ -1,0 +1,117 @@
+//! The caller's own account.
+
+use access::Caller;
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::Utc;
+use db::accounts::User;
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::passwords;
+use super::users::{UserResponse, check_email, check_full_name, explain};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::locks::lock_user;
+use crate::openapi::BodyErrors;
+use crate::validation::{Checks, given};
+
+/// What to change of the caller's account; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "full_name": "Ada Lovelace" }))]
+pub(crate) struct UpdateProfileRequest {
+    /// What to call the person; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 255)]
+    full_name: Option<Option<String>>,
+    /// Where to reach the person. Another one needs `current_password`.
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    /// The account's password.
+    #[schema(format = "password")]
+    current_password: Option<String>,
+}
+
+/// Show the caller's account
+#[utoipa::path(
+    get, path = "/api/auth/me", tag = "auth",
+    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version.")))),
+)]
+pub(crate) async fn me(
+    Shared(state): Shared<State>,
+    caller: Caller,
+) -> Result<(ETag, Json<UserResponse>), ApiError> {
+    let id = caller.principal.user_id;
+    let user = state.db.connection().await?.users().find(id).await?;
+    let user = user.ok_or_else(|| ApiError::not_found("user", id))?;
+    Ok((ETag::of(&Profile::of(&user))?, Json(user.into())))
+}
+
+/// Change the caller's account
+///
+/// A new password has a route of its own.
+#[utoipa::path(
+    patch, path = "/api/auth/me", tag = "auth", request_body = UpdateProfileRequest,
+    params(("If-Match" = Option<String>, Header, description = "The version to change.")),
+    responses(
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another account has that address."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "It was changed since."),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many requests or wrong passwords; `Retry-After` says how long to wait."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn update_me(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<UpdateProfileRequest>,
+) -> Result<(ETag, Json<UserResponse>), ApiError> {
+    let email = request.email.as_deref().map(str::trim);
+    let mut checks = Checks::default();
+    if let Some(email) = email {
+        check_email(&mut checks, email);
+    }
+    check_full_name(&mut checks, request.full_name.as_ref().and_then(Option::as_deref));
+    checks.finish()?;
+    let confirmed = match request.current_password {
+        Some(password) => Some(passwords::confirm(&state, &caller, &client, password, Utc::now()).await?),
+        None => None,
+    };
+
+    let mut tx = state.db.begin().await?;
+    let before = match &confirmed {
+        Some(confirmed) => confirmed.lock(&mut tx).await?,
+        None => lock_user(&mut tx, caller.principal.user_id).await?,
+    };
+    if_match.check(&ETag::of(&Profile::of(&before))?)?;
+    let email = email.unwrap_or(&before.email);
+    if email != before.email && confirmed.is_none() {
+        return Err(ApiError::invalid_field("current_password", "is needed to change the email"));
+    }
+    let full_name = request.full_name.unwrap_or_else(|| before.full_name.clone());
+    let after = tx.users().update_profile(before.id, full_name.as_deref(), email).await;
+    let after = after.map_err(|error| explain(error, &before.username, email))?;
+    let after = after.ok_or_else(|| ApiError::not_found("user", before.id))?;
+    let details = json!({ "before": Profile::of(&before), "after": Profile::of(&after) });
+    let change = Change::of_accounts("profile_changed", caller.actor(), details);
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    Ok((ETag::of(&Profile::of(&after))?, Json(after.into())))
+}
+
+/// What its owner can change of an account: its version, and what the audit log says of it.
+#[derive(Debug, Serialize)]
+struct Profile<'a> {
+    full_name: Option<&'a str>,
+    email: &'a str,
+}
+
+impl<'a> Profile<'a> {
+    fn of(user: &'a User) -> Self {
+        Self { full_name: user.full_name.as_deref(), email: &user.email }
+    }
+}

@@ -1,0 +1,105 @@
+//! Registering an account.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use db::accounts::NewUser;
+use domain::{Actor, ErrorKind};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::passwords;
+use super::users::{UserResponse, check_email, check_full_name, check_username, explain};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::openapi::BodyErrors;
+use crate::validation::Checks;
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RegisterRequest {
+    /// 3 to 64 letters, digits and underscores; `Ada` and `ada` are the same.
+    #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
+    username: String,
+    /// Where to reach the person.
+    #[schema(max_length = 254, format = "email", example = "ada@example.org")]
+    email: String,
+    /// 8 to 1024 characters.
+    #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
+    password: String,
+    /// What to call the person.
+    #[schema(max_length = 255)]
+    full_name: Option<String>,
+}
+
+/// Register an account
+///
+/// The first account of an installation becomes its superuser. Superusers can close registration:
+/// then they make the accounts.
+#[utoipa::path(
+    post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
+    responses(
+        (status = 201, body = UserResponse),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Registration is closed."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn register(
+    Shared(state): Shared<State>,
+    client: ClientInfo,
+    ApiJson(request): ApiJson<RegisterRequest>,
+) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
+    check(&request)?;
+    let mut connection = state.db.connection().await?;
+    if !connection.system_settings().find().await?.registration_open && connection.users().any().await? {
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "registration is closed on this installation; ask one of its superusers to make an account for you",
+        ));
+    }
+    drop(connection);
+    let hashed_password = passwords::hash(request.password).await?;
+
+    let mut tx = state.db.begin().await?;
+    let new = NewUser {
+        username: &request.username,
+        email: request.email.trim(),
+        full_name: request.full_name.as_deref(),
+        hashed_password: &hashed_password,
+        is_superuser: false,
+    };
+    let user = tx.users().insert(&new).await.map_err(|error| explain(error, new.username, new.email))?;
+    let details = json!({ "username": user.username, "is_superuser": user.is_superuser });
+    let change = Change::of_accounts("user_registered", Actor::person(user.id), details);
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(user.into())))
+}
+
+fn check(request: &RegisterRequest) -> Result<(), ApiError> {
+    let mut checks = Checks::default();
+    check_username(&mut checks, &request.username);
+    check_email(&mut checks, &request.email);
+    passwords::check(&mut checks, "password", &request.password);
+    check_full_name(&mut checks, request.full_name.as_deref());
+    checks.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let request = RegisterRequest {
+            username: "a!".to_owned(),
+            email: "ada@localhost".to_owned(),
+            password: "short".to_owned(),
+            full_name: None,
+        };
+        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: must have 3 to 64 characters, got 2; username: may have letters, digits and underscores, got "a!"; email: must be an address like ada@example.org, got "ada@localhost"; password: must have 8 to 1024 characters, got 5"#);
+    }
+}

@@ -1,0 +1,30 @@
+//! Administration of the installation by superusers: `/api/v2/admin`, `/api/v2/system-settings`.
+
+mod limits;
+mod rebuild;
+mod system_settings;
+mod users;
+
+use access::{Access, Rate, Route};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::State;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Superuser).handles(routes!(users::list)))
+        .routes(Route::needs(Access::Superuser).idempotent().handles(routes!(users::create)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(users::show)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(users::update)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(users::set_password)))
+        .routes(
+            Route::needs(Access::Superuser).limit(Rate::per_minute(20)).handles(routes!(rebuild::rebuild)),
+        )
+        .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::show)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::update)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::administer_collection)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_collection)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::administer_user)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_user)))
+}

@@ -1,0 +1,130 @@
+//! Reading and setting the limits of anybody's collection and of any user.
+
+use access::Caller;
+use axum::Json;
+use axum::extract::State as Shared;
+use domain::{CollectionId, UserId};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
+use serde_json::json;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::locks::lock_collection;
+use crate::openapi::{BodyErrors, Versioned};
+use crate::quotas::limits::{
+    CollectionLimitsBody, CollectionLimitsResponse, UserLimitsBody, UserLimitsResponse, of_collection,
+    of_user,
+};
+
+/// Show the limits and usage of anybody's collection
+#[utoipa::path(
+    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_collection_limits",
+    tag = "administration", params(("collection_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+    ),
+)]
+pub(crate) async fn administer_collection(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<CollectionId>,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let found = state.db.connection().await?.collections().find_any(id).await?;
+    found
+        .filter(|collection| collection.deleted_at.is_none())
+        .ok_or_else(|| ApiError::not_found("collection", id))?;
+    of_collection(&state, id).await
+}
+
+/// Set the limits of anybody's collection
+///
+/// What it holds already stays, even if that is more.
+#[utoipa::path(
+    put, path = "/api/v2/admin/collections/{collection_id}/limits",
+    operation_id = "administration_set_collection_limits", tag = "administration",
+    params(("collection_id" = Uuid, Path), Versioned), request_body = CollectionLimitsBody,
+    responses(
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        BodyErrors, Versioned,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+    ),
+)]
+pub(crate) async fn set_for_collection(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<CollectionId>,
+    if_match: IfMatch,
+    ApiJson(body): ApiJson<CollectionLimitsBody>,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let limits = body.check()?;
+    let mut tx = state.db.begin().await?;
+    lock_collection(&mut tx, id).await?;
+    let found = tx.collections().find_any(id).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("collection", id))?;
+    let before = CollectionLimitsBody::from(tx.collection_resource_limits().lock(id).await?);
+    if_match.check(&ETag::of(&before)?)?;
+    tx.collection_resource_limits().update(id, &limits).await?;
+    let change = Change {
+        action: "collection_limits_set",
+        actor: caller.actor(),
+        collection: Some((id, &found.name)),
+        operation_id: None,
+        details: audit::difference(&json!(before), &json!(body)),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    of_collection(&state, id).await
+}
+
+/// Show a user's limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_user_limits",
+    tag = "administration", params(("user_id" = i64, Path)),
+    responses(
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+    ),
+)]
+pub(crate) async fn administer_user(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let found = state.db.connection().await?.users().find(id).await?;
+    found.ok_or_else(|| ApiError::not_found("user", id))?;
+    of_user(&state, id).await
+}
+
+/// Set a user's limits
+///
+/// What they own already stays, even if that is more.
+#[utoipa::path(
+    put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_set_user_limits",
+    tag = "administration", params(("user_id" = i64, Path), Versioned), request_body = UserLimitsBody,
+    responses(
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        BodyErrors, Versioned,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+    ),
+)]
+pub(crate) async fn set_for_user(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<UserId>,
+    if_match: IfMatch,
+    ApiJson(body): ApiJson<UserLimitsBody>,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let limits = body.check()?;
+    let mut tx = state.db.begin().await?;
+    let user = tx.users().lock(id).await?.ok_or_else(|| ApiError::not_found("user", id))?;
+    let before = UserLimitsBody::from(tx.user_resource_limits().lock(id).await?);
+    if_match.check(&ETag::of(&before)?)?;
+    tx.user_resource_limits().update(id, &limits).await?;
+    let mut details = audit::difference(&json!(before), &json!(body));
+    details["user_id"] = json!(id);
+    details["username"] = json!(user.username);
+    audit::record(&mut tx, &client, Change::of_accounts("user_limits_set", caller.actor(), details)).await?;
+    tx.commit().await?;
+    of_user(&state, id).await
+}

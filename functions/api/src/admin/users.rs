@@ -1,0 +1,319 @@
+//! What superusers do with accounts: find them, make them, change them, give them new passwords.
+
+use access::{Begun, Caller, Idempotency};
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use chrono::Utc;
+use db::Tx;
+use db::accounts::{LockedUsers, NewUser, User, UserQuery};
+use domain::{ErrorKind, UserId};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+use crate::accounts::passwords::{self, SessionsEndedResponse};
+use crate::accounts::users::{self, UserResponse};
+use crate::audit::{self, Change};
+use crate::openapi::BodyErrors;
+use crate::paging::Paging;
+use crate::validation::{Checks, given};
+
+/// A new account, made by a superuser.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateUserRequest {
+    /// 3 to 64 letters, digits and underscores; `Ada` and `ada` are the same.
+    #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
+    username: String,
+    /// Where to reach the person.
+    #[schema(max_length = 254, example = "ada@example.org")]
+    email: String,
+    /// 8 to 1024 characters.
+    #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
+    password: String,
+    /// What to call the person.
+    #[schema(max_length = 255)]
+    full_name: Option<String>,
+    /// Whether it administers this installation.
+    #[schema(default = false)]
+    is_superuser: Option<bool>,
+}
+
+/// What to change of an account; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "is_active": false }))]
+pub(crate) struct UpdateUserRequest {
+    /// `false` shuts the account: its tokens and API keys are refused from the next request on.
+    is_active: Option<bool>,
+    /// Whether it administers this installation.
+    is_superuser: Option<bool>,
+    /// What to call the person; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 255)]
+    full_name: Option<Option<String>>,
+}
+
+/// A new password for somebody's account.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SetPasswordRequest {
+    /// 8 to 1024 characters.
+    #[schema(min_length = 8, max_length = 1024, format = "password", example = "another horse battery")]
+    new_password: String,
+}
+
+/// Which accounts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUsersQuery {
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Accounts on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+    /// Only those whose name, full name or address contains this, whatever the case.
+    #[param(max_length = 255)]
+    search: Option<String>,
+    /// Only active ones, or only deactivated ones.
+    is_active: Option<bool>,
+}
+
+/// A page of accounts, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UsersResponse {
+    users: Vec<UserResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// What a superuser can change of an account: its version, and what the audit log says of it.
+#[derive(Debug, Serialize)]
+struct Editable<'a> {
+    is_active: bool,
+    is_superuser: bool,
+    full_name: Option<&'a str>,
+}
+
+impl<'a> Editable<'a> {
+    fn of(user: &'a User) -> Self {
+        Self {
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            full_name: user.full_name.as_deref(),
+        }
+    }
+}
+
+/// List accounts
+#[utoipa::path(
+    get, path = "/api/v2/admin/users", tag = "administration", params(ListUsersQuery),
+    responses(
+        (status = 200, body = UsersResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    ApiQuery(query): ApiQuery<ListUsersQuery>,
+) -> Result<Json<UsersResponse>, ApiError> {
+    let paging = Paging::new(query.page, query.per_page)?;
+    let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+    let mut checks = Checks::default();
+    if let Some(search) = search {
+        checks.length("search", search, 1..=255);
+        if search.contains('\0') {
+            checks.refuse("search", "must not have NUL characters");
+        }
+    }
+    checks.finish()?;
+    let query =
+        UserQuery { search, is_active: query.is_active, limit: paging.per_page, offset: paging.offset() };
+    let page = state.db.connection().await?.users().list(&query).await?;
+    Ok(Json(UsersResponse {
+        users: page.items.into_iter().map(UserResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Make an account
+///
+/// Also while registration is closed. Tell its person the password, and to change it.
+#[utoipa::path(
+    post, path = "/api/v2/admin/users", tag = "administration", request_body = CreateUserRequest,
+    responses(
+        (status = 201, body = UserResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    idempotency: Idempotency,
+    ApiJson(request): ApiJson<CreateUserRequest>,
+) -> Result<Response, ApiError> {
+    let mut checks = Checks::default();
+    users::check_username(&mut checks, &request.username);
+    users::check_email(&mut checks, &request.email);
+    passwords::check(&mut checks, "password", &request.password);
+    users::check_full_name(&mut checks, request.full_name.as_deref());
+    checks.finish()?;
+    let hashed_password = passwords::hash(request.password).await?;
+
+    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let new = NewUser {
+        username: &request.username,
+        email: request.email.trim(),
+        full_name: request.full_name.as_deref(),
+        hashed_password: &hashed_password,
+        is_superuser: request.is_superuser.unwrap_or(false),
+    };
+    let user =
+        tx.users().insert(&new).await.map_err(|error| users::explain(error, new.username, new.email))?;
+    let details = json!({ "user_id": user.id, "username": user.username, "after": Editable::of(&user) });
+    audit::record(&mut tx, &client, Change::of_accounts("user_created", caller.actor(), details)).await?;
+    tx.commit(StatusCode::CREATED, &UserResponse::from(user)).await
+}
+
+/// Show an account
+#[utoipa::path(
+    get, path = "/api/v2/admin/users/{user_id}", tag = "administration", params(("user_id" = i64, Path)),
+    responses(
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+    ),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<(ETag, Json<UserResponse>), ApiError> {
+    let user = state.db.connection().await?.users().find(id).await?;
+    let user = user.ok_or_else(|| ApiError::not_found("user", id))?;
+    Ok((ETag::of(&Editable::of(&user))?, Json(user.into())))
+}
+
+/// Change, deactivate or promote an account
+///
+/// Deactivating ends its sessions and stops its API keys with the next request. There is always an
+/// active superuser left.
+#[utoipa::path(
+    patch, path = "/api/v2/admin/users/{user_id}", tag = "administration",
+    params(("user_id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    request_body = UpdateUserRequest,
+    responses(
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
+        BodyErrors,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is the last active superuser."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed it since."),
+    ),
+)]
+pub(crate) async fn update(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    if_match: IfMatch,
+    ApiPath(id): ApiPath<UserId>,
+    ApiJson(request): ApiJson<UpdateUserRequest>,
+) -> Result<(ETag, Json<UserResponse>), ApiError> {
+    let mut checks = Checks::default();
+    users::check_full_name(&mut checks, request.full_name.as_ref().and_then(Option::as_deref));
+    checks.finish()?;
+
+    let mut tx = state.db.begin().await?;
+    let (before, locked) = lock(&mut tx, &caller, id).await?;
+    if_match.check(&ETag::of(&Editable::of(&before))?)?;
+    let full_name = request.full_name.unwrap_or_else(|| before.full_name.clone());
+    let is_active = request.is_active.unwrap_or(before.is_active);
+    let is_superuser = request.is_superuser.unwrap_or(before.is_superuser);
+    if locked.is_last_superuser(id) && !(is_active && is_superuser) {
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            format!(
+                "{} is the last active superuser of this installation; promote another account first",
+                before.username
+            ),
+        ));
+    }
+    let after = tx.users().administer(id, full_name.as_deref(), is_active, is_superuser).await?;
+    let after = after.ok_or_else(|| ApiError::not_found("user", id))?;
+    let mut sessions_ended = 0;
+    if before.is_active && !after.is_active {
+        sessions_ended = tx.refresh_tokens().revoke_sessions(id, None, Utc::now()).await?;
+    }
+    let details = json!({
+        "user_id": id,
+        "username": after.username,
+        "before": Editable::of(&before),
+        "after": Editable::of(&after),
+        "sessions_ended": sessions_ended,
+    });
+    audit::record(&mut tx, &client, Change::of_accounts("user_changed", caller.actor(), details)).await?;
+    tx.commit().await?;
+    Ok((ETag::of(&Editable::of(&after))?, Json(after.into())))
+}
+
+/// Give an account a new password
+///
+/// Ends all its sessions. Tell its person the password, and to change it.
+#[utoipa::path(
+    put, path = "/api/v2/admin/users/{user_id}/password", tag = "administration",
+    params(("user_id" = i64, Path)), request_body = SetPasswordRequest,
+    responses(
+        (status = 200, body = SessionsEndedResponse),
+        BodyErrors,
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is the caller's own."),
+    ),
+)]
+pub(crate) async fn set_password(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    ApiPath(id): ApiPath<UserId>,
+    ApiJson(request): ApiJson<SetPasswordRequest>,
+) -> Result<Json<SessionsEndedResponse>, ApiError> {
+    let mut checks = Checks::default();
+    passwords::check(&mut checks, "new_password", &request.new_password);
+    checks.finish()?;
+    if id == caller.principal.user_id {
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            "this is your own account; change its password at POST /api/auth/password",
+        ));
+    }
+    let hashed_password = passwords::hash(request.new_password).await?;
+
+    let mut tx = state.db.begin().await?;
+    let (user, _) = lock(&mut tx, &caller, id).await?;
+    tx.users().set_password(id, &hashed_password).await?;
+    let sessions_ended = tx.refresh_tokens().revoke_sessions(id, None, Utc::now()).await?;
+    let details = json!({ "user_id": id, "username": user.username, "sessions_ended": sessions_ended });
+    audit::record(&mut tx, &client, Change::of_accounts("password_set", caller.actor(), details)).await?;
+    tx.commit().await?;
+    Ok(Json(SessionsEndedResponse { message: "password set", sessions_ended }))
+}
+
+/// The account and all superusers, which nobody else changes until the transaction ends. Whoever was
+/// demoted while this request was under way is refused.
+async fn lock(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<(User, LockedUsers), ApiError> {
+    let mut locked = tx.users().lock_with_superusers(id).await?;
+    if !locked.is_active_superuser(caller.principal.user_id) {
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "you are no superuser of this installation any more",
+        ));
+    }
+    let user = locked.user.take().ok_or_else(|| ApiError::not_found("user", id))?;
+    Ok((user, locked))
+}

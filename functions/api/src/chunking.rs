@@ -1,0 +1,28 @@
+//! Chunking strategies, and trying them out: `/api/v2/chunking`.
+
+mod compare;
+mod preview;
+pub(crate) mod settings;
+mod split;
+mod statistics;
+mod strategies;
+
+use access::{Access, Rate, Route};
+use domain::AccessLevel::Read;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::State;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::list)))
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::show)))
+        // Up to a megabyte goes through a tokenizer, once or several times.
+        .routes(
+            Route::needs(Access::Caller(Read)).limit(Rate::per_minute(30)).handles(routes!(preview::preview)),
+        )
+        .routes(
+            Route::needs(Access::Caller(Read)).limit(Rate::per_minute(10)).handles(routes!(compare::compare)),
+        )
+}

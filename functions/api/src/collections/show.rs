@@ -1,0 +1,27 @@
+//! Showing a collection.
+
+use access::Granted;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use lambda::http::ApiError;
+
+use super::response::{CollectionResponse, answer};
+use crate::State;
+
+/// Show a collection
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    params(("collection_id" = Uuid, Path)),
+    responses((
+        status = 200, body = CollectionResponse,
+        headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+    )),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+) -> Result<Response, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let error_counts = connection.collections().error_counts(&[found.collection.id]).await?;
+    answer(found, &error_counts)
+}

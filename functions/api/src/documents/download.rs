@@ -1,0 +1,178 @@
+//! The bytes of a document, as they were when it was indexed.
+
+use std::time::Duration;
+
+use artifacts::ArtifactError;
+use axum::body::Body;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use db::documents::{Document, DocumentArtifact};
+use domain::{ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use lambda::http::{ApiError, ApiPath};
+
+use super::find::find;
+use crate::State;
+
+/// A function's answer may have 6 MB, and bytes grow by a third on their way through it.
+const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
+/// How long the address of a larger document works.
+const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
+const OCTETS: &str = "application/octet-stream";
+
+/// Download a document
+///
+/// The bytes as they were indexed. Up to 4 MiB come in the answer; larger documents are redirected
+/// to an address in the bucket that works for five minutes. Follow it without the `Authorization`
+/// header: the address carries its own permission.
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
+    params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "The bytes, in the document's own type.", content_type = "*/*", body = [u8]),
+        (status = 307, description = "The bytes are at `Location`."),
+    ),
+)]
+pub(crate) async fn download(
+    Shared(state): Shared<State>,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
+) -> Result<Response, ApiError> {
+    // The connection goes back before the bytes are read.
+    let (document, content) = {
+        let mut connection = state.db.connection().await?;
+        let document = find(connection.documents(), collection_id, id).await?;
+        if document.status == DocumentStatus::Deleted {
+            return Err(ApiError::not_found("document", id));
+        }
+        let content = connection.document_artifacts().find_content(id).await?;
+        (document, content)
+    };
+    let Some(content) = content else { return Err(no_bytes(&document)) };
+    let key = content.key();
+    let mut headers = safe_headers(&document, &content);
+    if content.size_bytes > MAX_INLINE_BYTES {
+        return redirect(&state, &key, &headers).await;
+    }
+    let bytes = match state.artifacts.read(&key).await {
+        Ok(bytes) => bytes,
+        Err(ArtifactError::NotFound { .. }) => return Err(no_bytes(&document)),
+        Err(error) => return Err(error.into()),
+    };
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|content_type| arrives_unchanged(content_type, &bytes)) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    }
+    let mut response = Response::new(Body::from(bytes));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or(OCTETS);
+    let url = state
+        .artifacts
+        .presign_download(
+            key,
+            text(header::CONTENT_TYPE),
+            text(header::CONTENT_DISPOSITION),
+            DOWNLOAD_URL_LIFETIME,
+        )
+        .await?;
+    let location = HeaderValue::from_str(&url)
+        .map_err(|_| ApiError::new(ErrorKind::Internal, "the document's address cannot be written"))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    Ok(response)
+}
+
+fn no_bytes(document: &Document) -> ApiError {
+    let reason = document.error_message.as_deref().unwrap_or("they were not read yet");
+    ApiError::new(ErrorKind::NotFound, format!("there are no bytes of document {}: {reason}", document.id))
+}
+
+/// Strangers wrote these bytes: whatever they are, a browser must only save them.
+fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    // A duplicate has its original's bytes under a name, and so a type, of its own.
+    let mime_type = match document.duplicate_of {
+        Some(_) => document.mime_type.as_deref().unwrap_or(OCTETS),
+        None => &content.mime_type,
+    };
+    let content_type = HeaderValue::from_str(mime_type).ok();
+    headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static(OCTETS)));
+    let disposition = HeaderValue::from_str(&attachment(&document.file_name));
+    headers
+        .insert(header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", content.content_hash)) {
+        headers.insert(header::ETAG, etag);
+    }
+    headers
+}
+
+/// Answers of these types go through Lambda as text, all others in base64. Text keeps its bytes only
+/// if it is UTF-8 and says nothing else: a byte order mark would be dropped, another encoding
+/// replaced.
+fn arrives_unchanged(content_type: &str, bytes: &[u8]) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let is_text = essence.starts_with("text")
+        || ["json", "javascript", "xml", "yaml"].iter().any(|suffix| essence.ends_with(suffix));
+    if !is_text {
+        return true;
+    }
+    let says_utf8 = match content_type.split_once("charset=") {
+        Some((_, charset)) => charset.trim_start_matches('"').starts_with("utf-8"),
+        None => true,
+    };
+    says_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
+}
+
+/// The name in any script by RFC 5987, and once more in ASCII for old clients.
+fn attachment(file_name: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '%');
+    let plain: String = file_name
+        .chars()
+        .map(|character| if is_plain(character) || character == ' ' { character } else { '_' })
+        .collect();
+    let mut encoded = String::with_capacity(file_name.len());
+    for byte in file_name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_utf8_travels_as_text() {
+        assert!(arrives_unchanged("text/plain", "é🦀".as_bytes()));
+        assert!(arrives_unchanged("text/html; charset=UTF-8", b"a"));
+        assert!(arrives_unchanged("application/pdf", b"\xff\xfe"));
+        assert!(!arrives_unchanged("text/plain", b"caf\xe9"));
+        assert!(!arrives_unchanged("text/plain", b"\xef\xbb\xbfa"));
+        assert!(!arrives_unchanged("text/plain; charset=iso-8859-1", b"caf\xe9"));
+        assert!(!arrives_unchanged("image/svg+xml", b"\xff"));
+    }
+
+    #[test]
+    fn names_cannot_break_out_of_the_header() {
+        insta::assert_snapshot!(
+            attachment("a \"b\"\r\nset-cookie: x=1; 🦀.html"),
+            @r#"attachment; filename="a _b___set-cookie: x=1; _.html"; filename*=UTF-8''a%20%22b%22%0D%0Aset-cookie%3A%20x%3D1%3B%20%F0%9F%A6%80.html"#
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! Operations about documents.
+
+use db::operations::NewOperation;
+use domain::{CollectionId, OperationId, OperationType, UserId};
+use serde_json::json;
+use uuid::Uuid;
+
+/// A new operation about documents of the collection, whichever source they come from.
+pub(crate) fn new_operation(
+    operation_type: OperationType,
+    collection_id: CollectionId,
+    user_id: UserId,
+) -> NewOperation {
+    NewOperation {
+        id: OperationId(Uuid::new_v4()),
+        collection_id,
+        user_id,
+        source_id: None,
+        operation_type,
+        config: json!({}),
+    }
+}

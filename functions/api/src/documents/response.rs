@@ -1,0 +1,78 @@
+//! What a document looks like in answers.
+
+use chrono::{DateTime, Utc};
+use db::documents::Document;
+use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::metadata;
+use crate::openapi::words;
+
+/// A document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentResponse {
+    #[schema(value_type = Uuid)]
+    id: DocumentId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(value_type = Option<i64>)]
+    source_id: Option<SourceId>,
+    /// Its name within its source, the same at every run.
+    uri: Option<String>,
+    file_name: String,
+    file_path: String,
+    /// In bytes.
+    file_size: i64,
+    mime_type: Option<String>,
+    /// SHA-256 of its bytes in hex; null until they were read.
+    content_hash: Option<String>,
+    #[schema(schema_with = words::document_status)]
+    status: DocumentStatus,
+    /// Why it failed or was skipped.
+    error_message: Option<String>,
+    #[schema(schema_with = words::error_category)]
+    error_category: Option<ErrorCategory>,
+    chunk_count: i32,
+    /// The document with the same bytes that is found in its place.
+    #[schema(value_type = Option<Uuid>)]
+    duplicate_of: Option<DocumentId>,
+    retry_count: i32,
+    last_retry_at: Option<DateTime<Utc>>,
+    /// When its source last had it.
+    last_seen_at: Option<DateTime<Utc>>,
+    /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
+    is_stale: bool,
+    #[schema(schema_with = metadata::schema)]
+    metadata: Attributes,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Document> for DocumentResponse {
+    fn from(document: Document) -> Self {
+        Self {
+            id: document.id,
+            collection_id: document.collection_id,
+            source_id: document.source_id,
+            uri: document.uri,
+            file_name: document.file_name,
+            file_path: document.file_path,
+            file_size: document.file_size,
+            mime_type: document.mime_type,
+            content_hash: document.content_hash,
+            status: document.status,
+            error_message: document.error_message,
+            error_category: document.error_category,
+            chunk_count: document.chunk_count,
+            duplicate_of: document.duplicate_of,
+            retry_count: document.retry_count,
+            last_retry_at: document.last_retry_at,
+            last_seen_at: document.last_seen_at,
+            is_stale: document.is_stale,
+            metadata: document.attributes,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Profiles that the MCP server offers to AI assistants: `/api/v2/mcp/profiles`.
+
+mod client_config;
+mod profiles;
+mod settings;
+
+use access::{Access, Route};
+use domain::AccessLevel::{Read, Write};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::State;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Caller(Write)).idempotent().handles(routes!(profiles::create_profile)))
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::list_profiles)))
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::show_profile)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(profiles::update_profile)))
+        .routes(Route::needs(Access::Caller(Write)).handles(routes!(profiles::delete_profile)))
+        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::show_profile_config)))
+}

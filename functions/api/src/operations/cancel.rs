@@ -1,0 +1,126 @@
+//! Stopping operations.
+
+use access::{Caller, GrantedOperation};
+use axum::Json;
+use axum::extract::State as Shared;
+use db::Tx;
+use db::operations::Operation;
+use domain::{AccessLevel, ErrorKind, OperationId, OperationStatus, OperationType};
+use lambda::http::{ApiError, ClientInfo, Problem};
+use serde_json::json;
+
+use crate::State;
+use crate::audit::{self, Change};
+use crate::dispatch::{dispatch, dispatch_next};
+use crate::operations::response::OperationResponse;
+
+/// Cancel an operation
+///
+/// One that waits is cancelled at once, and the next one starts. One that runs stops before its
+/// next document: what is indexed stays, what is not ends `cancelled`, and so does the operation.
+/// Asking again changes nothing.
+#[utoipa::path(
+    post, path = "/api/v2/operations/{operation_id}/cancel", tag = "operations",
+    params(("operation_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = OperationResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has ended, or is of a type that cannot be cancelled."),
+    ),
+)]
+pub(crate) async fn cancel(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    GrantedOperation { operation, .. }: GrantedOperation,
+) -> Result<Json<OperationResponse>, ApiError> {
+    stop(&state, &caller, &client, operation.id).await
+}
+
+/// Cancel an operation
+///
+/// The same as `POST /api/v2/operations/{operation_id}/cancel`.
+#[utoipa::path(
+    delete, path = "/api/v2/operations/{operation_id}", tag = "operations",
+    params(("operation_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = OperationResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has ended, or is of a type that cannot be cancelled."),
+    ),
+)]
+pub(crate) async fn delete(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    GrantedOperation { operation, .. }: GrantedOperation,
+) -> Result<Json<OperationResponse>, ApiError> {
+    stop(&state, &caller, &client, operation.id).await
+}
+
+async fn stop(
+    state: &State,
+    caller: &Caller,
+    client: &ClientInfo,
+    id: OperationId,
+) -> Result<Json<OperationResponse>, ApiError> {
+    let mut tx = state.db.begin().await?;
+    let before = tx.operations().lock(id).await?.ok_or_else(|| ApiError::not_found("operation", id))?;
+    require_cancellable(&before)?;
+    let is_first = before.cancel_requested_at.is_none();
+    if is_first {
+        record(&mut tx, caller, client, &before).await?;
+    }
+    let waited = tx.operations().cancel_waiting(id).await?;
+    if waited.is_none() {
+        tx.operations().request_cancel(id).await?;
+    }
+    tx.commit().await?;
+    match waited {
+        Some(finished) => dispatch_next(state, finished.collection_id).await,
+        // The stages look before each item; this one takes care of what nobody is looking at.
+        None if is_first => dispatch(state, id).await,
+        None => {}
+    }
+    let mut connection = state.db.connection().await?;
+    let operation = connection.operations().find(id).await?;
+    let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
+    let counts = connection.operations().item_counts(id).await?;
+    Ok(Json(OperationResponse::new(operation, &counts, AccessLevel::Write)))
+}
+
+fn require_cancellable(operation: &Operation) -> Result<(), ApiError> {
+    let refuse = |reason: &str| Err(ApiError::new(ErrorKind::Conflict, reason));
+    let has_begun = operation.status != OperationStatus::Pending;
+    match (operation.operation_type, operation.status) {
+        (_, OperationStatus::Completed | OperationStatus::Failed | OperationStatus::Cancelled) => {
+            refuse(&format!("this operation has ended ({}); there is nothing to cancel", operation.status))
+        }
+        (OperationType::Delete, _) => refuse(
+            "the deletion of a collection cannot be cancelled: the collection is gone for everybody already",
+        ),
+        (OperationType::RemoveDocuments, _) => {
+            refuse("the removal of deleted documents cannot be cancelled; restore the documents instead")
+        }
+        (OperationType::RemoveSource, _) if has_begun => {
+            refuse("this source is being removed; add it again when that is done")
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn record(
+    tx: &mut Tx,
+    caller: &Caller,
+    client: &ClientInfo,
+    operation: &Operation,
+) -> Result<(), ApiError> {
+    let collection = tx.collections().find_any(operation.collection_id).await?;
+    let change = Change {
+        action: "operation_cancel_requested",
+        actor: caller.actor(),
+        collection: collection.as_ref().map(|collection| (collection.id, collection.name.as_str())),
+        operation_id: Some(operation.id),
+        details: json!({ "operation_id": operation.id, "type": operation.operation_type, "status": operation.status }),
+    };
+    audit::record(tx, client, change).await?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Listing operations: the caller's, or those of a collection.
+
+use access::{Caller, Granted};
+use axum::Json;
+use axum::extract::State as Shared;
+use db::operations::{OperationQuery, Operations};
+use domain::{AccessLevel, CollectionId};
+use http::{HeaderName, HeaderValue};
+use lambda::http::{ApiError, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::response::{OperationResponse, with_progress};
+use crate::State;
+use crate::paging::Paging;
+use crate::validation::Checks;
+
+/// Which operations to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListOperationsQuery {
+    /// One or more states, separated by commas.
+    #[param(example = "pending,processing")]
+    status: Option<String>,
+    /// One or more types, separated by commas.
+    #[param(example = "append")]
+    operation_type: Option<String>,
+    /// The same as `operation_type`.
+    #[serde(rename = "type")]
+    type_alias: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Operations on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+impl ListOperationsQuery {
+    fn check(
+        &self,
+        collection_id: Option<CollectionId>,
+        caller: Option<&Caller>,
+    ) -> Result<(Paging, OperationQuery), ApiError> {
+        let mut checks = Checks::default();
+        let statuses = checks.words("status", self.status.as_deref());
+        let types = self.operation_type.as_deref().or(self.type_alias.as_deref());
+        let types = checks.words("operation_type", types);
+        checks.finish()?;
+        let paging = Paging::new(self.page, self.per_page)?;
+        let query = OperationQuery {
+            collection_id,
+            user_id: caller.map(|caller| caller.principal.user_id),
+            statuses,
+            types,
+            limit: paging.per_page,
+            offset: paging.offset(),
+        };
+        Ok((paging, query))
+    }
+}
+
+/// A page of operations, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperationsResponse {
+    operations: Vec<OperationResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List the caller's operations
+#[utoipa::path(
+    get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery),
+    responses(
+        (status = 200, body = OperationsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+) -> Result<Json<OperationsResponse>, ApiError> {
+    let (paging, query) = query.check(None, Some(&caller))?;
+    let mut connection = state.db.connection().await?;
+    // They asked for it themselves; a key that may only read did not.
+    let (operations, total) = list_with_progress(connection.operations(), &query, caller.scope).await?;
+    Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
+}
+
+/// List a collection's operations
+///
+/// The answer is the bare list; the header `x-total-count` says how many there are in all.
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
+    params(("collection_id" = Uuid, Path), ListOperationsQuery),
+    responses(
+        (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Operations in all."))),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list_of_collection(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let (_, query) = query.check(Some(found.collection.id), None)?;
+    let (operations, total) = list_with_progress(connection.operations(), &query, found.access).await?;
+    let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
+    Ok(([total], Json(operations)))
+}
+
+/// A page of operations and how many there are in all, by two statements whatever the page's size.
+async fn list_with_progress(
+    mut operations: Operations<'_>,
+    query: &OperationQuery,
+    access: AccessLevel,
+) -> Result<(Vec<OperationResponse>, i64), ApiError> {
+    let page = operations.list(query).await?;
+    Ok((with_progress(operations, page.items, access).await?, page.total))
+}

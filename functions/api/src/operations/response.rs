@@ -1,0 +1,183 @@
+//! What an operation looks like in answers.
+
+use chrono::{DateTime, Utc};
+use db::operations::{ItemCounts, Operation, Operations};
+use domain::{
+    AccessLevel, CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId,
+};
+use lambda::http::ApiError;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::openapi::words;
+use crate::redaction;
+
+/// An operation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperationResponse {
+    #[schema(value_type = Uuid)]
+    id: OperationId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    /// The source it reads, if any.
+    #[schema(value_type = Option<i64>)]
+    source_id: Option<SourceId>,
+    #[serde(rename = "type")]
+    #[schema(schema_with = words::operation_type)]
+    operation_type: OperationType,
+    #[schema(schema_with = words::operation_status)]
+    status: OperationStatus,
+    /// What it was asked to do; where its source is, only for those who may write to the collection.
+    #[schema(value_type = Object)]
+    config: Value,
+    /// Why it failed, for those who may write to the collection.
+    error_message: Option<String>,
+    #[schema(schema_with = words::error_category)]
+    error_category: Option<ErrorCategory>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    /// When somebody asked to stop it.
+    cancel_requested_at: Option<DateTime<Utc>>,
+    /// What it found. Once it ended, `counts` says how many documents were new, changed, unchanged,
+    /// removed, duplicate, skipped, failed and cancelled, and `chunks` how many chunks were
+    /// `embedded` and how many `reused` the vectors of an earlier version.
+    #[schema(value_type = Object)]
+    meta: Value,
+    /// How far it is.
+    progress: Progress,
+}
+
+/// How far an operation is, in documents.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Progress {
+    /// Documents found so far; final when `is_listed`.
+    total: i64,
+    /// Documents that nothing more happens to.
+    done: i64,
+    /// `done` of `total`, 0 to 100; 100 only when the operation has ended.
+    percent: f64,
+    /// Whether its source was listed to the end.
+    is_listed: bool,
+    by_state: StateCounts,
+}
+
+/// Documents of an operation by their state.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct StateCounts {
+    /// Known by name.
+    listed: i64,
+    /// With their bytes staged.
+    staged: i64,
+    /// Cut into chunks.
+    chunked: i64,
+    /// Searchable.
+    completed: i64,
+    /// The same as at the last run.
+    unchanged: i64,
+    /// With the bytes of another document.
+    duplicate: i64,
+    /// Removed with their vectors.
+    removed: i64,
+    /// With nothing to index.
+    skipped: i64,
+    /// Not indexed, with a reason.
+    failed: i64,
+    /// Not indexed, because the operation was cancelled.
+    cancelled: i64,
+}
+
+impl OperationResponse {
+    /// As a caller with this access sees it.
+    pub(crate) fn new(operation: Operation, counts: &ItemCounts, access: AccessLevel) -> Self {
+        Self {
+            progress: progress(&operation, counts),
+            id: operation.id,
+            collection_id: operation.collection_id,
+            source_id: operation.source_id,
+            operation_type: operation.operation_type,
+            status: operation.status,
+            config: redaction::config(access, operation.config),
+            error_message: redaction::reason(access, operation.error_message),
+            error_category: operation.error_category,
+            created_at: operation.created_at,
+            started_at: operation.started_at,
+            completed_at: operation.completed_at,
+            cancel_requested_at: operation.cancel_requested_at,
+            meta: operation.meta,
+        }
+    }
+
+    /// An operation that the caller has just added.
+    pub(crate) fn fresh(operation: Operation) -> Self {
+        Self::new(operation, &ItemCounts::default(), AccessLevel::Write)
+    }
+}
+
+/// How far each of these is, by one statement.
+pub(crate) async fn with_progress(
+    mut operations: Operations<'_>,
+    items: Vec<Operation>,
+    access: AccessLevel,
+) -> Result<Vec<OperationResponse>, ApiError> {
+    let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
+    let counts = operations.item_counts_of(&ids).await?;
+    let described = items.into_iter().map(|operation| {
+        let counts = counts.get(&operation.id).copied().unwrap_or_default();
+        OperationResponse::new(operation, &counts, access)
+    });
+    Ok(described.collect())
+}
+
+pub(crate) const fn is_final(status: OperationStatus) -> bool {
+    matches!(status, OperationStatus::Completed | OperationStatus::Failed | OperationStatus::Cancelled)
+}
+
+fn progress(operation: &Operation, counts: &ItemCounts) -> Progress {
+    let (total, done) = (counts.total(), counts.finished());
+    Progress {
+        total,
+        done,
+        percent: percent(done, total, is_final(operation.status)),
+        is_listed: operation.scan_finished_at.is_some(),
+        by_state: StateCounts {
+            listed: counts.listed,
+            staged: counts.staged,
+            chunked: counts.chunked,
+            completed: counts.completed,
+            unchanged: counts.unchanged,
+            duplicate: counts.duplicate,
+            removed: counts.removed,
+            skipped: counts.skipped,
+            failed: counts.failed,
+            cancelled: counts.cancelled,
+        },
+    }
+}
+
+/// To one decimal place.
+fn percent(done: i64, total: i64, is_final: bool) -> f64 {
+    if is_final {
+        return 100.0;
+    }
+    if total == 0 {
+        return 0.0;
+    }
+    // While the source is being listed everything found may be done already.
+    let per_mille = (done * 1000 / total).min(999);
+    f64::from(i32::try_from(per_mille).unwrap_or(0)) / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_percent_means_ended() {
+        assert_eq!(percent(0, 0, false), 0.0);
+        assert_eq!(percent(1, 3, false), 33.3);
+        assert_eq!(percent(3, 3, false), 99.9);
+        assert_eq!(percent(0, 0, true), 100.0);
+    }
+}

@@ -1,0 +1,94 @@
+//! Showing an operation, at once or when it changes.
+
+use std::time::{Duration, Instant};
+
+use access::GrantedOperation;
+use axum::Json;
+use axum::extract::State as Shared;
+use db::operations::{ItemCounts, Operation};
+use domain::{AccessLevel, OperationId};
+use lambda::http::{ApiError, ApiQuery, Problem};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::response::{OperationResponse, is_final};
+use crate::State;
+use crate::validation::Checks;
+
+/// The longest that a caller may wait for news, in seconds: API Gateway gives up after 29.
+const MAX_WAIT_SECONDS: i64 = 20;
+/// How often a waiting request looks, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait for news.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowOperationQuery {
+    /// Answer when the operation's state or progress changes, or after this many seconds.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    wait_seconds: Option<i64>,
+}
+
+/// Show an operation
+///
+/// With `wait_seconds` the answer comes when something changed. The operation that deletes a
+/// collection ends by disappearing with it.
+#[utoipa::path(
+    get, path = "/api/v2/operations/{operation_id}", tag = "operations",
+    params(("operation_id" = Uuid, Path), ShowOperationQuery),
+    responses(
+        (status = 200, body = OperationResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    GrantedOperation { operation, access }: GrantedOperation,
+    ApiQuery(query): ApiQuery<ShowOperationQuery>,
+) -> Result<Json<OperationResponse>, ApiError> {
+    let mut checks = Checks::default();
+    let wait_seconds = checks.range("wait_seconds", query.wait_seconds.unwrap_or(0), 0..=MAX_WAIT_SECONDS);
+    checks.finish()?;
+    let deadline = Instant::now() + Duration::from_secs(wait_seconds.unsigned_abs());
+
+    let id = operation.id;
+    let counts = state.db.connection().await?.operations().item_counts(id).await?;
+    let mut seen = OperationSnapshot { operation, counts };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if is_final(seen.operation.status) || left.is_zero() {
+            return Ok(Json(seen.into_response(access)));
+        }
+        // Nothing is held while waiting, least of all a connection.
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 3 / 2).min(LAST_PAUSE);
+        let next = load_snapshot(&state, id).await?;
+        let is_news = next.operation.status != seen.operation.status || next.counts != seen.counts;
+        seen = next;
+        if is_news {
+            return Ok(Json(seen.into_response(access)));
+        }
+    }
+}
+
+/// An operation as it was at one moment.
+struct OperationSnapshot {
+    operation: Operation,
+    counts: ItemCounts,
+}
+
+impl OperationSnapshot {
+    fn into_response(self, access: AccessLevel) -> OperationResponse {
+        OperationResponse::new(self.operation, &self.counts, access)
+    }
+}
+
+async fn load_snapshot(state: &State, id: OperationId) -> Result<OperationSnapshot, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let operation = connection.operations().find(id).await?;
+    let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
+    let counts = connection.operations().item_counts(id).await?;
+    Ok(OperationSnapshot { operation, counts })
+}

@@ -1,0 +1,189 @@
+//! How much collections and users may hold and do, and how much they do.
+
+use access::{Caller, Granted};
+use axum::Json;
+use axum::extract::State as Shared;
+use db::accounts::{UserLimits, UserUsage};
+use db::collections::{CollectionLimits, CollectionUsage};
+use domain::{CollectionId, UserId};
+use lambda::http::{ApiError, ETag};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::State;
+use crate::validation::Checks;
+
+/// Far beyond any real limit, and far from overflowing when bytes are added up.
+const MOST_BYTES: i64 = 1 << 60;
+const MOST: i64 = 1_000_000_000;
+
+/// What a collection may hold and do.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "max_documents": 100_000, "max_storage_bytes": 53_687_091_200_i64,
+    "max_operations_per_hour": 1000, "max_sources": 100,
+}))]
+pub(crate) struct CollectionLimitsBody {
+    /// Documents that are searchable or on their way.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_documents: i64,
+    /// Bytes of them; duplicates hold none.
+    #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
+    max_storage_bytes: i64,
+    /// Operations that may be started in any hour.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_operations_per_hour: i64,
+    /// Sources beside uploads.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_sources: i64,
+}
+
+impl From<CollectionLimits> for CollectionLimitsBody {
+    fn from(limits: CollectionLimits) -> Self {
+        Self {
+            max_documents: limits.max_documents,
+            max_storage_bytes: limits.max_storage_bytes,
+            max_operations_per_hour: limits.max_operations_per_hour.into(),
+            max_sources: limits.max_sources.into(),
+        }
+    }
+}
+
+/// What a collection holds and does, in the terms of its limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CollectionUsageResponse {
+    documents: i64,
+    storage_bytes: i64,
+    operations_last_hour: i64,
+    sources: i64,
+}
+
+impl From<CollectionUsage> for CollectionUsageResponse {
+    fn from(usage: CollectionUsage) -> Self {
+        Self {
+            documents: usage.documents,
+            storage_bytes: usage.storage_bytes,
+            operations_last_hour: usage.operations_last_hour,
+            sources: usage.sources,
+        }
+    }
+}
+
+/// A collection's limits and usage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CollectionLimitsResponse {
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    limits: CollectionLimitsBody,
+    usage: CollectionUsageResponse,
+}
+
+/// What a user may own.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"max_collections": 100, "max_storage_bytes": 53_687_091_200_i64}))]
+pub(crate) struct UserLimitsBody {
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    max_collections: i64,
+    /// Bytes of the documents of all collections together.
+    #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
+    max_storage_bytes: i64,
+}
+
+impl From<UserLimits> for UserLimitsBody {
+    fn from(limits: UserLimits) -> Self {
+        Self { max_collections: limits.max_collections.into(), max_storage_bytes: limits.max_storage_bytes }
+    }
+}
+
+/// What a user owns, in the terms of their limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserUsageResponse {
+    collections: i64,
+    /// Bytes of the documents of all of them.
+    storage_bytes: i64,
+}
+
+impl From<UserUsage> for UserUsageResponse {
+    fn from(usage: UserUsage) -> Self {
+        Self { collections: usage.collections, storage_bytes: usage.storage_bytes }
+    }
+}
+
+/// A user's limits and usage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserLimitsResponse {
+    #[schema(value_type = i64)]
+    user_id: UserId,
+    limits: UserLimitsBody,
+    usage: UserUsageResponse,
+}
+
+/// Show a collection's limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/limits", operation_id = "limits_show_of_collection", tag = "limits",
+    params(("collection_id" = Uuid, Path)),
+    responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
+)]
+pub(crate) async fn show_of_collection(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    of_collection(&state, found.collection.id).await
+}
+
+/// Show the caller's own limits and usage
+#[utoipa::path(
+    get, path = "/api/v2/limits", operation_id = "limits_show", tag = "limits",
+    responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    of_user(&state, caller.principal.user_id).await
+}
+
+pub(crate) async fn of_collection(
+    state: &State,
+    id: CollectionId,
+) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let limits = CollectionLimitsBody::from(connection.collection_resource_limits().find(id).await?);
+    let usage = connection.collection_resource_limits().usage(id).await?.into();
+    Ok((ETag::of(&limits)?, Json(CollectionLimitsResponse { collection_id: id, limits, usage })))
+}
+
+pub(crate) async fn of_user(state: &State, id: UserId) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let limits = UserLimitsBody::from(connection.user_resource_limits().find(id).await?);
+    let usage = connection.user_resource_limits().usage(id).await?.into();
+    Ok((ETag::of(&limits)?, Json(UserLimitsResponse { user_id: id, limits, usage })))
+}
+
+impl CollectionLimitsBody {
+    pub(crate) fn check(self) -> Result<CollectionLimits, ApiError> {
+        let mut checks = Checks::default();
+        let max_documents = checks.range("max_documents", self.max_documents, 0..=MOST);
+        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        let per_hour = checks.range("max_operations_per_hour", self.max_operations_per_hour, 0..=MOST);
+        let max_sources = checks.range("max_sources", self.max_sources, 0..=MOST);
+        checks.finish()?;
+        Ok(CollectionLimits {
+            max_documents,
+            max_storage_bytes,
+            max_operations_per_hour: i32::try_from(per_hour).unwrap_or(i32::MAX),
+            max_sources: i32::try_from(max_sources).unwrap_or(i32::MAX),
+        })
+    }
+}
+
+impl UserLimitsBody {
+    pub(crate) fn check(self) -> Result<UserLimits, ApiError> {
+        let mut checks = Checks::default();
+        let max_collections = checks.range("max_collections", self.max_collections, 0..=MOST);
+        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        checks.finish()?;
+        let max_collections = i32::try_from(max_collections).unwrap_or(i32::MAX);
+        Ok(UserLimits { max_collections, max_storage_bytes })
+    }
+}

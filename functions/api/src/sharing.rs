@@ -1,0 +1,22 @@
+//! Sharing collections: `/api/v2/collections/{id}/permissions`, `/api/v2/collections/{id}/owner`.
+
+mod grantee;
+mod ownership;
+mod permissions;
+
+use access::{Access, Route};
+use domain::AccessLevel::{Admin, Owner, Read};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::State;
+
+pub(crate) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::list)))
+        .routes(Route::needs(Access::Collection(Admin)).idempotent().handles(routes!(permissions::grant)))
+        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::revoke)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::show_own)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::give_up)))
+        .routes(Route::needs(Access::CollectionUserSession(Owner)).handles(routes!(ownership::hand_over)))
+}

@@ -1,0 +1,99 @@
+//! Handing a collection over to another user.
+
+use access::{Caller, Granted};
+use axum::Json;
+use axum::extract::State as Shared;
+use db::collections::{Collections, Grantee};
+use domain::{CollectionId, ErrorKind, Permission, UserId};
+use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::grantee;
+use crate::State;
+use crate::audit::{self, Change};
+use crate::locks::lock_collection;
+use crate::openapi::BodyErrors;
+use crate::quotas::enforce;
+
+/// Who is to own a collection.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct HandOverRequest {
+    /// An active user.
+    #[schema(example = "grace")]
+    username: String,
+}
+
+/// Who owns a collection.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnerResponse {
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(value_type = i64)]
+    owner_id: UserId,
+    username: String,
+}
+
+/// Hand a collection over
+///
+/// The new owner gets everything with it, at once. The caller keeps `admin`, which the new owner may
+/// take back and the caller may give up.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/owner", tag = "sharing",
+    params(("collection_id" = Uuid, Path)), request_body = HandOverRequest,
+    responses(
+        (status = 200, body = OwnerResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of that name, or as much as they may have."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn hand_over(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    ApiJson(request): ApiJson<HandOverRequest>,
+) -> Result<Json<OwnerResponse>, ApiError> {
+    let id = found.collection.id;
+    let old = caller.principal.user_id;
+    let mut tx = state.db.begin().await?;
+    if lock_collection(&mut tx, id).await? != old {
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            format!("collection {id} was handed over to somebody else just now"),
+        ));
+    }
+    let new = grantee::find_active(&mut tx, "username", &request.username).await?;
+    if new.id == old {
+        return Err(ApiError::invalid_field("username", "this is you, and the collection is yours already"));
+    }
+    match tx.collections().set_owner(id, new.id).await {
+        Ok(()) => {}
+        Err(error) if error.constraint() == Some(Collections::NAME_CONSTRAINT) => {
+            return Err(ApiError::new(
+                ErrorKind::Conflict,
+                format!(
+                    "{} has a collection named {:?} already; rename one of the two first",
+                    new.username, found.collection.name
+                ),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    enforce::admit_collection(&mut tx, new.id).await?;
+    enforce::admit_storage(&mut tx, id, new.id).await?;
+    // Owners need no grant; what was granted before must not come to light again later.
+    tx.collection_permissions().revoke(id, Grantee::User(new.id)).await?;
+    tx.collection_permissions().grant(id, Grantee::User(old), Permission::Admin).await?;
+    let change = Change {
+        action: "collection_handed_over",
+        actor: caller.actor(),
+        collection: Some((id, &found.collection.name)),
+        operation_id: None,
+        details: json!({ "before": caller.principal.username, "after": new.username }),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit().await?;
+    Ok(Json(OwnerResponse { collection_id: id, owner_id: new.id, username: new.username }))
+}

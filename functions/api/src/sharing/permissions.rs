@@ -1,0 +1,344 @@
+//! Sharing a collection: who else may use it.
+
+use access::{Begun, Caller, Granted, Idempotency};
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use db::collections::{AccessibleCollection, CollectionPermission, Grantee};
+use domain::{AccessLevel, ApiKeyId, CollectionId, ErrorKind, Permission, PermissionId, Principal, UserId};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::grantee::{self, NamedGrantee};
+use crate::State;
+use crate::audit::{self, Change};
+use crate::locks::lock_collection;
+use crate::openapi::{BodyErrors, words};
+use crate::paging::Paging;
+use crate::validation::Checks;
+
+/// Who is to be granted what: exactly one of `user_id`, `username` and `api_key_id`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"username": "grace", "permission": "read"}))]
+pub(crate) struct GrantRequest {
+    /// A user.
+    user_id: Option<i64>,
+    /// A user, by name.
+    username: Option<String>,
+    /// An API key, whosever it is: it alone, not its user.
+    #[schema(value_type = Option<Uuid>)]
+    api_key_id: Option<ApiKeyId>,
+    /// `read`: search, see documents and operations. `write`: add documents and sources too.
+    /// `admin`: share and change settings too.
+    #[schema(schema_with = words::permission)]
+    permission: String,
+}
+
+/// Whom something is granted to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum GranteeResponse {
+    /// A user.
+    User {
+        #[schema(value_type = i64)]
+        user_id: UserId,
+        username: String,
+    },
+    /// An API key.
+    ApiKey {
+        #[schema(value_type = Uuid)]
+        api_key_id: ApiKeyId,
+        /// What its user calls it.
+        name: String,
+        /// Whose key it is.
+        username: String,
+    },
+}
+
+/// A grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PermissionResponse {
+    #[schema(value_type = i64)]
+    id: PermissionId,
+    grantee: GranteeResponse,
+    #[schema(schema_with = words::permission)]
+    permission: Permission,
+    created_at: DateTime<Utc>,
+}
+
+impl From<CollectionPermission> for PermissionResponse {
+    fn from(found: CollectionPermission) -> Self {
+        let grantee = match found.api_key {
+            Some((api_key_id, name)) => {
+                GranteeResponse::ApiKey { api_key_id, name, username: found.username }
+            }
+            None => GranteeResponse::User { user_id: found.user_id, username: found.username },
+        };
+        Self { id: found.id, grantee, permission: found.permission, created_at: found.created_at }
+    }
+}
+
+/// Which page of grants to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListPermissionsQuery {
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Grants on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of a collection's grants, oldest first. Its owner needs none and is not among them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PermissionsResponse {
+    permissions: Vec<PermissionResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// What the caller may do with a collection, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnAccessResponse {
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    /// The most that the caller may do: as owner, by grants or because it is public, and as far as
+    /// the scope of the API key goes.
+    #[schema(schema_with = words::access)]
+    access: AccessLevel,
+    /// Whether every signed-in user may read it.
+    is_public: bool,
+    /// What was granted to the caller: to the user, and to the API key that asks.
+    permissions: Vec<PermissionResponse>,
+}
+
+/// List whom a collection is shared with
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
+    params(("collection_id" = Uuid, Path), ListPermissionsQuery),
+    responses(
+        (status = 200, body = PermissionsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    Granted(found): Granted,
+    ApiQuery(query): ApiQuery<ListPermissionsQuery>,
+) -> Result<Json<PermissionsResponse>, ApiError> {
+    let paging = Paging::new(query.page, query.per_page)?;
+    let mut connection = state.db.connection().await?;
+    let page = connection
+        .collection_permissions()
+        .list(found.collection.id, paging.per_page, paging.offset())
+        .await?;
+    Ok(Json(PermissionsResponse {
+        permissions: page.items.into_iter().map(PermissionResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Share a collection, or change what somebody may do
+///
+/// Granting again replaces what was granted before. Only the owner may grant `admin` or replace it.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
+    params(("collection_id" = Uuid, Path)), request_body = GrantRequest,
+    responses(
+        (status = 201, body = PermissionResponse, description = "It is shared."),
+        (status = 200, body = PermissionResponse, description = "It was shared with them before."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn grant(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    idempotency: Idempotency,
+    ApiJson(request): ApiJson<GrantRequest>,
+) -> Result<Response, ApiError> {
+    let (named, permission) = request.check()?;
+    let id = found.collection.id;
+    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let owner_id = lock_collection(&mut tx, id).await?;
+    let grantee = grantee::find(&mut tx, named, owner_id).await?;
+    let outcome = tx.collection_permissions().grant(id, grantee, permission).await?;
+    require_owner_for_admin(&found, [Some(permission), outcome.before])?;
+    let granted = tx.collection_permissions().find(id, outcome.id).await?;
+    let granted = granted.ok_or_else(|| ApiError::not_found("permission", outcome.id))?;
+    if outcome.before != Some(permission) {
+        let action = if outcome.before.is_some() { "permission_changed" } else { "permission_granted" };
+        let details = details(&granted, outcome.before, Some(permission));
+        audit::record(&mut tx, &client, change(action, &caller, &found, details)).await?;
+    }
+    let status = if outcome.before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    tx.commit(status, &PermissionResponse::from(granted)).await
+}
+
+/// Stop sharing a collection with somebody
+///
+/// Only the owner may take back `admin` from others.
+#[utoipa::path(
+    delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", tag = "sharing",
+    params(("collection_id" = Uuid, Path), ("permission_id" = i64, Path)),
+    responses((status = 204, description = "It is not shared with them any more.")),
+)]
+pub(crate) async fn revoke(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    ApiPath((id, permission_id)): ApiPath<(CollectionId, PermissionId)>,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = state.db.begin().await?;
+    lock_collection(&mut tx, id).await?;
+    let granted = tx.collection_permissions().find(id, permission_id).await?;
+    let granted = granted.ok_or_else(|| ApiError::not_found("permission", permission_id))?;
+    if granted.grantee() != as_grantee(&caller.principal) {
+        require_owner_for_admin(&found, [Some(granted.permission), None])?;
+    }
+    tx.collection_permissions().revoke(id, granted.grantee()).await?;
+    let details = details(&granted, Some(granted.permission), None);
+    audit::record(&mut tx, &client, change("permission_revoked", &caller, &found, details)).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Show what the caller may do with a collection
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
+    params(("collection_id" = Uuid, Path)),
+    responses((status = 200, body = OwnAccessResponse)),
+)]
+pub(crate) async fn show_own(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Granted(found): Granted,
+) -> Result<Json<OwnAccessResponse>, ApiError> {
+    let collection_id = found.collection.id;
+    let mut connection = state.db.connection().await?;
+    let own = connection.collection_permissions().list_of(collection_id, &caller.principal).await?;
+    Ok(Json(OwnAccessResponse {
+        collection_id,
+        access: found.access,
+        is_public: found.collection.is_public,
+        permissions: own.into_iter().map(PermissionResponse::from).collect(),
+    }))
+}
+
+/// Give up what was granted to the caller
+///
+/// A user gives up what was granted to them in person, an API key what was granted to it. Whoever
+/// has nothing to give up gets the same answer.
+#[utoipa::path(
+    delete, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
+    params(("collection_id" = Uuid, Path)),
+    responses((status = 204, description = "Nothing is granted to the caller any more.")),
+)]
+pub(crate) async fn give_up(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+) -> Result<StatusCode, ApiError> {
+    let id = found.collection.id;
+    let mut tx = state.db.begin().await?;
+    lock_collection(&mut tx, id).await?;
+    let own = as_grantee(&caller.principal);
+    let granted = tx.collection_permissions().list_of(id, &caller.principal).await?;
+    if let Some(granted) = granted.into_iter().find(|granted| granted.grantee() == own) {
+        tx.collection_permissions().revoke(id, own).await?;
+        let details = details(&granted, Some(granted.permission), None);
+        audit::record(&mut tx, &client, change("permission_given_up", &caller, &found, details)).await?;
+        tx.commit().await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl GrantRequest {
+    fn check(self) -> Result<(NamedGrantee, Permission), ApiError> {
+        let mut checks = Checks::default();
+        let permission = checks.word::<Permission>("permission", &self.permission);
+        let named = [
+            self.user_id.map(|id| NamedGrantee::UserId(UserId(id))),
+            self.username.map(NamedGrantee::Username),
+            self.api_key_id.map(NamedGrantee::ApiKey),
+        ];
+        let mut named = named.into_iter().flatten();
+        let (first, more) = (named.next(), named.count());
+        if first.is_none() || more > 0 {
+            let came = usize::from(first.is_some()) + more;
+            checks.refuse(
+                "username",
+                format!("exactly one of user_id, username and api_key_id must be there, got {came} of them"),
+            );
+        }
+        checks.finish()?;
+        match (first, permission) {
+            (Some(named), Some(permission)) => Ok((named, permission)),
+            _ => Err(ApiError::new(ErrorKind::Invalid, "nothing can be granted by this request")),
+        }
+    }
+}
+
+const fn as_grantee(principal: &Principal) -> Grantee {
+    match principal.api_key_id {
+        Some(id) => Grantee::ApiKey(id),
+        None => Grantee::User(principal.user_id),
+    }
+}
+
+fn require_owner_for_admin(
+    found: &AccessibleCollection,
+    touched: [Option<Permission>; 2],
+) -> Result<(), ApiError> {
+    if found.access >= AccessLevel::Owner || !touched.contains(&Some(Permission::Admin)) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::Forbidden,
+        format!(
+            "you have {} to collection {}; granting admin, changing it and taking it back needs ownership",
+            found.access.phrase(),
+            found.collection.id
+        ),
+    ))
+}
+
+fn change<'a>(
+    action: &'static str,
+    caller: &Caller,
+    found: &'a AccessibleCollection,
+    details: Value,
+) -> Change<'a> {
+    let collection = Some((found.collection.id, found.collection.name.as_str()));
+    Change { action, actor: caller.actor(), collection, operation_id: None, details }
+}
+
+/// A change of what is granted, for the audit log.
+pub(crate) fn details(
+    granted: &CollectionPermission,
+    before: Option<Permission>,
+    after: Option<Permission>,
+) -> Value {
+    let mut details = json!({
+        "permission_id": granted.id, "username": granted.username, "before": before, "after": after,
+    });
+    if let Some((id, name)) = &granted.api_key {
+        details["api_key_id"] = json!(id);
+        details["api_key_name"] = json!(name);
+    }
+    details
+}

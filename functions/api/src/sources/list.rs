@@ -1,0 +1,78 @@
+//! Listing a collection's sources and showing one.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use domain::{CollectionId, SourceId};
+use lambda::http::{ApiError, ApiPath, ApiQuery, ETag, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::response::{SourceResponse, version};
+use crate::State;
+use crate::paging::Slice;
+
+/// Which sources to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListSourcesQuery {
+    /// Sources to pass over.
+    #[param(minimum = 0, maximum = 100_000_000, default = 0)]
+    offset: Option<i64>,
+    /// Sources to return.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+}
+
+/// Some of a collection's sources, in the order in which they were added.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourcesResponse {
+    items: Vec<SourceResponse>,
+    total: i64,
+    offset: i64,
+    limit: i64,
+}
+
+/// List a collection's sources
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
+    params(("collection_id" = Uuid, Path), ListSourcesQuery),
+    responses(
+        (status = 200, body = SourcesResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListSourcesQuery>,
+) -> Result<Json<SourcesResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let slice = Slice::new(query.offset, query.limit)?;
+    let page = connection.collection_sources().list(collection_id, slice.limit, slice.offset).await?;
+    Ok(Json(SourcesResponse {
+        items: page.items.into_iter().map(SourceResponse::from).collect(),
+        total: page.total,
+        offset: slice.offset,
+        limit: slice.limit,
+    }))
+}
+
+/// Show a source
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
+    params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
+    responses((
+        status = 200, body = SourceResponse,
+        headers(("ETag" = String, description = "The version of what PATCH can change.")),
+    )),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, SourceId)>,
+) -> Result<(ETag, Json<SourceResponse>), ApiError> {
+    let mut connection = state.db.connection().await?;
+    let source = connection.collection_sources().find(id).await?;
+    let source = source.filter(|source| source.collection_id == collection_id);
+    let source = source.ok_or_else(|| ApiError::not_found("source", id))?;
+    Ok((version(&source)?, Json(source.into())))
+}

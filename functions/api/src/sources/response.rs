@@ -1,0 +1,75 @@
+//! What a source looks like in answers.
+
+use chrono::{DateTime, Utc};
+use db::sources::CollectionSource;
+use domain::{CollectionId, SecretType, SourceId, SourceType};
+use lambda::http::{ApiError, ETag};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::openapi::words;
+
+/// A source.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SourceResponse {
+    #[schema(value_type = i64)]
+    id: SourceId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    #[schema(schema_with = words::source_type)]
+    source_type: SourceType,
+    /// What identifies it within the collection.
+    source_path: String,
+    #[schema(value_type = Object)]
+    source_config: Value,
+    /// Live documents that came from it.
+    document_count: i64,
+    size_bytes: i64,
+    last_run_started_at: Option<DateTime<Utc>>,
+    last_run_completed_at: Option<DateTime<Utc>>,
+    last_run_status: Option<String>,
+    last_error: Option<String>,
+    last_indexed_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// Whether a password is set. No answer shows a secret.
+    has_password: bool,
+    /// Whether an access token is set.
+    has_token: bool,
+    /// Whether a private SSH key is set.
+    has_ssh_key: bool,
+    /// Whether the private SSH key's passphrase is set.
+    has_ssh_passphrase: bool,
+}
+
+impl From<CollectionSource> for SourceResponse {
+    fn from(source: CollectionSource) -> Self {
+        let has = |secret_type| source.secret_types.contains(&secret_type);
+        Self {
+            has_password: has(SecretType::Password),
+            has_token: has(SecretType::Token),
+            has_ssh_key: has(SecretType::SshKey),
+            has_ssh_passphrase: has(SecretType::SshPassphrase),
+            id: source.id,
+            collection_id: source.collection_id,
+            source_type: source.source_type,
+            source_path: source.source_path,
+            source_config: source.source_config,
+            document_count: source.document_count,
+            size_bytes: source.size_bytes,
+            last_run_started_at: source.last_run_started_at,
+            last_run_completed_at: source.last_run_completed_at,
+            last_run_status: source.last_run_status,
+            last_error: source.last_error,
+            last_indexed_at: source.last_indexed_at,
+            created_at: source.created_at,
+            updated_at: source.updated_at,
+        }
+    }
+}
+
+/// The version of what can be changed: the settings, and which secrets there are.
+pub(crate) fn version(source: &CollectionSource) -> Result<ETag, ApiError> {
+    ETag::of(&(&source.source_config, &source.secret_types))
+}

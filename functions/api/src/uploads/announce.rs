@@ -1,0 +1,304 @@
+//! Announcing uploads: clients say what they have, get an address for each file, and put it there.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use access::{Begun, Caller, Granted, Idempotency};
+use axum::extract::State as Shared;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use db::uploads::NewUpload;
+use domain::{ArtifactKey, Attributes, UploadId};
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::name;
+use crate::State;
+use crate::audit::{self, Change};
+use crate::documents::metadata;
+use crate::openapi::BodyErrors;
+use crate::quotas::enforce;
+use crate::validation::Checks;
+
+/// The most files one call may announce.
+const MAX_FILES: usize = 100;
+/// The longest that an address works: a day.
+const MAX_LIFETIME_SECONDS: i64 = 86_400;
+const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
+
+/// Files that the client is about to put.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AnnounceUploadsRequest {
+    /// 1 to 100 files.
+    #[schema(min_items = 1, max_items = 100)]
+    files: Vec<AnnouncedFile>,
+    /// How long the addresses work, 1 second to a day; an hour unless said.
+    #[schema(minimum = 1, maximum = 86400)]
+    expires_in_seconds: Option<i64>,
+}
+
+/// A file that the client is about to put.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AnnouncedFile {
+    /// A relative path with `/` between folders, at most 512 bytes. The same name again replaces
+    /// the document.
+    #[schema(example = "guides/été.md")]
+    name: String,
+    /// In bytes; the address takes exactly that many.
+    #[schema(minimum = 0, example = 12)]
+    size: i64,
+    /// Its media type; the address takes only that one.
+    #[schema(example = "text/markdown", default = "application/octet-stream")]
+    content_type: Option<String>,
+    /// SHA-256 of its bytes in hex; the address takes only those bytes.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
+    sha256: Option<String>,
+    #[schema(schema_with = metadata::optional_schema)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// Where to put the files, in the order in which they were announced.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnnouncedUploadsResponse {
+    uploads: Vec<AnnouncedUploadResponse>,
+}
+
+/// Where to put one file.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnnouncedUploadResponse {
+    /// Asks later what became of it.
+    #[schema(value_type = Uuid)]
+    id: UploadId,
+    name: String,
+    url: String,
+    method: String,
+    /// To be sent exactly like this.
+    headers: std::collections::BTreeMap<String, String>,
+    /// When the address stops working.
+    expires_at: DateTime<Utc>,
+}
+
+/// Announce files to upload
+///
+/// Put each file to its address with exactly the given headers: that is all. The bucket's event
+/// starts the operation that indexes it.
+#[utoipa::path(
+    post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
+    responses(
+        (status = 201, body = AnnouncedUploadsResponse),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection or its owner may not hold as much."),
+        BodyErrors,
+    ),
+)]
+pub(crate) async fn announce(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    client: ClientInfo,
+    Granted(found): Granted,
+    idempotency: Idempotency,
+    ApiJson(request): ApiJson<AnnounceUploadsRequest>,
+) -> Result<Response, ApiError> {
+    let collection_id = found.collection.id;
+    let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes)?;
+    let lifetime = request
+        .expires_in_seconds
+        .map_or(state.limits.upload_url_lifetime, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+
+    // Signing needs no network: the transaction is not held up.
+    let now = Utc::now();
+    let mut new_uploads = Vec::with_capacity(files.len());
+    let mut uploads = Vec::with_capacity(files.len());
+    for file in files {
+        let key = ArtifactKey::Upload { collection_id, name: file.name.to_owned() };
+        let presigned = state
+            .artifacts
+            .presign_upload(&key, file.size, file.content_type, file.sha256, now, lifetime)
+            .await?;
+        // Version 7: ids of one call sort in the order of its files.
+        let id = UploadId(Uuid::now_v7());
+        new_uploads.push(NewUpload {
+            id,
+            collection_id,
+            user_id: caller.principal.user_id,
+            name: file.name.to_owned(),
+            object_key: key.path(),
+            size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
+            content_type: file.content_type.to_owned(),
+            sha256: file.sha256.as_ref().map(to_hex),
+            attributes: file.attributes,
+            expires_at: presigned.expires_at,
+        });
+        uploads.push(AnnouncedUploadResponse {
+            id,
+            name: file.name.to_owned(),
+            url: presigned.url,
+            method: presigned.method,
+            headers: presigned.headers,
+            expires_at: presigned.expires_at,
+        });
+    }
+    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+        Begun::First(tx) => tx,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    tx.uploads().insert_many(&new_uploads).await?;
+    enforce::admit_uploads(&mut tx, collection_id, found.collection.owner_id).await?;
+    let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
+    let change = Change {
+        action: "uploads_announced",
+        actor: caller.actor(),
+        collection: Some((collection_id, &found.collection.name)),
+        operation_id: None,
+        details: json!({ "files": new_uploads.len(), "bytes": bytes }),
+    };
+    audit::record(&mut tx, &client, change).await?;
+    tx.commit(StatusCode::CREATED, &AnnouncedUploadsResponse { uploads }).await
+}
+
+/// A file that was checked.
+struct CheckedFile<'a> {
+    name: &'a str,
+    size: u64,
+    content_type: &'a str,
+    sha256: Option<[u8; 32]>,
+    attributes: Option<Attributes>,
+}
+
+fn check(
+    files: &[AnnouncedFile],
+    expires_in_seconds: Option<i64>,
+    max_bytes: u64,
+) -> Result<Vec<CheckedFile<'_>>, ApiError> {
+    let mut checks = Checks::default();
+    if let Some(seconds) = expires_in_seconds {
+        checks.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
+    }
+    if files.is_empty() || files.len() > MAX_FILES {
+        let message = format!("must have 1 to {MAX_FILES} files, got {}", files.len());
+        return Err(ApiError::invalid_field("files", message));
+    }
+    let mut names = HashSet::with_capacity(files.len());
+    let mut checked = Vec::with_capacity(files.len());
+    for (position, file) in files.iter().enumerate() {
+        let field = |name: &str| format!("files[{position}].{name}");
+        if let Some(reason) = name::refuse(&file.name) {
+            checks.refuse(field("name"), reason);
+        } else if !names.insert(file.name.as_str()) {
+            checks.refuse(field("name"), format!("comes twice in this call: {:?}", file.name));
+        }
+        let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
+        if size.is_none() {
+            checks.refuse(field("size"), format!("must be 0 to {max_bytes} bytes, got {}", file.size));
+        }
+        let content_type =
+            file.content_type.as_deref().filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CONTENT_TYPE);
+        if !is_media_type(content_type) {
+            checks.refuse(
+                field("content_type"),
+                format!("must be a media type like text/plain, got {content_type:?}"),
+            );
+        }
+        let sha256 = file.sha256.as_deref().map(from_hex);
+        if sha256 == Some(None) {
+            checks.refuse(field("sha256"), "must be 64 hexadecimal digits");
+        }
+        let attributes = file.metadata.as_ref();
+        let attributes = attributes.map(|given| metadata::check(&mut checks, &field("metadata"), given));
+        checked.push(CheckedFile {
+            name: &file.name,
+            size: size.unwrap_or_default(),
+            content_type,
+            sha256: sha256.flatten(),
+            attributes,
+        });
+    }
+    checks.finish()?;
+    Ok(checked)
+}
+
+fn is_media_type(text: &str) -> bool {
+    let is_visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let halves = essence.split_once('/');
+    let is_token =
+        |half: &str| !half.is_empty() && half.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    text.len() <= 255
+        && is_visible
+        && halves.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (position, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(position * 2..position * 2 + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+fn to_hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> AnnouncedFile {
+        AnnouncedFile { name: name.to_owned(), size: 1, content_type: None, sha256: None, metadata: None }
+    }
+
+    #[test]
+    fn every_wrong_field_of_every_file_is_named() {
+        let files = [
+            file("../a"),
+            AnnouncedFile { size: -1, ..file("b") },
+            AnnouncedFile { size: 11, content_type: Some("text\n/html".to_owned()), ..file("c") },
+            AnnouncedFile { sha256: Some("xyz".to_owned()), ..file("b") },
+            AnnouncedFile { metadata: json!({ "a b": [1] }).as_object().cloned(), ..file("d") },
+        ];
+        let error = check(&files, None, 10).err().unwrap();
+        insta::assert_snapshot!(error.detail().replace("; ", "\n"), @r#"
+        files[0].name: must not have ".." between two '/', got "../a"
+        files[1].size: must be 0 to 10 bytes, got -1
+        files[2].size: must be 0 to 10 bytes, got 11
+        files[2].content_type: must be a media type like text/plain, got "text\n/html"
+        files[3].name: comes twice in this call: "b"
+        files[3].sha256: must be 64 hexadecimal digits
+        files[4].metadata: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
+        files[4].metadata: "a b" must be a string, a whole number of 64 bits or a boolean, got a list
+        "#);
+    }
+
+    #[test]
+    fn one_to_a_hundred_files() {
+        let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
+        assert_eq!(
+            check(&files, None, 10).err().unwrap().detail(),
+            "files: must have 1 to 100 files, got 101"
+        );
+        assert_eq!(check(&[], None, 10).err().unwrap().detail(), "files: must have 1 to 100 files, got 0");
+        assert_eq!(check(&files[..100], None, 10).unwrap().len(), 100);
+    }
+
+    #[test]
+    fn empty_files_and_emoji_are_welcome() {
+        let files = [AnnouncedFile { size: 0, ..file("🦀.md") }];
+        assert_eq!(check(&files, None, 10).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
+    }
+
+    #[test]
+    fn digests_read_back() {
+        let digest = [0xa5; 32];
+        assert_eq!(from_hex(&to_hex(&digest)), Some(digest));
+        assert_eq!(from_hex(&to_hex(&digest).to_uppercase()), Some(digest));
+        assert_eq!(from_hex("é".repeat(32).as_str()), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Listing uploads and showing one.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use chrono::{DateTime, Utc};
+use db::uploads::Upload;
+use domain::{Attributes, CollectionId, OperationId, UploadId, UploadStatus};
+use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+use crate::documents::metadata;
+use crate::openapi::words;
+use crate::paging::Paging;
+use crate::validation::Checks;
+
+/// An announced upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UploadResponse {
+    #[schema(value_type = Uuid)]
+    id: UploadId,
+    #[schema(value_type = Uuid)]
+    collection_id: CollectionId,
+    name: String,
+    /// The size that was announced, in bytes.
+    size: i64,
+    content_type: String,
+    #[schema(schema_with = metadata::optional_schema)]
+    metadata: Option<Attributes>,
+    #[schema(schema_with = words::upload_status)]
+    status: UploadStatus,
+    /// What this means, and what to do.
+    message: String,
+    /// The operation that indexes it.
+    #[schema(value_type = Option<Uuid>)]
+    operation_id: Option<OperationId>,
+    expires_at: DateTime<Utc>,
+    received_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Upload> for UploadResponse {
+    fn from(upload: Upload) -> Self {
+        Self {
+            message: explain(&upload),
+            id: upload.id,
+            collection_id: upload.collection_id,
+            name: upload.name,
+            size: upload.size_bytes,
+            content_type: upload.content_type,
+            metadata: upload.attributes,
+            status: upload.status,
+            operation_id: upload.operation_id,
+            expires_at: upload.expires_at,
+            received_at: upload.received_at,
+            created_at: upload.created_at,
+        }
+    }
+}
+
+fn explain(upload: &Upload) -> String {
+    match (upload.status, upload.operation_id) {
+        (UploadStatus::Expected, _) => {
+            format!("no bytes came yet; put them to the address you were given, before {}", upload.expires_at)
+        }
+        (UploadStatus::Received, Some(operation_id)) => {
+            format!("the bytes came; GET /api/v2/operations/{operation_id} says how far they are")
+        }
+        (UploadStatus::Received, None) => "the bytes came, and their operation is long over".to_owned(),
+        (UploadStatus::Expired, _) => format!(
+            "no bytes of {:?} came before {}, so nothing was indexed; announce the file again with \
+             POST /api/v2/collections/{}/uploads and put it to the new address",
+            upload.name, upload.expires_at, upload.collection_id
+        ),
+    }
+}
+
+/// Which uploads to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUploadsQuery {
+    /// Only those in this state.
+    #[param(schema_with = words::upload_status)]
+    status: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: Option<i64>,
+    /// Uploads on a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    per_page: Option<i64>,
+}
+
+/// A page of uploads in the order in which they were announced.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UploadsResponse {
+    uploads: Vec<UploadResponse>,
+    total: i64,
+    page: i64,
+    per_page: i64,
+}
+
+/// List a collection's uploads
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    params(("collection_id" = Uuid, Path), ListUploadsQuery),
+    responses(
+        (status = 200, body = UploadsResponse),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+    ),
+)]
+pub(crate) async fn list(
+    Shared(state): Shared<State>,
+    ApiPath(collection_id): ApiPath<CollectionId>,
+    ApiQuery(query): ApiQuery<ListUploadsQuery>,
+) -> Result<Json<UploadsResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let mut checks = Checks::default();
+    let status = query.status.as_deref().filter(|status| !status.is_empty());
+    let status = status.and_then(|status| checks.word("status", status));
+    checks.finish()?;
+    let paging = Paging::new(query.page, query.per_page)?;
+    let page = connection.uploads().list(collection_id, status, paging.per_page, paging.offset()).await?;
+    Ok(Json(UploadsResponse {
+        uploads: page.items.into_iter().map(UploadResponse::from).collect(),
+        total: page.total,
+        page: paging.page,
+        per_page: paging.per_page,
+    }))
+}
+
+/// Show an upload
+#[utoipa::path(
+    get, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", tag = "uploads",
+    params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)),
+    responses((status = 200, body = UploadResponse)),
+)]
+pub(crate) async fn show(
+    Shared(state): Shared<State>,
+    ApiPath((collection_id, id)): ApiPath<(CollectionId, UploadId)>,
+) -> Result<Json<UploadResponse>, ApiError> {
+    let mut connection = state.db.connection().await?;
+    let upload = connection.uploads().find(id).await?;
+    let upload = upload.filter(|upload| upload.collection_id == collection_id);
+    let upload = upload.ok_or_else(|| ApiError::not_found("upload", id))?;
+    Ok(Json(upload.into()))
+}

@@ -1,0 +1,4 @@
+//! Sharing collections.
+
+mod ownership;
+mod permissions;

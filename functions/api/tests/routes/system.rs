@@ -1,0 +1,4 @@
+//! The description and the page that shows it.
+
+mod docs;
+mod openapi;
