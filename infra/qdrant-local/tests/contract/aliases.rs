@@ -17,7 +17,7 @@ async fn two_collections(context: &Context) -> (String, String) {
     (blue, green)
 }
 
-/// Several changes in one call, which the client has no method for.
+/// Applies several changes in one call, for which the client has no method.
 async fn change(context: &Context, actions: Vec<Action>) {
     let channel = Endpoint::from_shared(context.url.clone()).unwrap().connect().await.unwrap();
     let actions = actions.into_iter().map(|action| AliasOperations { action: Some(action) });
@@ -29,7 +29,7 @@ async fn change(context: &Context, actions: Vec<Action>) {
 }
 
 #[tokio::test]
-async fn an_alias_stands_for_its_collection() {
+async fn an_alias_refers_to_its_collection() {
     contract(async |context| {
         let (client, live) = (&context.client, context.name("live"));
         let (blue, green) = two_collections(&context).await;
@@ -56,7 +56,7 @@ async fn an_alias_stands_for_its_collection() {
 }
 
 #[tokio::test]
-async fn an_alias_swaps_without_a_gap() {
+async fn an_alias_is_swapped_atomically() {
     contract(async |context| {
         let live = context.name("live");
         let (blue, green) = two_collections(&context).await;

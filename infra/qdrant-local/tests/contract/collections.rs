@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{contract, point};
 
 #[tokio::test]
-async fn a_collection_is_made_described_listed_and_deleted() {
+async fn a_collection_is_created_described_listed_and_deleted() {
     contract(async |context| {
         let (client, name) = (&context.client, context.name("a"));
         assert!(!client.collection_exists(&name).await.unwrap());
@@ -51,7 +51,7 @@ async fn a_collection_is_made_described_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_deleted_collection_leaves_nothing_to_its_successor() {
+async fn a_new_collection_inherits_nothing_from_a_deleted_one() {
     contract(async |context| {
         let name = context.collection("a", 3).await;
         context.upsert(&name, vec![point(1, [1.0, 0.0, 0.0], json!({}))]).await;
@@ -79,7 +79,7 @@ async fn payload_indexes_are_listed_with_their_types() {
         ];
         for (field, field_type, _) in fields {
             context.index(&name, &[(field, field_type)]).await;
-            // Once more changes nothing.
+            // Creating it again changes nothing.
             context.index(&name, &[(field, field_type)]).await;
         }
         let info = client.collection_info(&name).await.unwrap().result.unwrap();
@@ -98,7 +98,7 @@ async fn payload_indexes_are_listed_with_their_types() {
 }
 
 #[tokio::test]
-async fn snapshots_are_made_listed_and_deleted() {
+async fn snapshots_are_created_listed_and_deleted() {
     use qdrant_client::qdrant::DeleteSnapshotRequestBuilder;
     contract(async |context| {
         let (client, name) = (&context.client, context.collection("a", 3).await);
@@ -110,7 +110,7 @@ async fn snapshots_are_made_listed_and_deleted() {
         let listed = client.list_snapshots(&name).await.unwrap().snapshot_descriptions;
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].name, made.name);
-        // The collection goes on as before.
+        // The collection is unaffected.
         context.upsert(&name, vec![point(2, [1.0, 0.0, 0.0], json!({}))]).await;
         assert_eq!(context.count(&name, None).await, 2);
         let request = DeleteSnapshotRequestBuilder::new(&name, &made.name);

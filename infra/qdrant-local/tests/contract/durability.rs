@@ -1,4 +1,4 @@
-//! What only `qdrant-local` promises about its own process and files.
+//! Guarantees of `qdrant-local` about its process and files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,14 +50,14 @@ fn parity(value: i64) -> Option<Filter> {
     Some(Filter::must([Condition::matches("parity", value)]))
 }
 
-/// Writes of every kind, none of them flushed when this returns.
+/// Applies writes of every kind; none of them is flushed when this returns.
 async fn write(client: &Qdrant) {
     create(client, "a", 20_000).await;
     create(client, "b", 20_000).await;
     upsert(client, "a", points(0..1_000)).await;
     let evens = DeletePointsBuilder::new("a").points(parity(0).unwrap()).wait(true);
     client.delete_points(evens).await.unwrap();
-    // The same filter would now match these: replaying it must not delete them.
+    // The filter matches these, too, so replaying the deletion must not delete them.
     upsert(client, "a", points(0..10)).await;
     let payload = qdrant_client::Payload::try_from(json!({"tenth": 77})).unwrap();
     let set = SetPayloadPointsBuilder::new("a", payload)
@@ -84,7 +84,7 @@ async fn check(client: &Qdrant) {
 }
 
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
+async fn everything_survives_a_restart() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     write(&server.client()).await;
@@ -97,7 +97,7 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn everything_acknowledged_is_there_after_kill_9() {
+async fn acknowledged_writes_survive_kill_9() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     write(&server.client()).await;
@@ -110,12 +110,12 @@ async fn everything_acknowledged_is_there_after_kill_9() {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_applied_twice_changes_nothing() {
+async fn applying_a_journal_twice_changes_nothing() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     let client = server.client();
     create(&client, "a", 20_000).await;
-    // In the engine's files before the journal that is kept begins.
+    // Flushed before the saved journal starts.
     upsert(&client, "a", points(0..20)).await;
     assert!(server.stop().await.success());
 
@@ -135,7 +135,7 @@ async fn a_journal_that_is_applied_twice_changes_nothing() {
     assert_eq!((before.0.unwrap(), before.1.unwrap()), (2, 4));
     assert!(server.stop().await.success());
 
-    // As if the process had been killed between flushing and forgetting the journal.
+    // As if the process had been killed between flushing and deleting the journal.
     fs::remove_dir_all(collection.join("journal")).unwrap();
     copy(kept.path(), &collection.join("journal"));
     let server = Server::start(storage.path());
@@ -145,11 +145,11 @@ async fn a_journal_that_is_applied_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn kill_9_while_writing_and_indexing_loses_and_doubles_nothing() {
+async fn kill_9_while_writing_and_indexing_loses_and_duplicates_nothing() {
     const BATCH: u64 = 200;
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
-    // Kilobytes: every few batches make a segment that gets a graph.
+    // In KB: every few batches, a segment becomes large enough for a graph.
     create(&server.client(), "a", 50).await;
     drop(server);
     let acknowledged = Arc::new(AtomicU64::new(0));
@@ -166,7 +166,7 @@ async fn kill_9_while_writing_and_indexing_loses_and_doubles_nothing() {
                         break;
                     }
                     acknowledged.store(first + BATCH, Ordering::SeqCst);
-                    // A pace at which segments are merged and indexed between the writes.
+                    // Slow enough for segments to be merged and indexed between writes.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -180,9 +180,9 @@ async fn kill_9_while_writing_and_indexing_loses_and_doubles_nothing() {
         let client = server.client();
         let ids = all_ids(&client, "a").await;
         let distinct: BTreeSet<_> = ids.iter().copied().collect();
-        assert_eq!(distinct.len(), ids.len(), "round {round}: an id twice");
-        assert!((0..expected).all(|id| distinct.contains(&id)), "round {round}: a point is lost");
-        // A batch that was not acknowledged may be there, in whole.
+        assert_eq!(distinct.len(), ids.len(), "round {round}: a duplicate id");
+        assert!((0..expected).all(|id| distinct.contains(&id)), "round {round}: a lost point");
+        // A batch that was not acknowledged may exist, but only as a whole.
         let total = ids.len() as u64;
         assert!(total == expected || total == expected + BATCH, "round {round}: {total} points");
         assert_eq!(count(&client, "a", None).await.unwrap(), total, "round {round}");
@@ -190,7 +190,7 @@ async fn kill_9_while_writing_and_indexing_loses_and_doubles_nothing() {
         assert_eq!(odd, total / 2, "round {round}: the payload index differs");
         server.kill();
     }
-    assert!(acknowledged.load(Ordering::SeqCst) > 2 * BATCH, "hardly anything was written");
+    assert!(acknowledged.load(Ordering::SeqCst) > 2 * BATCH, "too few writes");
 }
 
 async fn all_ids(client: &Qdrant, name: &str) -> Vec<u64> {
@@ -200,13 +200,13 @@ async fn all_ids(client: &Qdrant, name: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn copies_left_by_a_killed_optimizer_are_removed() {
+async fn duplicates_of_a_killed_optimizer_are_removed() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     create(&server.client(), "a", 20_000).await;
     upsert(&server.client(), "a", points(0..500)).await;
     assert!(server.stop().await.success());
-    // What is on disk between the writing of a new segment and the deletion of the old one.
+    // The files between writing a new segment and deleting the old one.
     let collection = collection_dir(storage.path());
     let segments = collection.join("shard").join("segments");
     let original = fs::read_dir(&segments).unwrap().next().unwrap().unwrap().path();
@@ -224,7 +224,7 @@ async fn copies_left_by_a_killed_optimizer_are_removed() {
     assert_ne!(found[1], 3);
 }
 
-/// The folder of the only collection.
+/// Returns the directory of the only collection.
 fn collection_dir(storage: &Path) -> PathBuf {
     let mut dirs = fs::read_dir(storage.join("collections")).unwrap();
     dirs.next().unwrap().unwrap().path()
@@ -244,7 +244,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn files_of_deleted_collections_go_away() {
+async fn files_of_deleted_collections_are_deleted() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     let client = server.client();
@@ -252,11 +252,11 @@ async fn files_of_deleted_collections_go_away() {
     upsert(&client, "a", points(0..100)).await;
     client.delete_collection("a").await.unwrap();
     let dir = storage.path().join("collections");
-    eventually("an empty folder", || async { fs::read_dir(&dir).unwrap().next().is_none() }).await;
+    eventually("an empty directory", || async { fs::read_dir(&dir).unwrap().next().is_none() }).await;
 }
 
 #[tokio::test]
-async fn a_snapshot_becomes_a_collection_again() {
+async fn a_snapshot_is_restored_to_a_new_collection() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     let client = server.client();
@@ -278,18 +278,18 @@ async fn a_snapshot_becomes_a_collection_again() {
 }
 
 #[test]
-fn a_port_in_use_is_refused_in_one_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     let storages = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let server = Server::start(storages[0].path());
     let error = Server::try_start(storages[1].path(), server.address()).unwrap_err();
     let (status, printed) = error.split_once('\n').unwrap();
     assert!(status.contains("exit status: 1"), "{status}");
-    let expected = format!("{} is in use; stop what listens there", server.address());
+    let expected = format!("{} is in use; stop the other program", server.address());
     assert!(printed.contains(&expected) && printed.lines().count() == 1, "{printed}");
 }
 
 #[test]
-fn a_storage_in_use_is_refused_in_one_line() {
+fn a_storage_in_use_is_reported_in_one_line() {
     let storage = TempDir::new().unwrap();
     let _server = Server::start(storage.path());
     let any_port = "127.0.0.1:0".parse().unwrap();

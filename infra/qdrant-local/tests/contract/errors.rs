@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tonic::Code;
 
 use crate::server::Server;
-use crate::support::{contract, count, point, refusal};
+use crate::support::{contract, count, point, rejection};
 
 #[tokio::test]
 async fn an_unknown_collection_is_not_found() {
@@ -18,32 +18,32 @@ async fn an_unknown_collection_is_not_found() {
         let points = vec![point(1, [1.0], json!({}))];
         let query = QueryPointsBuilder::new(&name).query(Query::new_nearest(vec![1.0]));
         let alias = CreateAliasBuilder::new(&name, context.name("alias"));
-        let refusals = [
-            refusal(client.collection_info(&name).await),
-            refusal(client.upsert_points(UpsertPointsBuilder::new(&name, points)).await),
-            refusal(client.query(query).await),
-            refusal(client.scroll(ScrollPointsBuilder::new(&name)).await),
-            refusal(count(client, &name, None).await),
-            refusal(client.create_snapshot(&name).await),
-            refusal(client.create_alias(alias).await),
+        let rejections = [
+            rejection(client.collection_info(&name).await),
+            rejection(client.upsert_points(UpsertPointsBuilder::new(&name, points)).await),
+            rejection(client.query(query).await),
+            rejection(client.scroll(ScrollPointsBuilder::new(&name)).await),
+            rejection(count(client, &name, None).await),
+            rejection(client.create_snapshot(&name).await),
+            rejection(client.create_alias(alias).await),
         ];
-        for status in refusals {
+        for status in rejections {
             assert_eq!(status.code(), Code::NotFound);
             assert_eq!(status.message(), expected);
         }
         let rename = RenameAliasBuilder::new(context.name("no"), context.name("alias"));
-        assert_eq!(refusal(client.rename_alias(rename).await).code(), Code::NotFound);
+        assert_eq!(rejection(client.rename_alias(rename).await).code(), Code::NotFound);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_name_is_given_once() {
+async fn collection_names_are_unique() {
     contract(async |context| {
         let name = context.collection("a", 2).await;
         let vectors = VectorParamsBuilder::new(2, Distance::Cosine);
         let request = CreateCollectionBuilder::new(&name).vectors_config(vectors);
-        let status = refusal(context.client.create_collection(request).await);
+        let status = rejection(context.client.create_collection(request).await);
         assert_eq!(status.code(), Code::AlreadyExists);
         let expected = format!("Wrong input: Collection `{name}` already exists!");
         assert_eq!(status.message(), expected);
@@ -52,22 +52,22 @@ async fn a_name_is_given_once() {
 }
 
 #[tokio::test]
-async fn vectors_of_the_wrong_shape_are_refused() {
+async fn vectors_of_the_wrong_shape_are_rejected() {
     contract(async |context| {
         let (client, name) = (&context.client, context.collection("a", 3).await);
         let wrong = vec![point(2, [1.0, 0.0, 0.0, 0.0], json!({}))];
         let request = UpsertPointsBuilder::new(&name, wrong).wait(true);
-        let status = refusal(client.upsert_points(request).await);
+        let status = rejection(client.upsert_points(request).await);
         let expected = "Wrong input: Vector dimension error: expected dim: 3, got 4";
         assert_eq!((status.code(), status.message()), (Code::InvalidArgument, expected));
         assert_eq!(context.count(&name, None).await, 0);
 
         let query = QueryPointsBuilder::new(&name).query(Query::new_nearest(vec![1.0; 4]));
-        let status = refusal(client.query(query.clone()).await);
+        let status = rejection(client.query(query.clone()).await);
         assert_eq!((status.code(), status.message()), (Code::InvalidArgument, expected));
 
         let query = query.query(Query::new_nearest(vec![1.0; 3])).using("other");
-        let status = refusal(client.query(query).await);
+        let status = rejection(client.query(query).await);
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().contains("Not existing vector name error: other"), "{status}");
     })
@@ -75,7 +75,7 @@ async fn vectors_of_the_wrong_shape_are_refused() {
 }
 
 #[tokio::test]
-async fn strict_mode_refuses_filters_without_an_index() {
+async fn strict_mode_rejects_filters_without_an_index() {
     contract(async |context| {
         let (client, name) = (&context.client, context.name("strict"));
         let strict = StrictModeConfigBuilder::default()
@@ -92,15 +92,15 @@ async fn strict_mode_refuses_filters_without_an_index() {
         let query =
             QueryPointsBuilder::new(&name).query(Query::new_nearest(vec![1.0, 0.0])).filter(filter.clone());
         let delete = DeletePointsBuilder::new(&name).points(filter.clone()).wait(true);
-        let refusals = [
-            refusal(client.query(query.clone()).await),
-            refusal(client.scroll(ScrollPointsBuilder::new(&name).filter(filter.clone())).await),
-            refusal(count(client, &name, Some(filter.clone())).await),
-            refusal(client.delete_points(delete.clone()).await),
+        let rejections = [
+            rejection(client.query(query.clone()).await),
+            rejection(client.scroll(ScrollPointsBuilder::new(&name).filter(filter.clone())).await),
+            rejection(count(client, &name, Some(filter.clone())).await),
+            rejection(client.delete_points(delete.clone()).await),
         ];
         let expected = "Bad request: Index required but not found for \"field\" of one of the \
                         following types: [keyword]";
-        for status in refusals {
+        for status in rejections {
             assert_eq!(status.code(), Code::InvalidArgument);
             assert!(status.message().starts_with(expected), "{}", status.message());
         }
@@ -115,7 +115,7 @@ async fn strict_mode_refuses_filters_without_an_index() {
 }
 
 #[tokio::test]
-async fn qdrant_local_is_strict_unless_told_otherwise() {
+async fn qdrant_local_is_strict_by_default() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
     let client = server.client();
@@ -125,7 +125,7 @@ async fn qdrant_local_is_strict_unless_told_otherwise() {
     };
     let filter = || Some(Filter::must([Condition::matches("field", "x".to_owned())]));
     client.create_collection(create("default")).await.unwrap();
-    let status = refusal(count(&client, "default", filter()).await);
+    let status = rejection(count(&client, "default", filter()).await);
     assert_eq!(status.code(), Code::InvalidArgument);
     let lax = create("lax").strict_mode_config(StrictModeConfigBuilder::default().enabled(false));
     client.create_collection(lax).await.unwrap();
@@ -133,10 +133,10 @@ async fn qdrant_local_is_strict_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn qdrant_local_names_what_it_does_not_serve() {
+async fn qdrant_local_names_unsupported_calls() {
     let storage = TempDir::new().unwrap();
     let server = Server::start(storage.path());
-    let status = refusal(server.client().facet(FacetCountsBuilder::new("a", "key")).await);
+    let status = rejection(server.client().facet(FacetCountsBuilder::new("a", "key")).await);
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.message(), "qdrant-local does not support Points/Facet");
 }

@@ -11,7 +11,7 @@ fn range(range: Range) -> Condition {
 }
 
 #[tokio::test]
-async fn filters_select_what_they_say() {
+async fn filters_select_matching_points() {
     contract(async |context| {
         let name = context.collection("a", 2).await;
         let fields = [

@@ -1,8 +1,8 @@
-//! What the program expects of Qdrant, through Qdrant's own client.
+//! Contract tests: what this project expects of Qdrant, by Qdrant's own client.
 //!
-//! By default every test starts a `qdrant-local` of its own. Where `QDRANT_URL` names a server
-//! (and `QDRANT_API_KEY` its key, if it has one), the same tests run against that server,
-//! unchanged; they leave no collection behind. Only `durability` is about `qdrant-local` alone.
+//! By default every test starts its own `qdrant-local`. If `QDRANT_URL` names a server (and `QDRANT_API_KEY` its
+//! key, if it has one), the same tests run against that server; they delete their collections afterwards. Only
+//! `durability` and `snapshots` are about `qdrant-local` alone.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
@@ -17,4 +17,4 @@ mod queries;
 mod server;
 mod snapshots;
 mod support;
-mod vector_store;
+mod vectors;

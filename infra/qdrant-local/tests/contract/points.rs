@@ -43,7 +43,7 @@ async fn a_point_is_stored_read_and_replaced() {
         });
         context.upsert(&name, vec![point(id, [3.0, 4.0], stored.clone())]).await;
         let found = get(&context, &name, id).await.unwrap();
-        // Cosine stores unit vectors.
+        // For cosine similarity, Qdrant stores normalized vectors.
         let vector = dense(&found);
         assert!((vector[0] - 0.6).abs() < 1e-6 && (vector[1] - 0.8).abs() < 1e-6, "{vector:?}");
         assert_eq!(Value::from(Payload::from(found.payload)), stored);
@@ -59,12 +59,12 @@ async fn a_point_is_stored_read_and_replaced() {
 }
 
 #[tokio::test]
-async fn scrolling_meets_every_point_once() {
+async fn scrolling_returns_every_point_once() {
     contract(async |context| {
         let name = context.collection("a", 2).await;
         let points = (0..25).map(|id| point(id, [1.0, id as f32], json!({"id": id})));
         context.upsert(&name, points.collect()).await;
-        let mut met = Vec::new();
+        let mut seen = Vec::new();
         let mut offset: Option<PointId> = None;
         loop {
             let mut request = ScrollPointsBuilder::new(&name).limit(10).with_payload(true);
@@ -77,13 +77,13 @@ async fn scrolling_meets_every_point_once() {
                 assert_eq!(point.payload["id"], i64::try_from(number(&point.id)).unwrap().into());
                 assert!(point.vectors.is_none());
             }
-            met.extend(page.result.iter().map(|point| number(&point.id)));
+            seen.extend(page.result.iter().map(|point| number(&point.id)));
             offset = page.next_page_offset;
             if offset.is_none() {
                 break;
             }
         }
-        assert_eq!(met, (0..25).collect::<Vec<_>>());
+        assert_eq!(seen, (0..25).collect::<Vec<_>>());
     })
     .await;
 }
@@ -99,7 +99,7 @@ async fn points_are_deleted_by_id_and_by_filter() {
         });
         context.upsert(&name, points.collect()).await;
 
-        // An id that does not exist is no error.
+        // Ids that do not exist are ignored.
         let request = DeletePointsBuilder::new(&name).points(ids(&[0, 1, 99])).wait(true);
         let result = client.delete_points(request).await.unwrap().result.unwrap();
         assert_eq!(result.status(), UpdateStatus::Completed);
@@ -116,7 +116,7 @@ async fn points_are_deleted_by_id_and_by_filter() {
 }
 
 #[tokio::test]
-async fn payloads_change_without_their_points() {
+async fn payloads_change_independently_of_vectors() {
     contract(async |context| {
         let (client, name) = (&context.client, context.collection("a", 2).await);
         context.index(&name, &[("k", FieldType::Integer)]).await;
@@ -136,7 +136,7 @@ async fn payloads_change_without_their_points() {
             .wait(true);
         client.overwrite_payload(request).await.unwrap();
         assert_eq!(payload(&context, &name, 2).await, json!({"only": 1}));
-        // The index follows.
+        // The payload index is updated.
         let filter = Filter::must([Condition::matches("k", 2)]);
         assert_eq!(context.count(&name, Some(filter)).await, 0);
 
@@ -175,7 +175,7 @@ async fn a_batch_applies_its_operations_in_order() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_not_waited_for_takes_effect_soon() {
+async fn a_write_without_wait_is_applied_soon() {
     contract(async |context| {
         let name = context.collection("a", 2).await;
         let points = vec![point(1, [1.0, 0.0], json!({}))];

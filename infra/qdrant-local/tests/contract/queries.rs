@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::{Context, contract, number, point};
 
-/// Points 1 to 5 at 10, 20, ... degrees from the x axis.
+/// Creates points 1 to 5 at 10, 20, ... degrees from the x axis.
 async fn fan(context: &Context) -> String {
     let name = context.collection("a", 2).await;
     context.index(&name, &[("odd", FieldType::Bool)]).await;
@@ -31,15 +31,15 @@ fn numbers(points: &[ScoredPoint]) -> Vec<u64> {
     points.iter().map(|point| number(&point.id)).collect()
 }
 
-async fn ask(context: &Context, request: QueryPointsBuilder) -> Vec<ScoredPoint> {
+async fn query(context: &Context, request: QueryPointsBuilder) -> Vec<ScoredPoint> {
     context.client.query(request).await.unwrap().result
 }
 
 #[tokio::test]
-async fn the_nearest_come_first_with_their_cosine() {
+async fn the_nearest_points_come_first_with_their_cosine() {
     contract(async |context| {
         let name = fan(&context).await;
-        let found = ask(&context, along_x(&name)).await;
+        let found = query(&context, along_x(&name)).await;
         assert_eq!(numbers(&found), [1, 2, 3, 4, 5]);
         for point in &found {
             let expected = (number(&point.id) as f32 * 10.0).to_radians().cos();
@@ -51,50 +51,50 @@ async fn the_nearest_come_first_with_their_cosine() {
 }
 
 #[tokio::test]
-async fn results_are_limited_skipped_and_cut() {
+async fn limit_offset_and_score_threshold_are_applied() {
     contract(async |context| {
         let name = fan(&context).await;
-        assert_eq!(numbers(&ask(&context, along_x(&name).limit(2)).await), [1, 2]);
-        assert_eq!(numbers(&ask(&context, along_x(&name).limit(2).offset(2)).await), [3, 4]);
-        assert_eq!(numbers(&ask(&context, along_x(&name).limit(2).offset(4)).await), [5]);
+        assert_eq!(numbers(&query(&context, along_x(&name).limit(2)).await), [1, 2]);
+        assert_eq!(numbers(&query(&context, along_x(&name).limit(2).offset(2)).await), [3, 4]);
+        assert_eq!(numbers(&query(&context, along_x(&name).limit(2).offset(4)).await), [5]);
         let threshold = 25_f32.to_radians().cos();
         let cut = along_x(&name).score_threshold(threshold);
-        assert_eq!(numbers(&ask(&context, cut.clone()).await), [1, 2]);
-        assert_eq!(numbers(&ask(&context, cut.offset(1)).await), [2]);
+        assert_eq!(numbers(&query(&context, cut.clone()).await), [1, 2]);
+        assert_eq!(numbers(&query(&context, cut.offset(1)).await), [2]);
         let odd = Filter::must([Condition::matches("odd", true)]);
-        assert_eq!(numbers(&ask(&context, along_x(&name).filter(odd)).await), [1, 3, 5]);
+        assert_eq!(numbers(&query(&context, along_x(&name).filter(odd)).await), [1, 3, 5]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn payloads_and_vectors_come_when_asked_for() {
+async fn payloads_and_vectors_are_returned_on_request() {
     contract(async |context| {
         let name = fan(&context).await;
         let request = along_x(&name).limit(1).with_payload(true).with_vectors(true);
-        let found = ask(&context, request).await.remove(0);
+        let found = query(&context, request).await.remove(0);
         assert_eq!(found.payload.len(), 2);
         assert!(found.vectors.unwrap().get_vector().is_some());
         let include = qdrant_client::qdrant::PayloadIncludeSelector { fields: vec!["text".to_owned()] };
-        let found = ask(&context, along_x(&name).limit(1).with_payload(include)).await.remove(0);
+        let found = query(&context, along_x(&name).limit(1).with_payload(include)).await.remove(0);
         assert_eq!(found.payload.keys().collect::<Vec<_>>(), ["text"]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_stored_point_finds_the_others() {
+async fn a_query_by_example_excludes_the_example() {
     contract(async |context| {
         let name = fan(&context).await;
         let request =
             QueryPointsBuilder::new(&name).query(Query::new_nearest(VectorInput::new_id(1))).limit(2);
-        assert_eq!(numbers(&ask(&context, request).await), [2, 3]);
+        assert_eq!(numbers(&query(&context, request).await), [2, 3]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_batch_answers_each_query() {
+async fn a_batch_returns_a_result_for_each_query() {
     contract(async |context| {
         let name = fan(&context).await;
         let along_y = QueryPointsBuilder::new(&name).query(Query::new_nearest(vec![0.0, 1.0]));
@@ -141,8 +141,8 @@ async fn sparse_scores_weigh_rare_terms_more() {
     contract(async |context| {
         let name = dense_and_sparse(&context).await;
         let terms = Query::new_nearest(VectorInput::new_sparse(vec![7, 8], vec![1.0, 1.0]));
-        let found = ask(&context, QueryPointsBuilder::new(&name).query(terms).using("sparse")).await;
-        // Term 7 is in three of four points, term 8 in one; point 4 has neither.
+        let found = query(&context, QueryPointsBuilder::new(&name).query(terms).using("sparse")).await;
+        // Term 7 is in three of four points, term 8 in one, and point 4 has neither.
         let idf = |n: f32| ((4.0 - n + 0.5) / (n + 0.5) + 1.0).ln();
         let expected = [(2, 2.0 * idf(1.0) + idf(3.0)), (3, 3.0 * idf(3.0)), (1, idf(3.0))];
         assert_eq!(found.len(), expected.len());
@@ -155,7 +155,7 @@ async fn sparse_scores_weigh_rare_terms_more() {
 }
 
 #[tokio::test]
-async fn fusion_ranks_what_both_searches_like() {
+async fn fusion_prefers_points_of_both_lists() {
     contract(async |context| {
         let name = dense_and_sparse(&context).await;
         let dense = PrefetchQueryBuilder::default()
@@ -172,10 +172,10 @@ async fn fusion_ranks_what_both_searches_like() {
             .query(Query::new_fusion(Fusion::Rrf));
         // Dense: 1, 2, 3, 4. Sparse: 2, 3, 1. Reciprocal ranks with constant 2: 2 has
         // 1/3 + 1/2, 1 has 1/2 + 1/4, 3 has 1/4 + 1/3, 4 has 1/5.
-        let found = ask(&context, request.clone()).await;
+        let found = query(&context, request.clone()).await;
         assert_eq!(numbers(&found), [2, 1, 3, 4]);
         assert!((found[0].score - (1.0 / 3.0 + 0.5)).abs() < 1e-5, "{}", found[0].score);
-        assert_eq!(numbers(&ask(&context, request.limit(1).offset(1)).await), [1]);
+        assert_eq!(numbers(&query(&context, request.limit(1).offset(1)).await), [1]);
     })
     .await;
 }

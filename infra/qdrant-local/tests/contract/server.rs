@@ -1,4 +1,4 @@
-//! A `qdrant-local` process of a test's own.
+//! A `qdrant-local` process for one test.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use qdrant_client::Qdrant;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_qdrant-local");
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running process; killed when dropped.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a free port, and waits until it listens.
+    /// Starts on a free port and waits until it listens.
     pub fn start(storage: &Path) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         Self::try_start(storage, address).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Starts on `address`; what the process printed, if it ended instead of listening.
+    /// Starts on `address`; returns the process's output if it exits instead of listening.
     pub fn try_start(storage: &Path, address: SocketAddr) -> Result<Self, String> {
         let mut process = Command::new(BINARY)
             .args(["--grpc", &address.to_string(), "--http", "127.0.0.1:0", "--storage"])
@@ -39,7 +39,7 @@ impl Server {
             .unwrap();
         let stderr = BufReader::new(process.stderr.take().unwrap());
         let (lines, received) = mpsc::channel();
-        // Reads to the end, so that the process never waits for a reader.
+        // Reads to the end, so that the process never blocks on a full pipe.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 eprintln!("qdrant-local: {line}");
@@ -49,7 +49,7 @@ impl Server {
         let mut printed = Vec::new();
         let mut http_url = String::new();
         let url_of = |rest: &str| rest.split_whitespace().next().unwrap().to_owned();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while let Ok(line) = received.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             if let Some((_, rest)) = line.split_once("serving snapshots url=") {
                 http_url = url_of(rest);
@@ -64,37 +64,37 @@ impl Server {
         Err(format!("{status}\n{}", printed.join("\n")))
     }
 
-    /// A client of this process.
+    /// Returns a client of this process.
     pub fn client(&self) -> Qdrant {
         Qdrant::from_url(&self.url).skip_compatibility_check().build().unwrap()
     }
 
-    /// Its address.
+    /// Returns the address of its gRPC API.
     pub fn address(&self) -> SocketAddr {
         self.url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
-    /// `http://address`.
+    /// Returns the URL of its gRPC API.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where it serves snapshots.
+    /// Returns the URL of its HTTP API.
     pub fn http_url(&self) -> &str {
         &self.http_url
     }
 
-    /// Ends it as a power failure of the process would: SIGKILL.
+    /// Ends it as a crash would: SIGKILL.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Ends it as an operator would: SIGTERM. Clients go on meanwhile.
+    /// Ends it as an operator would, by SIGTERM, without blocking clients.
     pub async fn stop(mut self) -> ExitStatus {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status;

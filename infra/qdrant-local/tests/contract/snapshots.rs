@@ -1,4 +1,4 @@
-//! Snapshots on their way out of a server and into another one, by Qdrant's HTTP interface.
+//! Downloading and uploading snapshots by Qdrant's HTTP API.
 
 use qdrant_client::qdrant::{CreateCollectionBuilder, Distance, UpsertPointsBuilder, VectorParamsBuilder};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn fill(server: &Server, name: &str, points: u64) {
     client.upsert_points(request).await.unwrap();
 }
 
-/// As browsers send files.
+/// Uploads a snapshot as a browser would.
 async fn upload(server: &Server, name: &str, snapshot: &[u8], checksum: &str) -> (u16, Value) {
     let mut body =
         b"--edge\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"a\"\r\n\r\n".to_vec();
@@ -58,7 +58,7 @@ async fn a_snapshot_moves_a_collection_to_another_server() {
     assert_eq!((status, &answer["result"]), (200, &json!(true)));
     assert_eq!(count(&second.client(), "notes", None).await.unwrap(), 300);
     let (status, _) = upload(&second, "notes", &bytes, checksum).await;
-    assert_eq!(status, 409, "it is there already");
+    assert_eq!(status, 409, "the collection exists");
     let left: Vec<_> =
         std::fs::read_dir(there.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("upload")), "{left:?}");

@@ -1,4 +1,4 @@
-//! Where the tests run, and the small words they are written in.
+//! The server under test, and helpers.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -16,23 +16,23 @@ use tonic::Status;
 
 use crate::server::Server;
 
-/// What a test gets.
+/// The environment of a test.
 #[derive(Clone)]
 pub struct Context {
     pub client: Qdrant,
     pub url: String,
     pub api_key: Option<String>,
-    /// Starts the names of everything that the test makes.
+    /// The prefix of the names of all collections of the test.
     pub prefix: String,
 }
 
 impl Context {
-    /// A name that no other test uses.
+    /// Returns a name that no other test uses.
     pub fn name(&self, suffix: &str) -> String {
         format!("{}_{suffix}", self.prefix)
     }
 
-    /// A new collection with the unnamed vector, cosine, of this dimension.
+    /// Creates a collection with one unnamed vector of this dimension and cosine distance.
     pub async fn collection(&self, suffix: &str, dimension: u64) -> String {
         let name = self.name(suffix);
         let vectors = VectorParamsBuilder::new(dimension, Distance::Cosine);
@@ -41,7 +41,7 @@ impl Context {
         name
     }
 
-    /// Makes payload indexes.
+    /// Creates payload indexes.
     pub async fn index(&self, name: &str, fields: &[(&str, FieldType)]) {
         for (field, field_type) in fields {
             let request = CreateFieldIndexCollectionBuilder::new(name, *field, *field_type);
@@ -49,20 +49,20 @@ impl Context {
         }
     }
 
-    /// Stores points, and waits for it.
+    /// Stores points and waits for it.
     pub async fn upsert(&self, name: &str, points: Vec<PointStruct>) {
         let request = UpsertPointsBuilder::new(name, points).wait(true);
         self.client.upsert_points(request).await.unwrap();
     }
 
-    /// Counts exactly.
+    /// Counts points exactly.
     pub async fn count(&self, name: &str, filter: Option<Filter>) -> u64 {
         count(&self.client, name, filter).await.unwrap()
     }
 }
 
-/// Runs a test against the server of `QDRANT_URL`, or a process of its own, and removes what
-/// the test made even if it fails.
+/// Runs a test against the server at `QDRANT_URL`, or its own process, and deletes the test's collections even if
+/// it fails.
 pub async fn contract<T>(test: impl FnOnce(Context) -> T)
 where
     T: Future<Output = ()> + Send + 'static,
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// Counts exactly.
+/// Counts points exactly.
 pub async fn count(client: &Qdrant, name: &str, filter: Option<Filter>) -> Result<u64, QdrantError> {
     let mut request = CountPointsBuilder::new(name).exact(true);
     if let Some(filter) = filter {
@@ -103,12 +103,12 @@ pub async fn count(client: &Qdrant, name: &str, filter: Option<Filter>) -> Resul
     Ok(client.count(request).await?.result.unwrap().count)
 }
 
-/// A point with the unnamed vector.
+/// Returns a point with an unnamed vector.
 pub fn point(id: impl Into<PointId>, vector: impl Into<Vec<f32>>, payload: Value) -> PointStruct {
     PointStruct::new(id, vector.into(), Payload::try_from(payload).unwrap())
 }
 
-/// A point's number.
+/// Returns the number of a point id.
 pub fn number(id: &Option<PointId>) -> u64 {
     match id.as_ref().unwrap().point_id_options.as_ref().unwrap() {
         PointIdOptions::Num(number) => *number,
@@ -116,24 +116,24 @@ pub fn number(id: &Option<PointId>) -> u64 {
     }
 }
 
-/// What the server answered to a call that it refused.
-pub fn refusal<T: std::fmt::Debug>(result: Result<T, QdrantError>) -> Status {
+/// Returns the status of a rejected call.
+pub fn rejection<T: std::fmt::Debug>(result: Result<T, QdrantError>) -> Status {
     match result.unwrap_err() {
         QdrantError::ResponseError { status } => status,
-        other => panic!("not an answer: {other}"),
+        other => panic!("not a gRPC status: {other}"),
     }
 }
 
-/// Asks until the answer is yes.
-pub async fn eventually<T: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> T) {
+/// Waits until the condition holds, at most two minutes.
+pub async fn eventually<T: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> T) {
     let deadline = Instant::now() + Duration::from_secs(120);
-    while !ask().await {
+    while !condition().await {
         assert!(Instant::now() < deadline, "never: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Reproducible numbers from -1 to 1 (SplitMix64).
+/// A pseudo-random generator of numbers from -1 to 1, the same in every run (SplitMix64).
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -151,13 +151,13 @@ impl Numbers {
     }
 }
 
-/// The cosine of the angle between two vectors.
+/// Returns the cosine of the angle between two vectors.
 pub fn cosine(left: &[f32], right: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
     dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment where to run")]
+#[expect(clippy::disallowed_methods, reason = "the environment names the server under test")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

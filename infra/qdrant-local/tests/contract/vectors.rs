@@ -1,4 +1,4 @@
-//! The crate `vectors`, which is all that the program sees of Qdrant.
+//! The crate `vectors`, the only user of Qdrant in this workspace.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn document(number: u128) -> DocumentId {
     DocumentId(Uuid::from_u128(number))
 }
 
-fn version(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentGeneration {
+fn document_generation(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentGeneration {
     DocumentGeneration {
         document_id,
         collection_id: CollectionId(Uuid::from_u128(1)),
@@ -57,12 +57,12 @@ fn record(index: u32, text: &str) -> ChunkRecord {
     ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4, parent: None }
 }
 
-/// The chunks of one generation of a document.
+/// Returns the points of one generation of a document.
 fn chunks(document_id: DocumentId, source_id: i64, generation: i32, count: u32) -> Vec<ChunkPoint> {
     let records: Vec<_> = (0..count).map(|index| record(index, &format!("chunk {index}"))).collect();
     let seed = |index| point_id(document_id, Generation(generation), index).as_u64_pair().0;
     let vectors: Vec<_> = (0..count).map(|index| Numbers(seed(index)).vector(DIMENSION)).collect();
-    version(document_id, source_id, generation).points(&records, vectors)
+    document_generation(document_id, source_id, generation).points(&records, vectors)
 }
 
 fn query(vector: &[f32]) -> ChunkQuery {
@@ -79,7 +79,7 @@ fn query(vector: &[f32]) -> ChunkQuery {
 }
 
 #[tokio::test]
-async fn a_collection_is_ensured_as_often_as_one_likes() {
+async fn ensuring_an_index_is_idempotent() {
     contract(async |context| {
         let store = store(&context);
         store.health().await.unwrap();
@@ -93,8 +93,8 @@ async fn a_collection_is_ensured_as_often_as_one_likes() {
             let other = IndexSpec { dimension: 9, ..spec.clone() };
             let error = store.ensure_index(&other).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Conflict);
-            let said = format!("has vectors of dimension 8 stored as {quantization}");
-            assert!(error.to_string().contains(&said), "{error}");
+            let expected = format!("has vectors of dimension 8 stored as {quantization}");
+            assert!(error.to_string().contains(&expected), "{error}");
         }
         let spec = spec(&context, Quantization::Float32);
         let other = IndexSpec { quantization: Quantization::Int8, ..spec };
@@ -105,7 +105,7 @@ async fn a_collection_is_ensured_as_often_as_one_likes() {
 }
 
 #[tokio::test]
-async fn several_may_ensure_the_same_collection_at_once() {
+async fn concurrent_callers_can_ensure_the_same_index() {
     contract(async |context| {
         let spec = spec(&context, Quantization::Float32);
         let tasks: Vec<_> = (0..8)
@@ -123,7 +123,7 @@ async fn several_may_ensure_the_same_collection_at_once() {
 }
 
 #[tokio::test]
-async fn a_missing_payload_index_is_made_again() {
+async fn a_missing_payload_index_is_created_again() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         store.ensure_index(&spec).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_missing_payload_index_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_collection_made_before_attributes_has_none_and_says_so() {
+async fn an_index_without_attributes_is_detected_and_completed() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         store.ensure_index(&spec).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_collection_made_before_attributes_has_none_and_says_so() {
         let wanted = ("topic".to_owned(), vec![AttributeValue::Text("tides".to_owned())]);
         let filter = ChunkFilter { attributes: [wanted].into(), ..ChunkFilter::default() };
         let asked = ChunkQuery { filter, ..query(&at(0)) };
-        // Qdrant Cloud refuses; a server of one's own looks at every point.
+        // Qdrant Cloud rejects the filter; a self-hosted server scans every point.
         match store.search(&spec.name, &asked).await {
             Ok(found) => assert_eq!(found, []),
             Err(error) => assert!(matches!(error, VectorsError::AttributesMissing { .. }), "{error}"),
@@ -165,12 +165,12 @@ async fn a_collection_made_before_attributes_has_none_and_says_so() {
 }
 
 #[tokio::test]
-async fn documents_come_and_go_by_generation_and_source() {
+async fn points_are_deleted_by_generation_document_and_source() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         store.ensure_index(&spec).await.unwrap();
         let name = spec.name.as_str();
-        // Several batches, and once more: nothing is doubled.
+        // Several batches, written twice: there are no duplicates.
         for _ in 0..2 {
             store.upsert(name, chunks(document(1), 1, 1, 250)).await.unwrap();
         }
@@ -182,7 +182,7 @@ async fn documents_come_and_go_by_generation_and_source() {
         assert_eq!(store.count_document(name, document(1), Generation(1)).await.unwrap(), 250);
 
         store.delete_generations_before(name, document(1), Generation(2)).await.unwrap();
-        eventually("the old generation goes", async || {
+        eventually("the old generation is deleted", async || {
             store.count_document(name, document(1), Generation(1)).await.unwrap() == 0
         })
         .await;
@@ -205,13 +205,13 @@ async fn documents_come_and_go_by_generation_and_source() {
 }
 
 #[tokio::test]
-async fn chunks_are_read_by_their_ids_in_the_order_asked_for() {
+async fn chunks_are_read_by_id_in_the_given_order() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float16));
         let name = spec.name.as_str();
         let stored = chunks(document(1), 1, 1, 12);
         let ids: Vec<_> = stored.iter().rev().map(|chunk| chunk.id).collect();
-        // A collection that is not there has no chunks.
+        // An index that does not exist has no chunks.
         assert_eq!(store.find_chunks(name, &ids).await.unwrap(), []);
         store.ensure_index(&spec).await.unwrap();
         store.upsert(name, stored.clone()).await.unwrap();
@@ -227,7 +227,7 @@ async fn chunks_are_read_by_their_ids_in_the_order_asked_for() {
 }
 
 #[tokio::test]
-async fn a_search_returns_what_was_stored_by_similarity() {
+async fn a_dense_search_ranks_by_cosine_similarity() {
     contract(async |context| {
         for quantization in [Quantization::Float32, Quantization::Float16, Quantization::Int8] {
             let (store, spec) = (store(&context), spec(&context, quantization));
@@ -259,14 +259,14 @@ async fn a_search_returns_what_was_stored_by_similarity() {
     .await;
 }
 
-/// Chunks 0 to 4, at 0, 10, 20, .. degrees from the first axis, and what they say.
-async fn said(context: &Context) -> (VectorDatabase, String) {
+/// Stores chunks 0 to 4 with vectors at 0, 10, 20, ... degrees from the first axis.
+async fn with_texts(context: &Context) -> (VectorDatabase, String) {
     let (store, spec) = (store(context), spec(context, Quantization::Float32));
     store.ensure_index(&spec).await.unwrap();
     let texts = ["the sea", "a tide, tides and the sea", "sea, sea and sea", "tides", "nothing of it"];
     let records: Vec<_> = (0..).zip(texts).map(|(index, text)| record(index, text)).collect();
     let vectors: Vec<_> = (0..5).map(at).collect();
-    store.upsert(&spec.name, version(document(1), 1, 1).points(&records, vectors)).await.unwrap();
+    store.upsert(&spec.name, document_generation(document(1), 1, 1).points(&records, vectors)).await.unwrap();
     (store, spec.name)
 }
 
@@ -282,13 +282,13 @@ fn indexes(found: &[ScoredChunk]) -> Vec<i32> {
 }
 
 #[tokio::test]
-async fn words_find_what_has_them_and_both_searches_fuse_by_rank() {
+async fn sparse_search_matches_terms_and_hybrid_search_fuses_by_rank() {
     contract(async |context| {
-        let (store, name) = said(&context).await;
+        let (store, name) = with_texts(&context).await;
         let sparse = ChunkQuery { mode: SearchMode::Sparse, text: "a tide".to_owned(), ..query(&[]) };
         let found = store.search(&name, &sparse).await.unwrap();
         assert_eq!(indexes(&found), [1, 3]);
-        // Two of five chunks have the term; chunk 3 has nothing else.
+        // Two of five chunks have the term; chunk 3 has no other.
         let rarity = ((5.0 - 2.0 + 0.5) / (2.0 + 0.5) + 1.0_f32).ln();
         let weight = 2.2 / (1.0 + 1.2 * (0.25 + 0.75 / 256.0));
         assert!((found[1].score - rarity * weight).abs() < 1e-4, "{}", found[1].score);
@@ -297,23 +297,23 @@ async fn words_find_what_has_them_and_both_searches_fuse_by_rank() {
 
         let hybrid = ChunkQuery { mode: SearchMode::Hybrid, vector: at(4), ..sparse.clone() };
         let found = store.search(&name, &hybrid).await.unwrap();
-        // By meaning: 4, 3, 2, 1, 0. By words: 1, 3.
+        // By vector: 4, 3, 2, 1, 0. By terms: 1, 3.
         assert_eq!(indexes(&found), [3, 1, 4, 2, 0]);
         let by_rank = |rank: f32| 1.0 / (60.0 + rank);
         for (chunk, score) in found.iter().zip([by_rank(2.0) + by_rank(2.0), by_rank(1.0) + by_rank(4.0)]) {
             assert!((chunk.score - score).abs() < 1e-6, "{} is not {score}", chunk.score);
         }
-        let without_words = ChunkQuery { text: "what is this?".to_owned(), ..hybrid };
-        let found = store.search(&name, &without_words).await.unwrap();
+        let without_terms = ChunkQuery { text: "what is this?".to_owned(), ..hybrid };
+        let found = store.search(&name, &without_terms).await.unwrap();
         assert_eq!(indexes(&found), [4, 3, 2, 1, 0]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_least_similarity_means_the_same_however_results_are_ranked() {
+async fn min_similarity_means_the_same_in_every_mode() {
     contract(async |context| {
-        let (store, name) = said(&context).await;
+        let (store, name) = with_texts(&context).await;
         // Chunks 0 to 2 are within 25 degrees.
         let least = Some(25_f32.to_radians().cos());
         let asked = |mode| ChunkQuery {
@@ -333,7 +333,7 @@ async fn a_least_similarity_means_the_same_however_results_are_ranked() {
         for (chunk, score) in found.iter().zip([all[0].score, all[2].score, all[3].score]) {
             assert!((chunk.score - score).abs() < 1e-5, "{} is not {score}", chunk.score);
         }
-        // By meaning: 0, 1, 2. By words, of these: 1, 2, 0.
+        // By vector: 0, 1, 2. By terms, of these: 1, 2, 0.
         let found = store.search(&name, &asked(SearchMode::Hybrid)).await.unwrap();
         assert_eq!(indexes(&found), [1, 0, 2]);
     })
@@ -341,7 +341,7 @@ async fn a_least_similarity_means_the_same_however_results_are_ranked() {
 }
 
 #[tokio::test]
-async fn filters_hold_in_every_mode() {
+async fn filters_apply_in_every_mode() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         store.ensure_index(&spec).await.unwrap();
@@ -353,11 +353,11 @@ async fn filters_hold_in_every_mode() {
             first_seen_at: later,
             attributes: serde_json::from_value(serde_json::json!({ "topic": "tides", "year": 2024 }))
                 .unwrap(),
-            ..version(document(2), 2, 1)
+            ..document_generation(document(2), 2, 1)
         };
-        for (number, version) in [version(document(1), 1, 1), other].iter().enumerate() {
+        for (number, document) in [document_generation(document(1), 1, 1), other].iter().enumerate() {
             let vector = at(u8::try_from(number).unwrap());
-            store.upsert(&spec.name, version.points(&[record(0, "tides")], vec![vector])).await.unwrap();
+            store.upsert(&spec.name, document.points(&[record(0, "tides")], vec![vector])).await.unwrap();
         }
         let text = |text: &str| vec![text.to_owned()];
         let attribute = |key: &str, value| (key.to_owned(), vec![value]);
@@ -397,7 +397,7 @@ async fn filters_hold_in_every_mode() {
 }
 
 #[tokio::test]
-async fn a_collection_made_without_terms_is_searched_by_meaning_only() {
+async fn an_index_without_sparse_vectors_supports_dense_search_only() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         let vectors = VectorParamsBuilder::new(DIMENSION as u64, Distance::Cosine).build();
@@ -418,7 +418,7 @@ async fn a_collection_made_without_terms_is_searched_by_meaning_only() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn errors_are_classified() {
     contract(async |context| {
         let (store, spec) = (store(&context), spec(&context, Quantization::Float32));
         let missing = store.search(&spec.name, &query(&[0.0; DIMENSION])).await.unwrap_err();
