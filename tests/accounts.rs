@@ -1,4 +1,4 @@
-//! Signing up, in and out.
+//! Registration, login and logout.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -23,17 +23,17 @@ async fn a_new_user_signs_in_refreshes_and_signs_out() {
 }
 
 #[tokio::test]
-async fn a_spent_refresh_token_revokes_its_family() {
+async fn a_reused_refresh_token_revokes_its_family() {
     let user = TestUser::register(&Stack::from_env()).await;
     let spent = json!({ "refresh_token": user.refresh_token });
     let pair = user.post("/api/auth/refresh", &spent).await.expect(200);
     user.post("/api/auth/refresh", &spent).await.expect(401);
-    // Whoever holds the newer token may be the thief: it is gone too.
+    // The newer token may be in the hands of an attacker, so it is revoked, too.
     user.post("/api/auth/refresh", &json!({ "refresh_token": pair["refresh_token"] })).await.expect(401);
 }
 
 #[tokio::test]
-async fn of_parallel_refreshes_one_wins() {
+async fn one_of_several_concurrent_refreshes_succeeds() {
     let user = TestUser::register(&Stack::from_env()).await;
     let body = json!({ "refresh_token": user.refresh_token });
     let answers = join_all((0..10).map(|_| user.post("/api/auth/refresh", &body))).await;
@@ -43,9 +43,9 @@ async fn of_parallel_refreshes_one_wins() {
 }
 
 #[tokio::test]
-async fn of_parallel_registrations_of_one_name_one_wins() {
+async fn one_of_several_concurrent_registrations_of_a_name_succeeds() {
     let stack = Stack::from_env();
-    let nobody = TestUser::anonymous(&stack);
+    let anonymous = TestUser::anonymous(&stack);
     let username = testkit::unique("twin").replace('-', "_");
     let bodies: Vec<_> = (0..10)
         .map(|number| {
@@ -56,7 +56,7 @@ async fn of_parallel_registrations_of_one_name_one_wins() {
             })
         })
         .collect();
-    let answers = join_all(bodies.iter().map(|body| nobody.post("/api/auth/register", body))).await;
+    let answers = join_all(bodies.iter().map(|body| anonymous.post("/api/auth/register", body))).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409, 409, 409]);

@@ -1,4 +1,4 @@
-//! How documents are cut: tried out, indexed and found, by every strategy.
+//! Chunking by every strategy: previewed, indexed and searched.
 
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload};
@@ -59,7 +59,7 @@ fn texts(chunks: &Value) -> Vec<(String, u64, u64)> {
 }
 
 #[tokio::test]
-async fn every_strategy_indexes_what_its_preview_shows_and_is_searched() {
+async fn every_strategy_indexes_the_chunks_of_its_preview() {
     let user = TestUser::register(&Stack::from_env()).await;
     let catalogue = user.get("/api/v2/chunking/strategies").await.expect(200);
     let strategies = catalogue["strategies"].as_array().unwrap();
@@ -102,7 +102,7 @@ async fn every_strategy_indexes_what_its_preview_shows_and_is_searched() {
 }
 
 #[tokio::test]
-async fn a_hit_comes_with_the_parent_that_it_was_cut_out_of() {
+async fn a_hit_includes_its_parent_on_request() {
     let user = TestUser::register(&Stack::from_env()).await;
     let settings = json!({
         "chunking_strategy": "hierarchical", "chunking_config": { "parent_size": 256 }, "chunk_size": 24,
@@ -130,7 +130,7 @@ async fn a_hit_comes_with_the_parent_that_it_was_cut_out_of() {
 }
 
 #[tokio::test]
-async fn strategies_are_compared_side_by_side() {
+async fn strategies_are_compared() {
     let user = TestUser::register(&Stack::from_env()).await;
     let body = json!({
         "content": STORY, "strategies": ["fixed", "semantic", "hierarchical"], "chunk_size": 128,
@@ -151,7 +151,7 @@ async fn strategies_are_compared_side_by_side() {
 }
 
 #[tokio::test]
-async fn what_a_strategy_does_not_know_is_refused_by_name() {
+async fn invalid_chunking_settings_are_rejected_by_name() {
     let user = TestUser::register(&Stack::from_env()).await;
     for (body, field, said) in [
         (json!({ "chunking_strategy": "cut" }), "chunking_strategy", "got \"cut\""),
@@ -187,7 +187,7 @@ async fn what_a_strategy_does_not_know_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_collection_changes_its_strategy_by_a_reindex() {
+async fn a_reindex_changes_the_strategy_of_a_collection() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = collection(&user, json!({ "chunking_strategy": "recursive" })).await;
     upload_all(&user, &collection).await;

@@ -1,4 +1,4 @@
-//! Reading what was indexed, chunk by chunk.
+//! Reading chunks.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn field<'a>(chunk: &'a Value, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn pages_show_every_chunk_once_and_none_that_was_replaced() {
+async fn pages_contain_every_current_chunk_once() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -35,7 +35,7 @@ async fn pages_show_every_chunk_once_and_none_that_was_replaced() {
             break;
         }
         for chunk in items {
-            assert!(seen.insert(field(chunk, "id").to_owned()), "{chunk} comes twice");
+            assert!(seen.insert(field(chunk, "id").to_owned()), "{chunk} is listed twice");
         }
         page += 1;
     }
@@ -52,7 +52,7 @@ async fn pages_show_every_chunk_once_and_none_that_was_replaced() {
         assert_eq!(user.get(&format!("{chunks}/{}", field(chunk, "chunk_id"))).await.expect(200), *chunk);
     }
 
-    // What searches find can be read by its id; others cannot read it, in whatever collection.
+    // A chunk of a search result can be read by its id, but not in another collection or by another user.
     let found = user.search(&collection, "what is told of tides").await;
     let id = field(&found[0], "chunk_id").to_owned();
     let shown = user.get(&format!("{chunks}/{id}")).await.expect(200);
@@ -62,10 +62,10 @@ async fn pages_show_every_chunk_once_and_none_that_was_replaced() {
     let stranger = TestUser::register(&stack).await;
     stranger.get(&format!("{chunks}/{id}")).await.expect(404);
 
-    // A new version under the same name: the old chunks are gone with the flip.
+    // The next generation of the document replaces the chunks at once.
     let old = field(&list["chunks"][0], "id").to_owned();
     user.upload(&collection, &[Upload::text("tides.txt", "Neap tides are small.")]).await;
-    // The document stays as it was, and completed, until then.
+    // Until then the document stays as it was, and completed.
     let list = user.wait_until(&of_tides, |list| list["total"] == 1).await;
     assert_eq!(list["chunks"][0]["content"], "Neap tides are small.");
     user.get(&format!("{chunks}/{old}")).await.expect(404);

@@ -1,4 +1,4 @@
-//! Deleting a collection leaves nothing behind but the audit log.
+//! Deleting a collection deletes everything except the audit log.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use testkit::{Stack, TestUser, Upload};
 
 #[tokio::test]
-async fn a_deleted_collection_is_gone_everywhere() {
+async fn a_deleted_collection_is_deleted_everywhere() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -29,25 +29,25 @@ async fn a_deleted_collection_is_gone_everywhere() {
         ArtifactKey::Vectors { collection_id: id, document_id, generation: Generation(1), batch: 0 },
     ];
     for object in &objects {
-        assert!(bucket.head(object).await.unwrap().is_some(), "{} is not there", object.path());
+        assert!(bucket.head(object).await.unwrap().is_some(), "{} does not exist", object.path());
     }
 
     let deleted = user.delete(&path).await;
     let operation = deleted.headers["location"].to_str().unwrap().to_owned();
     deleted.expect(204);
-    // It is gone for its users at once; its bytes go in the background.
+    // Its users cannot see it any more; its data is purged in the background.
     user.get(&path).await.expect(404);
     user.get(&format!("{path}/documents")).await.expect(404);
 
-    // The operation goes with the collection, which goes last.
+    // The operation is deleted together with the collection, which is last.
     let deadline = std::time::Instant::now() + Duration::from_secs(120);
     while user.get(&operation).await.status.as_u16() != 404 {
         assert!(std::time::Instant::now() < deadline, "{operation} does not end");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(qdrant.count(store_name).await.is_err(), "its points are still there");
+    assert!(qdrant.count(store_name).await.is_err(), "its points still exist");
     for object in &objects {
-        assert_eq!(bucket.head(object).await.unwrap(), None, "{} is still there", object.path());
+        assert_eq!(bucket.head(object).await.unwrap(), None, "{} still exists", object.path());
     }
     let url = secrecy::SecretString::from(stack.database_url.clone());
     let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
@@ -62,13 +62,13 @@ async fn a_deleted_collection_is_gone_everywhere() {
         limit: 10,
         ..AuditQuery::default()
     };
-    let told = connection.audit_log().list(&query).await.unwrap();
-    assert_eq!(told.items.len(), 1, "{told:?}");
-    assert_eq!(told.items[0].details["collection_id"], collection);
+    let entries = connection.audit_log().list(&query).await.unwrap();
+    assert_eq!(entries.items.len(), 1, "{entries:?}");
+    assert_eq!(entries.items[0].details["collection_id"], collection);
 }
 
 #[tokio::test]
-async fn a_name_is_free_again_after_deletion() {
+async fn the_name_of_a_deleted_collection_can_be_used_again() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let name = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200)["name"].clone();

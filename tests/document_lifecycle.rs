@@ -1,4 +1,4 @@
-//! Documents deleted, brought back, and tried again after they failed.
+//! Deleting, restoring and retrying documents.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn files(results: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_deleted_document_is_not_found_from_then_on_and_comes_back_without_being_embedded() {
+async fn a_deleted_document_is_not_found_and_is_restored_without_embedding() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -38,7 +38,7 @@ async fn a_deleted_document_is_not_found_from_then_on_and_comes_back_without_bei
     let tides =
         format!("/api/v2/collections/{collection}/documents/{}", documents[0]["id"].as_str().unwrap());
     let deleted = user.delete(&tides).await;
-    // At once: whatever becomes of its points.
+    // At once, even before its points are deleted.
     let found = user.search(&collection, "what follows from tides").await;
     assert!(files(&found).iter().all(|name| *name == "bread.txt"), "{found:?}");
     deleted.expect(204);
@@ -62,7 +62,7 @@ async fn a_deleted_document_is_not_found_from_then_on_and_comes_back_without_bei
 }
 
 #[tokio::test]
-async fn a_changed_document_embeds_the_chunks_that_changed() {
+async fn only_changed_chunks_of_a_document_are_embedded() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -73,7 +73,7 @@ async fn a_changed_document_embeds_the_chunks_that_changed() {
     user.upload(&collection, &[Upload::text("book.md", book.clone())]).await;
     user.wait_until_idle(&collection).await;
 
-    // The end is another; what stands before it stays.
+    // Only the last paragraph changes.
     let text = book.replace(&paragraph("tides", 80), &paragraph("clay", 80));
     let announced = user.announce(&collection, &Upload::text("book.md", text.clone())).await;
     assert!(user.put(&announced, text.into()).await.is_success());
@@ -90,7 +90,7 @@ async fn a_changed_document_embeds_the_chunks_that_changed() {
 }
 
 #[tokio::test]
-async fn failed_documents_are_tried_again_from_their_copies_and_else_from_their_source() {
+async fn failed_documents_are_retried_from_staged_bytes_or_else_from_their_source() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -110,14 +110,14 @@ async fn failed_documents_are_tried_again_from_their_copies_and_else_from_their_
     assert_eq!(row["status"], "degraded");
     assert_eq!(row["status_message"], "2 of 3 documents could not be indexed");
 
-    // Nothing has changed: the same copies fail for the same reason, and nothing else is touched.
+    // Without a change, the staged bytes fail for the same reason, and no other document is affected.
     let retried =
         user.post(&format!("{collection_path}/documents/retry-failed"), &json!({})).await.expect(200);
     assert_eq!(retried["reset_count"], 2);
     let again = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
     assert_eq!((&again["meta"]["counts"]["failed"], &again["progress"]["total"]), (&json!(2), &json!(2)));
 
-    // Its copy is lost, and its source has a better one.
+    // Their staged bytes are lost, and the source has valid files.
     for name in ["bad.txt", "worse.txt"] {
         std::fs::write(folder.join(name), format!("{name} tells of marble, a metamorphic rock.")).unwrap();
     }

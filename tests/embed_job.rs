@@ -1,7 +1,7 @@
-//! The job that embeds large backlogs, here on the processor: it drains the embed function's queue and
-//! ends when that stays empty; told to stop, it hands back what it has not done.
+//! The batch job that embeds large backlogs, here on the CPU. It drains the embed function's queue and ends when
+//! that stays empty. When it is terminated, it makes its unfinished messages visible again.
 //!
-//! The function is given no messages meanwhile, so that it is the job that is seen.
+//! Meanwhile the embed function is paused, so that the results are those of the job.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,78 +23,78 @@ async fn a_backlog_starts_one_job_which_ends_when_the_queue_stays_empty() {
     let documents = 12;
     bench.fill_queue(documents, 3).await;
 
-    // One minute's sweep, and another one at once after it.
+    // Two sweeps in a row.
     let state = bench.sweep_state(Duration::ZERO);
     assert_eq!(jobs_submitted(&state).await, 1);
     assert_eq!(jobs_submitted(&state).await, 0);
-    let under_way = bench.jobs.list_active().await.unwrap();
-    assert_eq!(under_way.len(), 1, "{under_way:?}");
-    assert_eq!(under_way[0].name, "embed-drain-1");
+    let active = bench.jobs.list_active().await.unwrap();
+    assert_eq!(active.len(), 1, "{active:?}");
+    assert_eq!(active[0].name, "embed-drain-1");
 
     bench.until("all documents are searchable", async || bench.done().await == documents).await;
     let results = bench.user.search(&bench.collection, "note 7 about the tides").await;
     assert!(!results.is_empty());
     bench.assert_whole(documents).await;
-    let job = bench.end_of(&under_way[0].id).await;
+    let job = bench.end_of(&active[0].id).await;
     assert_eq!((job.status.as_str(), job.exit_code), ("SUCCEEDED", Some(0)));
     drop(paused);
 }
 
 #[tokio::test]
-async fn a_job_that_cannot_run_is_left_alone_for_a_while() {
+async fn after_a_failed_job_none_is_submitted_for_a_while() {
     let bench = Bench::new().await;
     let paused = PausedFunction::pause();
     let documents = 3;
     bench.fill_queue(documents, 1).await;
-    // As an image whose library does not fit its card.
+    // Like an image whose library does not match the GPU.
     let broken = [("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")];
     let id = bench.jobs.submit("embed-drain-9", &broken).await.unwrap();
     assert_eq!(bench.end_of(&id).await.status, "FAILED");
 
     let patient = bench.sweep_state(Duration::from_secs(300));
-    assert_eq!(jobs_submitted(&patient).await, 0, "a card would be paid for each minute");
-    // Nothing else than the failure kept it back.
+    assert_eq!(jobs_submitted(&patient).await, 0, "a GPU would be paid for every minute");
+    // Only the failure prevented a job.
     let hasty = bench.sweep_state(Duration::ZERO);
     assert_eq!(jobs_submitted(&hasty).await, 1);
-    let under_way = bench.jobs.list_active().await.unwrap();
-    assert_eq!(bench.end_of(&under_way[0].id).await.status, "SUCCEEDED");
+    let active = bench.jobs.list_active().await.unwrap();
+    assert_eq!(bench.end_of(&active[0].id).await.status, "SUCCEEDED");
     drop(paused);
     bench.assert_whole(documents).await;
 }
 
 #[tokio::test]
-async fn what_a_stopped_job_has_not_done_is_done_by_others() {
+async fn unfinished_work_of_a_terminated_job_is_done_by_others() {
     let bench = Bench::new().await;
     let paused = PausedFunction::pause();
     let documents = 20;
     bench.fill_queue(documents, 6).await;
-    // A document a group, so that some are done long before others.
+    // One document per group, so that some are done long before others.
     let slow = [("DRAIN_GROUP_TEXTS", "1")];
     let id = bench.jobs.submit("embed-drain-by-hand", &slow).await.unwrap();
     bench.until("the first document is done", async || bench.done().await > 0).await;
 
-    let told = Instant::now();
-    bench.jobs.terminate(&id, "the spot instance is taken back").await.unwrap();
+    let terminated = Instant::now();
+    bench.jobs.terminate(&id, "the spot instance is reclaimed").await.unwrap();
     let job = bench.end_of(&id).await;
     assert_eq!(job.exit_code, Some(0), "{job:?}");
-    assert!(told.elapsed() < Duration::from_secs(20), "it took {:?} to stop", told.elapsed());
+    assert!(terminated.elapsed() < Duration::from_secs(20), "it took {:?} to stop", terminated.elapsed());
     let done = bench.done().await;
-    assert!(done < documents, "nothing was left to hand back");
+    assert!(done < documents, "there was no unfinished work");
 
-    // Had they not been handed back, the queue would hide them for two minutes.
+    // Otherwise the queue would keep them invisible for two minutes.
     let sdk = aws::sdk_config().await;
     let queue = Consumer::open(&sdk, Stage::Embed, &bench.stack.embed_queue_url).await.unwrap();
-    let handed_back = queue.receive(Duration::from_secs(5)).await.unwrap();
-    assert!(!handed_back.is_empty(), "the queue still hides what the job held");
-    let handles: Vec<String> = handed_back.into_iter().map(|message| message.receipt_handle).collect();
+    let released = queue.receive(Duration::from_secs(5)).await.unwrap();
+    assert!(!released.is_empty(), "the messages of the job are still invisible");
+    let handles: Vec<String> = released.into_iter().map(|message| message.receipt_handle).collect();
     queue.change_visibility(&handles, Duration::ZERO).await.unwrap();
     drop(paused);
     bench.until("all documents are searchable", async || bench.done().await == documents).await;
     bench.assert_whole(documents).await;
-    eprintln!("{done} of {documents} documents were done when the job was told to stop");
+    eprintln!("{done} of {documents} documents were done when the job was terminated");
 }
 
-/// A collection of its own, and what looks at its way through the queue.
+/// A collection, and access to the queues and jobs that embed it.
 struct Bench {
     stack: Stack,
     user: TestUser,
@@ -124,14 +124,14 @@ impl Bench {
         Self { user, collection, queues: Queues::new(&sdk, urls), jobs, stack }
     }
 
-    /// Has a folder of so many documents of so many chunks each indexed, in one operation, and waits until
-    /// all of them wait for their vectors.
+    /// Indexes a directory of so many documents with so many chunks each, in one operation, and waits until all of
+    /// them are queued for embedding.
     async fn fill_queue(&self, documents: usize, chunks: usize) {
         let before = self.queues.depth(Stage::Embed).await.unwrap();
         let folder = Path::new(&self.stack.directory_root).join(unique("job"));
         std::fs::create_dir_all(&folder).unwrap();
         for number in 0..documents {
-            // About as long as a chunk each.
+            // About one chunk each.
             let part =
                 |part| format!("Note {number}, part {part}: {}\n\n", "the tides come and go. ".repeat(13));
             std::fs::write(folder.join(format!("{number}.txt")), (0..chunks).map(part).collect::<String>())
@@ -147,7 +147,7 @@ impl Bench {
         .await;
     }
 
-    /// Sweep's state, with another idea of what a large backlog is.
+    /// Returns a state of sweep for which every backlog is large.
     fn sweep_state(&self, after_failure: Duration) -> Arc<sweep::State> {
         let hour = Duration::from_secs(3600);
         let url = secrecy::SecretString::from(self.stack.database_url.clone());
@@ -175,20 +175,20 @@ impl Bench {
         self.user.get(&path).await.expect(200)["documents"].as_array().cloned().unwrap()
     }
 
-    /// How many documents are searchable.
+    /// Returns the number of searchable documents.
     async fn done(&self) -> usize {
         self.documents().await.iter().filter(|document| document["status"] == "completed").count()
     }
 
     async fn end_of(&self, id: &str) -> Job {
-        self.until("the job is over", async || {
+        self.until("the job has finished", async || {
             self.jobs.find(id).await.unwrap().is_some_and(|job| job.is_finished())
         })
         .await;
         self.jobs.find(id).await.unwrap().unwrap()
     }
 
-    /// Every document is there once, with all its chunks and no more.
+    /// Checks that every document exists once, with exactly its chunks.
     async fn assert_whole(&self, number: usize) {
         self.user.wait_until_idle(&self.collection).await;
         let documents = self.documents().await;
@@ -204,13 +204,13 @@ impl Bench {
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(120);
         while !holds().await {
-            assert!(Instant::now() < deadline, "in vain: {what}");
+            assert!(Instant::now() < deadline, "timed out: {what}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-/// One minute's sweep; how many jobs it submitted.
+/// Runs sweep once; returns how many jobs it submitted.
 async fn jobs_submitted(state: &Arc<sweep::State>) -> u64 {
     let invocation = Invocation::lasting(Duration::from_secs(60));
     let event = json!({ "source": "aws.events" });
@@ -218,7 +218,7 @@ async fn jobs_submitted(state: &Arc<sweep::State>) -> u64 {
     done["embed_jobs_submitted"].as_u64().unwrap()
 }
 
-/// While this lives, the embed function is given no messages.
+/// Pauses the embed function until it is dropped.
 struct PausedFunction;
 
 impl PausedFunction {

@@ -33,7 +33,7 @@ async fn uploaded_files_are_found_by_meaning() {
 }
 
 #[tokio::test]
-async fn search_says_where_the_time_went_and_what_was_found() {
+async fn a_search_reports_its_timings_and_results() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     user.upload(&collection, &[Upload::text("tides.txt", TIDES)]).await;
@@ -54,7 +54,7 @@ async fn search_says_where_the_time_went_and_what_was_found() {
 }
 
 #[tokio::test]
-async fn files_dropped_into_the_bucket_become_searchable() {
+async fn files_written_to_the_bucket_become_searchable() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -72,7 +72,7 @@ async fn files_dropped_into_the_bucket_become_searchable() {
 }
 
 #[tokio::test]
-async fn a_replaced_file_is_found_by_its_new_words_only() {
+async fn a_replaced_file_is_found_by_its_new_content_only() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let first = &user.upload(&collection, &[Upload::text("note.txt", TIDES)]).await[0];
@@ -112,7 +112,7 @@ async fn counts_and_progress_add_up() {
 }
 
 #[tokio::test]
-async fn a_documents_bytes_come_back_as_they_went_in() {
+async fn a_documents_content_is_downloaded_unchanged_and_never_executed() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let page = Upload {
@@ -126,7 +126,7 @@ async fn a_documents_bytes_come_back_as_they_went_in() {
     let content = user.get(&format!("/api/v2/collections/{collection}/documents/{id}/content")).await;
     assert_eq!(content.status.as_u16(), 200);
     assert_eq!(content.bytes, page.bytes);
-    // A stored page must not run in the reader's browser.
+    // A stored page must not run in the browser.
     assert_eq!(content.headers["x-content-type-options"], "nosniff");
     let disposition = content.headers["content-disposition"].to_str().unwrap();
     assert!(disposition.starts_with("attachment"), "{disposition}");

@@ -1,15 +1,15 @@
-//! What is written to the staging bucket in parts reads back as it was, wherever its pieces end.
+//! Multipart uploads to the staging bucket.
 
 use artifacts::ArtifactStore;
 use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use testkit::Stack;
 use uuid::Uuid;
 
-/// The least that S3 takes for a part, and what the store takes.
+/// The minimum part size of S3, which the store uses.
 const PART: usize = 5 * 1024 * 1024;
 
 #[tokio::test]
-async fn objects_of_any_number_of_parts_read_back_as_they_were_written() {
+async fn objects_of_any_number_of_parts_survive_a_round_trip() {
     let store = ArtifactStore::new(&aws::sdk_config().await, Stack::from_env().staging_bucket);
     let (collection_id, document_id) = (CollectionId(Uuid::new_v4()), DocumentId(Uuid::new_v4()));
     for (generation, (size, piece)) in
@@ -24,6 +24,6 @@ async fn objects_of_any_number_of_parts_read_back_as_they_were_written() {
         writer.finish().await.unwrap();
         let read = store.read(&key).await.unwrap();
         store.delete(&key).await.unwrap();
-        assert!(read == bytes, "{size} bytes in pieces of {piece} came back as {} bytes", read.len());
+        assert!(read == bytes, "{size} bytes written {piece} at a time came back as {} bytes", read.len());
     }
 }

@@ -1,7 +1,7 @@
 //! User journeys over the running stack, one module each.
 //!
-//! `scripts/test` starts the stack and runs them. Each makes its own users and collections, so
-//! they run side by side and leave nothing that another would trip over.
+//! `scripts/test` starts the stack and runs them. Each creates its own users and collections, so they run
+//! concurrently without affecting each other.
 
 #![cfg(test)]
 

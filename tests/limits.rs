@@ -1,5 +1,5 @@
-//! What is too much is refused with the limit and what is used: before it is sent, and when it comes all
-//! the same.
+//! Quotas: exceeding one is rejected with the limit and the usage, both when uploads are announced and when
+//! files arrive without announcement.
 
 use db::collections::CollectionLimits;
 use domain::ArtifactKey;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::{Stack, TestUser};
 
 #[tokio::test]
-async fn a_collection_takes_as_many_documents_as_it_may() {
+async fn a_collection_takes_no_more_documents_than_its_quota() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -26,7 +26,7 @@ async fn a_collection_takes_as_many_documents_as_it_may() {
          way; delete some, or ask an administrator for a higher limit"
     );
 
-    // Nobody asks before dropping files into the bucket.
+    // Files can be written to the bucket without an announcement.
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
     let collection_id = collection.parse().unwrap();
     let mut refused = Vec::new();
@@ -59,7 +59,7 @@ async fn a_collection_takes_as_many_documents_as_it_may() {
     // Its bytes were not kept.
     user.get(&format!("{path}/documents/{id}/content")).await.expect(404);
 
-    // There is no room yet; when there is, its source is read again.
+    // There is no room yet. When there is, it is read again from its source.
     user.post(&format!("{path}/documents/{id}/retry"), &json!({})).await.expect(409);
     limit(&stack, &collection, 3).await;
     let retried = user.post(&format!("{path}/documents/{id}/retry"), &json!({})).await.expect(200);
@@ -69,7 +69,7 @@ async fn a_collection_takes_as_many_documents_as_it_may() {
     assert_eq!(user.get(&format!("{path}/limits")).await.expect(200)["usage"]["documents"], 3);
 }
 
-/// As an administrator would; which of the stack's users is one, nobody here knows.
+/// Sets the quota, as an administrator would.
 async fn limit(stack: &Stack, collection: &str, max_documents: i64) {
     let url = secrecy::SecretString::from(stack.database_url.clone());
     let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();

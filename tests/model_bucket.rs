@@ -1,4 +1,4 @@
-//! Models in a bucket: found by name, brought when they are opened, never half.
+//! Models in a bucket: found by name, downloaded when they are opened, complete or not at all.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{Stack, unique};
 use uuid::Uuid;
 
-/// A folder of the models' bucket that is this test's own.
+/// A prefix of the models' bucket for one test.
 struct Folder {
     bucket: ArtifactStore,
     prefix: String,
@@ -39,7 +39,7 @@ fn manifest(name: &str, short_name: &str) -> Value {
     json!({
         "name": name, "short_name": short_name, "dimension": 4, "max_tokens": 128, "special_tokens": 2,
         "pooling": "mean", "normalize": true,
-        // Of "{}".
+        // The SHA-256 of "{}".
         "tokenizer": {
             "name": "tokenizer.json",
             "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
@@ -52,17 +52,17 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
     let folder = Folder::new().await;
     let nowhere = Path::new("/does/not/exist").to_owned();
     let registry = ModelRegistry::open_all(&[nowhere], Some(&folder.url())).unwrap();
-    assert_eq!(registry.folders().unwrap().len(), 0, "an empty bucket has no models, and is no error");
+    assert_eq!(registry.folders().unwrap().len(), 0, "an empty bucket is not an error");
 
-    // What is on local disk goes by the manifest: one of an earlier run would bring its files along.
+    // A unique manifest, because local files of an earlier run with the same manifest would be reused.
     let (name, short_name) = (unique("org/one"), unique("one"));
     folder.put_manifest("one", &manifest(&name, &short_name)).await;
-    folder.put("one/deeper/model.json", "not a manifest, and none of a model").await;
+    folder.put("one/deeper/model.json", "not a manifest of a model").await;
     let one = registry.require(&name).unwrap();
     let unknown = registry.require("org/two").unwrap_err();
     assert_eq!(unknown.to_string(), format!(r#"there is no model "org/two"; choose one of {name}"#));
 
-    // A file that is not there, a damaged one, and the right one.
+    // A missing file, a damaged one, and the right one.
     let absent = one.tokenizer_path().unwrap_err();
     assert!(matches!(absent, ModelsError::Bucket { call: "GetObject", .. }), "{absent}");
     folder.put("one/tokenizer.json", "{ }").await;
@@ -77,7 +77,7 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
     folder.put("one/model.onnx", "a graph").await;
     assert_eq!(std::fs::read_to_string(one.graph(Quantization::Int8).unwrap().0).unwrap(), "a graph");
 
-    // A folder that was replaced has files of its own.
+    // A replaced manifest has its own local files.
     let mut replaced = manifest(&name, &short_name);
     replaced["dimension"] = json!(8);
     folder.put_manifest("one", &replaced).await;
@@ -87,12 +87,12 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
 
     folder.put_manifest("two", &manifest("org/two", &short_name)).await;
     let twice = registry.folders().unwrap_err().to_string();
-    let said = format!("have the same model name {short_name:?}");
-    assert!(twice.contains(&said) && twice.contains(&folder.url()), "{twice}");
+    let expected = format!("have the same model name {short_name:?}");
+    assert!(twice.contains(&expected) && twice.contains(&folder.url()), "{twice}");
 }
 
 #[tokio::test]
-async fn a_bucket_that_does_not_answer_is_no_unknown_model() {
+async fn a_missing_bucket_is_not_reported_as_an_unknown_model() {
     let url = format!("s3://there-is-no-bucket-{}", Uuid::new_v4());
     let registry = ModelRegistry::open_all(&[], Some(&url)).unwrap();
     let error = registry.require("org/one").unwrap_err();

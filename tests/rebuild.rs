@@ -1,4 +1,4 @@
-//! Qdrant has lost a collection, and everything comes back without the model.
+//! Rebuilding a lost index from staged vectors, without the model.
 
 use artifacts::ArtifactStore;
 use domain::{ArtifactKey, Generation};
@@ -30,7 +30,7 @@ async fn answers(user: &TestUser, collection: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
+async fn a_lost_index_is_rebuilt_without_embedding() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     promote(&stack, &user).await;
@@ -43,7 +43,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     let files = [
         Upload::text("tides.txt", chapter("tides", 200)),
         Upload::text("bread.txt", chapter("bread", 40)),
-        // The first one's bytes under another name: it has no points of its own.
+        // A duplicate of the first one: it has no points of its own.
         Upload::text("copy.txt", chapter("tides", 200)),
     ];
     user.upload_with_metadata(&collection, &files[0], &json!({ "topic": "tides" })).await;
@@ -68,12 +68,12 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
     let rebuilt = after["vector_store_name"].as_str().unwrap();
     assert_eq!(qdrant.count(rebuilt).await.unwrap(), vectors);
 
-    // One that is healthy is replaced by another, and goes.
+    // A healthy index is replaced by another one and deleted.
     rebuild(&user, &collection).await;
     assert_eq!(answers(&user, &collection).await, answered);
     assert!(qdrant.count(rebuilt).await.is_err(), "{rebuilt} is still there");
 
-    // What is not staged any more is said of its document, and mended by trying that again.
+    // A document whose staged vectors are lost fails with a reason, and a retry repairs it.
     let bread = documents.iter().find(|row| row["file_name"] == "bread.txt").unwrap();
     let key = ArtifactKey::Vectors {
         collection_id: collection.parse().unwrap(),
@@ -104,7 +104,7 @@ async fn a_lost_collection_answers_as_before_and_nothing_is_embedded() {
 }
 
 #[tokio::test]
-async fn only_superusers_rebuild_and_only_what_exists() {
+async fn only_superusers_rebuild_and_only_existing_collections() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -117,7 +117,7 @@ async fn only_superusers_rebuild_and_only_what_exists() {
     assert_eq!(user.get(&path).await.expect(200), json!([]), "nothing was queued");
 }
 
-/// Makes the user one who administers the installation.
+/// Makes the user a superuser.
 async fn promote(stack: &Stack, user: &TestUser) {
     let me = user.get("/api/auth/me").await.expect(200);
     let url = secrecy::SecretString::from(stack.database_url.clone());

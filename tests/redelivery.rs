@@ -1,10 +1,10 @@
-//! Every hand-over is at least once: a message that comes again changes nothing.
+//! Messages are delivered at least once: a redelivered message changes nothing.
 
 use domain::{ChunkDocument, EmbedBatch, ScanMessage};
 use testkit::{Stack, TestUser, Upload};
 
 #[tokio::test]
-async fn repeated_messages_of_every_stage_change_nothing() {
+async fn redelivered_messages_of_every_stage_change_nothing() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -29,7 +29,7 @@ async fn repeated_messages_of_every_stage_change_nothing() {
         queues.send_chunk(&[ChunkDocument { operation_id, item_id }]).await.unwrap();
         queues.send_embed(&[EmbedBatch { operation_id, item_id, batch: 0 }]).await.unwrap();
     }
-    // A later upload passes through the same queues, behind the repeated messages.
+    // A later upload passes through the same queues, after the repeated messages.
     user.upload(&collection, &[Upload::text("b.txt", "Pumice floats on water.")]).await;
     for stage in [queue::Stage::Scan, queue::Stage::Chunk, queue::Stage::Embed] {
         drained(&queues, stage).await;
@@ -55,7 +55,7 @@ async fn snapshot(stack: &Stack, user: &TestUser, collection: &str) -> Snapshot 
     }
 }
 
-/// Waits until a queue is empty: every repeated message was taken and acknowledged.
+/// Waits until a queue is empty: every repeated message was handled and deleted.
 async fn drained(queues: &queue::Queues, stage: queue::Stage) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while queues.depth(stage).await.unwrap() > 0 {

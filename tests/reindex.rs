@@ -1,4 +1,4 @@
-//! A collection is indexed anew while somebody searches it, goes back, and survives what fails.
+//! Reindexing a collection during searches, rolling back, and failing.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 const QUESTION: &str = "when does the water stand high at the coast?";
-/// What the local stack offers beside the default model.
+/// A model of the local stack other than the default.
 const SMALL_MODEL: &str = "semantik/all-MiniLM-L3-128";
 const SUBJECTS: [&str; 6] = ["tides", "bread", "compilers", "glaciers", "violins", "bees"];
 
@@ -19,7 +19,7 @@ fn chapter(subject: &str) -> String {
     (1..=40).map(|n| format!("Paragraph {n} tells of {subject} and of what follows from it.\n\n")).collect()
 }
 
-/// An answer as far as it tells from which index it came.
+/// Describes the index that an answer comes from.
 fn state_of(answer: &Value) -> Vec<String> {
     let results = answer["results"].as_array().unwrap();
     let line = |result: &Value| {
@@ -60,8 +60,8 @@ impl Journey {
         answer["id"].as_str().unwrap().to_owned()
     }
 
-    /// Asks ten times a second until it is told to stop. What it answers with begins before this returns
-    /// and ends after it was told: the states before and after are both among the answers.
+    /// Searches ten times a second until `stop` is sent. The first answer is from before this returns, the last
+    /// from after the stop, so both states are among the answers.
     async fn keep_searching(&self) -> (oneshot::Sender<()>, JoinHandle<Vec<Value>>) {
         let (stop, mut stopped) = oneshot::channel();
         let (user, collection) = (self.user.clone(), self.collection.clone());
@@ -86,7 +86,7 @@ async fn search(user: &TestUser, collection: &str) -> Value {
     user.post("/api/v2/search", &body).await.expect(200)
 }
 
-/// Every answer is whole, and from exactly one of the two states. Returns how many there were.
+/// Checks that every answer is complete and from one of the two states, and that both occur. Returns their number.
 fn assert_from_one_of(answers: &[Value], states: [&[String]; 2]) -> usize {
     let mut seen = BTreeSet::new();
     for answer in answers {
@@ -107,7 +107,7 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
     let before = journey.row().await;
     let old = state_of(&journey.answer().await);
 
-    // Other chunks: what is uploaded and deleted meanwhile is so afterwards.
+    // Other chunks. Uploads and deletions during the reindex are in the new index.
     let (stop, searching) = journey.keep_searching().await;
     let operation = journey.reindex(json!({ "chunk_size": 64 })).await;
     user.post(&format!("{path}/reindex"), &json!({})).await.expect(409);
@@ -133,7 +133,7 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
     );
     assert_ne!(row["vector_store_name"], before["vector_store_name"]);
     assert!(row["vector_count"].as_i64() > before["vector_count"].as_i64(), "{row}");
-    assert!(printing["chunk_count"].as_i64().unwrap() > 8, "cut as the collection is now: {printing}");
+    assert!(printing["chunk_count"].as_i64().unwrap() > 8, "chunked with the new settings: {printing}");
     let qdrant =
         vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
     let violins: DocumentId = violins.parse().unwrap();
@@ -157,7 +157,7 @@ async fn searches_see_the_old_index_or_the_new_one_and_nothing_between() {
 }
 
 #[tokio::test]
-async fn another_model_takes_over_and_gives_way_again() {
+async fn a_reindex_with_another_model_can_be_rolled_back() {
     let journey = Journey::begin().await;
     let Journey { user, path, .. } = &journey;
     let before = journey.row().await;
@@ -182,13 +182,13 @@ async fn another_model_takes_over_and_gives_way_again() {
     }
     assert_eq!(state_of(&journey.answer().await), old, "the same chunks, with the same ids");
     user.post(&format!("{path}/reindex/rollback"), &json!({})).await.expect(409);
-    // Sweep drops what answered until now, while searches go on.
+    // Sweep deletes the replaced index while searches continue.
     let qdrant =
         vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&journey.stack.qdrant_url)).unwrap();
     let dropped = row["vector_store_name"].as_str().unwrap();
     let deadline = Instant::now() + Duration::from_secs(150);
     while qdrant.count(dropped).await.is_ok() {
-        assert!(Instant::now() < deadline, "{dropped} is not dropped");
+        assert!(Instant::now() < deadline, "{dropped} is not deleted");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     stop.send(()).unwrap();
@@ -197,14 +197,14 @@ async fn another_model_takes_over_and_gives_way_again() {
 }
 
 #[tokio::test]
-async fn a_reindex_that_cannot_be_done_says_why_and_changes_nothing() {
+async fn a_failed_reindex_gives_a_reason_and_changes_nothing() {
     let journey = Journey::begin().await;
     let Journey { stack, user, path, .. } = &journey;
     let old = state_of(&journey.answer().await);
     let before = journey.row().await;
     let documents = user.get(&format!("{path}/documents?search=bees")).await.expect(200);
     let document_id = documents["documents"][0]["id"].as_str().unwrap().parse().unwrap();
-    // What is staged of it is spoilt.
+    // Corrupt its staged bytes.
     let collection_id = journey.collection.parse().unwrap();
     let raw = ArtifactKey::Raw { collection_id, document_id, generation: Generation(1) };
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
@@ -228,10 +228,10 @@ async fn a_reindex_that_cannot_be_done_says_why_and_changes_nothing() {
     let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     let deadline = Instant::now() + Duration::from_secs(150);
     while qdrant.count(leftover).await.is_ok() {
-        assert!(Instant::now() < deadline, "{leftover} is not dropped");
+        assert!(Instant::now() < deadline, "{leftover} is not deleted");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // Without the document that is in the way it can be done.
+    // Without that document the reindex succeeds.
     user.delete(&format!("{path}/documents/{document_id}")).await.expect(204);
     let operation = journey.reindex(json!({ "chunk_size": 32 })).await;
     assert_eq!(user.wait_for_operation(&operation).await["status"], "completed");

@@ -1,5 +1,4 @@
-//! What it costs to read a source again: nothing for what has not changed, and for what has, the
-//! chunks that differ.
+//! The cost of reading a source again: nothing for unchanged documents, and the changed chunks for the others.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,11 +11,11 @@ const CHANGED: usize = 14;
 const SECTIONS: [&str; 3] = ["tides", "bread", "glass"];
 
 /// Whether a document is one of those that change: every hundredth.
-fn changes(number: usize) -> bool {
+/// Returns whether a document changes: every hundredth does.
     number.is_multiple_of(DOCUMENTS / CHANGED)
 }
 
-/// Sections that are a chunk each.
+/// Returns a document with one chunk per section.
 fn document(number: usize, sections: &[&str]) -> String {
     let section = |name: &&str| {
         format!("# {name} in note {number}\n\n{}\n\n", format!("Note {number} speaks of {name}. ").repeat(12))
@@ -30,7 +29,7 @@ async fn read(user: &TestUser, collection: &str, source: &Value) -> (Value, f64)
     let operation = user.post(&path, source).await.expect(202);
     let id = operation["id"].as_str().unwrap();
     loop {
-        // Longer than other operations: the first run embeds all of it.
+        // Longer than for other operations: the first run embeds everything.
         let operation = user.get(&format!("/api/v2/operations/{id}?wait_seconds=20")).await.expect(200);
         if !["pending", "processing"].contains(&operation["status"].as_str().unwrap()) {
             assert_eq!(operation["status"], "completed", "{operation}");
@@ -41,7 +40,7 @@ async fn read(user: &TestUser, collection: &str, source: &Value) -> (Value, f64)
 }
 
 #[tokio::test]
-async fn reading_1400_documents_again_costs_what_changed() {
+async fn reading_1400_documents_again_costs_only_what_changed() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let body =
@@ -53,7 +52,7 @@ async fn reading_1400_documents_again_costs_what_changed() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = |number: usize| folder.join(format!("{number:04}.md"));
     for number in 0..DOCUMENTS {
-        // Those that stay are short: embedding them is not what is measured.
+        // Unchanged documents are short, because embedding them is not measured.
         let text = match changes(number) {
             true => document(number, &SECTIONS),
             false => format!("Note {number} is short."),
@@ -66,13 +65,13 @@ async fn reading_1400_documents_again_costs_what_changed() {
     assert_eq!(first["meta"]["counts"]["new"], DOCUMENTS, "{first}");
     let chunks = first["meta"]["chunks"]["embedded"].as_u64().unwrap();
     let sections = DOCUMENTS - CHANGED + CHANGED * SECTIONS.len();
-    assert_eq!(chunks as usize, sections, "one chunk a section");
+    assert_eq!(chunks as usize, sections, "one chunk per section");
 
     let (again, again_seconds) = read(&user, collection, &source).await;
     assert_eq!(again["meta"]["counts"]["unchanged"], DOCUMENTS, "{again}");
     assert_eq!(again["meta"]["chunks"], json!({ "embedded": 0, "reused": 0 }), "{again}");
 
-    // Another section in the middle; and the last one gone.
+    // A new section in the middle, and the last one removed.
     for number in (0..DOCUMENTS).filter(|&number| changes(number)) {
         std::fs::write(path(number), document(number, &["tides", "wool", "bread"])).unwrap();
     }

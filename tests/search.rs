@@ -1,4 +1,4 @@
-//! Search by meaning, by words and by both, with everything that can be asked along.
+//! Dense, sparse and hybrid search, with all options.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -36,32 +36,32 @@ fn names(answer: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn each_mode_finds_what_it_is_for() {
+async fn each_mode_finds_its_kind_of_match() {
     let (user, collection) = library().await;
-    let words = search(&user, &collection, "qx-7741", json!({ "search_mode": "sparse" })).await;
-    assert_eq!(names(&words), ["bread.md"]);
-    assert_eq!((&words["search_mode_used"], &words["score_type"]), (&json!("sparse"), &json!("bm25")));
-    assert!(words["timings"]["embedding_ms"].as_f64().unwrap() < 1.0, "{words}");
+    let sparse = search(&user, &collection, "qx-7741", json!({ "search_mode": "sparse" })).await;
+    assert_eq!(names(&sparse), ["bread.md"]);
+    assert_eq!((&sparse["search_mode_used"], &sparse["score_type"]), (&json!("sparse"), &json!("bm25")));
+    assert!(sparse["timings"]["embedding_ms"].as_f64().unwrap() < 1.0, "{sparse}");
 
-    let both = search(
+    let hybrid = search(
         &user,
         &collection,
         "why does the sea rise and fall twice a day",
         json!({ "search_type": "hybrid" }),
     )
     .await;
-    assert_eq!((&both["search_mode_used"], &both["score_type"]), (&json!("hybrid"), &json!("rrf")));
-    assert_eq!(names(&both)[0], "tides.txt");
-    assert_eq!(names(&both).len(), 3, "{both}");
-    let best = both["results"][0]["score"].as_f64().unwrap();
-    assert!((best - 1.0).abs() < 1e-5, "first by meaning and by words: {best}");
+    assert_eq!((&hybrid["search_mode_used"], &hybrid["score_type"]), (&json!("hybrid"), &json!("rrf")));
+    assert_eq!(names(&hybrid)[0], "tides.txt");
+    assert_eq!(names(&hybrid).len(), 3, "{hybrid}");
+    let best = hybrid["results"][0]["score"].as_f64().unwrap();
+    assert!((best - 1.0).abs() < 1e-5, "the first of both lists: {best}");
 
     let nothing = search(&user, &collection, "zebra", json!({ "search_mode": "sparse" })).await;
     assert_eq!(names(&nothing).len(), 0);
 }
 
 #[tokio::test]
-async fn a_threshold_leaves_out_the_same_passages_in_every_mode() {
+async fn a_threshold_drops_the_same_chunks_in_every_mode() {
     let (user, collection) = library().await;
     let query = "water of the sea";
     let all = search(&user, &collection, query, json!({})).await;
@@ -82,7 +82,7 @@ async fn a_threshold_leaves_out_the_same_passages_in_every_mode() {
 }
 
 #[tokio::test]
-async fn filters_choose_documents() {
+async fn filters_select_documents() {
     let (user, collection) = library().await;
     for mode in ["dense", "sparse", "hybrid"] {
         for (filter, expected) in [
@@ -109,20 +109,20 @@ async fn filters_choose_documents() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_documents_is_asked_for() {
+async fn documents_are_filtered_by_metadata() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let tides = Upload::text("tides.txt", TIDES);
-    for (file, said) in [
+    for (file, metadata) in [
         (&tides, json!({ "topic": "sea", "year": 2024, "draft": false })),
         (&Upload::text("currents.txt", CURRENTS), json!({ "topic": "sea", "year": 2023 })),
         (&Upload::text("bread.txt", BREAD), json!({ "topic": "kitchen", "year": "2024" })),
         (&Upload::text("plain.txt", "Water, and nothing else."), json!(null)),
     ] {
-        let operation = user.upload_with_metadata(&collection, file, &said).await;
+        let operation = user.upload_with_metadata(&collection, file, &metadata).await;
         assert_eq!(operation["status"], "completed", "{operation}");
         let document = user.wait_for_document(&collection, &file.name).await;
-        assert_eq!(document["metadata"], if said.is_null() { json!({}) } else { said });
+        assert_eq!(document["metadata"], if metadata.is_null() { json!({}) } else { metadata });
     }
     let ask = async |mode: &str, attributes: &Value| {
         let filter = json!({ "search_mode": mode, "metadata_filter": { "attributes": attributes } });
@@ -147,8 +147,8 @@ async fn what_is_said_of_documents_is_asked_for() {
         }
     }
     let answer = ask("dense", &json!({ "year": 2024 })).await;
-    let said = json!({ "draft": false, "topic": "sea", "year": 2024 });
-    assert_eq!(answer["results"][0]["document_metadata"], said);
+    let metadata = json!({ "draft": false, "topic": "sea", "year": 2024 });
+    assert_eq!(answer["results"][0]["document_metadata"], metadata);
 
     let moon = json!({ "topic": "moon" });
     let changed = user.upload_with_metadata(&collection, &tides, &moon).await;
@@ -165,7 +165,7 @@ async fn what_is_said_of_documents_is_asked_for() {
 }
 
 #[tokio::test]
-async fn long_documents_are_paged_grouped_and_read_on() {
+async fn hits_of_long_documents_are_paged_grouped_and_extended() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let sentence =
@@ -193,13 +193,13 @@ async fn long_documents_are_paged_grouped_and_read_on() {
     let more = json!({ "k": 1, "context_chunks": 1, "highlight": true, "metadata_filter": { "file_name": "log.txt" } });
     let answer = ask(more).await;
     let hit = &answer["results"][0];
-    let piece = |of: &Value| (of["chunk_index"].as_u64().unwrap(), of["text"].as_str().unwrap().to_owned());
-    let mut pieces: Vec<_> = hit["neighbours"].as_array().unwrap().iter().map(piece).collect();
-    pieces.push(piece(hit));
-    assert!(pieces.len() > 1, "{hit}");
-    pieces.sort();
-    let passage: String = pieces.into_iter().map(|(_, text)| text).collect();
-    assert!(long.contains(&passage), "{passage}");
+    let chunk = |of: &Value| (of["chunk_index"].as_u64().unwrap(), of["text"].as_str().unwrap().to_owned());
+    let mut chunks: Vec<_> = hit["neighbours"].as_array().unwrap().iter().map(chunk).collect();
+    chunks.push(chunk(hit));
+    assert!(chunks.len() > 1, "{hit}");
+    chunks.sort();
+    let context: String = chunks.into_iter().map(|(_, text)| text).collect();
+    assert!(long.contains(&context), "{context}");
     let html = hit["highlighted_text"].as_str().unwrap();
     assert!(
         html.contains("the <mark>tide</mark> of") && html.contains("in &amp; went &lt;out&gt;"),
@@ -208,7 +208,7 @@ async fn long_documents_are_paged_grouped_and_read_on() {
 }
 
 #[tokio::test]
-async fn several_collections_answer_together() {
+async fn several_collections_are_searched_together() {
     let (user, first) = library().await;
     let second = user.create_collection().await;
     user.upload(&second, &[Upload::text("moon.txt", "The Moon circles the Earth once a month.")]).await;
@@ -224,7 +224,7 @@ async fn several_collections_answer_together() {
 }
 
 #[tokio::test]
-async fn preferences_say_what_a_request_does_not() {
+async fn preferences_are_the_defaults_of_requests() {
     let (user, collection) = library().await;
     let preferred = json!({ "search": { "mode": "sparse", "top_k": 1 } });
     user.send(Method::PUT, "/api/v2/preferences", Some(&preferred)).await.expect(200);
@@ -235,9 +235,9 @@ async fn preferences_say_what_a_request_does_not() {
 }
 
 #[tokio::test]
-async fn a_reranker_puts_the_best_hits_in_its_own_order() {
+async fn a_reranker_reorders_the_best_hits() {
     let (user, collection) = library().await;
-    // Four words of the recipe, one of the tides, none of the currents.
+    // The query shares four words with the recipe, one with the tides, none with the currents.
     let query = "sea flour wild yeast bread";
     let without = search(&user, &collection, query, json!({})).await;
     assert_eq!((&without["reranking_used"], &without["reranker_model"]), (&json!(false), &Value::Null));
@@ -252,7 +252,7 @@ async fn a_reranker_puts_the_best_hits_in_its_own_order() {
     assert_eq!(reranked["warnings"], json!([]));
     assert!(reranked["timings"]["reranking_ms"].as_f64().unwrap() > 0.0, "{reranked}");
     assert_eq!(names(&reranked), ["bread.md", "tides.txt"]);
-    // The second page goes on where the first ends.
+    // The second page continues the reranked order.
     let rest = search(&user, &collection, query, json!({ "use_reranker": true, "k": 2, "offset": 2 })).await;
     assert_eq!(names(&rest), ["currents.txt"]);
     let hits = [&reranked["results"][0], &reranked["results"][1], &rest["results"][0]];

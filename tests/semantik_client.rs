@@ -1,7 +1,7 @@
 //! A client of Semantik's v2 API works here without a change.
 //!
-//! It knows the paths, parameters and fields that v2 documents, and nothing of this implementation:
-//! where it may read an answer in two ways, v2's documents and v2's code differ.
+//! It uses the paths, parameters and fields that v2 documents, and nothing specific to this implementation. Where
+//! it accepts two forms of a response, v2's documentation and v2's code differ.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use testkit::{Stack, unique};
 
 const PASSWORD: &str = "four unrelated words";
 
-/// What a v2 client keeps: an address and a token, which may be an API key.
+/// The state of a v2 client: a base URL and a token, which may be an API key.
 #[derive(Clone)]
 struct Client {
     http: reqwest::Client,
@@ -24,7 +24,7 @@ impl Client {
         Self { http: reqwest::Client::new(), base: base.to_owned(), token: String::new() }
     }
 
-    /// The same address with another token.
+    /// Returns a client of the same base URL with another token.
     fn with_token(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
     }
@@ -69,7 +69,7 @@ impl Client {
         Self::ok(&Method::DELETE, path, status, body)
     }
 
-    /// Polls an operation as v2's clients do, until it is over.
+    /// Polls an operation until it has ended, as v2's clients do.
     async fn poll(&self, operation: &str) -> Value {
         let deadline = Instant::now() + Duration::from_secs(180);
         loop {
@@ -87,7 +87,7 @@ impl Client {
     }
 }
 
-/// Every field that v2 documents is there.
+/// Checks that every field that v2 documents exists.
 #[track_caller]
 fn has(value: &Value, fields: &str) {
     for field in fields.split_whitespace() {
@@ -97,32 +97,32 @@ fn has(value: &Value, fields: &str) {
 
 #[track_caller]
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} is no text: {value}"))
+    value[field].as_str().unwrap_or_else(|| panic!("{field} is not a string: {value}"))
 }
 
 #[track_caller]
 fn rows<'a>(value: &'a Value, field: &str) -> &'a Vec<Value> {
-    value[field].as_array().unwrap_or_else(|| panic!("{field} is no list: {value}"))
+    value[field].as_array().unwrap_or_else(|| panic!("{field} is not an array: {value}"))
 }
 
-/// Signs up and in as v2's documents say, and asks who it is.
-async fn sign_in(nobody: &Client) -> (Client, Value) {
+/// Registers and signs in as v2 documents it.
+async fn sign_in(anonymous: &Client) -> (Client, Value) {
     let username = unique("v2").replace('-', "_");
     let account = json!({
         "username": username, "email": format!("{username}@example.org"),
         "password": PASSWORD, "full_name": "A v2 client",
     });
-    let user = nobody.post("/api/auth/register", account).await;
+    let user = anonymous.post("/api/auth/register", account).await;
     has(&user, "id username email full_name is_active is_superuser created_at updated_at last_login");
-    let tokens = nobody.post("/api/auth/login", json!({ "username": username, "password": PASSWORD })).await;
+    let tokens = anonymous.post("/api/auth/login", json!({ "username": username, "password": PASSWORD })).await;
     assert_eq!(text(&tokens, "token_type"), "bearer");
-    let client = nobody.with_token(text(&tokens, "access_token"));
+    let client = anonymous.with_token(text(&tokens, "access_token"));
     let me = client.get("/api/auth/me").await;
     assert_eq!((&me["id"], text(&me, "username")), (&user["id"], username.as_str()));
     (client, tokens)
 }
 
-/// Makes a collection, and waits until it is ready.
+/// Creates a collection and waits until it is ready.
 async fn collection(client: &Client) -> String {
     let new = json!({
         "name": unique("v2 notes"), "description": "Made by a v2 client.", "quantization": "float16",
@@ -142,7 +142,7 @@ async fn collection(client: &Client) -> String {
     text(&created, "id").to_owned()
 }
 
-/// A folder that the installation may read, with files of known content.
+/// Creates a directory with files of known content that the installation may read.
 fn folder(stack: &Stack) -> std::path::PathBuf {
     let folder = std::path::Path::new(&stack.directory_root).join(unique("v2"));
     std::fs::create_dir_all(folder.join("sub")).unwrap();
@@ -159,8 +159,8 @@ fn folder(stack: &Stack) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_v2_client_goes_from_an_account_to_search_results() {
     let stack = Stack::from_env();
-    let nobody = Client::new(&stack.api_url);
-    let (client, _) = sign_in(&nobody).await;
+    let anonymous = Client::new(&stack.api_url);
+    let (client, _) = sign_in(&anonymous).await;
     let id = collection(&client).await;
     let base = format!("/api/v2/collections/{id}");
 
@@ -168,7 +168,7 @@ async fn a_v2_client_goes_from_an_account_to_search_results() {
     has(&listed, "collections total page per_page");
     assert!(rows(&listed, "collections").iter().any(|row| row["id"] == id.as_str()));
 
-    // Once by type and settings, once in the older form.
+    // Once by type and configuration, once in the older form.
     let folder = folder(&stack);
     let source = json!({
         "source_type": "directory", "source_config": { "path": folder.join("sub"), "recursive": true },
@@ -197,7 +197,7 @@ async fn a_v2_client_goes_from_an_account_to_search_results() {
     search(&client, &id).await;
 }
 
-/// Lists, shows and reads the documents of [`folder`].
+/// Lists, shows and downloads the documents of [`folder`].
 async fn read_documents(client: &Client, base: &str) {
     let failed = client.get(&format!("{base}/documents/failed/count?retryable_only=true")).await;
     assert_eq!(failed, json!({ "transient": 0, "permanent": 0, "unknown": 0, "total": 0 }));
@@ -235,7 +235,7 @@ impl Client {
     }
 }
 
-/// Searches one and several collections, with the fields that v2's own pages send.
+/// Searches one collection with the fields that v2's own web pages send, by both routes.
 async fn search(client: &Client, id: &str) {
     let question = json!({
         "query": "why does the sea rise", "collection_uuids": [id], "k": 5, "search_type": "semantic",
@@ -254,7 +254,7 @@ async fn search(client: &Client, id: &str) {
          chunk_index total_chunks collection_id collection_name embedding_model",
     );
     assert_eq!(found["results"][0]["file_name"], "tides.txt", "{found}");
-    // By the path that v2's assistant reads a chunk at.
+    // The path at which v2's assistant reads a chunk.
     let chunk_id = text(&found["results"][0], "chunk_id");
     let chunk = client.get(&format!("/api/v2/chunking/collections/{id}/chunks/{chunk_id}")).await;
     has(&chunk, "id collection_id document_id chunk_index content start_offset end_offset metadata");
@@ -266,11 +266,11 @@ async fn search(client: &Client, id: &str) {
 
 #[tokio::test]
 async fn a_v2_client_works_with_an_api_key_until_it_is_revoked() {
-    let nobody = Client::new(&Stack::from_env().api_url);
-    let (client, _) = sign_in(&nobody).await;
+    let anonymous = Client::new(&Stack::from_env().api_url);
+    let (client, _) = sign_in(&anonymous).await;
     let new = client.post("/api/v2/api-keys", json!({ "name": "ci", "expires_in_days": 30 })).await;
     has(&new, "id name is_active permissions last_used_at expires_at created_at api_key");
-    let key = nobody.with_token(text(&new, "api_key"));
+    let key = anonymous.with_token(text(&new, "api_key"));
     assert!(key.token.starts_with("smtk_"), "{new}");
 
     let id = collection(&key).await;
@@ -289,16 +289,16 @@ async fn a_v2_client_works_with_an_api_key_until_it_is_revoked() {
 
 #[tokio::test]
 async fn a_v2_client_stays_signed_in_and_signs_out() {
-    let nobody = Client::new(&Stack::from_env().api_url);
-    let (client, tokens) = sign_in(&nobody).await;
+    let anonymous = Client::new(&Stack::from_env().api_url);
+    let (client, tokens) = sign_in(&anonymous).await;
     let pair =
-        nobody.post("/api/auth/refresh", json!({ "refresh_token": text(&tokens, "refresh_token") })).await;
+        anonymous.post("/api/auth/refresh", json!({ "refresh_token": text(&tokens, "refresh_token") })).await;
     has(&pair, "access_token refresh_token token_type");
     let client = client.with_token(text(&pair, "access_token"));
     client.get("/api/auth/me").await;
 
     let last = json!({ "refresh_token": text(&pair, "refresh_token") });
     has(&client.post("/api/auth/logout", last.clone()).await, "message");
-    let (status, _) = nobody.request(Method::POST, "/api/auth/refresh", Some(last)).await;
+    let (status, _) = anonymous.request(Method::POST, "/api/auth/refresh", Some(last)).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload, unique};
 
 #[tokio::test]
-async fn a_removed_source_takes_its_documents_and_vectors_and_leaves_the_others() {
+async fn removing_a_source_deletes_its_documents_and_vectors_and_no_others() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -19,7 +19,7 @@ async fn a_removed_source_takes_its_documents_and_vectors_and_leaves_the_others(
     let added = user.post(&format!("{path}/sources"), &source).await.expect(202);
     let source_id = added["source_id"].clone();
     user.wait_for_operation(added["id"].as_str().unwrap()).await;
-    // The second has the bytes of one of the folder's: it takes its place when that goes.
+    // The second is a duplicate of a document of the source, and takes its place when that is deleted.
     user.upload(
         &collection,
         &[
@@ -48,7 +48,7 @@ async fn a_removed_source_takes_its_documents_and_vectors_and_leaves_the_others(
     let found = user.search(&collection, "hot liquid stone").await;
     assert_eq!(found[0]["file_name"], "lava.txt", "the duplicate took its place: {found:?}");
 
-    // One by one they can be had back, though their source is gone.
+    // Its documents can be restored one by one, although the source is gone.
     let documents = user.get(&format!("{path}/documents?status=deleted")).await.expect(200);
     let whales =
         documents["documents"].as_array().unwrap().iter().find(|row| row["file_name"] == "whales.md");

@@ -1,4 +1,4 @@
-//! Sources that the scan function reads by itself: directories, files, buckets.
+//! Sources that the scan function reads: directories, files, buckets.
 
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, unique};
@@ -10,7 +10,7 @@ async fn add(user: &TestUser, collection: &str, source: Value) -> Value {
     user.wait_for_operation(operation["id"].as_str().unwrap()).await
 }
 
-/// A fresh folder below the root that the stack lets directory sources read.
+/// Creates a directory below the root that directory sources may read.
 fn folder(stack: &Stack) -> std::path::PathBuf {
     let folder = std::path::Path::new(&stack.directory_root).join(unique("source"));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
@@ -49,7 +49,7 @@ async fn a_directory_is_indexed_and_an_unchanged_one_costs_nothing() {
 }
 
 #[tokio::test]
-async fn one_file_is_a_source_too() {
+async fn a_single_file_is_a_source() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -60,7 +60,7 @@ async fn one_file_is_a_source_too() {
 }
 
 #[tokio::test]
-async fn paths_outside_the_roots_are_refused() {
+async fn paths_outside_the_roots_are_rejected() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let path = format!("/api/v2/collections/{collection}/sources");
@@ -81,7 +81,7 @@ async fn paths_outside_the_roots_are_refused() {
 }
 
 #[tokio::test]
-async fn a_bucket_is_indexed_and_the_staging_bucket_is_refused() {
+async fn a_bucket_is_indexed_and_the_staging_bucket_is_rejected() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -113,7 +113,7 @@ async fn an_unknown_source_type_names_the_known_ones() {
     assert!(["gopher", "directory", "file", "s3"].iter().all(|word| detail.contains(word)), "{detail}");
 }
 
-/// Writes objects whose keys are no artifact keys.
+/// A bucket whose keys are not artifact keys.
 struct SourceBucket(artifacts::ArtifactStore);
 
 async fn connectors_bucket(stack: &Stack) -> SourceBucket {

@@ -1,11 +1,11 @@
-//! Reading a collection's sources again.
+//! Syncing a collection: reading its sources again.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, unique};
 
-/// A folder below the root that the stack lets directory sources read.
+/// Creates a directory below the root that directory sources may read.
 fn folder(stack: &Stack) -> PathBuf {
     let folder = Path::new(&stack.directory_root).join(unique("sync"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -14,7 +14,7 @@ fn folder(stack: &Stack) -> PathBuf {
     folder
 }
 
-/// Starts a run and waits until it has ended; returns it with its operations.
+/// Starts a sync run and waits until it has ended; returns it with its operations.
 async fn sync(user: &TestUser, collection: &str) -> Value {
     let path = format!("/api/v2/collections/{collection}/sync");
     let started = user.post(&format!("{path}/run"), &json!({})).await.expect(202);
@@ -28,7 +28,7 @@ fn by_state(run: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn a_synced_source_costs_what_changed_and_its_history_says_how_it_went() {
+async fn a_sync_run_costs_what_changed_and_is_recorded() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
@@ -58,7 +58,7 @@ async fn a_synced_source_costs_what_changed_and_its_history_says_how_it_went() {
     let results = user.search(&collection, "insects that grow mushrooms").await;
     assert!(results[0]["text"].as_str().unwrap().contains("Leafcutter"), "{results:?}");
 
-    // A source that is gone is no success.
+    // A source that no longer exists is a failure.
     std::fs::remove_dir_all(&folder).unwrap();
     let gone = sync(&user, &collection).await;
     assert_eq!((&gone["status"], &gone["failed_sources"]), (&json!("failed"), &json!(1)), "{gone}");
@@ -75,7 +75,7 @@ async fn a_synced_source_costs_what_changed_and_its_history_says_how_it_went() {
 }
 
 #[tokio::test]
-async fn what_a_source_no_longer_has_goes_or_stays_as_its_settings_say() {
+async fn documents_missing_from_a_source_are_removed_or_kept_as_configured() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     for on_missing in ["remove", "keep"] {
@@ -106,10 +106,10 @@ async fn what_a_source_no_longer_has_goes_or_stays_as_its_settings_say() {
         let left = if is_removed { 1 } else { 2 };
         assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(left), &json!(left)), "{row}");
 
-        // What comes back is indexed again, or no longer stale.
+        // A document that reappears is restored, or no longer stale.
         std::fs::write(folder.join("whales.md"), "# Whales\n\nBlue whales are the largest animals.").unwrap();
         let back = sync(&user, &collection).await;
-        assert_eq!(back["operations"][0]["meta"]["chunks"]["embedded"], 0, "its vectors lie staged: {back}");
+        assert_eq!(back["operations"][0]["meta"]["chunks"]["embedded"], 0, "its vectors are staged: {back}");
         let found = user.search(&collection, "the biggest creature on the planet").await;
         assert_eq!(found[0]["file_name"], "whales.md", "{found:?}");
         let documents = user.get(&format!("{path}/documents")).await.expect(200);

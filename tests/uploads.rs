@@ -1,10 +1,10 @@
-//! Announced uploads: those that arrive and those that do not.
+//! Announced uploads that arrive, and those that do not.
 
 use serde_json::json;
 use testkit::{Stack, TestUser, Upload};
 
 #[tokio::test]
-async fn an_upload_is_expected_until_its_bytes_arrive() {
+async fn an_upload_is_expected_until_its_file_arrives() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = user.create_collection().await;
     let file = Upload::text("late.txt", "Better late than never.");
