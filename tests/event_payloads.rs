@@ -1,48 +1,45 @@
-//! The recorded payloads in `events/` are what the functions read.
+//! The recorded payloads in `events/` have the format that the functions read.
+//!
+//! HTTP events are sent to their routes by the tests of `api`; scheduled events, dead letters and custom
+//! resource requests are handled by the tests of `sweep` and `migrate`.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::SqsEvent;
 use domain::{ChunkDocument, EmbedBatch, ScanMessage};
+use queue::S3Notification;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-fn read(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The bodies of an SQS event, each read as the stage reads it.
-fn bodies<M: DeserializeOwned>(name: &str) -> Vec<M> {
-    let event: SqsEvent = serde_json::from_value(read(name)).unwrap();
-    assert!(!event.records.is_empty(), "{name} holds no record");
-    event
-        .records
-        .iter()
-        .map(|record| serde_json::from_str(record.body.as_deref().unwrap()).unwrap())
-        .collect()
+/// Parses the bodies of an SQS event as the messages of a stage.
+fn messages<M: DeserializeOwned>(name: &str) -> Vec<M> {
+    let path = root().join("events").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let event: SqsEvent = serde_json::from_str(&text).unwrap();
+    let bodies = event.records.iter().map(|record| record.body.as_deref().unwrap());
+    bodies.map(|body| serde_json::from_str(body).unwrap_or_else(|error| panic!("{name}: {error}"))).collect()
 }
 
 #[test]
-fn queue_events_hold_messages_of_their_stage() {
-    bodies::<S3Event>("intake.json");
-    bodies::<ScanMessage>("scan.json");
-    bodies::<ChunkDocument>("chunk.json");
-    bodies::<EmbedBatch>("embed.json");
-}
-
-#[test]
-fn http_events_are_of_payload_format_2() {
-    for name in ["api.json", "search.json"] {
-        assert_eq!(read(name)["version"], "2.0", "{name}");
-    }
+fn queue_events_have_messages_of_their_stage() {
+    let notifications = messages::<S3Notification>("intake.json");
+    let object = &notifications[0].records[0].s3.object;
+    assert!(object.decoded_key().unwrap().ends_with("/notes/a b+ü.txt"), "{object:?}");
+    let scan = messages::<ScanMessage>("scan.json");
+    assert!(matches!(scan[..], [ScanMessage::RunOperation { .. }, ScanMessage::StageItems { .. }]), "{scan:?}");
+    assert_eq!(messages::<ChunkDocument>("chunk.json")[0].item_id.0, 7);
+    assert_eq!(messages::<EmbedBatch>("embed.json")[0].batch, 0);
+    assert_eq!(messages::<ChunkDocument>("sweep-dead-letter.json").len(), 1);
 }
 
 #[test]
 fn every_function_has_a_payload() {
-    for name in ["api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate"] {
-        assert!(read(&format!("{name}.json")).is_object(), "{name}");
+    for function in fs::read_dir(root().join("functions")).unwrap() {
+        let name = function.unwrap().file_name().into_string().unwrap();
+        assert!(root().join("events").join(format!("{name}.json")).is_file(), "no payload of {name}");
     }
 }

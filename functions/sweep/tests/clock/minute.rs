@@ -49,7 +49,8 @@ fn state(pool: &PgPool) -> Arc<State> {
 /// One run, as the clock asks for it. Returns what it did.
 async fn sweep(state: &Arc<State>) -> Value {
     let invocation = Invocation::lasting(Duration::from_secs(120));
-    handle(Arc::clone(state), json!({"source": "aws.events"}), invocation).await.unwrap()
+    let event = serde_json::from_str(include_str!("../../../../events/sweep.json")).unwrap();
+    handle(Arc::clone(state), event, invocation).await.unwrap()
 }
 
 async fn sql(pool: &PgPool, sql: &str) {

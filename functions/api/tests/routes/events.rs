@@ -1,0 +1,28 @@
+//! The recorded HTTP events, decoded as the functions decode them.
+
+use axum::body::Body;
+use http::{HeaderValue, Request, header};
+use lambda::http::request_from_event;
+use sqlx::PgPool;
+
+use crate::harness::Api;
+
+fn request(event: &str) -> Request<Body> {
+    request_from_event(event).unwrap()
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn recorded_events_reach_their_routes(pool: PgPool) {
+    let api = Api::new(pool).with_search();
+    let registration = request(include_str!("../../../../events/api.json"));
+    let registered = api.send_request(registration).await.expect(201);
+    assert_eq!(registered["username"], "ada");
+
+    let mut search = request(include_str!("../../../../events/search.json"));
+    let grace = api.sign_up("grace").await;
+    search
+        .headers_mut()
+        .insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {grace}")).unwrap());
+    // Decoded and authenticated; its collection does not exist here.
+    api.send_request(search).await.problem(404);
+}
