@@ -10,6 +10,8 @@ use db::documents::{Document, DocumentArtifact};
 use domain::{ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath};
+use mime::Mime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::find::find;
 use crate::State;
@@ -19,6 +21,8 @@ const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
 /// How long the address of a larger document works.
 const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
 const OCTETS: &str = "application/octet-stream";
+/// What an extended header parameter leaves unencoded (RFC 5987), as far as it is unreserved in URLs, too.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Download a document
 ///
@@ -121,18 +125,15 @@ fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
 /// if it is UTF-8 and says nothing else: a byte order mark would be dropped, another encoding
 /// replaced.
 fn arrives_unchanged(content_type: &str, bytes: &[u8]) -> bool {
-    let content_type = content_type.to_ascii_lowercase();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let media_type = content_type.parse::<Mime>().unwrap_or(mime::TEXT_PLAIN);
+    let essence = media_type.essence_str();
     let is_text = essence.starts_with("text")
         || ["json", "javascript", "xml", "yaml"].iter().any(|suffix| essence.ends_with(suffix));
     if !is_text {
         return true;
     }
-    let says_utf8 = match content_type.split_once("charset=") {
-        Some((_, charset)) => charset.trim_start_matches('"').starts_with("utf-8"),
-        None => true,
-    };
-    says_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
+    let is_utf8 = media_type.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
+    is_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
 }
 
 /// The name in any script by RFC 5987, and once more in ASCII for old clients.
@@ -142,14 +143,7 @@ fn attachment(file_name: &str) -> String {
         .chars()
         .map(|character| if is_plain(character) || character == ' ' { character } else { '_' })
         .collect();
-    let mut encoded = String::with_capacity(file_name.len());
-    for byte in file_name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let encoded = utf8_percent_encode(file_name, UNRESERVED);
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 

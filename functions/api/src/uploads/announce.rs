@@ -9,8 +9,10 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::NewUpload;
 use domain::{ArtifactKey, Attributes, UploadId};
+use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use mime::Mime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -129,7 +131,7 @@ pub(crate) async fn announce(
             object_key: key.path(),
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
             content_type: file.content_type.to_owned(),
-            sha256: file.sha256.as_ref().map(to_hex),
+            sha256: file.sha256.as_ref().map(hex::encode),
             attributes: file.attributes,
             expires_at: presigned.expires_at,
         });
@@ -222,29 +224,11 @@ fn check(
 }
 
 fn is_media_type(text: &str) -> bool {
-    let is_visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let halves = essence.split_once('/');
-    let is_token =
-        |half: &str| !half.is_empty() && half.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-    text.len() <= 255
-        && is_visible
-        && halves.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+    text.len() <= 255 && text.parse::<Mime>().is_ok()
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut digest = [0; 32];
-    for (position, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(position * 2..position * 2 + 2)?, 16).ok()?;
-    }
-    Some(digest)
-}
-
-fn to_hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    <[u8; 32]>::from_hex(text).ok()
 }
 
 #[cfg(test)]
@@ -297,8 +281,8 @@ mod tests {
     #[test]
     fn digests_read_back() {
         let digest = [0xa5; 32];
-        assert_eq!(from_hex(&to_hex(&digest)), Some(digest));
-        assert_eq!(from_hex(&to_hex(&digest).to_uppercase()), Some(digest));
+        assert_eq!(from_hex(&hex::encode(digest)), Some(digest));
+        assert_eq!(from_hex(&hex::encode_upper(digest)), Some(digest));
         assert_eq!(from_hex("é".repeat(32).as_str()), None);
     }
 }

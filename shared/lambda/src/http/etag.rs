@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::ApiError;
 
+/// How much of the hash an ETag holds: enough for versions of one resource never to collide.
+const VERSION_BYTES: usize = 12;
+
 /// The version of a resource: a hash of those of its fields that a client can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(HeaderValue);
@@ -23,8 +26,8 @@ impl ETag {
     pub fn of(editable: &impl Serialize) -> Result<Self, ApiError> {
         let json = serde_json::to_vec(editable).map_err(|error| ApiError::internal(&error))?;
         let digest = Sha256::digest(&json);
-        let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        HeaderValue::from_str(&format!("\"{hex}\"")).map(Self).map_err(|error| ApiError::internal(&error))
+        let version = hex::encode(&digest[..VERSION_BYTES]);
+        HeaderValue::from_str(&format!("\"{version}\"")).map(Self).map_err(|error| ApiError::internal(&error))
     }
 }
 

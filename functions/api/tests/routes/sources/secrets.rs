@@ -19,7 +19,7 @@ const TRACES: [&str; 2] = ["Zq81", "Zq82"];
 
 fn assert_no_trace(what: &str, text: &str) {
     for trace in TRACES {
-        let hex: String = trace.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(trace);
         assert!(!text.contains(trace) && !text.contains(&hex), "{trace} is in {what}: {text}");
     }
 }
