@@ -30,7 +30,10 @@ fn queue_events_have_messages_of_their_stage() {
     let object = &notifications[0].records[0].s3.object;
     assert!(object.decoded_key().unwrap().ends_with("/notes/a b+ü.txt"), "{object:?}");
     let scan = messages::<ScanMessage>("scan.json");
-    assert!(matches!(scan[..], [ScanMessage::RunOperation { .. }, ScanMessage::StageItems { .. }]), "{scan:?}");
+    assert!(
+        matches!(scan[..], [ScanMessage::RunOperation { .. }, ScanMessage::StageItems { .. }]),
+        "{scan:?}"
+    );
     assert_eq!(messages::<ChunkDocument>("chunk.json")[0].item_id.0, 7);
     assert_eq!(messages::<EmbedBatch>("embed.json")[0].batch, 0);
     assert_eq!(messages::<ChunkDocument>("sweep-dead-letter.json").len(), 1);

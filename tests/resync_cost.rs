@@ -10,8 +10,8 @@ const DOCUMENTS: usize = 1400;
 const CHANGED: usize = 14;
 const SECTIONS: [&str; 3] = ["tides", "bread", "glass"];
 
-/// Whether a document is one of those that change: every hundredth.
 /// Returns whether a document changes: every hundredth does.
+fn changes(number: usize) -> bool {
     number.is_multiple_of(DOCUMENTS / CHANGED)
 }
 

@@ -114,7 +114,8 @@ async fn sign_in(anonymous: &Client) -> (Client, Value) {
     });
     let user = anonymous.post("/api/auth/register", account).await;
     has(&user, "id username email full_name is_active is_superuser created_at updated_at last_login");
-    let tokens = anonymous.post("/api/auth/login", json!({ "username": username, "password": PASSWORD })).await;
+    let tokens =
+        anonymous.post("/api/auth/login", json!({ "username": username, "password": PASSWORD })).await;
     assert_eq!(text(&tokens, "token_type"), "bearer");
     let client = anonymous.with_token(text(&tokens, "access_token"));
     let me = client.get("/api/auth/me").await;

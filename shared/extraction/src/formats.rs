@@ -9,6 +9,7 @@ mod unsupported;
 use std::fmt::Debug;
 
 use domain::Layout;
+use mime::Mime;
 
 use crate::text::looks_like_text;
 use crate::{Blocks, EmptyReason, ExtractionError};
@@ -139,8 +140,9 @@ fn refusal(description: &str) -> ExtractionError {
     ExtractionError::Unsupported { description: description.to_owned(), supported: names.join(", ") }
 }
 
+/// Returns the media type without its parameters, or an empty string if it is malformed.
 fn media_type_of(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    content_type.trim().parse::<Mime>().map(|mime| mime.essence_str().to_owned()).unwrap_or_default()
 }
 
 /// Whether a known media type such as `image/*` covers this one.
@@ -171,6 +173,7 @@ mod tests {
     #[test]
     fn content_type_decides_without_known_extension_then_bytes() {
         assert_eq!(detect("page", Some("text/html; charset=utf-8"), b"x"), "HTML");
+        assert_eq!(detect("page", Some(" Text/HTML;charset=\"utf-8\";"), b"x"), "HTML");
         assert_eq!(detect("page", None, b"\n<!DOCTYPE HTML><p>x"), "HTML");
         assert_eq!(detect("data.xyz", Some("application/octet-stream"), b"words"), "plain text");
         assert_eq!(detect("", None, b""), "plain text");

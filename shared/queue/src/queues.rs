@@ -1,15 +1,15 @@
 //! The work queues, by the stage that consumes them.
 
-/// The most messages that SQS accepts in one call.
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use domain::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 use serde::Serialize;
-use std::time::Duration;
 
 use crate::QueueError;
 
-/// SQS takes at most this many messages in one call.
+/// The most messages that SQS accepts in one call.
 pub(crate) const MESSAGES_PER_CALL: usize = 10;
 
 /// A stage of the pipeline that consumes a queue.

@@ -6,6 +6,7 @@
 //! single errors, and windows-1252 if not. Bytes that are invalid in the encoding become U+FFFD.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1252};
+use mime::Mime;
 
 /// How far a `meta` element is searched, as in browsers.
 const SNIFF_BYTES: usize = 1024;
@@ -161,11 +162,8 @@ fn reads_as_utf8(window: &[u8]) -> bool {
 }
 
 fn charset_parameter(content_type: &str) -> Option<String> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then(|| value.to_owned())
-    })
+    let media_type = content_type.trim().parse::<Mime>().ok()?;
+    media_type.get_param(mime::CHARSET).map(|charset| charset.as_str().to_owned())
 }
 
 /// Returns the charset of `<meta charset=..>` or of `<meta http-equiv=.. content="..; charset=..">`.
