@@ -191,12 +191,13 @@ async fn a_reindex_changes_the_strategy_of_a_collection() {
     let user = TestUser::register(&Stack::from_env()).await;
     let collection = collection(&user, json!({ "chunking_strategy": "recursive" })).await;
     upload_all(&user, &collection).await;
-    let asked = json!({ "chunking_strategy": "hierarchical", "chunking_config": { "parent_size": 256 } });
-    let operation = user.post(&format!("/api/v2/collections/{collection}/reindex"), &asked).await.expect(202);
+    let requested = json!({ "chunking_strategy": "hierarchical", "chunking_config": { "parent_size": 256 } });
+    let operation =
+        user.post(&format!("/api/v2/collections/{collection}/reindex"), &requested).await.expect(202);
     user.wait_for_operation(operation["id"].as_str().unwrap()).await;
     let now = user.get(&format!("/api/v2/collections/{collection}")).await.expect(200);
     assert_eq!(now["chunking_strategy"], "hierarchical");
-    assert_eq!(now["chunking_config"], asked["chunking_config"]);
+    assert_eq!(now["chunking_config"], requested["chunking_config"]);
     let body = json!({ "collection_uuids": [collection], "query": "yeast in dough", "include_parent": true });
     let answer = user.post("/api/v2/search", &body).await.expect(200);
     assert!(answer["results"][0]["parent"]["text"].as_str().unwrap().contains("Wild yeast"), "{answer}");

@@ -242,8 +242,8 @@ async fn a_reranker_reorders_the_best_hits() {
     let without = search(&user, &collection, query, json!({})).await;
     assert_eq!((&without["reranking_used"], &without["reranker_model"]), (&json!(false), &Value::Null));
 
-    let asked = json!({ "use_reranker": true, "k": 2 });
-    let reranked = search(&user, &collection, query, asked).await;
+    let requested = json!({ "use_reranker": true, "k": 2 });
+    let reranked = search(&user, &collection, query, requested).await;
     assert_eq!(
         (&reranked["reranking_used"], &reranked["reranker_model"], &reranked["score_type"]),
         (&json!(true), &json!("word-overlap"), &json!("reranker")),

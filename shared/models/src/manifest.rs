@@ -229,25 +229,25 @@ mod tests {
 
     #[test]
     fn invalid_manifests_are_rejected_with_field_and_rule() {
-        let refused = |change: fn(&mut ModelManifest)| {
+        let rejection = |change: fn(&mut ModelManifest)| {
             let mut manifest = manifest("");
             change(&mut manifest);
             manifest.check(Path::new("m/model.json")).unwrap_err().to_string()
         };
         assert_eq!(
-            refused(|manifest| manifest.short_name = "E5_small".to_owned()),
+            rejection(|manifest| manifest.short_name = "E5_small".to_owned()),
             r#"m/model.json: short_name is "E5_small"; it may have lower-case letters, digits, '-' and '.', 48 at most"#
         );
         assert_eq!(
-            refused(|manifest| manifest.passage_prefix_tokens = 14),
+            rejection(|manifest| manifest.passage_prefix_tokens = 14),
             "m/model.json: special_tokens is 2; together with passage_prefix_tokens it must be below the smallest chunk size, 16"
         );
         assert_eq!(
-            refused(|manifest| manifest.max_tokens = 8),
+            rejection(|manifest| manifest.max_tokens = 8),
             "m/model.json: max_tokens is 8; it must be at least the smallest chunk size, 16"
         );
         assert_eq!(
-            refused(|manifest| manifest.variants.float32 = None),
+            rejection(|manifest| manifest.variants.float32 = None),
             "m/model.json: variants is empty; it must have at least one of float32, float16 and int8"
         );
         for escape in ["../model.onnx", "/etc/passwd", "a/b", "", ".."] {

@@ -97,7 +97,7 @@ impl Consumer {
     /// Deletes messages from the queue.
     ///
     /// # Errors
-    /// Returns `Refused` if SQS deletes only some of them; it delivers the others again.
+    /// Returns `Rejected` if SQS deletes only some of them; it delivers the others again.
     pub async fn delete(&self, receipt_handles: &[String]) -> Result<(), QueueError> {
         for group in receipt_handles.chunks(MESSAGES_PER_CALL) {
             let mut request = self.client.delete_message_batch().queue_url(&self.url);
@@ -121,7 +121,7 @@ impl Consumer {
     /// at once.
     ///
     /// # Errors
-    /// Returns `Refused` if SQS rejects some of them, for example because they were deleted meanwhile.
+    /// Returns `Rejected` if SQS rejects some of them, for example because they were deleted meanwhile.
     pub async fn change_visibility(
         &self,
         receipt_handles: &[String],
@@ -152,9 +152,9 @@ impl Consumer {
         let Some(first) = failed.first() else {
             return Ok(());
         };
-        Err(QueueError::Refused {
+        Err(QueueError::Rejected {
             queue: self.stage.as_str(),
-            refused: failed.len(),
+            rejected: failed.len(),
             reason: first.message.clone().unwrap_or_else(|| first.code.clone()),
         })
     }

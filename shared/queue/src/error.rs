@@ -21,12 +21,12 @@ pub enum QueueError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// SQS rejected some messages of a batch.
-    #[error("the {queue} queue rejected {refused} messages; reason of the first: {reason}")]
-    Refused {
+    #[error("the {queue} queue rejected {rejected} messages; reason of the first: {reason}")]
+    Rejected {
         /// The queue's stage.
         queue: &'static str,
         /// The number of rejected messages.
-        refused: usize,
+        rejected: usize,
         /// The reason that SQS gives for the first.
         reason: String,
     },
@@ -38,7 +38,7 @@ pub enum QueueError {
 impl Classify for QueueError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Call { .. } | Self::Refused { .. } => ErrorKind::Unavailable,
+            Self::Call { .. } | Self::Rejected { .. } => ErrorKind::Unavailable,
             Self::NotConfigured(_) | Self::Encode(_) => ErrorKind::Internal,
         }
     }

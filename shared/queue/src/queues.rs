@@ -66,7 +66,7 @@ impl Queues {
     /// Sends messages to the intake function.
     ///
     /// # Errors
-    /// Returns `Refused` if SQS rejects some of them; others may have been sent.
+    /// Returns `Rejected` if SQS rejects some of them; others may have been sent.
     pub async fn send_intake(&self, messages: &[CheckUploads]) -> Result<(), QueueError> {
         self.send(Stage::Intake, messages).await
     }
@@ -135,9 +135,9 @@ impl Queues {
             let answer = request.send().await;
             let answer = answer.map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
             if let Some(first) = answer.failed.first() {
-                return Err(QueueError::Refused {
+                return Err(QueueError::Rejected {
                     queue: stage.as_str(),
-                    refused: answer.failed.len(),
+                    rejected: answer.failed.len(),
                     reason: first.message.clone().unwrap_or_else(|| first.code.clone()),
                 });
             }

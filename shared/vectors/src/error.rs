@@ -52,7 +52,7 @@ pub enum VectorsError {
     },
     /// Qdrant rejected the request; a retry would not help.
     #[error("Qdrant rejected the request: {message}")]
-    Refused {
+    Rejected {
         /// Qdrant's message.
         message: String,
     },
@@ -107,7 +107,7 @@ impl Classify for VectorsError {
             Self::Conflict { .. } | Self::VectorMissing { .. } | Self::AttributesMissing { .. } => {
                 ErrorKind::Conflict
             }
-            Self::Refused { .. } => ErrorKind::Invalid,
+            Self::Rejected { .. } => ErrorKind::Invalid,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::InvalidUrl { .. }
@@ -145,7 +145,7 @@ fn from_status(status: &Status) -> VectorsError {
             VectorsError::AttributesMissing { message }
         }
         Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented | Code::AlreadyExists => {
-            VectorsError::Refused { message }
+            VectorsError::Rejected { message }
         }
         Code::Unauthenticated | Code::PermissionDenied => VectorsError::Unauthorized { message },
         Code::ResourceExhausted => VectorsError::Throttled { message },

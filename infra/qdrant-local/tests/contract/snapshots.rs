@@ -49,9 +49,9 @@ async fn a_snapshot_moves_a_collection_to_another_server() {
     let bytes = http.get(format!("{snapshots}/{name}")).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(made["result"]["size"], bytes.len());
 
-    let (status, refused) = upload(&second, "notes", &bytes[..bytes.len() - 1], checksum).await;
-    assert_eq!(status, 400, "{refused}");
-    assert!(refused["status"]["error"].as_str().unwrap().contains("checksum"), "{refused}");
+    let (status, rejection) = upload(&second, "notes", &bytes[..bytes.len() - 1], checksum).await;
+    assert_eq!(status, 400, "{rejection}");
+    assert!(rejection["status"]["error"].as_str().unwrap().contains("checksum"), "{rejection}");
     assert!(!second.client().collection_exists("notes").await.unwrap());
 
     let (status, answer) = upload(&second, "notes", &bytes, checksum).await;
@@ -63,8 +63,8 @@ async fn a_snapshot_moves_a_collection_to_another_server() {
         std::fs::read_dir(there.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("upload")), "{left:?}");
 
-    let gone = http.delete(format!("{snapshots}/{name}")).send().await.unwrap();
-    assert_eq!(gone.status().as_u16(), 200);
+    let deleted = http.delete(format!("{snapshots}/{name}")).send().await.unwrap();
+    assert_eq!(deleted.status().as_u16(), 200);
     let listed = http.get(&snapshots).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&listed).unwrap()["result"], json!([]));
     for path in [format!("{snapshots}/{name}"), format!("{}/collections/none/snapshots", first.http_url())] {

@@ -152,14 +152,14 @@ async fn an_index_without_attributes_is_detected_and_completed() {
         context.client.delete_field_index(request).await.unwrap();
         let wanted = ("topic".to_owned(), vec![AttributeValue::Text("tides".to_owned())]);
         let filter = ChunkFilter { attributes: [wanted].into(), ..ChunkFilter::default() };
-        let asked = ChunkQuery { filter, ..query(&at(0)) };
+        let requested = ChunkQuery { filter, ..query(&at(0)) };
         // Qdrant Cloud rejects the filter; a self-hosted server scans every point.
-        match store.search(&spec.name, &asked).await {
+        match store.search(&spec.name, &requested).await {
             Ok(found) => assert_eq!(found, []),
             Err(error) => assert!(matches!(error, VectorsError::AttributesMissing { .. }), "{error}"),
         }
         store.ensure_index(&spec).await.unwrap();
-        assert_eq!(store.search(&spec.name, &asked).await.unwrap(), []);
+        assert_eq!(store.search(&spec.name, &requested).await.unwrap(), []);
     })
     .await;
 }
@@ -216,9 +216,9 @@ async fn chunks_are_read_by_id_in_the_given_order() {
         store.ensure_index(&spec).await.unwrap();
         store.upsert(name, stored.clone()).await.unwrap();
         assert_eq!(store.find_chunks(name, &[]).await.unwrap(), []);
-        let mut asked = ids.clone();
-        asked.insert(3, uuid::Uuid::from_u128(99));
-        let found = store.find_chunks(name, &asked).await.unwrap();
+        let mut requested = ids.clone();
+        requested.insert(3, uuid::Uuid::from_u128(99));
+        let found = store.find_chunks(name, &requested).await.unwrap();
         let expected: Vec<_> = stored.iter().rev().map(|chunk| (chunk.id, &chunk.payload)).collect();
         let found: Vec<_> = found.iter().map(|chunk| (chunk.id, &chunk.payload)).collect();
         assert_eq!(found, expected);
@@ -316,25 +316,25 @@ async fn min_similarity_means_the_same_in_every_mode() {
         let (store, name) = with_texts(&context).await;
         // Chunks 0 to 2 are within 25 degrees.
         let least = Some(25_f32.to_radians().cos());
-        let asked = |mode| ChunkQuery {
+        let requested = |mode| ChunkQuery {
             mode,
             vector: at(0),
             text: "tide in the sea".to_owned(),
             min_similarity: least,
             ..query(&[])
         };
-        let found = store.search(&name, &asked(SearchMode::Dense)).await.unwrap();
+        let found = store.search(&name, &requested(SearchMode::Dense)).await.unwrap();
         assert_eq!(indexes(&found), [0, 1, 2]);
-        let unlimited = ChunkQuery { min_similarity: None, ..asked(SearchMode::Sparse) };
+        let unlimited = ChunkQuery { min_similarity: None, ..requested(SearchMode::Sparse) };
         let all = store.search(&name, &unlimited).await.unwrap();
         assert_eq!(indexes(&all), [1, 3, 2, 0]);
-        let found = store.search(&name, &asked(SearchMode::Sparse)).await.unwrap();
+        let found = store.search(&name, &requested(SearchMode::Sparse)).await.unwrap();
         assert_eq!(indexes(&found), [1, 2, 0]);
         for (chunk, score) in found.iter().zip([all[0].score, all[2].score, all[3].score]) {
             assert!((chunk.score - score).abs() < 1e-5, "{} is not {score}", chunk.score);
         }
         // By vector: 0, 1, 2. By terms, of these: 1, 2, 0.
-        let found = store.search(&name, &asked(SearchMode::Hybrid)).await.unwrap();
+        let found = store.search(&name, &requested(SearchMode::Hybrid)).await.unwrap();
         assert_eq!(indexes(&found), [1, 0, 2]);
     })
     .await;
@@ -383,12 +383,12 @@ async fn filters_apply_in_every_mode() {
             for min_similarity in [None, Some(0.5)] {
                 for (filter, expected) in &filters {
                     let (text, filter) = ("tide".to_owned(), filter.clone());
-                    let asked = ChunkQuery { mode, text, min_similarity, filter, ..query(&at(0)) };
-                    let found = store.search(&spec.name, &asked).await.unwrap();
+                    let requested = ChunkQuery { mode, text, min_similarity, filter, ..query(&at(0)) };
+                    let found = store.search(&spec.name, &requested).await.unwrap();
                     let mut documents: Vec<_> =
                         found.iter().map(|chunk| chunk.payload.document_id.0.as_u128()).collect();
                     documents.sort_unstable();
-                    assert_eq!(documents, *expected, "{asked:?}");
+                    assert_eq!(documents, *expected, "{requested:?}");
                 }
             }
         }
@@ -409,8 +409,8 @@ async fn an_index_without_sparse_vectors_supports_dense_search_only() {
         assert_eq!(store.count(&spec.name).await.unwrap(), 250);
         assert_eq!(store.search(&spec.name, &query(&at(0))).await.unwrap().len(), 10);
         for mode in [SearchMode::Sparse, SearchMode::Hybrid] {
-            let asked = ChunkQuery { mode, text: "chunk".to_owned(), ..query(&at(0)) };
-            let error = store.search(&spec.name, &asked).await.unwrap_err();
+            let requested = ChunkQuery { mode, text: "chunk".to_owned(), ..query(&at(0)) };
+            let error = store.search(&spec.name, &requested).await.unwrap_err();
             assert!(matches!(error, VectorsError::VectorMissing { .. }), "{error}");
         }
     })

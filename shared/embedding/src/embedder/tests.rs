@@ -212,30 +212,30 @@ fn a_graph_with_inlined_weights_can_be_used_unchanged() {
 
 #[test]
 fn a_manifest_that_contradicts_its_files_is_rejected() {
-    let refused = |change: fn(&mut ModelManifest)| {
+    let rejection = |change: fn(&mut ModelManifest)| {
         let mut folder = minilm();
         change(&mut folder.manifest);
         let opened = Embedder::open(&runtime(), &folder, Quantization::Float32, EmbedderOptions::default());
         opened.unwrap_err().to_string()
     };
     assert_eq!(
-        refused(|manifest| manifest.special_tokens = 1),
+        rejection(|manifest| manifest.special_tokens = 1),
         "the manifest of sentence-transformers/all-MiniLM-L6-v2 has special_tokens 1, but its tokenizer adds 2; \
          correct model.json"
     );
     assert_eq!(
-        refused(|manifest| manifest.passage_prefix = "passage: ".to_owned()),
+        rejection(|manifest| manifest.passage_prefix = "passage: ".to_owned()),
         "the manifest of sentence-transformers/all-MiniLM-L6-v2 has passage_prefix_tokens 0, but its tokenizer \
          splits the prefix into 2; correct model.json"
     );
-    let wrong_dimension = refused(|manifest| manifest.dimension = 768);
+    let wrong_dimension = rejection(|manifest| manifest.dimension = 768);
     assert!(wrong_dimension.contains("float32 [batch, sequence, 768] is required"), "{wrong_dimension}");
     fn graph_of(manifest: &mut ModelManifest, file: ModelFile) {
         manifest.variants.float32.as_mut().unwrap().graph = file;
     }
-    let no_graph = refused(|manifest| graph_of(manifest, ModelFile::named("absent.onnx")));
+    let no_graph = rejection(|manifest| graph_of(manifest, ModelFile::named("absent.onnx")));
     assert!(no_graph.contains("lacks absent.onnx"), "{no_graph}");
-    let no_model = refused(|manifest| graph_of(manifest, manifest.tokenizer.clone()));
+    let no_model = rejection(|manifest| graph_of(manifest, manifest.tokenizer.clone()));
     assert!(no_model.contains("is not a valid graph"), "{no_model}");
 }
 
