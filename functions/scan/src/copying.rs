@@ -2,7 +2,7 @@
 //! without reading its source.
 
 use artifacts::ArtifactError;
-use db::operations::{ItemFailure, ItemWork, StagedCopy, StagedVersion};
+use db::operations::{ArtifactRef, ItemFailure, ItemWork, StagedVersion};
 use domain::{ArtifactKey, ErrorCategory, ItemState};
 use lambda::StageError;
 
@@ -24,7 +24,7 @@ async fn copy(
     state: &State,
     work: &ItemWork,
     staged: StagedVersion,
-    base: StagedCopy,
+    base: ArtifactRef,
 ) -> Result<Step, StageError> {
     let collection_id = work.collection_id;
     let from = ArtifactKey::Raw { collection_id, document_id: base.document_id, generation: base.generation };

@@ -40,12 +40,12 @@ pub(crate) fn decide(
         if is_searchable && existing.duplicate_of.is_none() {
             return Decision::Unchanged;
         }
-        let twin = context.twin.as_ref().filter(|twin| twin.is_indexed);
+        let twin = context.original.as_ref().filter(|twin| twin.is_indexed);
         if is_searchable && twin.is_some_and(|twin| Some(twin.id) == existing.duplicate_of) {
             return Decision::Unchanged;
         }
     }
-    match &context.twin {
+    match &context.original {
         Some(twin) if twin.is_indexed => Decision::Duplicate { original: twin.id },
         Some(twin) => Decision::Index { release: Some(twin.id) },
         None => Decision::Index { release: None },
@@ -54,7 +54,7 @@ pub(crate) fn decide(
 
 #[cfg(test)]
 mod tests {
-    use db::documents::{ExistingDocument, Twin};
+    use db::documents::{ExistingDocument, Original};
     use domain::Generation;
     use uuid::Uuid;
 
@@ -81,18 +81,18 @@ mod tests {
         serde_json::from_value(serde_json::json!({ "topic": topic })).unwrap()
     }
 
-    fn twin(is_indexed: bool) -> Twin {
-        Twin { id: DocumentId(Uuid::max()), is_indexed }
+    fn twin(is_indexed: bool) -> Original {
+        Original { id: DocumentId(Uuid::max()), is_indexed }
     }
 
-    fn decision(existing: Option<ExistingDocument>, twin: Option<Twin>) -> Decision {
-        decide(&content("h"), &StagingContext { existing, twin }, Some(SourceId(1)), None)
+    fn decision(existing: Option<ExistingDocument>, twin: Option<Original>) -> Decision {
+        decide(&content("h"), &StagingContext { existing, original: twin }, Some(SourceId(1)), None)
     }
 
     #[test]
     fn empty_files_are_skipped_whatever_the_collection_holds() {
         let empty = Content { hash: "h".to_owned(), size_bytes: 0, is_blank: true };
-        let context = StagingContext { existing: Some(searchable("h")), twin: Some(twin(true)) };
+        let context = StagingContext { existing: Some(searchable("h")), original: Some(twin(true)) };
         assert!(matches!(decide(&empty, &context, None, None), Decision::Skip { .. }));
     }
 
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn changed_metadata_is_a_change_of_the_document() {
-        let decision = |existing: &ExistingDocument, twin: Option<&Twin>, topic: &str| {
-            let context = StagingContext { existing: Some(existing.clone()), twin: twin.cloned() };
+        let decision = |existing: &ExistingDocument, twin: Option<&Original>, topic: &str| {
+            let context = StagingContext { existing: Some(existing.clone()), original: twin.cloned() };
             decide(&content("h"), &context, Some(SourceId(1)), Some(&attributes(topic)))
         };
         let original = twin(true);

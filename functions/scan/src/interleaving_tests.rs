@@ -317,7 +317,7 @@ impl World {
         }
         let id = OperationId(open[place % open.len()]);
         let mut tx = self.pipeline.db.begin().await.unwrap();
-        let waited = tx.operations().cancel_waiting(id).await.unwrap();
+        let waited = tx.operations().cancel_pending(id).await.unwrap();
         if waited.is_none() {
             tx.operations().request_cancel(id).await.unwrap();
         }

@@ -79,7 +79,7 @@ impl Producer for SourceListing<'_> {
         let mut connection = self.state.db.connection().await?;
         if page.unreadable > 0 {
             self.is_incomplete = true;
-            connection.operations().note_unreadable(self.operation.id, page.unreadable).await?;
+            connection.operations().record_unreadable(self.operation.id, page.unreadable).await?;
         }
         connection.operation_items().insert_many(self.operation.id, &page.items).await?;
         drop(connection);

@@ -43,7 +43,7 @@ pub(crate) async fn purge(
             collection_id: Some(collection.id),
             collection_name: Some(&collection.name),
             operation_id: Some(operation.id),
-            actor: Some(Actor::person(operation.user_id)),
+            actor: Some(Actor::user(operation.user_id)),
             action: "collection_purged",
             details: &details,
             ip_address: None,

@@ -41,7 +41,7 @@ pub(crate) async fn rebuild(
         .connection()
         .await?
         .operations()
-        .note_rebuild(operation.id, &collection.vector_store_name, &target)
+        .record_rebuild(operation.id, &collection.vector_store_name, &target)
         .await?;
     if collection.vector_store_name != to {
         ensure_index(state, &target, &collection.settings).await?;

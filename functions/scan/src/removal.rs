@@ -53,7 +53,7 @@ pub(crate) async fn remove_source(
         }
         let mut tx = state.db.begin().await?;
         tx.documents().mark_source_purged(source_id).await?;
-        tx.collection_sources().delete_unless_awaited(source_id, operation.id).await?;
+        tx.collection_sources().delete_unless_in_use(source_id, operation.id).await?;
         tx.operations().mark_scan_finished(operation.id).await?;
         tx.commit().await?;
     }

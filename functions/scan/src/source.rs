@@ -3,7 +3,7 @@
 use artifacts::{ArtifactError, ArtifactReader};
 use bytes::Bytes;
 use connectors::{ConnectorError, OnMissing, SourceSpec};
-use db::operations::{NewItem, StagedCopy, StagingItem};
+use db::operations::{ArtifactRef, NewItem, StagingItem};
 use db::sources::CollectionSource;
 use domain::{ArtifactKey, Classify, CollectionId, ErrorKind, SourceType, upload_name_from_key};
 use lambda::StageError;
@@ -105,7 +105,7 @@ pub(crate) async fn open(
     collection_id: CollectionId,
     item: &StagingItem,
 ) -> Result<SourceReader, StageError> {
-    if let Some(StagedCopy { document_id, generation }) = item.copy {
+    if let Some(ArtifactRef { document_id, generation }) = item.staged_bytes {
         let key = ArtifactKey::Raw { collection_id, document_id, generation };
         match open_object(state, key).await {
             Ok(object) => return Ok(SourceReader::Staged(object)),

@@ -57,7 +57,7 @@ pub(crate) async fn submit(state: &State, submitted: &mut usize) -> Result<(), S
     let Some(jobs) = &state.embed_jobs else {
         return Ok(());
     };
-    let chunks = state.db.connection().await?.operation_items().count_waiting_chunks().await?;
+    let chunks = state.db.connection().await?.operation_items().count_pending_chunks().await?;
     if chunks < jobs.limits.chunks_per_job {
         return Ok(());
     }

@@ -32,7 +32,7 @@ enum Kind {
     IdempotencyKeys,
     RefreshTokens,
     LoginAttempts,
-    RequestThrottles,
+    RateLimitBuckets,
     Uploads,
     OperationItems,
     Operations,
@@ -77,7 +77,7 @@ pub(crate) async fn retain(
         (Kind::IdempotencyKeys, &mut removed.idempotency_keys),
         (Kind::RefreshTokens, &mut removed.refresh_tokens),
         (Kind::LoginAttempts, &mut removed.login_attempts),
-        (Kind::RequestThrottles, &mut removed.request_throttles),
+        (Kind::RateLimitBuckets, &mut removed.request_throttles),
         (Kind::Uploads, &mut removed.uploads),
         // Before their operations, which go when they have none left.
         (Kind::OperationItems, &mut removed.operation_items),
@@ -111,7 +111,7 @@ impl Kind {
             Self::LoginAttempts => {
                 connection.login_attempts().delete_older(now - LOGIN_ATTEMPTS, BATCH).await
             }
-            Self::RequestThrottles => connection.request_throttles().delete_drained(BATCH).await,
+            Self::RateLimitBuckets => connection.rate_limits().delete_drained(BATCH).await,
             Self::Uploads => connection.uploads().delete_settled(now - HISTORY, BATCH).await,
             Self::OperationItems => connection.operation_items().delete_of_ended(now - HISTORY, BATCH).await,
             Self::Operations => connection.operations().delete_ended(now - HISTORY, BATCH).await,

@@ -25,7 +25,7 @@ pub(crate) async fn start_due(state: &State, started: &mut usize) -> Result<(), 
     let mut sent = Ok(());
     for _ in 0..MOST_STARTED {
         let mut tx = state.db.begin().await?;
-        let Some(due) = tx.collections().take_due().await? else {
+        let Some(due) = tx.collections().claim_due().await? else {
             break;
         };
         let new = NewSyncRun {

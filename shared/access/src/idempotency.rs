@@ -11,7 +11,7 @@ use auth::AccessTokens;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use db::requests::{KnownAnswer, NewKey};
+use db::requests::{NewKey, StoredResponse};
 use db::{Db, Tx};
 use domain::{ErrorKind, UserId};
 use http::request::Parts;
@@ -97,14 +97,14 @@ impl Idempotency {
                 ),
             ));
         }
-        match known.answer {
-            KnownAnswer::Kept { status, body } => {
+        match known.response {
+            StoredResponse::Repeatable { status, body } => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
                 let mut answer = (status, axum::Json(body)).into_response();
                 answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
                 Ok(Begun::Again(answer))
             }
-            KnownAnswer::Unrepeatable { reason } => Err(ApiError::new(ErrorKind::Conflict, reason)),
+            StoredResponse::Unrepeatable { reason } => Err(ApiError::new(ErrorKind::Conflict, reason)),
         }
     }
 }
@@ -117,7 +117,7 @@ impl IdempotentTx {
     pub async fn commit(mut self, status: StatusCode, body: &impl Serialize) -> Result<Response, ApiError> {
         let json = serde_json::to_value(body).map_err(AccessError::from)?;
         if let Some((user_id, key)) = &self.key {
-            self.tx.idempotency_keys().keep_answer(*user_id, key, status.as_u16(), &json).await?;
+            self.tx.idempotency_keys().store_response(*user_id, key, status.as_u16(), &json).await?;
         }
         self.tx.commit().await?;
         Ok((status, axum::Json(json)).into_response())
@@ -135,7 +135,7 @@ impl IdempotentTx {
         reason: &str,
     ) -> Result<Response, ApiError> {
         if let Some((user_id, key)) = &self.key {
-            self.tx.idempotency_keys().keep_reason(*user_id, key, status.as_u16(), reason).await?;
+            self.tx.idempotency_keys().store_unrepeatable(*user_id, key, status.as_u16(), reason).await?;
         }
         self.tx.commit().await?;
         Ok((status, axum::Json(body)).into_response())

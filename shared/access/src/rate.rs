@@ -121,7 +121,7 @@ pub(crate) async fn take(
         return Ok(None);
     };
     let key = format!("{subject} {route}");
-    let bucket = connection.request_throttles().take(&key, rate.requests(), rate.period()).await?;
+    let bucket = connection.rate_limits().take(&key, rate.requests(), rate.period()).await?;
     let quota = quota(rate, bucket);
     let Bucket { is_admitted: false, .. } = bucket else {
         return Ok(Some(quota));

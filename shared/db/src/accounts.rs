@@ -13,7 +13,7 @@ mod users;
 pub use administration::{LockedUsers, UserQuery};
 pub use api_keys::{ApiKey, ApiKeys, NewApiKey, PresentedKey};
 pub use limits::{UserLimits, UserResourceLimits, UserUsage};
-pub use login_attempts::{Admission, LoginAttempts, Subject};
+pub use login_attempts::{LoginAttempts, LoginDecision, Subject};
 pub use mcp_profiles::{McpProfile, McpProfileSettings, McpProfiles};
 pub use preferences::{StoredPreferences, UserPreferences};
 pub use refresh_tokens::{NewRefreshToken, RefreshTokens, Spend};

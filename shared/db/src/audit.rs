@@ -1,4 +1,4 @@
-//! Who did what, when and from where. Rows are only ever added.
+//! The audit log: who did what, when and from where. Append-only.
 
 use chrono::{DateTime, Utc};
 use domain::{Actor, ApiKeyId, CollectionId, OperationId, UserId};
@@ -8,84 +8,84 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// One thing that somebody did. Write it in the transaction that does it.
+/// An entry to append. Insert it in the transaction that makes the change.
 #[derive(Debug, Clone)]
 pub struct AuditEntry<'a> {
-    /// The collection it was done to, if any.
+    /// The collection that was changed, if any.
     pub collection_id: Option<CollectionId>,
-    /// That collection's name, which outlives it.
+    /// The collection's name, kept after the collection is deleted.
     pub collection_name: Option<&'a str>,
-    /// The operation it started or ended.
+    /// The operation that was started or ended.
     pub operation_id: Option<OperationId>,
-    /// Who did it; `None` for the program itself.
+    /// The caller; `None` if the system made the change.
     pub actor: Option<Actor>,
-    /// What was done, e.g. `collection_created`.
+    /// The action, for example `collection_created`.
     pub action: &'a str,
-    /// What changed, an object. Never a secret, never document text.
+    /// What changed, a JSON object. Contains no secrets and no document text.
     pub details: &'a Value,
-    /// Where the request came from.
+    /// IP address of the client.
     pub ip_address: Option<&'a str>,
-    /// What the client calls itself.
+    /// `User-Agent` header of the request.
     pub user_agent: Option<&'a str>,
-    /// The request's id, as in the logs.
+    /// ID of the request, as in the logs.
     pub request_id: Option<&'a str>,
 }
 
-/// An entry as it was written.
+/// A stored entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Its place in the order of all entries.
+    /// Sequence number of the entry.
     pub id: i64,
-    /// The collection it was done to, while that exists.
+    /// The collection that was changed, unless it was deleted since.
     pub collection_id: Option<CollectionId>,
-    /// The name that the collection had then.
+    /// The collection's name at that time.
     pub collection_name: Option<String>,
-    /// The operation it started or ended, while that exists.
+    /// The operation that was started or ended, unless it was deleted since.
     pub operation_id: Option<OperationId>,
-    /// Who did it, while the account exists; `None` for the program itself.
+    /// The user who made the change, unless the account was deleted since; `None` if the system made it.
     pub user_id: Option<UserId>,
-    /// The name that the account had then.
+    /// The user's name at that time.
     pub username: Option<String>,
-    /// The API key that it was done with, if it was one.
+    /// The API key that was used, if any.
     pub api_key_id: Option<ApiKeyId>,
-    /// That key's name, while it exists.
+    /// The key's name, unless the key was deleted since.
     pub api_key_name: Option<String>,
-    /// What was done.
+    /// The action.
     pub action: String,
-    /// What changed, an object.
+    /// What changed, a JSON object.
     pub details: Value,
-    /// Where the request came from.
+    /// IP address of the client.
     pub ip_address: Option<String>,
-    /// What the client called itself.
+    /// `User-Agent` header of the request.
     pub user_agent: Option<String>,
-    /// The request's id, as in the logs.
+    /// ID of the request, as in the logs.
     pub request_id: Option<String>,
-    /// When it was done.
+    /// When the change was made.
     pub created_at: DateTime<Utc>,
 }
 
-/// Which entries a list shows.
+/// Filters and paging of a list of entries.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuditQuery<'a> {
-    /// Only those about this collection.
+    /// Only entries about this collection.
     pub collection_id: Option<CollectionId>,
-    /// Only those about collections of this name, whatever the case: also of those that are gone.
+    /// Only entries about collections of this name, ignoring case; includes deleted collections.
     pub collection_name: Option<&'a str>,
-    /// Only those of this action.
+    /// Only entries with this action.
     pub action: Option<&'a str>,
-    /// Only what this user did.
+    /// Only entries of this user.
     pub user_id: Option<UserId>,
-    /// Only what was done then or later.
+    /// Only entries at or after this time.
     pub from: Option<DateTime<Utc>>,
-    /// Only what was done before.
+    /// Only entries before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Only entries before this one.
+    /// Only entries older than this one.
     pub before_id: Option<i64>,
-    /// The most to return.
+    /// Maximum number of entries to return.
     pub limit: i64,
 }
 
-/// Adds to the audit log, and reads it.
+/// Appends to the audit log and reads it.
 #[derive(Debug)]
 pub struct AuditLog<'c> {
     connection: &'c mut PgConnection,
@@ -96,10 +96,7 @@ impl<'c> AuditLog<'c> {
         Self { connection }
     }
 
-    /// Adds an entry.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Appends an entry.
     pub async fn insert(&mut self, entry: &AuditEntry<'_>) -> Result<(), DbError> {
         sqlx::query!(
             "INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, user_id,
@@ -122,11 +119,22 @@ impl<'c> AuditLog<'c> {
         Ok(())
     }
 
-    /// The entries that the query asks for, newest first, and how many there are whatever
-    /// `before_id` says.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Appends an entry about an operation that has just ended, on behalf of the user who started it.
+    pub(crate) async fn insert_operation_end(&mut self, operation_sequence: i64) -> Result<(), DbError> {
+        sqlx::query!(
+            "INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, user_id, action, details)
+            SELECT c.id, c.name, o.id, o.user_id, 'operation_' || o.status::text,
+                jsonb_build_object('operation_id', o.uuid, 'type', o.type, 'counts', o.meta -> 'counts')
+            FROM operations o JOIN collections c ON c.id = o.collection_id
+            WHERE o.id = $1",
+            operation_sequence,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns the entries that match, newest first, and their number regardless of `before_id`.
     pub async fn list(&mut self, query: &AuditQuery<'_>) -> Result<Page<AuditRecord>, DbError> {
         let collection_id = query.collection_id.map(|id| id.0);
         let user_id = query.user_id.map(|id| id.0);

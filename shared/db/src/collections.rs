@@ -1,7 +1,8 @@
-//! Collections: their rows, who may use them, their limits, and the indexes that they replaced.
+//! Collections: rows, access, permissions, quotas, and the indexes that they replaced.
 
 mod access;
 mod collection;
+mod counters;
 mod details;
 mod limits;
 mod ownership;
@@ -14,7 +15,7 @@ pub use access::{AccessibleCollection, CollectionQuery};
 pub use collection::{Collection, Collections, NewCollection};
 pub use details::CollectionDetails;
 pub use limits::{
-    CollectionLimits, CollectionResourceLimits, CollectionUsage, ExpectedRoom, OPERATIONS_COUNT_FOR,
+    CollectionLimits, CollectionResourceLimits, CollectionUsage, OPERATIONS_COUNT_FOR, ProjectedUsage,
 };
 pub use permissions::{CollectionPermission, CollectionPermissions, GrantOutcome, GrantableKey, Grantee};
 pub use retired_indexes::RetiredVectorStores;

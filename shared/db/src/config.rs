@@ -1,23 +1,24 @@
-//! How to reach the database.
+//! Configuration of the connection pool.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Where PostgreSQL is and how many connections one process may hold.
+/// Connection string and pool limits of one process.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
-    /// `postgres://user:password@host:port/database`, with `?sslmode=require` where it is remote.
+    /// `postgres://user:password@host:port/database`; add `?sslmode=require` for a remote server.
     pub url: SecretString,
-    /// The most connections of this process. A function handles few things at a time, and there
-    /// are many functions.
+    /// Maximum number of connections of this process. Small, because many instances of the functions share
+    /// the server.
     pub max_connections: u32,
-    /// How long to wait for a connection before the caller gets an error.
+    /// How long to wait for a connection before the call fails.
     pub acquire_timeout: Duration,
 }
 
 impl DbConfig {
-    /// Few connections and a wait shorter than any function's time limit.
+    /// Returns the defaults: 4 connections, and 8 seconds to get one, which is below every function's
+    /// timeout.
     pub fn new(url: SecretString) -> Self {
         Self { url, max_connections: 4, acquire_timeout: Duration::from_secs(8) }
     }

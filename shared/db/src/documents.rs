@@ -1,7 +1,7 @@
-//! Documents: their rows, their life from upload to purge, their staged bytes and their chunks.
+//! Documents: rows, life cycle, staged bytes and positions of chunks.
 
 mod artifacts;
-mod chunk_places;
+mod chunk_ranges;
 mod document;
 mod failures;
 mod lifecycle;
@@ -10,9 +10,9 @@ mod searchable;
 mod staging;
 
 pub use artifacts::{DocumentArtifact, DocumentArtifacts};
-pub use chunk_places::{ChunkPlace, ChunkPlaces};
+pub use chunk_ranges::{ChunkRange, ChunkRanges};
 pub use document::{Document, DocumentQuery, Documents};
 pub use failures::FailedCounts;
 pub use search::{LiveDocument, SearchDocuments};
 pub use searchable::SearchableDocument;
-pub use staging::{ExistingDocument, StagingContext, Twin};
+pub use staging::{ExistingDocument, Original, StagingContext};

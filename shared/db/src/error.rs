@@ -1,55 +1,56 @@
-//! What can go wrong between us and PostgreSQL.
+//! Errors of the database.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// What the function `hold_documents` raises; no class of the server's own starts like this.
+/// The SQLSTATE that the SQL function `hold_documents` raises. PostgreSQL itself uses no class `LM`.
 const LIMIT_REACHED: &str = "LM001";
 
-/// An error of the database or of what it holds.
+/// An error of the database or of the data in it.
 #[derive(Debug, Error)]
 pub enum DbError {
-    /// A named constraint refused the change.
-    #[error("constraint {constraint} refuses this change")]
+    /// A named constraint rejected the change.
+    #[error("the change violates constraint {constraint}")]
     Constraint {
-        /// The constraint's or unique index's name.
+        /// Name of the constraint or unique index.
         constraint: String,
         /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// A collection or its owner would hold more than they may.
+    /// The change would exceed a quota of the collection or its owner.
     #[error("{reason}")]
     LimitReached {
-        /// Which limit, what is used, and what to do about it, for people.
+        /// Which limit, the current usage and what to do about it; shown to users.
         reason: String,
         /// The driver's error.
         #[source]
         source: sqlx::Error,
     },
-    /// The server cannot be reached or is shutting down.
-    #[error("the database does not answer")]
+    /// The server cannot be reached, is shutting down, or rolled the transaction back (deadlock,
+    /// serialization failure). Retry.
+    #[error("the database is unavailable; retry later")]
     Unavailable(#[source] sqlx::Error),
-    /// A row holds a value that the program does not know.
-    #[error("{table}.{column} holds {value:?}, which this version does not know")]
+    /// A row holds a value that this version does not know.
+    #[error("{table}.{column}: unknown value {value:?}; a newer version may have written it")]
     Inconsistent {
         /// The table.
         table: &'static str,
         /// The column.
         column: &'static str,
-        /// What it holds.
+        /// The unknown value.
         value: String,
     },
-    /// The migrations cannot be applied.
-    #[error("the migrations cannot be applied")]
+    /// A migration failed.
+    #[error("the migrations failed")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Any other refusal of a statement: a defect of ours.
+    /// Any other failed statement: a defect of the program.
     #[error("a database statement failed")]
     Statement(#[source] sqlx::Error),
 }
 
 impl DbError {
-    /// The violated constraint's name, if that is what happened.
+    /// Returns the name of the violated constraint, if this is a constraint violation.
     pub fn constraint(&self) -> Option<&str> {
         match self {
             Self::Constraint { constraint, .. } => Some(constraint),
@@ -57,8 +58,8 @@ impl DbError {
         }
     }
 
-    /// Reads an enum column's label.
-    pub(crate) fn word<T: std::str::FromStr>(
+    /// Parses the label of an enum column.
+    pub(crate) fn parse_label<T: std::str::FromStr>(
         table: &'static str,
         column: &'static str,
         label: &str,
@@ -66,13 +67,13 @@ impl DbError {
         label.parse().map_err(|_| Self::Inconsistent { table, column, value: label.to_owned() })
     }
 
-    /// Reads an enum column's label, where there is one.
-    pub(crate) fn optional_word<T: std::str::FromStr>(
+    /// Parses the label of a nullable enum column.
+    pub(crate) fn parse_optional_label<T: std::str::FromStr>(
         table: &'static str,
         column: &'static str,
         label: Option<&str>,
     ) -> Result<Option<T>, Self> {
-        label.map(|label| Self::word(table, column, label)).transpose()
+        label.map(|label| Self::parse_label(table, column, label)).transpose()
     }
 }
 
@@ -83,8 +84,8 @@ impl From<sqlx::Error> for DbError {
                 let constraint = constraint.to_owned();
                 return Self::Constraint { constraint, source: error };
             }
-            // Classes 08 (connection), 53 (resources), 57 (operator intervention) and
-            // 40 (rollback: deadlock, serialisation) pass by themselves.
+            // Transient classes: 08 (connection), 53 (resources), 57 (operator intervention) and 40
+            // (rollback: deadlock, serialization failure).
             // https://www.postgresql.org/docs/current/errcodes-appendix.html
             let code = refusal.code().unwrap_or_default();
             if code == LIMIT_REACHED {

@@ -1,8 +1,15 @@
-//! PostgreSQL: the schema and one repository per table. The only user of sqlx.
+//! PostgreSQL: the schema, and one repository for each table. The only crate that uses sqlx.
 //!
-//! [`Db`] is the pool. [`Db::begin`] gives a [`Tx`], [`Db::connection`] a [`Connection`] for
-//! single statements; both hand out the repositories, which hold one query per method. Changes
-//! of status are guarded in SQL and say whether they happened.
+//! [`Db`] is the connection pool. [`Db::begin`] returns a transaction ([`Tx`]), [`Db::connection`] a
+//! [`Connection`] for single statements; both give access to all repositories, whose methods run one query
+//! each unless they say otherwise. Modules follow the aggregates of the domain: a folder for each, a file
+//! for each table or group of methods.
+//!
+//! Status changes are guarded in SQL (`WHERE status = …`) and return whether they changed a row, so that a
+//! repeated call has no effect.
+//!
+//! Every method returns [`DbError::Unavailable`] if the database cannot be reached; `# Errors` sections
+//! name other errors only.
 
 mod config;
 mod error;

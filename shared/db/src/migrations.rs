@@ -1,27 +1,26 @@
-//! The schema's history, embedded in every binary that uses the database.
+//! Schema migrations, embedded in every binary that uses the database.
 
 use sqlx::migrate::{Migrate, Migrator};
 
 use crate::{Db, DbError};
 
-/// All migrations in `migrations/`. One static for the whole program, so that they are embedded
-/// once.
+/// All migrations in `migrations/`. One static for the whole program, so that they are embedded once.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// What a run of the migrations found and did.
+/// The result of running the migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationReport {
-    /// Versions applied by this run, oldest first.
+    /// Versions that this run applied, oldest first.
     pub applied: Vec<i64>,
-    /// The schema's version now.
+    /// The schema's version after the run.
     pub version: i64,
 }
 
-/// Applies what is missing. Safe to repeat and to run twice at once: an advisory lock makes the
-/// second run wait.
+/// Applies all pending migrations. Safe to repeat and to run concurrently: a second run waits for the first
+/// one's advisory lock.
 ///
 /// # Errors
-/// When the database does not answer or a migration fails; what was applied before stays.
+/// Returns [`DbError::Migrate`] if a migration fails; the ones before it stay applied.
 pub async fn migrate(db: &Db) -> Result<MigrationReport, DbError> {
     let mut connection = db.pool().acquire().await?;
     let before = applied_versions(&mut connection).await?;
@@ -32,21 +31,18 @@ pub async fn migrate(db: &Db) -> Result<MigrationReport, DbError> {
     Ok(MigrationReport { applied, version })
 }
 
-/// One migration of this release.
+/// A migration of this release and whether it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its version.
+    /// The version, the number at the start of its file name.
     pub version: i64,
-    /// What it is about.
+    /// The description, from its file name.
     pub description: String,
-    /// Whether the database has it.
+    /// Whether it is applied to this database.
     pub is_applied: bool,
 }
 
-/// Every migration of this release, oldest first.
-///
-/// # Errors
-/// When the database does not answer.
+/// Returns every migration of this release, oldest first.
 pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> {
     let mut connection = db.pool().acquire().await?;
     let applied = applied_versions(&mut connection).await?;
@@ -59,10 +55,10 @@ pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> 
     Ok(status.collect())
 }
 
-/// Undoes every migration newer than `version`; 0 undoes all.
+/// Reverts every migration newer than `version`, newest first; 0 reverts all of them.
 ///
 /// # Errors
-/// When the database does not answer or a migration cannot be undone.
+/// Returns [`DbError::Migrate`] if a migration cannot be reverted.
 pub async fn undo_to(db: &Db, version: i64) -> Result<(), DbError> {
     let mut connection = db.pool().acquire().await?;
     MIGRATOR.undo(&mut *connection, version).await?;
@@ -83,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// The rows that a migration's own tables should be tried with.
+    /// Returns the sample rows that a migration's tables are tested with.
     fn sample(version: i64) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{version}.sql"));
         std::fs::read_to_string(&path).unwrap_or_else(|error| {
@@ -103,7 +99,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
-    async fn every_migration_goes_up_down_and_up_again_on_rows(pool: PgPool) {
+    async fn every_migration_applies_reverts_and_reapplies_with_rows(pool: PgPool) {
         let db = Db::from_pool(pool.clone());
         let first = migrate(&db).await.unwrap();
         assert_eq!(first.applied, versions());
@@ -129,7 +125,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
-    async fn migrating_twice_applies_nothing_the_second_time(pool: PgPool) {
+    async fn second_migration_run_applies_nothing(pool: PgPool) {
         let db = Db::from_pool(pool);
         migrate(&db).await.unwrap();
         let second = migrate(&db).await.unwrap();
@@ -138,7 +134,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
-    async fn audit_rows_outlive_their_collection(pool: PgPool) {
+    async fn audit_entries_survive_their_collection(pool: PgPool) {
         migrate(&Db::from_pool(pool.clone())).await.unwrap();
         fill(&pool).await;
         sqlx::query("DELETE FROM collections").execute(&pool).await.unwrap();

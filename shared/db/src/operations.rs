@@ -1,6 +1,7 @@
-//! Operations and their work lists: queueing, claiming, staging, indexing, removal, completion.
+//! Operations and their work lists: queueing, claiming, staging, indexing, removal and completion.
 
 mod completion;
+mod finish;
 mod item_work;
 mod items;
 mod metrics;
@@ -18,4 +19,4 @@ pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};
 pub use rebuild::{QueuedRebuild, RebuiltDocument};
 pub use reindex::{Coverage, ReindexedDocument, Swap};
-pub use staging::{StagedCopy, StagedItem, StagingItem, StagingOutcome};
+pub use staging::{ArtifactRef, StagedItem, StagingItem, StagingOutcome};

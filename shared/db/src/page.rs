@@ -1,10 +1,10 @@
 //! One page of a list.
 
-/// Some of a list's rows, and how many there are in all.
+/// One page of a list's rows, and the total number of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The rows of this page, in the list's order.
     pub items: Vec<T>,
-    /// How many rows the whole list has.
+    /// Number of rows of the whole list.
     pub total: i64,
 }

@@ -3,5 +3,5 @@
 mod idempotency_keys;
 mod rate_limits;
 
-pub use idempotency_keys::{IdempotencyKeys, KnownAnswer, KnownKey, NewKey};
-pub use rate_limits::{Bucket, RequestThrottles};
+pub use idempotency_keys::{IdempotencyKeys, NewKey, StoredKey, StoredResponse};
+pub use rate_limits::{Bucket, RateLimitBuckets};

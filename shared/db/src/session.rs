@@ -1,4 +1,4 @@
-//! The pool, and the two ways to talk through it.
+//! The connection pool, and the two kinds of session: transactions and plain connections.
 
 use std::time::Duration;
 
@@ -13,31 +13,30 @@ use crate::accounts::{
 };
 use crate::audit::AuditLog;
 use crate::collections::{CollectionPermissions, CollectionResourceLimits, Collections, RetiredVectorStores};
-use crate::documents::{ChunkPlaces, DocumentArtifacts, Documents, SearchDocuments};
+use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
-use crate::requests::{IdempotencyKeys, RequestThrottles};
+use crate::requests::{IdempotencyKeys, RateLimitBuckets};
 use crate::sources::{CollectionSources, ConnectorSecrets};
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
 use crate::uploads::Uploads;
 use crate::{DbConfig, DbError};
 
-/// How long after its last use a connection is taken to be there still, without being asked: what one
-/// request or batch does in several steps is not to pay a round trip for each. A function that was
-/// frozen in between asks.
+/// How long a pooled connection is reused without a ping. Consecutive steps of one request save a round
+/// trip each; an instance that was frozen in between pings before it reuses a connection.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// The pool of connections of this process. Cheap to clone.
+/// The connection pool of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: PgPool,
 }
 
 impl Db {
-    /// Prepares a pool; the first statement connects.
+    /// Creates a pool. It connects when the first statement runs.
     ///
     /// # Errors
-    /// When the URL is not one that PostgreSQL understands.
+    /// Returns [`DbError::Statement`] if the URL is not a valid PostgreSQL connection string.
     pub fn connect(config: &DbConfig) -> Result<Self, DbError> {
         let options: PgConnectOptions = config.url.expose_secret().parse()?;
         let pool = PgPoolOptions::new()
@@ -56,31 +55,22 @@ impl Db {
         Ok(Self { pool })
     }
 
-    /// Takes over a pool that a test made.
+    /// Wraps the pool that `sqlx::test` creates.
     pub fn from_pool(pool: PgPool) -> Self {
         Self { pool }
     }
 
     /// Starts a transaction. Dropping it rolls it back.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         Ok(Tx { inner: self.pool.begin().await? })
     }
 
-    /// A connection on which every statement commits by itself.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a connection on which every statement commits by itself.
     pub async fn connection(&self) -> Result<Connection, DbError> {
         Ok(Connection { inner: self.pool.acquire().await? })
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
+    /// Checks that the database answers a query.
     pub async fn ping(&self) -> Result<(), DbError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
@@ -98,16 +88,16 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// Makes everything done through this transaction permanent.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When the database refuses or does not answer: then nothing is.
+    /// Returns the error of a deferred constraint, if one is violated. Nothing is committed then.
     pub async fn commit(self) -> Result<(), DbError> {
         Ok(self.inner.commit().await?)
     }
 }
 
-/// One connection outside any transaction.
+/// A connection without a transaction.
 #[derive(Debug)]
 pub struct Connection {
     inner: PoolConnection<Postgres>,
@@ -131,56 +121,56 @@ macro_rules! repositories {
 }
 
 repositories! {
-    /// API keys.
+    /// API keys of users.
     api_keys: ApiKeys,
     /// The audit log.
     audit_log: AuditLog,
-    /// Grants on collections.
+    /// Permissions on collections for users and API keys.
     collection_permissions: CollectionPermissions,
-    /// Where the chunks of a collection are.
-    chunk_places: ChunkPlaces,
-    /// Limits of collections.
+    /// Positions of chunks within a collection.
+    chunk_ranges: ChunkRanges,
+    /// Quotas of collections and their usage.
     collection_resource_limits: CollectionResourceLimits,
     /// Sources of collections.
     collection_sources: CollectionSources,
     /// Collections.
     collections: Collections,
-    /// Secrets of sources.
+    /// Encrypted secrets of sources.
     connector_secrets: ConnectorSecrets,
-    /// What is staged of documents.
+    /// Staged bytes of documents.
     document_artifacts: DocumentArtifacts,
     /// Documents.
     documents: Documents,
-    /// Answers kept by the client's key.
+    /// Stored responses by idempotency key.
     idempotency_keys: IdempotencyKeys,
-    /// Failed log-ins.
+    /// Failed sign-in attempts.
     login_attempts: LoginAttempts,
-    /// Profiles for AI assistants.
+    /// MCP profiles.
     mcp_profiles: McpProfiles,
     /// Work lists of operations.
     operation_items: OperationItems,
-    /// What operations measured.
+    /// Metrics of operations.
     operation_metrics: OperationMetrics,
     /// Operations.
     operations: Operations,
     /// Refresh tokens.
     refresh_tokens: RefreshTokens,
-    /// How often callers used routes.
-    request_throttles: RequestThrottles,
-    /// Qdrant collections that answer no more.
+    /// Token buckets of the rate limits.
+    rate_limits: RateLimitBuckets,
+    /// Indexes that were replaced, until they are dropped.
     retired_vector_stores: RetiredVectorStores,
-    /// What search results say of their documents.
+    /// The document fields that search results need.
     search_documents: SearchDocuments,
-    /// Runs that read sources again.
+    /// Sync runs.
     sync_runs: SyncRuns,
-    /// What superusers decide.
+    /// Settings of the installation.
     system_settings: SystemSettings,
     /// Announced uploads.
     uploads: Uploads,
-    /// What users prefer.
+    /// Preferences of users.
     user_preferences: UserPreferences,
-    /// Limits of users.
+    /// Quotas of users and their usage.
     user_resource_limits: UserResourceLimits,
-    /// Accounts.
+    /// User accounts.
     users: Users,
 }

@@ -1,4 +1,4 @@
-//! What superusers decide about the installation while it runs.
+//! Settings that superusers change at run time.
 
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -9,14 +9,14 @@ use crate::DbError;
 
 const REGISTRATION_OPEN: &str = "registration_open";
 
-/// All settings; those that nobody ever changed have their defaults.
+/// All settings. A setting that was never changed has its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether anyone may register an account; open unless somebody closes it.
+    /// Whether anyone may register an account. Default: true.
     pub registration_open: bool,
-    /// When the last change was.
+    /// When a setting was last changed.
     pub updated_at: Option<DateTime<Utc>>,
-    /// Who made it.
+    /// The superuser who changed it.
     pub updated_by: Option<UserId>,
 }
 
@@ -37,10 +37,7 @@ impl<'c> SystemSettings<'c> {
         Self { connection }
     }
 
-    /// All settings.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns all settings.
     pub async fn find(&mut self) -> Result<Settings, DbError> {
         let rows = sqlx::query!(
             "SELECT key, value, updated_at, updated_by FROM system_settings ORDER BY updated_at"
@@ -49,7 +46,7 @@ impl<'c> SystemSettings<'c> {
         .await?;
         let mut settings = Settings::default();
         for row in rows {
-            // A key that this version does not know is a newer version's.
+            // Unknown keys belong to a newer version.
             if row.key == REGISTRATION_OPEN {
                 settings.registration_open = boolean(&row.value)?;
                 settings.updated_at = Some(row.updated_at);
@@ -59,12 +56,9 @@ impl<'c> SystemSettings<'c> {
         Ok(settings)
     }
 
-    /// All settings, and nobody else changes any until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns all settings and locks them until the transaction ends.
     pub async fn lock(&mut self) -> Result<Settings, DbError> {
-        // The table, since a setting with its default has no row. Readers do not wait.
+        // Locks the table, because a setting with its default has no row. Readers do not wait.
         sqlx::query!("LOCK TABLE system_settings IN SHARE ROW EXCLUSIVE MODE")
             .execute(&mut *self.connection)
             .await?;
@@ -72,9 +66,6 @@ impl<'c> SystemSettings<'c> {
     }
 
     /// Opens or closes the registration of accounts.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn set_registration_open(
         &mut self,
         is_open: bool,
@@ -111,7 +102,7 @@ mod tests {
     use crate::Db;
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn settings_have_defaults_until_somebody_changes_them(pool: PgPool) {
+    async fn settings_have_defaults_until_changed(pool: PgPool) {
         sqlx::raw_sql(
             "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'a@example.org', 'x')",
         )
@@ -133,6 +124,6 @@ mod tests {
 
         sqlx::raw_sql("UPDATE system_settings SET value = '\"no\"'").execute(&pool).await.unwrap();
         let error = connection.system_settings().find().await.unwrap_err();
-        assert!(error.to_string().starts_with("system_settings.value holds"), "{error}");
+        assert!(error.to_string().starts_with("system_settings.value: unknown value"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The state machine of operations, items and documents, on a real PostgreSQL.
+//! A fixture for tests of operations, items and documents on a real PostgreSQL.
 
 use domain::{
     CollectionId, DocumentId, ErrorCategory, ItemId, OperationId, OperationType, UserId, document_id,
@@ -14,15 +14,15 @@ use crate::{Connection, Db};
 mod lifecycle;
 mod reindex;
 
-/// A collection with its upload source, and shorthands for what the stages do.
-pub(crate) struct Bench {
+/// A collection with its upload source, and the steps of the pipeline.
+pub(crate) struct Fixture {
     pub(crate) db: Db,
     pub(crate) pool: PgPool,
     pub(crate) user_id: UserId,
     pub(crate) collection_id: CollectionId,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) async fn new(pool: PgPool) -> Self {
         let user_id: i64 = sqlx::query_scalar(
             "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x') RETURNING id",
@@ -66,7 +66,7 @@ impl Bench {
         connection.operations().insert(&new).await.unwrap().id
     }
 
-    /// A running append operation with these files on its work list.
+    /// Starts an append operation with these files on its work list.
     pub(crate) async fn run_append(&self, names: &[&str]) -> (OperationId, Vec<ItemId>) {
         let operation_id = self.insert_operation(OperationType::Append).await;
         let mut connection = self.connection().await;
@@ -111,7 +111,7 @@ impl Bench {
         self.connection().await.operation_items().mark_staged(&staged).await
     }
 
-    /// Everything that happens to a file that is indexed in one batch of two chunks.
+    /// Indexes a file in one batch of two chunks.
     pub(crate) async fn index(&self, item_id: ItemId, name: &str, hash: &str) {
         assert!(self.stage(item_id, name, hash, &StagingOutcome::Staged).await.unwrap());
         let mut connection = self.connection().await;

@@ -1,4 +1,4 @@
-//! Uploads that were announced, and what became of them.
+//! Uploads: files that clients announce and then PUT to presigned URLs.
 
 use chrono::{DateTime, Utc};
 use domain::{Attributes, CollectionId, OperationId, UploadId, UploadStatus, UserId};
@@ -11,58 +11,58 @@ use crate::{DbError, Page};
 /// An announced upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Its id.
+    /// ID of the upload.
     pub id: UploadId,
-    /// The collection it is for.
+    /// The collection that the file is for.
     pub collection_id: CollectionId,
-    /// Who announced it.
+    /// The announcer.
     pub user_id: UserId,
     /// The file's name within the collection.
     pub name: String,
-    /// The key that its bytes are put under.
+    /// Key of the object that the presigned URL writes.
     pub object_key: String,
-    /// The size that was announced, in bytes.
+    /// The announced size in bytes.
     pub size_bytes: i64,
-    /// The media type that was announced.
+    /// The announced media type.
     pub content_type: String,
-    /// The SHA-256 that was announced, in hex.
+    /// The announced SHA-256 in hex, if the client sent one.
     pub sha256: Option<String>,
-    /// What was said of the document, if anything was.
+    /// Metadata of the document, if the client sent any.
     pub attributes: Option<Attributes>,
-    /// What became of it.
+    /// State of the upload.
     pub status: UploadStatus,
-    /// The operation that its bytes belong to.
+    /// The operation that indexes the file.
     pub operation_id: Option<OperationId>,
-    /// When its URL runs out.
+    /// When the presigned URL expires.
     pub expires_at: DateTime<Utc>,
-    /// When its bytes came.
+    /// When the file arrived.
     pub received_at: Option<DateTime<Utc>>,
-    /// When it was announced.
+    /// When the upload was announced.
     pub created_at: DateTime<Utc>,
 }
 
-/// An upload to expect.
+/// An upload to announce.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
-    /// Its id.
+    /// ID of the upload.
     pub id: UploadId,
-    /// The collection it is for.
+    /// The collection that the file is for.
     pub collection_id: CollectionId,
-    /// Who announces it.
+    /// The announcer.
     pub user_id: UserId,
     /// The file's name within the collection.
     pub name: String,
-    /// The key that its bytes will be put under.
+    /// Key of the object that the presigned URL writes.
     pub object_key: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size_bytes: i64,
-    /// Its media type.
+    /// Media type.
     pub content_type: String,
-    /// Its SHA-256 in hex, where the client knows it.
+    /// SHA-256 in hex, if the client knows it.
     pub sha256: Option<String>,
-    /// What is said of the document; without it, it keeps what it has.
+    /// Metadata of the document; `None` keeps the document's current metadata.
     pub attributes: Option<Attributes>,
-    /// When its URL runs out.
+    /// When the presigned URL expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -77,10 +77,10 @@ impl<'c> Uploads<'c> {
         Self { connection }
     }
 
-    /// Expects these uploads.
+    /// Inserts announced uploads.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection.
     pub async fn insert_many(&mut self, new: &[NewUpload]) -> Result<(), DbError> {
         let ids: Vec<Uuid> = new.iter().map(|upload| upload.id.0).collect();
         let collection_ids: Vec<Uuid> = new.iter().map(|upload| upload.collection_id.0).collect();
@@ -114,10 +114,7 @@ impl<'c> Uploads<'c> {
         Ok(())
     }
 
-    /// The upload with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the upload with this ID.
     pub async fn find(&mut self, id: UploadId) -> Result<Option<Upload>, DbError> {
         let row = sqlx::query_as!(
             UploadRow,
@@ -133,11 +130,8 @@ impl<'c> Uploads<'c> {
         row.map(Upload::try_from).transpose()
     }
 
-    /// The collection's uploads in the order in which they were announced, all or those in one
+    /// Returns the collection's uploads in the order they were announced, optionally only those in one
     /// state.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn list(
         &mut self,
         collection_id: CollectionId,
@@ -176,10 +170,7 @@ impl<'c> Uploads<'c> {
         Ok(Page { items, total })
     }
 
-    /// Notes that the bytes of these keys have come and belong to the operation.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Marks the uploads with these object keys as received by the operation.
     pub async fn mark_received(
         &mut self,
         object_keys: &[String],
@@ -197,10 +188,7 @@ impl<'c> Uploads<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Who announced the first of these keys that is still expected.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the announcer of the first of these object keys that is still expected.
     pub async fn find_announcer(&mut self, object_keys: &[String]) -> Result<Option<UserId>, DbError> {
         let user_id = sqlx::query_scalar!(
             "SELECT user_id FROM uploads WHERE object_key = ANY ($1) AND status = 'expected'
@@ -212,10 +200,7 @@ impl<'c> Uploads<'c> {
         Ok(user_id.map(UserId))
     }
 
-    /// Those of the uploads that no bytes have come for.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns those of the uploads that have not arrived.
     pub async fn list_expected(&mut self, ids: &[UploadId]) -> Result<Vec<Upload>, DbError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query_as!(
@@ -235,11 +220,7 @@ impl<'c> Uploads<'c> {
         Ok(uploads)
     }
 
-    /// Gives up an upload whose URL ran out before any bytes came. Returns whether it was still
-    /// expected.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Marks an upload as expired whose file did not arrive in time. Returns whether it was still expected.
     pub async fn mark_expired(&mut self, id: UploadId) -> Result<bool, DbError> {
         let done =
             sqlx::query!("UPDATE uploads SET status = 'expired' WHERE id = $1 AND status = 'expected'", id.0)
@@ -248,12 +229,9 @@ impl<'c> Uploads<'c> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Expected uploads that somebody should look after: those whose URL ran out before
-    /// `expired_before`, and those announced in the time from `announced_from` to
-    /// `announced_until`, whose event may be lost. Oldest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns expected uploads that need a check: those whose URL expired before `expired_before`, and
+    /// those announced between `announced_from` and `announced_until`, whose S3 event may be lost. Oldest
+    /// first.
     pub async fn list_unsettled(
         &mut self,
         expired_before: DateTime<Utc>,
@@ -275,11 +253,8 @@ impl<'c> Uploads<'c> {
         Ok(ids.into_iter().map(UploadId).collect())
     }
 
-    /// Forgets uploads that came, or were given up, and were announced before this moment, `limit`
-    /// at most. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes received and expired uploads that were announced before this time, at most `limit`. Returns
+    /// how many.
     pub async fn delete_settled(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM uploads WHERE id IN (
@@ -326,7 +301,7 @@ impl TryFrom<UploadRow> for Upload {
             content_type: row.content_type,
             sha256: row.sha256,
             attributes: row.attributes.map(|attributes| attributes.0),
-            status: DbError::word("uploads", "status", &row.status)?,
+            status: DbError::parse_label("uploads", "status", &row.status)?,
             operation_id: row.operation_id.map(OperationId),
             expires_at: row.expires_at,
             received_at: row.received_at,

@@ -1,4 +1,4 @@
-//! Who is calling, and what they may do with a collection.
+//! Callers, and what they may do with a collection.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,58 +7,58 @@ use crate::{ApiKeyId, UserId};
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The user, or the owner of the API key.
+    /// The user, or the user that the API key acts for.
     pub user_id: UserId,
     /// The user's name.
     pub username: String,
-    /// Whether the user administers this installation. Never true for an API key.
+    /// Whether the user is a superuser. Always false for an API key.
     pub is_superuser: bool,
-    /// The API key that was presented, if it was one.
+    /// The API key of the request, if it used one.
     pub api_key_id: Option<ApiKeyId>,
 }
 
 impl Principal {
-    /// Who the audit log names.
+    /// Returns the caller as recorded in the audit log.
     pub const fn actor(&self) -> Actor {
         Actor { user_id: self.user_id, api_key_id: self.api_key_id }
     }
 }
 
-/// Who made a change: a user, in person or by a key.
+/// Who made a change: a user, or an API key on a user's behalf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor {
-    /// The user, or the owner of the API key.
+    /// The user, or the user that the API key acts for.
     pub user_id: UserId,
-    /// The key, if it was one.
+    /// The API key, if one was used.
     pub api_key_id: Option<ApiKeyId>,
 }
 
 impl Actor {
-    /// A user in person.
-    pub const fn person(user_id: UserId) -> Self {
+    /// Returns a user without an API key.
+    pub const fn user(user_id: UserId) -> Self {
         Self { user_id, api_key_id: None }
     }
 }
 
-/// What a caller may do with a collection. Each level includes those before it.
+/// What a caller may do with a collection. Each level includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessLevel {
-    /// Search it, see its documents and operations.
+    /// Search the collection, list its documents and operations.
     Read,
     /// Add sources and documents.
     Write,
-    /// Share it and change its settings.
+    /// Manage permissions and settings.
     Admin,
-    /// Delete it and hand it over.
+    /// Delete the collection and transfer it to another user.
     Owner,
 }
 
 impl AccessLevel {
-    /// All of them, least first.
+    /// All levels, lowest first.
     pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Admin, Self::Owner];
 
-    /// The word that JSON, the database and the API's description use.
+    /// Returns the label in JSON, the database and the OpenAPI document.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -68,7 +68,7 @@ impl AccessLevel {
         }
     }
 
-    /// How sentences call it.
+    /// Returns the noun phrase for messages, such as "write access".
     pub const fn phrase(self) -> &'static str {
         match self {
             Self::Read => "read access",

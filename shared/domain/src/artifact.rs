@@ -1,28 +1,28 @@
-//! Where staged bytes lie in the bucket, and what they look like.
+//! Keys and formats of the objects in the staging bucket.
 //!
-//! Every key is a function of ids, so a repeated stage writes the same object again.
+//! Every key is a function of IDs, so a retried stage overwrites the same object.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{CollectionId, DocumentId, Generation};
 
-/// Names one object of the staging bucket.
+/// The key of an object in the staging bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArtifactKey {
-    /// What a client uploaded or dropped, under the name it chose.
+    /// A file that a client uploaded or put into the bucket.
     Upload {
         /// The collection the file is for.
         collection_id: CollectionId,
-        /// A relative path with `/` between folders.
+        /// Name chosen by the client: a relative path with `/` between folders.
         name: String,
     },
-    /// A document's own bytes, as they were at one generation.
+    /// The bytes of one generation of a document.
     Raw {
         /// The document's collection.
         collection_id: CollectionId,
         /// The document.
         document_id: DocumentId,
-        /// The generation these bytes belong to.
+        /// The generation.
         generation: Generation,
     },
     /// One batch of a document's chunks: JSON Lines of [`ChunkRecord`].
@@ -31,33 +31,33 @@ pub enum ArtifactKey {
         collection_id: CollectionId,
         /// The document.
         document_id: DocumentId,
-        /// The generation the chunks belong to.
+        /// The generation.
         generation: Generation,
-        /// Which batch, from 0.
+        /// Index of the batch, from 0.
         batch: u32,
     },
-    /// The vectors of the chunk batch of the same number: safetensors with one float32 tensor
-    /// `vectors` of shape \[chunks, dimension\].
+    /// The vectors of the chunk batch with the same index: safetensors with one float32 tensor `vectors` of
+    /// shape \[chunks, dimension\].
     Vectors {
         /// The document's collection.
         collection_id: CollectionId,
         /// The document.
         document_id: DocumentId,
-        /// The generation the vectors belong to.
+        /// The generation.
         generation: Generation,
-        /// Which batch, from 0.
+        /// Index of the batch, from 0.
         batch: u32,
     },
 }
 
 impl ArtifactKey {
-    /// Chunks in one batch artifact; the last batch of a document may hold fewer.
+    /// Number of chunks in a batch; a document's last batch may have fewer.
     pub const CHUNKS_PER_BATCH: usize = 256;
 
-    /// The first folders of all keys, each followed by a collection's id.
+    /// The first folders of all keys, each followed by a collection ID.
     pub const PREFIXES: [&'static str; 4] = ["uploads", "raw", "chunks", "vectors"];
 
-    /// The object key, without a leading slash.
+    /// Returns the object key, without a leading slash.
     pub fn path(&self) -> String {
         match self {
             Self::Upload { collection_id, name } => format!("uploads/{collection_id}/{name}"),
@@ -74,45 +74,45 @@ impl ArtifactKey {
     }
 }
 
-/// Reads the collection and file name out of an upload's object key, if it is one.
+/// Parses the collection and the file name from the object key of an upload.
 pub fn upload_name_from_key(key: &str) -> Option<(CollectionId, &str)> {
     let (collection_id, name) = key.strip_prefix("uploads/")?.split_once('/')?;
     let is_file = !name.is_empty() && !name.ends_with('/');
     is_file.then_some((collection_id.parse().ok()?, name))
 }
 
-/// One chunk as it is staged between the chunk and the embed function.
+/// A chunk as it is staged by the chunk function for the embed function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkRecord {
     /// Position in the document, from 0.
     pub index: u32,
     /// The chunk's text.
     pub text: String,
-    /// Where the text starts in the document's extracted UTF-8 text, in bytes.
+    /// Start of the text in the document's extracted text, in UTF-8 bytes.
     pub start_offset: u64,
-    /// Where it ends, exclusive, in bytes.
+    /// End of the text (exclusive), in UTF-8 bytes.
     pub end_offset: u64,
-    /// Its length in the model's tokens, special tokens included.
+    /// Number of tokens of the collection's model, including special tokens.
     pub token_count: u32,
-    /// The larger passage that it was cut out of, where the strategy makes such.
+    /// The larger section that contains the chunk, if the chunking strategy creates those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ChunkParent>,
 }
 
-/// A passage of several chunks, which is not embedded itself.
+/// A section of several chunks that is not embedded itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkParent {
     /// Position among the document's parents, from 0.
     pub index: u32,
-    /// Where it starts in the document's extracted UTF-8 text, in bytes.
+    /// Start of the section in the document's extracted text, in UTF-8 bytes.
     pub start_offset: u64,
-    /// Where it ends, exclusive, in bytes.
+    /// End of the section (exclusive), in UTF-8 bytes.
     pub end_offset: u64,
-    /// Its length in the model's tokens, special tokens included.
+    /// Number of tokens of the collection's model, including special tokens.
     pub token_count: u32,
-    /// The index of its first chunk.
+    /// Index of its first chunk.
     pub first_chunk: u32,
-    /// How many chunks it has, one after the other.
+    /// Number of its chunks, which are consecutive.
     pub chunk_count: u32,
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_and_strangers_are_no_uploads() {
+    fn folders_and_other_keys_are_not_uploads() {
         let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f";
         for key in [format!("uploads/{id}/"), format!("uploads/{id}/a/"), "uploads/x/a".to_owned()] {
             assert_eq!(upload_name_from_key(&key), None);

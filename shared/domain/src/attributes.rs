@@ -1,4 +1,5 @@
-//! What people say of their documents: a few keys with values, which searches can ask for.
+//! Metadata that clients attach to documents: key-value pairs that searches can filter by. The filter key
+//! is `attributes`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,50 +8,50 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// A document's attributes. Those that come from outside go through [`Attributes::parse`].
+/// The metadata of a document. Input from clients is validated by [`Attributes::parse`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attributes(BTreeMap<String, AttributeValue>);
 
-/// The value of one attribute. Its type counts: 7 is not "7".
+/// A metadata value. Values of different types differ: 7 is not "7".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AttributeValue {
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
-/// An attribute that is not taken.
+/// A metadata entry that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AttributeError {
-    /// More than a document may have.
+    /// The document has too many entries.
     #[error("must have at most {} entries, got {got}", Attributes::MAX_ENTRIES)]
     TooMany {
-        /// How many came.
+        /// Number of entries received.
         got: usize,
     },
-    /// A key that a filter could not name.
+    /// The key cannot be used in a filter.
     #[error(
         "keys must be 1 to {} of A-Z, a-z, 0-9, '_', '.' and '-', got {key:?}",
         Attributes::MAX_KEY_LENGTH
     )]
     Key {
-        /// The key that came.
+        /// The key received.
         key: String,
     },
-    /// A value of a type that is not matched as a whole.
+    /// The value has a type that cannot be filtered by.
     #[error("{key:?} must be a string, a whole number of 64 bits or a boolean, got {got}")]
     Type {
         /// Its key.
         key: String,
-        /// What came.
+        /// The type received.
         got: &'static str,
     },
-    /// A text that is no name any more.
+    /// The string is too long.
     #[error("{key:?} must have at most {} characters, got {got}", Attributes::MAX_TEXT_LENGTH)]
     TooLong {
         /// Its key.
@@ -58,7 +59,7 @@ pub enum AttributeError {
         /// Its length in characters.
         got: usize,
     },
-    /// PostgreSQL stores every text but this one.
+    /// The string contains U+0000, which PostgreSQL cannot store.
     #[error("{key:?} must not have NUL characters")]
     Nul {
         /// Its key.
@@ -67,17 +68,17 @@ pub enum AttributeError {
 }
 
 impl Attributes {
-    /// The most that a document may have: each is in the payload of each of its points.
+    /// Maximum number of entries of a document; every point of the document has them in its payload.
     pub const MAX_ENTRIES: usize = 32;
-    /// The longest key.
+    /// Maximum length of a key.
     pub const MAX_KEY_LENGTH: usize = 64;
-    /// The longest text, in characters.
+    /// Maximum length of a string, in characters.
     pub const MAX_TEXT_LENGTH: usize = 256;
 
-    /// Reads attributes as somebody sent them.
+    /// Validates metadata sent by a client.
     ///
     /// # Errors
-    /// Everything that is wrong, each with what came and what is allowed.
+    /// Returns every invalid entry, with what is allowed and what was received.
     pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<AttributeError>> {
         let mut errors = Vec::new();
         if object.len() > Self::MAX_ENTRIES {
@@ -96,17 +97,17 @@ impl Attributes {
         if errors.is_empty() { Ok(Self(attributes)) } else { Err(errors) }
     }
 
-    /// Each attribute as a keyword, see [`attribute_keyword`].
+    /// Returns each entry as a keyword, see [`attribute_keyword`].
     pub fn keywords(&self) -> Vec<String> {
         self.0.iter().map(|(key, value)| attribute_keyword(key, value)).collect()
     }
 }
 
 impl AttributeValue {
-    /// Reads the value of `key` as somebody sent it.
+    /// Validates the value of `key` sent by a client.
     ///
     /// # Errors
-    /// What came, and what is allowed.
+    /// Returns what is allowed and what was received.
     pub fn parse(key: &str, value: &Value) -> Result<Self, AttributeError> {
         let wrong = |got| Err(AttributeError::Type { key: key.to_owned(), got });
         match value {
@@ -132,7 +133,7 @@ impl AttributeValue {
     }
 }
 
-/// As JSON, so that values of different types never look alike.
+/// As JSON, so that values of different types differ.
 impl fmt::Display for AttributeValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -143,14 +144,14 @@ impl fmt::Display for AttributeValue {
     }
 }
 
-/// Whether this can be the key of an attribute.
+/// Returns whether this is a valid metadata key.
 pub fn is_attribute_key(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     (1..=Attributes::MAX_KEY_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
-/// An attribute as one word, `key=value` with the value as JSON: points carry these, and filters ask
-/// for them. One index serves all keys that way. No key has a `=`, so no two attributes share a word.
+/// Returns a metadata entry as one keyword, `key=value` with the value as JSON. Points carry these and
+/// filters match them, so one index serves all keys. A key cannot contain `=`, so keywords are unambiguous.
 pub fn attribute_keyword(key: &str, value: &AttributeValue) -> String {
     format!("{key}={value}")
 }
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_errors_are_returned_at_once() {
         let errors = parse(&json!({
             "": true, "a b": 1, "fine": "é".repeat(256), "fraction": 1.5, "huge": u64::MAX, "list": [1],
             "long": "é".repeat(257), "none": null, "nul": "a\0", "object": {},
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_read_back_as_they_were_given() {
+    fn metadata_round_trips_through_json() {
         let given = json!({ "year": i64::MIN, "draft": false, "author.name": "Ada \"L.\"" });
         let attributes = parse(&given).unwrap();
         assert_eq!(serde_json::to_value(&attributes).unwrap(), given);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_attributes_share_a_word() {
+    fn keywords_are_unambiguous() {
         let attributes = parse(&json!({ "b": true, "i": -7, "t": "a=\"b\"\n" })).unwrap();
         assert_eq!(attributes.keywords(), ["b=true", "i=-7", r#"t="a=\"b\"\n""#]);
         let words = [

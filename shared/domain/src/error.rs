@@ -1,34 +1,34 @@
-//! The one classification of errors. It decides both the HTTP status and whether a queue
-//! message is retried or recorded as failed.
+//! The error classification. It determines the HTTP status, and whether a queue message is retried or
+//! recorded as failed.
 
 use serde::Serialize;
 
-/// What kind of failure an error is, from its reader's point of view.
+/// Classes of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    /// What came in is not acceptable; sending it again cannot help.
+    /// The input is not valid; repeating the request cannot help.
     Invalid,
-    /// Nobody is signed in, or the credentials do not hold.
+    /// No credentials, or credentials that are not valid.
     Unauthenticated,
-    /// The caller is known and may not do this.
+    /// The caller is not allowed to do this.
     Forbidden,
-    /// The thing does not exist, or the caller may not know that it does.
+    /// The resource does not exist, or the caller may not know that it does.
     NotFound,
-    /// The thing is in a state that does not allow this.
+    /// The resource's state does not allow this.
     Conflict,
-    /// More was sent than is accepted.
+    /// The request or the document is too large.
     TooLarge,
-    /// Too much too quickly; later it will work.
+    /// A rate limit or the throughput of a dependency is exceeded; retry later.
     Throttled,
-    /// A part we depend on does not answer; later it will work.
+    /// A dependency is not available; retry later.
     Unavailable,
-    /// A defect of ours. Retried from a queue, since a later version may work.
+    /// A defect of the program. Queue messages are retried, since a later version may handle them.
     Internal,
 }
 
 impl ErrorKind {
-    /// The HTTP status code that says the same.
+    /// Returns the HTTP status code of this class.
     pub const fn http_status(self) -> u16 {
         match self {
             Self::Invalid => 422,
@@ -43,7 +43,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the same message, delivered again, may succeed.
+    /// Returns whether redelivery of the message may succeed.
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Internal)
     }
@@ -51,6 +51,6 @@ impl ErrorKind {
 
 /// Implemented by every error that can reach a handler.
 pub trait Classify: std::error::Error {
-    /// What kind of failure this is.
+    /// Returns the class of this error.
     fn kind(&self) -> ErrorKind;
 }

@@ -1,9 +1,9 @@
-//! Identifiers as newtypes, so that a document's id never passes for a collection's.
+//! IDs as newtypes, so that a document ID cannot be passed as a collection ID.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Declares a newtype over `$inner` that serialises and prints as its inner value.
+/// Declares a newtype over `$inner` that serializes and prints as its inner value.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
@@ -34,11 +34,11 @@ macro_rules! id {
 }
 
 id!(
-    /// A user account: the database's own sequence number.
+    /// A user account; a sequence number of the database.
     UserId(i64)
 );
 id!(
-    /// A log-in and what came of it: a family of refresh tokens, and the access tokens made with it.
+    /// A user session: a sign-in, its family of refresh tokens, and the access tokens created with them.
     SessionId(Uuid)
 );
 id!(
@@ -50,11 +50,11 @@ id!(
     CollectionId(Uuid)
 );
 id!(
-    /// What somebody may do with a collection that is not theirs.
+    /// A permission on a collection.
     PermissionId(i64)
 );
 id!(
-    /// A source of documents within a collection.
+    /// A source of a collection.
     SourceId(i64)
 );
 id!(
@@ -62,15 +62,15 @@ id!(
     DocumentId(Uuid)
 );
 id!(
-    /// An operation, as clients and messages name it.
+    /// An operation, as clients and messages identify it.
     OperationId(Uuid)
 );
 id!(
-    /// A run that reads a collection's sources again.
+    /// A sync run of a collection.
     SyncRunId(i64)
 );
 id!(
-    /// One entry of an operation's work list.
+    /// An item of an operation's work list.
     ItemId(i64)
 );
 id!(
@@ -79,6 +79,6 @@ id!(
 );
 
 id!(
-    /// A profile for AI assistants.
+    /// An MCP profile.
     McpProfileId(Uuid)
 );

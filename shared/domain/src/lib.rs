@@ -1,5 +1,5 @@
-//! What Semantik talks about: ids, statuses, messages, artifact formats and the one error
-//! classification. No IO and no async, so every other crate can depend on it.
+//! The domain types: IDs, statuses, messages, artifact formats and the error classification. No IO and no
+//! async, so every other crate can depend on it.
 
 mod access;
 mod artifact;

@@ -1,50 +1,50 @@
-//! Queue messages. Imperative, named for the stage that receives them; they carry ids, never
-//! documents.
+//! Queue messages. Their names are imperative, after the stage that receives them. They carry IDs, never
+//! document content.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ItemId, OperationId, UploadId};
 
-/// What the scan function is asked to do.
+/// Messages of the scan function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum ScanMessage {
-    /// Start the operation if it is its collection's turn, or go on where it stopped.
+    /// Claim the operation if it is the next one of its collection, or resume it.
     RunOperation {
         /// The operation to run.
         operation_id: OperationId,
     },
-    /// Read the bytes of these listed items, register their documents, stage them.
+    /// Read the bytes of these listed items, register their documents and stage the bytes.
     StageItems {
-        /// The operation that listed them.
+        /// The operation that the items belong to.
         operation_id: OperationId,
         /// At most 25 items of that operation.
         item_ids: Vec<ItemId>,
     },
 }
 
-/// Turn one staged document into staged chunks.
+/// Chunk one staged document and stage the chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkDocument {
-    /// The operation that staged it.
+    /// The operation of the item.
     pub operation_id: OperationId,
-    /// Its entry in the operation's work list.
+    /// The document's item.
     pub item_id: ItemId,
 }
 
 /// Embed one batch of staged chunks and write its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedBatch {
-    /// The operation that chunked the document.
+    /// The operation of the item.
     pub operation_id: OperationId,
-    /// The document's entry in the operation's work list.
+    /// The document's item.
     pub item_id: ItemId,
-    /// Which of the document's chunk batches, from 0.
+    /// Index of the chunk batch, from 0.
     pub batch: u32,
 }
 
-/// Look whether these uploads have arrived: what the bucket says of an upload may get lost, or the
-/// upload may never have been made.
+/// Check whether these uploads have arrived, because the S3 event of an upload can be lost and a client may
+/// never upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckUploads {
     /// At most 25 announced uploads.

@@ -1,22 +1,22 @@
-//! Deterministic ids: the same input always gets the same id, so a repeated write overwrites.
+//! Deterministic IDs: the same input gives the same ID, so writing again overwrites.
 
 use uuid::{Uuid, uuid};
 
 use crate::{CollectionId, DocumentId, Generation};
 
-/// Namespace of document ids. Never change it: ids in Qdrant and S3 derive from it.
+/// Namespace of document IDs. Must not change: IDs in Qdrant and S3 derive from it.
 const DOCUMENTS: Uuid = uuid!("5b0a1a2e-8f0c-5c57-9b6f-2f1a6c0d9e11");
-/// Namespace of point ids. Never change it either.
+/// Namespace of point IDs. Must not change.
 const POINTS: Uuid = uuid!("0d6f6f5c-3c34-5f0e-8a55-6f0a7c2b4d22");
 
-/// The id of the document with this URI in this collection.
+/// Returns the ID of the document with this URI in this collection.
 pub fn document_id(collection_id: CollectionId, uri: &str) -> DocumentId {
     let mut name = collection_id.0.as_bytes().to_vec();
     name.extend_from_slice(uri.as_bytes());
     DocumentId(Uuid::new_v5(&DOCUMENTS, &name))
 }
 
-/// The id of the Qdrant point of one chunk: UUIDv5 of document, generation and chunk index.
+/// Returns the ID of a chunk's Qdrant point: UUIDv5 of document, generation and chunk index.
 pub fn point_id(document_id: DocumentId, generation: Generation, chunk_index: u32) -> Uuid {
     let mut name = document_id.0.as_bytes().to_vec();
     name.extend_from_slice(&generation.0.to_be_bytes());

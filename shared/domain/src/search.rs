@@ -1,4 +1,4 @@
-//! The words in which searches are asked for.
+//! Parameters of searches.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,45 +8,45 @@ use crate::status::words;
 words!(
     /// What a search compares.
     SearchMode, "search mode" {
-        /// Meanings.
+        /// Dense vectors only.
         Dense = "dense",
-        /// Words, weighted by how rare they are.
+        /// Sparse vectors (BM25) only.
         Sparse = "sparse",
-        /// Both, fused by rank.
+        /// Both, fused by reciprocal rank.
         Hybrid = "hybrid",
     }
 );
 
 words!(
-    /// What a query is.
+    /// The kind of query, which selects the prompt of the embedding model.
     SearchType, "search type" {
         /// A description of what to find.
         Semantic = "semantic",
         /// A question to answer.
         Question = "question",
-        /// Source code, or words about it.
+        /// Source code, or a description of it.
         Code = "code",
-        /// Another name for the mode of that name, as older clients send it.
+        /// Selects the mode `hybrid`; for older clients.
         Hybrid = "hybrid",
     }
 );
 
 words!(
-    /// How words are weighted.
+    /// How terms of sparse vectors are weighted.
     SparseType, "sparse type" {
-        /// By how often they occur, and in how few documents.
+        /// By term frequency and inverse document frequency (BM25).
         Bm25 = "bm25",
-        /// By a model.
+        /// By a model (SPLADE).
         Splade = "splade",
     }
 );
 
 words!(
-    /// How good, and how slow, a language model is.
+    /// Quality tier of a language model.
     QualityTier, "quality tier" {
-        /// Good.
+        /// Better and slower.
         High = "high",
-        /// Fast.
+        /// Faster.
         Low = "low",
     }
 );

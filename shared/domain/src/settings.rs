@@ -1,51 +1,51 @@
-//! How a collection is indexed.
+//! Index settings of a collection.
 
 use thiserror::Error;
 
 use crate::{CollectionId, Quantization};
 
-/// Chunk size and overlap, both in tokens of the collection's model, special tokens included.
+/// Chunk size and overlap in tokens of the collection's model, including special tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkSettings {
-    /// The most tokens a chunk may have.
+    /// Maximum number of tokens of a chunk.
     pub chunk_size: u32,
-    /// How many tokens a chunk repeats of the one before it.
+    /// Number of tokens that a chunk repeats from the one before it.
     pub chunk_overlap: u32,
 }
 
-/// Settings that cannot be honoured.
+/// Chunk settings that are not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChunkSettingsError {
-    /// Larger than what the model reads: the rest would be cut off silently.
+    /// Larger than the model's input, which would be truncated silently.
     #[error("{got} tokens are more than the {limit} that {model} reads; choose 16 to {limit}")]
     ExceedsModel {
-        /// The size that was asked for.
+        /// The requested size.
         got: u32,
         /// The model's limit.
         limit: u32,
         /// The model's name.
         model: String,
     },
-    /// Too small to hold a sentence.
+    /// Too small for a sentence.
     #[error("{got} tokens are too few for a chunk; choose 16 to {limit}")]
     TooSmall {
-        /// The size that was asked for.
+        /// The requested size.
         got: u32,
         /// The model's limit.
         limit: u32,
     },
-    /// An overlap as long as the chunk would never get to the end.
+    /// Not smaller than the chunk size, so chunking would not advance.
     #[error("{overlap} tokens are not less than a chunk of {size}; choose 0 to {}", size - 1)]
     OverlapTooLarge {
-        /// The overlap that was asked for.
+        /// The requested overlap.
         overlap: u32,
-        /// The chunk size that it must stay below.
+        /// The chunk size.
         size: u32,
     },
 }
 
 impl ChunkSettingsError {
-    /// The field of the request that is wrong.
+    /// Returns the request field that is not valid.
     pub const fn field(&self) -> &'static str {
         match self {
             Self::ExceedsModel { .. } | Self::TooSmall { .. } => "chunk_size",
@@ -55,16 +55,16 @@ impl ChunkSettingsError {
 }
 
 impl ChunkSettings {
-    /// The smallest chunk that is worth a vector, in tokens.
+    /// Minimum chunk size in tokens.
     pub const MIN_CHUNK_SIZE: u32 = 16;
-    /// The default size where the model reads more than that, in tokens.
+    /// Default chunk size in tokens, unless the model's limit is lower.
     pub const DEFAULT_CHUNK_SIZE: u32 = 1000;
 
-    /// Checks what was asked for and fills in the defaults: the smaller of 1000 and the model's
+    /// Validates the requested settings and fills in the defaults: the smaller of 1,000 and the model's
     /// limit, with an overlap of a fifth.
     ///
     /// # Errors
-    /// Names the field, what came and what is allowed.
+    /// Returns which field is not valid, what is allowed and what was received.
     pub fn resolve(
         chunk_size: Option<u32>,
         chunk_overlap: Option<u32>,
@@ -90,19 +90,19 @@ impl ChunkSettings {
     }
 }
 
-/// Everything that decides what a collection's vectors look like.
+/// Everything that determines the vectors of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSettings {
-    /// The embedding model's full name.
+    /// Full name of the embedding model.
     pub embedding_model: String,
     /// Precision of the stored vectors.
     pub quantization: Quantization,
-    /// Size and overlap of chunks.
+    /// Chunk size and overlap.
     pub chunks: ChunkSettings,
 }
 
-/// The name of a collection's Qdrant collection: `{uuid}_{model}_{quantization}`. It never
-/// derives from the display name, so renaming moves nothing.
+/// Returns the name of a collection's Qdrant collection: `{uuid}_{model}_{quantization}`. It does not
+/// contain the display name, so renaming the collection does not move data.
 pub fn vector_store_name(id: CollectionId, model_short_name: &str, quantization: Quantization) -> String {
     let precision = match quantization {
         Quantization::Float32 => "f32",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_both_numbers() {
+    fn errors_name_the_value_and_the_limit() {
         let error = ChunkSettings::resolve(Some(512), None, "m", 256).unwrap_err();
         assert_eq!(error.to_string(), "512 tokens are more than the 256 that m reads; choose 16 to 256");
         let error = ChunkSettings::resolve(Some(100), Some(100), "m", 256).unwrap_err();

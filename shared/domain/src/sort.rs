@@ -1,4 +1,4 @@
-//! What lists can be ordered by.
+//! Sort keys and directions of lists.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,41 +6,41 @@ use crate::ParseStatusError;
 use crate::status::words;
 
 words!(
-    /// Which way a list goes.
+    /// Sort direction.
     SortOrder, "sort order" {
-        /// Least first.
+        /// Smallest first.
         Ascending = "asc",
-        /// Most first.
+        /// Largest first.
         Descending = "desc",
     }
 );
 
 words!(
-    /// What lists of collections are ordered by.
+    /// Sort keys of lists of collections.
     CollectionSort, "field to sort collections by" {
-        /// When they were made.
+        /// Time of creation.
         CreatedAt = "created_at",
-        /// When they last changed.
+        /// Time of the last change.
         UpdatedAt = "updated_at",
-        /// Their names, whatever the case.
+        /// Name, ignoring case.
         Name = "name",
-        /// How many documents they hold.
+        /// Number of documents.
         DocumentCount = "document_count",
     }
 );
 
 words!(
-    /// What lists of documents are ordered by.
+    /// Sort keys of lists of documents.
     DocumentSort, "field to sort documents by" {
-        /// When they were first seen.
+        /// Time when the document was first seen.
         CreatedAt = "created_at",
-        /// When they last changed.
+        /// Time of the last change.
         UpdatedAt = "updated_at",
-        /// Their file names, whatever the case.
+        /// File name, ignoring case.
         FileName = "file_name",
-        /// Their bytes.
+        /// Size in bytes.
         FileSize = "file_size",
-        /// How many chunks of them are searchable.
+        /// Number of searchable chunks.
         ChunkCount = "chunk_count",
     }
 );

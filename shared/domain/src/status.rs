@@ -1,17 +1,17 @@
-//! Closed sets of words: each is a PostgreSQL enum with the same lower-case labels.
+//! Statuses and other closed sets of labels. Each is a PostgreSQL enum with the same lower-case labels.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A word that is not in the set it was read as.
+/// A label that is not in the set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{got:?} is not a {what}; allowed: {allowed}")]
 pub struct ParseStatusError {
-    /// What the word should have been, e.g. "operation status".
+    /// The kind of label, for example "operation status".
     pub what: &'static str,
-    /// The word that came.
+    /// The label received.
     pub got: String,
-    /// The words that are allowed, separated by commas.
+    /// The allowed labels, separated by commas.
     pub allowed: String,
 }
 
@@ -28,7 +28,7 @@ macro_rules! words {
             /// Every value, in declaration order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The label in JSON and in the database.
+            /// Returns the label in JSON and in the database.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $label,)+
@@ -61,15 +61,15 @@ macro_rules! words {
 pub(crate) use words;
 
 words!(
-    /// The state of a collection, derived from its operations and documents.
+    /// Status of a collection, derived from its operations and documents.
     CollectionStatus, "collection status" {
-        /// Created; its index operation has not finished.
+        /// Created; its index operation has not completed.
         Pending = "pending",
-        /// Everything in it is searchable.
+        /// All its documents are searchable.
         Ready = "ready",
-        /// An operation is running. What was searchable before still is.
+        /// An operation is running. Documents that were searchable before still are.
         Processing = "processing",
-        /// It could not be set up.
+        /// Its index could not be created.
         Error = "error",
         /// Searchable, but some documents failed.
         Degraded = "degraded",
@@ -77,21 +77,21 @@ words!(
 );
 
 words!(
-    /// The state of a document.
+    /// Status of a document.
     DocumentStatus, "document status" {
-        /// Registered; not searchable yet.
+        /// Registered, not searchable yet.
         Pending = "pending",
-        /// Its bytes are being chunked or embedded for the first time.
+        /// Being chunked or embedded for the first time.
         Processing = "processing",
-        /// Searchable (or a duplicate of a searchable document).
+        /// Searchable, or a duplicate of a searchable document.
         Completed = "completed",
-        /// Not searchable; `error_message` says why.
+        /// Not searchable; the reason is in `error_message`.
         Failed = "failed",
-        /// Nothing to index; `error_message` says why.
+        /// No content to index; the reason is in `error_message`.
         Skipped = "skipped",
-        /// The operation was cancelled before it was indexed.
+        /// Its operation was cancelled before it was indexed.
         Cancelled = "cancelled",
-        /// Removed; its vectors are gone.
+        /// Soft-deleted; its points are deleted.
         Deleted = "deleted",
     }
 );
@@ -99,87 +99,87 @@ words!(
 words!(
     /// What an operation does to its collection.
     OperationType, "operation type" {
-        /// Sets the collection up in Qdrant.
+        /// Creates the collection's index.
         Index = "index",
-        /// Adds or refreshes the documents of one source.
+        /// Adds or updates the documents of one source.
         Append = "append",
-        /// Rebuilds the collection with other settings beside the old one.
+        /// Builds a new index with other settings beside the current one, then swaps them.
         Reindex = "reindex",
-        /// Removes a source with its documents.
+        /// Removes a source and its documents.
         RemoveSource = "remove_source",
-        /// Removes the collection with everything in it.
+        /// Purges the collection.
         Delete = "delete",
-        /// Tries failed documents again.
+        /// Retries failed documents.
         RetryDocuments = "retry_documents",
-        /// Removes the vectors of documents that were deleted.
+        /// Deletes the points of soft-deleted documents.
         RemoveDocuments = "remove_documents",
-        /// Brings deleted documents back from what is staged of them.
+        /// Restores soft-deleted documents from their staged bytes.
         RestoreDocuments = "restore_documents",
-        /// Writes all points again, from what is staged of the documents.
+        /// Writes all points again from the staged vectors.
         Rebuild = "rebuild",
     }
 );
 
 words!(
-    /// The state of an operation. The last three are final.
+    /// Status of an operation. The last three are final.
     OperationStatus, "operation status" {
         /// Waiting for the operations before it.
         Pending = "pending",
-        /// The one running operation of its collection.
+        /// Running; at most one operation per collection.
         Processing = "processing",
-        /// Finished; some documents may have failed, see its counts.
+        /// Completed; some documents may have failed, see its counts.
         Completed = "completed",
-        /// It could not run.
+        /// It could not run or continue.
         Failed = "failed",
-        /// Stopped by a user.
+        /// Cancelled by a user.
         Cancelled = "cancelled",
     }
 );
 
 words!(
-    /// How far one document of an operation has come.
+    /// State of an item of an operation's work list.
     ItemState, "item state" {
-        /// Known by name only.
+        /// Listed: only the entry of the source is known.
         Listed = "listed",
         /// Its bytes are staged and its document is registered.
         Staged = "staged",
         /// Its chunks are staged.
         Chunked = "chunked",
-        /// Searchable.
+        /// Its new version is searchable.
         Completed = "completed",
-        /// The same as at the last run.
+        /// Unchanged since it was indexed.
         Unchanged = "unchanged",
-        /// The same bytes as another document.
+        /// Same bytes as another document.
         Duplicate = "duplicate",
-        /// Its document and the vectors of that are removed.
+        /// Its document and the document's points are deleted.
         Removed = "removed",
-        /// Nothing to index; the error says why.
+        /// No content to index; the error says why.
         Skipped = "skipped",
-        /// Could not be indexed; the error says why.
+        /// It could not be indexed; the error says why.
         Failed = "failed",
-        /// Its operation was cancelled first.
+        /// Its operation was cancelled before.
         Cancelled = "cancelled",
     }
 );
 
 words!(
-    /// Who or what removed a document.
+    /// Why a document was deleted.
     DeletionReason, "deletion reason" {
-        /// A person: it stays away when its source is read again, until it is restored or uploaded.
+        /// By a user: it is not added again by its source, until it is restored or uploaded.
         User = "user",
         /// Its source was removed.
         SourceRemoved = "source_removed",
-        /// Its source no longer has it.
+        /// Its source no longer lists it.
         Missing = "missing",
     }
 );
 
 words!(
-    /// Whether trying a failed document again can help.
+    /// Whether a retry of a failed document can help.
     ErrorCategory, "error category" {
-        /// A part did not answer; a retry may succeed.
+        /// A dependency was not available; a retry may succeed.
         Transient = "transient",
-        /// The document itself is the reason.
+        /// The document itself is the cause.
         Permanent = "permanent",
         /// Not known.
         Unknown = "unknown",
@@ -187,77 +187,77 @@ words!(
 );
 
 words!(
-    /// What has become of an announced upload.
+    /// Status of an announced upload.
     UploadStatus, "upload status" {
-        /// The URL was given out; no bytes have come.
+        /// The presigned URL was issued; the file has not arrived.
         Expected = "expected",
-        /// The bytes came and belong to an operation.
+        /// The file arrived and belongs to an operation.
         Received = "received",
-        /// The URL ran out before any bytes came.
+        /// The presigned URL expired before the file arrived.
         Expired = "expired",
     }
 );
 
 words!(
-    /// Precision of a collection's vectors.
+    /// Precision of a collection's stored vectors.
     Quantization, "quantization" {
-        /// Four bytes a dimension.
+        /// 4 bytes per dimension.
         Float32 = "float32",
-        /// Two bytes a dimension.
+        /// 2 bytes per dimension.
         Float16 = "float16",
-        /// One byte a dimension, by scalar quantization.
+        /// 1 byte per dimension, by scalar quantization.
         Int8 = "int8",
     }
 );
 
 words!(
-    /// The state of a run that reads a collection's sources again. All but the first are final.
+    /// Status of a sync run. All but the first are final.
     SyncRunStatus, "sync run status" {
-        /// Operations of it are waiting or running.
+        /// Some of its operations are pending or running.
         Running = "running",
-        /// Every source was read, and none of its documents failed.
+        /// Every source was read, and no document failed.
         Success = "success",
-        /// Some sources or documents failed, or were cancelled.
+        /// Some sources or documents failed or were cancelled.
         Partial = "partial",
         /// No source could be read.
         Failed = "failed",
-        /// It was cancelled before any source was read.
+        /// Cancelled before any source was read.
         Cancelled = "cancelled",
     }
 );
 
 words!(
-    /// What started a run that reads a collection's sources again.
+    /// What started a sync run.
     SyncTrigger, "sync trigger" {
-        /// Its collection's schedule.
+        /// The collection's schedule.
         Scheduler = "scheduler",
-        /// Somebody asked for it.
+        /// A user.
         Manual = "manual",
     }
 );
 
 words!(
-    /// What can be granted to a user or to an API key.
+    /// What can be granted to a user or an API key.
     Permission, "permission" {
-        /// Search it, see its documents and operations.
+        /// Search the collection, list its documents and operations.
         Read = "read",
-        /// Add sources and documents too.
+        /// Also add sources and documents.
         Write = "write",
-        /// Share it and change its settings too.
+        /// Also manage permissions and settings.
         Admin = "admin",
     }
 );
 
 words!(
-    /// What a secret of a source is for.
+    /// Type of a source's secret.
     SecretType, "secret type" {
-        /// The password of an account.
+        /// A password.
         Password = "password",
         /// An access token.
         Token = "token",
         /// A private SSH key.
         SshKey = "ssh_key",
-        /// What the private SSH key is encrypted with.
+        /// The passphrase of the private SSH key.
         SshPassphrase = "ssh_passphrase",
     }
 );

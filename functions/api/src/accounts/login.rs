@@ -265,7 +265,7 @@ async fn record(
     session_id: SessionId,
 ) -> Result<(), DbError> {
     let details = json!({ "session": session_id });
-    audit::record(tx, client, Change::of_accounts(action, Actor::person(user_id), details)).await
+    audit::record(tx, client, Change::of_accounts(action, Actor::user(user_id), details)).await
 }
 
 /// The same for unknown names and wrong passwords.

@@ -1,7 +1,7 @@
 //! Slows down guessing: who failed to sign in too often has to wait.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use db::accounts::{Admission, Subject};
+use db::accounts::{LoginDecision, Subject};
 use db::{Db, DbError, Tx};
 use domain::ErrorKind;
 use http::{HeaderValue, header};
@@ -40,7 +40,7 @@ pub(crate) async fn admit(
     }
     subjects.push(Subject::address(ip_address));
     for subject in &subjects {
-        if let Admission::Wait(wait) = tx.login_attempts().admit(subject, now).await? {
+        if let LoginDecision::Wait(wait) = tx.login_attempts().admit(subject, now).await? {
             // Dropping the transaction takes back what was counted for the other subject.
             return Err(refuse(wait));
         }

@@ -73,7 +73,7 @@ pub(crate) async fn register(
     };
     let user = tx.users().insert(&new).await.map_err(|error| explain(error, new.username, new.email))?;
     let details = json!({ "username": user.username, "is_superuser": user.is_superuser });
-    let change = Change::of_accounts("user_registered", Actor::person(user.id), details);
+    let change = Change::of_accounts("user_registered", Actor::user(user.id), details);
     audit::record(&mut tx, &client, change).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user.into())))

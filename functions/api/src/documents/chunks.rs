@@ -110,7 +110,7 @@ pub(crate) async fn list(
     let document_id = document_id.and_then(|id| checks.word::<DocumentId>("document_id", id));
     checks.finish()?;
     let mut connection = state.db.connection().await?;
-    let mut places = connection.chunk_places();
+    let mut places = connection.chunk_ranges();
     let (places, total) =
         places.page(found.collection.id, document_id, paging.per_page, paging.offset()).await?;
     // Qdrant may take its time: others can have the connection.

@@ -69,7 +69,7 @@ async fn stop(
     if is_first {
         record(&mut tx, caller, client, &before).await?;
     }
-    let waited = tx.operations().cancel_waiting(id).await?;
+    let waited = tx.operations().cancel_pending(id).await?;
     if waited.is_none() {
         tx.operations().request_cancel(id).await?;
     }

@@ -100,7 +100,7 @@ pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserI
     // Whoever announces for a collection of the owner, or adds to one, waits here.
     let owner_limits = tx.user_resource_limits().lock(owner_id).await?;
     let limits = tx.collection_resource_limits().find(id).await?;
-    let room = tx.collection_resource_limits().expected_room(id).await?;
+    let room = tx.collection_resource_limits().projected_usage(id).await?;
     let who = "the collection";
     check_room(who, "documents", room.documents, room.expected_documents, limits.max_documents)?;
     check_room(who, "bytes", room.bytes, room.expected_bytes, limits.max_storage_bytes)?;

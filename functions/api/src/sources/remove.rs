@@ -102,7 +102,7 @@ async fn start(
     let readings = tx.operations().list_open_readings(source.id).await?;
     let mut running = Vec::new();
     for reading in &readings {
-        if tx.operations().cancel_waiting(*reading).await?.is_none()
+        if tx.operations().cancel_pending(*reading).await?.is_none()
             && tx.operations().request_cancel(*reading).await?
         {
             running.push(*reading);

@@ -206,7 +206,7 @@ impl Pipeline {
         if !connection.operations().is_wanted(operation.id).await.unwrap() {
             return self.cancel_items(operation.id, &[item.id]).await;
         }
-        let copy = item.copy.and_then(|copy| self.copies.get(&(copy.document_id, copy.generation)));
+        let copy = item.staged_bytes.and_then(|copy| self.copies.get(&(copy.document_id, copy.generation)));
         let bytes = copy.or_else(|| self.files.get(&item.file_name)).copied().unwrap();
         let hash = bytes.hash();
         let content = Content {

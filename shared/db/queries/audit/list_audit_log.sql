@@ -1,5 +1,5 @@
--- $1 collection or NULL, $2 collection's name or NULL, $3 action or NULL, $4 user or NULL, $5 from or
--- NULL, $6 until (not included) or NULL, $7 only entries before this one or NULL, $8 limit.
+-- $1 collection or NULL, $2 collection name or NULL, $3 action or NULL, $4 user or NULL, $5 from or NULL, $6
+-- until (exclusive) or NULL, $7 only entries before this ID or NULL, $8 limit.
 SELECT
     a.id,
     a.collection_id,

@@ -1,12 +1,12 @@
--- $1 user, $2 API key or NULL, $3 only these ids or NULL for all, $4 whether being public counts,
--- $5 limit, $6 offset, $7 only the user's own, $8 text in name or description or NULL, $9 status or
--- NULL, $10 column to order by, $11 whether it ascends.
+-- $1 user, $2 API key or NULL, $3 only these collections or NULL for all, $4 whether to include public
+-- collections, $5 limit, $6 offset, $7 only the user's own, $8 text in name or description or NULL, $9 status
+-- or NULL, $10 sort key, $11 whether to sort ascending.
 --
--- The one place that decides who may do what with a collection.
--- 0 nothing, 1 read, 2 write, 3 admin, 4 owner.
+-- The only place that decides what a caller may do with a collection: 0 nothing, 1 read, 2 write, 3 admin, 4
+-- owner.
 WITH caller AS (
-    -- A key acts for its user, at most as far as its scope goes, on the collections it names. What
-    -- is granted to the key itself counts beside those.
+    -- A key acts for its user, within its scope, on the collections that it is limited to. Permissions
+    -- granted to the key itself are added.
     SELECT
         api_keys.collection_ids AS only_ids,
         CASE
@@ -19,8 +19,8 @@ WITH caller AS (
     LEFT JOIN api_keys ON api_keys.id = $2::uuid AND api_keys.user_id = $1 AND api_keys.is_active
 ),
 candidates AS (
-    -- What is asked for by id; or whatever some index says the caller may have to do with. More than
-    -- enough: what the caller may do with each is decided below.
+    -- Candidates: the requested IDs, or everything that an index relates to the caller. May include too many;
+    -- the access level is computed for each below.
     SELECT unnest($3::uuid[]) AS id
     UNION
     SELECT id FROM collections WHERE $3::uuid[] IS NULL AND owner_id = $1
@@ -65,7 +65,7 @@ SELECT
     count(*) OVER () AS "total!"
 FROM candidates
 CROSS JOIN caller
--- LIMIT, so that a row is read by its key whatever the planner expects, and decided about once.
+-- LIMIT makes the planner read each row once by its primary key, whatever it estimates.
 CROSS JOIN LATERAL (SELECT * FROM collections WHERE collections.id = candidates.id LIMIT 1) AS c
 CROSS JOIN LATERAL (
     SELECT least(caller.most, greatest(

@@ -1,5 +1,5 @@
--- $1 collection, $2 only this permission or NULL, $3 only those of this user, $4 or of this API key;
--- NULL and NULL for everybody's, $5 limit, $6 offset.
+-- $1 collection, $2 only this permission or NULL, $3 only those of this user and $4 of this API key, both
+-- NULL for all, $5 limit, $6 offset.
 SELECT
     p.id,
     p.collection_id,

@@ -1,6 +1,6 @@
--- $1 collection, $2 name of the index that it goes back to.
+-- $1 collection, $2 name of the index to go back to.
 --
--- Counts are those of the documents, which have gone back before.
+-- Counters are computed from the documents, which were rolled back before.
 WITH old AS (
     DELETE FROM retired_vector_stores r
     WHERE r.name = $2 AND r.collection_id = $1 AND r.dropped_at IS NULL

@@ -1,7 +1,7 @@
--- $1 operation, $2 the Qdrant collection that answers now, $3 the one that answers from here on.
+-- $1 operation, $2 the current Qdrant collection, $3 the one that replaces it.
 --
--- One statement, so that searches see all of it or nothing: the collection's new name, and that
--- documents which could not be rebuilt are not searchable.
+-- One statement, so that a search sees both changes or neither: the collection's new index, and the documents
+-- that failed because they could not be rebuilt.
 WITH collection AS (
     UPDATE collections c
     SET vector_store_name = $3, updated_at = now()

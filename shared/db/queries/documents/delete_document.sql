@@ -1,6 +1,6 @@
 -- $1 document.
 --
--- Search drops its hits from here on. Its row keeps what brings it back.
+-- Searches leave the document out from here on. The row keeps what a restore needs.
 WITH document AS (
     UPDATE documents
     SET status = 'deleted', deleted_at = now(), deletion_reason = 'user', is_stale = FALSE, updated_at = now()

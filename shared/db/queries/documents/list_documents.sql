@@ -1,5 +1,5 @@
--- $1 collection, $2 status or NULL, $3 source or NULL, $4 limit, $5 offset, $6 text in the path or
--- NULL, $7 column to order by, $8 whether it ascends.
+-- $1 collection, $2 status or NULL, $3 source or NULL, $4 limit, $5 offset, $6 text in the path or NULL, $7
+-- sort key, $8 whether to sort ascending.
 SELECT
     id,
     collection_id,
@@ -37,7 +37,7 @@ WHERE collection_id = $1
         OR strpos(lower(file_path), lower($6)) > 0
         OR strpos(lower(file_name), lower($6)) > 0
     )
--- Planned with its parameters, one column is left to order by: created_at comes from the index.
+-- The planner knows the parameters, so one sort key remains; created_at is read from the index.
 ORDER BY
     CASE WHEN $7::text = 'created_at' AND $8::boolean THEN created_at END,
     CASE WHEN $7::text = 'created_at' AND NOT $8::boolean THEN created_at END DESC,

@@ -3,7 +3,7 @@ WITH before AS (
     SELECT
         d.id,
         d.deletion_reason,
-        -- A duplicate has no copy of its own: its original's has the same bytes.
+        -- A duplicate has no staged bytes of its own; its original has the same bytes.
         coalesce(original.id, d.id) AS copy_document_id,
         CASE
             WHEN original.id IS NOT NULL THEN original.generation
@@ -20,10 +20,10 @@ document AS (
     SET status = 'pending',
         deleted_at = NULL,
         deletion_reason = NULL,
-        -- Its points are gone, or go with the removal that still waits.
+        -- Its points are deleted, or will be by the pending removal.
         chunk_count = 0,
         content_hash = NULL,
-        -- What its source no longer has stays, from now on without it.
+        -- A document that its source no longer lists is kept without its source.
         source_id = CASE WHEN before.deletion_reason = 'missing' THEN NULL ELSE d.source_id END,
         updated_at = now()
     FROM before

@@ -1,6 +1,6 @@
--- $1 collection, $2 operation, $3 the only document to try again or NULL for all that failed.
+-- $1 collection, $2 operation, $3 the only document to retry, or NULL for all that failed.
 WITH again AS (
-    -- The reason stays until the document is staged: cancelled before that, it has failed as before.
+    -- The error stays until the document is staged: if that is cancelled, the document has failed as before.
     UPDATE documents
     SET status = 'pending', retry_count = retry_count + 1, last_retry_at = now(), updated_at = now()
     WHERE collection_id = $1
@@ -28,7 +28,7 @@ SELECT
     again.last_generation
 FROM again
 JOIN operations o ON o.uuid = $2
--- What the source said of the version that lies staged.
+-- The change hint of the staged version.
 LEFT JOIN LATERAL (
     SELECT i.change_hint FROM operation_items i
     WHERE i.document_id = again.id AND i.generation = again.last_generation AND i.content_hash IS NOT NULL

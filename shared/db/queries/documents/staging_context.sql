@@ -1,4 +1,4 @@
--- $1 document, $2 collection, $3 hash of the bytes that were read.
+-- $1 document, $2 collection, $3 content hash of the bytes that were read.
 SELECT
     d.status::text AS status,
     d.content_hash AS "content_hash?",
@@ -11,7 +11,7 @@ SELECT
     twin.id AS "twin_id?",
     (
         (twin.status = 'completed' AND twin.generation = twin.last_generation)
-        -- One operation runs per collection, so an open item is one of the caller's own.
+        -- One operation runs per collection, so an open item belongs to the caller's operation.
         OR EXISTS (
             SELECT FROM operation_items i
             JOIN operations o ON o.id = i.operation_id AND o.status = 'processing'

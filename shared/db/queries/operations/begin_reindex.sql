@@ -1,9 +1,9 @@
--- $1 operation, $2 name of the new index but for its generation.
+-- $1 operation, $2 base name of the new index, without its number.
 --
--- Notes the index that the operation fills, once: on the collection, and on the operation for messages
--- that come when that is over.
+-- Records the index that the operation builds, once: on the collection, and on the operation for messages
+-- that arrive after its end.
 WITH held AS (
-    -- The collection first, as everybody does it.
+    -- Lock order: collection, then operation.
     SELECT c.id FROM operations o JOIN collections c ON c.id = o.collection_id
     WHERE o.uuid = $1
     FOR NO KEY UPDATE OF c

@@ -1,8 +1,8 @@
 -- $1 items that remove documents.
 --
--- The documents that a source no longer has are deleted here, so that search drops them before
--- their points go; what a person deleted was so already. Returns the documents whose points are to go:
--- one that came back meanwhile, by an operation that waited longer, keeps those of its new version.
+-- Soft-deletes the documents that a source no longer lists, so that searches leave them out before their
+-- points are deleted; documents deleted by users are already. Returns the documents whose points are to be
+-- deleted: not those that a later operation has restored or indexed meanwhile.
 WITH missing AS (
     UPDATE documents d
     SET status = 'deleted', deleted_at = now(), deletion_reason = 'missing', is_stale = FALSE, updated_at = now()

@@ -2,7 +2,7 @@
 WITH reserved AS (
     UPDATE operation_items i
     SET attempts = i.attempts + 1,
-        -- Kept from the first try, so that a repeated one writes the same objects again.
+        -- Kept from the first attempt, so that a retry writes the same objects.
         generation = coalesce(i.generation, 1 + coalesce((
             SELECT greatest(d.last_generation, d.reserved_generation) FROM documents d
             WHERE d.collection_id = o.collection_id AND d.uri = i.uri
@@ -29,7 +29,7 @@ SELECT
     i.document_id,
     coalesce(o.source_id, d.source_id) AS source_id,
     i.copy_document_id,
-    -- What is tried again is what was staged last, by whichever operation.
+    -- A retry reads the bytes that were staged last, by whichever operation.
     CASE WHEN o.type = 'retry_documents' THEN d.last_generation ELSE i.copy_generation END AS copy_generation
 FROM operation_items i
 JOIN operations o ON o.id = i.operation_id AND o.uuid = $1

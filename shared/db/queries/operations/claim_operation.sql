@@ -1,6 +1,6 @@
 -- $1 operation.
 --
--- Whoever locks a collection and one of its operations locks the collection first.
+-- Lock order: collection, then operation.
 WITH locked AS MATERIALIZED (
     SELECT c.id
     FROM operations o
@@ -24,7 +24,7 @@ claimed AS (
     RETURNING o.collection_id, o.source_id, o.type
 ),
 collection AS (
-    -- A new collection stays pending until its index operation has made it.
+    -- A new collection stays pending until its index operation has created its index.
     UPDATE collections
     SET status = 'processing', status_message = NULL, updated_at = now()
     FROM claimed

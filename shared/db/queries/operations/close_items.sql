@@ -1,4 +1,4 @@
--- $1 operation, $2 failed or cancelled, $3 reason or NULL, $4 category or NULL, $5 the most to end.
+-- $1 operation, $2 failed or cancelled, $3 reason or NULL, $4 category or NULL, $5 limit.
 UPDATE operation_items
 SET state = $2::text::item_state, error_message = $3, error_category = $4::text::error_category,
     updated_at = now()

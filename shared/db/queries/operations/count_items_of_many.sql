@@ -1,4 +1,4 @@
--- $1 operations. Those without items have no row.
+-- $1 operations. Operations without items have no row.
 SELECT
     operations.uuid,
     count(*) FILTER (WHERE operation_items.state = 'listed') AS "listed!",

@@ -11,19 +11,19 @@ document AS (
     SET status = $2::text::document_status,
         error_message = $3,
         error_category = $4::text::error_category,
-        -- What failed lays no claim to its bytes, and must be tried again whatever the hint.
+        -- A failed document does not claim its bytes, and is tried again whatever its change hint.
         content_hash = CASE WHEN $2 = 'failed' THEN NULL ELSE item.content_hash END,
         change_hint = CASE WHEN $2 = 'failed' THEN d.change_hint ELSE item.change_hint END,
         generation = CASE WHEN $2 = 'failed' THEN d.generation ELSE item.generation END,
         chunk_count = CASE WHEN $2 = 'failed' THEN d.chunk_count ELSE 0 END,
         file_size = item.size_bytes,
         mime_type = item.mime_type,
-        -- Kept for the next try.
+        -- Kept for the next attempt.
         attributes = coalesce(item.attributes, d.attributes),
         duplicate_of = NULL,
         updated_at = now()
     FROM item
-    -- A reindex that cannot be done leaves documents as searchable as they are.
+    -- A failed reindex leaves documents searchable as they are.
     WHERE d.id = item.document_id AND NOT item.is_reindex AND d.status <> 'deleted'
 )
 SELECT document_id FROM item

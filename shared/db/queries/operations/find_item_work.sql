@@ -9,7 +9,7 @@ SELECT
     i.state::text AS "state!",
     o.collection_id,
     coalesce(o.source_id, d.source_id) AS source_id,
-    -- A reindex fills an index of its own, and says itself how.
+    -- A reindex has an index and settings of its own.
     i.is_reindex,
     CASE WHEN i.is_reindex THEN o.meta ->> 'vector_store_name' ELSE c.vector_store_name END AS "vector_store_name!",
     CASE WHEN i.is_reindex THEN o.config ->> 'embedding_model' ELSE c.embedding_model END AS "embedding_model!",
@@ -26,14 +26,14 @@ SELECT
     i.document_id,
     i.generation,
     CASE
-        -- In its own index a reindexed document is there with its item's generation or not at all.
+        -- In the index of a reindex, a document has its item's generation or none.
         WHEN i.is_reindex AND i.state = 'completed' THEN i.generation
         WHEN d.status <> 'deleted' AND NOT i.is_reindex THEN d.generation
     END AS "searchable_generation?",
     d.created_at AS "first_seen_at?",
     i.base_document_id,
     i.base_generation,
-    -- Of what nothing was said keeps what its document has.
+    -- Without metadata of its own, an upload keeps the document's.
     coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<Attributes>",
     i.chunk_count,
     i.batch_count,

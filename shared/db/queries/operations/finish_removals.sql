@@ -1,4 +1,4 @@
--- $1 items whose documents' points are gone, or which came back meanwhile.
+-- $1 items whose documents' points are deleted, or whose documents were restored meanwhile.
 WITH item AS (
     UPDATE operation_items i
     SET state = CASE WHEN d.status = 'deleted' THEN 'removed' ELSE 'unchanged' END::item_state,

@@ -1,5 +1,5 @@
--- $1 operation, $2 documents whose points are written again or cannot be, $3 their generations,
--- $4 how many chunks they have, $5 for each why it cannot be, or NULL.
+-- $1 operation, $2 documents, $3 their generations, $4 their numbers of chunks, $5 for each why its points
+-- could not be written, or NULL.
 INSERT INTO operation_items (
     operation_id, uri, location, file_name, size_bytes, mime_type, document_id, generation, state,
     chunk_count, error_message, error_category
@@ -18,7 +18,7 @@ SELECT
     done.reason,
     CASE WHEN done.reason IS NOT NULL THEN 'permanent' END::error_category
 FROM (
-    -- Held until this commits: the listing cannot be ended beside it.
+    -- Held until this commits, so that the listing cannot end concurrently.
     SELECT id FROM operations
     WHERE uuid = $1 AND status = 'processing' AND scan_finished_at IS NULL
     FOR SHARE

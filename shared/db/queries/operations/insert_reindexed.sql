@@ -1,6 +1,6 @@
 -- $1 operation.
 --
--- Everything that is searchable, each document with the generation that it gets in the new index.
+-- Adds every searchable document, with the generation that it gets in the new index.
 WITH running AS (
     SELECT id, collection_id FROM operations
     WHERE uuid = $1 AND type = 'reindex' AND status = 'processing' AND scan_finished_at IS NULL

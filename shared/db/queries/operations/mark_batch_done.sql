@@ -1,12 +1,12 @@
--- $1 item, $2 batch, $3 how many of its chunks took over vectors of the base.
+-- $1 item, $2 batch, $3 number of its chunks that reused vectors of the base.
 WITH before AS (
     SELECT d.generation
     FROM operation_items i JOIN documents d ON d.id = i.document_id
     WHERE i.id = $1
 ),
 item AS (
-    -- Written only in terms of the row itself: of two simultaneous batches the later one computes
-    -- this again from what the earlier one left.
+    -- Uses only the row itself: of two concurrent batches, the later one recomputes this from the result of
+    -- the earlier one.
     UPDATE operation_items i
     SET batches_done = array_append(array_remove(i.batches_done, $2), $2),
         state = CASE
@@ -34,7 +34,7 @@ document AS (
         source_id = coalesce((SELECT o.source_id FROM operations o WHERE o.id = item.operation_id), d.source_id),
         updated_at = now()
     FROM item
-    -- What a reindex writes is not searchable before all of it is.
+    -- A reindexed document becomes searchable with the swap only.
     WHERE d.id = item.document_id AND item.state = 'completed' AND NOT item.is_reindex AND d.status <> 'deleted'
 )
 SELECT

@@ -1,4 +1,4 @@
--- $1 operation, $2 the item after which to look.
+-- $1 operation, $2 only items after this one.
 WITH same AS (
     UPDATE documents d
     SET last_seen_at = now(), is_stale = FALSE
@@ -13,11 +13,11 @@ WITH same AS (
         AND d.status IN ('completed', 'skipped')
         AND d.change_hint = i.change_hint
         AND (i.attributes IS NULL OR i.attributes = d.attributes)
-        -- One without a source becomes this source's, and its points must say so.
+        -- A document without a source gets this one, and its points must be updated with it.
         AND (d.source_id IS NOT NULL OR o.source_id IS NULL)
-        -- A later version that was staged and never indexed makes the row say nothing reliable.
+        -- A later generation that was staged but never indexed has overwritten the change hint.
         AND d.generation = d.last_generation
-        -- A duplicate whose original has changed is not searchable any more.
+        -- A duplicate whose original has changed is no longer searchable.
         AND NOT EXISTS (
             SELECT FROM documents original
             WHERE original.id = d.duplicate_of

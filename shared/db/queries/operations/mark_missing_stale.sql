@@ -1,4 +1,4 @@
--- $1 operation, whose listing has just come to its end.
+-- $1 operation, whose listing is complete.
 UPDATE documents d
 SET is_stale = TRUE, updated_at = now()
 FROM operations o

@@ -1,7 +1,6 @@
--- $1 seconds since the deletion was asked for, and since it was last given up, $2 the most collections.
+-- $1 minimum age in seconds of the deletion and of its last failure, $2 limit.
 --
--- Collections that are deleted and still there, with nobody at work on it: the operation that was to
--- purge them failed.
+-- Deleted collections that still exist and have no open operation: the operation that purged them failed.
 INSERT INTO operations (uuid, collection_id, user_id, type, config)
 SELECT gen_random_uuid(), c.id, c.owner_id, 'delete',
     jsonb_build_object('vector_store_name', c.vector_store_name, 'reason', 'an earlier deletion failed')

@@ -1,7 +1,7 @@
--- $1 seconds since the deletion, $2 the most documents.
+-- $1 minimum age of the deletion in seconds, $2 maximum number of documents.
 --
--- Documents that are deleted and whose points nobody has taken away, in collections that are idle:
--- an operation that was to do so failed or was cancelled.
+-- Deleted documents that still have points, in collections without open operations: the operation that should
+-- delete the points failed or was cancelled.
 WITH unpurged AS (
     SELECT d.*
     FROM documents d

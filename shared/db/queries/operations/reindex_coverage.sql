@@ -1,7 +1,7 @@
 -- $1 operation.
 --
--- What became of the documents that are still there. Those that were deleted meanwhile need not be in
--- the new index; what is in it of them is counted.
+-- Counts documents that still exist. Those that were deleted meanwhile need not be in the new index, but
+-- their points in it are counted.
 SELECT
     count(*) FILTER (WHERE i.state IN ('listed', 'staged', 'chunked')) AS "open!",
     count(*) FILTER (WHERE i.state NOT IN ('listed', 'staged', 'chunked', 'completed') AND d.status <> 'deleted') AS "lost!",

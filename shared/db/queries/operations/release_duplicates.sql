@@ -1,8 +1,8 @@
 -- $1 items that ended early, $2 failed, skipped or cancelled, $3 reason or NULL, $4 category or NULL.
 --
--- What was taken for a duplicate of a version that is never indexed ends the same way. A statement
--- of its own: a duplicate that was being recorded held a lock on its original until it was, so only
--- after the original has changed all of them can be seen.
+-- Duplicates of a version that is never indexed end the same way. Must be a statement of its own: a
+-- concurrent transaction that records a duplicate locks the original, so all duplicates are visible once the
+-- original was updated.
 UPDATE documents d
 SET status = $2::text::document_status,
     error_message = $3,

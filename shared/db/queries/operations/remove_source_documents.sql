@@ -1,4 +1,4 @@
--- $1 operation, $2 source, $3 the most to delete.
+-- $1 operation, $2 source, $3 limit.
 WITH document AS (
     UPDATE documents
     SET status = 'deleted', deleted_at = now(), deletion_reason = 'source_removed', is_stale = FALSE, updated_at = now()

@@ -1,7 +1,7 @@
 -- $1 operation, $2 items.
 --
--- Ends listed items that there is nothing to do for: their document is deleted and stays so, or an
--- operation in between has indexed what was to be tried again or brought back.
+-- Ends listed items that need nothing: the document is deleted and stays so, or another operation has indexed
+-- it before this retry or restore ran.
 UPDATE operation_items i
 SET state = CASE WHEN d.status = 'deleted' THEN 'skipped' ELSE 'unchanged' END::item_state,
     document_id = d.id,

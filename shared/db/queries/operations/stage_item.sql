@@ -1,8 +1,8 @@
--- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, duplicate,
--- skipped, failed), $6 hash, $7 size, $8 media type, $9 original of a duplicate, $10 reason,
--- $11 category, $12 change hint of the version that was read or NULL.
+-- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, duplicate, skipped,
+-- failed), $6 content hash, $7 size in bytes, $8 media type, $9 original of a duplicate, $10 reason, $11
+-- category, $12 change hint of the version that was read or NULL.
 WITH original AS (
-    -- Locked: it must not fail between this look and the commit.
+    -- Locked, so that it cannot fail before this commits.
     SELECT id FROM documents
     WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'cancelled', 'deleted')
     FOR SHARE
@@ -10,7 +10,7 @@ WITH original AS (
 known AS (
     SELECT status, chunk_count, duplicate_of FROM documents WHERE id = $2 AND status <> 'deleted'
 ),
--- The version whose staged vectors fit best: one with the same bytes, else the document's own.
+-- The version whose staged vectors can be reused: one with the same bytes, else the document's own.
 base AS (
     SELECT b.id, b.generation
     FROM documents b
@@ -57,10 +57,10 @@ document AS (
     )
     SELECT
         $2, $3, $4, item.uri,
-        -- People know an upload by its name, not by its key.
+        -- Users know an upload by its name, not by its object key.
         CASE WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10) ELSE item.location END,
         item.file_name, $7, $8,
-        -- What failed lays no claim to its bytes: a copy of them gets its own chance.
+        -- A failed document does not claim its bytes, so that a copy of it is tried on its own.
         CASE WHEN $5::text <> 'failed' THEN $6 END,
         CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
         $10,
@@ -87,17 +87,17 @@ document AS (
         updated_at = now(),
         deleted_at = NULL,
         deletion_reason = NULL,
-        -- A searchable document that has changed shows its old version until the new one is indexed.
+        -- A changed document shows its searchable version until the new one is indexed.
         status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
             THEN d.status ELSE EXCLUDED.status END,
-        -- Points say which source they came from: the row says the same as those that are searchable.
+        -- The row keeps the source that is in the payload of the searchable points.
         source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
             THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
         file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
             THEN d.file_size ELSE EXCLUDED.file_size END,
         mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
             THEN d.mime_type ELSE EXCLUDED.mime_type END,
-        -- Of what nothing was said keeps what it has, unless it was deleted.
+        -- Without metadata in the upload, the document keeps its own, unless it was deleted.
         attributes = CASE
             WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL THEN d.attributes
             WHEN d.status = 'deleted' THEN EXCLUDED.attributes
@@ -106,7 +106,8 @@ document AS (
         error_message = EXCLUDED.error_message,
         error_category = EXCLUDED.error_category,
         change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,
-        -- A duplicate or empty document has no points: the new generation makes search drop the old ones.
+        -- A duplicate or empty document has no points: the new generation makes searches leave out the old
+        -- ones.
         generation = CASE
             WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.generation
             ELSE EXCLUDED.generation
@@ -115,8 +116,8 @@ document AS (
             WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.chunk_count
             ELSE 0
         END
-    -- What is deleted comes back when its source lists it again, unless it was deleted after this item
-    -- was told of, or a person deleted it: then only another upload brings it back.
+    -- A deleted document comes back when its source lists it again, unless it was deleted after this item was
+    -- listed, or by a user: then only another upload brings it back.
     WHERE d.status <> 'deleted'
         OR d.deleted_at IS NULL
         OR EXISTS (
@@ -135,12 +136,12 @@ artifact AS (
     )
     SELECT
         document.id, $3, item.generation, coalesce($8, 'application/octet-stream'),
-        -- As domain::ArtifactKey says; a test compares them.
+        -- Same as domain::ArtifactKey; a test compares them.
         format('raw/%s/%s/%s', $3::uuid, document.id, item.generation),
         $6, $7
     FROM document CROSS JOIN item
     WHERE $5::text = 'staged'
-    -- The same item, staged again by a second delivery: the bytes may be others by now.
+    -- The item was staged again by a redelivery, and the bytes may have changed.
     ON CONFLICT (document_id, artifact_kind, generation) DO UPDATE
     SET mime_type = EXCLUDED.mime_type,
         content_hash = EXCLUDED.content_hash,

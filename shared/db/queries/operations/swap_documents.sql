@@ -1,9 +1,9 @@
--- $1 reindex, $2 whether the documents go back to what they were before it.
+-- $1 reindex, $2 whether to roll back: the documents return to the state before it.
 --
--- Those that were deleted, or deleted and brought back, are left as they are.
+-- Documents that were deleted, or deleted and restored, do not change.
 UPDATE documents d
 SET generation = CASE WHEN $2 THEN i.base_generation ELSE i.generation END,
-    -- Where a later version was staged and never indexed, that still is the one that was staged last.
+    -- Keeps a later generation that was staged but never indexed.
     last_generation = CASE
         WHEN d.last_generation <> d.generation THEN d.last_generation
         WHEN $2 THEN i.base_generation

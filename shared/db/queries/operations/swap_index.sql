@@ -1,6 +1,6 @@
--- $1 reindex, $2 seconds to keep the index that is replaced.
+-- $1 reindex, $2 seconds to keep the replaced index.
 --
--- The collection answers from the new index from here on; the old one is written down to be dropped.
+-- Makes the new index the collection's index and schedules the previous one to be dropped.
 WITH replaced AS (
     SELECT c.id, c.vector_store_name, o.id AS operation_id, c.qdrant_staging AS staging,
         jsonb_build_object(
@@ -49,7 +49,7 @@ audit AS (
         )
     FROM replaced CROSS JOIN retired CROSS JOIN collection JOIN operations o ON o.id = replaced.operation_id
 )
--- What lets the operation end: until here, it has documents in an index that nobody asks.
+-- Allows the operation to end: until here, its documents are in an index that is not searched.
 UPDATE operations o
 SET meta = o.meta || jsonb_build_object(
         'replaced', jsonb_build_object('vector_store_name', replaced.vector_store_name, 'kept_until', retired.drop_after)

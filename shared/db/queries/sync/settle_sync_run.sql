@@ -1,8 +1,8 @@
--- $1 run.
+-- $1 sync run.
 --
--- Counts how the run's operations ended so far, and ends the run if all of them have. Run it after
--- the statement that ended an operation, with the collection's row locked: then of two operations
--- that end at once, the later one is sure to see the other.
+-- Counts how the run's operations have ended, and ends the run if all of them have. Run it after the
+-- statement that ended an operation, with the collection locked: of two operations that end concurrently, the
+-- later one then sees the other.
 WITH sources AS (
     SELECT
         o.id,

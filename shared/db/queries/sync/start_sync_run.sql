@@ -1,11 +1,12 @@
--- $1 collection, $2 scheduler or manual, $3 who asked for it or NULL, $4 whose the operations are.
+-- $1 collection, $2 scheduler or manual, $3 the user who starts it or NULL, $4 the user the operations belong
+-- to.
 --
--- No row where the collection is gone, has nothing to read, or is being read already.
+-- Returns no row if the collection is deleted, has no sources to read, or has a running sync run.
 WITH sources AS (
     SELECT s.id, s.source_type, s.source_path, s.source_config
     FROM collection_sources s
     JOIN collections c ON c.id = s.collection_id
-    -- Uploads are told of as they arrive: there is nothing to list.
+    -- Uploads are announced by events; there is nothing to list.
     WHERE s.collection_id = $1 AND s.source_type <> 'upload' AND c.deleted_at IS NULL
 ),
 run AS (

@@ -1,49 +1,46 @@
-//! What superusers do with the accounts of others.
+//! Administration of user accounts by superusers.
 
 use domain::UserId;
 
 use super::users::{User, UserRow, Users};
 use crate::{DbError, Page};
 
-/// Which accounts a list shows.
+/// Filters and paging of a list of users.
 #[derive(Debug, Clone, Copy)]
 pub struct UserQuery<'a> {
-    /// Only those whose name, full name or address contains this, whatever the case.
+    /// Only users whose username, full name or email address contains this, ignoring case.
     pub search: Option<&'a str>,
-    /// Only active ones, or only deactivated ones.
+    /// Only active or only deactivated users.
     pub is_active: Option<bool>,
-    /// The most to return.
+    /// Maximum number of users to return.
     pub limit: i64,
-    /// How many to pass over.
+    /// Number of users to skip.
     pub offset: i64,
 }
 
-/// Accounts that nobody else changes until the transaction ends.
+/// Users that are locked until the transaction ends.
 #[derive(Debug)]
 pub struct LockedUsers {
-    /// The account that was asked for.
+    /// The user with the requested ID.
     pub user: Option<User>,
-    /// Every active superuser, by id.
+    /// Every active superuser, ordered by ID.
     pub active_superusers: Vec<UserId>,
 }
 
 impl LockedUsers {
-    /// Whether this account administers the installation.
+    /// Returns whether this user is an active superuser.
     pub fn is_active_superuser(&self, id: UserId) -> bool {
         self.active_superusers.contains(&id)
     }
 
-    /// Whether this account is the only one that does.
+    /// Returns whether this user is the only active superuser.
     pub fn is_last_superuser(&self, id: UserId) -> bool {
         self.active_superusers == [id]
     }
 }
 
 impl Users<'_> {
-    /// The accounts that the query asks for, oldest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the users that match, oldest first.
     pub async fn list(&mut self, query: &UserQuery<'_>) -> Result<Page<User>, DbError> {
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM users
@@ -72,12 +69,9 @@ impl Users<'_> {
         Ok(Page { items: rows.into_iter().map(User::from).collect(), total })
     }
 
-    /// The account with this id and all active superusers, locked: what is decided by them holds
-    /// until the transaction ends. Locked in the order of their ids, so that two administrators who
-    /// change each other wait instead of blocking each other.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks the user with this ID and all active superusers, so that a decision based on them holds until
+    /// the transaction ends. Locks in the order of IDs, which avoids a deadlock between two superusers who
+    /// change each other.
     pub async fn lock_with_superusers(&mut self, id: UserId) -> Result<LockedUsers, DbError> {
         let rows = sqlx::query_as!(
             UserRow,
@@ -93,11 +87,8 @@ impl Users<'_> {
         Ok(LockedUsers { user: users.into_iter().find(|user| user.id == id), active_superusers })
     }
 
-    /// Writes what a superuser can change: what to call the person, whether the account may be
-    /// used, whether it administers the installation.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Updates what a superuser can change: full name, email address, whether the user is active and
+    /// whether they are a superuser.
     pub async fn administer(
         &mut self,
         id: UserId,

@@ -1,4 +1,4 @@
-//! API keys, by the hash of what the client holds.
+//! API keys, looked up by the hash of the secret.
 
 use chrono::{DateTime, Utc};
 use domain::{AccessLevel, ApiKeyId, CollectionId, UserId};
@@ -7,63 +7,63 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// An API key as its owner sees it: what the client holds is known by its hash only.
+/// An API key without its secret, of which only a hash is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its id.
+    /// ID of the key.
     pub id: ApiKeyId,
-    /// The account it acts for.
+    /// The user it acts for.
     pub user_id: UserId,
-    /// What its owner calls it.
+    /// Name given by its owner.
     pub name: String,
-    /// Whether it works, as far as its owner has a say.
+    /// Whether the owner has left it enabled.
     pub is_active: bool,
-    /// The most it may do.
+    /// The highest access level it grants.
     pub scope: AccessLevel,
-    /// The collections it is limited to; `None` for all of its user's.
+    /// The collections it is limited to; `None` for all collections of its user.
     pub collection_ids: Option<Vec<CollectionId>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it stops to work.
+    /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
 impl ApiKey {
-    /// Whether its time is over.
+    /// Returns whether the key has expired.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 }
 
-/// An API key that came with a request, and the account it acts for.
+/// An API key that a request presented, and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentedKey {
     /// The key.
     pub key: ApiKey,
-    /// The account's name.
+    /// The user's name.
     pub username: String,
-    /// Whether the account is active.
+    /// Whether the user is active.
     pub user_is_active: bool,
 }
 
-/// What a new key starts with.
+/// An API key to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct NewApiKey<'a> {
-    /// Its id, from which its text was made.
+    /// ID of the key, which its secret contains.
     pub id: ApiKeyId,
-    /// The account it acts for.
+    /// The user it acts for.
     pub user_id: UserId,
-    /// What its owner calls it; unique among the owner's keys whatever the case.
+    /// Name; unique among the user's keys, ignoring case.
     pub name: &'a str,
-    /// SHA-256 of the key.
+    /// SHA-256 of the secret.
     pub key_hash: &'a [u8; 32],
-    /// The most it may do.
+    /// The highest access level it grants.
     pub scope: AccessLevel,
-    /// The collections it is limited to; `None` for all of its user's.
+    /// The collections it is limited to; `None` for all collections of its user.
     pub collection_ids: Option<&'a [CollectionId]>,
-    /// When it stops to work.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -74,17 +74,14 @@ pub struct ApiKeys<'c> {
 }
 
 impl<'c> ApiKeys<'c> {
-    /// The index that keeps a user's names unique.
+    /// The index that makes names unique per user.
     pub const NAME_CONSTRAINT: &'static str = "uq_api_keys_user_name";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// The key with this SHA-256, whatever its state.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the key with this SHA-256, even if it is disabled or expired.
     pub async fn find_by_hash(&mut self, key_hash: &[u8; 32]) -> Result<Option<PresentedKey>, DbError> {
         let row = sqlx::query!(
             "SELECT k.id, k.user_id, u.username, u.is_active AS user_is_active, k.name, k.is_active,
@@ -116,10 +113,7 @@ impl<'c> ApiKeys<'c> {
         }))
     }
 
-    /// Notes that a key was used.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that a key was used.
     pub async fn mark_used(&mut self, id: ApiKeyId, now: DateTime<Utc>) -> Result<(), DbError> {
         sqlx::query!("UPDATE api_keys SET last_used_at = $2 WHERE id = $1", id.0, now)
             .execute(&mut *self.connection)
@@ -127,11 +121,10 @@ impl<'c> ApiKeys<'c> {
         Ok(())
     }
 
-    /// Adds a key.
+    /// Inserts a key.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the user has one of that name;
-    /// when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the user has a key with that name.
     pub async fn insert(&mut self, new: &NewApiKey<'_>) -> Result<ApiKey, DbError> {
         let collection_ids = uuids(new.collection_ids);
         let row = sqlx::query_as!(
@@ -153,11 +146,8 @@ impl<'c> ApiKeys<'c> {
         row.try_into()
     }
 
-    /// How many of a user's keys work: active ones whose time is not over. While the transaction
-    /// holds [`super::users::Users::lock`] on that user, nobody else adds one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of a user's keys that are enabled and not expired. Exact until the transaction
+    /// ends if it holds [`super::users::Users::lock`] on the user.
     pub async fn count_active(&mut self, user_id: UserId, now: DateTime<Utc>) -> Result<i64, DbError> {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM api_keys
@@ -170,10 +160,7 @@ impl<'c> ApiKeys<'c> {
         Ok(count)
     }
 
-    /// A user's keys, newest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a user's keys, newest first.
     pub async fn list(&mut self, user_id: UserId, limit: i64, offset: i64) -> Result<Page<ApiKey>, DbError> {
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM api_keys WHERE user_id = $1"#,
@@ -197,10 +184,7 @@ impl<'c> ApiKeys<'c> {
         Ok(Page { items, total })
     }
 
-    /// This key, if it is this user's.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns this key if it belongs to this user.
     pub async fn find(&mut self, user_id: UserId, id: ApiKeyId) -> Result<Option<ApiKey>, DbError> {
         let row = sqlx::query_as!(
             ApiKeyRow,
@@ -215,10 +199,11 @@ impl<'c> ApiKeys<'c> {
         row.map(ApiKey::try_from).transpose()
     }
 
-    /// Writes what its owner can change: name, whether it works, scope and collections.
+    /// Updates what the owner can change: name, whether it is enabled, scope and collections.
     ///
     /// # Errors
-    /// As for [`Self::insert`].
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the user has another key with that
+    /// name.
     pub async fn update(&mut self, key: &ApiKey) -> Result<(), DbError> {
         let collection_ids = uuids(key.collection_ids.as_deref());
         sqlx::query!(
@@ -234,10 +219,7 @@ impl<'c> ApiKeys<'c> {
         Ok(())
     }
 
-    /// Replaces what the client must hold, from now until that time: what it held is worthless.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Replaces the secret and the expiry. The previous secret stops working.
     pub async fn replace_secret(
         &mut self,
         id: ApiKeyId,
@@ -255,10 +237,7 @@ impl<'c> ApiKeys<'c> {
         Ok(())
     }
 
-    /// Removes a key with what was granted to it. Returns whether it was there.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes a key and its permissions. Returns whether it existed.
     pub async fn delete(&mut self, user_id: UserId, id: ApiKeyId) -> Result<bool, DbError> {
         let done = sqlx::query!("DELETE FROM api_keys WHERE id = $1 AND user_id = $2", id.0, user_id.0)
             .execute(&mut *self.connection)

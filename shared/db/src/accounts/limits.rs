@@ -1,36 +1,36 @@
-//! How much a user may own, and how much they own.
+//! Quotas of users, and their usage.
 
 use domain::UserId;
 use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// What a user may own.
+/// The quotas of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserLimits {
-    /// Collections.
+    /// Maximum number of collections.
     pub max_collections: i32,
-    /// Bytes of the documents of all of them.
+    /// Maximum size of the documents of all collections, in bytes.
     pub max_storage_bytes: i64,
 }
 
 impl Default for UserLimits {
-    /// What the table's columns default to: a test compares them.
+    /// Same as the defaults of the table's columns; a test compares them.
     fn default() -> Self {
         Self { max_collections: 100, max_storage_bytes: 50 << 30 }
     }
 }
 
-/// What a user owns, in the terms of their limits.
+/// A user's usage, in the same units as their quotas.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UserUsage {
-    /// Collections.
+    /// Number of collections.
     pub collections: i64,
-    /// Bytes of the documents of all of them.
+    /// Size of the documents of all collections, in bytes.
     pub storage_bytes: i64,
 }
 
-/// Reads and changes limits of users.
+/// Reads and changes the quotas of users.
 #[derive(Debug)]
 pub struct UserResourceLimits<'c> {
     connection: &'c mut PgConnection,
@@ -41,10 +41,7 @@ impl<'c> UserResourceLimits<'c> {
         Self { connection }
     }
 
-    /// The user's limits: the defaults where none were set.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user's quotas, or the defaults if none are set.
     pub async fn find(&mut self, id: UserId) -> Result<UserLimits, DbError> {
         let found = sqlx::query_as!(
             UserLimits,
@@ -56,11 +53,8 @@ impl<'c> UserResourceLimits<'c> {
         Ok(found.unwrap_or_default())
     }
 
-    /// What the user owns. While the transaction holds [`super::users::Users::lock`] on them, nobody
-    /// else adds to it by a route that asks for this.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user's usage. Does not grow until the transaction ends if it holds
+    /// [`super::users::Users::lock`] on the user.
     pub async fn usage(&mut self, id: UserId) -> Result<UserUsage, DbError> {
         let usage = sqlx::query_as!(
             UserUsage,
@@ -75,11 +69,11 @@ impl<'c> UserResourceLimits<'c> {
         Ok(usage)
     }
 
-    /// The user's limits, which nobody else changes until the transaction ends; nor are bytes added to
-    /// what they own until then. Their row is made where it is missing.
+    /// Locks the user's quotas and returns them; documents cannot grow until the transaction ends. Inserts
+    /// the defaults if there is no row yet.
     ///
     /// # Errors
-    /// When there is no such user or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such user.
     pub async fn lock(&mut self, id: UserId) -> Result<UserLimits, DbError> {
         sqlx::query!(
             "INSERT INTO user_resource_limits (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING",
@@ -97,10 +91,7 @@ impl<'c> UserResourceLimits<'c> {
         Ok(found)
     }
 
-    /// Sets the limits of a user whose row is there. What they own already stays.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Updates a user's quotas, which [`Self::lock`] has locked. Existing data above a quota stays.
     pub async fn update(&mut self, id: UserId, limits: &UserLimits) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE user_resource_limits SET max_collections = $2, max_storage_bytes = $3, updated_at = now()

@@ -1,47 +1,47 @@
-//! How often somebody failed to sign in, per account and per address.
+//! Failed sign-in attempts by account and by IP address.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// Whose failures are counted.
+/// What failed attempts are counted for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     key: String,
-    /// Failures before the first wait.
+    /// Failures before the first delay.
     free: i32,
 }
 
 impl Subject {
-    /// The account with this name, which need not exist. One address alone does not fail often
-    /// enough to make all others wait: see [`Self::account_at`].
+    /// The account with this username, which need not exist. Allows more failures than
+    /// [`Self::account_at`], so that a single address cannot lock an account for everyone.
     pub fn account(username: &str) -> Self {
         Self { key: format!("account:{}", username.to_lowercase()), free: 50 }
     }
 
-    /// An account as seen from an address.
+    /// An account as used from one IP address.
     pub fn account_at(username: &str, ip_address: &str) -> Self {
         Self { key: format!("account:{}@{ip_address}", username.to_lowercase()), free: 5 }
     }
 
-    /// A client's address. Many people can share one, so it may fail more often.
+    /// An IP address. It may be shared by many users, so it allows more failures.
     pub fn address(ip_address: &str) -> Self {
         Self { key: format!("address:{ip_address}"), free: 50 }
     }
 }
 
-/// Whether an attempt may go on.
+/// Whether a sign-in attempt may proceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It counts as failed until [`LoginAttempts::forgive`] takes that back.
-    Admitted,
-    /// Not before that much time has passed; nothing was counted.
+pub enum LoginDecision {
+    /// It may; it counts as failed until [`LoginAttempts::forgive`] is called.
+    Allowed,
+    /// It must wait this long; it was not counted.
     Wait(TimeDelta),
 }
 
-/// Counts failures. After the free ones, each doubles the wait, up to 15 minutes; every
-/// 15 minutes of silence halve the count, so nobody is locked out for good.
+/// Counts failed attempts. Each failure above the free ones doubles the delay, up to 15 minutes. Every 15
+/// minutes without a failure halve the count, so no account stays locked.
 #[derive(Debug)]
 pub struct LoginAttempts<'c> {
     connection: &'c mut PgConnection,
@@ -52,12 +52,9 @@ impl<'c> LoginAttempts<'c> {
         Self { connection }
     }
 
-    /// Counts an attempt as a failure before its password is looked at, so that simultaneous
-    /// attempts cannot share one count. Call [`Self::forgive`] when it turns out right.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn admit(&mut self, subject: &Subject, now: DateTime<Utc>) -> Result<Admission, DbError> {
+    /// Counts an attempt as failed before its password is checked, so that concurrent attempts are all
+    /// counted. Call [`Self::forgive`] if the password is correct.
+    pub async fn admit(&mut self, subject: &Subject, now: DateTime<Utc>) -> Result<LoginDecision, DbError> {
         let admitted = sqlx::query_scalar!(
             "INSERT INTO login_attempts AS known (subject, failures, last_failure_at)
             VALUES ($1, 1, $3)
@@ -76,7 +73,7 @@ impl<'c> LoginAttempts<'c> {
         .fetch_optional(&mut *self.connection)
         .await?;
         if admitted.is_some() {
-            return Ok(Admission::Admitted);
+            return Ok(LoginDecision::Allowed);
         }
         let until = sqlx::query_scalar!(
             r#"SELECT last_failure_at + make_interval(secs => least(900, 2 ^ least(20, greatest(0, failures - $2)))) AS "until!"
@@ -87,13 +84,10 @@ impl<'c> LoginAttempts<'c> {
         .fetch_optional(&mut *self.connection)
         .await?;
         let wait = until.map_or(TimeDelta::zero(), |until| until - now);
-        Ok(Admission::Wait(wait.max(TimeDelta::seconds(1))))
+        Ok(LoginDecision::Wait(wait.max(TimeDelta::seconds(1))))
     }
 
-    /// Takes back the count of an attempt that was right.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Removes a successful attempt from the count.
     pub async fn forgive(&mut self, subject: &Subject) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE login_attempts SET failures = greatest(0, failures - 1) WHERE subject = $1",
@@ -104,11 +98,8 @@ impl<'c> LoginAttempts<'c> {
         Ok(())
     }
 
-    /// Whether this account signed in from this address and that session has not run out: its owner
-    /// is not made to wait for what strangers try elsewhere.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns whether this account has an unexpired session that signed in from this IP address. Such a
+    /// client is not delayed by failures from elsewhere.
     pub async fn knows_address(
         &mut self,
         username: &str,
@@ -130,10 +121,7 @@ impl<'c> LoginAttempts<'c> {
         Ok(known)
     }
 
-    /// Forgets counts that had no failure since this moment, `limit` at most. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes counts without a failure since this time, at most `limit`. Returns how many.
     pub async fn delete_older(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM login_attempts WHERE subject IN (
@@ -156,40 +144,40 @@ mod tests {
     use super::*;
     use crate::Db;
 
-    async fn admit(db: &Db, now: DateTime<Utc>) -> Admission {
+    async fn admit(db: &Db, now: DateTime<Utc>) -> LoginDecision {
         let mut connection = db.connection().await.unwrap();
         connection.login_attempts().admit(&Subject::account_at("Ada", "192.0.2.1"), now).await.unwrap()
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn waits_double_after_five_failures_and_end_at_fifteen_minutes(pool: PgPool) {
+    async fn delays_double_after_five_failures_up_to_fifteen_minutes(pool: PgPool) {
         let db = Db::from_pool(pool);
         let mut now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         for _ in 0..5 {
-            assert_eq!(admit(&db, now).await, Admission::Admitted);
+            assert_eq!(admit(&db, now).await, LoginDecision::Allowed);
         }
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900] {
-            assert_eq!(admit(&db, now).await, Admission::Wait(TimeDelta::seconds(seconds)));
+            assert_eq!(admit(&db, now).await, LoginDecision::Wait(TimeDelta::seconds(seconds)));
             now += TimeDelta::seconds(seconds);
-            assert_eq!(admit(&db, now).await, Admission::Admitted);
+            assert_eq!(admit(&db, now).await, LoginDecision::Allowed);
         }
-        // The last wait was fifteen minutes long, which halved the 15 failures before counting one.
-        assert_eq!(admit(&db, now).await, Admission::Wait(TimeDelta::seconds(8)));
+        // The last delay was 15 minutes, which halved the 15 failures before one more was counted.
+        assert_eq!(admit(&db, now).await, LoginDecision::Wait(TimeDelta::seconds(8)));
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn being_right_takes_the_count_back(pool: PgPool) {
+    async fn correct_password_removes_its_count(pool: PgPool) {
         let db = Db::from_pool(pool);
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         for _ in 0..20 {
-            assert_eq!(admit(&db, now).await, Admission::Admitted);
+            assert_eq!(admit(&db, now).await, LoginDecision::Allowed);
             let mut connection = db.connection().await.unwrap();
             connection.login_attempts().forgive(&Subject::account_at("ada", "192.0.2.1")).await.unwrap();
         }
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn simultaneous_attempts_share_no_count(pool: PgPool) {
+    async fn concurrent_attempts_are_all_counted(pool: PgPool) {
         let db = Db::from_pool(pool);
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let tasks: Vec<_> = (0..20)
@@ -200,7 +188,7 @@ mod tests {
             .collect();
         let mut admitted = 0;
         for task in tasks {
-            admitted += usize::from(task.await.unwrap() == Admission::Admitted);
+            admitted += usize::from(task.await.unwrap() == LoginDecision::Allowed);
         }
         assert_eq!(admitted, 5);
     }

@@ -1,4 +1,4 @@
-//! Profiles for AI assistants, with the collections that they search.
+//! MCP profiles and the collections that they search.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, McpProfileId, UserId};
@@ -7,66 +7,63 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// What of a profile its owner chooses.
+/// The part of an MCP profile that its owner edits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct McpProfileSettings {
-    /// Unique among its owner's: a lower-case letter, then letters, digits, `_` and `-`.
+    /// Name, unique per owner: a lower-case letter, then letters, digits, `_` and `-`.
     pub name: String,
-    /// What the assistant is told about it.
+    /// Description of the tool for the assistant.
     pub description: String,
-    /// Whether assistants see it.
+    /// Whether assistants can see it.
     pub enabled: bool,
-    /// See `domain::SearchType`.
+    /// The search type, see `domain::SearchType`.
     pub search_type: String,
-    /// See `domain::SearchMode`.
+    /// The search mode, see `domain::SearchMode`.
     pub search_mode: String,
-    /// How many results a search gives, 1 to 100.
+    /// Number of results of a search, 1 to 100.
     pub result_count: i32,
     /// Whether results are reranked.
     pub use_reranker: bool,
-    /// Results below it are left out.
+    /// Minimum score of a result.
     pub score_threshold: Option<f64>,
-    /// How much meanings count against words, 0 to 1.
+    /// Weight of dense against sparse scores, 0 to 1.
     pub hybrid_alpha: Option<f64>,
-    /// How little the rank counts when results are fused.
+    /// The constant `k` of reciprocal rank fusion.
     pub rrf_k: Option<i32>,
-    /// Whether to search for what a language model answers.
+    /// Whether to expand queries with hypothetical answers (HyDE).
     pub use_hyde: bool,
-    /// What to search, in this order.
+    /// The collections to search, in this order.
     pub collection_ids: Vec<CollectionId>,
 }
 
-/// A profile.
+/// An MCP profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct McpProfile {
-    /// Its id.
+    /// ID of the profile.
     pub id: McpProfileId,
-    /// What its owner chose; collections that were deleted since are gone from it.
+    /// Its settings, without collections that were deleted since.
     pub settings: McpProfileSettings,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Reads and changes profiles.
+/// Reads and changes MCP profiles.
 #[derive(Debug)]
 pub struct McpProfiles<'c> {
     connection: &'c mut PgConnection,
 }
 
 impl<'c> McpProfiles<'c> {
-    /// The constraint that keeps names unique per user.
+    /// The constraint that makes names unique per user.
     pub const NAME_CONSTRAINT: &'static str = "uq_mcp_profiles_user_name";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// A user's profiles by name, each with its collections, in one statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a user's profiles with their collections, ordered by name.
     pub async fn list(
         &mut self,
         user_id: UserId,
@@ -82,18 +79,12 @@ impl<'c> McpProfiles<'c> {
         Ok(Page { items: self.select(user_id, None, limit, offset).await?, total })
     }
 
-    /// A user's profile with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a user's profile with this ID.
     pub async fn find(&mut self, user_id: UserId, id: McpProfileId) -> Result<Option<McpProfile>, DbError> {
         Ok(self.select(user_id, Some(id), 1, 0).await?.pop())
     }
 
-    /// The same, locked until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks a user's profile until the transaction ends and returns it.
     pub async fn lock(&mut self, user_id: UserId, id: McpProfileId) -> Result<Option<McpProfile>, DbError> {
         sqlx::query!(
             "SELECT id FROM mcp_profiles WHERE id = $1 AND user_id = $2 FOR UPDATE",
@@ -105,11 +96,11 @@ impl<'c> McpProfiles<'c> {
         self.find(user_id, id).await
     }
 
-    /// Adds a profile.
+    /// Inserts a profile.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the user has one of that name;
-    /// when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the user has a profile with that
+    /// name.
     pub async fn insert(
         &mut self,
         user_id: UserId,
@@ -130,7 +121,8 @@ impl<'c> McpProfiles<'c> {
     /// Replaces a profile's settings and collections.
     ///
     /// # Errors
-    /// As for [`Self::insert`].
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the user has another profile with
+    /// that name.
     pub async fn update(
         &mut self,
         user_id: UserId,
@@ -175,10 +167,7 @@ impl<'c> McpProfiles<'c> {
         Ok(())
     }
 
-    /// Removes a user's profile. Returns its name, if it was there.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes a user's profile. Returns its name if it existed.
     pub async fn delete(&mut self, user_id: UserId, id: McpProfileId) -> Result<Option<String>, DbError> {
         let name = sqlx::query_scalar!(
             "DELETE FROM mcp_profiles WHERE id = $1 AND user_id = $2 RETURNING name",

@@ -1,4 +1,4 @@
-//! What users prefer: an object for each group of settings.
+//! Preferences of users, one JSON object per group.
 
 use domain::UserId;
 use serde_json::Value;
@@ -6,14 +6,14 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// A user's preferences; what a group does not name has its default.
+/// A user's stored preferences. Missing fields have their defaults.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StoredPreferences {
-    /// How this user searches.
+    /// Defaults of the user's searches.
     pub search: Value,
-    /// What a new collection of this user starts with.
+    /// Defaults of the user's new collections.
     pub collection_defaults: Value,
-    /// How pages look to this user.
+    /// Appearance of the user interface.
     pub interface: Value,
 }
 
@@ -28,10 +28,7 @@ impl<'c> UserPreferences<'c> {
         Self { connection }
     }
 
-    /// A user's preferences; `None` for one who never set any.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a user's preferences; `None` if they never set any.
     pub async fn find(&mut self, user_id: UserId) -> Result<Option<StoredPreferences>, DbError> {
         let preferences = sqlx::query_as!(
             StoredPreferences,
@@ -43,10 +40,8 @@ impl<'c> UserPreferences<'c> {
         Ok(preferences)
     }
 
-    /// A user's preferences, made if there were none, and locked until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks a user's preferences until the transaction ends and returns them. Inserts empty ones if there
+    /// are none.
     pub async fn lock(&mut self, user_id: UserId) -> Result<StoredPreferences, DbError> {
         sqlx::query!(
             "INSERT INTO user_preferences (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING",
@@ -66,9 +61,6 @@ impl<'c> UserPreferences<'c> {
     }
 
     /// Replaces a user's preferences, which [`Self::lock`] has locked.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn update(&mut self, user_id: UserId, new: &StoredPreferences) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE user_preferences

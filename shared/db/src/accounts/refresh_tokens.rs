@@ -1,4 +1,4 @@
-//! Refresh tokens, by the hash of what the client holds.
+//! Refresh tokens, looked up by the hash of the token.
 
 use chrono::{DateTime, Utc};
 use domain::{SessionId, UserId};
@@ -6,47 +6,47 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// A token to remember.
+/// A refresh token to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRefreshToken<'a> {
-    /// Whose it is.
+    /// The user it belongs to.
     pub user_id: UserId,
-    /// The log-in that it descends from. At most one token of a session works.
+    /// The session it belongs to. At most one token of a session is valid.
     pub session_id: SessionId,
-    /// When that log-in was.
+    /// When the session started.
     pub session_started_at: DateTime<Utc>,
     /// SHA-256 of the token.
     pub token_hash: &'a [u8; 32],
-    /// When it stops to work.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// Where the client called from.
+    /// IP address of the client.
     pub ip_address: Option<&'a str>,
-    /// What the client calls itself.
+    /// `User-Agent` header of the request.
     pub user_agent: Option<&'a str>,
 }
 
-/// What became of a presented token.
+/// Outcome of presenting a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spend {
-    /// It was good and now is spent: give its session the next one.
+    /// It was valid and is now used up; issue the session's next token.
     Spent {
         /// Its session.
         session_id: SessionId,
-        /// When that began.
+        /// When the session started.
         session_started_at: DateTime<Utc>,
     },
-    /// Another request spent it while this one was on its way.
+    /// A concurrent request used it after this request had started.
     Raced,
-    /// It was spent before: somebody holds a copy.
+    /// It was used before, so it may have been stolen.
     Reused {
         /// Its session.
         session_id: SessionId,
     },
-    /// Its session was ended before it was used.
+    /// Its session was ended.
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// No such token was ever given out, or it is forgotten.
+    /// It was never issued, or was deleted after its expiry.
     Unknown,
 }
 
@@ -61,10 +61,7 @@ impl<'c> RefreshTokens<'c> {
         Self { connection }
     }
 
-    /// Remembers a token.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Inserts a token.
     pub async fn insert(&mut self, new: &NewRefreshToken<'_>) -> Result<(), DbError> {
         sqlx::query!(
             "INSERT INTO refresh_tokens (user_id, family_id, session_started_at, token_hash, expires_at,
@@ -83,10 +80,7 @@ impl<'c> RefreshTokens<'c> {
         Ok(())
     }
 
-    /// Whose token this is, whatever its state.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user a token belongs to, whatever its state.
     pub async fn find_user(&mut self, token_hash: &[u8; 32]) -> Result<Option<UserId>, DbError> {
         let user_id = sqlx::query_scalar!(
             "SELECT user_id FROM refresh_tokens WHERE token_hash = $1",
@@ -97,12 +91,8 @@ impl<'c> RefreshTokens<'c> {
         Ok(user_id.map(UserId))
     }
 
-    /// Takes a token in exchange for the next one. Of several simultaneous calls exactly one gets
-    /// [`Spend::Spent`]. Call it while the transaction holds [`super::users::Users::lock`] on the
-    /// token's user.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Exchanges a token: of several concurrent calls exactly one returns [`Spend::Spent`]. The transaction
+    /// must hold [`super::users::Users::lock`] on the token's user.
     pub async fn spend(&mut self, token_hash: &[u8; 32], now: DateTime<Utc>) -> Result<Spend, DbError> {
         let spent = sqlx::query!(
             "UPDATE refresh_tokens SET is_revoked = TRUE, last_used_at = clock_timestamp()
@@ -119,8 +109,8 @@ impl<'c> RefreshTokens<'c> {
                 session_started_at: row.session_started_at,
             });
         }
-        // now() is when this transaction began: a token spent after that was still good when this
-        // request arrived, so nobody has stolen it.
+        // now() is the start of this transaction: a token that was used after that was still valid when
+        // this request arrived, so it was not stolen.
         let known = sqlx::query!(
             r#"SELECT family_id, is_revoked, last_used_at IS NOT NULL AS "spent!",
                 coalesce(last_used_at > now(), FALSE) AS "raced!"
@@ -138,10 +128,7 @@ impl<'c> RefreshTokens<'c> {
         })
     }
 
-    /// Forgets tokens whose time ended before this moment, `limit` at most. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes tokens that expired before this time, at most `limit`. Returns how many.
     pub async fn delete_expired(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM refresh_tokens WHERE id IN (
@@ -204,7 +191,7 @@ mod tests {
         tx.refresh_tokens().insert(&new).await.unwrap();
     }
 
-    /// What a refresh does: find, lock, spend, and insert the next one.
+    /// The steps of a refresh: find, lock, spend, insert the next token.
     async fn refresh(db: Db, token_hash: [u8; 32], next: [u8; 32]) -> Spend {
         let mut tx = db.begin().await.unwrap();
         let Some(user_id) = tx.refresh_tokens().find_user(&token_hash).await.unwrap() else {
@@ -220,7 +207,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn one_of_twenty_parallel_refreshes_of_a_token_wins(pool: PgPool) {
+    async fn one_of_twenty_concurrent_refreshes_succeeds(pool: PgPool) {
         let (db, _) = db_with_token(pool).await;
         let tasks: Vec<_> =
             (0..20).map(|n| tokio::spawn(refresh(db.clone(), TOKEN, [100 + n; 32]))).collect();
@@ -236,7 +223,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_loser_that_was_already_under_way_is_no_thief(pool: PgPool) {
+    async fn concurrent_refresh_is_not_taken_for_reuse(pool: PgPool) {
         let (db, _) = db_with_token(pool).await;
         let mut early = db.begin().await.unwrap();
         early.users().find(UserId(1)).await.unwrap();
@@ -245,7 +232,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn reuse_is_told_from_expiry_ends_and_ignorance(pool: PgPool) {
+    async fn reuse_differs_from_expired_revoked_and_unknown(pool: PgPool) {
         let (db, user_id) = db_with_token(pool).await;
         let mut tx = db.begin().await.unwrap();
         insert(&mut tx, user_id, SessionId(Uuid::from_u128(2)), &[8; 32], TimeDelta::seconds(-1)).await;
@@ -262,7 +249,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn ending_all_sessions_waits_for_one_that_is_being_renewed(pool: PgPool) {
+    async fn ending_all_sessions_waits_for_a_concurrent_refresh(pool: PgPool) {
         let (db, user_id) = db_with_token(pool).await;
         let mut renewing = db.begin().await.unwrap();
         renewing.users().lock(user_id).await.unwrap();

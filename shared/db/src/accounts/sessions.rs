@@ -1,4 +1,4 @@
-//! Sessions: what a log-in and the refresh tokens that descend from it are to their user.
+//! User sessions, each a family of refresh tokens that starts with a sign-in.
 
 use chrono::{DateTime, Utc};
 use domain::{SessionId, UserId};
@@ -6,29 +6,26 @@ use domain::{SessionId, UserId};
 use super::refresh_tokens::RefreshTokens;
 use crate::{DbError, Page};
 
-/// A session that is alive.
+/// An active session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id.
+    /// ID of the session.
     pub id: SessionId,
-    /// When its user signed in.
+    /// When the user signed in.
     pub created_at: DateTime<Utc>,
-    /// When it was last renewed, or begun.
+    /// When it was started or last refreshed.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends unless it is renewed.
+    /// When it ends unless it is refreshed.
     pub expires_at: DateTime<Utc>,
-    /// Where it was last renewed from.
+    /// IP address of the last refresh.
     pub ip_address: Option<String>,
-    /// What the client that did so calls itself.
+    /// `User-Agent` header of the last refresh.
     pub user_agent: Option<String>,
 }
 
-/// A live session is the one token of its family that works: those before it are spent.
+/// An active session has exactly one valid token; its earlier tokens are used up.
 impl RefreshTokens<'_> {
-    /// A user's sessions that are alive, the last used first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a user's active sessions, the most recently used first.
     pub async fn list_sessions(
         &mut self,
         user_id: UserId,
@@ -67,11 +64,8 @@ impl RefreshTokens<'_> {
         Ok(Page { items: items.collect(), total })
     }
 
-    /// Ends a session of this user. Returns whether it was alive. Like all that ends sessions, call
-    /// it while the transaction holds [`super::users::Users::lock`] on the user.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends a session of this user. Returns whether it was active. The transaction must hold
+    /// [`super::users::Users::lock`] on the user.
     pub async fn revoke_session(&mut self, user_id: UserId, session_id: SessionId) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE refresh_tokens SET is_revoked = TRUE
@@ -84,10 +78,8 @@ impl RefreshTokens<'_> {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Ends all sessions of this user but one, or all of them. Returns how many were alive.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends all sessions of this user, optionally except one. Returns how many were active. The transaction
+    /// must hold [`super::users::Users::lock`] on the user.
     pub async fn revoke_sessions(
         &mut self,
         user_id: UserId,
@@ -107,10 +99,7 @@ impl RefreshTokens<'_> {
         Ok(revoked.into_iter().filter(|was_alive| *was_alive).count())
     }
 
-    /// The session of this token, if it is this user's.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the session of this token if it belongs to this user.
     pub async fn find_session(
         &mut self,
         user_id: UserId,

@@ -1,4 +1,4 @@
-//! Accounts.
+//! User accounts.
 
 use chrono::{DateTime, Utc};
 use domain::{SessionId, UserId};
@@ -6,28 +6,28 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// An account. `hashed_password` never leaves the program.
+/// A user account. `hashed_password` is never sent to clients.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
-    /// Its id.
+    /// ID of the user.
     pub id: UserId,
-    /// The name to sign in with.
+    /// Name to sign in with.
     pub username: String,
-    /// Where to reach the person.
+    /// Email address.
     pub email: String,
-    /// What to call the person.
+    /// Full name.
     pub full_name: Option<String>,
-    /// The argon2 hash in PHC form.
+    /// Argon2 hash of the password in PHC format.
     pub hashed_password: String,
-    /// Whether it may sign in and be used.
+    /// Whether the user may sign in and use sessions and API keys.
     pub is_active: bool,
-    /// Whether it administers this installation.
+    /// Whether the user is a superuser.
     pub is_superuser: bool,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When the account was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When somebody last signed in with it.
+    /// When the user last signed in.
     pub last_login: Option<DateTime<Utc>>,
 }
 
@@ -41,64 +41,64 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// What a new account starts with.
+/// A user account to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct NewUser<'a> {
-    /// The name to sign in with; unique whatever the case.
+    /// Name to sign in with; unique, ignoring case.
     pub username: &'a str,
-    /// Where to reach the person; unique whatever the case.
+    /// Email address; unique, ignoring case.
     pub email: &'a str,
-    /// What to call the person.
+    /// Full name.
     pub full_name: Option<&'a str>,
-    /// The argon2 hash in PHC form.
+    /// Argon2 hash of the password in PHC format.
     pub hashed_password: &'a str,
-    /// Whether it administers this installation; the first account does in any case.
+    /// Whether the user is a superuser. The first user of an installation always is.
     pub is_superuser: bool,
 }
 
-/// An account, and whether the session that a request names is still alive.
+/// A user, and whether the session that a request presented is still active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionUser {
-    /// The account's id.
+    /// ID of the user.
     pub id: UserId,
-    /// Its name.
+    /// Name of the user.
     pub username: String,
-    /// Whether it may be used.
+    /// Whether the user is active.
     pub is_active: bool,
-    /// Whether it administers this installation.
+    /// Whether the user is a superuser.
     pub is_superuser: bool,
-    /// Whether the session was neither ended nor ran out.
+    /// Whether the session has neither ended nor expired.
     pub session_is_alive: bool,
 }
 
-/// Serialises the insertion of an installation's first accounts. The number means nothing.
+/// Advisory lock that serializes the insertion of an installation's first users. The number is arbitrary.
 const FIRST_USER_LOCK: i64 = 0x5e3a_0001;
 
-/// Reads and changes accounts.
+/// Reads and changes user accounts.
 #[derive(Debug)]
 pub struct Users<'c> {
     pub(crate) connection: &'c mut PgConnection,
 }
 
 impl<'c> Users<'c> {
-    /// The constraint that keeps names unique.
+    /// The constraint that makes usernames unique.
     pub const USERNAME_CONSTRAINT: &'static str = "uq_users_username";
-    /// The constraint that keeps addresses unique.
+    /// The constraint that makes email addresses unique.
     pub const EMAIL_CONSTRAINT: &'static str = "uq_users_email";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// Adds an account. The first one of an installation becomes its superuser: call this in a
-    /// transaction, which makes that hold among simultaneous first registrations too.
+    /// Inserts a user. The first one of an installation becomes a superuser; call this in a transaction, so
+    /// that only one of several concurrent first registrations does.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with one of the names above where it is taken; when the database
-    /// does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::USERNAME_CONSTRAINT`] or [`Self::EMAIL_CONSTRAINT`] if
+    /// that is taken.
     pub async fn insert(&mut self, new: &NewUser<'_>) -> Result<User, DbError> {
         if !self.any().await? {
-            // Held until the transaction ends, so that the next one sees this account.
+            // Held until the transaction ends, so that the next caller sees this user.
             sqlx::query!("SELECT pg_advisory_xact_lock($1)", FIRST_USER_LOCK)
                 .execute(&mut *self.connection)
                 .await?;
@@ -119,10 +119,7 @@ impl<'c> Users<'c> {
         Ok(row.into())
     }
 
-    /// Whether there is any account.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns whether there are any users.
     pub async fn any(&mut self) -> Result<bool, DbError> {
         let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!""#)
             .fetch_one(&mut *self.connection)
@@ -130,10 +127,7 @@ impl<'c> Users<'c> {
         Ok(exists)
     }
 
-    /// The account with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user with this ID.
     pub async fn find(&mut self, id: UserId) -> Result<Option<User>, DbError> {
         let row = sqlx::query_as!(UserRow, "SELECT * FROM users WHERE id = $1", id.0)
             .fetch_optional(&mut *self.connection)
@@ -141,10 +135,7 @@ impl<'c> Users<'c> {
         Ok(row.map(User::from))
     }
 
-    /// The account with this name, whatever its case.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user with this username, ignoring case.
     pub async fn find_by_username(&mut self, username: &str) -> Result<Option<User>, DbError> {
         let row = sqlx::query_as!(UserRow, "SELECT * FROM users WHERE lower(username) = lower($1)", username)
             .fetch_optional(&mut *self.connection)
@@ -152,10 +143,7 @@ impl<'c> Users<'c> {
         Ok(row.map(User::from))
     }
 
-    /// The account with this id and whether this session of it is alive, by one statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the user with this ID, and whether this session of theirs is active.
     pub async fn find_with_session(
         &mut self,
         id: UserId,
@@ -183,25 +171,21 @@ impl<'c> Users<'c> {
         }))
     }
 
-    /// The account with this id, and nobody else changes it until the transaction ends. Whoever
-    /// opens or ends sessions or adds API keys takes this first: so a session that is just being
-    /// renewed is not missed when all are ended, and keys are counted before one is added.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks the user until the transaction ends and returns it. Take this lock before starting or ending
+    /// sessions and before adding API keys: ending all sessions then includes one that is being refreshed,
+    /// and counts of keys stay exact.
     pub async fn lock(&mut self, id: UserId) -> Result<Option<User>, DbError> {
-        // NO KEY: rows that refer to the account can be inserted meanwhile.
+        // NO KEY: does not block inserts of rows that refer to the user.
         let row = sqlx::query_as!(UserRow, "SELECT * FROM users WHERE id = $1 FOR NO KEY UPDATE", id.0)
             .fetch_optional(&mut *self.connection)
             .await?;
         Ok(row.map(User::from))
     }
 
-    /// Writes what its owner can change: what to call the person, and where to reach them.
+    /// Updates what the user can change: full name and email address.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::EMAIL_CONSTRAINT`] where the address is taken; when the
-    /// database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::EMAIL_CONSTRAINT`] if the email address is taken.
     pub async fn update_profile(
         &mut self,
         id: UserId,
@@ -221,9 +205,6 @@ impl<'c> Users<'c> {
     }
 
     /// Replaces the password.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn set_password(&mut self, id: UserId, hashed_password: &str) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE users SET hashed_password = $2, updated_at = now() WHERE id = $1",
@@ -235,10 +216,7 @@ impl<'c> Users<'c> {
         Ok(())
     }
 
-    /// Notes that somebody signed in.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records a sign-in.
     pub async fn mark_signed_in(&mut self, id: UserId, now: DateTime<Utc>) -> Result<(), DbError> {
         sqlx::query!("UPDATE users SET last_login = $2 WHERE id = $1", id.0, now)
             .execute(&mut *self.connection)
@@ -299,7 +277,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn one_of_twenty_parallel_registrations_of_a_name_wins(pool: PgPool) {
+    async fn one_of_twenty_concurrent_registrations_of_a_name_succeeds(pool: PgPool) {
         let db = Db::from_pool(pool);
         let tasks: Vec<_> = (0..20)
             .map(|n| {
@@ -318,7 +296,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn one_of_many_first_accounts_becomes_superuser(pool: PgPool) {
+    async fn one_of_many_concurrent_first_users_becomes_superuser(pool: PgPool) {
         let db = Db::from_pool(pool);
         let tasks: Vec<_> = (0..20)
             .map(|n| tokio::spawn(register(db.clone(), format!("user{n}"), format!("u{n}@example.org"))))
@@ -333,7 +311,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn names_and_addresses_are_one_whatever_their_case(pool: PgPool) {
+    async fn usernames_and_email_addresses_ignore_case(pool: PgPool) {
         let db = Db::from_pool(pool);
         register(db.clone(), "Ada".to_owned(), "Ada@Example.org".to_owned()).await.unwrap();
         let taken = register(db.clone(), "bob".to_owned(), "ada@example.ORG".to_owned()).await.unwrap_err();

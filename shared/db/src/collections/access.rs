@@ -1,4 +1,4 @@
-//! Who may do what with a collection: decided here, by one statement, for every route.
+//! Access to collections: one statement decides for every route what a caller may do.
 
 use chrono::{DateTime, Utc};
 use domain::{AccessLevel, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
@@ -13,33 +13,33 @@ use crate::{DbError, Page};
 pub struct AccessibleCollection {
     /// The collection; never a deleted one.
     pub collection: Collection,
-    /// The most that the caller may do with it.
+    /// The caller's access level.
     pub access: AccessLevel,
 }
 
-/// Which of the collections that a caller may read a list shows.
+/// Filters, order and paging of a list of collections.
 #[derive(Debug, Clone, Copy)]
 pub struct CollectionQuery<'a> {
-    /// Whether those count that the caller may read only because everybody may.
+    /// Whether to include collections that the caller may read only because they are public.
     pub include_public: bool,
-    /// Only the caller's own.
+    /// Only the caller's own collections.
     pub owned: bool,
-    /// Only those with this in their name or description, whatever the case.
+    /// Only collections whose name or description contains this, ignoring case.
     pub search: Option<&'a str>,
-    /// Only those in this state.
+    /// Only collections with this status.
     pub status: Option<CollectionStatus>,
-    /// What decides the order.
+    /// The sort key.
     pub sort: CollectionSort,
-    /// Which way it goes.
+    /// The sort direction.
     pub order: SortOrder,
-    /// The most to return.
+    /// Maximum number of collections to return.
     pub limit: i64,
-    /// How many to pass over.
+    /// Number of collections to skip.
     pub offset: i64,
 }
 
 impl CollectionQuery<'_> {
-    /// Everything that the caller may read, newest first.
+    /// All collections that the caller may read, newest first.
     pub const fn all(limit: i64, offset: i64) -> Self {
         Self {
             include_public: true,
@@ -55,11 +55,8 @@ impl CollectionQuery<'_> {
 }
 
 impl Collections<'_> {
-    /// The collection with this id and what the caller may do with it; `None` where there is no
-    /// such collection or the caller may not know of it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection with this ID and the caller's access level; `None` if it does not exist or
+    /// the caller may not read it.
     pub async fn find_accessible(
         &mut self,
         id: CollectionId,
@@ -68,10 +65,7 @@ impl Collections<'_> {
         Ok(self.find_accessible_many(&[id], principal).await?.pop())
     }
 
-    /// Those of these collections that the caller may read, newest first, in one statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns those of these collections that the caller may read, newest first.
     pub async fn find_accessible_many(
         &mut self,
         ids: &[CollectionId],
@@ -82,10 +76,7 @@ impl Collections<'_> {
         Ok(self.accessible(Some(&ids), principal, &CollectionQuery::all(limit, 0)).await?.items)
     }
 
-    /// Those that the caller may read and the query asks for.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collections that the caller may read and that match the query.
     pub async fn list_accessible(
         &mut self,
         principal: &Principal,
@@ -93,7 +84,7 @@ impl Collections<'_> {
     ) -> Result<Page<AccessibleCollection>, DbError> {
         let page = self.accessible(None, principal, query).await?;
         if page.items.is_empty() && query.offset > 0 {
-            // The total comes with the rows; past the end there are none to carry it.
+            // The total is a column of the rows; a page past the end has no row to carry it.
             let first = CollectionQuery { limit: 1, offset: 0, ..*query };
             let total = self.accessible(None, principal, &first).await?.total;
             return Ok(Page { items: Vec::new(), total });
@@ -133,7 +124,7 @@ impl Collections<'_> {
     }
 }
 
-/// A collection's columns, then what the caller may do and how many rows the list has.
+/// A collection's columns, the caller's access level and the total of the list.
 struct AccessibleRow {
     id: Uuid,
     name: String,

@@ -1,4 +1,4 @@
-//! Collections. Who may do what with them is in `collection_access.rs`.
+//! Collections. What a caller may do with them is decided in `access`.
 
 use std::collections::HashMap;
 
@@ -15,86 +15,86 @@ use crate::DbError;
 /// A collection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
-    /// Its id.
+    /// ID of the collection.
     pub id: CollectionId,
-    /// The name its owner gave it.
+    /// Name.
     pub name: String,
-    /// What it is for.
+    /// Description.
     pub description: Option<String>,
-    /// Who made it.
+    /// The user who owns it.
     pub owner_id: UserId,
-    /// The Qdrant collection that answers for it.
+    /// Name of its index, a Qdrant collection.
     pub vector_store_name: String,
-    /// What its vectors look like.
+    /// Embedding model and settings of its index.
     pub settings: IndexSettings,
-    /// How its documents are cut.
+    /// Name of the chunking strategy.
     pub chunking_strategy: String,
-    /// Settings of that strategy, an object.
+    /// Configuration of that strategy, a JSON object.
     pub chunking_config: Value,
-    /// Whether every signed-in user may read it.
+    /// Whether every user may read it.
     pub is_public: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When its deletion was asked for.
+    /// When it was soft-deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// What its owner noted about it, an object.
+    /// Metadata given by its owner, a JSON object.
     pub meta: Value,
-    /// Its state.
+    /// Status of the collection.
     pub status: CollectionStatus,
-    /// A sentence about the state.
+    /// Explanation of the status.
     pub status_message: Option<String>,
-    /// Live documents.
+    /// Number of documents that are not deleted.
     pub document_count: i64,
-    /// Points in Qdrant.
+    /// Number of points in its index.
     pub vector_count: i64,
-    /// Bytes of the live documents.
+    /// Size of the documents that are not deleted, in bytes.
     pub total_size_bytes: i64,
     /// `one_time` or `continuous`.
     pub sync_mode: String,
-    /// Minutes between two runs of a continuous collection.
+    /// Minutes between two sync runs of a continuous collection.
     pub sync_interval_minutes: Option<i32>,
-    /// Since when its runs are paused.
+    /// Since when its sync runs are paused.
     pub sync_paused_at: Option<DateTime<Utc>>,
-    /// When it runs next.
+    /// When the next sync run is due.
     pub sync_next_run_at: Option<DateTime<Utc>>,
-    /// When its last run started.
+    /// When its last sync run started.
     pub sync_last_run_started_at: Option<DateTime<Utc>>,
-    /// When its last run ended; nothing while that goes on.
+    /// When its last sync run ended; `None` while it is running.
     pub sync_last_run_completed_at: Option<DateTime<Utc>>,
-    /// How far its last run is.
+    /// Status of its last sync run.
     pub sync_last_run_status: Option<SyncRunStatus>,
-    /// What went wrong in its last run.
+    /// Error of its last sync run.
     pub sync_last_error: Option<String>,
 }
 
-/// What a new collection starts with.
+/// A collection to insert.
 #[derive(Debug, Clone)]
 pub struct NewCollection<'a> {
-    /// Its id.
+    /// ID of the collection.
     pub id: CollectionId,
-    /// Unique among its owner's living collections, whatever the case.
+    /// Name; unique among the owner's collections that are not deleted, ignoring case.
     pub name: &'a str,
-    /// What it is for.
+    /// Description.
     pub description: Option<&'a str>,
-    /// Who makes it.
+    /// The user who owns it.
     pub owner_id: UserId,
-    /// The Qdrant collection to make.
+    /// Name of the Qdrant collection to create.
     pub vector_store_name: &'a str,
-    /// What its vectors will look like.
+    /// Embedding model and settings of its index.
     pub settings: &'a IndexSettings,
-    /// How its documents will be cut.
+    /// Name of the chunking strategy.
     pub chunking_strategy: &'a str,
-    /// Settings of that strategy, an object.
+    /// Configuration of that strategy, a JSON object.
     pub chunking_config: &'a Value,
-    /// Whether every signed-in user may read it.
+    /// Whether every user may read it.
     pub is_public: bool,
-    /// What its owner notes about it, an object.
+    /// Metadata given by its owner, a JSON object.
     pub meta: &'a Value,
     /// `one_time` or `continuous`.
     pub sync_mode: &'a str,
-    /// Minutes between two runs, at least 15.
+    /// Minutes between two sync runs, at least 15.
     pub sync_interval_minutes: Option<i32>,
 }
 
@@ -105,18 +105,15 @@ pub struct Collections<'c> {
 }
 
 impl<'c> Collections<'c> {
-    /// The constraint that keeps names unique per owner.
+    /// The constraint that makes names unique per owner.
     pub const NAME_CONSTRAINT: &'static str = "uq_collections_owner_name";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// The collection with this id, also when its deletion was asked for. Says nothing about who
-    /// may see it: that is [`Collections::find_accessible`].
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection with this ID, even if it is soft-deleted. Does not check access;
+    /// [`Collections::find_accessible`] does.
     pub async fn find_any(&mut self, id: CollectionId) -> Result<Option<Collection>, DbError> {
         let row = sqlx::query_as!(
             CollectionRow,
@@ -135,11 +132,11 @@ impl<'c> Collections<'c> {
         row.map(Collection::try_from).transpose()
     }
 
-    /// Adds a collection in state `pending`.
+    /// Inserts a collection with status `pending`.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the owner has one of that
-    /// name; when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the owner has a collection with
+    /// that name.
     pub async fn insert(&mut self, new: &NewCollection<'_>) -> Result<Collection, DbError> {
         let row = sqlx::query_as!(
             CollectionRow,
@@ -178,12 +175,8 @@ impl<'c> Collections<'c> {
         row.try_into()
     }
 
-    /// Hides the collection from everybody and frees its name; what still fills it is asked to
-    /// stop, so that the turn of the operation that deletes it comes soon. Returns whether it was
-    /// visible.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Soft-deletes the collection, which frees its name, and requests the cancellation of its running
+    /// operation, so that the deletion can start soon. Returns whether it was not deleted yet.
     pub async fn mark_deleted(&mut self, id: CollectionId, now: DateTime<Utc>) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE collections SET deleted_at = $2, updated_at = $2 WHERE id = $1 AND deleted_at IS NULL",
@@ -207,11 +200,7 @@ impl<'c> Collections<'c> {
         Ok(true)
     }
 
-    /// Removes the collection with everything that belongs to it, for good, if its deletion was
-    /// asked for. Returns whether it was there.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes a soft-deleted collection and everything that belongs to it. Returns whether it existed.
     pub async fn delete(&mut self, id: CollectionId) -> Result<bool, DbError> {
         let done = sqlx::query!("DELETE FROM collections WHERE id = $1 AND deleted_at IS NOT NULL", id.0)
             .execute(&mut *self.connection)
@@ -219,10 +208,8 @@ impl<'c> Collections<'c> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// How many documents of each of these collections failed; collections without any are absent.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of failed documents of each of these collections; collections without any are
+    /// absent.
     pub async fn error_counts(
         &mut self,
         ids: &[CollectionId],
@@ -317,7 +304,7 @@ impl TryFrom<CollectionRow> for Collection {
             sync_next_run_at: row.sync_next_run_at,
             sync_last_run_started_at: row.sync_last_run_started_at,
             sync_last_run_completed_at: row.sync_last_run_completed_at,
-            sync_last_run_status: DbError::optional_word(
+            sync_last_run_status: DbError::parse_optional_label(
                 "collections",
                 "sync_last_run_status",
                 row.sync_last_run_status.as_deref(),

@@ -1,4 +1,4 @@
-//! What of a collection its owner and administrators can change.
+//! Details of a collection: what its owner and administrators can change.
 
 use domain::CollectionId;
 use serde_json::Value;
@@ -6,25 +6,25 @@ use serde_json::Value;
 use super::collection::{Collection, Collections};
 use crate::DbError;
 
-/// The part of a collection that can be changed without touching its index.
+/// The fields of a collection that can be changed without reindexing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CollectionDetails {
-    /// Unique among its owner's living collections, whatever the case.
+    /// Name; unique among the owner's collections that are not deleted, ignoring case.
     pub name: String,
-    /// What it is for.
+    /// Description.
     pub description: Option<String>,
-    /// Whether every signed-in user may read it.
+    /// Whether every user may read it.
     pub is_public: bool,
-    /// What its owner noted about it, an object.
+    /// Metadata given by its owner, a JSON object.
     pub meta: Value,
     /// `one_time` or `continuous`.
     pub sync_mode: String,
-    /// Minutes between two runs of a continuous collection, at least 15.
+    /// Minutes between two sync runs of a continuous collection, at least 15.
     pub sync_interval_minutes: Option<i32>,
 }
 
 impl Collection {
-    /// The part that can be changed.
+    /// Returns the fields that can be changed.
     pub fn details(&self) -> CollectionDetails {
         CollectionDetails {
             name: self.name.clone(),
@@ -38,11 +38,8 @@ impl Collection {
 }
 
 impl Collections<'_> {
-    /// Locks a living collection against other changes of its details until the transaction ends;
-    /// what refers to it can still be added.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks a collection that is not deleted until the transaction ends and returns its details. Rows that
+    /// refer to the collection can still be inserted.
     pub async fn lock_details(&mut self, id: CollectionId) -> Result<Option<CollectionDetails>, DbError> {
         let details = sqlx::query_as!(
             CollectionDetails,
@@ -55,12 +52,12 @@ impl Collections<'_> {
         Ok(details)
     }
 
-    /// Changes the details. A change of its schedule plans the next run anew: one interval from now,
+    /// Updates the details. A change of the sync settings reschedules the next run: one interval from now,
     /// or never.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the owner has another one of that
-    /// name; when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the owner has another collection
+    /// with that name.
     pub async fn update_details(
         &mut self,
         id: CollectionId,

@@ -1,4 +1,4 @@
-//! How much a collection may hold and do, and how much it does.
+//! Quotas of collections, and their usage.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::CollectionId;
@@ -6,21 +6,23 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// What a collection may hold and do.
+/// The quotas of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectionLimits {
-    /// Documents that are searchable or on their way.
+    /// Maximum number of documents that are searchable or being indexed.
     pub max_documents: i64,
-    /// Bytes of them; duplicates hold none, and while a new version is on its way the larger one counts.
+    /// Maximum size of those documents in bytes. Duplicates count 0; while a new version is indexed, the
+    /// larger version counts.
     pub max_storage_bytes: i64,
-    /// Operations that may be started in any hour; setting up and deleting the collection count not.
+    /// Maximum number of operations started within any hour. Setting up and deleting the collection do not
+    /// count.
     pub max_operations_per_hour: i32,
-    /// Sources beside uploads.
+    /// Maximum number of sources, not counting uploads.
     pub max_sources: i32,
 }
 
 impl Default for CollectionLimits {
-    /// What the table's columns default to: a test compares them.
+    /// Same as the defaults of the table's columns; a test compares them.
     fn default() -> Self {
         Self {
             max_documents: 100_000,
@@ -31,37 +33,37 @@ impl Default for CollectionLimits {
     }
 }
 
-/// What a collection holds and does, in the terms of its limits.
+/// A collection's usage, in the same units as its quotas.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CollectionUsage {
-    /// Documents that are searchable or on their way.
+    /// Number of documents that are searchable or being indexed.
     pub documents: i64,
-    /// Bytes of them.
+    /// Size of those documents in bytes.
     pub storage_bytes: i64,
-    /// Operations that were started in the last hour.
+    /// Number of operations started within the last hour.
     pub operations_last_hour: i64,
-    /// Sources beside uploads.
+    /// Number of sources, not counting uploads.
     pub sources: i64,
 }
 
-/// What a collection and its owner hold, and what is announced and has not come yet.
+/// Usage of a collection and its owner, including uploads that are announced but not received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedRoom {
-    /// Documents of the collection.
+pub struct ProjectedUsage {
+    /// Number of documents of the collection.
     pub documents: i64,
-    /// Bytes of them.
+    /// Size of the documents of the collection in bytes.
     pub bytes: i64,
-    /// New documents that are announced for it.
+    /// Number of new documents announced for the collection.
     pub expected_documents: i64,
-    /// Bytes that are announced for it.
+    /// Size of the uploads announced for the collection in bytes.
     pub expected_bytes: i64,
-    /// Bytes of all collections of the owner.
+    /// Size of the documents of all the owner's collections in bytes.
     pub owner_bytes: i64,
-    /// Bytes that are announced for all of them.
+    /// Size of the uploads announced for all the owner's collections in bytes.
     pub owner_expected_bytes: i64,
 }
 
-/// Reads and changes limits of collections.
+/// Reads and changes the quotas of collections.
 #[derive(Debug)]
 pub struct CollectionResourceLimits<'c> {
     connection: &'c mut PgConnection,
@@ -72,10 +74,7 @@ impl<'c> CollectionResourceLimits<'c> {
         Self { connection }
     }
 
-    /// The collection's limits: the defaults where none were set.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's quotas, or the defaults if none are set.
     pub async fn find(&mut self, id: CollectionId) -> Result<CollectionLimits, DbError> {
         let found = sqlx::query_as!(
             CollectionLimits,
@@ -88,10 +87,7 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(found.unwrap_or_default())
     }
 
-    /// What the collection holds and does now.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's usage.
     pub async fn usage(&mut self, id: CollectionId) -> Result<CollectionUsage, DbError> {
         let usage = sqlx::query_file_as!(CollectionUsage, "queries/collections/collection_usage.sql", id.0)
             .fetch_one(&mut *self.connection)
@@ -99,21 +95,18 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(usage)
     }
 
-    /// What the collection will hold when everything that is announced has come.
+    /// Returns the collection's and its owner's usage, and what is announced on top of it.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
-    pub async fn expected_room(&mut self, id: CollectionId) -> Result<ExpectedRoom, DbError> {
-        let room = sqlx::query_file_as!(ExpectedRoom, "queries/collections/expected_room.sql", id.0)
+    /// Returns [`DbError::Statement`] if there is no such collection.
+    pub async fn projected_usage(&mut self, id: CollectionId) -> Result<ProjectedUsage, DbError> {
+        let usage = sqlx::query_file_as!(ProjectedUsage, "queries/collections/projected_usage.sql", id.0)
             .fetch_one(&mut *self.connection)
             .await?;
-        Ok(room)
+        Ok(usage)
     }
 
-    /// How many sources beside uploads the collection has.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of the collection's sources, not counting uploads.
     pub async fn count_sources(&mut self, id: CollectionId) -> Result<i64, DbError> {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM collection_sources
@@ -125,11 +118,8 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(count)
     }
 
-    /// How many operations were started in the last hour; and, where they are more than these, when
-    /// the last of those was that has to leave the hour before they are not.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of operations started within the last hour. If there are more than `most`, also
+    /// returns the start of the operation whose expiry brings the number down to `most`.
     pub async fn count_operations(
         &mut self,
         id: CollectionId,
@@ -147,11 +137,11 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok((row.count, row.in_the_way))
     }
 
-    /// The collection's limits, which nobody else changes until the transaction ends; nor is a document
-    /// added to it until then. Its row is made where it is missing.
+    /// Locks the collection's quotas and returns them; no document can be added until the transaction ends.
+    /// Inserts the defaults if there is no row yet.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection.
     pub async fn lock(&mut self, id: CollectionId) -> Result<CollectionLimits, DbError> {
         sqlx::query!(
             "INSERT INTO collection_resource_limits (collection_id) VALUES ($1) ON CONFLICT (collection_id) DO NOTHING",
@@ -170,10 +160,7 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(found)
     }
 
-    /// Sets the limits of a collection whose row is there. What it holds already stays.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Updates a collection's quotas, which [`Self::lock`] has locked. Existing data above a quota stays.
     pub async fn update(&mut self, id: CollectionId, limits: &CollectionLimits) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE collection_resource_limits
@@ -192,7 +179,7 @@ impl<'c> CollectionResourceLimits<'c> {
     }
 }
 
-/// How long operations count.
+/// The period of the operations quota.
 pub const OPERATIONS_COUNT_FOR: TimeDelta = TimeDelta::hours(1);
 
 #[cfg(test)]
@@ -222,7 +209,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn the_defaults_are_those_of_the_columns(pool: PgPool) {
+    async fn defaults_equal_those_of_the_columns(pool: PgPool) {
         let db = prepare(&pool).await;
         let mut tx = db.begin().await.unwrap();
         let mut limits = tx.collection_resource_limits();
@@ -243,7 +230,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn usage_counts_what_holds_something(pool: PgPool) {
+    async fn usage_counts_searchable_and_pending_documents(pool: PgPool) {
         let db = prepare(&pool).await;
         sqlx::raw_sql(
             "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
@@ -266,7 +253,7 @@ mod tests {
         let mut tx = db.begin().await.unwrap();
         let mut limits = tx.collection_resource_limits();
         let usage = limits.usage(COLLECTION).await.unwrap();
-        // Pending, processing, completed, and a duplicate of the last.
+        // Pending, processing, completed, and a duplicate of the last one.
         let expected =
             CollectionUsage { documents: 4, storage_bytes: 30, operations_last_hour: 2, sources: 1 };
         assert_eq!(usage, expected);

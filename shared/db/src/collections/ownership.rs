@@ -1,4 +1,4 @@
-//! Whose a collection is, and the lock under which that and its grants change.
+//! Ownership of collections, and the lock that guards it and the permissions.
 
 use domain::{CollectionId, UserId};
 
@@ -6,13 +6,10 @@ use super::collection::Collections;
 use crate::DbError;
 
 impl Collections<'_> {
-    /// The collection's owner; nobody else shares it, hands it over or deletes it until the
-    /// transaction ends. `None` where it is gone.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks the collection until the transaction ends and returns its owner; `None` if it does not exist
+    /// or is deleted. Changes of its owner, its permissions and its deletion wait for this lock.
     pub async fn lock_owner(&mut self, id: CollectionId) -> Result<Option<UserId>, DbError> {
-        // NO KEY: rows that refer to the collection can be inserted meanwhile.
+        // NO KEY: does not block inserts of rows that refer to the collection.
         let owner_id = sqlx::query_scalar!(
             "SELECT owner_id FROM collections WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
             id.0,
@@ -22,11 +19,11 @@ impl Collections<'_> {
         Ok(owner_id.map(UserId))
     }
 
-    /// Hands the collection over. Call it under [`Self::lock_owner`].
+    /// Transfers the collection to another user. The transaction must hold [`Self::lock_owner`].
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] where the new owner has one of that
-    /// name; when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the new owner has a collection
+    /// with that name.
     pub async fn set_owner(&mut self, id: CollectionId, owner_id: UserId) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE collections SET owner_id = $2, updated_at = now() WHERE id = $1",

@@ -1,6 +1,6 @@
-//! Who else may use a collection: grants to users and to API keys.
+//! Permissions: grants of access to a collection to users and API keys.
 //!
-//! What follows from them is decided in `collection_access.rs`.
+//! What a caller may do because of them is decided in `access`.
 
 use chrono::{DateTime, Utc};
 use domain::{ApiKeyId, CollectionId, Permission, PermissionId, Principal, UserId};
@@ -9,36 +9,36 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// Whom something is granted to.
+/// The user or API key that a permission is granted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grantee {
-    /// A user, in person and by those of their keys that are not limited to other collections.
+    /// A user: their sessions, and their API keys that are not limited to other collections.
     User(UserId),
     /// One API key.
     ApiKey(ApiKeyId),
 }
 
-/// A grant.
+/// A permission on a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectionPermission {
-    /// Its id.
+    /// ID of the permission.
     pub id: PermissionId,
-    /// The collection that is shared.
+    /// The collection.
     pub collection_id: CollectionId,
-    /// The user it is granted to, or whose key it is granted to.
+    /// The user it is granted to, or whose API key it is granted to.
     pub user_id: UserId,
-    /// That user's name.
+    /// Name of that user.
     pub username: String,
-    /// The key it is granted to, with its name, if it is granted to one.
+    /// ID and name of the API key, if it is granted to one.
     pub api_key: Option<(ApiKeyId, String)>,
-    /// What is granted.
+    /// The granted permission.
     pub permission: Permission,
-    /// When it was granted first.
+    /// When it was first granted.
     pub created_at: DateTime<Utc>,
 }
 
 impl CollectionPermission {
-    /// Whom it is granted to.
+    /// Returns whom the permission is granted to.
     pub fn grantee(&self) -> Grantee {
         match self.api_key {
             Some((id, _)) => Grantee::ApiKey(id),
@@ -47,31 +47,31 @@ impl CollectionPermission {
     }
 }
 
-/// What a grant has changed.
+/// The outcome of granting a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantOutcome {
-    /// The grant.
+    /// ID of the permission.
     pub id: PermissionId,
-    /// What was granted before, if anything.
+    /// The permission that it replaced, if any.
     pub before: Option<Permission>,
 }
 
-/// An API key that something is to be granted to.
+/// An API key that a permission may be granted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantableKey {
-    /// The account it acts for.
+    /// The user it acts for.
     pub user_id: UserId,
-    /// Whether that account is active.
+    /// Whether that user is active.
     pub user_is_active: bool,
-    /// Whether the key was not revoked.
+    /// Whether the key is enabled.
     pub is_active: bool,
-    /// When it stops to work.
+    /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Whether it reaches some of its user's collections only.
+    /// Whether it is limited to some of its user's collections.
     pub is_limited: bool,
 }
 
-/// Reads and changes grants.
+/// Reads and changes permissions.
 #[derive(Debug)]
 pub struct CollectionPermissions<'c> {
     connection: &'c mut PgConnection,
@@ -82,10 +82,7 @@ impl<'c> CollectionPermissions<'c> {
         Self { connection }
     }
 
-    /// The collection's grants, oldest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's permissions, oldest first.
     pub async fn list(
         &mut self,
         collection_id: CollectionId,
@@ -102,10 +99,8 @@ impl<'c> CollectionPermissions<'c> {
         Ok(Page { items, total })
     }
 
-    /// Those of the collection's grants that the caller profits from: two at most.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's permissions that apply to the caller: at most two, one for the user and one
+    /// for the API key.
     pub async fn list_of(
         &mut self,
         collection_id: CollectionId,
@@ -114,10 +109,7 @@ impl<'c> CollectionPermissions<'c> {
         self.select(collection_id, None, Some(principal.user_id), principal.api_key_id, 2, 0).await
     }
 
-    /// This grant, if it is one on that collection.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns this permission if it is one on this collection.
     pub async fn find(
         &mut self,
         collection_id: CollectionId,
@@ -150,11 +142,11 @@ impl<'c> CollectionPermissions<'c> {
         rows.into_iter().map(CollectionPermission::try_from).collect()
     }
 
-    /// Grants something, in place of what was granted to the same user or key before. While the
-    /// transaction holds [`super::collection::Collections::lock_owner`], `before` is exact.
+    /// Grants a permission, replacing the grantee's previous one. `before` is exact if the transaction
+    /// holds [`super::collection::Collections::lock_owner`].
     ///
     /// # Errors
-    /// When there is no such collection, user or key, or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection, user or API key.
     pub async fn grant(
         &mut self,
         collection_id: CollectionId,
@@ -197,14 +189,12 @@ impl<'c> CollectionPermissions<'c> {
                 (row.id, row.before)
             }
         };
-        let before = DbError::optional_word("collection_permissions", "permission", before.as_deref())?;
+        let before =
+            DbError::parse_optional_label("collection_permissions", "permission", before.as_deref())?;
         Ok(GrantOutcome { id: PermissionId(id), before })
     }
 
-    /// Takes back what was granted to this user or key; returns what that was.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Revokes the permission of this user or API key and returns it.
     pub async fn revoke(
         &mut self,
         collection_id: CollectionId,
@@ -227,14 +217,11 @@ impl<'c> CollectionPermissions<'c> {
         let Some(row) = row else {
             return Ok(None);
         };
-        let permission = DbError::word("collection_permissions", "permission", &row.permission)?;
+        let permission = DbError::parse_label("collection_permissions", "permission", &row.permission)?;
         Ok(Some((PermissionId(row.id), permission)))
     }
 
-    /// What has to be known of an API key before something is granted to it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns what must be checked before a permission is granted to an API key.
     pub async fn find_grantable_key(&mut self, id: ApiKeyId) -> Result<Option<GrantableKey>, DbError> {
         let row = sqlx::query!(
             r#"SELECT k.user_id, u.is_active AS user_is_active, k.is_active, k.expires_at,
@@ -275,7 +262,7 @@ impl TryFrom<PermissionRow> for CollectionPermission {
             user_id: UserId(row.user_id),
             username: row.username,
             api_key: row.api_key_id.map(ApiKeyId).zip(row.api_key_name),
-            permission: DbError::word("collection_permissions", "permission", &row.permission)?,
+            permission: DbError::parse_label("collection_permissions", "permission", &row.permission)?,
             created_at: row.created_at,
         })
     }

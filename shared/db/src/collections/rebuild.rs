@@ -1,4 +1,4 @@
-//! The swap that ends a rebuild.
+//! The swap at the end of a rebuild.
 
 use domain::OperationId;
 
@@ -6,12 +6,9 @@ use super::collection::Collections;
 use crate::DbError;
 
 impl Collections<'_> {
-    /// Lets the rebuilt Qdrant collection answer from now on; documents that could not be rebuilt
-    /// have failed from now on, with the reason. Returns whether it did: not if the operation is not
-    /// wanted any more, or it was done before.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Makes the rebuilt Qdrant collection the collection's index, and marks documents that could not be
+    /// rebuilt as failed. Returns whether it did; it does not if the operation was cancelled or the swap
+    /// was done before.
     pub async fn swap_rebuilt(
         &mut self,
         operation_id: OperationId,

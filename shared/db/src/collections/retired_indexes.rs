@@ -1,11 +1,11 @@
-//! Qdrant collections that answer no more: kept for a while, then dropped.
+//! Indexes that were replaced: Qdrant collections kept for a rollback, then dropped.
 
 use domain::CollectionId;
 use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// Reads and changes the list of what is to be dropped.
+/// Reads and changes the list of replaced indexes.
 #[derive(Debug)]
 pub struct RetiredVectorStores<'c> {
     connection: &'c mut PgConnection,
@@ -16,13 +16,10 @@ impl<'c> RetiredVectorStores<'c> {
         Self { connection }
     }
 
-    /// Those whose time has come, `limit` at most. There is no way back to them from here on: drop
-    /// each, then call [`Self::mark_dropped`]. What was dropped comes once more an hour later, when
-    /// nobody can be at work on it any more.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn take_due(&mut self, limit: i64) -> Result<Vec<String>, DbError> {
+    /// Returns the indexes whose retention has ended, at most `limit`. They can no longer be rolled back
+    /// to: drop each, then call [`Self::mark_dropped`]. Each is returned a second time an hour later, in
+    /// case a slow worker has recreated it.
+    pub async fn claim_due(&mut self, limit: i64) -> Result<Vec<String>, DbError> {
         let names = sqlx::query_scalar!(
             "UPDATE retired_vector_stores SET dropped_at = coalesce(dropped_at, now())
             WHERE name IN (
@@ -40,10 +37,7 @@ impl<'c> RetiredVectorStores<'c> {
         Ok(names)
     }
 
-    /// Notes that one was dropped; forgets it after the second time.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that an index was dropped, and deletes its row after the second time.
     pub async fn mark_dropped(&mut self, name: &str) -> Result<(), DbError> {
         sqlx::query!(
             "WITH forgotten AS (
@@ -60,10 +54,7 @@ impl<'c> RetiredVectorStores<'c> {
         Ok(())
     }
 
-    /// Those of a collection that may still be brought back.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a collection's indexes that it can still be rolled back to.
     pub async fn list_kept(&mut self, collection_id: CollectionId) -> Result<Vec<String>, DbError> {
         let names = sqlx::query_scalar!(
             "SELECT name FROM retired_vector_stores WHERE collection_id = $1 AND dropped_at IS NULL",
@@ -74,11 +65,8 @@ impl<'c> RetiredVectorStores<'c> {
         Ok(names)
     }
 
-    /// Has everything dropped that a collection has beside the index that answers: what is being
-    /// filled, and what was kept. For a collection that is going.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Schedules all indexes of a collection except the current one to be dropped: replaced ones, and one
+    /// that a reindex is building. For a collection that is being deleted. Returns their names.
     pub async fn retire_all(&mut self, collection_id: CollectionId) -> Result<Vec<String>, DbError> {
         let names = sqlx::query_scalar!(
             r#"INSERT INTO retired_vector_stores AS r (name, collection_id, drop_after)
@@ -95,5 +83,22 @@ impl<'c> RetiredVectorStores<'c> {
         .fetch_all(&mut *self.connection)
         .await?;
         Ok(names)
+    }
+
+    /// Schedules the index that a reindex was building to be dropped if the reindex ended without a swap.
+    pub(crate) async fn retire_staging(&mut self, operation_sequence: i64) -> Result<(), DbError> {
+        sqlx::query!(
+            "INSERT INTO retired_vector_stores (name, collection_id, drop_after)
+            SELECT c.qdrant_staging ->> 'vector_store_name', c.id, now()
+            FROM operations o
+            JOIN collections c ON c.id = o.collection_id
+                AND c.qdrant_staging ->> 'operation_id' = o.uuid::text
+            WHERE o.id = $1
+            ON CONFLICT (name) DO NOTHING",
+            operation_sequence,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 }

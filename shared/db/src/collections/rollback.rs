@@ -1,38 +1,36 @@
-//! The way back from a reindex, while the index that it replaced still exists.
+//! Rollback of a reindex, while the index that it replaced still exists.
 
 use domain::CollectionId;
 
 use super::collection::Collections;
 use crate::DbError;
 
-/// What became of a rollback. Undo the transaction unless it is done.
+/// The outcome of a rollback. Roll the transaction back unless it is `Done`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rollback {
-    /// The collection answers from the old index again.
+    /// The collection uses its previous index again.
     Done {
-        /// The Qdrant collection that answers.
+        /// The Qdrant collection that is its index now.
         vector_store_name: String,
-        /// The one that answers no more.
+        /// The one that was its index until now.
         replaced: String,
     },
-    /// There is no old index, or it is being dropped.
+    /// There is no previous index, or it is being dropped.
     NothingKept,
-    /// An operation is running, or another reindex waits.
+    /// An operation is running, or another reindex is pending.
     Busy,
-    /// So many documents are not in the old index as they are now.
+    /// This many documents have changed since the reindex.
     Changed(i64),
 }
 
 impl Collections<'_> {
-    /// Lets the collection answer from the index again that its last reindex replaced, with its
-    /// settings. The index that answered until now is dropped soon.
+    /// Restores the index that the last reindex replaced, with its settings. The current index is dropped
+    /// soon.
     ///
-    /// Takes several statements: call it in a transaction, and undo that unless it is done.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Runs several statements: call it in a transaction, and roll that back unless the outcome is
+    /// [`Rollback::Done`].
     pub async fn roll_back(&mut self, id: CollectionId) -> Result<Rollback, DbError> {
-        // Held from here on: the claim of an operation waits, and one that was quicker is seen.
+        // Locked from here on: claims of operations wait, and one that was faster is visible.
         let answers = sqlx::query_scalar!(
             "SELECT vector_store_name FROM collections WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
             id.0,
@@ -69,7 +67,7 @@ impl Collections<'_> {
         if is_busy {
             return Ok(Rollback::Busy);
         }
-        // Indexed, brought back or emptied since.
+        // Indexed, restored or purged since the reindex.
         let changed = sqlx::query_scalar!(
             r#"SELECT count(*) AS "changed!" FROM documents d
             LEFT JOIN operation_items i ON i.document_id = d.id AND i.operation_id = $2

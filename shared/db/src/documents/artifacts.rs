@@ -1,31 +1,31 @@
-//! What is staged of documents: which bytes, of which generation.
+//! Staged bytes of documents, by generation.
 //!
-//! Rows are written with the item that stages them (see `staging`), and go with their document.
+//! Rows are inserted with the item that stages the bytes (see `staging`) and deleted with their document.
 
 use domain::{ArtifactKey, CollectionId, DocumentId, Generation};
 use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// Bytes of a document as they lie staged.
+/// The staged bytes of one generation of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentArtifact {
-    /// The document whose bytes they are.
+    /// The document.
     pub document_id: DocumentId,
     /// Its collection.
     pub collection_id: CollectionId,
-    /// The generation that they belong to.
+    /// The generation.
     pub generation: Generation,
-    /// Their media type.
+    /// Media type.
     pub mime_type: String,
-    /// Their SHA-256 in hex.
+    /// SHA-256 in hex.
     pub content_hash: String,
-    /// How many they are.
+    /// Size in bytes.
     pub size_bytes: i64,
 }
 
 impl DocumentArtifact {
-    /// Where they lie.
+    /// Returns the key of the object in the staging bucket.
     pub const fn key(&self) -> ArtifactKey {
         ArtifactKey::Raw {
             collection_id: self.collection_id,
@@ -35,7 +35,7 @@ impl DocumentArtifact {
     }
 }
 
-/// Reads what is staged of documents.
+/// Reads which bytes of documents are staged.
 #[derive(Debug)]
 pub struct DocumentArtifacts<'c> {
     connection: &'c mut PgConnection,
@@ -46,11 +46,8 @@ impl<'c> DocumentArtifacts<'c> {
         Self { connection }
     }
 
-    /// The bytes that the document is searchable with, or else those of the last attempt; of a
-    /// duplicate, those of its original. `None` where none were staged.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the bytes of the document's searchable generation, or else of the last one that was staged;
+    /// for a duplicate, those of its original. `None` if nothing is staged.
     pub async fn find_content(&mut self, id: DocumentId) -> Result<Option<DocumentArtifact>, DbError> {
         let row = sqlx::query!(
             "SELECT a.document_id, a.collection_id, a.generation, a.mime_type, a.content_hash, a.size_bytes
@@ -59,14 +56,14 @@ impl<'c> DocumentArtifacts<'c> {
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN held.generation > 0 THEN held.generation ELSE held.last_generation END AS generation
             ) AS shown
-            -- Not every generation was read anew: what is indexed again has the bytes of an earlier one.
+            -- Not every generation was staged: a reindexed document has the bytes of an earlier generation.
             CROSS JOIN LATERAL (
                 SELECT * FROM document_artifacts
                 WHERE document_id = held.id AND artifact_kind = 'primary' AND generation <= shown.generation
                 ORDER BY generation DESC
                 LIMIT 1
             ) AS a
-            -- What is skipped for being empty has none, whatever it held before.
+            -- A document that was skipped because it is empty has no bytes, even if an earlier version had.
             WHERE d.id = $1 AND (held.status <> 'skipped' OR a.generation = shown.generation)",
             id.0,
         )

@@ -1,7 +1,6 @@
-//! Documents: what a collection holds.
+//! Documents of collections.
 //!
-//! They are written by the pipeline, together with the items of its work list: see
-//! `operation_items`.
+//! The pipeline writes them together with the items of its work list, see `crate::operations`.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -18,101 +17,98 @@ use crate::{DbError, Page};
 /// A document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// Its id.
+    /// ID of the document.
     pub id: DocumentId,
     /// The collection it belongs to.
     pub collection_id: CollectionId,
     /// The source it came from.
     pub source_id: Option<SourceId>,
-    /// Its logical name, unique among the living documents of its collection.
+    /// Its URI, unique among the collection's documents that are not deleted.
     pub uri: Option<String>,
-    /// Where it lies in its source: a path, an object's key, the name it was uploaded by.
+    /// Its location in the source: a path, an object key, or the name of the upload.
     pub file_path: String,
-    /// The last part of its name.
+    /// The last component of its path.
     pub file_name: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub file_size: i64,
-    /// Its media type.
+    /// Media type.
     pub mime_type: Option<String>,
-    /// SHA-256 of its bytes in hex; `None` while they are not known or could not be indexed.
+    /// Content hash: SHA-256 in hex. `None` until the bytes are read, or if they could not be indexed.
     pub content_hash: Option<String>,
-    /// Its state.
+    /// Status of the document.
     pub status: DocumentStatus,
     /// Why it failed or was skipped.
     pub error_message: Option<String>,
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     pub error_category: Option<ErrorCategory>,
-    /// How often it was tried again.
+    /// How often it was retried.
     pub retry_count: i32,
-    /// When it was last tried again.
+    /// When it was last retried.
     pub last_retry_at: Option<DateTime<Utc>>,
-    /// Chunks of the searchable generation.
+    /// Number of chunks of the searchable generation.
     pub chunk_count: i32,
-    /// The generation whose points are searchable; 0 while there are none.
+    /// The searchable generation, [`Generation::NONE`] before the first one is indexed.
     pub generation: Generation,
     /// The last generation that was staged.
     pub last_generation: Generation,
-    /// What its source said of the indexed version.
+    /// Change hint of the indexed version.
     pub change_hint: Option<String>,
-    /// The document with the same bytes that is searchable in its place.
+    /// The original whose index entry it shares.
     pub duplicate_of: Option<DocumentId>,
-    /// When its source last listed it.
+    /// When a listing of its source last included it.
     pub last_seen_at: Option<DateTime<Utc>>,
     /// Whether its source no longer lists it.
     pub is_stale: bool,
     /// When it was first seen.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it was removed.
+    /// When it was soft-deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// Notes about it, an object.
+    /// Internal notes, a JSON object.
     pub meta: Value,
-    /// What its source says of it, an object.
+    /// Metadata from its source, a JSON object.
     pub source_metadata: Value,
-    /// What people said of it, as its points have it.
+    /// Metadata from clients, as in the index.
     pub attributes: Attributes,
 }
 
-/// Which documents of a collection a list shows.
+/// Filters, order and paging of a list of documents.
 #[derive(Debug, Clone, Copy)]
 pub struct DocumentQuery<'a> {
     /// The collection.
     pub collection_id: CollectionId,
-    /// Only those in this state; without it all but the deleted ones.
+    /// Only documents with this status; without it, all that are not deleted.
     pub status: Option<DocumentStatus>,
-    /// Only those of this source.
+    /// Only documents of this source.
     pub source_id: Option<SourceId>,
-    /// Only those with this in their path, whatever the case.
+    /// Only documents whose path or file name contains this, ignoring case.
     pub search: Option<&'a str>,
-    /// What decides the order.
+    /// The sort key.
     pub sort: DocumentSort,
-    /// Which way it goes.
+    /// The sort direction.
     pub order: SortOrder,
-    /// The most to return.
+    /// Maximum number of documents to return.
     pub limit: i64,
-    /// How many to pass over.
+    /// Number of documents to skip.
     pub offset: i64,
 }
 
-/// Reads documents.
+/// Reads and changes documents.
 #[derive(Debug)]
 pub struct Documents<'c> {
     pub(crate) connection: &'c mut PgConnection,
 }
 
 impl<'c> Documents<'c> {
-    /// The index that keeps two documents of a collection from being indexed for the same bytes.
+    /// The unique index that prevents two documents of a collection from being indexed with the same bytes.
     pub const HASH_CONSTRAINT: &'static str = "uq_documents_collection_content_hash";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// The document with this id, also when it was removed.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the document with this ID, even if it is deleted.
     pub async fn find(&mut self, id: DocumentId) -> Result<Option<Document>, DbError> {
         let row = sqlx::query_as!(
             DocumentRow,
@@ -130,10 +126,7 @@ impl<'c> Documents<'c> {
         row.map(Document::try_from).transpose()
     }
 
-    /// The documents that the query asks for.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the documents that match the query.
     pub async fn list(&mut self, query: &DocumentQuery<'_>) -> Result<Page<Document>, DbError> {
         let status = query.status.map(DocumentStatus::as_str);
         let source_id = query.source_id.map(|id| id.0);
@@ -217,9 +210,9 @@ impl TryFrom<DocumentRow> for Document {
             file_size: row.file_size,
             mime_type: row.mime_type,
             content_hash: row.content_hash,
-            status: DbError::word("documents", "status", &row.status)?,
+            status: DbError::parse_label("documents", "status", &row.status)?,
             error_message: row.error_message,
-            error_category: DbError::optional_word(
+            error_category: DbError::parse_optional_label(
                 "documents",
                 "error_category",
                 row.error_category.as_deref(),

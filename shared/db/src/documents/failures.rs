@@ -1,30 +1,27 @@
-//! Documents that failed, and which of them are worth another try.
+//! Failed documents, and which of them can be retried.
 
 use domain::CollectionId;
 
 use super::document::Documents;
 use crate::DbError;
 
-/// How many documents of a collection failed, by category.
+/// Number of failed documents of a collection by error category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedCounts {
-    /// Because a part did not answer.
+    /// Failures of the infrastructure; a retry can help.
     pub transient: i64,
-    /// Because of what they are.
+    /// Failures caused by the document itself.
     pub permanent: i64,
-    /// For a reason that was not told.
+    /// Failures of unknown category.
     pub unknown: i64,
 }
 
 impl Documents<'_> {
-    /// After so many further tries, another is not made for a whole collection.
+    /// Maximum number of retries of a document by requests for a whole collection.
     pub const MAX_RETRIES: i32 = 3;
 
-    /// Counts a collection's failed documents; with `retryable_only` those that did not fail for
-    /// good and were tried again less than [`Self::MAX_RETRIES`] times.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Counts a collection's failed documents; with `retryable_only` those that did not fail permanently
+    /// and were retried fewer than [`Self::MAX_RETRIES`] times.
     pub async fn count_failed(
         &mut self,
         collection_id: CollectionId,

@@ -1,6 +1,7 @@
-//! What people do to documents: delete them, bring them back, have them tried again.
+//! Deletion, restoration and retry of documents.
 //!
-//! Each call changes the document's row at once and puts what follows on an operation's work list.
+//! Each method changes the documents at once; the rest is done by the operation whose work list they are
+//! put on.
 
 use domain::{CollectionId, DocumentId, OperationId, SourceId};
 
@@ -8,11 +9,9 @@ use super::document::Documents;
 use crate::DbError;
 
 impl Documents<'_> {
-    /// Hides a document from everybody; its points go with the operation that it is then put on
-    /// the list of, see `removals`. Returns whether it was there.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Soft-deletes a document: it is no longer found. Its points are deleted by the operation that it is
+    /// put on the work list of afterwards, see `OperationItems::insert_removals`. Returns whether it was
+    /// not deleted yet.
     pub async fn mark_deleted(&mut self, id: DocumentId) -> Result<bool, DbError> {
         let is_deleted = sqlx::query_file_scalar!("queries/documents/delete_document.sql", id.0)
             .fetch_one(&mut *self.connection)
@@ -20,11 +19,8 @@ impl Documents<'_> {
         Ok(is_deleted)
     }
 
-    /// Brings a deleted document back and puts it on the operation's work list, to be read from
-    /// its staged copy. Returns whether it was deleted.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Restores a soft-deleted document and puts it on the operation's work list, to be indexed from its
+    /// staged bytes. Returns whether it was deleted.
     pub async fn restore(&mut self, id: DocumentId, operation_id: OperationId) -> Result<bool, DbError> {
         let done = sqlx::query_file!("queries/documents/restore_document.sql", id.0, operation_id.0)
             .execute(&mut *self.connection)
@@ -32,12 +28,8 @@ impl Documents<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Puts failed documents on the operation's work list, to be read from their staged copies
-    /// where there are any: all of the collection, or one, which may also have been cancelled.
-    /// Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Puts failed documents on the operation's work list, to be indexed from their staged bytes if there
+    /// are any: all of the collection, or a single one, which may also be cancelled. Returns how many.
     pub async fn retry(
         &mut self,
         collection_id: CollectionId,
@@ -52,10 +44,7 @@ impl Documents<'_> {
         Ok(done.rows_affected())
     }
 
-    /// How many documents of the collection failed and how many wait to be indexed, in this order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of failed and of pending documents of the collection, in this order.
     pub async fn count_unfinished(&mut self, collection_id: CollectionId) -> Result<(i64, i64), DbError> {
         let row = sqlx::query!(
             r#"SELECT count(*) FILTER (WHERE status = 'failed') AS "failed!",
@@ -68,10 +57,7 @@ impl Documents<'_> {
         Ok((row.failed, row.pending))
     }
 
-    /// Notes that no deleted document of this source has points any more.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that the points of all deleted documents of this source are deleted.
     pub async fn mark_source_purged(&mut self, id: SourceId) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE documents SET chunk_count = 0

@@ -1,4 +1,4 @@
-//! What a search result says of its document.
+//! The document fields that search results need.
 
 use domain::{Attributes, DocumentId, Generation};
 use sqlx::PgConnection;
@@ -9,20 +9,20 @@ use crate::DbError;
 /// A document that a hit may belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveDocument {
-    /// The document.
+    /// ID of the document.
     pub id: DocumentId,
-    /// The generation whose points are valid: hits of others are leftovers.
+    /// The searchable generation; points of other generations are orphaned.
     pub generation: Generation,
-    /// Its name.
+    /// Its file name.
     pub file_name: String,
-    /// Where it lies in its source.
+    /// Its location in the source.
     pub file_path: String,
-    /// How many chunks this generation has.
+    /// Number of chunks of the searchable generation.
     pub chunk_count: i32,
-    /// What people said of it.
+    /// Metadata from clients.
     pub attributes: Attributes,
-    /// The Qdrant collection that this generation is in. Hits of another one say nothing: its
-    /// collection was reindexed since it was asked.
+    /// The Qdrant collection that the searchable generation is in. If the hit came from another one, the
+    /// collection was reindexed during the search.
     pub vector_store_name: String,
 }
 
@@ -37,10 +37,7 @@ impl<'c> SearchDocuments<'c> {
         Self { connection }
     }
 
-    /// Those of the documents that are not deleted, in no particular order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns those of the documents that are searchable, in no particular order.
     pub async fn find_live(&mut self, ids: &[DocumentId]) -> Result<Vec<LiveDocument>, DbError> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(

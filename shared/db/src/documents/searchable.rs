@@ -10,33 +10,30 @@ use crate::DbError;
 /// A document with points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchableDocument {
-    /// The document.
+    /// ID of the document.
     pub id: DocumentId,
-    /// The version that is searchable.
+    /// The searchable generation.
     pub generation: Generation,
-    /// How many chunks it has.
+    /// Number of its chunks.
     pub chunk_count: u32,
-    /// The source that it came from, if that is still there.
+    /// The source it came from, if that still exists.
     pub source_id: Option<SourceId>,
-    /// Its logical name.
+    /// Its URI.
     pub uri: String,
-    /// Where people see it: a path with `/` between folders.
+    /// Its path as shown to users, with `/` between folders.
     pub file_path: String,
-    /// The last part of its name.
+    /// The last component of its path.
     pub file_name: String,
-    /// Its media type.
+    /// Media type.
     pub mime_type: Option<String>,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
-    /// What people said of it.
+    /// Metadata from clients.
     pub attributes: Attributes,
 }
 
 impl Documents<'_> {
-    /// The next documents of the collection after `after` that have points, in the order of their ids.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the next documents of the collection after `after` that have points, ordered by ID.
     pub async fn list_searchable(
         &mut self,
         collection_id: CollectionId,

@@ -1,7 +1,7 @@
-//! What the scan function needs to know of a document before it stages its bytes.
+//! The state of a document that the scan function needs before it stages new bytes.
 //!
-//! A document's `content_hash` belongs to the version that was staged last. The searchable
-//! version is the same one where `generation` equals `last_generation`.
+//! `content_hash` belongs to the generation that was staged last, which is the searchable one if
+//! `generation` equals `last_generation`.
 
 use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, Generation, SourceId};
 use sqlx::types::Json;
@@ -9,59 +9,56 @@ use sqlx::types::Json;
 use super::document::Documents;
 use crate::DbError;
 
-/// What the collection holds of a document, and of its bytes under other names.
+/// The collection's document with a URI, and another document with the same bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StagingContext {
-    /// The document as it is.
+    /// The document, if the collection has it.
     pub existing: Option<ExistingDocument>,
-    /// Another document that lays claim to the same bytes.
-    pub twin: Option<Twin>,
+    /// Another document that has claimed the same content hash.
+    pub original: Option<Original>,
 }
 
-/// A document that the collection already holds.
+/// A document that the collection already has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExistingDocument {
-    /// Its state.
+    /// Status of the document.
     pub status: DocumentStatus,
-    /// SHA-256 of the version that was staged last, in hex.
+    /// Content hash of the generation that was staged last: SHA-256 in hex.
     pub content_hash: Option<String>,
     /// The searchable generation.
     pub generation: Generation,
-    /// The generation that was staged last.
+    /// The last generation that was staged.
     pub last_generation: Generation,
-    /// The document that is searchable in its place.
+    /// The original whose index entry it shares.
     pub duplicate_of: Option<DocumentId>,
-    /// The source that its points say they came from.
+    /// The source ID in the payload of its points.
     pub source_id: Option<SourceId>,
-    /// How many points of it are searchable.
+    /// Number of its searchable points.
     pub chunk_count: i32,
-    /// What its points say that people said of it.
+    /// The metadata in the payload of its points.
     pub attributes: Attributes,
 }
 
 impl ExistingDocument {
-    /// Whether Qdrant may hold points of it that nobody takes away when the version that comes now
-    /// fails: those of a deletion that failed, or waits behind the upload that brings it back.
+    /// Returns whether Qdrant may hold orphaned points of the document, which remain if the new version
+    /// fails: those of a deletion that failed, or that is still pending.
     pub fn may_have_orphaned_points(&self) -> bool {
         self.status == DocumentStatus::Deleted || self.chunk_count == 0
     }
 }
 
-/// A document of the same collection with the same bytes.
+/// Another document of the collection with the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Twin {
-    /// The document.
+pub struct Original {
+    /// ID of the document.
     pub id: DocumentId,
-    /// Whether these bytes are searchable under its name, or will be when its item is done. If
-    /// not, its claim is left over from a run that was stopped.
+    /// Whether the document is searchable with these bytes, or will be when its item is done. If not, its
+    /// claim remains from a cancelled or failed operation.
     pub is_indexed: bool,
 }
 
 impl Documents<'_> {
-    /// What the collection holds of this document, and of these bytes under another name.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's document with this ID, and another document with this content hash.
     pub async fn staging_context(
         &mut self,
         collection_id: CollectionId,
@@ -78,7 +75,7 @@ impl Documents<'_> {
         .await?;
         let existing = match row.status {
             Some(status) => Some(ExistingDocument {
-                status: DbError::word("documents", "status", &status)?,
+                status: DbError::parse_label("documents", "status", &status)?,
                 content_hash: row.content_hash,
                 generation: Generation(row.generation.unwrap_or_default()),
                 last_generation: Generation(row.last_generation.unwrap_or_default()),
@@ -89,16 +86,13 @@ impl Documents<'_> {
             }),
             None => None,
         };
-        let twin = row
+        let original = row
             .twin_id
-            .map(|id| Twin { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
-        Ok(StagingContext { existing, twin })
+            .map(|id| Original { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
+        Ok(StagingContext { existing, original })
     }
 
-    /// Takes back a claim on bytes that was left over from a run that was stopped.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Clears a document's claim on a content hash that remains from a cancelled or failed operation.
     pub async fn release_hash(&mut self, id: DocumentId, content_hash: &str) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE documents SET content_hash = NULL, updated_at = now() WHERE id = $1 AND content_hash = $2",

@@ -1,26 +1,25 @@
-//! How an operation ends: done, failed, cancelled.
+//! How operations end: completed, failed or cancelled.
 //!
-//! Items end before their operation does. Nothing is put on a work list whose operation's listing
-//! has ended (see `operation_items`), so an ended operation has no open items.
+//! Items end before their operation does. No item is added to a work list whose operation's listing has
+//! ended (see `items`), so an ended operation has no open items.
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, ErrorCategory, ItemId, OperationId, OperationStatus, OperationType, SyncRunId};
+use domain::{CollectionId, ErrorCategory, ItemId, OperationId, OperationStatus, OperationType};
 use sqlx::Connection as _;
 
 use super::items::OperationItems;
 use super::operation::Operations;
 use crate::DbError;
-use crate::sync::SyncRuns;
 
-/// Items that are ended by one statement.
+/// Number of items that one statement ends.
 const PAGE: i64 = 5000;
 
 /// An operation that has just ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishedOperation {
-    /// The collection that is free for its next operation.
+    /// The collection, whose next operation can now start.
     pub collection_id: CollectionId,
-    /// What the operation did.
+    /// Type of the operation.
     pub operation_type: OperationType,
     /// How it ended.
     pub status: OperationStatus,
@@ -28,28 +27,28 @@ pub struct FinishedOperation {
     pub completed_at: DateTime<Utc>,
 }
 
-/// How far an operation is that may have come to its end.
+/// The state of an operation after an attempt to end it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Something is left to do, or it ended before.
+    /// It has open items, or it ended before.
     Open,
-    /// All documents of a reindex are in the new index, which does not answer yet.
+    /// All documents of a reindex are in the new index, which is not the collection's index yet.
     AwaitsSwap,
-    /// It has ended now.
+    /// This call ended it.
     Ended(FinishedOperation),
 }
 
-/// How an operation and what is open in it end before they are done.
+/// How an operation and its open items end before they are completed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EarlyEnd<'a> {
-    /// Somebody asked for it.
+    /// A user cancelled the operation.
     Cancelled,
-    /// It could not go on.
+    /// The operation cannot continue.
     Failed { reason: &'a str, category: ErrorCategory },
 }
 
 impl<'a> EarlyEnd<'a> {
-    /// The label that operations, items and documents share.
+    /// Returns the status label, which operations, items and documents share.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Cancelled => "cancelled",
@@ -73,37 +72,31 @@ impl<'a> EarlyEnd<'a> {
 }
 
 impl Operations<'_> {
-    /// Ends the operation if its source is listed and none of its items is open, and settles its
-    /// collection's and source's counts in the same statement. Of any number of simultaneous
-    /// callers, one is told that it ended the operation.
+    /// Ends the operation if its source is listed and it has no open items, and with it everything that
+    /// [`Self::finish`] lists. Of any number of concurrent callers, one gets [`Ending::Ended`].
     ///
-    /// Call it after the change to the last item is committed: then the later of two such changes
-    /// is sure to see the other one. One statement while something is left to do.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Call it after the change to the last item is committed, so that the later of two concurrent changes
+    /// sees the other one. Runs a single statement while there are open items.
     pub async fn end_if_done(&mut self, id: OperationId) -> Result<Ending, DbError> {
         if !self.has_nothing_left(id).await? {
             return Ok(Ending::Open);
         }
-        // What is counted at the end is counted once nobody else changes it: a statement counts what
-        // was there when it began, so it begins when the collection is held.
+        // A statement counts what is visible when it starts, so lock the collection first: its counters
+        // change only under this lock.
         let mut tx = self.connection.begin().await?;
         let mut operations = Operations::new(&mut tx);
         operations.lock_collection(id).await?;
-        let ending = operations.finish(id, "completed", None).await?;
+        let finished = operations.finish(id, "completed", None).await?;
+        let awaits_swap = finished.is_none() && operations.awaits_swap(id).await?;
         tx.commit().await?;
-        Ok(match ending {
-            Some(unfinished) if unfinished.status == OperationStatus::Processing => Ending::AwaitsSwap,
+        Ok(match finished {
             Some(finished) => Ending::Ended(finished),
+            None if awaits_swap => Ending::AwaitsSwap,
             None => Ending::Open,
         })
     }
 
-    /// The operation, if [`Self::end_if_done`] has ended it now.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the operation if [`Self::end_if_done`] ended it.
     pub async fn complete_if_done(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
         match self.end_if_done(id).await? {
             Ending::Ended(finished) => Ok(Some(finished)),
@@ -111,11 +104,8 @@ impl Operations<'_> {
         }
     }
 
-    /// Ends an operation that cannot go on; its open items end with the same reason. Takes several
-    /// statements: call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Fails an operation that cannot continue; its open items fail with the same reason. Runs in a
+    /// transaction of its own, or in a savepoint of the caller's. Returns `None` if it ended before.
     pub async fn mark_failed(
         &mut self,
         id: OperationId,
@@ -123,28 +113,26 @@ impl Operations<'_> {
         category: ErrorCategory,
     ) -> Result<Option<FinishedOperation>, DbError> {
         let end = EarlyEnd::Failed { reason, category };
-        self.lock_collection(id).await?;
-        self.close_items(id, end).await?;
-        self.finish(id, end.as_str(), Some(end)).await
+        let mut tx = self.connection.begin().await?;
+        let mut operations = Operations::new(&mut tx);
+        operations.lock_collection(id).await?;
+        operations.close_items(id, end).await?;
+        let finished = operations.finish(id, end.as_str(), Some(end)).await?;
+        tx.commit().await?;
+        Ok(finished)
     }
 
-    /// Takes everything that is not finished off the work list of an operation that was
-    /// cancelled, and ends its listing. Takes several statements: call it in a transaction, and
-    /// [`Self::complete_if_done`] after it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Cancels the open items of a cancelled operation and ends its listing. Runs several statements: call
+    /// it in a transaction, and [`Self::complete_if_done`] after the commit.
     pub async fn cancel_open_items(&mut self, id: OperationId) -> Result<(), DbError> {
         self.lock_collection(id).await?;
-        // First of what it changes: whoever lists the source puts nothing more on the work list from here on.
+        // The first change, so that no further items are added to the work list.
         self.mark_scan_finished(id).await?;
         self.close_items(id, EarlyEnd::Cancelled).await
     }
 
-    /// Asks a running operation to stop before its next item. Returns whether it is running.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Requests the cancellation of a running operation, which stops before its next item. Returns whether
+    /// it is running.
     pub async fn request_cancel(&mut self, id: OperationId) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE operations
@@ -157,31 +145,31 @@ impl Operations<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Ends an operation whose turn has not come; nothing if it has. Takes several statements:
-    /// call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn cancel_waiting(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
-        self.lock_collection(id).await?;
+    /// Cancels an operation that is still pending; returns `None` if it is not. Runs in a transaction of
+    /// its own, or in a savepoint of the caller's.
+    pub async fn cancel_pending(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
+        let mut tx = self.connection.begin().await?;
+        let mut operations = Operations::new(&mut tx);
+        operations.lock_collection(id).await?;
         let waits = sqlx::query!(
             "UPDATE operations SET cancel_requested_at = now(), updated_at = now()
             WHERE uuid = $1 AND status = 'pending'",
             id.0,
         )
-        .execute(&mut *self.connection)
+        .execute(&mut *operations.connection)
         .await?;
         if waits.rows_affected() == 0 {
+            // Releases the lock now; dropping the transaction does so with the connection's next use only.
+            tx.rollback().await?;
             return Ok(None);
         }
-        self.close_items(id, EarlyEnd::Cancelled).await?;
-        self.finish(id, EarlyEnd::Cancelled.as_str(), None).await
+        operations.close_items(id, EarlyEnd::Cancelled).await?;
+        let finished = operations.finish(id, EarlyEnd::Cancelled.as_str(), None).await?;
+        tx.commit().await?;
+        Ok(finished)
     }
 
-    /// Running operations with nothing left to do: their last finisher did not get to say so.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns running operations that are done, but whose last worker did not end them.
     pub async fn list_finishable(&mut self, limit: i64) -> Result<Vec<OperationId>, DbError> {
         let ids = sqlx::query_scalar!(
             "SELECT uuid FROM operations o
@@ -190,7 +178,7 @@ impl Operations<'_> {
                     SELECT FROM operation_items i
                     WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
                 )
-                -- Whoever finished the last document of a reindex has asked for the swap.
+                -- The worker that finished the last document of a reindex has dispatched the swap.
                 AND (type <> 'reindex' OR coalesce(dispatched_at, created_at) < now() - interval '1 minute')
             ORDER BY id LIMIT $1",
             limit,
@@ -200,12 +188,8 @@ impl Operations<'_> {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
-    /// Forgets operations that ended before this moment and have no work list any more (see
-    /// `OperationItems::delete_of_ended`), `limit` at most. What the audit log says of them stays.
-    /// Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes operations that ended before this time and have no items any more (see
+    /// `OperationItems::delete_of_ended`), at most `limit`. Their audit entries stay. Returns how many.
     pub async fn delete_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM operations WHERE id IN (
@@ -238,38 +222,25 @@ impl Operations<'_> {
         Ok(row.is_some())
     }
 
-    /// Call it while the collection is held.
-    async fn finish(
-        &mut self,
-        id: OperationId,
-        outcome: &str,
-        end: Option<EarlyEnd<'_>>,
-    ) -> Result<Option<FinishedOperation>, DbError> {
-        let row = sqlx::query_file!(
-            "queries/operations/finish_operation.sql",
+    /// Returns whether the operation is a reindex that only lacks the swap of its index.
+    async fn awaits_swap(&mut self, id: OperationId) -> Result<bool, DbError> {
+        let row = sqlx::query!(
+            "SELECT id FROM operations o
+            WHERE uuid = $1 AND type = 'reindex' AND status = 'processing' AND scan_finished_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT FROM operation_items i
+                    WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
+                )",
             id.0,
-            outcome,
-            end.and_then(EarlyEnd::reason),
-            end.and_then(EarlyEnd::category),
         )
         .fetch_optional(&mut *self.connection)
         .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        if let Some(run_id) = row.sync_run_id {
-            SyncRuns::new(self.connection).settle(SyncRunId(run_id)).await?;
-        }
-        Ok(Some(FinishedOperation {
-            collection_id: CollectionId(row.collection_id),
-            operation_type: DbError::word("operations", "type", &row.operation_type)?,
-            status: DbError::word("operations", "status", &row.status)?,
-            completed_at: row.completed_at,
-        }))
+        Ok(row.is_some())
     }
 
-    /// Holds the operation's collection, before its documents and what is counted of them: whoever
-    /// changes several of these does it in this order, and none waits for another in a circle.
+    /// Locks the operation's collection. Lock order: collection, then source, then operation, then
+    /// document; avoids deadlocks. The counters of a collection and its sources change only under this
+    /// lock.
     pub(crate) async fn lock_collection(&mut self, id: OperationId) -> Result<(), DbError> {
         sqlx::query!(
             "SELECT c.id FROM operations o JOIN collections c ON c.id = o.collection_id
@@ -281,9 +252,9 @@ impl Operations<'_> {
         Ok(())
     }
 
-    /// Ends all open items of an operation that has not ended, and their documents with them.
+    /// Ends all open items of an operation that has not ended, and their documents.
     async fn close_items(&mut self, id: OperationId, end: EarlyEnd<'_>) -> Result<(), DbError> {
-        // Nothing is put on the list while the row is held, and nothing once the operation ended.
+        // Items are added under a lock on the operation's row, and not to one that has ended.
         self.lock(id).await?;
         loop {
             let closed = sqlx::query_file_scalar!(

@@ -1,5 +1,4 @@
-//! What the chunk and embed functions need to know of an item, and what they write when they are
-//! done with it.
+//! What the chunk and embed functions read and write of an item.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -11,106 +10,104 @@ use sqlx::types::Json;
 
 use super::completion::EarlyEnd;
 use super::items::{OperationItems, missing_batches};
-use super::staging::StagedCopy;
+use super::staging::ArtifactRef;
 use crate::DbError;
 
-/// An item with what decides how it is chunked and embedded.
+/// An item, with everything that determines how its document is chunked and embedded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemWork {
-    /// The item.
+    /// ID of the item.
     pub item_id: ItemId,
     /// Its operation.
     pub operation_id: OperationId,
-    /// Whether the operation still wants it: running, not to be cancelled, its collection and
-    /// document alive.
+    /// Whether the item is still wanted: the operation is running and not to be cancelled, the collection
+    /// and the document are not deleted.
     pub is_wanted: bool,
-    /// How far the item is.
+    /// State of the item.
     pub state: ItemState,
     /// Its collection.
     pub collection_id: CollectionId,
-    /// The source that its bytes came from.
+    /// The source its document comes from.
     pub source_id: Option<SourceId>,
-    /// Whether it is indexed anew: its points go to an index that is searched later, and its document
-    /// stays as it is until then.
+    /// Whether it belongs to a reindex: its points go to the new index, and its document does not change
+    /// until the swap.
     pub is_reindex: bool,
     /// The Qdrant collection that its points go to.
     pub vector_store_name: String,
-    /// How the collection is indexed, or will be.
+    /// Settings of that index.
     pub settings: IndexSettings,
-    /// How its documents are cut.
+    /// Name of the chunking strategy.
     pub chunking_strategy: String,
-    /// The parameters of that.
+    /// Configuration of that strategy, a JSON object.
     pub chunking_config: Value,
-    /// The document's logical name.
+    /// URI of the document.
     pub uri: String,
-    /// Where its bytes were read: a path, or an object's key.
+    /// Location of the document in its source: a path, or an object key.
     pub location: String,
-    /// The last part of its name.
+    /// The last component of its path.
     pub file_name: String,
-    /// Its media type.
+    /// Media type.
     pub mime_type: Option<String>,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size_bytes: i64,
-    /// What people said of it.
+    /// Metadata from clients.
     pub attributes: Attributes,
-    /// What is staged of it, once it is.
+    /// The staged version of the document, once it is staged.
     pub staged: Option<StagedVersion>,
-    /// The version whose staged vectors are taken for chunks with the same text.
-    pub base: Option<StagedCopy>,
-    /// How many chunks it has, once it is chunked.
+    /// The version whose staged vectors are reused for chunks with the same text.
+    pub base: Option<ArtifactRef>,
+    /// Number of its chunks, once it is chunked.
     pub chunk_count: u32,
-    /// Its chunk batches that have no points yet; empty before it is chunked.
+    /// Chunk batches without points, by index; empty before it is chunked.
     pub missing_batches: Vec<u32>,
 }
 
-/// The version of a document that an item carries.
+/// The version of a document that an item writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StagedVersion {
     /// The document.
     pub document_id: DocumentId,
     /// The generation that the item writes.
     pub generation: Generation,
-    /// The document's generation that is searchable, or complete in the index that is being filled; 0
-    /// if it has none.
+    /// The document's searchable generation, or the one that is complete in the index that a reindex
+    /// builds; [`Generation::NONE`] if it has none.
     pub searchable_generation: Generation,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
 }
 
-/// What a written batch of points did.
+/// The outcome of writing a batch of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchDone {
-    /// Batches of the document that have their points.
+    /// Number of the document's batches that have points.
     pub done: u32,
-    /// Batches of the document.
+    /// Number of the document's batches.
     pub total: u32,
-    /// Set when it was the last one: the generation that was searchable before, 0 for none.
+    /// Set by the last batch: the generation that was searchable before, [`Generation::NONE`] if there was
+    /// none.
     pub replaced_generation: Option<Generation>,
 }
 
 /// Why an item ends without being indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemFailure {
-    /// There is nothing in it to index.
+    /// The document has no content to index.
     Skipped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It cannot be indexed.
+    /// The document cannot be indexed.
     Failed {
-        /// Why, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
-        /// Whether trying again can help.
+        /// Whether a retry can help.
         category: ErrorCategory,
     },
 }
 
 impl OperationItems<'_> {
-    /// These items with all that the chunk and embed functions need, in no particular order.
-    /// Items whose operation or collection is gone are absent.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns these items with everything that the chunk and embed functions need, in no particular order.
+    /// Items whose operation or collection is deleted are absent.
     pub async fn find_work(&mut self, ids: &[ItemId]) -> Result<Vec<ItemWork>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query_file!("queries/operations/find_item_work.sql", &ids)
@@ -131,14 +128,14 @@ impl OperationItems<'_> {
                 item_id: ItemId(row.id),
                 operation_id: OperationId(row.operation_id),
                 is_wanted: row.is_wanted,
-                state: DbError::word("operation_items", "state", &row.state)?,
+                state: DbError::parse_label("operation_items", "state", &row.state)?,
                 collection_id: CollectionId(row.collection_id),
                 source_id: row.source_id.map(SourceId),
                 is_reindex: row.is_reindex,
                 vector_store_name: row.vector_store_name,
                 settings: IndexSettings {
                     embedding_model: row.embedding_model,
-                    quantization: DbError::word("collections", "quantization", &row.quantization)?,
+                    quantization: DbError::parse_label("collections", "quantization", &row.quantization)?,
                     chunks: ChunkSettings {
                         chunk_size: positive("chunk_size", row.chunk_size)?,
                         chunk_overlap: positive("chunk_overlap", row.chunk_overlap)?,
@@ -154,7 +151,7 @@ impl OperationItems<'_> {
                 attributes: row.attributes.0,
                 staged,
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
-                    StagedCopy { document_id: DocumentId(document_id), generation: Generation(generation) }
+                    ArtifactRef { document_id: DocumentId(document_id), generation: Generation(generation) }
                 }),
                 chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
                 missing_batches: missing_batches(row.batch_count, &row.batches_done),
@@ -163,11 +160,7 @@ impl OperationItems<'_> {
         Ok(work)
     }
 
-    /// Notes that a staged item's chunks lie in `batch_count` batches. Returns whether it was
-    /// staged.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that a staged item's chunks are in `batch_count` batches. Returns whether it was staged.
     pub async fn mark_chunked(
         &mut self,
         id: ItemId,
@@ -196,13 +189,9 @@ impl OperationItems<'_> {
         Ok(row.is_some())
     }
 
-    /// Notes that one batch of a chunked item has its points, and how many of its chunks took over
-    /// their vectors from the base. With the last one the item ends
-    /// and its document shows the new version, all in this one statement. Returns nothing if the
-    /// item is not chunked (any more).
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that a batch of a chunked item has its points, and how many of its chunks reused vectors of
+    /// the base. The last batch completes the item and makes the new version searchable in the same
+    /// statement. Returns `None` if the item is not chunked.
     pub async fn mark_batch_done(
         &mut self,
         id: ItemId,
@@ -224,13 +213,10 @@ impl OperationItems<'_> {
         }))
     }
 
-    /// Ends an open item without indexing it, and its document with it. Documents that were taken
-    /// for duplicates of it end the same way. Returns whether the item was open.
+    /// Ends an open item that cannot be indexed, together with its document and that document's duplicates.
+    /// Returns whether the item was open.
     ///
-    /// Takes two statements: call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Runs two statements: call it in a transaction.
     pub async fn mark_failed(&mut self, id: ItemId, failure: &ItemFailure) -> Result<bool, DbError> {
         let (state, reason, category) = match failure {
             ItemFailure::Skipped { reason } => ("skipped", reason, None),
@@ -246,13 +232,10 @@ impl OperationItems<'_> {
         Ok(true)
     }
 
-    /// Ends an open item because its operation no longer wants it. What was searchable of its
-    /// document stays so. Returns whether the item was open.
+    /// Cancels an open item. A searchable version of its document stays searchable. Returns whether the
+    /// item was open.
     ///
-    /// Takes several statements: call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Runs several statements: call it in a transaction.
     pub async fn mark_cancelled(&mut self, id: ItemId) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE operation_items SET state = 'cancelled', updated_at = now()
@@ -268,7 +251,7 @@ impl OperationItems<'_> {
         Ok(true)
     }
 
-    /// Ends the documents of items that ended early, and what was taken for a duplicate of them.
+    /// Ends the documents of items that ended early, and the duplicates of those documents.
     pub(crate) async fn release_documents(
         &mut self,
         ids: &[ItemId],

@@ -1,7 +1,6 @@
-//! Work lists: one item for each document that an operation touches.
+//! Work lists: one item for each document that an operation handles.
 //!
-//! What the scan function finds out about an item is in `staging`, what the stages after it do
-//! with the item in `item_work`.
+//! Staging of items is in `staging`, the later stages are in `item_work`.
 
 use std::time::Duration;
 
@@ -11,55 +10,55 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// A document to put on a work list.
+/// An item to put on a work list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewItem {
-    /// The document's logical name, unique in its collection.
+    /// URI of the document, unique in its collection.
     pub uri: String,
-    /// Where its bytes are: a path within the source, or an object's key.
+    /// Location of the document: a path within the source, or an object key.
     pub location: String,
-    /// The last part of its name.
+    /// The last component of its path.
     pub file_name: String,
-    /// Its size in bytes, as listed.
+    /// Size in bytes, as listed.
     pub size_bytes: i64,
-    /// Its media type, where the source says one.
+    /// Media type, if the source knows it.
     pub mime_type: Option<String>,
-    /// What the source says of this version: differs whenever the bytes do.
+    /// Change hint: differs whenever the bytes differ.
     pub change_hint: Option<String>,
 }
 
-/// One entry of a work list.
+/// An item of a work list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its id.
+    /// ID of the item.
     pub id: ItemId,
     /// Its operation.
     pub operation_id: OperationId,
-    /// How far it is.
+    /// State of the item.
     pub state: ItemState,
     /// Why it failed or was skipped.
     pub error_message: Option<String>,
 }
 
-/// An item whose message seems lost.
+/// An item whose message may be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StalledItem {
-    /// The item.
+    /// ID of the item.
     pub id: ItemId,
     /// Its operation.
     pub operation_id: OperationId,
-    /// Its chunk batches that have no points yet; empty before it is chunked.
+    /// Chunk batches without points, by index; empty before it is chunked.
     pub missing_batches: Vec<u32>,
 }
 
-/// An item that ended early after its chunks were staged: some of its points may be written.
+/// An item that ended early after its chunks were staged, so some of its points may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbandonedItem {
-    /// The item.
+    /// ID of the item.
     pub id: ItemId,
     /// Its document.
     pub document_id: DocumentId,
-    /// The generation that never becomes searchable.
+    /// The generation, which never becomes searchable.
     pub generation: Generation,
 }
 
@@ -74,10 +73,7 @@ impl<'c> OperationItems<'c> {
         Self { connection }
     }
 
-    /// The item that touched this document last.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the latest item of this document.
     pub async fn find_latest_of_document(
         &mut self,
         document_id: DocumentId,
@@ -96,16 +92,13 @@ impl<'c> OperationItems<'c> {
         Ok(Some(Item {
             id: ItemId(row.id),
             operation_id: OperationId(row.operation_id),
-            state: DbError::word("operation_items", "state", &row.state)?,
+            state: DbError::parse_label("operation_items", "state", &row.state)?,
             error_message: row.error_message,
         }))
     }
 
-    /// Puts documents on the operation's work list, those that are not on it yet; none once the
-    /// operation or its listing has ended. Returns how many it put there.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Adds documents to the operation's work list unless they are on it; adds none once the operation or
+    /// its listing has ended. Returns how many it added.
     pub async fn insert_many(
         &mut self,
         operation_id: OperationId,
@@ -116,7 +109,7 @@ impl<'c> OperationItems<'c> {
             "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
             SELECT o.id, entry.*
             FROM (
-                -- Held until this commits: the listing cannot be ended beside it.
+                -- Held until this commits, so that the listing cannot end concurrently.
                 SELECT id FROM operations
                 WHERE uuid = $1 AND status IN ('pending', 'processing') AND scan_finished_at IS NULL
                 FOR SHARE
@@ -136,13 +129,11 @@ impl<'c> OperationItems<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Puts uploaded documents on the operation's work list; of one that waits there already, the newer
-    /// version is taken. What was said of it comes along: the last that was said with an upload under its
-    /// key that is still expected.
+    /// Adds uploaded documents to the operation's work list, or replaces a listed item by the newer
+    /// version. The metadata of each is that of the latest expected upload with its object key.
     ///
     /// # Errors
-    /// When there is no such operation, the same document is given twice, or the database does
-    /// not answer.
+    /// Returns [`DbError::Statement`] if there is no such operation or the same document is given twice.
     pub async fn upsert_many(
         &mut self,
         operation_id: OperationId,
@@ -182,11 +173,8 @@ impl<'c> OperationItems<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Ends the items after `after` that nobody was asked to stage yet and whose documents are
-    /// indexed with the same change hint. Returns how many there were.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends the items after `after` that are not dispatched yet and whose documents are indexed with the
+    /// same change hint. Returns how many.
     pub async fn mark_unchanged(&mut self, operation_id: OperationId, after: ItemId) -> Result<u64, DbError> {
         let done = sqlx::query_file!("queries/operations/mark_items_unchanged.sql", operation_id.0, after.0)
             .execute(&mut *self.connection)
@@ -194,10 +182,7 @@ impl<'c> OperationItems<'c> {
         Ok(done.rows_affected())
     }
 
-    /// The next items after `after` that somebody must be asked to stage, in order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the next items after `after` that are not dispatched, ordered by ID.
     pub async fn list_undispatched(
         &mut self,
         operation_id: OperationId,
@@ -219,10 +204,7 @@ impl<'c> OperationItems<'c> {
         Ok(ids.into_iter().map(ItemId).collect())
     }
 
-    /// Notes that messages for these items were sent.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that messages for these items were sent.
     pub async fn mark_dispatched(&mut self, ids: &[ItemId]) -> Result<(), DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         sqlx::query!("UPDATE operation_items SET dispatched_at = now() WHERE id = ANY ($1)", &ids)
@@ -231,11 +213,8 @@ impl<'c> OperationItems<'c> {
         Ok(())
     }
 
-    /// Items of running operations that have been in `state` for longer than `age` with nothing
-    /// sent or done for them, after `after`, in order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns items of running operations that have been in `state` for longer than `age` without a
+    /// message or progress, after `after`, ordered by ID.
     pub async fn list_stalled(
         &mut self,
         state: ItemState,
@@ -266,12 +245,9 @@ impl<'c> OperationItems<'c> {
         Ok(stalled.collect())
     }
 
-    /// About how many chunks of all running operations wait for their vectors.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn count_waiting_chunks(&mut self) -> Result<u64, DbError> {
-        // Batches are of one size but the last: the share of those that are open is exact enough.
+    /// Returns the approximate number of chunks of running operations that are not embedded yet.
+    pub async fn count_pending_chunks(&mut self) -> Result<u64, DbError> {
+        // All batches but the last have the same size, so the share of open batches is accurate enough.
         let chunks = sqlx::query_scalar!(
             r#"SELECT coalesce(sum(
                 i.chunk_count::bigint * (i.batch_count - cardinality(i.batches_done)) / greatest(i.batch_count, 1)
@@ -285,11 +261,9 @@ impl<'c> OperationItems<'c> {
         Ok(u64::try_from(chunks).unwrap_or(0))
     }
 
-    /// Items of the operation that failed or were cancelled after their chunks were staged, after
-    /// `after`, in order: their points are of no use. Those of a reindex go with its index.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns items of the operation that failed or were cancelled after their chunks were staged, after
+    /// `after`, ordered by ID. Their points are orphaned. Items of a reindex are left out, because their
+    /// index is dropped.
     pub async fn list_abandoned(
         &mut self,
         operation_id: OperationId,
@@ -317,11 +291,8 @@ impl<'c> OperationItems<'c> {
         Ok(abandoned.collect())
     }
 
-    /// Forgets items of operations that ended before this moment, `limit` at most: a work list may
-    /// be long. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes items of operations that ended before this time, at most `limit`, since a work list may be
+    /// long. Returns how many.
     pub async fn delete_of_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM operation_items WHERE id IN (
@@ -338,13 +309,13 @@ impl<'c> OperationItems<'c> {
     }
 }
 
-/// The batches of `0..batch_count` that are not in `batches_done`.
+/// Returns the batches of `0..batch_count` that are not in `batches_done`.
 pub(crate) fn missing_batches(batch_count: Option<i32>, batches_done: &[i32]) -> Vec<u32> {
     let missing = (0..batch_count.unwrap_or(0)).filter(|batch| !batches_done.contains(batch));
     missing.filter_map(|batch| u32::try_from(batch).ok()).collect()
 }
 
-/// Items as one array per column, as `unnest` takes them.
+/// Items as one array per column, for `unnest`.
 struct ItemColumns {
     uris: Vec<String>,
     locations: Vec<String>,

@@ -1,4 +1,4 @@
-//! What operations measured. Written by the statement that ends an operation: see `operation_ends`.
+//! Metrics of operations, recorded when an operation ends.
 
 use chrono::{DateTime, Utc};
 use domain::OperationId;
@@ -6,20 +6,20 @@ use sqlx::PgConnection;
 
 use crate::{DbError, Page};
 
-/// One figure of an operation.
+/// A metric of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationMetric {
-    /// What was measured.
+    /// Name of the metric.
     pub name: String,
-    /// The figure.
+    /// Its value.
     pub value: f64,
-    /// What it counts: `seconds`, `documents`, `chunks`, `bytes`.
+    /// Its unit: `seconds`, `documents`, `chunks` or `bytes`.
     pub unit: String,
     /// When the operation ended.
     pub recorded_at: DateTime<Utc>,
 }
 
-/// Reads what operations measured.
+/// Reads and records metrics of operations.
 #[derive(Debug)]
 pub struct OperationMetrics<'c> {
     connection: &'c mut PgConnection,
@@ -30,10 +30,7 @@ impl<'c> OperationMetrics<'c> {
         Self { connection }
     }
 
-    /// What the operation measured, in the order of its course; nothing until it has ended.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the operation's metrics in the order of its stages; none until it has ended.
     pub async fn list(
         &mut self,
         id: OperationId,
@@ -60,6 +57,14 @@ impl<'c> OperationMetrics<'c> {
         .fetch_all(&mut *self.connection)
         .await?;
         Ok(Page { items, total })
+    }
+
+    /// Records what an operation that has just ended did, and how long each stage took.
+    pub(super) async fn record(&mut self, operation_sequence: i64) -> Result<(), DbError> {
+        sqlx::query_file!("queries/operations/record_metrics.sql", operation_sequence)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 }
 

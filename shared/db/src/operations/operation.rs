@@ -1,6 +1,6 @@
-//! Operations: what was asked of a collection, in the order in which it happens.
+//! Operations. The operations of a collection run one at a time, in the order they were created.
 //!
-//! How an operation moves from one state to the next is in `operation_runs`.
+//! Their state transitions are in `runs`, `completion` and `finish`.
 
 use std::collections::HashMap;
 
@@ -17,120 +17,120 @@ use crate::{DbError, Page};
 /// An operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// Its id, as clients and messages name it.
+    /// ID of the operation, as clients and messages use it.
     pub id: OperationId,
-    /// Its place in the order in which the operations of its collection run.
+    /// Sequence number; a collection's operations run in this order.
     pub sequence: i64,
     /// The collection it changes.
     pub collection_id: CollectionId,
-    /// Who asked for it.
+    /// The user who started it.
     pub user_id: UserId,
-    /// The source it reads, where it reads one and that still exists.
+    /// The source it reads, if it reads one that still exists.
     pub source_id: Option<SourceId>,
-    /// What it does.
+    /// Type of the operation.
     pub operation_type: OperationType,
-    /// How far it is.
+    /// Status of the operation.
     pub status: OperationStatus,
-    /// What it was asked to do, an object.
+    /// Parameters of the operation, a JSON object.
     pub config: Value,
     /// Why it failed.
     pub error_message: Option<String>,
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     pub error_category: Option<ErrorCategory>,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When its turn came.
+    /// When it was claimed.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// When a user asked to stop it.
+    /// When its cancellation was requested.
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// When its message was last sent, or its listing last moved on.
+    /// When it was last dispatched, or its listing last made progress.
     pub dispatched_at: Option<DateTime<Utc>>,
-    /// Where the listing of its source goes on.
+    /// Where the listing of its source continues.
     pub scan_cursor: Option<String>,
-    /// When its source was listed to the end.
+    /// When the listing of its source was complete.
     pub scan_finished_at: Option<DateTime<Utc>>,
-    /// What it found, an object; once it ended, `counts` says how many documents were new, changed,
-    /// unchanged, removed, duplicate, skipped, failed and cancelled.
+    /// Results, a JSON object. Once it has ended, `counts` holds the number of new, changed, unchanged,
+    /// removed, duplicate, skipped, failed and cancelled documents.
     pub meta: Value,
 }
 
 /// An operation to queue.
 #[derive(Debug, Clone)]
 pub struct NewOperation {
-    /// Its id.
+    /// ID of the operation.
     pub id: OperationId,
     /// The collection it changes.
     pub collection_id: CollectionId,
-    /// Who asks for it.
+    /// The user who starts it.
     pub user_id: UserId,
     /// The source it reads, if any.
     pub source_id: Option<SourceId>,
-    /// What it does.
+    /// Type of the operation.
     pub operation_type: OperationType,
-    /// What it is asked to do, an object.
+    /// Parameters of the operation, a JSON object.
     pub config: Value,
 }
 
-/// Which operations a list shows. An empty set of statuses or types means all of them.
+/// Filters and paging of a list of operations. An empty list of statuses or types means all of them.
 #[derive(Debug, Clone)]
 pub struct OperationQuery {
-    /// Only those of this collection.
+    /// Only operations of this collection.
     pub collection_id: Option<CollectionId>,
-    /// Only those that this user asked for.
+    /// Only operations started by this user.
     pub user_id: Option<UserId>,
-    /// Only those in one of these states.
+    /// Only operations with one of these statuses.
     pub statuses: Vec<OperationStatus>,
-    /// Only those of one of these types.
+    /// Only operations of one of these types.
     pub types: Vec<OperationType>,
-    /// The most to return.
+    /// Maximum number of operations to return.
     pub limit: i64,
-    /// How many to pass over.
+    /// Number of operations to skip.
     pub offset: i64,
 }
 
-/// How many items of an operation are in each state, and their bytes.
+/// Number of an operation's items by state, and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ItemCounts {
-    /// Known by name only.
+    /// Listed: only the entry of the source is known.
     pub listed: i64,
-    /// With their bytes staged.
+    /// Staged: the bytes are staged.
     pub staged: i64,
-    /// With their chunks staged.
+    /// Chunked: the chunks are staged.
     pub chunked: i64,
-    /// Searchable.
+    /// Completed: the new version is searchable.
     pub completed: i64,
-    /// As they were.
+    /// Unchanged since it was indexed.
     pub unchanged: i64,
-    /// With the bytes of another document.
+    /// Same bytes as another document.
     pub duplicate: i64,
-    /// Removed with their vectors.
+    /// Removed together with its points.
     pub removed: i64,
-    /// With nothing to index.
+    /// Skipped: no content to index.
     pub skipped: i64,
-    /// That could not be indexed.
+    /// Failed.
     pub failed: i64,
-    /// That the operation was stopped before.
+    /// Cancelled before it was completed.
     pub cancelled: i64,
-    /// Bytes of all of them.
+    /// Size of all items in bytes.
     pub bytes: i64,
 }
 
 impl ItemCounts {
-    /// Items in any state.
+    /// Returns the number of items.
     pub const fn total(&self) -> i64 {
         self.open() + self.finished()
     }
 
-    /// Items that something is still to be done for.
+    /// Returns the number of items that are not finished.
     pub const fn open(&self) -> i64 {
         self.listed + self.staged + self.chunked
     }
 
-    /// Items that nothing more happens to.
+    /// Returns the number of items that are finished.
     pub const fn finished(&self) -> i64 {
         self.completed
             + self.unchanged
@@ -153,10 +153,11 @@ impl<'c> Operations<'c> {
         Self { connection }
     }
 
-    /// Queues an operation behind those that its collection already has.
+    /// Queues an operation after the existing ones of its collection.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection, or with [`Self::ONE_REINDEX`] if the
+    /// collection has an open reindex and this is another one.
     pub async fn insert(&mut self, new: &NewOperation) -> Result<Operation, DbError> {
         let row = sqlx::query_as!(
             OperationRow,
@@ -179,10 +180,7 @@ impl<'c> Operations<'c> {
         row.try_into()
     }
 
-    /// The operation with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the operation with this ID.
     pub async fn find(&mut self, id: OperationId) -> Result<Option<Operation>, DbError> {
         let row = sqlx::query_as!(
             OperationRow,
@@ -199,10 +197,7 @@ impl<'c> Operations<'c> {
         row.map(Operation::try_from).transpose()
     }
 
-    /// The operation with this id, held until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks the operation with this ID until the transaction ends and returns it.
     pub async fn lock(&mut self, id: OperationId) -> Result<Option<Operation>, DbError> {
         sqlx::query!("SELECT id FROM operations WHERE uuid = $1 FOR UPDATE", id.0)
             .fetch_optional(&mut *self.connection)
@@ -210,10 +205,7 @@ impl<'c> Operations<'c> {
         self.find(id).await
     }
 
-    /// The operations that the query asks for, newest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the operations that match the query, newest first.
     pub async fn list(&mut self, query: &OperationQuery) -> Result<Page<Operation>, DbError> {
         let statuses: Vec<String> = query.statuses.iter().map(ToString::to_string).collect();
         let types: Vec<String> = query.types.iter().map(ToString::to_string).collect();
@@ -250,10 +242,7 @@ impl<'c> Operations<'c> {
         Ok(Page { items, total })
     }
 
-    /// How far the operation's items are; all zero for an operation without any.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of the operation's items by state.
     pub async fn item_counts(&mut self, id: OperationId) -> Result<ItemCounts, DbError> {
         let counts = sqlx::query_file_as!(ItemCounts, "queries/operations/count_items.sql", id.0)
             .fetch_one(&mut *self.connection)
@@ -261,10 +250,8 @@ impl<'c> Operations<'c> {
         Ok(counts)
     }
 
-    /// How far each of these operations is. One without items is not in the map.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of items by state of each of these operations. Operations without items are
+    /// absent.
     pub async fn item_counts_of(
         &mut self,
         ids: &[OperationId],
@@ -292,11 +279,8 @@ impl<'c> Operations<'c> {
         Ok(counts.collect())
     }
 
-    /// The run's operations in the order in which they run: one for each source, unless one was
-    /// forgotten since.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the sync run's operations in the order they run: one for each source, without those that
+    /// were deleted since.
     pub async fn list_of_sync_run(&mut self, id: SyncRunId) -> Result<Vec<Operation>, DbError> {
         let rows = sqlx::query_as!(
             OperationRow,
@@ -313,10 +297,7 @@ impl<'c> Operations<'c> {
         rows.into_iter().map(Operation::try_from).collect()
     }
 
-    /// Notes that the operations' messages were sent.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that messages for the operations were sent.
     pub async fn mark_dispatched(&mut self, ids: &[OperationId]) -> Result<(), DbError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         sqlx::query!("UPDATE operations SET dispatched_at = now() WHERE uuid = ANY ($1)", &ids)
@@ -358,11 +339,11 @@ impl TryFrom<OperationRow> for Operation {
             collection_id: CollectionId(row.collection_id),
             user_id: UserId(row.user_id),
             source_id: row.source_id.map(SourceId),
-            operation_type: DbError::word("operations", "type", &row.operation_type)?,
-            status: DbError::word("operations", "status", &row.status)?,
+            operation_type: DbError::parse_label("operations", "type", &row.operation_type)?,
+            status: DbError::parse_label("operations", "status", &row.status)?,
             config: row.config,
             error_message: row.error_message,
-            error_category: DbError::optional_word(
+            error_category: DbError::parse_optional_label(
                 "operations",
                 "error_category",
                 row.error_category.as_deref(),

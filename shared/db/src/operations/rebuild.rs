@@ -1,8 +1,8 @@
-//! Collections whose points are written again from what is staged, into another Qdrant collection
-//! that then takes the old one's place.
+//! Rebuilds: the points of a collection are written again from staged vectors into another Qdrant
+//! collection, which then becomes its index.
 //!
-//! A rebuild's work list is written as the work is done: an item is `unchanged` when its document's
-//! points are all there again, `failed` where what is staged of it cannot be read.
+//! The work list of a rebuild is written as documents are done: an item is `unchanged` if the document's
+//! points are complete again, and `failed` if its staged vectors cannot be read.
 
 use domain::{CollectionId, DocumentId, Generation, OperationId, UserId};
 use uuid::Uuid;
@@ -11,24 +11,21 @@ use super::items::OperationItems;
 use super::operation::Operations;
 use crate::DbError;
 
-/// What became of a document in a rebuild.
+/// The outcome of rebuilding a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RebuiltDocument {
     /// The document.
     pub id: DocumentId,
-    /// The version whose points were written.
+    /// The generation whose points were written.
     pub generation: Generation,
-    /// How many points it has.
+    /// Number of its points.
     pub chunk_count: u32,
-    /// Why they could not be, if so.
+    /// Why its points could not be written, if they could not.
     pub reason: Option<String>,
 }
 
 impl OperationItems<'_> {
-    /// Writes down what became of documents in a rebuild; what is written of one stays.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records the outcome for these documents; an outcome recorded before stays.
     pub async fn insert_rebuilt(
         &mut self,
         operation_id: OperationId,
@@ -54,10 +51,7 @@ impl OperationItems<'_> {
         Ok(())
     }
 
-    /// How many points a rebuild has written.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of points that a rebuild has written.
     pub async fn count_rebuilt_chunks(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
         let chunks = sqlx::query_scalar!(
             r#"SELECT coalesce(sum(chunk_count), 0)::bigint AS "chunks!" FROM operation_items
@@ -70,24 +64,21 @@ impl OperationItems<'_> {
     }
 }
 
-/// A rebuild that waits for its turn.
+/// A pending rebuild.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedRebuild {
     /// The operation.
     pub operation_id: OperationId,
-    /// What it rebuilds.
+    /// The collection.
     pub collection_id: CollectionId,
-    /// That collection's name.
+    /// Name of the collection.
     pub collection_name: String,
 }
 
 impl Operations<'_> {
-    /// Queues a rebuild of every collection, or of those named, where none waits. Returns all that
-    /// wait then; collections that do not exist have none. Takes two statements: call it in a
+    /// Queues a rebuild of every collection, or of these, unless one is pending. Returns all rebuilds that
+    /// are pending afterwards; deleted collections have none. Runs two statements: call it in a
     /// transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn queue_rebuilds(
         &mut self,
         user_id: UserId,
@@ -124,12 +115,12 @@ impl Operations<'_> {
         Ok(queued.collect())
     }
 
-    /// Notes in `meta.vector_store` which Qdrant collection answers and which is to take its place;
-    /// what was noted first stays. Returns both.
+    /// Records in `meta.vector_store` the current index and the one that will replace it, unless they are
+    /// recorded already. Returns both.
     ///
     /// # Errors
-    /// When there is no such running operation, or the database does not answer.
-    pub async fn note_rebuild(
+    /// Returns [`DbError::Statement`] if there is no such operation.
+    pub async fn record_rebuild(
         &mut self,
         id: OperationId,
         from: &str,

@@ -1,8 +1,8 @@
-//! A second index of a collection, filled beside the one that answers, and put in its place.
+//! Reindexing: a new index is built beside the current one and then replaces it.
 //!
-//! Until the swap nothing of the collection and its documents changes but the generations that are
-//! reserved: what the new index holds is known from the operation's items alone. The way back is in
-//! `rollback`.
+//! Until the swap, the collection and its documents stay as they are, except that generations are reserved;
+//! the progress of the new index is in the operation's items. For the rollback, see
+//! `collections::rollback`.
 
 use std::time::Duration;
 
@@ -17,49 +17,49 @@ use crate::DbError;
 /// How much of a collection is in its new index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// Documents that something is still to be done for.
+    /// Number of documents that are not finished.
     pub open: i64,
-    /// Documents that could not be indexed, of those that are still there.
+    /// Number of documents that could not be indexed and still exist.
     pub lost: i64,
-    /// One of them, and why.
+    /// One of those, with the reason.
     pub first_lost: Option<String>,
-    /// Documents in all.
+    /// Number of all documents.
     pub documents: i64,
-    /// Chunks of those that are in the new index.
+    /// Number of chunks in the new index.
     pub chunks: i64,
 }
 
 /// A document in both indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReindexedDocument {
-    /// The document.
+    /// ID of the document.
     pub id: DocumentId,
-    /// Its generation in the index that answers.
+    /// Its generation in the current index.
     pub old_generation: Generation,
-    /// How many chunks it has there.
+    /// Number of its chunks in the current index.
     pub old_chunk_count: u32,
 }
 
-/// What became of a swap.
+/// The outcome of a swap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
-    /// The new index answers, and the operation has ended.
+    /// The new index has replaced the current one, and the operation has ended.
     Done(FinishedOperation),
-    /// The operation has ended or is to end, or has open items: there is nothing to swap (yet).
+    /// The operation has ended, is to be cancelled, or has open items.
     NotWanted,
-    /// So many documents are not in the new index as they are now. Undo the transaction.
+    /// This many documents are not in the new index in their current version. Roll the transaction back.
     Uncovered(i64),
 }
 
 impl Operation {
-    /// The index settings that a reindex was asked for.
+    /// Returns the index settings that the reindex was started with.
     ///
     /// # Errors
-    /// When the operation is no reindex.
+    /// Returns [`DbError::Inconsistent`] if the operation is not a reindex.
     pub fn new_settings(&self) -> Result<IndexSettings, DbError> {
         Ok(IndexSettings {
             embedding_model: text(&self.config, "embedding_model")?.to_owned(),
-            quantization: DbError::word("operations", "config", text(&self.config, "quantization")?)?,
+            quantization: DbError::parse_label("operations", "config", text(&self.config, "quantization")?)?,
             chunks: ChunkSettings {
                 chunk_size: number(&self.config, "chunk_size")?,
                 chunk_overlap: number(&self.config, "chunk_overlap")?,
@@ -69,15 +69,12 @@ impl Operation {
 }
 
 impl Operations<'_> {
-    /// The index that keeps a second reindex of a collection from being queued.
+    /// The index that allows one open reindex per collection.
     pub const ONE_REINDEX: &'static str = "uq_operations_one_reindex";
 
-    /// Notes the index that a running reindex fills, if that is not noted yet, and returns its name:
-    /// `base_name` with the number that it has among the indexes of its collection. Nothing if the
-    /// operation is not to go on. Make the index after this, so that no one of them is forgotten.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records the name of the index that a running reindex builds, unless it is recorded, and returns it:
+    /// `base_name` with the index's number within its collection. Returns `None` if the operation is to be
+    /// cancelled. Create the index after this, so that its name is known if the operation fails.
     pub async fn begin_reindex(
         &mut self,
         id: OperationId,
@@ -99,10 +96,7 @@ impl Operations<'_> {
         Ok(name)
     }
 
-    /// How much of the collection is in the new index.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns how much of the collection is in the new index.
     pub async fn reindex_coverage(&mut self, id: OperationId) -> Result<Coverage, DbError> {
         let coverage = sqlx::query_file_as!(Coverage, "queries/operations/reindex_coverage.sql", id.0)
             .fetch_one(&mut *self.connection)
@@ -110,10 +104,7 @@ impl Operations<'_> {
         Ok(coverage)
     }
 
-    /// Some of the documents in the new index, at random.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns a random sample of the documents in the new index.
     pub async fn sample_reindexed(
         &mut self,
         id: OperationId,
@@ -140,10 +131,7 @@ impl Operations<'_> {
         Ok(documents.collect())
     }
 
-    /// Documents of a reindex that ended without being in the new index, a thousand at most.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns documents of a reindex whose items ended without being in the new index, at most 1,000.
     pub async fn list_unindexed(&mut self, id: OperationId) -> Result<Vec<DocumentId>, DbError> {
         let ids = sqlx::query_scalar!(
             r#"SELECT i.document_id AS "document_id!"
@@ -159,14 +147,11 @@ impl Operations<'_> {
         Ok(ids.into_iter().map(DocumentId).collect())
     }
 
-    /// Lets the collection answer from the index that the operation has filled, and ends the
-    /// operation: names, settings, documents and counts change together. The old index is kept for
-    /// `grace`.
+    /// Makes the index that the operation has built the collection's index, and ends the operation: names,
+    /// settings, documents and counters change in one transaction. The previous index is kept for `grace`.
     ///
-    /// Takes several statements: call it in a transaction, and undo that unless it is done.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Runs several statements: call it in a transaction, and roll that back unless the outcome is
+    /// [`Swap::Done`].
     pub async fn swap(&mut self, id: OperationId, grace: Duration) -> Result<Swap, DbError> {
         self.lock_collection(id).await?;
         let Some(operation) = self.lock(id).await? else {
@@ -212,11 +197,8 @@ impl Operations<'_> {
 }
 
 impl OperationItems<'_> {
-    /// Puts every searchable document of the collection on the reindex's work list, each with the
-    /// generation that it gets in the new index. Returns how many were not on it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Adds every searchable document of the collection to the reindex's work list, each with the
+    /// generation that it gets in the new index. Returns how many it added.
     pub async fn insert_reindexed(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
         let done = sqlx::query_file!("queries/operations/insert_reindexed.sql", operation_id.0)
             .execute(&mut *self.connection)
@@ -224,11 +206,8 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Notes that the bytes of a listed item lie staged as its generation, too. Returns whether it
-    /// was listed.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that the bytes of a listed item are staged under its generation, too. Returns whether it was
+    /// listed.
     pub async fn mark_copied(&mut self, id: ItemId) -> Result<bool, DbError> {
         let is_mine = sqlx::query_scalar!(
             r#"WITH item AS (

@@ -1,8 +1,8 @@
-//! Documents that go: their rows are marked first, so that search drops them, then their points go,
-//! then they are counted as removed.
+//! Removal of documents: their rows are marked as deleted first, so that searches leave them out, then
+//! their points are deleted, then they are counted as removed.
 //!
-//! A deleted document with chunks still has points. Whoever takes those away sets its number of
-//! chunks to 0; what was forgotten is found by that.
+//! A deleted document with a chunk count above 0 may still have points. Deleting the points sets its chunk
+//! count to 0, so documents that were missed can be found.
 
 use std::time::Duration;
 
@@ -14,10 +14,7 @@ use super::operation::Operations;
 use crate::DbError;
 
 impl OperationItems<'_> {
-    /// Puts documents on the work list, to be removed. Returns how many were not on it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Adds documents to the work list, to be removed. Returns how many it added.
     pub async fn insert_removals(
         &mut self,
         operation_id: OperationId,
@@ -30,12 +27,8 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Puts those documents of the operation's source on the work list, to be removed, that its
-    /// listing did not name. Call it when the listing has come to its end without gaps, and before
-    /// that is noted. Returns how many there are.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Adds those documents of the operation's source to the work list, to be removed, that its listing did
+    /// not include. Call it after a complete listing, before that is recorded. Returns how many there are.
     pub async fn insert_missing(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
         let done = sqlx::query_file!("queries/operations/insert_missing.sql", operation_id.0)
             .execute(&mut *self.connection)
@@ -43,11 +36,8 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Marks those documents of the operation's source as stale that its listing did not name.
-    /// Returns how many were not so before.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Marks those documents of the operation's source as stale that its listing did not include. Returns
+    /// how many were not stale before.
     pub async fn mark_missing_stale(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
         let done = sqlx::query_file!("queries/operations/mark_missing_stale.sql", operation_id.0)
             .execute(&mut *self.connection)
@@ -55,12 +45,9 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Deletes the documents of items that remove them, those that are not deleted yet. Returns the
-    /// documents whose points go next, all but those that came back meanwhile; then comes
+    /// Soft-deletes the documents of items that remove them, unless they are deleted. Returns the documents
+    /// whose points are to be deleted next, without those that were restored meanwhile; then call
     /// [`Self::finish_removals`].
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn begin_removals(&mut self, ids: &[ItemId]) -> Result<Vec<DocumentId>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let documents = sqlx::query_file_scalar!("queries/operations/begin_removals.sql", &ids)
@@ -69,10 +56,7 @@ impl OperationItems<'_> {
         Ok(documents.into_iter().map(DocumentId).collect())
     }
 
-    /// Ends items whose documents' points are gone. Returns how many were open.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends items whose documents' points are deleted. Returns how many were open.
     pub async fn finish_removals(&mut self, ids: &[ItemId]) -> Result<i64, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let removed = sqlx::query_file_scalar!("queries/operations/finish_removals.sql", &ids)
@@ -83,11 +67,8 @@ impl OperationItems<'_> {
 }
 
 impl Operations<'_> {
-    /// The operation of the collection that removes deleted documents and has not started yet, if
-    /// there is one. It cannot start before the caller's transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's pending operation that removes documents, if there is one, and locks it: it
+    /// cannot start before the transaction ends.
     pub async fn lock_pending_removal(
         &mut self,
         collection_id: CollectionId,
@@ -103,10 +84,7 @@ impl Operations<'_> {
         Ok(id.map(OperationId))
     }
 
-    /// The operation that removes this source and has not ended, if there is one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the open operation that removes this source, if there is one.
     pub async fn find_open_source_removal(
         &mut self,
         source_id: SourceId,
@@ -122,10 +100,7 @@ impl Operations<'_> {
         Ok(id.map(OperationId))
     }
 
-    /// Operations that read this source and have not ended, in their order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the open operations that read this source, in the order they run.
     pub async fn list_open_readings(&mut self, source_id: SourceId) -> Result<Vec<OperationId>, DbError> {
         let ids = sqlx::query_scalar!(
             "SELECT uuid FROM operations
@@ -137,11 +112,8 @@ impl Operations<'_> {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
-    /// Deletes up to `limit` documents of a source that is removed, and counts them on the
-    /// operation's work list. Returns how many there were.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Soft-deletes up to `limit` documents of a source that is being removed, and counts them on the
+    /// operation's work list. Returns how many.
     pub async fn remove_source_documents(
         &mut self,
         id: OperationId,
@@ -159,11 +131,8 @@ impl Operations<'_> {
         Ok(deleted)
     }
 
-    /// Queues operations for deleted documents whose points are left over, in collections where
-    /// nothing else is going on. Returns those operations.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Queues operations for deleted documents that may still have points, in collections without open
+    /// operations. Returns those operations.
     pub async fn queue_unpurged(&mut self, age: Duration, limit: i64) -> Result<Vec<OperationId>, DbError> {
         let ids = sqlx::query_file_scalar!("queries/operations/queue_unpurged.sql", age.as_secs_f64(), limit)
             .fetch_all(&mut *self.connection)
@@ -171,11 +140,7 @@ impl Operations<'_> {
         Ok(ids.into_iter().map(OperationId).collect())
     }
 
-    /// Queues operations for collections whose deletion was asked for and failed. Returns those
-    /// operations.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Queues operations for deleted collections whose deletion failed. Returns those operations.
     pub async fn queue_unfinished_deletions(
         &mut self,
         age: Duration,

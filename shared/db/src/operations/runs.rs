@@ -1,6 +1,4 @@
-//! How an operation runs: its turn and its listing.
-//!
-//! How it ends is in `operation_ends`.
+//! How operations run: claiming and listing. How they end is in `completion`.
 
 use std::time::Duration;
 
@@ -9,15 +7,12 @@ use domain::{CollectionId, OperationId, SourceId};
 use super::operation::Operations;
 use crate::DbError;
 
-/// The index that admits one running operation per collection.
+/// The index that allows one running operation per collection.
 const ONE_RUNNING: &str = "uq_operations_one_running";
 
 impl Operations<'_> {
-    /// Starts the operation if it is the oldest open one of its collection. Returns whether this
-    /// call started it: of any number of simultaneous callers, one is told so.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Claims the operation if it is the oldest open one of its collection. Returns whether this call
+    /// claimed it; of any number of concurrent callers, one does.
     pub async fn claim(&mut self, id: OperationId) -> Result<bool, DbError> {
         let claimed = sqlx::query_file_scalar!("queries/operations/claim_operation.sql", id.0)
             .fetch_one(&mut *self.connection)
@@ -25,16 +20,13 @@ impl Operations<'_> {
             .map_err(DbError::from);
         match claimed {
             Ok(is_claimed) => Ok(is_claimed),
-            // An older one got its number first and was committed last: it waits for this one.
+            // An older operation whose transaction was committed later waits for this one.
             Err(error) if error.constraint() == Some(ONE_RUNNING) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The operation that works on this source at the moment, if there is one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the running operation of this source, if there is one.
     pub async fn running_of_source(&mut self, source_id: SourceId) -> Result<Option<OperationId>, DbError> {
         let id = sqlx::query_scalar!(
             "SELECT uuid FROM operations WHERE source_id = $1 AND status = 'processing'",
@@ -45,11 +37,8 @@ impl Operations<'_> {
         Ok(id.map(OperationId))
     }
 
-    /// The append operation of this source that has not started yet, if there is one. It cannot
-    /// start before the caller's transaction ends, so more can be put on its work list.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the source's pending append operation, if there is one, and locks it: it cannot start before
+    /// the transaction ends, so items can be added to its work list.
     pub async fn lock_pending_append(&mut self, source_id: SourceId) -> Result<Option<OperationId>, DbError> {
         let id = sqlx::query_scalar!(
             "SELECT uuid FROM operations
@@ -62,11 +51,8 @@ impl Operations<'_> {
         Ok(id.map(OperationId))
     }
 
-    /// Whether the operation is to go on: running, not to be cancelled, its collection alive. Asked
-    /// before each item.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns whether the operation should continue: it is running and not to be cancelled, and its
+    /// collection is not deleted. Called before each item.
     pub async fn is_wanted(&mut self, id: OperationId) -> Result<bool, DbError> {
         let is_wanted = sqlx::query_scalar!(
             r#"SELECT EXISTS (
@@ -81,11 +67,8 @@ impl Operations<'_> {
         Ok(is_wanted)
     }
 
-    /// Notes where the listing goes on, if it still is where the caller took it up. Returns
-    /// whether it was: if not, somebody else is listing, further on.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Advances the cursor of the listing if it is still where the caller started. Returns whether it was;
+    /// if not, another worker is listing from a later position.
     pub async fn advance_cursor(
         &mut self,
         id: OperationId,
@@ -105,11 +88,8 @@ impl Operations<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes that the listing passed over things that may not be read: it is not a whole one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn note_unreadable(&mut self, id: OperationId, count: u64) -> Result<(), DbError> {
+    /// Records that the listing skipped entries that cannot be read, so it is incomplete.
+    pub async fn record_unreadable(&mut self, id: OperationId, count: u64) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE operations SET updated_at = now(), meta = meta || jsonb_build_object(
                 'unreadable', coalesce((meta ->> 'unreadable')::bigint, 0) + $2::bigint
@@ -123,10 +103,8 @@ impl Operations<'_> {
         Ok(())
     }
 
-    /// Notes that every document of the source is in the work list.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Records that every document of the source is on the work list. Returns whether it was not recorded
+    /// before.
     pub async fn mark_scan_finished(&mut self, id: OperationId) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE operations SET scan_finished_at = now(), updated_at = now()
@@ -138,10 +116,7 @@ impl Operations<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// The operation whose turn it is in a collection where none is running.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the operation that is next in a collection without a running one.
     pub async fn next_pending(
         &mut self,
         collection_id: CollectionId,
@@ -155,12 +130,9 @@ impl Operations<'_> {
         Ok(next.map(OperationId))
     }
 
-    /// Operations whose message seems lost: those whose turn it is and that were sent for longer
-    /// than `pending_age` ago, and those whose listing has not moved for `running_age`. Oldest
+    /// Returns operations whose message may be lost: next ones that were dispatched longer than
+    /// `pending_age` ago, and running ones whose listing has made no progress for `running_age`. Oldest
     /// first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn list_overdue(
         &mut self,
         pending_age: Duration,

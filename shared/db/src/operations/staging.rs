@@ -1,7 +1,4 @@
-//! What the scan function finds out about the items of a work list, and what it then writes.
-//!
-//! A document's `content_hash` belongs to the version that was staged last. The searchable
-//! version is the same one where `generation` equals `last_generation`.
+//! What the scan function reads of items before it stages them, and what it writes afterwards.
 
 use domain::{
     Attributes, CollectionId, DocumentId, ErrorCategory, Generation, ItemId, ItemState, OperationId, SourceId,
@@ -11,76 +8,76 @@ use sqlx::types::Json;
 use super::items::OperationItems;
 use crate::DbError;
 
-/// An item whose bytes are to be read.
+/// An item to stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagingItem {
-    /// The item.
+    /// ID of the item.
     pub id: ItemId,
-    /// Its state; past `listed`, its bytes were staged before.
+    /// State of the item; after `listed`, its bytes are staged already.
     pub state: ItemState,
     /// Whether its document is to be removed instead of indexed.
     pub is_removal: bool,
-    /// Its document, where that was known when it was put on the list.
+    /// Its document, if that was known when the item was added.
     pub document_id: Option<DocumentId>,
-    /// The source that its bytes come from.
+    /// The source its document comes from.
     pub source_id: Option<SourceId>,
-    /// The staged copy that its bytes are read from where it is there.
-    pub copy: Option<StagedCopy>,
-    /// The document's logical name.
+    /// The staged bytes to read instead of the source, if they still exist.
+    pub staged_bytes: Option<ArtifactRef>,
+    /// URI of the document.
     pub uri: String,
-    /// Where its bytes are.
+    /// Location of the document in its source.
     pub location: String,
-    /// The last part of its name.
+    /// The last component of its path.
     pub file_name: String,
-    /// Its size in bytes, as listed.
+    /// Size in bytes, as listed.
     pub size_bytes: i64,
-    /// Its media type, where the source says one.
+    /// Media type, if the source knows it.
     pub mime_type: Option<String>,
-    /// What the source says of this version.
+    /// Change hint of this version.
     pub change_hint: Option<String>,
-    /// What was said of it along with its bytes, if anything was.
+    /// Metadata that came with the upload, if any.
     pub attributes: Option<Attributes>,
-    /// The generation that its bytes are staged as. The same at every try.
+    /// The generation to stage the bytes under. The same for every retry.
     pub generation: Generation,
 }
 
-/// A document's bytes as they lie staged.
+/// The staged bytes of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StagedCopy {
+pub struct ArtifactRef {
     /// The document.
     pub document_id: DocumentId,
-    /// The generation that they belong to.
+    /// The generation.
     pub generation: Generation,
 }
 
-/// What became of an item's bytes.
+/// The outcome of staging an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StagingOutcome {
-    /// They are staged and will be indexed.
+    /// The bytes are staged and will be indexed.
     Staged,
-    /// They are searchable under another name.
+    /// Another document has the same bytes.
     Duplicate {
-        /// The document of that name.
+        /// That document.
         original: DocumentId,
     },
-    /// There is nothing in them to index.
+    /// The document has no content to index.
     Skipped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// They could not be read.
+    /// The bytes could not be read.
     Failed {
-        /// Why, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
-        /// Whether trying again can help.
+        /// Whether a retry can help.
         category: ErrorCategory,
     },
 }
 
-/// One item's way from the list into the collection.
+/// An item and the outcome of staging it.
 #[derive(Debug, Clone)]
 pub struct StagedItem<'a> {
-    /// The item.
+    /// ID of the item.
     pub item_id: ItemId,
     /// Its collection.
     pub collection_id: CollectionId,
@@ -88,25 +85,21 @@ pub struct StagedItem<'a> {
     pub source_id: Option<SourceId>,
     /// Its document.
     pub document_id: DocumentId,
-    /// SHA-256 of its bytes in hex, if they were read.
+    /// SHA-256 of the bytes in hex, if they were read.
     pub content_hash: Option<&'a str>,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size_bytes: i64,
-    /// Its media type.
+    /// Media type.
     pub mime_type: Option<&'a str>,
-    /// What the source said of the version that was read, if it said anything since the listing.
+    /// Change hint of the version that was read, if it is newer than the listing.
     pub change_hint: Option<&'a str>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: &'a StagingOutcome,
 }
 
 impl OperationItems<'_> {
-    /// Ends those of these listed items that there is nothing to do for: their document is deleted
-    /// and stays so, or was indexed since they were put on the list of documents to try again or to
-    /// restore. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends those of these listed items that need nothing: the document is deleted and stays so, or it was
+    /// indexed after it was put on a retry's or restore's work list. Returns how many.
     pub async fn settle(&mut self, operation_id: OperationId, ids: &[ItemId]) -> Result<u64, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let done = sqlx::query_file!("queries/operations/settle_items.sql", operation_id.0, &ids)
@@ -115,11 +108,8 @@ impl OperationItems<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Notes a try at staging these items of the operation, reserves each a generation, and
-    /// returns them in order. Items of a document that was never seen get generation 1.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Starts an attempt at staging these items of the operation: reserves a generation for each and
+    /// returns them in order. A new document gets [`Generation::FIRST`].
     pub async fn begin_staging(
         &mut self,
         operation_id: OperationId,
@@ -133,7 +123,7 @@ impl OperationItems<'_> {
         for row in rows {
             items.push(StagingItem {
                 id: ItemId(row.id),
-                state: DbError::word("operation_items", "state", &row.state)?,
+                state: DbError::parse_label("operation_items", "state", &row.state)?,
                 uri: row.uri,
                 location: row.location,
                 file_name: row.file_name,
@@ -145,25 +135,27 @@ impl OperationItems<'_> {
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
-                copy: row.copy_document_id.zip(row.copy_generation).map(|(document_id, generation)| {
-                    StagedCopy { document_id: DocumentId(document_id), generation: Generation(generation) }
-                }),
+                staged_bytes: row.copy_document_id.zip(row.copy_generation).map(
+                    |(document_id, generation)| ArtifactRef {
+                        document_id: DocumentId(document_id),
+                        generation: Generation(generation),
+                    },
+                ),
             });
         }
         Ok(items)
     }
 
-    /// Writes what became of a listed item's bytes: the item, its document and what is staged of it, in
-    /// one statement.
-    /// Returns whether it did; it does not if the item is no longer listed, if the original of a
-    /// duplicate is gone, or if the document was deleted since [`Self::settle`].
+    /// Records the outcome for a listed item: updates the item, its document and the staged bytes in one
+    /// statement. Returns whether it did; it does not if the item is no longer listed, the original of a
+    /// duplicate was deleted, or the document was deleted since [`Self::settle`].
     ///
-    /// A document that is searchable stays as it is until its new version is indexed.
+    /// A searchable document stays as it is until its new version is indexed.
     ///
     /// # Errors
-    /// [`DbError::Constraint`] with [`crate::documents::Documents::HASH_CONSTRAINT`] if another document has laid
-    /// claim to the same bytes since they were looked for; [`DbError::LimitReached`] if the collection
-    /// or its owner may not hold as much; when the database does not answer.
+    /// Returns [`DbError::Constraint`] with [`crate::documents::Documents::HASH_CONSTRAINT`] if another
+    /// document has claimed the same content hash since it was looked up, and [`DbError::LimitReached`] if
+    /// the document exceeds a quota of the collection or its owner.
     pub async fn mark_staged(&mut self, staged: &StagedItem<'_>) -> Result<bool, DbError> {
         let (state, original, reason, category) = match staged.outcome {
             StagingOutcome::Staged => (ItemState::Staged, None, None, None),
@@ -193,11 +185,8 @@ impl OperationItems<'_> {
         Ok(row.is_some())
     }
 
-    /// Ends a listed item whose bytes are those that its document is searchable with already, and
-    /// notes what the source says of this version. Returns whether it was listed.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Ends a listed item whose document is already searchable with the same bytes, and updates its change
+    /// hint. Returns whether it was listed.
     pub async fn mark_item_unchanged(
         &mut self,
         item_id: ItemId,

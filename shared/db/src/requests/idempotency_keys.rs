@@ -1,4 +1,4 @@
-//! Answers that were given, by the key that the client chose for its request.
+//! Responses by idempotency key.
 
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -7,58 +7,58 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// The request that comes with a key.
+/// A request with an idempotency key.
 #[derive(Debug, Clone, Copy)]
 pub struct NewKey<'a> {
-    /// Who sends it: keys of different users never meet.
+    /// The caller's user. Keys of different users are independent.
     pub user_id: UserId,
-    /// The key.
+    /// The idempotency key.
     pub key: &'a str,
-    /// The request's method.
+    /// HTTP method of the request.
     pub method: &'a str,
-    /// Its path and query.
+    /// Path and query of the request.
     pub path: &'a str,
-    /// A hash of its body.
+    /// Hash of the request body.
     pub request_hash: &'a [u8; 32],
 }
 
-/// A key that came before.
+/// An idempotency key that was used before.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KnownKey {
-    /// Its request's method.
+pub struct StoredKey {
+    /// HTTP method of its request.
     pub method: String,
-    /// Its request's path and query.
+    /// Path and query of its request.
     pub path: String,
-    /// What was answered.
-    pub answer: KnownAnswer,
+    /// The response to its request.
+    pub response: StoredResponse,
     request_hash: Vec<u8>,
 }
 
-/// What was answered to a request with a key.
+/// The stored response to a request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum KnownAnswer {
-    /// This.
-    Kept {
-        /// The HTTP status.
+pub enum StoredResponse {
+    /// A response that can be repeated.
+    Repeatable {
+        /// HTTP status.
         status: u16,
-        /// The body.
+        /// Response body.
         body: Value,
     },
-    /// Something that is shown once.
+    /// A response that is shown once only, such as a new secret.
     Unrepeatable {
-        /// Why, and what to do.
+        /// Why it cannot be repeated, and what to do.
         reason: String,
     },
 }
 
-impl KnownKey {
-    /// Whether the key came with the same request.
+impl StoredKey {
+    /// Returns whether the request is the one that the key was first used for.
     pub fn is_same(&self, new: &NewKey<'_>) -> bool {
         self.method == new.method && self.path == new.path && self.request_hash == new.request_hash
     }
 }
 
-/// Keeps answers by key.
+/// Stores responses by idempotency key.
 #[derive(Debug)]
 pub struct IdempotencyKeys<'c> {
     connection: &'c mut PgConnection,
@@ -69,11 +69,8 @@ impl<'c> IdempotencyKeys<'c> {
         Self { connection }
     }
 
-    /// Claims a key for this transaction; false if it was used before. Waits for a transaction that
-    /// holds the key now: if that one fails, the key is free again.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Claims a key for this transaction; returns false if it was used before. Waits for a concurrent
+    /// transaction that has claimed the key, and gets the key if that one rolls back.
     pub async fn insert(&mut self, new: &NewKey<'_>) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "INSERT INTO idempotency_keys (user_id, key, method, path, request_hash)
@@ -90,11 +87,8 @@ impl<'c> IdempotencyKeys<'c> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// What was answered under a key.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn find(&mut self, user_id: UserId, key: &str) -> Result<Option<KnownKey>, DbError> {
+    /// Returns the response stored under a key.
+    pub async fn find(&mut self, user_id: UserId, key: &str) -> Result<Option<StoredKey>, DbError> {
         let row = sqlx::query!(
             "SELECT method, path, request_hash, response_status, response_body, unrepeatable_reason
             FROM idempotency_keys WHERE user_id = $1 AND key = $2",
@@ -106,23 +100,20 @@ impl<'c> IdempotencyKeys<'c> {
         let Some(row) = row else {
             return Ok(None);
         };
-        let answer = match (row.unrepeatable_reason, row.response_status, row.response_body) {
-            (Some(reason), _, _) => KnownAnswer::Unrepeatable { reason },
+        let response = match (row.unrepeatable_reason, row.response_status, row.response_body) {
+            (Some(reason), _, _) => StoredResponse::Unrepeatable { reason },
             (None, Some(status), Some(body)) => {
                 let status = u16::try_from(status).map_err(|_| inconsistent(status.to_string()))?;
-                KnownAnswer::Kept { status, body }
+                StoredResponse::Repeatable { status, body }
             }
-            // Committed without an answer: IdempotentTx never does that.
+            // Committed without a response, which IdempotentTx never does.
             (None, status, _) => return Err(inconsistent(format!("{status:?}"))),
         };
-        Ok(Some(KnownKey { method: row.method, path: row.path, answer, request_hash: row.request_hash }))
+        Ok(Some(StoredKey { method: row.method, path: row.path, response, request_hash: row.request_hash }))
     }
 
-    /// Keeps the answer that repetitions get.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn keep_answer(
+    /// Stores the response for repeated requests.
+    pub async fn store_response(
         &mut self,
         user_id: UserId,
         key: &str,
@@ -142,11 +133,8 @@ impl<'c> IdempotencyKeys<'c> {
         Ok(())
     }
 
-    /// Keeps why the answer cannot be repeated.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn keep_reason(
+    /// Stores why the response cannot be repeated.
+    pub async fn store_unrepeatable(
         &mut self,
         user_id: UserId,
         key: &str,
@@ -166,10 +154,7 @@ impl<'c> IdempotencyKeys<'c> {
         Ok(())
     }
 
-    /// Forgets keys that came before this moment, `limit` at most. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes keys that were used before this time, at most `limit`. Returns how many.
     pub async fn delete_older(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM idempotency_keys WHERE (user_id, key) IN (

@@ -1,4 +1,4 @@
-//! How full callers' buckets are: one row a caller and route, shared by all instances.
+//! Token buckets of the rate limits: one row for each caller and route, shared by all instances.
 
 use std::time::Duration;
 
@@ -6,32 +6,29 @@ use sqlx::PgConnection;
 
 use crate::DbError;
 
-/// A bucket after a request came.
+/// A bucket after a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
-    /// Whether the request was within the rate; if not, it does not count.
+    /// Whether the request was within the rate limit. If not, it was not counted.
     pub is_admitted: bool,
-    /// Seconds until nothing counts any more.
+    /// Seconds until the bucket is full again.
     pub backlog_seconds: f64,
 }
 
-/// Counts requests by the generic cell rate algorithm (ITU-T I.371): a row holds nothing but the
-/// moment at which its bucket will have drained.
+/// Counts requests by the generic cell rate algorithm (ITU-T I.371). A row holds only the time at which its
+/// bucket will be full again.
 #[derive(Debug)]
-pub struct RequestThrottles<'c> {
+pub struct RateLimitBuckets<'c> {
     connection: &'c mut PgConnection,
 }
 
-impl<'c> RequestThrottles<'c> {
+impl<'c> RateLimitBuckets<'c> {
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// Counts a request, if no more than `requests` a `period` came under this key. By the
-    /// database's clock, which all instances share.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Counts a request if at most `requests` per `period` came under this key. Uses the database's clock,
+    /// which all instances share.
     pub async fn take(&mut self, key: &str, requests: u32, period: Duration) -> Result<Bucket, DbError> {
         let period = period.as_secs_f64();
         let one = period / f64::from(requests.max(1));
@@ -63,11 +60,7 @@ impl<'c> RequestThrottles<'c> {
         Ok(Bucket { is_admitted: false, backlog_seconds })
     }
 
-    /// Forgets buckets in which nothing counts any more, `limit` at most: no row means the same.
-    /// Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes full buckets, at most `limit`; a missing row means the same. Returns how many.
     pub async fn delete_drained(&mut self, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM request_throttles WHERE key IN (
@@ -92,11 +85,11 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     async fn take(db: &Db, key: &str) -> Bucket {
-        db.connection().await.unwrap().request_throttles().take(key, 10, HOUR).await.unwrap()
+        db.connection().await.unwrap().rate_limits().take(key, 10, HOUR).await.unwrap()
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_bucket_holds_the_rate_and_refills_evenly(pool: PgPool) {
+    async fn bucket_holds_the_rate_and_refills_evenly(pool: PgPool) {
         let db = Db::from_pool(pool.clone());
         for number in 1..=10 {
             let bucket = take(&db, "user:1 GET /").await;
@@ -115,7 +108,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn simultaneous_requests_share_no_place(pool: PgPool) {
+    async fn concurrent_requests_are_all_counted(pool: PgPool) {
         let db = Db::from_pool(pool);
         let tasks: Vec<_> = (0..50)
             .map(|_| {

@@ -1,4 +1,4 @@
-//! The removal of a source whose documents are deleted.
+//! Removal of sources.
 
 use domain::{OperationId, SourceId};
 
@@ -6,17 +6,15 @@ use super::source::CollectionSources;
 use crate::DbError;
 
 impl CollectionSources<'_> {
-    /// Removes a source whose documents are deleted, unless somebody has added it again meanwhile.
-    /// Returns whether it was removed. Takes two statements: call it in a transaction.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn delete_unless_awaited(
+    /// Deletes a source whose documents are deleted, unless it was added again meanwhile, that is, unless
+    /// another open operation reads it. Returns whether it was deleted. Runs two statements: call it in a
+    /// transaction.
+    pub async fn delete_unless_in_use(
         &mut self,
         id: SourceId,
         removal: OperationId,
     ) -> Result<bool, DbError> {
-        // Held: who adds the source again waits, and who was faster is seen by the next statement.
+        // Locked: adding the source again waits, and if that was faster, the next statement sees it.
         self.find_for_update(id).await?;
         let done = sqlx::query!(
             "DELETE FROM collection_sources s

@@ -1,4 +1,4 @@
-//! The secrets of sources, encrypted before they come here.
+//! Encrypted secrets of sources.
 
 use domain::{SecretType, SourceId};
 use sqlx::PgConnection;
@@ -8,26 +8,26 @@ use crate::DbError;
 /// An encrypted secret of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorSecret {
-    /// Its row.
+    /// ID of the row.
     pub id: i64,
-    /// Whose secret it is.
+    /// The source.
     pub source_id: SourceId,
-    /// What it is for.
+    /// Type of the secret.
     pub secret_type: SecretType,
-    /// The secret, readable by who has the key.
+    /// The encrypted secret.
     pub ciphertext: Vec<u8>,
-    /// Which key that is.
+    /// ID of the key that decrypts it.
     pub key_id: String,
 }
 
-/// An encrypted secret to keep.
+/// An encrypted secret to store.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSecret<'a> {
-    /// What it is for.
+    /// Type of the secret.
     pub secret_type: SecretType,
     /// The encrypted secret.
     pub ciphertext: &'a [u8],
-    /// Which key reads it.
+    /// ID of the key that decrypts it.
     pub key_id: &'a str,
 }
 
@@ -42,10 +42,7 @@ impl<'c> ConnectorSecrets<'c> {
         Self { connection }
     }
 
-    /// The source's secrets, one of a type at most.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the source's secrets, at most one of each type.
     pub async fn list(&mut self, source_id: SourceId) -> Result<Vec<ConnectorSecret>, DbError> {
         let rows = sqlx::query_as!(
             SecretRow,
@@ -58,10 +55,10 @@ impl<'c> ConnectorSecrets<'c> {
         rows.into_iter().map(ConnectorSecret::try_from).collect()
     }
 
-    /// Keeps these secrets of the source, of different types, each in place of the one of its type.
+    /// Stores these secrets of the source, replacing those of the same type.
     ///
     /// # Errors
-    /// When there is no such source or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such source.
     pub async fn put(&mut self, source_id: SourceId, secrets: &[NewSecret<'_>]) -> Result<(), DbError> {
         let types: Vec<String> = secrets.iter().map(|new| new.secret_type.as_str().to_owned()).collect();
         let ciphertexts: Vec<Vec<u8>> = secrets.iter().map(|new| new.ciphertext.to_vec()).collect();
@@ -81,10 +78,7 @@ impl<'c> ConnectorSecrets<'c> {
         Ok(())
     }
 
-    /// Forgets the source's secrets of these types; those that it has not are no error.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes the source's secrets of these types; missing ones are ignored.
     pub async fn delete(&mut self, source_id: SourceId, types: &[SecretType]) -> Result<(), DbError> {
         let types: Vec<String> = types.iter().map(|secret_type| secret_type.as_str().to_owned()).collect();
         sqlx::query!(
@@ -97,11 +91,7 @@ impl<'c> ConnectorSecrets<'c> {
         Ok(())
     }
 
-    /// Some of the secrets that another key than this one encrypts, in the order of their ids,
-    /// after this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns secrets that are encrypted with another key than this one, after this ID, ordered by ID.
     pub async fn list_not_under(
         &mut self,
         key_id: &str,
@@ -121,10 +111,7 @@ impl<'c> ConnectorSecrets<'c> {
         rows.into_iter().map(ConnectorSecret::try_from).collect()
     }
 
-    /// How many secrets another key than this one encrypts.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the number of secrets that are encrypted with another key than this one.
     pub async fn count_not_under(&mut self, key_id: &str) -> Result<i64, DbError> {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM connector_secrets WHERE key_id <> $1"#,
@@ -133,12 +120,9 @@ impl<'c> ConnectorSecrets<'c> {
         Ok(count.fetch_one(&mut *self.connection).await?)
     }
 
-    /// Replaces a secret's ciphertext by one of the same secret under another key, unless it was
-    /// changed since it was read. Says whether it was replaced. `updated_at` stays: it tells when
-    /// the secret was set.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Replaces a secret's ciphertext with the same secret under another key, unless it was changed since
+    /// it was read. Returns whether it was replaced. Keeps `updated_at`, which says when the secret was
+    /// set.
     pub async fn reencrypt(
         &mut self,
         read: &ConnectorSecret,
@@ -173,7 +157,7 @@ impl TryFrom<SecretRow> for ConnectorSecret {
         Ok(Self {
             id: row.id,
             source_id: SourceId(row.collection_source_id),
-            secret_type: DbError::word("connector_secrets", "secret_type", &row.secret_type)?,
+            secret_type: DbError::parse_label("connector_secrets", "secret_type", &row.secret_type)?,
             ciphertext: row.ciphertext,
             key_id: row.key_id,
         })
@@ -211,7 +195,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_source_has_one_secret_of_a_type(pool: PgPool) {
+    async fn source_has_one_secret_per_type(pool: PgPool) {
         let mut connection = Db::from_pool(pool.clone()).connection().await.unwrap();
         let source = insert_source(&pool, "a").await;
         let other = insert_source(&pool, "b").await;
@@ -231,7 +215,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn sources_say_which_secrets_they_have(pool: PgPool) {
+    async fn sources_list_the_types_of_their_secrets(pool: PgPool) {
         let mut connection = Db::from_pool(pool.clone()).connection().await.unwrap();
         let source = insert_source(&pool, "a").await;
         let none = connection.collection_sources().find(source).await.unwrap().unwrap();
@@ -245,7 +229,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn secrets_under_other_keys_come_in_batches(pool: PgPool) {
+    async fn secrets_under_other_keys_are_listed_in_batches(pool: PgPool) {
         let mut connection = Db::from_pool(pool.clone()).connection().await.unwrap();
         let mut ids = Vec::new();
         for (path, key_id) in [("a", "old"), ("b", "new"), ("c", "old"), ("d", "older")] {
@@ -265,7 +249,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_secret_that_was_set_since_it_was_read_is_not_overwritten(pool: PgPool) {
+    async fn reencryption_does_not_overwrite_a_newer_secret(pool: PgPool) {
         let mut connection = Db::from_pool(pool.clone()).connection().await.unwrap();
         let source = insert_source(&pool, "a").await;
         connection.connector_secrets().put(source, &[new(SecretType::Token, b"1", "old")]).await.unwrap();

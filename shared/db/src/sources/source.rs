@@ -1,4 +1,4 @@
-//! Where the documents of a collection come from.
+//! Sources of documents.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, SecretType, SourceId, SourceType};
@@ -8,22 +8,22 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// A source of documents.
+/// A source of documents of a collection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CollectionSource {
-    /// Its id.
+    /// ID of the source.
     pub id: SourceId,
-    /// The collection it feeds.
+    /// The collection it belongs to.
     pub collection_id: CollectionId,
-    /// Its identity within the collection: a path, a URL, `uploads`.
+    /// Its identity within the collection: a path, a URL, or `uploads`.
     pub source_path: String,
-    /// Which connector reads it.
+    /// The connector that reads it.
     pub source_type: SourceType,
-    /// That connector's settings, an object without secrets.
+    /// Configuration of the connector, a JSON object without secrets.
     pub source_config: Value,
-    /// Live documents that came from it.
+    /// Number of its documents that are not deleted.
     pub document_count: i64,
-    /// Their bytes.
+    /// Size of those documents in bytes.
     pub size_bytes: i64,
     /// When its last run started.
     pub last_run_started_at: Option<DateTime<Utc>>,
@@ -33,28 +33,28 @@ pub struct CollectionSource {
     pub last_run_status: Option<String>,
     /// Why its last run failed.
     pub last_error: Option<String>,
-    /// When it last ran without an error.
+    /// When its last completed run ended.
     pub last_indexed_at: Option<DateTime<Utc>>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Notes about it, an object.
+    /// Internal notes, a JSON object.
     pub meta: Value,
-    /// The secrets that are set, in the order of their names.
+    /// Types of the secrets that are set, ordered by name.
     pub secret_types: Vec<SecretType>,
 }
 
-/// A source to add, or to change where its path is known.
+/// A source to insert, or to update if its path exists.
 #[derive(Debug, Clone)]
 pub struct NewSource<'a> {
-    /// The collection it feeds.
+    /// The collection it belongs to.
     pub collection_id: CollectionId,
     /// Its identity within the collection.
     pub source_path: &'a str,
-    /// Which connector reads it.
+    /// The connector that reads it.
     pub source_type: &'a SourceType,
-    /// That connector's settings, an object without secrets.
+    /// Configuration of the connector, a JSON object without secrets.
     pub source_config: &'a Value,
 }
 
@@ -65,19 +65,16 @@ pub struct CollectionSources<'c> {
 }
 
 impl<'c> CollectionSources<'c> {
-    /// The path of the source that uploads and dropped files belong to.
+    /// The path of the source of uploads and dropped files.
     pub const UPLOAD_PATH: &'static str = "uploads";
-    /// Refuses two sources of one path in a collection.
+    /// The constraint that makes paths unique per collection.
     pub const PATH_CONSTRAINT: &'static str = "uq_collection_source_path";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
 
-    /// The source with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the source with this ID.
     pub async fn find(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
         let row = sqlx::query_as!(
             SourceRow,
@@ -92,12 +89,9 @@ impl<'c> CollectionSources<'c> {
         row.map(CollectionSource::try_from).transpose()
     }
 
-    /// The source with this id, which nobody else changes until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Locks the source with this ID until the transaction ends and returns it.
     pub async fn find_for_update(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
-        // By itself: what a waiting statement says of other tables is as old as its beginning.
+        // A statement of its own: a statement that waited for the lock sees other tables as of its start.
         let locked = sqlx::query_scalar!("SELECT id FROM collection_sources WHERE id = $1 FOR UPDATE", id.0)
             .fetch_optional(&mut *self.connection)
             .await?;
@@ -107,11 +101,11 @@ impl<'c> CollectionSources<'c> {
         }
     }
 
-    /// Gives the source these settings, which may make it another one of its collection.
+    /// Replaces the path and the configuration of a source.
     ///
     /// # Errors
-    /// [`Self::PATH_CONSTRAINT`] when the collection has a source of that path, or the database
-    /// does not answer.
+    /// Returns [`DbError::Constraint`] with [`Self::PATH_CONSTRAINT`] if the collection already has a
+    /// source with that path.
     pub async fn update(
         &mut self,
         id: SourceId,
@@ -129,10 +123,7 @@ impl<'c> CollectionSources<'c> {
         Ok(())
     }
 
-    /// Those of the sources that there are, in no particular order.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns those of the sources that exist, in no particular order.
     pub async fn find_many(&mut self, ids: &[SourceId]) -> Result<Vec<CollectionSource>, DbError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query_as!(
@@ -148,10 +139,7 @@ impl<'c> CollectionSources<'c> {
         rows.into_iter().map(CollectionSource::try_from).collect()
     }
 
-    /// The collection's source with this path.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's source with this path.
     pub async fn find_by_path(
         &mut self,
         collection_id: CollectionId,
@@ -171,10 +159,7 @@ impl<'c> CollectionSources<'c> {
         row.map(CollectionSource::try_from).transpose()
     }
 
-    /// The collection's sources in the order in which they were added.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the collection's sources in the order they were added.
     pub async fn list(
         &mut self,
         collection_id: CollectionId,
@@ -206,11 +191,11 @@ impl<'c> CollectionSources<'c> {
         Ok(Page { items, total })
     }
 
-    /// Adds the source, or gives the one with the same path these settings. Returns it and
+    /// Inserts the source, or updates the configuration of the one with the same path. Returns it and
     /// whether it is new.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection.
     pub async fn upsert(&mut self, new: &NewSource<'_>) -> Result<(CollectionSource, bool), DbError> {
         let row = sqlx::query!(
             r#"INSERT INTO collection_sources (collection_id, source_path, source_type, source_config)
@@ -218,7 +203,7 @@ impl<'c> CollectionSources<'c> {
             ON CONFLICT (collection_id, source_path) DO UPDATE
                 SET source_type = EXCLUDED.source_type, source_config = EXCLUDED.source_config,
                     updated_at = now()
-            -- A row that was there before carries the transaction that locked it.
+            -- An updated row has xmax set to the transaction that locked it.
             RETURNING id, xmax = 0 AS "is_new!""#,
             new.collection_id.0,
             new.source_path,
@@ -238,10 +223,10 @@ impl<'c> CollectionSources<'c> {
         Ok((source, row.is_new))
     }
 
-    /// The source that the collection's uploads belong to, made on first use.
+    /// Returns the source of the collection's uploads, creating it on first use.
     ///
     /// # Errors
-    /// When there is no such collection or the database does not answer.
+    /// Returns [`DbError::Constraint`] if there is no such collection.
     pub async fn find_or_create_upload(
         &mut self,
         collection_id: CollectionId,
@@ -257,6 +242,14 @@ impl<'c> CollectionSources<'c> {
         };
         let (source, _) = self.upsert(&new).await?;
         Ok(source)
+    }
+
+    /// Recounts the source of an operation that has just ended, and records how its last run ended.
+    pub(crate) async fn record_operation_end(&mut self, operation_sequence: i64) -> Result<(), DbError> {
+        sqlx::query_file!("queries/sources/record_operation_end.sql", operation_sequence)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 }
 
@@ -285,7 +278,7 @@ impl TryFrom<SourceRow> for CollectionSource {
     fn try_from(row: SourceRow) -> Result<Self, DbError> {
         let secret_types = row.secret_types.iter();
         let secret_types = secret_types
-            .map(|label| DbError::word("connector_secrets", "secret_type", label))
+            .map(|label| DbError::parse_label("connector_secrets", "secret_type", label))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             id: SourceId(row.id),

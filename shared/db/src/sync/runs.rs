@@ -1,7 +1,7 @@
-//! Runs that read the sources of a collection again: one append operation for each source.
+//! Sync runs: each reads all sources of a collection again, with one append operation for each source.
 //!
-//! How a run goes follows from its operations: whoever ends one of them settles the run
-//! ([`SyncRuns::settle`]). When a collection runs by itself is in `sync_schedule`.
+//! A run's progress follows from its operations, and ending one of them settles the run
+//! ([`SyncRuns::settle`]). The schedule is in `schedule`.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, OperationId, SyncRunId, SyncRunStatus, SyncTrigger, UserId};
@@ -10,49 +10,49 @@ use uuid::Uuid;
 
 use crate::{DbError, Page};
 
-/// A run.
+/// A sync run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRun {
-    /// Its id.
+    /// ID of the run.
     pub id: SyncRunId,
     /// The collection whose sources it reads.
     pub collection_id: CollectionId,
     /// What started it.
     pub triggered_by: SyncTrigger,
-    /// Who asked for it; `None` where the schedule did, or the account is gone.
+    /// The user who started it; `None` if the schedule did or the account was deleted.
     pub user_id: Option<UserId>,
-    /// How far it is.
+    /// Status of the run.
     pub status: SyncRunStatus,
-    /// When it was started.
+    /// When it started.
     pub started_at: DateTime<Utc>,
     /// When its last operation ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Sources it was started with.
+    /// Number of sources at the start.
     pub expected_sources: i32,
-    /// Sources that were read, and none of their documents failed.
+    /// Number of sources that were read and have no failed documents.
     pub completed_sources: i32,
-    /// Sources that could not be read, or all of whose documents failed.
+    /// Number of sources that could not be read, or whose documents all failed.
     pub failed_sources: i32,
-    /// Sources some of whose documents failed.
+    /// Number of sources with some failed documents.
     pub partial_sources: i32,
-    /// What went wrong, source by source.
+    /// Errors by source.
     pub error_summary: Option<String>,
 }
 
-/// A run to start.
+/// A sync run to start.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSyncRun {
-    /// The collection whose sources are to be read.
+    /// The collection whose sources to read.
     pub collection_id: CollectionId,
     /// What starts it.
     pub triggered_by: SyncTrigger,
-    /// Who asks for it, if anybody does.
+    /// The user who starts it, if one does.
     pub requested_by: Option<UserId>,
-    /// Whose its operations are.
+    /// The user whom its operations belong to.
     pub user_id: UserId,
 }
 
-/// What became of a run that was to be started.
+/// The outcome of starting a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncStart {
     /// Its operations are queued.
@@ -64,24 +64,24 @@ pub enum SyncStart {
     },
     /// The collection's last run has not ended.
     AlreadyRunning,
-    /// The collection has no source that can be read again.
+    /// The collection has no sources that can be read again.
     NoSources,
 }
 
-/// Which runs of a collection to list.
+/// Filters and paging of a list of sync runs.
 #[derive(Debug, Clone)]
 pub struct SyncRunQuery {
     /// The collection.
     pub collection_id: CollectionId,
-    /// Only those in one of these states; all where it is empty.
+    /// Only runs with one of these statuses; all if empty.
     pub statuses: Vec<SyncRunStatus>,
-    /// The most to return.
+    /// Maximum number of runs to return.
     pub limit: i64,
-    /// How many to pass over.
+    /// Number of runs to skip.
     pub offset: i64,
 }
 
-/// Reads and changes runs.
+/// Reads and changes sync runs.
 #[derive(Debug)]
 pub struct SyncRuns<'c> {
     connection: &'c mut PgConnection,
@@ -92,12 +92,8 @@ impl<'c> SyncRuns<'c> {
         Self { connection }
     }
 
-    /// Starts a run: queues an append operation for each source of the collection but its uploads,
-    /// in the order in which the sources were added. Of any number of simultaneous callers, one
-    /// starts it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Starts a run: queues an append operation for each source of the collection except its uploads, in
+    /// the order they were added. Of any number of concurrent callers, one starts it.
     pub async fn start(&mut self, new: NewSyncRun) -> Result<SyncStart, DbError> {
         let row = sqlx::query_file!(
             "queries/sync/start_sync_run.sql",
@@ -137,17 +133,13 @@ impl<'c> SyncRuns<'c> {
         Ok(if has_sources { SyncStart::AlreadyRunning } else { SyncStart::NoSources })
     }
 
-    /// Counts how the run's operations have ended so far, and ends the run if all of them have.
-    /// Safe to repeat, and to call by many at once. Returns how the run ended, if this call ended
-    /// it.
+    /// Counts how the run's operations have ended, and ends the run if all of them have. Safe to repeat and
+    /// to call concurrently. Returns how the run ended, if this call ended it.
     ///
-    /// Call it after an operation of the run has ended, whatever way it ended.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Call it after an operation of the run has ended in any way.
     pub async fn settle(&mut self, id: SyncRunId) -> Result<Option<SyncRunStatus>, DbError> {
         let mut tx = self.connection.begin().await?;
-        // Before the run's own row, as whoever ends an operation does.
+        // Lock order: collection, then run.
         sqlx::query_scalar!(
             "SELECT c.id FROM collections c JOIN collection_sync_runs r ON r.collection_id = c.id
             WHERE r.id = $1 FOR NO KEY UPDATE OF c",
@@ -159,14 +151,11 @@ impl<'c> SyncRuns<'c> {
             .fetch_optional(&mut *tx)
             .await?;
         tx.commit().await?;
-        ended.map(|status| DbError::word("collection_sync_runs", "status", &status)).transpose()
+        ended.map(|status| DbError::parse_label("collection_sync_runs", "status", &status)).transpose()
     }
 
-    /// Running runs all of whose operations have ended: whoever ended the last one did not get to
-    /// say so. Oldest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns running runs whose operations have all ended, because the end of the last one was
+    /// interrupted. Oldest first.
     pub async fn list_unsettled(&mut self, limit: i64) -> Result<Vec<SyncRunId>, DbError> {
         let ids = sqlx::query_scalar!(
             "SELECT id FROM collection_sync_runs r
@@ -181,10 +170,7 @@ impl<'c> SyncRuns<'c> {
         Ok(ids.into_iter().map(SyncRunId).collect())
     }
 
-    /// Forgets runs that ended before this moment, `limit` at most. Returns how many.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Deletes runs that ended before this time, at most `limit`. Returns how many.
     pub async fn delete_ended(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
         let done = sqlx::query!(
             "DELETE FROM collection_sync_runs WHERE id IN (
@@ -199,10 +185,7 @@ impl<'c> SyncRuns<'c> {
         Ok(done.rows_affected())
     }
 
-    /// The run with this id.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the run with this ID.
     pub async fn find(&mut self, id: SyncRunId) -> Result<Option<SyncRun>, DbError> {
         let row = sqlx::query_as!(
             SyncRunRow,
@@ -216,10 +199,7 @@ impl<'c> SyncRuns<'c> {
         row.map(SyncRun::try_from).transpose()
     }
 
-    /// The runs that the query asks for, newest first.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Returns the runs that match the query, newest first.
     pub async fn list(&mut self, query: &SyncRunQuery) -> Result<Page<SyncRun>, DbError> {
         let statuses: Vec<String> = query.statuses.iter().map(ToString::to_string).collect();
         let total = sqlx::query_scalar!(
@@ -271,9 +251,9 @@ impl TryFrom<SyncRunRow> for SyncRun {
         Ok(Self {
             id: SyncRunId(row.id),
             collection_id: CollectionId(row.collection_id),
-            triggered_by: DbError::word("collection_sync_runs", "triggered_by", &row.triggered_by)?,
+            triggered_by: DbError::parse_label("collection_sync_runs", "triggered_by", &row.triggered_by)?,
             user_id: row.user_id.map(UserId),
-            status: DbError::word("collection_sync_runs", "status", &row.status)?,
+            status: DbError::parse_label("collection_sync_runs", "status", &row.status)?,
             started_at: row.started_at,
             completed_at: row.completed_at,
             expected_sources: row.expected_sources,

@@ -1,5 +1,5 @@
-//! When the sources of a collection are read again by themselves. Its mode and interval are among its
-//! details; whoever sets those plans the next run, see `collection_details`.
+//! The sync schedule of continuous collections. Mode and interval are details of a collection; changing
+//! them reschedules the next run, see `collections::CollectionDetails`.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, UserId};
@@ -7,25 +7,22 @@ use domain::{CollectionId, UserId};
 use crate::DbError;
 use crate::collections::Collections;
 
-/// A collection whose time has come.
+/// A collection whose sync run is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueCollection {
-    /// Its id.
+    /// ID of the collection.
     pub id: CollectionId,
-    /// Its name.
+    /// Name of the collection.
     pub name: String,
-    /// Whose its operations will be.
+    /// Its owner, whom the operations will belong to.
     pub owner_id: UserId,
-    /// When it runs after this time.
+    /// When the run after this one is due.
     pub next_run_at: DateTime<Utc>,
 }
 
 impl Collections<'_> {
-    /// Starts no further runs of a continuous collection by itself; one that is running goes on.
-    /// Returns since when it is paused; nothing where the collection is not continuous or gone.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Pauses the schedule of a continuous collection; a running sync run continues. Returns since when it
+    /// is paused, `None` if the collection is not continuous or is deleted.
     pub async fn pause_sync(&mut self, id: CollectionId) -> Result<Option<DateTime<Utc>>, DbError> {
         let paused_at = sqlx::query_scalar!(
             r#"UPDATE collections
@@ -39,11 +36,8 @@ impl Collections<'_> {
         Ok(paused_at)
     }
 
-    /// Goes on with the schedule: a run whose time has come meanwhile is started next. Returns
-    /// when that is; nothing where the collection is not continuous or gone.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Resumes the schedule; a run that became due meanwhile starts next. Returns when the next run is due,
+    /// `None` if the collection is not continuous or is deleted.
     pub async fn resume_sync(&mut self, id: CollectionId) -> Result<Option<DateTime<Utc>>, DbError> {
         let next_run_at = sqlx::query_scalar!(
             r#"UPDATE collections
@@ -58,13 +52,10 @@ impl Collections<'_> {
         Ok(next_run_at)
     }
 
-    /// Takes the collection that is due for longest, and plans its next run. No other caller gets
-    /// the same one; start its run in the same transaction. A collection that is being read already
-    /// is not due before that has ended.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn take_due(&mut self) -> Result<Option<DueCollection>, DbError> {
+    /// Claims the collection that has been due longest, and schedules its next run. No other caller gets
+    /// the same one; start its run in the same transaction. A collection with a running sync run is not
+    /// due.
+    pub async fn claim_due(&mut self) -> Result<Option<DueCollection>, DbError> {
         let row = sqlx::query!(
             r#"UPDATE collections
             SET sync_next_run_at = now() + make_interval(mins => sync_interval_minutes)

@@ -4,10 +4,10 @@ use domain::{DeletionReason, ItemId, ItemState, OperationId, OperationType, Sour
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Bench, item};
+use super::{Fixture, item};
 use crate::operations::{NewItem, NewOperation};
 
-impl Bench {
+impl Fixture {
     pub(crate) async fn source(&self, path: &str) -> SourceId {
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO collection_sources (collection_id, source_path, source_type)
@@ -37,14 +37,14 @@ impl Bench {
         self.connection().await.operations().insert(&new).await.unwrap().id
     }
 
-    /// A running operation and its listed items.
+    /// Claims the operation and returns its items.
     pub(crate) async fn claim(&self, operation_id: OperationId) -> Vec<ItemId> {
         let mut connection = self.connection().await;
         assert!(connection.operations().claim(operation_id).await.unwrap());
         connection.operation_items().list_undispatched(operation_id, ItemId(0), 100).await.unwrap()
     }
 
-    /// Reads a source that has these files, each with its name for its bytes.
+    /// Reads a source with these files; the content of each is its name.
     pub(crate) async fn read_source(&self, source_id: SourceId, names: &[&str]) -> OperationId {
         let operation_id = self.insert_of_source(OperationType::Append, Some(source_id)).await;
         let items: Vec<NewItem> = names.iter().map(|name| item(name, "v1")).collect();

@@ -7,21 +7,21 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::Bench;
+use super::Fixture;
 use crate::operations::{NewOperation, Swap};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-impl Bench {
-    /// A collection with these documents, each of two chunks, and nothing going on.
+impl Fixture {
+    /// Creates a collection with these documents of two chunks each and no open operation.
     pub(crate) async fn with_documents(pool: PgPool, names: &[&str]) -> Self {
-        let bench = Self::new(pool).await;
-        let (operation_id, items) = bench.run_append(names).await;
+        let fixture = Self::new(pool).await;
+        let (operation_id, items) = fixture.run_append(names).await;
         for (item_id, name) in items.iter().zip(names) {
-            bench.index(*item_id, name, name).await;
+            fixture.index(*item_id, name, name).await;
         }
-        bench.finish(operation_id).await;
-        bench
+        fixture.finish(operation_id).await;
+        fixture
     }
 
     /// Queues a reindex to chunks of 128 tokens.
@@ -40,7 +40,7 @@ impl Bench {
         Ok(self.connection().await.operations().insert(&new).await?.id)
     }
 
-    /// A running reindex with its work list; returns the new index's name, too.
+    /// Starts a reindex with its work list; also returns the new index's name.
     pub(crate) async fn run_reindex(&self) -> (OperationId, Vec<ItemId>, String) {
         let id = self.queue_reindex().await.unwrap();
         let mut connection = self.connection().await;
@@ -52,7 +52,7 @@ impl Bench {
         (id, items, name)
     }
 
-    /// Everything that happens to a document that is indexed anew, in one batch of three chunks.
+    /// Indexes a document in the new index, in one batch of three chunks.
     pub(crate) async fn index_anew(&self, item_id: ItemId) {
         let mut connection = self.connection().await;
         assert!(connection.operation_items().mark_copied(item_id).await.unwrap());
@@ -69,18 +69,18 @@ impl Bench {
         swap
     }
 
-    /// A collection whose documents are in a new index.
+    /// Creates a collection whose documents are in a new index.
     pub(crate) async fn reindexed(pool: PgPool, names: &[&str]) -> (Self, OperationId) {
-        let bench = Self::with_documents(pool, names).await;
-        let (id, items, _) = bench.run_reindex().await;
+        let fixture = Self::with_documents(pool, names).await;
+        let (id, items, _) = fixture.run_reindex().await;
         for item_id in items {
-            bench.index_anew(item_id).await;
+            fixture.index_anew(item_id).await;
         }
-        assert!(matches!(bench.swap(id).await, Swap::Done(_)));
-        (bench, id)
+        assert!(matches!(fixture.swap(id).await, Swap::Done(_)));
+        (fixture, id)
     }
 
-    /// Store, model, quantization, chunk size and overlap, chunks in all.
+    /// Returns index name, model, quantization, chunk size, overlap and number of chunks.
     pub(crate) async fn index_of_collection(&self) -> (String, String, String, i32, i32, i64) {
         sqlx::query_as(
             "SELECT vector_store_name, embedding_model, quantization::text, chunk_size, chunk_overlap, vector_count
@@ -92,7 +92,7 @@ impl Bench {
         .unwrap()
     }
 
-    /// Generation, last generation and chunks of each document, by name.
+    /// Returns name, generation, last generation and number of chunks of each document, ordered by name.
     pub(crate) async fn generations(&self) -> Vec<(String, i32, i32, i32)> {
         sqlx::query_as(
             "SELECT file_name, generation, last_generation, chunk_count FROM documents ORDER BY file_name",

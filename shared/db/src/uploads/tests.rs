@@ -1,4 +1,4 @@
-//! What people say of their documents, from the upload to the points.
+//! Metadata of uploads, until it is in the index.
 
 use chrono::Utc;
 use domain::{ArtifactKey, Attributes, Generation, ItemId, OperationId, OperationType, UploadId};
@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::operations::{NewItem, StagedItem, StagingOutcome};
-use crate::testing::{Bench, binary, item};
+use crate::testing::{Fixture, binary, item};
 use crate::uploads::NewUpload;
 
 fn attributes(said: Value) -> Attributes {
@@ -23,7 +23,7 @@ fn moons() -> Attributes {
     attributes(json!({ "topic": "moons" }))
 }
 
-impl Bench {
+impl Fixture {
     fn key(&self, name: &str) -> String {
         ArtifactKey::Upload { collection_id: self.collection_id, name: name.to_owned() }.path()
     }
@@ -44,7 +44,7 @@ impl Bench {
         self.connection().await.uploads().insert_many(&[new]).await.unwrap();
     }
 
-    /// What intake does with the bytes.
+    /// What the intake function does with an upload event.
     async fn arrive(&self, operation_id: OperationId, name: &str, hint: &str) {
         let item = NewItem { location: self.key(name), ..item(name, hint) };
         let mut tx = self.db.begin().await.unwrap();
@@ -53,7 +53,7 @@ impl Bench {
         tx.commit().await.unwrap();
     }
 
-    /// A running operation with this upload, and what was said of it.
+    /// Starts an operation with this upload; returns its item and the metadata.
     async fn run_upload(
         &self,
         name: &str,
@@ -88,123 +88,124 @@ impl Bench {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_is_said_with_an_upload_is_the_documents_once_its_version_is_indexed(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation, item, said) = bench.run_upload("a", "v1", Some(tides())).await;
+async fn metadata_of_an_upload_applies_once_its_version_is_indexed(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation, item, said) = fixture.run_upload("a", "v1", Some(tides())).await;
     assert_eq!(said, Some(tides()));
-    assert!(bench.stage(item, "a", "h1", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(bench.work_attributes(item).await, tides());
-    let mut connection = bench.connection().await;
+    assert!(fixture.stage(item, "a", "h1", &StagingOutcome::Staged).await.unwrap());
+    assert_eq!(fixture.work_attributes(item).await, tides());
+    let mut connection = fixture.connection().await;
     assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
     connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
-    bench.finish(operation).await;
-    assert_eq!(bench.document("a").await.attributes, tides());
+    fixture.finish(operation).await;
+    assert_eq!(fixture.document("a").await.attributes, tides());
 
-    let (operation, item, _) = bench.run_upload("a", "v2", Some(moons())).await;
-    assert!(bench.stage(item, "a", "h2", &StagingOutcome::Staged).await.unwrap());
+    let (operation, item, _) = fixture.run_upload("a", "v2", Some(moons())).await;
+    assert!(fixture.stage(item, "a", "h2", &StagingOutcome::Staged).await.unwrap());
     assert_eq!(
-        bench.document("a").await.attributes,
+        fixture.document("a").await.attributes,
         tides(),
         "its points say so until the new ones are there"
     );
-    assert_eq!(bench.work_attributes(item).await, moons());
+    assert_eq!(fixture.work_attributes(item).await, moons());
     assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
     connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
-    bench.finish(operation).await;
-    assert_eq!(bench.document("a").await.attributes, moons());
+    fixture.finish(operation).await;
+    assert_eq!(fixture.document("a").await.attributes, moons());
 
-    let (operation, item, said) = bench.run_upload("a", "v3", None).await;
-    assert_eq!((said, bench.work_attributes(item).await), (None, Attributes::default()));
-    bench.index(item, "a", "h3").await;
-    assert_eq!(bench.work_attributes(item).await, moons());
-    bench.finish(operation).await;
-    assert_eq!(bench.document("a").await.attributes, moons(), "nothing was said: it keeps them");
-    let listed = bench.connection().await.documents().list_searchable(bench.collection_id, None, 9).await;
+    let (operation, item, said) = fixture.run_upload("a", "v3", None).await;
+    assert_eq!((said, fixture.work_attributes(item).await), (None, Attributes::default()));
+    fixture.index(item, "a", "h3").await;
+    assert_eq!(fixture.work_attributes(item).await, moons());
+    fixture.finish(operation).await;
+    assert_eq!(fixture.document("a").await.attributes, moons(), "nothing was said: it keeps them");
+    let listed = fixture.connection().await.documents().list_searchable(fixture.collection_id, None, 9).await;
     assert_eq!(listed.unwrap()[0].attributes, moons());
 
-    bench.index_upload("a", "h4", Some(Attributes::default())).await;
-    assert_eq!(bench.document("a").await.attributes, Attributes::default());
+    fixture.index_upload("a", "h4", Some(Attributes::default())).await;
+    assert_eq!(fixture.document("a").await.attributes, Attributes::default());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_same_bytes_are_unchanged_only_if_the_same_is_said_of_them(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.index_upload("a", "v1", Some(tides())).await;
+async fn same_bytes_with_other_metadata_are_a_change(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.index_upload("a", "v1", Some(tides())).await;
     for (said, expected) in [(None, 1), (Some(tides()), 1), (Some(moons()), 0)] {
-        let (operation, item, _) = bench.run_upload("a", "v1", said.clone()).await;
-        let mut connection = bench.connection().await;
+        let (operation, item, _) = fixture.run_upload("a", "v1", said.clone()).await;
+        let mut connection = fixture.connection().await;
         let unchanged = connection.operation_items().mark_unchanged(operation, ItemId(0)).await.unwrap();
         assert_eq!(unchanged, expected, "{said:?}");
         if expected == 0 {
             let context = connection
                 .documents()
-                .staging_context(bench.collection_id, bench.document_id("a"), "v1")
+                .staging_context(fixture.collection_id, fixture.document_id("a"), "v1")
                 .await;
             assert_eq!(context.unwrap().existing.unwrap().attributes, tides());
-            bench.index(item, "a", "v1").await;
+            fixture.index(item, "a", "v1").await;
         }
-        bench.finish(operation).await;
+        fixture.finish(operation).await;
     }
-    let document = bench.document("a").await;
+    let document = fixture.document("a").await;
     assert_eq!((document.attributes, document.generation), (moons(), Generation(2)));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_last_that_was_said_counts_however_often_the_bucket_tells(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.announce("a", Some(tides())).await;
-    bench.announce("a", Some(moons())).await;
-    bench.announce("a", None).await;
-    let operation = bench.insert_operation(OperationType::Append).await;
-    bench.arrive(operation, "a", "v1").await;
-    bench.arrive(operation, "a", "v1").await;
-    let (_, item, said) = bench.begin(operation).await;
+async fn latest_metadata_wins_despite_redelivered_events(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.announce("a", Some(tides())).await;
+    fixture.announce("a", Some(moons())).await;
+    fixture.announce("a", None).await;
+    let operation = fixture.insert_operation(OperationType::Append).await;
+    fixture.arrive(operation, "a", "v1").await;
+    fixture.arrive(operation, "a", "v1").await;
+    let (_, item, said) = fixture.begin(operation).await;
     assert_eq!(said, Some(moons()));
-    bench.index(item, "a", "v1").await;
-    bench.finish(operation).await;
-    let shown = bench.connection().await.uploads().list(bench.collection_id, None, 9, 0).await.unwrap();
+    fixture.index(item, "a", "v1").await;
+    fixture.finish(operation).await;
+    let shown = fixture.connection().await.uploads().list(fixture.collection_id, None, 9, 0).await.unwrap();
     let shown: Vec<_> = shown.items.into_iter().map(|upload| upload.attributes).collect();
     assert_eq!(shown, [Some(tides()), Some(moons()), None]);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_was_said_outlives_a_failure_and_not_a_deletion(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.index_upload("a", "v1", Some(tides())).await;
-    let (operation, item, _) = bench.run_upload("a", "v2", Some(moons())).await;
-    assert!(bench.stage(item, "a", "v2", &StagingOutcome::Staged).await.unwrap());
-    assert!(bench.fail(item, &binary()).await);
-    bench.finish(operation).await;
-    let retry = bench.insert_operation(OperationType::RetryDocuments).await;
-    let again = bench.connection().await.documents().retry(bench.collection_id, None, retry).await.unwrap();
+async fn metadata_survives_a_failure_but_not_a_deletion(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.index_upload("a", "v1", Some(tides())).await;
+    let (operation, item, _) = fixture.run_upload("a", "v2", Some(moons())).await;
+    assert!(fixture.stage(item, "a", "v2", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.fail(item, &binary()).await);
+    fixture.finish(operation).await;
+    let retry = fixture.insert_operation(OperationType::RetryDocuments).await;
+    let again =
+        fixture.connection().await.documents().retry(fixture.collection_id, None, retry).await.unwrap();
     assert_eq!(again, 1);
-    let (_, item, said) = bench.begin(retry).await;
-    assert_eq!((said, bench.work_attributes(item).await), (None, moons()));
-    bench.index(item, "a", "v2").await;
-    bench.finish(retry).await;
-    assert_eq!(bench.document("a").await.attributes, moons());
+    let (_, item, said) = fixture.begin(retry).await;
+    assert_eq!((said, fixture.work_attributes(item).await), (None, moons()));
+    fixture.index(item, "a", "v2").await;
+    fixture.finish(retry).await;
+    assert_eq!(fixture.document("a").await.attributes, moons());
 
     let deleted = async || {
-        let mut connection = bench.connection().await;
-        assert!(connection.documents().mark_deleted(bench.document_id("a")).await.unwrap());
+        let mut connection = fixture.connection().await;
+        assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
     };
     deleted().await;
-    let restore = bench.insert_operation(OperationType::RestoreDocuments).await;
-    let id = bench.document_id("a");
-    assert!(bench.connection().await.documents().restore(id, restore).await.unwrap());
-    let (_, item, _) = bench.begin(restore).await;
-    bench.index(item, "a", "v2").await;
-    bench.finish(restore).await;
-    assert_eq!(bench.document("a").await.attributes, moons(), "restored as it was");
+    let restore = fixture.insert_operation(OperationType::RestoreDocuments).await;
+    let id = fixture.document_id("a");
+    assert!(fixture.connection().await.documents().restore(id, restore).await.unwrap());
+    let (_, item, _) = fixture.begin(restore).await;
+    fixture.index(item, "a", "v2").await;
+    fixture.finish(restore).await;
+    assert_eq!(fixture.document("a").await.attributes, moons(), "restored as it was");
 
     deleted().await;
-    let (operation, item, _) = bench.run_upload("a", "v2", None).await;
-    // Uploaded again after it was deleted: a new document of that name.
-    let mut connection = bench.connection().await;
-    let source = connection.collection_sources().find_or_create_upload(bench.collection_id).await.unwrap();
+    let (operation, item, _) = fixture.run_upload("a", "v2", None).await;
+    // An upload after the deletion creates a new document with that name.
+    let mut connection = fixture.connection().await;
+    let source = connection.collection_sources().find_or_create_upload(fixture.collection_id).await.unwrap();
     let staged = StagedItem {
         item_id: item,
-        collection_id: bench.collection_id,
+        collection_id: fixture.collection_id,
         source_id: Some(source.id),
         document_id: id,
         content_hash: Some("v2"),
@@ -214,7 +215,7 @@ async fn what_was_said_outlives_a_failure_and_not_a_deletion(pool: PgPool) {
         outcome: &StagingOutcome::Staged,
     };
     assert!(connection.operation_items().mark_staged(&staged).await.unwrap());
-    assert_eq!(bench.work_attributes(item).await, Attributes::default());
-    bench.fail(item, &binary()).await;
-    bench.finish(operation).await;
+    assert_eq!(fixture.work_attributes(item).await, Attributes::default());
+    fixture.fail(item, &binary()).await;
+    fixture.finish(operation).await;
 }

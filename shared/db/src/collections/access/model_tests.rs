@@ -1,4 +1,4 @@
-//! The rule in plain Rust, beside the statement, on worlds that nobody made up.
+//! Compares the statement with a model of the rule in Rust, on random worlds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,7 +37,7 @@ struct Key {
 
 #[derive(Debug, Clone)]
 struct World {
-    /// From 1, as the keys.
+    /// Numbered from 1, like the keys.
     collections: Vec<Shared>,
     keys: Vec<Key>,
     to_users: BTreeMap<(u128, i64), AccessLevel>,
@@ -60,7 +60,7 @@ fn worlds() -> impl Strategy<Value = World> {
 }
 
 impl World {
-    /// The rule.
+    /// The model of the rule.
     fn access(
         &self,
         user: i64,
@@ -163,7 +163,7 @@ fn by_id(found: Vec<AccessibleCollection>) -> BTreeMap<u128, AccessLevel> {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_statement_decides_as_the_rule_says(pool: PgPool) {
+async fn statement_agrees_with_the_model(pool: PgPool) {
     let db = Db::from_pool(pool.clone());
     let mut runner = TestRunner::deterministic();
     let mut decisions = BTreeMap::<Option<AccessLevel>, usize>::new();
@@ -198,6 +198,6 @@ async fn the_statement_decides_as_the_rule_says(pool: PgPool) {
         }
     }
     eprintln!("{WORLDS} worlds, decisions: {decisions:?}");
-    // Each answer came up often enough to mean something.
+    // Every answer occurred often enough to be meaningful.
     assert!(decisions.len() == 5 && decisions.values().all(|count| *count >= 30), "{decisions:?}");
 }

@@ -1,9 +1,9 @@
-//! What PostgreSQL reads to decide about one collection, where there are thousands.
+//! Query plans: the access decision about one collection reads few rows among thousands.
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
 
-/// 5,000 collections of 1,000 users, some public; 20,000 grants to users and 1,000 to keys.
+/// 5,000 collections of 1,000 users, some public; 20,000 permissions of users and 1,000 of keys.
 const MANY: &str = "
     INSERT INTO users (username, email, hashed_password)
         SELECT 'user' || n, n || '@example.org', 'x' FROM generate_series(1, 1000) n;
@@ -19,7 +19,7 @@ const MANY: &str = "
         SELECT lpad(n::text, 32, '0')::uuid, lpad(n::text, 32, '0')::uuid, 'write' FROM generate_series(1, 1000) n;
     ANALYZE";
 
-/// Rows that a plan's scans of a table have read, and whether one of them went through all of it.
+/// Rows that a plan's scans of a table read, and whether one of them was sequential.
 #[derive(Debug, Default, PartialEq)]
 struct Reads {
     rows: u64,
@@ -43,7 +43,7 @@ fn reads(plan: &Value, table: &str) -> Reads {
     reads
 }
 
-/// Runs the statement as a prepared one, with these ids or for a list, and returns its plan.
+/// Runs the statement as a prepared one, with these IDs or for a list, and returns its plan.
 async fn explain(connection: &mut PgConnection, user: i64, key: &str, ids: &str) -> Value {
     let arguments = format!("{user}, {key}, {ids}, TRUE, 100, 0, FALSE, NULL, NULL, 'created_at', FALSE");
     let statement = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE accessible ({arguments})");
@@ -53,7 +53,7 @@ async fn explain(connection: &mut PgConnection, user: i64, key: &str, ids: &str)
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn one_collection_is_decided_by_one_row_of_each_table(pool: PgPool) {
+async fn access_to_one_collection_reads_one_row_of_each_table(pool: PgPool) {
     let mut connection = pool.acquire().await.unwrap();
     sqlx::raw_sql(MANY).execute(&mut *connection).await.unwrap();
     let prepare = format!(
@@ -66,7 +66,7 @@ async fn one_collection_is_decided_by_one_row_of_each_table(pool: PgPool) {
     for mode in ["force_custom_plan", "force_generic_plan"] {
         let set = format!("SET plan_cache_mode = {mode}");
         sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await.unwrap();
-        // Owner, grantee, reader of a public one, key with a grant, stranger: all found by index.
+        // Owner, grantee, reader of a public one, key with a permission, stranger: all use an index.
         for (user, key, id, grants) in [
             (8, "NULL", 7, 0),
             (9, "NULL", 7, 1),
@@ -84,7 +84,7 @@ async fn one_collection_is_decided_by_one_row_of_each_table(pool: PgPool) {
             assert_eq!(reads(&plan, "collection_permissions"), granted, "{mode} {user} {key}");
             assert!(reads(&plan, "api_keys").rows <= 1, "{mode}");
         }
-        // A list reads what the caller has to do with: 5 own, 20 granted, 50 public ones of 5,000.
+        // A list reads what the caller is related to: 5 own, 20 granted, 50 public ones of 5,000.
         let plan = explain(&mut connection, 8, "NULL", "NULL").await;
         let listed = reads(&plan, "collections");
         assert!(!listed.is_sequential && listed.rows <= 2 * 75, "{mode} {listed:?} {plan:#}");

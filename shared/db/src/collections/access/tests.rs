@@ -1,4 +1,4 @@
-//! Who may do what, case by case.
+//! Access levels, case by case.
 
 use domain::{ApiKeyId, ChunkSettings, IndexSettings, Quantization, UserId};
 use sqlx::PgPool;
@@ -19,7 +19,7 @@ fn key_of(id: i64) -> Principal {
     Principal { api_key_id: Some(KEY), ..person(id) }
 }
 
-/// Users 1 (owner of both collections), 2 and 3; a key whose user, scope and limit come as SQL.
+/// Users 1 (owner of both collections), 2 and 3; a key whose user, scope and collections are given as SQL.
 async fn prepare(pool: &PgPool, key: &str) -> Db {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
         "INSERT INTO users (username, email, hashed_password)
@@ -46,7 +46,7 @@ async fn access(db: &Db, principal: &Principal) -> Option<AccessLevel> {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn owners_do_everything_and_strangers_see_nothing(pool: PgPool) {
+async fn owners_have_full_access_and_strangers_none(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
     assert_eq!(access(&db, &person(1)).await, Some(AccessLevel::Owner));
     assert_eq!(access(&db, &person(2)).await, None);
@@ -57,7 +57,7 @@ async fn owners_do_everything_and_strangers_see_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn grants_reach_exactly_their_user_or_key(pool: PgPool) {
+async fn permissions_apply_to_their_user_or_key_only(pool: PgPool) {
     let db = prepare(&pool, "2, 'admin', NULL").await;
     run(
         &pool,
@@ -75,20 +75,20 @@ async fn grants_reach_exactly_their_user_or_key(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_keys_scope_caps_what_its_owner_may_do(pool: PgPool) {
+async fn scope_of_a_key_caps_its_access(pool: PgPool) {
     let db = prepare(&pool, "1, 'read', NULL").await;
     assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Read));
     run(&pool, "UPDATE api_keys SET scope = 'write'").await;
     assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Write));
     run(&pool, "UPDATE api_keys SET scope = 'admin'").await;
     assert_eq!(access(&db, &key_of(1)).await, Some(AccessLevel::Owner));
-    // A key that no longer exists may do nothing, whoever asks with it.
+    // A deleted key grants nothing, whoever presents it.
     run(&pool, "DELETE FROM api_keys").await;
     assert_eq!(access(&db, &key_of(1)).await, None);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_limited_key_sees_its_collections_only_even_where_all_may_read(pool: PgPool) {
+async fn limited_key_does_not_see_other_public_collections(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', ARRAY[lpad('2', 32, '0')::uuid]").await;
     run(&pool, "UPDATE collections SET is_public = TRUE").await;
     assert_eq!(access(&db, &key_of(1)).await, None);
@@ -100,7 +100,7 @@ async fn a_limited_key_sees_its_collections_only_even_where_all_may_read(pool: P
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn lists_count_all_pages_even_past_the_end(pool: PgPool) {
+async fn lists_return_the_total_even_past_the_end(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
     let mut connection = db.connection().await.unwrap();
     let page =
@@ -119,7 +119,7 @@ async fn lists_count_all_pages_even_past_the_end(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_name_is_free_again_when_its_collection_is_deleted(pool: PgPool) {
+async fn name_is_free_after_its_collection_is_deleted(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
     let settings = IndexSettings {
         embedding_model: "m".to_owned(),

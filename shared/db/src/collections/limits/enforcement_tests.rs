@@ -1,4 +1,5 @@
-//! What collections and their owners may hold: counted by whatever changes a document, never passed.
+//! Enforcement of document and storage quotas: every change of a document is counted, and no quota is
+//! exceeded.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +11,15 @@ use uuid::Uuid;
 
 use crate::DbError;
 use crate::operations::StagingOutcome;
-use crate::testing::{Bench, binary};
+use crate::testing::{Fixture, binary};
 
-/// With more connections than a test usually has, so that statements meet in the database.
-async fn bench(options: PgPoolOptions, database: PgConnectOptions) -> Bench {
-    Bench::new(options.max_connections(20).connect_with(database).await.unwrap()).await
+/// With more connections than a test usually has, so that statements run concurrently.
+async fn fixture(options: PgPoolOptions, database: PgConnectOptions) -> Fixture {
+    Fixture::new(options.max_connections(20).connect_with(database).await.unwrap()).await
 }
 
-impl Bench {
-    /// Documents and bytes that count; as many as a new count finds.
+impl Fixture {
+    /// Returns the counted documents and bytes, and checks them against a recount.
     async fn used(&self) -> (i64, i64) {
         let mut connection = self.connection().await;
         let usage = connection.collection_resource_limits().usage(self.collection_id).await.unwrap();
@@ -59,7 +60,7 @@ impl Bench {
         .unwrap();
     }
 
-    /// Another collection of the same owner.
+    /// Creates another collection of the same owner.
     async fn another(&self) -> Self {
         let collection_id = CollectionId(Uuid::new_v4());
         sqlx::query(
@@ -74,7 +75,8 @@ impl Bench {
         Self { db: self.db.clone(), pool: self.pool.clone(), user_id: self.user_id, collection_id }
     }
 
-    /// Whether there was room for each of these files, of ten bytes each, when all came at once.
+    /// Stages these files of ten bytes each concurrently; returns how many were accepted and how many
+    /// rejected.
     async fn stage_at_once(&self, names: &[&str], items: &[ItemId]) -> BTreeMap<String, usize> {
         let stagings = names.iter().zip(items).map(|(name, item)| async move {
             match self
@@ -107,161 +109,158 @@ fn names(count: usize) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn whatever_changes_a_document_counts_it(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    assert_eq!(bench.used().await, (0, 0));
-    let (operation, items) = bench.run_append(&["a", "b", "c", "d", "e"]).await;
-    bench.index(items[0], "a", "h1").await;
-    assert!(bench.fail(items[1], &binary()).await);
-    // A duplicate is a document that holds nothing; a failed one is none.
-    let original = StagingOutcome::Duplicate { original: bench.document_id("a") };
-    assert!(bench.stage(items[2], "c", "h1", &original).await.unwrap());
-    assert_eq!(bench.used().await, (2, 10));
-    assert!(bench.stage(items[3], "d", "h4", &StagingOutcome::Staged).await.unwrap());
-    assert!(bench.stage(items[4], "e", "h5", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(bench.used().await, (4, 30));
-    assert!(bench.fail(items[3], &binary()).await);
-    assert_eq!(bench.used().await, (3, 20));
-    // What is cancelled is not counted any more.
-    let mut tx = bench.db.begin().await.unwrap();
+async fn every_change_of_a_document_is_counted(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    assert_eq!(fixture.used().await, (0, 0));
+    let (operation, items) = fixture.run_append(&["a", "b", "c", "d", "e"]).await;
+    fixture.index(items[0], "a", "h1").await;
+    assert!(fixture.fail(items[1], &binary()).await);
+    // A duplicate counts as a document of 0 bytes; a failed document does not count.
+    let original = StagingOutcome::Duplicate { original: fixture.document_id("a") };
+    assert!(fixture.stage(items[2], "c", "h1", &original).await.unwrap());
+    assert_eq!(fixture.used().await, (2, 10));
+    assert!(fixture.stage(items[3], "d", "h4", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.stage(items[4], "e", "h5", &StagingOutcome::Staged).await.unwrap());
+    assert_eq!(fixture.used().await, (4, 30));
+    assert!(fixture.fail(items[3], &binary()).await);
+    assert_eq!(fixture.used().await, (3, 20));
+    // A cancelled document does not count.
+    let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_open_items(operation).await.unwrap();
     assert!(tx.operations().complete_if_done(operation).await.unwrap().is_some());
     tx.commit().await.unwrap();
-    assert_eq!(bench.used().await, (2, 10));
+    assert_eq!(fixture.used().await, (2, 10));
 
-    // Deleted, restored; tried again, failed again.
-    let mut connection = bench.connection().await;
-    assert!(connection.documents().mark_deleted(bench.document_id("a")).await.unwrap());
-    assert_eq!(bench.used().await, (1, 0));
-    let restoring = bench.insert_operation(OperationType::RestoreDocuments).await;
-    assert!(connection.documents().restore(bench.document_id("a"), restoring).await.unwrap());
-    assert_eq!(bench.used().await, (2, 10));
-    let retrying = bench.insert_operation(OperationType::RetryDocuments).await;
-    let failed = connection.documents().retry(bench.collection_id, None, retrying).await.unwrap();
-    assert_eq!((failed, bench.used().await), (1, (3, 20)));
-    let mut tx = bench.db.begin().await.unwrap();
-    tx.operations().cancel_waiting(retrying).await.unwrap();
+    // Deleted, restored; retried, failed again.
+    let mut connection = fixture.connection().await;
+    assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
+    assert_eq!(fixture.used().await, (1, 0));
+    let restoring = fixture.insert_operation(OperationType::RestoreDocuments).await;
+    assert!(connection.documents().restore(fixture.document_id("a"), restoring).await.unwrap());
+    assert_eq!(fixture.used().await, (2, 10));
+    let retrying = fixture.insert_operation(OperationType::RetryDocuments).await;
+    let failed = connection.documents().retry(fixture.collection_id, None, retrying).await.unwrap();
+    assert_eq!((failed, fixture.used().await), (1, (3, 20)));
+    let mut tx = fixture.db.begin().await.unwrap();
+    tx.operations().cancel_pending(retrying).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(bench.used().await, (2, 10));
+    assert_eq!(fixture.used().await, (2, 10));
 
-    // A collection that goes takes its count with it.
-    sqlx::query("DELETE FROM collections").execute(&bench.pool).await.unwrap();
+    // The counts are deleted with the collection.
+    sqlx::query("DELETE FROM collections").execute(&fixture.pool).await.unwrap();
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM collection_resource_limits")
-        .fetch_one(&bench.pool)
+        .fetch_one(&fixture.pool)
         .await
         .unwrap();
     assert_eq!(rows, 0);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_new_version_counts_with_the_larger_of_both_until_it_is_searchable(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation, items) = bench.run_append(&["a"]).await;
-    bench.index(items[0], "a", "h1").await;
-    bench.finish(operation).await;
-    bench.limit(1, 20).await;
+async fn larger_of_two_versions_counts_until_the_new_one_is_searchable(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation, items) = fixture.run_append(&["a"]).await;
+    fixture.index(items[0], "a", "h1").await;
+    fixture.finish(operation).await;
+    fixture.limit(1, 20).await;
     for (size, held_before, held_after) in [(5, 10, 5), (20, 20, 20)] {
-        let (operation, items) = bench.run_append(&["a"]).await;
+        let (operation, items) = fixture.run_append(&["a"]).await;
         let hash = format!("h{size}");
-        assert!(bench.stage_bytes(items[0], "a", &hash, &StagingOutcome::Staged, size).await.unwrap());
-        assert_eq!(bench.used().await, (1, held_before));
-        let mut connection = bench.connection().await;
+        assert!(fixture.stage_bytes(items[0], "a", &hash, &StagingOutcome::Staged, size).await.unwrap());
+        assert_eq!(fixture.used().await, (1, held_before));
+        let mut connection = fixture.connection().await;
         assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
         connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
         drop(connection);
-        bench.finish(operation).await;
-        assert_eq!(bench.used().await, (1, held_after));
+        fixture.finish(operation).await;
+        assert_eq!(fixture.used().await, (1, held_after));
     }
 
-    let (operation, items) = bench.run_append(&["a"]).await;
+    let (operation, items) = fixture.run_append(&["a"]).await;
     assert_eq!(
-        reason(bench.stage_bytes(items[0], "a", "h21", &StagingOutcome::Staged, 21).await),
+        reason(fixture.stage_bytes(items[0], "a", "h21", &StagingOutcome::Staged, 21).await),
         "the collection holds 20 of at most 20 bytes, and this would add 1; delete some, or ask an \
          administrator for a higher limit"
     );
-    // What was refused left nothing, and the item may still end as failed.
-    assert_eq!(bench.used().await, (1, 20));
-    assert_eq!(bench.counts(operation).await.listed, 1);
-    // Nobody is over a limit by getting smaller, even when the limit came down meanwhile.
-    bench.limit(0, 0).await;
-    assert!(bench.stage_bytes(items[0], "a", "h19", &StagingOutcome::Staged, 19).await.unwrap());
-    // A version that is cancelled on its way gives back what it held.
-    bench.limit(1, 30).await;
-    let mut tx = bench.db.begin().await.unwrap();
+    // The rejected document left nothing behind, and its item can still fail.
+    assert_eq!(fixture.used().await, (1, 20));
+    assert_eq!(fixture.counts(operation).await.listed, 1);
+    // A document may get smaller even if the quota was lowered below the usage.
+    fixture.limit(0, 0).await;
+    assert!(fixture.stage_bytes(items[0], "a", "h19", &StagingOutcome::Staged, 19).await.unwrap());
+    // A cancelled version releases what was reserved for it.
+    fixture.limit(1, 30).await;
+    let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_open_items(operation).await.unwrap();
     assert!(tx.operations().complete_if_done(operation).await.unwrap().is_some());
     tx.commit().await.unwrap();
-    let (operation, items) = bench.run_append(&["a"]).await;
-    assert!(bench.stage_bytes(items[0], "a", "h30", &StagingOutcome::Staged, 30).await.unwrap());
-    assert_eq!(bench.used().await, (1, 30));
-    let mut tx = bench.db.begin().await.unwrap();
+    let (operation, items) = fixture.run_append(&["a"]).await;
+    assert!(fixture.stage_bytes(items[0], "a", "h30", &StagingOutcome::Staged, 30).await.unwrap());
+    assert_eq!(fixture.used().await, (1, 30));
+    let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_open_items(operation).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(bench.used().await, (1, 20));
+    assert_eq!(fixture.used().await, (1, 20));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_fifty_documents_at_once_the_allowed_number_is_staged(
-    options: PgPoolOptions,
-    database: PgConnectOptions,
-) {
-    let bench = bench(options, database).await;
-    bench.limit(7, 1000).await;
+async fn concurrent_documents_are_staged_up_to_the_quota(options: PgPoolOptions, database: PgConnectOptions) {
+    let fixture = fixture(options, database).await;
+    fixture.limit(7, 1000).await;
     let names = names(50);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (_, items) = bench.run_append(&names).await;
-    let outcomes = bench.stage_at_once(&names, &items).await;
+    let (_, items) = fixture.run_append(&names).await;
+    let outcomes = fixture.stage_at_once(&names, &items).await;
     let full = "the collection holds 7 of at most 7 documents, and this would add 1; delete some, or ask an \
                 administrator for a higher limit";
     assert_eq!(outcomes, BTreeMap::from([("staged".to_owned(), 7), (full.to_owned(), 43)]));
-    assert_eq!(bench.used().await, (7, 70));
+    assert_eq!(fixture.used().await, (7, 70));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn bytes_are_limited_over_all_collections_of_their_owner(
+async fn storage_quota_spans_all_collections_of_the_owner(
     options: PgPoolOptions,
     database: PgConnectOptions,
 ) {
-    let bench = bench(options, database).await;
-    let another = bench.another().await;
-    bench.limit(1000, 1000).await;
-    bench.limit_owner(75).await;
+    let fixture = fixture(options, database).await;
+    let another = fixture.another().await;
+    fixture.limit(1000, 1000).await;
+    fixture.limit_owner(75).await;
     let names = names(25);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (_, items) = bench.run_append(&names).await;
+    let (_, items) = fixture.run_append(&names).await;
     let (_, more_items) = another.run_append(&names).await;
     let (mut outcomes, more) =
-        join(bench.stage_at_once(&names, &items), another.stage_at_once(&names, &more_items)).await;
+        join(fixture.stage_at_once(&names, &items), another.stage_at_once(&names, &more_items)).await;
     for (outcome, count) in more {
         *outcomes.entry(outcome).or_default() += count;
     }
     let full = "all collections of its owner hold 70 of at most 75 bytes, and this would add 10; delete some, or \
                 ask an administrator for a higher limit";
     assert_eq!(outcomes, BTreeMap::from([("staged".to_owned(), 7), (full.to_owned(), 43)]));
-    assert_eq!(bench.used().await.1 + another.used().await.1, 70);
+    assert_eq!(fixture.used().await.1 + another.used().await.1, 70);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_is_brought_back_needs_room_too(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation, items) = bench.run_append(&["a", "b", "c"]).await;
-    bench.index(items[0], "a", "h1").await;
-    bench.index(items[1], "b", "h2").await;
-    assert!(bench.stage(items[2], "c", "h3", &StagingOutcome::Staged).await.unwrap());
-    assert!(bench.fail(items[2], &binary()).await);
-    bench.finish(operation).await;
-    let mut connection = bench.connection().await;
-    assert!(connection.documents().mark_deleted(bench.document_id("b")).await.unwrap());
-    bench.limit(1, 1000).await;
-    let back = bench.insert_operation(OperationType::RestoreDocuments).await;
+async fn restored_documents_count_against_the_quota(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation, items) = fixture.run_append(&["a", "b", "c"]).await;
+    fixture.index(items[0], "a", "h1").await;
+    fixture.index(items[1], "b", "h2").await;
+    assert!(fixture.stage(items[2], "c", "h3", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.fail(items[2], &binary()).await);
+    fixture.finish(operation).await;
+    let mut connection = fixture.connection().await;
+    assert!(connection.documents().mark_deleted(fixture.document_id("b")).await.unwrap());
+    fixture.limit(1, 1000).await;
+    let back = fixture.insert_operation(OperationType::RestoreDocuments).await;
     assert_eq!(
-        reason(connection.documents().restore(bench.document_id("b"), back).await),
+        reason(connection.documents().restore(fixture.document_id("b"), back).await),
         "the collection holds 1 of at most 1 documents, and this would add 1; delete some, or ask an \
          administrator for a higher limit"
     );
-    reason(connection.documents().retry(bench.collection_id, None, back).await);
-    assert_eq!(bench.used().await, (1, 10));
-    bench.limit(2, 1000).await;
-    assert!(connection.documents().restore(bench.document_id("b"), back).await.unwrap());
-    assert_eq!(bench.used().await, (2, 20));
+    reason(connection.documents().retry(fixture.collection_id, None, back).await);
+    assert_eq!(fixture.used().await, (1, 10));
+    fixture.limit(2, 1000).await;
+    assert!(connection.documents().restore(fixture.document_id("b"), back).await.unwrap());
+    assert_eq!(fixture.used().await, (2, 20));
 }

@@ -1,4 +1,4 @@
-//! Operations that are stopped.
+//! Cancelled operations.
 
 use domain::{
     DocumentStatus, ErrorCategory, Generation, ItemId, OperationId, OperationStatus, OperationType,
@@ -6,95 +6,101 @@ use domain::{
 use sqlx::PgPool;
 
 use crate::operations::{ItemCounts, NewItem, StagingOutcome};
-use crate::testing::{Bench, item};
+use crate::testing::{Fixture, item};
 
-async fn cancel_open(bench: &Bench, operation_id: OperationId) {
-    let mut tx = bench.db.begin().await.unwrap();
+async fn cancel_open(fixture: &Fixture, operation_id: OperationId) {
+    let mut tx = fixture.db.begin().await.unwrap();
     assert!(tx.operations().request_cancel(operation_id).await.unwrap());
     tx.operations().cancel_open_items(operation_id).await.unwrap();
     tx.commit().await.unwrap();
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn cancelling_ends_what_is_open_and_keeps_what_is_indexed(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation_id, items) = bench.run_append(&["a", "b", "c"]).await;
-    bench.index(items[0], "a", "1").await;
-    bench.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap();
-    let mut connection = bench.connection().await;
+async fn cancelling_ends_open_items_and_keeps_indexed_ones(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation_id, items) = fixture.run_append(&["a", "b", "c"]).await;
+    fixture.index(items[0], "a", "1").await;
+    fixture.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap();
+    let mut connection = fixture.connection().await;
     assert!(connection.operations().is_wanted(operation_id).await.unwrap());
-    cancel_open(&bench, operation_id).await;
+    cancel_open(&fixture, operation_id).await;
     assert!(!connection.operations().is_wanted(operation_id).await.unwrap());
-    // Whoever still lists the source puts nothing more on the list.
+    // A concurrent listing adds no more items.
     assert_eq!(connection.operation_items().insert_many(operation_id, &[item("d", "v1")]).await.unwrap(), 0);
     let finished = connection.operations().complete_if_done(operation_id).await.unwrap().unwrap();
     assert_eq!(finished.status, OperationStatus::Cancelled);
-    let counts = bench.counts(operation_id).await;
+    let counts = fixture.counts(operation_id).await;
     assert_eq!((counts.completed, counts.cancelled, counts.open()), (1, 2, 0));
-    assert_eq!(bench.document("a").await.status, DocumentStatus::Completed);
-    let stopped = bench.document("b").await;
+    assert_eq!(fixture.document("a").await.status, DocumentStatus::Completed);
+    let stopped = fixture.document("b").await;
     assert_eq!((stopped.status, stopped.content_hash), (DocumentStatus::Cancelled, None));
     assert!(!connection.operations().request_cancel(operation_id).await.unwrap(), "it has ended");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_waiting_operation_is_cancelled_at_once_and_the_next_has_its_turn(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (running, items) = bench.run_append(&["a"]).await;
-    let waiting = bench.insert_operation(OperationType::Append).await;
-    let last = bench.insert_operation(OperationType::Append).await;
-    let mut connection = bench.connection().await;
+async fn pending_operation_is_cancelled_at_once_and_the_next_can_start(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (running, items) = fixture.run_append(&["a"]).await;
+    let waiting = fixture.insert_operation(OperationType::Append).await;
+    let last = fixture.insert_operation(OperationType::Append).await;
+    let mut connection = fixture.connection().await;
     connection.operation_items().insert_many(waiting, &[item("b", "v1")]).await.unwrap();
-    let mut tx = bench.db.begin().await.unwrap();
-    let finished = tx.operations().cancel_waiting(waiting).await.unwrap().unwrap();
+    let mut tx = fixture.db.begin().await.unwrap();
+    let finished = tx.operations().cancel_pending(waiting).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     assert_eq!(finished.status, OperationStatus::Cancelled);
-    assert_eq!(bench.counts(waiting).await, ItemCounts { cancelled: 1, bytes: 10, ..ItemCounts::default() });
-    let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();
+    assert_eq!(
+        fixture.counts(waiting).await,
+        ItemCounts { cancelled: 1, bytes: 10, ..ItemCounts::default() }
+    );
+    let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();
     assert_eq!(collection.status.as_str(), "processing", "another one runs");
     assert_eq!(
-        connection.operations().cancel_waiting(running).await.unwrap(),
+        connection.operations().cancel_pending(running).await.unwrap(),
         None,
         "this one does not wait"
     );
 
-    bench.index(items[0], "a", "1").await;
-    bench.finish(running).await;
-    assert_eq!(connection.operations().next_pending(bench.collection_id).await.unwrap(), Some(last));
+    fixture.index(items[0], "a", "1").await;
+    fixture.finish(running).await;
+    assert_eq!(connection.operations().next_pending(fixture.collection_id).await.unwrap(), Some(last));
     assert!(!connection.operations().claim(waiting).await.unwrap());
     assert!(connection.operations().claim(last).await.unwrap());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_changed_document_keeps_its_old_version_when_the_new_one_is_cancelled(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (first, items) = bench.run_append(&["a"]).await;
-    bench.index(items[0], "a", "old").await;
-    bench.finish(first).await;
-    let (second, items) = bench.run_append(&["a", "b"]).await;
-    bench.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
-    let duplicate = StagingOutcome::Duplicate { original: bench.document_id("a") };
-    assert!(bench.stage(items[1], "b", "new", &duplicate).await.unwrap());
-    let mut connection = bench.connection().await;
+async fn changed_document_keeps_its_version_when_the_new_one_is_cancelled(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (first, items) = fixture.run_append(&["a"]).await;
+    fixture.index(items[0], "a", "old").await;
+    fixture.finish(first).await;
+    let (second, items) = fixture.run_append(&["a", "b"]).await;
+    fixture.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
+    let duplicate = StagingOutcome::Duplicate { original: fixture.document_id("a") };
+    assert!(fixture.stage(items[1], "b", "new", &duplicate).await.unwrap());
+    let mut connection = fixture.connection().await;
     assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-    cancel_open(&bench, second).await;
+    cancel_open(&fixture, second).await;
 
-    let kept = bench.document("a").await;
+    let kept = fixture.document("a").await;
     assert_eq!(
         (kept.status, kept.generation, kept.chunk_count),
         (DocumentStatus::Completed, Generation(1), 2)
     );
     assert_eq!(kept.content_hash, None, "it lays no claim to bytes that are not indexed");
-    // What was to be found in place of the new version is not searchable either.
-    let copy = bench.document("b").await;
+    // The duplicate of the new version is not searchable either.
+    let copy = fixture.document("b").await;
     assert_eq!((copy.status, copy.duplicate_of), (DocumentStatus::Cancelled, None));
     let abandoned = connection.operation_items().list_abandoned(second, ItemId(0), 10).await.unwrap();
     assert_eq!(abandoned.len(), 1);
-    assert_eq!((abandoned[0].document_id, abandoned[0].generation), (bench.document_id("a"), Generation(2)));
+    assert_eq!(
+        (abandoned[0].document_id, abandoned[0].generation),
+        (fixture.document_id("a"), Generation(2))
+    );
     connection.operations().complete_if_done(second).await.unwrap().unwrap();
 
-    // The same file again: neither hint nor hash says that it is unchanged.
-    let third = bench.insert_operation(OperationType::Append).await;
+    // The same file again: neither change hint nor content hash says that it is unchanged.
+    let third = fixture.insert_operation(OperationType::Append).await;
     connection.operation_items().insert_many(third, &[item("a", "v1")]).await.unwrap();
     assert!(connection.operations().claim(third).await.unwrap());
     assert_eq!(connection.operation_items().mark_unchanged(third, ItemId(0)).await.unwrap(), 0);
@@ -104,39 +110,39 @@ async fn a_changed_document_keeps_its_old_version_when_the_new_one_is_cancelled(
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_document_that_is_registered_while_its_item_is_cancelled_ends_too(pool: PgPool) {
-    let bench = Bench::new(pool).await;
+async fn document_registered_while_its_item_is_cancelled_is_cancelled(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
     for round in 0..20 {
         let name = format!("{round}");
-        let (operation_id, items) = bench.run_append(&[&name]).await;
+        let (operation_id, items) = fixture.run_append(&[&name]).await;
         let cancel = async {
-            let mut tx = bench.db.begin().await.unwrap();
+            let mut tx = fixture.db.begin().await.unwrap();
             tx.operation_items().mark_cancelled(items[0]).await.unwrap();
             tx.commit().await.unwrap();
         };
-        let stage = bench.stage(items[0], &name, &name, &StagingOutcome::Staged);
+        let stage = fixture.stage(items[0], &name, &name, &StagingOutcome::Staged);
         let (staged, ()) = tokio::join!(stage, cancel);
-        let document = bench.connection().await.documents().find(bench.document_id(&name)).await.unwrap();
+        let document = fixture.connection().await.documents().find(fixture.document_id(&name)).await.unwrap();
         if staged.unwrap() {
             assert_eq!(document.unwrap().status, DocumentStatus::Cancelled);
         } else {
             assert_eq!(document, None);
         }
-        bench.finish(operation_id).await;
+        fixture.finish(operation_id).await;
     }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nothing_is_left_open_by_a_listing_that_goes_on_beside_the_end(pool: PgPool) {
-    let bench = Bench::new(pool).await;
+async fn listing_concurrent_with_the_end_leaves_no_open_items(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
     for round in 0..20 {
-        let operation_id = bench.insert_operation(OperationType::Append).await;
-        let mut connection = bench.connection().await;
+        let operation_id = fixture.insert_operation(OperationType::Append).await;
+        let mut connection = fixture.connection().await;
         assert!(connection.operations().claim(operation_id).await.unwrap());
         let items: Vec<NewItem> = (0..50).map(|number| item(&format!("{round}-{number}"), "v1")).collect();
         let list = async { connection.operation_items().insert_many(operation_id, &items).await.unwrap() };
         let end = async {
-            let mut tx = bench.db.begin().await.unwrap();
+            let mut tx = fixture.db.begin().await.unwrap();
             if round % 2 == 0 {
                 tx.operations()
                     .mark_failed(operation_id, "the source is gone", ErrorCategory::Permanent)
@@ -148,12 +154,12 @@ async fn nothing_is_left_open_by_a_listing_that_goes_on_beside_the_end(pool: PgP
                 tx.operations().request_cancel(operation_id).await.unwrap();
                 tx.operations().cancel_open_items(operation_id).await.unwrap();
                 tx.commit().await.unwrap();
-                let mut connection = bench.connection().await;
+                let mut connection = fixture.connection().await;
                 connection.operations().complete_if_done(operation_id).await.unwrap().unwrap();
             }
         };
         let (listed, ()) = tokio::join!(list, end);
-        let counts = bench.counts(operation_id).await;
+        let counts = fixture.counts(operation_id).await;
         assert_eq!(counts.open(), 0, "round {round}: {counts:?}");
         assert_eq!(u64::try_from(counts.failed + counts.cancelled).unwrap(), listed);
     }

@@ -1,13 +1,13 @@
-//! What operations measure.
+//! Metrics of operations.
 
 use std::collections::BTreeMap;
 
 use domain::OperationId;
 use sqlx::PgPool;
 
-use crate::testing::{Bench, binary};
+use crate::testing::{Fixture, binary};
 
-impl Bench {
+impl Fixture {
     async fn metrics(&self, id: OperationId) -> BTreeMap<String, f64> {
         let mut connection = self.connection().await;
         let page = connection.operation_metrics().list(id, 100, 0).await.unwrap();
@@ -17,18 +17,18 @@ impl Bench {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_operation_says_what_each_stage_did_and_how_long_it_took(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation, items) = bench.run_append(&["a", "b", "c"]).await;
-    bench.index(items[0], "a", "h1").await;
-    bench.index(items[1], "b", "h2").await;
-    assert!(bench.fail(items[2], &binary()).await);
-    assert_eq!(bench.metrics(operation).await, BTreeMap::new());
-    // As if each step had taken its time.
+async fn ended_operation_has_metrics_of_each_stage(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation, items) = fixture.run_append(&["a", "b", "c"]).await;
+    fixture.index(items[0], "a", "h1").await;
+    fixture.index(items[1], "b", "h2").await;
+    assert!(fixture.fail(items[2], &binary()).await);
+    assert_eq!(fixture.metrics(operation).await, BTreeMap::new());
+    // Gives each step a duration.
     sqlx::query(
         "UPDATE operations SET created_at = now() - interval '100 s', started_at = now() - interval '90 s'",
     )
-    .execute(&bench.pool)
+    .execute(&fixture.pool)
     .await
     .unwrap();
     sqlx::query(
@@ -38,11 +38,11 @@ async fn an_operation_says_what_each_stage_did_and_how_long_it_took(pool: PgPool
             updated_at = now() - interval '20 s'
         WHERE state = 'completed'",
     )
-    .execute(&bench.pool)
+    .execute(&fixture.pool)
     .await
     .unwrap();
-    bench.finish(operation).await;
-    let metrics = bench.metrics(operation).await;
+    fixture.finish(operation).await;
+    let metrics = fixture.metrics(operation).await;
     let whole: Vec<(&str, f64)> =
         metrics.iter().map(|(name, value)| (name.as_str(), value.round())).collect();
     assert_eq!(
@@ -66,11 +66,11 @@ async fn an_operation_says_what_each_stage_did_and_how_long_it_took(pool: PgPool
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn stages_that_nothing_came_to_are_not_measured(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation, _) = bench.run_append(&[]).await;
-    bench.finish(operation).await;
-    let names: Vec<String> = bench.metrics(operation).await.into_keys().collect();
+async fn stages_without_documents_have_no_metrics(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation, _) = fixture.run_append(&[]).await;
+    fixture.finish(operation).await;
+    let names: Vec<String> = fixture.metrics(operation).await.into_keys().collect();
     assert_eq!(
         names,
         [

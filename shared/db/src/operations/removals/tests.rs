@@ -7,79 +7,79 @@ use domain::{DeletionReason, DocumentStatus, ErrorCategory, ItemId, OperationTyp
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::testing::{Bench, item};
+use crate::testing::{Fixture, item};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_a_source_no_longer_has_is_removed_and_comes_back_with_it(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let source = bench.source("/srv/docs").await;
-    let other = bench.source("/srv/other").await;
-    let first = bench.read_source(source, &["a", "b"]).await;
-    bench.finish(first).await;
-    let elsewhere = bench.read_source(other, &["c"]).await;
-    bench.finish(elsewhere).await;
+async fn documents_missing_from_their_source_are_removed_and_return_with_it(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source = fixture.source("/srv/docs").await;
+    let other = fixture.source("/srv/other").await;
+    let first = fixture.read_source(source, &["a", "b"]).await;
+    fixture.finish(first).await;
+    let elsewhere = fixture.read_source(other, &["c"]).await;
+    fixture.finish(elsewhere).await;
 
-    let second = bench.insert_of_source(OperationType::Append, Some(source)).await;
-    let mut connection = bench.connection().await;
+    let second = fixture.insert_of_source(OperationType::Append, Some(source)).await;
+    let mut connection = fixture.connection().await;
     connection.operation_items().insert_many(second, &[item("b", "v1")]).await.unwrap();
     assert!(connection.operations().claim(second).await.unwrap());
     connection.operation_items().mark_unchanged(second, ItemId(0)).await.unwrap();
     assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 1);
     assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0, "once is enough");
-    assert_eq!(bench.document("a").await.status, DocumentStatus::Completed, "not before its item");
+    assert_eq!(fixture.document("a").await.status, DocumentStatus::Completed, "not before its item");
     let items = connection.operation_items().list_undispatched(second, ItemId(0), 10).await.unwrap();
     let staging = connection.operation_items().begin_staging(second, &items).await.unwrap();
     assert!(staging.len() == 1 && staging[0].is_removal);
-    bench.remove(&items).await;
-    bench.finish(second).await;
+    fixture.remove(&items).await;
+    fixture.finish(second).await;
     let operation = connection.operations().find(second).await.unwrap().unwrap();
     assert_eq!(
         (&operation.meta["counts"]["removed"], &operation.meta["counts"]["unchanged"]),
         (&json!(1), &json!(1))
     );
     assert_eq!(
-        (bench.document("a").await.status, bench.reason("a").await),
+        (fixture.document("a").await.status, fixture.reason("a").await),
         (DocumentStatus::Deleted, Some(DeletionReason::Missing))
     );
-    assert_eq!(bench.document("c").await.status, DocumentStatus::Completed, "another source's own");
+    assert_eq!(fixture.document("c").await.status, DocumentStatus::Completed, "another source's own");
 
-    let third = bench.read_source(source, &["a", "b"]).await;
-    bench.finish(third).await;
+    let third = fixture.read_source(source, &["a", "b"]).await;
+    fixture.finish(third).await;
     assert_eq!(
-        (bench.document("a").await.status, bench.reason("a").await),
+        (fixture.document("a").await.status, fixture.reason("a").await),
         (DocumentStatus::Completed, None)
     );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_listing_that_has_ended_removes_nothing_more(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let source = bench.source("/srv/docs").await;
-    let first = bench.read_source(source, &["a"]).await;
-    bench.finish(first).await;
-    let second = bench.insert_of_source(OperationType::Append, Some(source)).await;
-    let mut connection = bench.connection().await;
+async fn ended_listing_removes_nothing_more(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source = fixture.source("/srv/docs").await;
+    let first = fixture.read_source(source, &["a"]).await;
+    fixture.finish(first).await;
+    let second = fixture.insert_of_source(OperationType::Append, Some(source)).await;
+    let mut connection = fixture.connection().await;
     assert!(connection.operations().claim(second).await.unwrap());
     assert!(connection.operations().request_cancel(second).await.unwrap());
     assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0);
     connection.operations().mark_scan_finished(second).await.unwrap();
     assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0);
-    // Kept ones are marked, and found again by the next listing that names them.
+    // Kept documents are marked, and unmarked by the next listing that includes them.
     assert_eq!(connection.operation_items().mark_missing_stale(second).await.unwrap(), 1);
-    assert!(bench.document("a").await.is_stale);
+    assert!(fixture.document("a").await.is_stale);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_removed_source_takes_its_documents_along_and_nothing_else(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let source = bench.source("/srv/docs").await;
-    let other = bench.source("/srv/other").await;
+async fn removing_a_source_removes_only_its_documents(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source = fixture.source("/srv/docs").await;
+    let other = fixture.source("/srv/other").await;
     for (id, names) in [(source, ["a", "b"].as_slice()), (other, ["c"].as_slice())] {
-        let operation = bench.read_source(id, names).await;
-        bench.finish(operation).await;
+        let operation = fixture.read_source(id, names).await;
+        fixture.finish(operation).await;
     }
-    let removal = bench.insert_of_source(OperationType::RemoveSource, Some(source)).await;
-    let mut connection = bench.connection().await;
+    let removal = fixture.insert_of_source(OperationType::RemoveSource, Some(source)).await;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().find_open_source_removal(source).await.unwrap(), Some(removal));
     assert!(connection.operations().claim(removal).await.unwrap());
     let mut deleted = Vec::new();
@@ -87,79 +87,79 @@ async fn a_removed_source_takes_its_documents_along_and_nothing_else(pool: PgPoo
         deleted.push(connection.operations().remove_source_documents(removal, source, 1).await.unwrap());
     }
     assert_eq!(deleted, [1, 1, 0]);
-    let mut tx = bench.db.begin().await.unwrap();
+    let mut tx = fixture.db.begin().await.unwrap();
     tx.documents().mark_source_purged(source).await.unwrap();
-    assert!(tx.collection_sources().delete_unless_awaited(source, removal).await.unwrap());
+    assert!(tx.collection_sources().delete_unless_in_use(source, removal).await.unwrap());
     tx.commit().await.unwrap();
-    bench.finish(removal).await;
-    assert_eq!(bench.counts(removal).await.removed, 2);
-    assert_eq!(bench.counts_of_collection().await, (1, 2, 10));
-    let gone = bench.document("a").await;
+    fixture.finish(removal).await;
+    assert_eq!(fixture.counts(removal).await.removed, 2);
+    assert_eq!(fixture.counts_of_collection().await, (1, 2, 10));
+    let gone = fixture.document("a").await;
     assert_eq!((gone.status, gone.source_id, gone.chunk_count), (DocumentStatus::Deleted, None, 0));
-    assert_eq!(bench.reason("a").await, Some(DeletionReason::SourceRemoved));
-    assert_eq!(bench.document("c").await.status, DocumentStatus::Completed);
+    assert_eq!(fixture.reason("a").await, Some(DeletionReason::SourceRemoved));
+    assert_eq!(fixture.document("c").await.status, DocumentStatus::Completed);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_source_that_is_added_again_while_it_goes_stays(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let source = bench.source("/srv/docs").await;
-    let first = bench.read_source(source, &["a"]).await;
-    bench.finish(first).await;
-    let removal = bench.insert_of_source(OperationType::RemoveSource, Some(source)).await;
-    bench.claim(removal).await;
-    let again = bench.insert_of_source(OperationType::Append, Some(source)).await;
-    let mut connection = bench.connection().await;
+async fn source_added_again_during_its_removal_is_kept(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source = fixture.source("/srv/docs").await;
+    let first = fixture.read_source(source, &["a"]).await;
+    fixture.finish(first).await;
+    let removal = fixture.insert_of_source(OperationType::RemoveSource, Some(source)).await;
+    fixture.claim(removal).await;
+    let again = fixture.insert_of_source(OperationType::Append, Some(source)).await;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().remove_source_documents(removal, source, 10).await.unwrap(), 1);
-    let mut tx = bench.db.begin().await.unwrap();
-    assert!(!tx.collection_sources().delete_unless_awaited(source, removal).await.unwrap());
+    let mut tx = fixture.db.begin().await.unwrap();
+    assert!(!tx.collection_sources().delete_unless_in_use(source, removal).await.unwrap());
     tx.commit().await.unwrap();
-    bench.finish(removal).await;
+    fixture.finish(removal).await;
     let waiting = connection.operations().find(again).await.unwrap().unwrap();
     assert_eq!(waiting.source_id, Some(source));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn vectors_that_nobody_took_away_are_found(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (first, items) = bench.run_append(&["a"]).await;
-    bench.index(items[0], "a", "h").await;
-    bench.finish(first).await;
-    let mut connection = bench.connection().await;
-    assert!(connection.documents().mark_deleted(bench.document_id("a")).await.unwrap());
+async fn unpurged_documents_are_found(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (first, items) = fixture.run_append(&["a"]).await;
+    fixture.index(items[0], "a", "h").await;
+    fixture.finish(first).await;
+    let mut connection = fixture.connection().await;
+    assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
     let at_once = Duration::ZERO;
     let hour = Duration::from_secs(3600);
     assert_eq!(connection.operations().queue_unpurged(hour, 10).await.unwrap(), []);
     let queued = connection.operations().queue_unpurged(at_once, 10).await.unwrap();
     assert_eq!(queued.len(), 1);
     assert_eq!(connection.operations().queue_unpurged(at_once, 10).await.unwrap(), [], "it is on its way");
-    let items = bench.claim(queued[0]).await;
-    bench.remove(&items).await;
-    bench.finish(queued[0]).await;
+    let items = fixture.claim(queued[0]).await;
+    fixture.remove(&items).await;
+    fixture.finish(queued[0]).await;
     assert_eq!(connection.operations().queue_unpurged(at_once, 10).await.unwrap(), []);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_deletion_that_failed_is_asked_for_again(pool: PgPool) {
-    let bench = Bench::new(pool).await;
+async fn failed_collection_deletion_is_queued_again(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
     let (at_once, hour) = (Duration::ZERO, Duration::from_secs(3600));
-    let mut connection = bench.connection().await;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(), []);
-    assert!(connection.collections().mark_deleted(bench.collection_id, Utc::now()).await.unwrap());
-    let deletion = bench.insert_of_source(OperationType::Delete, None).await;
+    assert!(connection.collections().mark_deleted(fixture.collection_id, Utc::now()).await.unwrap());
+    let deletion = fixture.insert_of_source(OperationType::Delete, None).await;
     assert_eq!(
         connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
         [],
         "it waits"
     );
-    let mut tx = bench.db.begin().await.unwrap();
+    let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().mark_failed(deletion, "gave up", ErrorCategory::Unknown).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(connection.operations().queue_unfinished_deletions(hour, 10).await.unwrap(), [], "too soon");
     let queued = connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap();
     assert_eq!(queued.len(), 1);
     let again = connection.operations().find(queued[0]).await.unwrap().unwrap();
-    assert_eq!((again.operation_type, again.collection_id), (OperationType::Delete, bench.collection_id));
+    assert_eq!((again.operation_type, again.collection_id), (OperationType::Delete, fixture.collection_id));
     assert_eq!(
         connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
         [],

@@ -1,4 +1,4 @@
-//! Turns, ends and counts of operations.
+//! Claiming, ending and counting operations.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::operations::{ItemCounts, OperationQuery, StagingOutcome};
-use crate::testing::{Bench, binary};
+use crate::testing::{Fixture, binary};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn one_of_many_simultaneous_claimers_starts_the_oldest_operation(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let oldest = bench.insert_operation(OperationType::Append).await;
-    let later = bench.insert_operation(OperationType::Append).await;
+async fn one_of_many_concurrent_claims_starts_the_oldest_operation(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let oldest = fixture.insert_operation(OperationType::Append).await;
+    let later = fixture.insert_operation(OperationType::Append).await;
     let mut claims = tokio::task::JoinSet::new();
     for round in 0..12 {
-        let (db, id) = (bench.db.clone(), if round % 3 == 0 { later } else { oldest });
+        let (db, id) = (fixture.db.clone(), if round % 3 == 0 { later } else { oldest });
         claims
             .spawn(async move { (id, db.connection().await.unwrap().operations().claim(id).await.unwrap()) });
     }
@@ -27,45 +27,45 @@ async fn one_of_many_simultaneous_claimers_starts_the_oldest_operation(pool: PgP
         claims.join_all().await.into_iter().filter_map(|(id, is_claimed)| is_claimed.then_some(id)).collect();
     assert_eq!(winners, [oldest]);
 
-    bench.finish(oldest).await;
-    let mut connection = bench.connection().await;
-    assert_eq!(connection.operations().next_pending(bench.collection_id).await.unwrap(), Some(later));
+    fixture.finish(oldest).await;
+    let mut connection = fixture.connection().await;
+    assert_eq!(connection.operations().next_pending(fixture.collection_id).await.unwrap(), Some(later));
     assert!(connection.operations().claim(later).await.unwrap());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_older_operation_that_appears_late_waits(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let mut slow = bench.pool.begin().await.unwrap();
+async fn older_operation_committed_late_waits(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let mut slow = fixture.pool.begin().await.unwrap();
     let older = Uuid::new_v4();
     sqlx::query("INSERT INTO operations (uuid, collection_id, user_id, type) VALUES ($1, $2, $3, 'append')")
         .bind(older)
-        .bind(bench.collection_id.0)
-        .bind(bench.user_id.0)
+        .bind(fixture.collection_id.0)
+        .bind(fixture.user_id.0)
         .execute(&mut *slow)
         .await
         .unwrap();
-    let newer = bench.insert_operation(OperationType::Append).await;
-    assert!(bench.connection().await.operations().claim(newer).await.unwrap());
+    let newer = fixture.insert_operation(OperationType::Append).await;
+    assert!(fixture.connection().await.operations().claim(newer).await.unwrap());
     slow.commit().await.unwrap();
-    assert!(!bench.connection().await.operations().claim(OperationId(older)).await.unwrap());
+    assert!(!fixture.connection().await.operations().claim(OperationId(older)).await.unwrap());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn two_last_finishers_complete_the_operation_once(pool: PgPool) {
-    let bench = Bench::new(pool).await;
+async fn concurrent_completions_end_the_operation_once(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
     for round in 0..10 {
         let names = [format!("{round}-a"), format!("{round}-b")];
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (operation_id, items) = bench.run_append(&names).await;
+        let (operation_id, items) = fixture.run_append(&names).await;
         for (id, name) in items.iter().zip(&names) {
-            bench.stage(*id, name, name, &StagingOutcome::Staged).await.unwrap();
-            bench.connection().await.operation_items().mark_chunked(*id, 1, 1).await.unwrap();
+            fixture.stage(*id, name, name, &StagingOutcome::Staged).await.unwrap();
+            fixture.connection().await.operation_items().mark_chunked(*id, 1, 1).await.unwrap();
         }
-        bench.connection().await.operations().mark_scan_finished(operation_id).await.unwrap();
+        fixture.connection().await.operations().mark_scan_finished(operation_id).await.unwrap();
         let mut finishers = tokio::task::JoinSet::new();
         for id in items {
-            let db = bench.db.clone();
+            let db = fixture.db.clone();
             finishers.spawn(async move {
                 let mut connection = db.connection().await.unwrap();
                 connection.operation_items().mark_batch_done(id, 0, 0).await.unwrap().unwrap();
@@ -76,23 +76,23 @@ async fn two_last_finishers_complete_the_operation_once(pool: PgPool) {
         assert_eq!(completed, 1, "round {round}");
     }
     let metrics: i64 = sqlx::query_scalar("SELECT count(*) FROM operation_metrics WHERE name = 'documents'")
-        .fetch_one(&bench.pool)
+        .fetch_one(&fixture.pool)
         .await
         .unwrap();
     assert_eq!(metrics, 10);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn terminal_items_and_operations_never_change(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation_id, items) = bench.run_append(&["a"]).await;
-    bench.index(items[0], "a", "h").await;
-    bench.finish(operation_id).await;
-    let before = bench.connection().await.operations().find(operation_id).await.unwrap();
+async fn final_items_and_operations_do_not_change(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation_id, items) = fixture.run_append(&["a"]).await;
+    fixture.index(items[0], "a", "h").await;
+    fixture.finish(operation_id).await;
+    let before = fixture.connection().await.operations().find(operation_id).await.unwrap();
 
-    assert!(!bench.stage(items[0], "a", "other", &StagingOutcome::Staged).await.unwrap());
-    assert!(!bench.fail(items[0], &binary()).await);
-    let mut connection = bench.connection().await;
+    assert!(!fixture.stage(items[0], "a", "other", &StagingOutcome::Staged).await.unwrap());
+    assert!(!fixture.fail(items[0], &binary()).await);
+    let mut connection = fixture.connection().await;
     assert!(!connection.operation_items().mark_chunked(items[0], 9, 9).await.unwrap());
     assert!(!connection.operation_items().mark_cancelled(items[0]).await.unwrap());
     assert_eq!(connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap(), None);
@@ -105,21 +105,21 @@ async fn terminal_items_and_operations_never_change(pool: PgPool) {
     assert_eq!(failed, None);
 
     assert_eq!(connection.operations().find(operation_id).await.unwrap(), before);
-    assert_eq!(bench.document("a").await.content_hash.as_deref(), Some("h"));
+    assert_eq!(fixture.document("a").await.content_hash.as_deref(), Some("h"));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (operation_id, items) = bench.run_append(&["a", "b", "c"]).await;
-    bench.index(items[0], "a", "1").await;
-    assert!(bench.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap());
-    assert!(bench.fail(items[1], &binary()).await);
+async fn completion_waits_for_the_listing_and_updates_all_counters(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (operation_id, items) = fixture.run_append(&["a", "b", "c"]).await;
+    fixture.index(items[0], "a", "1").await;
+    assert!(fixture.stage(items[1], "b", "2", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.fail(items[1], &binary()).await);
     let empty = StagingOutcome::Skipped { reason: "the file is empty: 0 bytes".to_owned() };
-    assert!(bench.stage(items[2], "c", "3", &empty).await.unwrap());
-    let mut connection = bench.connection().await;
+    assert!(fixture.stage(items[2], "c", "3", &empty).await.unwrap());
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().complete_if_done(operation_id).await.unwrap(), None);
-    bench.finish(operation_id).await;
+    fixture.finish(operation_id).await;
 
     let operation = connection.operations().find(operation_id).await.unwrap().unwrap();
     assert_eq!(operation.status, OperationStatus::Completed);
@@ -130,35 +130,35 @@ async fn completion_waits_for_the_listing_and_settles_every_count(pool: PgPool) 
             "chunks": {"embedded": 2, "reused": 0},
         })
     );
-    let collection = connection.collections().find_any(bench.collection_id).await.unwrap().unwrap();
+    let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();
     assert_eq!((collection.document_count, collection.vector_count, collection.total_size_bytes), (3, 2, 30));
     assert_eq!(collection.status.as_str(), "degraded");
     assert_eq!(collection.status_message.as_deref(), Some("1 of 3 documents could not be indexed"));
-    let source = connection.collection_sources().find_or_create_upload(bench.collection_id).await.unwrap();
+    let source = connection.collection_sources().find_or_create_upload(fixture.collection_id).await.unwrap();
     assert_eq!(source.last_run_status.as_deref(), Some("partial"));
-    let counts = bench.counts(operation_id).await;
+    let counts = fixture.counts(operation_id).await;
     assert_eq!(
         counts,
         ItemCounts { completed: 1, failed: 1, skipped: 1, bytes: 30, ..ItemCounts::default() }
     );
     let audit: String =
-        sqlx::query_scalar("SELECT action FROM collection_audit_log").fetch_one(&bench.pool).await.unwrap();
+        sqlx::query_scalar("SELECT action FROM collection_audit_log").fetch_one(&fixture.pool).await.unwrap();
     assert_eq!(audit, "operation_completed");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn lists_filter_and_count_the_whole(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (first, items) = bench.run_append(&["a", "b", "c"]).await;
+async fn lists_filter_and_return_the_total(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (first, items) = fixture.run_append(&["a", "b", "c"]).await;
     for (id, name) in items.iter().zip(["a", "b", "c"]) {
-        bench.index(*id, name, name).await;
+        fixture.index(*id, name, name).await;
     }
-    bench.finish(first).await;
-    let second = bench.insert_operation(OperationType::Index).await;
-    let third = bench.insert_operation(OperationType::Append).await;
-    let mut connection = bench.connection().await;
+    fixture.finish(first).await;
+    let second = fixture.insert_operation(OperationType::Index).await;
+    let third = fixture.insert_operation(OperationType::Append).await;
+    let mut connection = fixture.connection().await;
     let mut query = OperationQuery {
-        collection_id: Some(bench.collection_id),
+        collection_id: Some(fixture.collection_id),
         user_id: None,
         statuses: Vec::new(),
         types: Vec::new(),
@@ -176,11 +176,11 @@ async fn lists_filter_and_count_the_whole(pool: PgPool) {
     assert_eq!(connection.operations().list(&query).await.unwrap().total, 0);
 
     sqlx::query("UPDATE documents SET status = 'deleted' WHERE file_name = 'b'")
-        .execute(&bench.pool)
+        .execute(&fixture.pool)
         .await
         .unwrap();
     let mut query = crate::documents::DocumentQuery {
-        collection_id: bench.collection_id,
+        collection_id: fixture.collection_id,
         status: None,
         source_id: None,
         search: None,
@@ -198,17 +198,17 @@ async fn lists_filter_and_count_the_whole(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_lost_its_message_is_found_again(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let (running, items) = bench.run_append(&["a", "b"]).await;
-    bench.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
-    bench.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
-    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 700);
-    bench.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
-    assert_eq!(bench.connection().await.operation_items().count_waiting_chunks().await.unwrap(), 466);
-    let waiting = bench.insert_operation(OperationType::Append).await;
+async fn overdue_operations_and_stalled_items_are_found(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (running, items) = fixture.run_append(&["a", "b"]).await;
+    fixture.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
+    fixture.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
+    assert_eq!(fixture.connection().await.operation_items().count_pending_chunks().await.unwrap(), 700);
+    fixture.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
+    assert_eq!(fixture.connection().await.operation_items().count_pending_chunks().await.unwrap(), 466);
+    let waiting = fixture.insert_operation(OperationType::Append).await;
     let minute = Duration::from_secs(60);
-    let mut connection = bench.connection().await;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), []);
     assert_eq!(
         connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap(),
@@ -220,9 +220,9 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
             "UPDATE {table} SET created_at = created_at - interval '1 hour', updated_at = updated_at - interval '1 hour',
             dispatched_at = dispatched_at - interval '1 hour'"
         );
-        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&bench.pool).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&fixture.pool).await.unwrap();
     }
-    // The waiting one is not due: another one runs before it.
+    // The pending one is not overdue: another one runs before it.
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [running]);
     let stalled =
         connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap();
@@ -235,7 +235,7 @@ async fn what_lost_its_message_is_found_again(pool: PgPool) {
 
     connection.operation_items().mark_cancelled(items[0]).await.unwrap();
     connection.operation_items().mark_cancelled(items[1]).await.unwrap();
-    assert_eq!(connection.operation_items().count_waiting_chunks().await.unwrap(), 0);
+    assert_eq!(connection.operation_items().count_pending_chunks().await.unwrap(), 0);
     connection.operations().mark_scan_finished(running).await.unwrap();
     assert_eq!(connection.operations().list_finishable(10).await.unwrap(), [running]);
     connection.operations().complete_if_done(running).await.unwrap();

@@ -1,4 +1,4 @@
-//! Runs that read sources again: how they start, how they end, when they are due.
+//! Sync runs: start, end and schedule.
 
 use chrono::TimeDelta;
 use domain::{
@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::collections::CollectionDetails;
 use crate::operations::OperationQuery;
 use crate::sync::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
-use crate::testing::Bench;
+use crate::testing::Fixture;
 
-impl Bench {
-    /// Sources beside the one of uploads.
+impl Fixture {
+    /// Adds sources besides the upload source.
     async fn add_sources(&self, count: i32) {
         let mut connection = self.connection().await;
         connection.collection_sources().find_or_create_upload(self.collection_id).await.unwrap();
@@ -90,7 +90,7 @@ impl Bench {
         self.run_through(id, &["cancelled"]).await;
     }
 
-    /// Makes the collection continuous, and due.
+    /// Makes the collection continuous and its sync run due.
     async fn make_due(&self) {
         self.sql(
             "UPDATE collections SET sync_mode = 'continuous', sync_interval_minutes = 15,
@@ -101,19 +101,19 @@ impl Bench {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_run_queues_an_operation_for_each_source_but_the_uploads(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let mut connection = bench.connection().await;
-    assert_eq!(connection.sync_runs().start(bench.new_run()).await.unwrap(), SyncStart::NoSources);
-    bench.add_sources(3).await;
-    let started = connection.sync_runs().start(bench.new_run()).await.unwrap();
+async fn run_queues_an_operation_for_each_source_except_uploads(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let mut connection = fixture.connection().await;
+    assert_eq!(connection.sync_runs().start(fixture.new_run()).await.unwrap(), SyncStart::NoSources);
+    fixture.add_sources(3).await;
+    let started = connection.sync_runs().start(fixture.new_run()).await.unwrap();
     let SyncStart::Started { run, first_operation } = started else { panic!("{started:?}") };
     assert_eq!((run.expected_sources, run.status), (3, SyncRunStatus::Running));
-    assert_eq!((run.triggered_by, run.user_id), (SyncTrigger::Manual, Some(bench.user_id)));
+    assert_eq!((run.triggered_by, run.user_id), (SyncTrigger::Manual, Some(fixture.user_id)));
 
     let query = OperationQuery {
-        collection_id: Some(bench.collection_id),
-        user_id: Some(bench.user_id),
+        collection_id: Some(fixture.collection_id),
+        user_id: Some(fixture.user_id),
         statuses: vec![OperationStatus::Pending],
         types: vec![OperationType::Append],
         limit: 10,
@@ -128,16 +128,16 @@ async fn a_run_queues_an_operation_for_each_source_but_the_uploads(pool: PgPool)
         operations[0].config,
         json!({"source_type": "directory", "source_path": "/srv/3", "source_config": {"path": "/srv/3"}})
     );
-    assert_eq!(connection.sync_runs().start(bench.new_run()).await.unwrap(), SyncStart::AlreadyRunning);
+    assert_eq!(connection.sync_runs().start(fixture.new_run()).await.unwrap(), SyncStart::AlreadyRunning);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_many_simultaneous_starts_one_starts(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(2).await;
+async fn one_of_many_concurrent_starts_succeeds(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(2).await;
     let mut starts = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        let (db, new) = (bench.db.clone(), bench.new_run());
+        let (db, new) = (fixture.db.clone(), fixture.new_run());
         starts.spawn(async move { db.connection().await.unwrap().sync_runs().start(new).await.unwrap() });
     }
     let outcomes = starts.join_all().await;
@@ -145,16 +145,16 @@ async fn of_many_simultaneous_starts_one_starts(pool: PgPool) {
     let refused = outcomes.iter().filter(|outcome| **outcome == SyncStart::AlreadyRunning).count();
     assert_eq!((started, refused), (1, 19));
     let operations: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM operations").fetch_one(&bench.pool).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM operations").fetch_one(&fixture.pool).await.unwrap();
     assert_eq!(operations, 2);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn how_a_run_ends_follows_from_its_operations(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(2).await;
+async fn status_of_a_run_follows_from_its_operations(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(2).await;
     let mut seen = Vec::new();
-    // What becomes of the first source, and of the second.
+    // How the operations of the first and of the second source end.
     for (first, second) in [
         ("good", "empty"),
         ("good", "some"),
@@ -165,24 +165,24 @@ async fn how_a_run_ends_follows_from_its_operations(pool: PgPool) {
         ("good", "stop"),
         ("down", "stop"),
     ] {
-        let run = bench.start_run().await;
-        for (id, what) in bench.operations_of(run.id).await.into_iter().zip([first, second]) {
+        let run = fixture.start_run().await;
+        for (id, what) in fixture.operations_of(run.id).await.into_iter().zip([first, second]) {
             match what {
-                "good" => bench.run_through(id, &["completed", "unchanged", "skipped", "duplicate"]).await,
-                "empty" => bench.run_through(id, &[]).await,
-                "some" => bench.run_through(id, &["completed", "failed"]).await,
-                "none" => bench.run_through(id, &["failed", "failed"]).await,
-                "down" => bench.fail_operation(id, "the folder is gone").await,
-                _ => bench.cancel_operation(id).await,
+                "good" => fixture.run_through(id, &["completed", "unchanged", "skipped", "duplicate"]).await,
+                "empty" => fixture.run_through(id, &[]).await,
+                "some" => fixture.run_through(id, &["completed", "failed"]).await,
+                "none" => fixture.run_through(id, &["failed", "failed"]).await,
+                "down" => fixture.fail_operation(id, "the folder is gone").await,
+                _ => fixture.cancel_operation(id).await,
             }
             if what == first && first != second {
-                let running = bench.run_of(run.id).await;
+                let running = fixture.run_of(run.id).await;
                 let ended = running.completed_sources + running.failed_sources + running.partial_sources;
                 assert_eq!((running.status, running.completed_at), (SyncRunStatus::Running, None));
                 assert_eq!(ended, 1, "{first}: counts are right while it runs");
             }
         }
-        let ended = bench.run_of(run.id).await;
+        let ended = fixture.run_of(run.id).await;
         let counts = [ended.completed_sources, ended.partial_sources, ended.failed_sources];
         let summary = ended.error_summary.clone().unwrap_or_default();
         seen.push(format!("{first} {second}: {} {counts:?} {summary}", ended.status));
@@ -190,7 +190,7 @@ async fn how_a_run_ends_follows_from_its_operations(pool: PgPool) {
             sqlx::query_as(
                 "SELECT sync_last_run_status, sync_last_error, sync_last_run_completed_at FROM collections",
             )
-            .fetch_one(&bench.pool)
+            .fetch_one(&fixture.pool)
             .await
             .unwrap();
         assert_eq!((status.as_str(), error), (ended.status.as_str(), ended.error_summary));
@@ -212,18 +212,18 @@ async fn how_a_run_ends_follows_from_its_operations(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn operations_that_end_at_once_leave_no_run_open(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(4).await;
+async fn operations_that_end_concurrently_leave_no_run_open(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(4).await;
     for round in 0..15 {
-        let run = bench.start_run().await;
-        let ids = bench.operations_of(run.id).await;
-        assert!(bench.connection().await.operations().claim(ids[0]).await.unwrap());
-        bench.connection().await.operations().mark_scan_finished(ids[0]).await.unwrap();
+        let run = fixture.start_run().await;
+        let ids = fixture.operations_of(run.id).await;
+        assert!(fixture.connection().await.operations().claim(ids[0]).await.unwrap());
+        fixture.connection().await.operations().mark_scan_finished(ids[0]).await.unwrap();
         let mut ends = tokio::task::JoinSet::new();
-        let db = bench.db.clone();
+        let db = fixture.db.clone();
         let first = ids[0];
-        // Several finishers, each by itself.
+        // Several concurrent callers on connections of their own.
         for _ in 0..3 {
             let db = db.clone();
             ends.spawn(async move {
@@ -241,47 +241,47 @@ async fn operations_that_end_at_once_leave_no_run_open(pool: PgPool) {
             });
         }
         ends.join_all().await;
-        let ended = bench.run_of(run.id).await;
+        let ended = fixture.run_of(run.id).await;
         let counts = (ended.completed_sources, ended.failed_sources, ended.partial_sources);
         assert_eq!((ended.status, counts), (SyncRunStatus::Partial, (1, 3, 0)), "round {round}");
-        assert_eq!(bench.connection().await.sync_runs().list_unsettled(10).await.unwrap(), []);
+        assert_eq!(fixture.connection().await.sync_runs().list_unsettled(10).await.unwrap(), []);
     }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_run_that_nobody_ended_is_found_and_ended_once(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(1).await;
-    let run = bench.start_run().await;
-    let mut connection = bench.connection().await;
+async fn unsettled_run_is_found_and_settled_once(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(1).await;
+    let run = fixture.start_run().await;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), []);
     assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), None);
-    // As if the process had died before it could settle the run.
-    bench.sql("UPDATE operations SET status = 'failed', error_message = 'x', completed_at = now()").await;
+    // As after a crash before the run was settled.
+    fixture.sql("UPDATE operations SET status = 'failed', error_message = 'x', completed_at = now()").await;
     assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), [run.id]);
     assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), Some(SyncRunStatus::Failed));
     assert_eq!(connection.sync_runs().settle(run.id).await.unwrap(), None);
     assert_eq!(connection.sync_runs().list_unsettled(10).await.unwrap(), []);
-    let ended = bench.run_of(run.id).await;
-    bench.sql("UPDATE operations SET status = 'completed'").await;
+    let ended = fixture.run_of(run.id).await;
+    fixture.sql("UPDATE operations SET status = 'completed'").await;
     connection.sync_runs().settle(run.id).await.unwrap();
-    assert_eq!(bench.run_of(run.id).await, ended, "what has ended never changes");
+    assert_eq!(fixture.run_of(run.id).await, ended, "what has ended never changes");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn history_is_listed_newest_first_and_by_status(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(1).await;
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(1).await;
     for number in 0..5 {
-        let run = bench.start_run().await;
-        let id = bench.operations_of(run.id).await[0];
+        let run = fixture.start_run().await;
+        let id = fixture.operations_of(run.id).await[0];
         match number % 2 {
-            0 => bench.run_through(id, &["completed"]).await,
-            _ => bench.fail_operation(id, "gone").await,
+            0 => fixture.run_through(id, &["completed"]).await,
+            _ => fixture.fail_operation(id, "gone").await,
         }
     }
-    let mut connection = bench.connection().await;
-    let all = SyncRunQuery { collection_id: bench.collection_id, statuses: vec![], limit: 2, offset: 1 };
+    let mut connection = fixture.connection().await;
+    let all = SyncRunQuery { collection_id: fixture.collection_id, statuses: vec![], limit: 2, offset: 1 };
     let page = connection.sync_runs().list(&all).await.unwrap();
     assert_eq!(page.total, 5);
     let statuses: Vec<SyncRunStatus> = page.items.iter().map(|run| run.status).collect();
@@ -292,16 +292,16 @@ async fn history_is_listed_newest_first_and_by_status(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_due_collection_is_taken_once_by_many(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(2).await;
-    bench.make_due().await;
+async fn due_collection_is_claimed_once_by_concurrent_callers(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(2).await;
+    fixture.make_due().await;
     let mut takes = tokio::task::JoinSet::new();
     for _ in 0..12 {
-        let (db, new) = (bench.db.clone(), bench.new_run());
+        let (db, new) = (fixture.db.clone(), fixture.new_run());
         takes.spawn(async move {
             let mut tx = db.begin().await.unwrap();
-            let Some(due) = tx.collections().take_due().await.unwrap() else { return 0 };
+            let Some(due) = tx.collections().claim_due().await.unwrap() else { return 0 };
             assert!(due.next_run_at > chrono::Utc::now() + TimeDelta::minutes(14));
             let started = tx.sync_runs().start(new).await.unwrap();
             assert!(matches!(started, SyncStart::Started { .. }), "{started:?}");
@@ -313,16 +313,16 @@ async fn a_due_collection_is_taken_once_by_many(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn only_continuous_collections_that_wait_and_are_not_paused_are_due(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    bench.add_sources(1).await;
+async fn only_idle_continuous_unpaused_collections_are_due(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(1).await;
     let is_due = async || {
-        // Rolled back: nothing is planned anew.
-        let mut tx = bench.db.begin().await.unwrap();
-        tx.collections().take_due().await.unwrap().is_some()
+        // Rolled back, so nothing is rescheduled.
+        let mut tx = fixture.db.begin().await.unwrap();
+        tx.collections().claim_due().await.unwrap().is_some()
     };
     assert!(!is_due().await, "read once");
-    bench.make_due().await;
+    fixture.make_due().await;
     assert!(is_due().await);
     for (change, back) in [
         ("sync_next_run_at = now() + interval '1 second'", "sync_next_run_at = now()"),
@@ -330,23 +330,23 @@ async fn only_continuous_collections_that_wait_and_are_not_paused_are_due(pool: 
         ("deleted_at = now()", "deleted_at = NULL"),
         ("sync_interval_minutes = NULL", "sync_interval_minutes = 15"),
     ] {
-        bench.sql(&format!("UPDATE collections SET {change}")).await;
+        fixture.sql(&format!("UPDATE collections SET {change}")).await;
         assert!(!is_due().await, "{change}");
-        bench.sql(&format!("UPDATE collections SET {back}")).await;
+        fixture.sql(&format!("UPDATE collections SET {back}")).await;
         assert!(is_due().await, "{back}");
     }
-    let run = bench.start_run().await;
+    let run = fixture.start_run().await;
     assert!(!is_due().await, "is being read");
-    let id = bench.operations_of(run.id).await[0];
-    bench.run_through(id, &[]).await;
+    let id = fixture.operations_of(run.id).await[0];
+    fixture.run_through(id, &[]).await;
     assert!(is_due().await, "as soon as the run before has ended");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn pausing_keeps_the_schedule_for_later(pool: PgPool) {
-    let bench = Bench::new(pool).await;
-    let id = bench.collection_id;
-    let mut connection = bench.connection().await;
+async fn pausing_keeps_the_schedule(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let id = fixture.collection_id;
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.collections().pause_sync(id).await.unwrap(), None, "there is no schedule");
     assert_eq!(connection.collections().resume_sync(id).await.unwrap(), None);
 
@@ -375,7 +375,7 @@ async fn pausing_keeps_the_schedule_for_later(pool: PgPool) {
     assert_eq!(connection.collections().pause_sync(id).await.unwrap(), Some(paused_at), "since the first");
     assert_eq!(connection.collections().resume_sync(id).await.unwrap(), Some(planned), "not yet due");
     connection.collections().pause_sync(id).await.unwrap();
-    bench.sql("UPDATE collections SET sync_next_run_at = now() - interval '3 days'").await;
+    fixture.sql("UPDATE collections SET sync_next_run_at = now() - interval '3 days'").await;
     let next = connection.collections().resume_sync(id).await.unwrap().unwrap();
     assert!(chrono::Utc::now() - next < TimeDelta::minutes(1), "one run, not one for each that was missed");
 
