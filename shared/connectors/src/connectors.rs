@@ -1,5 +1,9 @@
 //! The registry of connectors, and what they read with.
 
+mod directory;
+mod file;
+mod s3;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,9 +11,9 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 
 use crate::files::Roots;
-use crate::{Connector, ConnectorError, Page, SourceReader, SourceSpec, directory, file, s3};
+use crate::{Connector, ConnectorError, Page, SourceReader, SourceSpec};
 
-/// Every connector, by source type. A new connector is one file and one line here.
+/// Every connector, by source type.
 pub(crate) static CONNECTORS: &[&Connector] = &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR];
 
 /// What the operator allows sources to read.

@@ -5,18 +5,15 @@
 //! opens its documents one at a time. Memory grows neither with a listing nor with a document: a page,
 //! a thousand names of each folder on the path, and a piece of a file are all that is held.
 //!
-//! A connector is one file and one line in `connectors.rs`.
+//! A connector is one file in `connectors/`, declared and registered in `connectors.rs`.
 
 mod connector;
 mod connectors;
-mod directory;
 mod entry;
 mod error;
-mod file;
 mod files;
 mod patterns;
 mod reader;
-mod s3;
 mod settings;
 mod spec;
 mod walk;

@@ -18,7 +18,7 @@ use crate::{
     ConfigField, Connector, ConnectorError, Connectors, FieldValue, Page, SourcePolicy, SourceReader,
 };
 
-pub(crate) static CONNECTOR: Connector = Connector {
+pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("directory"),
     name: "Directory",
     description: "The files of a folder that this installation can read.",

@@ -19,7 +19,7 @@ use crate::{
     ConfigField, Connector, ConnectorError, Connectors, Entry, FieldValue, Page, SourcePolicy, SourceReader,
 };
 
-pub(crate) static CONNECTOR: Connector = Connector {
+pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("s3"),
     name: "S3",
     description: "The objects of a bucket that this installation can read.",

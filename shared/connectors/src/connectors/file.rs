@@ -12,7 +12,7 @@ use crate::{
     ConfigField, Connector, ConnectorError, Connectors, FieldValue, Page, SourcePolicy, SourceReader,
 };
 
-pub(crate) static CONNECTOR: Connector = Connector {
+pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("file"),
     name: "File",
     description: "One file that this installation can read.",
