@@ -1,4 +1,4 @@
-//! Chunking strategies, and trying them out: `/api/v2/chunking`.
+//! Chunking strategies and previews: `/api/v2/chunking`.
 
 mod compare;
 mod preview;
@@ -18,7 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::list)))
         .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::show)))
-        // Up to a megabyte goes through a tokenizer, once or several times.
+        // Each request tokenizes up to 1 MiB, once or several times.
         .routes(
             Route::needs(Access::Caller(Read)).limit(Rate::per_minute(30)).handles(routes!(preview::preview)),
         )

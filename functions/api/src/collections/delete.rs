@@ -22,7 +22,7 @@ use crate::dispatch::dispatch;
     delete, path = "/api/v2/collections/{collection_id}", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "It is gone.", headers(("Location" = String, description = "The operation that tidies up."))),
+        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
     ),
 )]
 pub(crate) async fn delete(

@@ -1,6 +1,6 @@
-//! Chunks: the passages that searches find, one after another.
+//! Chunks of documents, in document order.
 //!
-//! PostgreSQL knows how many there are, and with that their ids; Qdrant has them.
+//! Their number in PostgreSQL determines their ids; their content is in Qdrant.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::State;
 use crate::paging::Paging;
 use crate::validation::{Checks, filled};
 
-/// A passage of a document.
+/// A chunk of a document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunkResponse {
     id: Uuid,
@@ -32,14 +32,14 @@ pub(crate) struct ChunkResponse {
     file_name: String,
     /// Its position in the document, from 0.
     chunk_index: i32,
-    /// Chunks of the document.
+    /// The number of the document's chunks.
     total_chunks: i32,
     content: String,
     /// Where it starts in the document's text, in bytes of UTF-8.
     start_offset: u64,
     /// Where it ends, exclusive.
     end_offset: u64,
-    /// What is known of the document.
+    /// Metadata of the document and the chunk.
     #[schema(value_type = Object)]
     metadata: ChunkMetadata,
 }
@@ -67,7 +67,7 @@ impl ChunkResponse {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListChunksQuery {
-    /// Only those of this document.
+    /// Only chunks of this document.
     #[param(value_type = Option<Uuid>)]
     document_id: Option<String>,
     /// Which page, from 1.
@@ -78,7 +78,7 @@ pub(crate) struct ListChunksQuery {
     per_page: Option<i64>,
 }
 
-/// A page of chunks: document by document, from the start of each.
+/// A page of chunks, ordered by document and position.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunksResponse {
     chunks: Vec<ChunkResponse>,
@@ -89,8 +89,8 @@ pub(crate) struct ChunksResponse {
 
 /// List a collection's chunks
 ///
-/// Those of deleted documents and of replaced versions are never listed. While a document is
-/// changing, a page may be shorter than `per_page`.
+/// Chunks of deleted documents and of replaced generations are never listed. While a document is being
+/// indexed, a page may be shorter than `per_page`.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/chunks", tag = "chunks",
     params(("collection_id" = Uuid, Path), ListChunksQuery),
@@ -113,7 +113,7 @@ pub(crate) async fn list(
     let mut places = connection.chunk_ranges();
     let (places, total) =
         places.page(found.collection.id, document_id, paging.per_page, paging.offset()).await?;
-    // Qdrant may take its time: others can have the connection.
+    // Release the connection before the request to Qdrant.
     drop(connection);
 
     let mut ids = Vec::new();
@@ -152,13 +152,13 @@ pub(crate) async fn show(
     let chunk = stored.pop().ok_or_else(nothing)?;
     let mut connection = state.db.connection().await?;
     let documents = connection.search_documents().find_live(&[chunk.payload.document_id]).await?;
-    // Points of deleted documents and of replaced versions are leftovers.
+    // Points of deleted documents and of replaced generations are orphaned.
     let is_current = |document: &LiveDocument| document.generation == chunk.payload.generation;
     let document = documents.into_iter().find(is_current).ok_or_else(nothing)?;
     Ok(Json(ChunkResponse::new(chunk, document.file_name, document.chunk_count)))
 }
 
-/// List a collection's chunks, by another path
+/// List a collection's chunks (alternative path)
 ///
 /// The same as `GET /api/v2/collections/{collection_id}/chunks`.
 #[utoipa::path(
@@ -177,7 +177,7 @@ pub(crate) async fn list_of_chunking(
     list(state, granted, query).await
 }
 
-/// Show a chunk, by another path
+/// Show a chunk (alternative path)
 ///
 /// The same as `GET /api/v2/collections/{collection_id}/chunks/{chunk_id}`.
 #[utoipa::path(

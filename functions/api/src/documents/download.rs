@@ -1,4 +1,4 @@
-//! The bytes of a document, as they were when it was indexed.
+//! Downloads the bytes of a document as they were indexed.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::find::find;
 use crate::State;
 
-/// A function's answer may have 6 MB, and bytes grow by a third on their way through it.
+/// A function's response is limited to 6 MB, and base64 makes the bytes a third larger.
 const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
-/// How long the address of a larger document works.
+/// Lifetime of the presigned URL of a larger document.
 const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
 const OCTETS: &str = "application/octet-stream";
 /// What an extended header parameter leaves unencoded (RFC 5987), as far as it is unreserved in URLs, too.
@@ -26,22 +26,21 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove
 
 /// Download a document
 ///
-/// The bytes as they were indexed. Up to 4 MiB come in the answer; larger documents are redirected
-/// to an address in the bucket that works for five minutes. Follow it without the `Authorization`
-/// header: the address carries its own permission.
+/// Returns the bytes as they were indexed, up to 4 MiB. Larger documents are redirected to a presigned URL
+/// that is valid for five minutes; follow it without the `Authorization` header.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
-        (status = 200, description = "The bytes, in the document's own type.", content_type = "*/*", body = [u8]),
-        (status = 307, description = "The bytes are at `Location`."),
+        (status = 200, description = "The bytes, with the document's media type.", content_type = "*/*", body = [u8]),
+        (status = 307, description = "`Location` is a presigned URL of the bytes."),
     ),
 )]
 pub(crate) async fn download(
     Shared(state): Shared<State>,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Response, ApiError> {
-    // The connection goes back before the bytes are read.
+    // Release the connection before the bytes are read.
     let (document, content) = {
         let mut connection = state.db.connection().await?;
         let document = find(connection.documents(), collection_id, id).await?;
@@ -51,7 +50,7 @@ pub(crate) async fn download(
         let content = connection.document_artifacts().find_content(id).await?;
         (document, content)
     };
-    let Some(content) = content else { return Err(no_bytes(&document)) };
+    let Some(content) = content else { return Err(not_staged(&document)) };
     let key = content.key();
     let mut headers = safe_headers(&document, &content);
     if content.size_bytes > MAX_INLINE_BYTES {
@@ -59,11 +58,11 @@ pub(crate) async fn download(
     }
     let bytes = match state.artifacts.read(&key).await {
         Ok(bytes) => bytes,
-        Err(ArtifactError::NotFound { .. }) => return Err(no_bytes(&document)),
+        Err(ArtifactError::NotFound { .. }) => return Err(not_staged(&document)),
         Err(error) => return Err(error.into()),
     };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !content_type.is_some_and(|content_type| arrives_unchanged(content_type, &bytes)) {
+    if !content_type.is_some_and(|content_type| survives_lambda(content_type, &bytes)) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
     }
     let mut response = Response::new(Body::from(bytes));
@@ -83,7 +82,7 @@ async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Resu
         )
         .await?;
     let location = HeaderValue::from_str(&url)
-        .map_err(|_| ApiError::new(ErrorKind::Internal, "the document's address cannot be written"))?;
+        .map_err(|_| ApiError::new(ErrorKind::Internal, "the presigned URL is not a valid header value"))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
@@ -91,15 +90,15 @@ async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Resu
     Ok(response)
 }
 
-fn no_bytes(document: &Document) -> ApiError {
-    let reason = document.error_message.as_deref().unwrap_or("they were not read yet");
-    ApiError::new(ErrorKind::NotFound, format!("there are no bytes of document {}: {reason}", document.id))
+fn not_staged(document: &Document) -> ApiError {
+    let reason = document.error_message.as_deref().unwrap_or("it was not read yet");
+    ApiError::new(ErrorKind::NotFound, format!("document {} has no content: {reason}", document.id))
 }
 
-/// Strangers wrote these bytes: whatever they are, a browser must only save them.
+/// The bytes are untrusted: whatever they are, a browser must only save them.
 fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    // A duplicate has its original's bytes under a name, and so a type, of its own.
+    // A duplicate shares its original's bytes, and has a name and media type of its own.
     let mime_type = match document.duplicate_of {
         Some(_) => document.mime_type.as_deref().unwrap_or(OCTETS),
         None => &content.mime_type,
@@ -121,10 +120,10 @@ fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
     headers
 }
 
-/// Answers of these types go through Lambda as text, all others in base64. Text keeps its bytes only
-/// if it is UTF-8 and says nothing else: a byte order mark would be dropped, another encoding
-/// replaced.
-fn arrives_unchanged(content_type: &str, bytes: &[u8]) -> bool {
+/// Whether Lambda transfers the bytes unchanged. It transfers these media types as text and all others as
+/// base64. Text stays unchanged only if it is UTF-8 and declares no other charset: a byte order mark would
+/// be dropped, another encoding replaced.
+fn survives_lambda(content_type: &str, bytes: &[u8]) -> bool {
     let media_type = content_type.parse::<Mime>().unwrap_or(mime::TEXT_PLAIN);
     let essence = media_type.essence_str();
     let is_text = essence.starts_with("text")
@@ -136,7 +135,7 @@ fn arrives_unchanged(content_type: &str, bytes: &[u8]) -> bool {
     is_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
 }
 
-/// The name in any script by RFC 5987, and once more in ASCII for old clients.
+/// The value of `Content-Disposition`: the name in UTF-8 by RFC 5987, and in ASCII for old clients.
 fn attachment(file_name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_graphic() && !matches!(character, '"' | '\\' | '%');
     let plain: String = file_name
@@ -152,18 +151,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_utf8_travels_as_text() {
-        assert!(arrives_unchanged("text/plain", "é🦀".as_bytes()));
-        assert!(arrives_unchanged("text/html; charset=UTF-8", b"a"));
-        assert!(arrives_unchanged("application/pdf", b"\xff\xfe"));
-        assert!(!arrives_unchanged("text/plain", b"caf\xe9"));
-        assert!(!arrives_unchanged("text/plain", b"\xef\xbb\xbfa"));
-        assert!(!arrives_unchanged("text/plain; charset=iso-8859-1", b"caf\xe9"));
-        assert!(!arrives_unchanged("image/svg+xml", b"\xff"));
+    fn only_plain_utf8_is_transferred_as_text() {
+        assert!(survives_lambda("text/plain", "é🦀".as_bytes()));
+        assert!(survives_lambda("text/html; charset=UTF-8", b"a"));
+        assert!(survives_lambda("application/pdf", b"\xff\xfe"));
+        assert!(!survives_lambda("text/plain", b"caf\xe9"));
+        assert!(!survives_lambda("text/plain", b"\xef\xbb\xbfa"));
+        assert!(!survives_lambda("text/plain; charset=iso-8859-1", b"caf\xe9"));
+        assert!(!survives_lambda("image/svg+xml", b"\xff"));
     }
 
     #[test]
-    fn names_cannot_break_out_of_the_header() {
+    fn file_names_cannot_inject_headers() {
         insta::assert_snapshot!(
             attachment("a \"b\"\r\nset-cookie: x=1; 🦀.html"),
             @r#"attachment; filename="a _b___set-cookie: x=1; _.html"; filename*=UTF-8''a%20%22b%22%0D%0Aset-cookie%3A%20x%3D1%3B%20%F0%9F%A6%80.html"#

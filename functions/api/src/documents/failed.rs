@@ -1,4 +1,4 @@
-//! How many documents failed.
+//! Counts failed documents.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -13,20 +13,20 @@ use crate::State;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CountFailedQuery {
-    /// Whether to count only those that are worth another try: not for good, and not tried again
-    /// three times already.
+    /// Whether to count only documents worth a retry: not failed permanently, and retried less than three
+    /// times.
     #[param(default = false)]
     retryable_only: Option<bool>,
 }
 
-/// Documents that failed, by whether trying again can help.
+/// Counts of failed documents by error category.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailedCountResponse {
-    /// A part did not answer.
+    /// A service was unavailable; a retry may succeed.
     transient: i64,
-    /// The document itself is the reason.
+    /// The document itself cannot be indexed.
     permanent: i64,
-    /// It is not known.
+    /// The cause is unknown.
     unknown: i64,
     total: i64,
 }

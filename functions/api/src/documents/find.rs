@@ -1,10 +1,13 @@
-//! Finding a document within its collection.
+//! Finds a document in its collection.
 
 use db::documents::{Document, Documents};
 use domain::{CollectionId, DocumentId};
 use lambda::http::ApiError;
 
-/// The document, if it is in that collection.
+/// Returns the document.
+///
+/// # Errors
+/// Returns 404 if it is not in this collection.
 pub(crate) async fn find(
     mut documents: Documents<'_>,
     collection_id: CollectionId,

@@ -1,4 +1,4 @@
-//! Finding documents.
+//! Lists documents.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -18,12 +18,12 @@ use crate::validation::{Checks, filled};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListDocumentsQuery {
-    /// Only those in this state; deleted ones are listed only when asked for.
+    /// Only documents with this status. Without it, deleted documents are left out.
     #[param(schema_with = words::document_status)]
     status: Option<String>,
-    /// Only those of this source.
+    /// Only documents of this source.
     source_id: Option<i64>,
-    /// Only those with this in their path, file name included, whatever the case.
+    /// Only documents whose path, including the file name, contains this text; case-insensitive.
     #[param(max_length = 255)]
     search: Option<String>,
     /// What decides the order.

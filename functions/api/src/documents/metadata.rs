@@ -1,4 +1,4 @@
-//! What people say of their documents: `metadata` in requests and answers.
+//! The metadata of documents in requests and responses.
 
 use domain::Attributes;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, SchemaType, 
 
 use crate::validation::Checks;
 
-/// Reads what somebody says of a document.
+/// Validates metadata.
 pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>) -> Attributes {
     Attributes::parse(given).unwrap_or_else(|errors| {
         for error in errors {
@@ -16,17 +16,16 @@ pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>
     })
 }
 
-/// As a document has it.
+/// The schema of a document's metadata.
 pub(crate) fn schema() -> Object {
-    let text =
-        "What was said of it when it was uploaded; `attributes` in a search's `metadata_filter` asks for it.";
+    let text = "Metadata from its upload; searches filter by it with `attributes` in `metadata_filter`.";
     described(SchemaType::Type(Type::Object), text)
 }
 
-/// As an upload may have it.
+/// The schema of an upload's metadata.
 pub(crate) fn optional_schema() -> Object {
-    let text = "What there is to say of the document, for `attributes` in a search's `metadata_filter`: up to 32 \
-        strings, whole numbers and booleans. Without it, the document keeps what was said of it before.";
+    let text = "Metadata of the document, for `attributes` in a search's `metadata_filter`: up to 32 strings, integers \
+        and booleans. If it is left out, an existing document keeps its metadata.";
     described(SchemaType::Array(vec![Type::Object, Type::Null]), text)
 }
 

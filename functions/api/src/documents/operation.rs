@@ -1,11 +1,11 @@
-//! Operations about documents.
+//! Operations on documents.
 
 use db::operations::NewOperation;
 use domain::{CollectionId, OperationId, OperationType, UserId};
 use serde_json::json;
 use uuid::Uuid;
 
-/// A new operation about documents of the collection, whichever source they come from.
+/// Describes a new operation on documents of the collection, of any source.
 pub(crate) fn new_operation(
     operation_type: OperationType,
     collection_id: CollectionId,

@@ -1,4 +1,4 @@
-//! Deleting documents and bringing them back.
+//! Deletes and restores documents.
 
 use access::{Begun, Caller, Granted, Idempotency};
 use axum::extract::State as Shared;
@@ -19,15 +19,14 @@ use crate::quotas::enforce;
 
 /// Delete a document
 ///
-/// It is gone from lists and search results at once; its vectors follow, with the operation that
-/// `Location` leads to. Another document with the same bytes takes its place. A source that still
-/// has the document does not bring it back when it is read again: restoring it does, and so does
-/// uploading it again.
+/// Removes the document from lists and search results at once, and its vectors with the operation in
+/// `Location`. If it has duplicates, one of them becomes the original. Reading its source again does not
+/// restore it; restoring or uploading it does.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "It is gone.", headers(("Location" = String, description = "The operation that tidies up."))),
+        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
     ),
 )]
 pub(crate) async fn delete(
@@ -43,7 +42,7 @@ pub(crate) async fn delete(
     if !tx.documents().mark_deleted(id).await? {
         return Err(ApiError::not_found("document", id));
     }
-    // Deletions that come in a row share an operation.
+    // Consecutive deletions share an operation.
     let waiting = tx.operations().lock_pending_removal(collection_id).await?;
     let operation_id = match waiting {
         Some(operation_id) => operation_id,
@@ -73,15 +72,15 @@ pub(crate) async fn delete(
 
 /// Restore a deleted document
 ///
-/// It is listed again at once, and searchable when the operation has ended: its bytes are still
-/// staged, so its source is not asked. A document that its source no longer had stays from now on,
-/// as one without a source.
+/// The document is listed again at once, and searchable when the operation has completed. Its staged bytes
+/// are indexed; its source is not read. A document that was gone from its source is kept from now on, as
+/// a document without a source.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
         (status = 202, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is not deleted, or there is no room for it."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is not deleted, or a quota is exceeded."),
     ),
 )]
 pub(crate) async fn restore(
@@ -102,7 +101,7 @@ pub(crate) async fn restore(
     let new = new_operation(OperationType::RestoreDocuments, collection_id, user_id);
     let operation = tx.operations().insert(&new).await?;
     if !tx.documents().restore(id, operation.id).await? {
-        let reason = format!("this document is {}; only a deleted one can be restored", document.status);
+        let reason = format!("the document is {}; only deleted documents can be restored", document.status);
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
     enforce::admit_operations(&mut tx, collection_id, 1).await?;

@@ -18,30 +18,30 @@ pub(crate) struct DocumentResponse {
     collection_id: CollectionId,
     #[schema(value_type = Option<i64>)]
     source_id: Option<SourceId>,
-    /// Its name within its source, the same at every run.
+    /// Identifies the document within its source, the same in every run.
     uri: Option<String>,
     file_name: String,
     file_path: String,
     /// In bytes.
     file_size: i64,
     mime_type: Option<String>,
-    /// SHA-256 of its bytes in hex; null until they were read.
+    /// SHA-256 of the bytes in hex; null before they were read.
     content_hash: Option<String>,
     #[schema(schema_with = words::document_status)]
     status: DocumentStatus,
-    /// Why it failed or was skipped.
+    /// The reason if it failed or was skipped.
     error_message: Option<String>,
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
     chunk_count: i32,
-    /// The document with the same bytes that is found in its place.
+    /// The original if this is a duplicate: a document with the same bytes, whose index entry it shares.
     #[schema(value_type = Option<Uuid>)]
     duplicate_of: Option<DocumentId>,
     retry_count: i32,
     last_retry_at: Option<DateTime<Utc>>,
-    /// When its source last had it.
+    /// When it was last listed in its source.
     last_seen_at: Option<DateTime<Utc>>,
-    /// Whether its source no longer has it; it stays because the source's `on_missing` is `keep`.
+    /// Whether it is gone from its source and was kept because the source's `on_missing` is `keep`.
     is_stale: bool,
     #[schema(schema_with = metadata::schema)]
     metadata: Attributes,

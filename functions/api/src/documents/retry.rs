@@ -1,4 +1,4 @@
-//! Trying documents again that could not be indexed.
+//! Retries documents that could not be indexed.
 
 use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
@@ -18,31 +18,31 @@ use crate::dispatch::dispatch;
 use crate::locks::lock_collection;
 use crate::quotas::enforce;
 
-/// What is tried again.
+/// The documents that are retried.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RetryResponse {
-    /// Documents that are tried again by this call.
+    /// Documents that this request retries.
     reset_count: i64,
-    /// Documents of the collection that wait to be indexed now.
+    /// Documents of the collection that are waiting to be indexed.
     pending_count: i64,
-    /// The operation that tries; null where there is nothing to try again.
+    /// The operation that retries them; null if there are none.
     #[schema(value_type = Option<Uuid>)]
     operation_id: Option<OperationId>,
-    /// The same in words.
-    #[schema(example = "3 failed documents are tried again")]
+    /// A summary for users.
+    #[schema(example = "retrying 3 documents")]
     message: String,
 }
 
-/// Try a document again
+/// Retry a document
 ///
-/// One that failed, or whose operation was cancelled. Its bytes are taken from what is staged of it,
-/// else from its source.
+/// Indexes a document that failed or whose operation was cancelled. Its staged bytes are used if there are
+/// any; otherwise its source is read.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/retry", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
         (status = 200, body = RetryResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is neither failed nor cancelled, or there is no room for it."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is neither failed nor cancelled, or a quota is exceeded."),
     ),
 )]
 pub(crate) async fn retry(
@@ -61,23 +61,23 @@ pub(crate) async fn retry(
     let document = find(tx.documents(), collection_id, id).await?;
     if !matches!(document.status, DocumentStatus::Failed | DocumentStatus::Cancelled) {
         let status = document.status;
-        let reason = format!("this document is {status}; only a failed or cancelled one can be tried again");
+        let reason = format!("the document is {status}; only failed or cancelled documents can be retried");
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
     let request = Request { collection_id, collection_name: &found.collection.name, only: Some(id) };
     start(&state, &caller, &client, tx, request).await
 }
 
-/// Try all failed documents again
+/// Retry all failed documents
 ///
-/// Their bytes are taken from what is staged of them, else from their sources. Where none has
-/// failed, nothing is started.
+/// Their staged bytes are used if there are any; otherwise their sources are read. Without failed
+/// documents, no operation is started.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/retry-failed", tag = "documents",
     params(("collection_id" = Uuid, Path)),
     responses(
         (status = 200, body = RetryResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no room for all of them."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A quota is exceeded."),
     ),
 )]
 pub(crate) async fn retry_failed(
@@ -95,7 +95,7 @@ pub(crate) async fn retry_failed(
     lock_collection(&mut tx, collection_id).await?;
     let (failed, pending_count) = tx.documents().count_unfinished(collection_id).await?;
     if failed == 0 {
-        let message = "no document of this collection has failed".to_owned();
+        let message = "the collection has no failed documents".to_owned();
         let nothing = RetryResponse { reset_count: 0, pending_count, operation_id: None, message };
         return tx.commit(StatusCode::OK, &nothing).await;
     }
@@ -103,7 +103,7 @@ pub(crate) async fn retry_failed(
     start(&state, &caller, &client, tx, request).await
 }
 
-/// What to try again.
+/// The documents to retry.
 struct Request<'a> {
     collection_id: CollectionId,
     collection_name: &'a str,
@@ -132,8 +132,8 @@ async fn start(
     };
     audit::record(&mut tx, client, change).await?;
     let message = match reset {
-        1 => "1 document is tried again".to_owned(),
-        many => format!("{many} documents are tried again"),
+        1 => "retrying 1 document".to_owned(),
+        many => format!("retrying {many} documents"),
     };
     let reset_count = i64::try_from(reset).unwrap_or(i64::MAX);
     let response = RetryResponse { reset_count, pending_count, operation_id: Some(operation.id), message };

@@ -1,4 +1,4 @@
-//! Showing a document.
+//! Shows a document.
 
 use axum::Json;
 use axum::extract::State as Shared;

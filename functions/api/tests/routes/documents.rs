@@ -1,4 +1,4 @@
-//! Listing and showing documents.
+//! Lists and shows documents.
 
 mod chunks;
 mod lifecycle;
@@ -14,7 +14,7 @@ async fn insert_documents(api: &Api) {
         "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, error_message)
         SELECT lpad(n::text, 32, '0')::uuid, (SELECT id FROM collections WHERE name = 'notes'),
             n::text, 'a/' || n, n::text, 10, (ARRAY['completed', 'failed', 'deleted'])[n]::document_status,
-            CASE n WHEN 2 THEN 'it is no text' END
+            CASE n WHEN 2 THEN 'not a text file' END
         FROM generate_series(1, 3) n;
         INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
         SELECT id, collection_id, 0, 'text/plain', 'raw/x', 'abc', 10 FROM documents WHERE status = 'completed'",
@@ -23,7 +23,7 @@ async fn insert_documents(api: &Api) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn lists_show_what_is_there_and_why_something_is_not(pool: PgPool) {
+async fn lists_include_failed_documents_with_their_reason(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -33,7 +33,7 @@ async fn lists_show_what_is_there_and_why_something_is_not(pool: PgPool) {
     let failed = api.get(&format!("{collection}/documents?status=failed"), &token).await.expect(200);
     assert_eq!(
         (&failed["total"], &failed["documents"][0]["error_message"]),
-        (&json!(1), &json!("it is no text"))
+        (&json!(1), &json!("not a text file"))
     );
     assert_eq!(api.get(&collection, &token).await.expect(200)["error_count"], 1);
     let wrong = api.get(&format!("{collection}/documents?status=done"), &token).await.problem(422);
@@ -43,7 +43,7 @@ async fn lists_show_what_is_there_and_why_something_is_not(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_document_is_found_in_its_own_collection_only(pool: PgPool) {
+async fn document_is_found_in_its_own_collection_only(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -57,10 +57,10 @@ async fn a_document_is_found_in_its_own_collection_only(pool: PgPool) {
     api.get(&format!("{other}/{document}"), &token).await.expect(404);
     api.get(&format!("{other}/{document}/content"), &token).await.expect(404);
     api.get(&format!("{collection}/documents/no-id"), &token).await.problem(404);
-    // The bucket does not answer: that is no fault of the document.
+    // The bucket is unavailable, which is not a missing document.
     api.get(&format!("{collection}/{document}/content"), &token).await.problem(503);
-    // Where nothing was staged, the bucket is not asked.
+    // Without staged content, the bucket is not read.
     let failed = "documents/00000000-0000-0000-0000-000000000002/content";
     let nothing = api.get(&format!("{collection}/{failed}"), &token).await.problem(404);
-    assert!(nothing.ends_with(": it is no text"), "{nothing}");
+    assert!(nothing.ends_with(": not a text file"), "{nothing}");
 }

@@ -1,11 +1,11 @@
-//! Chunks, as far as PostgreSQL decides about them; the running stack has the rest.
+//! Chunks, as far as PostgreSQL determines them; the journeys test the rest.
 
 use sqlx::PgPool;
 
 use crate::harness::Api;
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_collection_without_chunks_asks_qdrant_nothing(pool: PgPool) {
+async fn collection_without_chunks_sends_no_request_to_qdrant(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
@@ -17,7 +17,7 @@ async fn a_collection_without_chunks_asks_qdrant_nothing(pool: PgPool) {
     let detail = api.get(&format!("{chunks}?document_id=x&per_page=101"), &ada).await.problem(422);
     assert!(detail.starts_with("per_page: must be 1 to 100, got 101; document_id: "), "{detail}");
     api.get(&format!("{chunks}/no-id"), &ada).await.problem(404);
-    // Qdrant does not answer here: that is not the same as nothing.
+    // Qdrant is unavailable in this test, which is not the same as empty.
     api.sql(
         "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, generation, chunk_count)
         SELECT gen_random_uuid(), id, 'a', 'a', 'a', 1, 'completed', 1, 3 FROM collections",

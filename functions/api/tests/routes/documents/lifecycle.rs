@@ -1,4 +1,4 @@
-//! Deleting, restoring and retrying documents; removing sources.
+//! Deletes, restores and retries documents; removes sources.
 
 use serde_json::json;
 use sqlx::PgPool;
@@ -24,7 +24,7 @@ fn document(collection: &str, number: u8) -> String {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_document_is_deleted_at_once_and_comes_back(pool: PgPool) {
+async fn document_is_deleted_at_once_and_can_be_restored(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -35,7 +35,7 @@ async fn a_document_is_deleted_at_once_and_comes_back(pool: PgPool) {
     assert_eq!(api.get(&location, &token).await.expect(200)["type"], "remove_documents");
     let shown = api.get(&collection, &token).await.expect(200);
     assert_eq!((&shown["document_count"], &shown["vector_count"]), (&json!(2), &json!(0)));
-    // A second deletion shares the operation that still waits.
+    // A second deletion shares the pending operation.
     let second = api.delete(&document(&collection, 2), &token).await;
     assert_eq!(second.headers["location"], location.as_str());
     api.delete(&document(&collection, 1), &token).await.problem(404);
@@ -46,14 +46,14 @@ async fn a_document_is_deleted_at_once_and_comes_back(pool: PgPool) {
     assert_eq!(api.post(&restore, &token, json!({})).await.expect(202)["type"], "restore_documents");
     assert_eq!(api.get(&document(&collection, 1), &token).await.expect(200)["status"], "pending");
     let again = api.post(&restore, &token, json!({})).await.problem(409);
-    assert_eq!(again, "this document is pending; only a deleted one can be restored");
+    assert_eq!(again, "the document is pending; only deleted documents can be restored");
     let actions =
         "SELECT string_agg(action, ' ' ORDER BY id) FROM collection_audit_log WHERE action LIKE 'document_%'";
     assert_eq!(api.select(actions).await, "document_deleted document_deleted document_restored");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_failed_is_tried_again_and_nothing_else(pool: PgPool) {
+async fn only_failed_documents_are_retried(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -65,7 +65,7 @@ async fn what_failed_is_tried_again_and_nothing_else(pool: PgPool) {
     insert_documents(&api).await;
     let retried = api.post(&all, &token, json!({})).await.expect(200);
     assert_eq!((&retried["reset_count"], &retried["pending_count"]), (&json!(1), &json!(1)));
-    assert_eq!(retried["message"], "1 document is tried again");
+    assert_eq!(retried["message"], "retrying 1 document");
     let operation = format!("/api/v2/operations/{}", text(&retried["operation_id"]));
     assert_eq!(api.get(&operation, &token).await.expect(200)["progress"]["total"], 1);
     let shown = api.get(&document(&collection, 2), &token).await.expect(200);
@@ -75,11 +75,11 @@ async fn what_failed_is_tried_again_and_nothing_else(pool: PgPool) {
     assert_eq!(api.post(&cancelled, &token, json!({})).await.expect(200)["reset_count"], 1);
     let indexed = format!("{}/retry", document(&collection, 1));
     let refused = api.post(&indexed, &token, json!({})).await.problem(409);
-    assert_eq!(refused, "this document is completed; only a failed or cancelled one can be tried again");
+    assert_eq!(refused, "the document is completed; only failed or cancelled documents can be retried");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_source_is_removed_by_its_id_or_path_once(pool: PgPool) {
+async fn source_is_removed_once_by_id_or_path(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -91,7 +91,7 @@ async fn a_source_is_removed_by_its_id_or_path_once(pool: PgPool) {
     assert_eq!(
         api.get(&stopped, &token).await.expect(200)["status"],
         "cancelled",
-        "nobody reads it any more"
+        "the source is no longer read"
     );
     let again = api.delete(&format!("{sources}?source_path=/srv/docs/a"), &token).await.expect(202);
     assert_eq!(again["id"], removal["id"]);
