@@ -1,4 +1,4 @@
-//! What a document looks like in answers.
+//! Documents in responses.
 
 use chrono::{DateTime, Utc};
 use db::documents::Document;

@@ -1,4 +1,4 @@
-//! Finding documents, and counting those that failed.
+//! Filters, sorts and pages lists of documents; counts failed documents.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

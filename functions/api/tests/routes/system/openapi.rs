@@ -21,6 +21,22 @@ fn operations(description: &Value) -> Vec<(String, Method, Value)> {
     operations
 }
 
+/// Replaces the path's parameters by values of their schemas: the example of a string.
+fn fill_path(path: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut uri = path.to_owned();
+    for parameter in parameters.filter(|parameter| parameter["in"] == "path") {
+        let schema = &parameter["schema"];
+        let value = match (schema["type"].as_str(), schema["format"].as_str()) {
+            (Some("integer"), _) => "1",
+            (_, Some("uuid")) => "00000000-0000-0000-0000-000000000000",
+            _ => parameter["example"].as_str().unwrap_or("x"),
+        };
+        uri = uri.replace(&format!("{{{}}}", parameter["name"].as_str().unwrap()), value);
+    }
+    uri
+}
+
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: PgPool) {
     let api = Api::new(pool);
@@ -34,21 +50,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
         assert!(operation["x-access"].is_string(), "{method} {path} does not say what it needs");
         assert_eq!(operation["security"].is_null(), is_public, "{method} {path}");
         assert!(is_public || operation["responses"]["401"].is_object(), "{method} {path}");
-        let uri = path
-            .replace("{source_id}", "1")
-            .replace("{run_id}", "1")
-            .replace("{connector_type}", "s3")
-            .replace("{strategy_id}", "markdown")
-            .replace("{user_id}", "1")
-            .replace("{key_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{profile_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{chunk_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{session_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{permission_id}", "1")
-            .replace("{collection_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{document_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{upload_id}", "00000000-0000-0000-0000-000000000000")
-            .replace("{operation_id}", "00000000-0000-0000-0000-000000000000");
+        let uri = fill_path(&path, &operation);
         assert!(!uri.contains('{'), "{uri}");
         let answer = api.send(method.clone(), &uri, "", Some(&json!({}))).await;
         assert_ne!(answer.status.as_u16(), 405, "{method} {path}");
