@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from benches.line import Line
+from command_line import CommandError
 from semantik.command import heading, last_line, run
-from semantik.errors import CommandError
 
 ALL = ("embed", "chunking", "cold_start", "search", "statements", "embed_stage", "hnsw")
 KNOWN = (*ALL, "sizes")
@@ -20,7 +20,7 @@ def main() -> bool:
     names = [name for name in sys.argv[1:] if name != "all"] or list(ALL)
     unknown = [name for name in names if name not in KNOWN]
     if unknown:
-        raise CommandError(f"there is no benchmark {unknown[0]!r}; choose from {', '.join(KNOWN)}")
+        raise CommandError(f"benchmark: {', '.join(KNOWN)} are allowed, got {unknown[0]!r}")
     print(machine())
     lines: list[Line] = []
     failed = False
@@ -37,7 +37,7 @@ def main() -> bool:
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """Describes the machine and its load."""
     cpu, flags = platform.machine(), ""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""The chunker beside the text-splitter crate: same tokenizer, window and thread, in one run."""
+"""The chunker, compared with the text-splitter crate: same tokenizer, window and thread, in one run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ import json
 import subprocess
 
 from benches.line import Line
+from command_line import CommandError
 from local_stack import build
 from local_stack.settings import ROOT, target_dir
-from semantik.errors import CommandError
 
 
 def run() -> list[Line]:
     build.models()
-    # A workspace of its own, and the release profile: it compiles little, and compares compiled code.
+    # A separate workspace, which compiles little, in the release profile.
     manifest = ROOT / "scripts" / "chunking_bench" / "Cargo.toml"
-    command = ["cargo", "run", "--quiet", "--release", "--manifest-path", str(manifest), "--target-dir", str(target_dir() / "bench")]
+    command = [
+        "cargo", "run", "--quiet", "--release", "--manifest-path", str(manifest),
+        "--target-dir", str(target_dir() / "bench"),
+    ]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if ran.returncode != 0:
-        raise CommandError("the comparison with text-splitter does not build or run")
-    *told, last = ran.stdout.splitlines()
-    for line in told:
+        raise CommandError("scripts/chunking_bench failed")
+    *lines, last = ran.stdout.splitlines()
+    for line in lines:
         print(f"  {line}")
     found = json.loads(last)["chunking"]
-    return [Line("chunking_vs_text_splitter", found["value"], found["unit"], found["baseline"], found["ratio"], found["target"], note="release profile")]
+    return [Line(
+        "chunking_vs_text_splitter", found["value"], found["unit"], found["baseline"], found["ratio"], found["target"],
+        note="release profile")]

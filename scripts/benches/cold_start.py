@@ -1,8 +1,7 @@
-"""Cold starts: from the start of a function's process to its first answer.
+"""Cold starts: from the start of the process of a function to its first response.
 
-The process is started here as Lambda starts it, in the environment that the deployed function has, and
-gets its first event from a runtime API of this benchmark's own. So the time is the function's alone:
-what AWS needs before it, and the download of the package, are not in it.
+The process is started like in Lambda, with the environment of the deployed function, and receives its first event
+from a runtime API in this benchmark. The time does not include what AWS needs before, and the download of the package.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ import boto3
 
 from benches.line import Line
 from benches.stack import Stack
+from command_line import CommandError
 from local_stack import build
 from local_stack.settings import LOCAL
-from semantik.errors import CommandError
 
 RUNS = 20
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 TARGETS_MS = {"api": 50, "search": 300}
 
 
@@ -50,9 +49,9 @@ def run() -> list[Line]:
 
 def describe(function: str, starts: list[Start], profile: str) -> list[Line]:
     totals = [start.total_ms for start in starts]
-    asked = statistics.median(start.asked_ms for start in starts)
-    answered = statistics.median(start.total_ms - start.asked_ms for start in starts)
-    parts = f"p50: {asked:.0f} ms until it asks for work, {answered:.0f} ms for the first answer"
+    ready = statistics.median(start.ready_ms for start in starts)
+    response = statistics.median(start.total_ms - start.ready_ms for start in starts)
+    parts = f"p50: {ready:.0f} ms until it requests an event, {response:.0f} ms for the first response"
     timings = [timings for start in starts if (timings := start.body.get("timings"))]
     if timings:
         middle = {part: statistics.median(timing[part] for timing in timings) for part in timings[0]}
@@ -64,17 +63,17 @@ def describe(function: str, starts: list[Start], profile: str) -> list[Line]:
 
 
 class Start:
-    """One start of a function: when it asked for work, when it answered, and what."""
+    """One start of a function: when it requested an event, when it responded, and the body of the response."""
 
     def __init__(self) -> None:
-        self.asked_ms = 0.0
+        self.ready_ms = 0.0
         self.total_ms = 0.0
         self.body: dict[str, Any] = {}
-        self.answered = threading.Event()
+        self.responded = threading.Event()
 
 
 def start(function: str, variables: dict[str, str], first: dict[str, Any]) -> Start:
-    """Starts the function's process, gives it one event, and ends it after its answer."""
+    """Starts the process of a function, gives it one event, and ends it after its response."""
     package = build.PACKAGES / function
     with runtime_api(first) as (address, begin, outcome):
         log = (LOCAL / f"bench-{function}.log").open("w")
@@ -82,8 +81,8 @@ def start(function: str, variables: dict[str, str], first: dict[str, Any]) -> St
         begin()
         process = subprocess.Popen([package / "bootstrap"], cwd=package, env=environment, stdout=log, stderr=log)
         try:
-            if not outcome.answered.wait(PATIENCE_SECONDS):
-                raise CommandError(f"{function} gave no answer in {PATIENCE_SECONDS} s; see {log.name}")
+            if not outcome.responded.wait(TIMEOUT_SECONDS):
+                raise CommandError(f"{function} did not respond within {TIMEOUT_SECONDS} s; see {log.name}")
         finally:
             process.kill()
             process.wait()
@@ -95,14 +94,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The process is killed while its call for more work waits; everything else is a defect of this server."""
+        """Ignores that the process is killed while it waits for the next event."""
         if not isinstance(sys.exception(), ConnectionResetError | BrokenPipeError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
-    """Lambda's runtime API with one event to give (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
+    """Runs a Lambda runtime API with one event (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
     outcome = Start()
     began = time.perf_counter()
 
@@ -114,14 +113,14 @@ def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            if outcome.asked_ms:
-                # The second call for work is never answered; the process is ended while it waits.
-                outcome.answered.wait()
+            if outcome.ready_ms:
+                # The process is ended while it waits for a second event.
+                outcome.responded.wait()
                 return
-            outcome.asked_ms = (time.perf_counter() - began) * 1000
+            outcome.ready_ms = (time.perf_counter() - began) * 1000
             body = json.dumps(first).encode()
             self.send_response(200)
-            deadline = int((time.time() + PATIENCE_SECONDS) * 1000)
+            deadline = int((time.time() + TIMEOUT_SECONDS) * 1000)
             for name, value in {
                 "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000001",
                 "Lambda-Runtime-Deadline-Ms": str(deadline),
@@ -134,18 +133,19 @@ def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            received = self.rfile.read(int(self.headers.get("Content-Length") or 0) or None) if self.headers.get("Content-Length") else self._chunked()
+            length = self.headers.get("Content-Length")
+            received = self.rfile.read(int(length)) if length else self._chunked()
             outcome.total_ms = (time.perf_counter() - began) * 1000
-            answer = json.loads(received or b"{}")
-            if answer.get("statusCode") != 200:
-                outcome.body = {"problem": answer}
+            response = json.loads(received or b"{}")
+            if response.get("statusCode") != 200:
+                outcome.body = {"problem": response}
             else:
-                outcome.body = json.loads(answer.get("body") or "{}") if isinstance(answer.get("body"), str) else {}
-                outcome.body = outcome.body if isinstance(outcome.body, dict) else {}
+                body = json.loads(response.get("body") or "{}") if isinstance(response.get("body"), str) else {}
+                outcome.body = body if isinstance(body, dict) else {}
             self.send_response(202)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            outcome.answered.set()
+            outcome.responded.set()
 
         def _chunked(self) -> bytes:
             body = b""
@@ -155,7 +155,7 @@ def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
             return body
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing to say about requests."""
+            """Logs nothing."""
 
     server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -163,21 +163,21 @@ def runtime_api(first: dict[str, Any]) -> Iterator[tuple[str, Any, Start]]:
     try:
         yield f"127.0.0.1:{server.server_port}", begin, outcome
         if "problem" in outcome.body:
-            raise CommandError(f"the first answer is {json.dumps(outcome.body['problem'])[:300]}")
+            raise CommandError(f"the first response was {json.dumps(outcome.body['problem'])[:300]}")
     finally:
-        outcome.answered.set()
+        outcome.responded.set()
         server.shutdown()
         server.server_close()
 
 
 def environment(stack: Stack, function: str) -> dict[str, str]:
-    """The variables of the deployed function."""
+    """Returns the environment variables of the deployed function."""
     client = boto3.client("lambda", endpoint_url=stack.variables["AWS_ENDPOINT_URL"])
     prefix = f"{stack.variables['STACK_NAME']}-{function.capitalize()}Function-"
     pages = client.get_paginator("list_functions").paginate()
     found = [entry for page in pages for entry in page["Functions"] if entry["FunctionName"].startswith(prefix)]
     if not found:
-        raise CommandError(f"{function} is not deployed")
+        raise CommandError(f"{function} is not deployed; run scripts/stack up")
     deployed = found[0]
     aws = {name: value for name, value in stack.variables.items() if name.startswith("AWS_")}
     return {
@@ -193,7 +193,7 @@ def environment(stack: Stack, function: str) -> dict[str, str]:
 
 
 def event(method: str, path: str, headers: dict[str, str], body: Any) -> dict[str, Any]:
-    """A request as API Gateway's HTTP API hands it over (payload version 2.0)."""
+    """Returns a request as an HTTP API of API Gateway passes it to a function (payload version 2.0)."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -202,7 +202,9 @@ def event(method: str, path: str, headers: dict[str, str], body: Any) -> dict[st
         "headers": {**headers, "host": "bench"},
         "requestContext": {
             "accountId": "000000000000", "apiId": "bench", "domainName": "bench", "domainPrefix": "bench",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "bench"},
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "bench",
+            },
             "requestId": "bench", "routeKey": "$default", "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1767225600000,
         },

@@ -1,5 +1,5 @@
-"""The embedding engine: beside bare ONNX Runtime on the same graph with ideal batches and as many
-threads; against what the machine's matrix rate allows; and beside sentence-transformers.
+"""The embedding engine, compared with bare ONNX Runtime on the same graph with ideal batches and as many threads, with
+the limit that the matrix rate of the machine sets, and with sentence-transformers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,12 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from benches.line import Line, in_turns, ratio
+from benches.line import Line, alternate, ratio
+from benches.stack import build_example
+from command_line import CommandError
 from local_stack import build
-from local_stack.settings import ROOT, target_dir
+from local_stack.settings import ROOT
 from semantik import exact, repository
-from semantik.errors import CommandError
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 TEXTS = int(os.environ.get("BENCH_TEXTS", "160"))
@@ -40,68 +40,71 @@ def run() -> list[Line]:
     bare = {precision: Bare(precision, texts) for precision in ("float32", "int8")}
     reference = SentenceTransformers.find(texts)
     tokens = bare["float32"].tokens
-    print(f"  {len(texts)} passages of 20 to 256 tokens, {tokens} tokens; {THREADS} threads; in turns")
+    print(f"  {len(texts)} passages of 20 to 256 tokens, {tokens} tokens; {THREADS} threads; alternating")
     contestants: dict[str, Callable[[], float]] = {}
     for precision in bare:
-        contestants |= {
-            f"engine {precision}": lambda precision=precision: tokens / engine.seconds(precision),
-            f"bare {precision}": lambda precision=precision: tokens / bare[precision].seconds(),
-            f"parallel {precision}": lambda precision=precision: tokens / bare[precision].seconds_in_parallel(),
-            f"limit {precision}": lambda precision=precision: matrix_rate(precision) / bare[precision].operations_per_token,
-        }
+        contestants |= _candidates(precision, engine, bare[precision])
     contestants["engine float16"] = lambda: tokens / engine.seconds("float16")
     if reference:
         contestants["sentence-transformers"] = lambda: tokens / reference.seconds()
     for warm_up in contestants.values():
         warm_up()
-    rates = in_turns(contestants)
+    rates = alternate(contestants)
     lines = []
     for precision, wanted in (("float32", 2.0), ("int8", 3.5)):
         ours, label = rates[f"engine {precision}"], f"embed_{precision}"
         lines.append(_line(f"{label}_vs_onnxruntime", ours, rates[f"bare {precision}"], 0.9))
-        parallel = "a session of one thread for each processor, which is how the engine uses it"
+        parallel = "one single-threaded session per processor, as in the engine"
         lines.append(_line(f"{label}_vs_parallel_onnxruntime", ours, rates[f"parallel {precision}"], None, parallel))
-        note = f"what the matrix products alone would allow; bare ONNX Runtime {ratio(rates[f'bare {precision}'], rates[f'limit {precision}']):.2f}"
+        bare_ratio = ratio(rates[f"bare {precision}"], rates[f"limit {precision}"])
+        note = f"limit of the matrix products alone; bare ONNX Runtime {bare_ratio:.2f}"
         lines.append(_line(f"{label}_of_the_machine", ours, rates[f"limit {precision}"], None, note))
         if reference:
             lines.append(_line(f"{label}_vs_sentence_transformers", ours, rates["sentence-transformers"], wanted))
         else:
-            absent = "sentence-transformers is not at hand: SENTENCE_TRANSFORMERS_PYTHON names no interpreter that has it"
+            absent = "not measured: set SENTENCE_TRANSFORMERS_PYTHON to an interpreter that has sentence-transformers"
             lines.append(Line(f"{label}_vs_sentence_transformers", None, "tokens/s", target=wanted, note=absent))
     lines.append(_line("embed_int8_vs_float32", rates["engine int8"], rates["engine float32"], None))
     lines.append(_line("embed_float16_vs_float32", rates["engine float16"], rates["engine float32"], None))
     return lines
 
 
+def _candidates(precision: str, engine: Engine, bare: Bare) -> dict[str, Callable[[], float]]:
+    """Returns measurements in tokens per second."""
+    return {
+        f"engine {precision}": lambda: bare.tokens / engine.seconds(precision),
+        f"bare {precision}": lambda: bare.tokens / bare.seconds(),
+        f"parallel {precision}": lambda: bare.tokens / bare.seconds_in_parallel(),
+        f"limit {precision}": lambda: matrix_rate(precision) / bare.operations_per_token,
+    }
+
+
 def passages(count: int) -> list[str]:
-    """Pieces of this repository's own files, from a few words to more than the model reads."""
+    """Returns excerpts of the files of this repository, from a few words to more than the model reads."""
     chosen = random.Random(1)
     words = " ".join(file.content.decode(errors="ignore") for file in repository.files(ROOT)).split()
     if len(words) < 1000:
-        raise CommandError("this checkout has too few words to embed")
+        raise CommandError("this checkout has too few words to embed; at least 1000 are required")
     starts = [chosen.randrange(len(words) - 200) for _ in range(count)]
     return [" ".join(words[start : start + chosen.randrange(8, 120)]) for start in starts]
 
 
 class Engine:
-    """The program's own engine, in a process that waits for orders."""
+    """The embedding engine, in a process that executes commands from its standard input."""
 
     def __init__(self, texts: Sequence[str]):
-        command = ["cargo", "build", "--quiet", "--workspace", "--example", "throughput"]
-        if subprocess.run(command, cwd=ROOT).returncode != 0:
-            raise CommandError("the engine does not build")
+        program = build_example("throughput")
         path = ROOT / ".local" / "bench-texts.json"
         path.write_text(json.dumps(list(texts)))
-        program = target_dir() / "debug" / "examples" / "throughput"
         arguments = [build.MODELS, build.onnxruntime(), MODEL, path, THREADS]
         self._process = start([str(program), *map(str, arguments)])
 
     def seconds(self, precision: str) -> float:
-        return ask(self._process, precision)
+        return execute(self._process, precision)
 
 
 class SentenceTransformers:
-    """sentence-transformers on the processor, in an interpreter of its own."""
+    """sentence-transformers on the CPU, in a separate interpreter."""
 
     PROGRAM = """
 import json, sys, time
@@ -125,16 +128,16 @@ for line in sys.stdin:
     def find(cls, texts: Sequence[str]) -> SentenceTransformers | None:
         python = os.environ.get("SENTENCE_TRANSFORMERS_PYTHON")
         if not python:
-            print("  sentence-transformers is left out: set SENTENCE_TRANSFORMERS_PYTHON to an interpreter that has it")
+            print("  skips sentence-transformers: set SENTENCE_TRANSFORMERS_PYTHON to an interpreter that has it")
             return None
         return cls(python)
 
     def seconds(self) -> float:
-        return ask(self._process, "encode")
+        return execute(self._process, "encode")
 
 
 class Bare:
-    """ONNX Runtime on tokens that are there already, in length-sorted batches, without anything around it."""
+    """ONNX Runtime alone, on prepared tokens in length-sorted batches."""
 
     def __init__(self, precision: str, texts: Sequence[str]):
         model = exact.find_model(build.MODELS, MODEL, precision)
@@ -143,11 +146,12 @@ class Bare:
         self._session = session(precision, THREADS)
         self._parallel = [session(precision, 1) for _ in range(THREADS)]
         self._feeds = [_rectangle(batch) for batch in batches(ids)]
-        # Two operations (multiply, add) for each weight of a matrix and token; attention's own products aside.
+        # Two operations (multiply, add) per matrix weight and token; without the products within attention.
         weights = onnx.load(build.MODELS / "all-MiniLM-L6-v2" / "float32.onnx", load_external_data=False).graph
         matrices = {node.input[1] for node in weights.node if node.op_type == "MatMul"}
         self.operations_per_token = sum(
-            2 * tensor.dims[0] * tensor.dims[1] for tensor in weights.initializer if tensor.name in matrices and len(tensor.dims) == 2
+            2 * tensor.dims[0] * tensor.dims[1] for tensor in weights.initializer
+            if tensor.name in matrices and len(tensor.dims) == 2
         )
 
     def seconds(self) -> float:
@@ -157,7 +161,7 @@ class Bare:
         return time.perf_counter() - started
 
     def seconds_in_parallel(self) -> float:
-        """One session a processor, each taking the next batch when it is done with one."""
+        """Uses one session per processor, each of which takes the next batch when it is idle."""
         free: queue.SimpleQueue[onnxruntime.InferenceSession] = queue.SimpleQueue()
         for one in self._parallel:
             free.put(one)
@@ -182,7 +186,7 @@ def session(precision: str, threads: int) -> onnxruntime.InferenceSession:
 
 
 def batches(ids: Sequence[list[int]]) -> list[list[list[int]]]:
-    """As many texts of like length as fill a batch; `ids` are sorted, the longest first."""
+    """Fills batches with texts of similar length; `ids` are sorted by length, the longest first."""
     made: list[list[list[int]]] = []
     for text in ids:
         if made and (len(made[-1]) + 1) * len(made[-1][0]) <= BATCH_TOKENS:
@@ -205,19 +209,25 @@ _RATES: dict[str, Callable[[], float]] = {}
 
 
 def matrix_rate(precision: str) -> float:
-    """Operations a second of one large matrix product by ONNX Runtime, measured now."""
+    """Measures the operations per second of a large matrix product in ONNX Runtime."""
     if precision not in _RATES:
         _RATES[precision] = _product(precision)
     return _RATES[precision]()
 
 
 def _product(precision: str) -> Callable[[], float]:
-    """A product of the model's widest shape, the right side constant and packed as weights are."""
+    """Returns a measurement of a product of the model's widest shape, with a constant right side as for weights."""
     rows, inner, columns = 512, 384, 1536
     generator = np.random.default_rng(1)
     is_int8 = precision == "int8"
-    right = generator.integers(-63, 63, (inner, columns), np.int8) if is_int8 else generator.random((inner, columns), np.float32)
-    left = generator.integers(0, 255, (rows, inner), np.uint8) if is_int8 else generator.random((rows, inner), np.float32)
+    left_shape, right_shape = (rows, inner), (inner, columns)
+    left: Any
+    right: Any
+    if is_int8:
+        left = generator.integers(0, 255, left_shape, np.uint8)
+        right = generator.integers(-63, 63, right_shape, np.int8)
+    else:
+        left, right = generator.random(left_shape, np.float32), generator.random(right_shape, np.float32)
     kinds = (TensorProto.UINT8, TensorProto.INT32) if is_int8 else (TensorProto.FLOAT, TensorProto.FLOAT)
     node = helper.make_node("MatMulInteger" if is_int8 else "MatMul", ["left", "right"], ["product"])
     graph = helper.make_graph(
@@ -247,15 +257,15 @@ def start(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def ask(process: subprocess.Popen[str], order: str) -> float:
-    """Sends one order; the answer begins with the seconds that it took."""
+def execute(process: subprocess.Popen[str], command: str) -> float:
+    """Sends a command; returns its duration in seconds, with which the reply begins."""
     assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(f"{order}\n")
+    process.stdin.write(f"{command}\n")
     process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise CommandError(f"{Path(str(process.args[0])).name} ended when asked for {order}")
-    return float(answer.split()[0])
+    reply = process.stdout.readline()
+    if not reply:
+        raise CommandError(f"{process.args!r} ended during the command {command}")
+    return float(reply.split()[0])
 
 
 def _line(name: str, values: list[float], baselines: list[float], target: float | None, note: str = "") -> Line:

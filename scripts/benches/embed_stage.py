@@ -1,12 +1,11 @@
-"""The embed stage end to end, from staged chunks to points in Qdrant, beside bare ONNX Runtime on the very
-same chunks with ideal batches and as many threads, right afterwards.
+"""The embed stage end to end, from staged chunks to points in Qdrant, compared with bare ONNX Runtime on the same
+chunks with ideal batches and as many threads, measured right afterwards.
 
-The function gets nothing until all documents are cut into chunks. Then the clock runs from the moment that
-its queue is opened until no document waits for its points, so that it counts whatever the stage waits for.
+The function receives no messages until all documents are chunked. The time is measured from the start of delivery
+until no document waits for its points, so it includes everything that the stage waits for.
 
-All parts share this machine's processors: what Qdrant, PostgreSQL and the emulator of S3 and SQS use is lost to
-the model here, and is somebody else's in AWS. So a second line compares by the processor time that the
-function's own processes used.
+All parts share the processors of this machine. In AWS, Qdrant, PostgreSQL, S3 and SQS run elsewhere. So a second line
+compares by the CPU time of the processes of the function.
 """
 
 from __future__ import annotations
@@ -23,38 +22,38 @@ import boto3
 from benches import embed
 from benches.line import Line
 from benches.stack import Stack
+from command_line import CommandError
 from local_stack import functions, processes, settings
 from local_stack.settings import ROOT
 from semantik import exact, repository
 from semantik.client import File
-from semantik.errors import CommandError
 
 FILES = 150
-PATIENCE_SECONDS = 600
+TIMEOUT_SECONDS = 600
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def run() -> list[Line]:
     files = repository.files(ROOT)[:FILES]
     with Stack.up() as stack:
-        lines = [line for quantization in ("float32", "int8") for line in measure(stack, quantization, files)]
-    return lines
+        return [line for quantization in ("float32", "int8") for line in measure(stack, quantization, files)]
 
 
 def measure(stack: Stack, quantization: str, files: Sequence[File]) -> list[Line]:
     collection = stack.fresh_collection(quantization=quantization)
     folder = Path(stack.variables["DIRECTORY_ROOT"]) / f"bench-{quantization}"
     write(folder, files)
-    functions.feed(settings.load(), "embed", enabled=False)
+    functions.deliver(settings.load(), "embed", enabled=False)
     try:
         operation = stack.client.add_source(collection["id"], "directory", {"path": str(folder)})
-        wait(stack, operation, lambda states: sum(states.values()) >= len(files) and not states["listed"] and not states["staged"])
+        wait(stack, operation, lambda states: (
+            sum(states.values()) >= len(files) and not states["listed"] and not states["staged"]))
     finally:
-        functions.feed(settings.load(), "embed", enabled=True)
-    before, opened = processor_seconds(), time.monotonic()
+        functions.deliver(settings.load(), "embed", enabled=True)
+    before, opened = cpu_seconds(), time.monotonic()
     wait(stack, operation, lambda states: not states["chunked"])
     seconds = time.monotonic() - opened
-    used = {part: spent - before.get(part, 0) for part, spent in processor_seconds().items()}
+    used = {part: spent - before.get(part, 0) for part, spent in cpu_seconds().items()}
     s3 = boto3.client("s3", endpoint_url=stack.variables["AWS_ENDPOINT_URL"])
     chunks = exact.staged_chunks(s3, stack.variables["STAGING_BUCKET"], collection["id"])
     bare = embed.Bare(quantization, [chunk.text for chunk in chunks])
@@ -68,12 +67,14 @@ def measure(stack: Stack, quantization: str, files: Sequence[File]) -> list[Line
     shares = ", ".join(f"{part} {spent / (seconds * embed.THREADS):.0%}" for part, spent in used.items())
     return [
         Line(f"{label}_vs_onnxruntime", whole, "tokens/s", baseline, whole / baseline, 0.9, note=note),
-        Line(f"{label}_alone_vs_onnxruntime", alone, "tokens/s", baseline, alone / baseline, note=f"of the processors: {shares}"),
+        Line(
+            f"{label}_alone_vs_onnxruntime", alone, "tokens/s", baseline, alone / baseline,
+            note=f"CPU time: {shares}"),
     ]
 
 
-def processor_seconds() -> dict[str, float]:
-    """What the processes of each part have used of the processors since they began."""
+def cpu_seconds() -> dict[str, float]:
+    """Returns the CPU time of the processes of each part since their start."""
     by_function = functions.running(settings.load())
     of_functions = {pid for pids in by_function.values() for pid in pids}
     parts = {
@@ -87,7 +88,7 @@ def processor_seconds() -> dict[str, float]:
 
 def _used(pid: int) -> float:
     try:
-        # The fields after the program's name, which may hold anything: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+        # The fields after the name of the program, which may contain any character: proc_pid_stat(5).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
@@ -103,13 +104,13 @@ def write(folder: Path, files: Sequence[File]) -> None:
 
 
 def wait(stack: Stack, operation: dict[str, Any], is_reached: Callable[[dict[str, int]], bool]) -> None:
-    """Until its items are in such states, or it is over."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    """Waits until the items of an operation are in the given states or the operation is completed."""
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
-        # Answers at once when something happens.
+        # Long polling: returns as soon as the operation changes.
         now = stack.client.operation(operation["id"], wait_seconds=5)
         if now["status"] in ("failed", "cancelled"):
-            raise CommandError(f"the operation is {now['status']}: {now.get('error_message')}")
+            raise CommandError(f"the operation ended with status {now['status']}: {now.get('error_message')}")
         if is_reached(now["progress"]["by_state"]) or now["status"] == "completed":
             return
-    raise CommandError(f"the operation does not get on within {PATIENCE_SECONDS} s")
+    raise CommandError(f"the operation made no progress within {TIMEOUT_SECONDS} s")

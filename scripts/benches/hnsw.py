@@ -1,8 +1,8 @@
-"""100,000 synthetic vectors in one collection with the default settings: recall@10 of the HNSW search
-against exact search, and its latency with 1, 4 and 16 clients.
+"""100,000 synthetic vectors in one collection with the default settings: recall@10 of HNSW search against exact search,
+and latency with 1, 4 and 16 clients.
 
-The vectors are drawn around a few thousand centres, as those of texts are: uniform ones have no
-neighbours worth finding.
+The vectors are distributed around a few thousand centers, similar to those of texts. Uniformly distributed vectors
+would have no near neighbors.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import os
 import subprocess
 
 from benches.line import Line
-from local_stack import __main__ as stack_command
+from benches.stack import build_example
+from command_line import CommandError
 from local_stack import processes, qdrant, settings
-from local_stack.settings import ROOT, target_dir
-from semantik.errors import CommandError
 
 VECTORS = int(os.environ.get("BENCH_VECTORS", "100000"))
 
@@ -26,17 +25,18 @@ def run() -> list[Line]:
     if not was_running:
         qdrant.start(stack)
     try:
-        if subprocess.run(["cargo", "build", "--quiet", "--workspace", "--example", "measure"], cwd=ROOT).returncode != 0:
-            raise CommandError("the measurement does not build")
-        program = target_dir() / "debug" / "examples" / "measure"
+        program = build_example("measure")
         ran = subprocess.run([program, "hnsw", stack.qdrant_url, str(VECTORS)], stdout=subprocess.PIPE, text=True)
         if ran.returncode != 0:
-            raise CommandError("the measurement failed")
+            raise CommandError("the example measure failed")
     finally:
         if not was_running:
-            stack_command.PARTS["qdrant"].down()
+            qdrant.down()
     found = json.loads(ran.stdout.splitlines()[-1])
-    note = f"{VECTORS} synthetic vectors of 384 numbers, float32; of {2 * VECTORS} dense and sparse ones {found['indexed']} were indexed after {found['index_seconds']:.0f} s"
+    note = (
+        f"{VECTORS} synthetic vectors with 384 dimensions, float32; {found['indexed']} of {2 * VECTORS} dense and "
+        f"sparse vectors were indexed after {found['index_seconds']:.0f} s"
+    )
     lines = [Line("hnsw_recall_at_10", found["recall"], "", baseline=1.0, target=0.98, note=note)]
     for clients, times in found["latency_ms"].items():
         exact = f"exact search p50 {found['exact_ms']:.1f} ms with one client" if clients == "1" else ""

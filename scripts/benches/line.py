@@ -1,4 +1,4 @@
-"""One line of the table, and how contestants take turns."""
+"""Table lines, alternating measurements, and their statistics."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 
 @dataclass(frozen=True)
 class Line:
-    """What was measured, and what it is held against."""
+    """A measured value with its baseline and target."""
 
     name: str
     value: float | None
     unit: str
     baseline: float | None = None
-    # value over baseline, taken in turns where both are timed.
+    # value / baseline, from alternating measurements if both are times.
     ratio: float | None = None
     target: float | None = None
-    # Whether less is better: then value, or ratio where there is one, must not exceed the target.
+    # Whether the target is a maximum. It applies to the ratio or, without one, to the value.
     at_most: bool = False
     note: str = ""
 
@@ -44,18 +44,18 @@ class Line:
         } | ({"note": self.note} if self.note else {})
 
 
-def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Lets each contestant run once a round; returns what each call returned, round by round."""
-    results: dict[str, list[float]] = {name: [] for name in contestants}
+def alternate(candidates: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Runs each candidate once per round; returns their results by round."""
+    results: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
-        for name, contestant in contestants.items():
-            results[name].append(contestant())
+        for name, candidate in candidates.items():
+            results[name].append(candidate())
     return results
 
 
 def ratio(values: list[float], baselines: list[float]) -> float:
-    """The median of the ratios of each round, which noise that lasts for a round does not move."""
-    return statistics.median(value / baseline for value, baseline in zip(values, baselines))
+    """Returns the median of the ratios of each round, which is robust against noise that lasts for a round."""
+    return statistics.median(value / baseline for value, baseline in zip(values, baselines, strict=True))
 
 
 def percentile(values: list[float], percent: float) -> float:

@@ -1,5 +1,5 @@
-"""A warm search through the API: what of its time is neither the query's vector nor Qdrant, and the
-whole of it beside a direct query of the same Qdrant collection.
+"""A warm search through the API: its time without query embedding and Qdrant, and its total time compared with a direct
+query of the same Qdrant collection.
 """
 
 from __future__ import annotations
@@ -7,17 +7,16 @@ from __future__ import annotations
 import statistics
 import subprocess
 
-from benches.embed import ask, start
+from benches.embed import execute, start
 from benches.line import Line, percentile
-from benches.stack import Stack
-from local_stack.settings import ROOT, target_dir
-from semantik.errors import CommandError
+from benches.stack import Stack, build_example
 
 SEARCHES = 200
 RESULTS = 10
 QUERIES = [
-    "who may read a collection?", "how are passwords hashed?", "what happens to a message that fails again and again?",
-    "how large may a chunk be?", "which errors are retried?", "how does one rotate an API key?", "where are vectors kept?",
+    "who may read a collection?", "how are passwords hashed?", "what happens to a message that fails repeatedly?",
+    "how large may a chunk be?", "which errors are retried?", "how does one rotate an API key?",
+    "where are vectors stored?",
 ]
 
 
@@ -31,8 +30,8 @@ def run() -> list[Line]:
         baselines: list[float] = []
         for turn in range(SEARCHES + 10):
             answer, _ = stack.client.search(collection["id"], QUERIES[turn % len(QUERIES)], RESULTS)
-            seconds = ask(direct, "query")
-            # The first ones start the function, and open the model and the connections.
+            seconds = execute(direct, "query")
+            # The first ones start the function, load the model and open connections.
             if turn >= 10:
                 timings = answer["timings"]
                 overheads.append(answer["total_time_ms"] - timings["embedding_ms"] - timings["qdrant_ms"])
@@ -46,13 +45,10 @@ def run() -> list[Line]:
         Line("search_overhead_p50", middle(overheads), "ms", target=3, at_most=True, note=note),
         Line("search_overhead_p99", percentile(overheads, 99), "ms", target=15, at_most=True, note=note),
         Line("search_vs_direct_qdrant", middle(totals), "ms p50", middle(baselines), middle(totals) / middle(baselines),
-             note=f"the query's vector included; Qdrant alone took {middle(qdrant):.1f} ms of it"),
+             note=f"including query embedding; Qdrant alone took {middle(qdrant):.1f} ms"),
     ]
 
 
 def direct_query(stack: Stack, collection_id: str) -> subprocess.Popen[str]:
-    """A client of Qdrant's that asks for the nearest points of the same collection, nothing else."""
-    if subprocess.run(["cargo", "build", "--quiet", "--workspace", "--example", "measure"], cwd=ROOT).returncode != 0:
-        raise CommandError("the direct query does not build")
-    program = target_dir() / "debug" / "examples" / "measure"
-    return start([str(program), "query", stack.variables["QDRANT_URL"], collection_id, str(RESULTS)])
+    """Starts a Qdrant client that queries the nearest points of the same collection."""
+    return start([str(build_example("measure")), "query", stack.variables["QDRANT_URL"], collection_id, str(RESULTS)])

@@ -1,1 +1,1 @@
-"""scripts/chaos: the same story with and without faults must end the same."""
+"""scripts/chaos: the same scenario with and without faults must have the same result."""

@@ -1,4 +1,4 @@
-"""scripts/chaos: tells the same story with and without faults, and compares how they end."""
+"""scripts/chaos: runs the same scenario with and without faults, and compares the results."""
 
 from __future__ import annotations
 
@@ -17,29 +17,26 @@ from chaos_run.faults import Injector, table
 from chaos_run.lab import Lab
 from chaos_run.state import Verdict
 from chaos_run.story import Story, Stuck
-from local_stack.settings import LOCAL, ROOT, StackError
+from command_line import CommandError
+from local_stack.settings import LOCAL, ROOT
 from semantik.command import heading, last_line, run
-from semantik.errors import CommandError
 
-# Seeds share a few corpora, so that each costs one run without faults.
+# Seeds share a few corpora, because each corpus needs a run without faults.
 CORPORA = 4
 DOCUMENTS = 500
 SHORT_DOCUMENTS = 40
-# As many faults as fit into a run without most of them coming at once.
+# So that most faults of a run do not coincide.
 DOCUMENTS_PER_FAULT = 25
 REFERENCES = LOCAL.parent / "chaos-references"
 
 
 def main() -> bool:
     options = _options()
-    heading("a stack of its own, with proxies between its functions and everything else")
-    try:
-        with Lab() as lab:
-            are_healed = not (options.fault_points or options.short) or fault_points.run(lab, options.short)
-            is_same = (options.fault_points and not options.short) or _campaign(lab, options)
-            return are_healed and is_same
-    except StackError as error:
-        raise CommandError(str(error)) from error
+    heading("a stack with proxies between its functions and everything else")
+    with Lab() as lab:
+        are_recovered = not (options.fault_points or options.short) or fault_points.run(lab, options.short)
+        is_same = (options.fault_points and not options.short) or _run_seeds(lab, options)
+        return are_recovered and is_same
 
 
 def _options() -> argparse.Namespace:
@@ -62,21 +59,21 @@ def _seeds(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def _campaign(lab: Lab, options: argparse.Namespace) -> bool:
+def _run_seeds(lab: Lab, options: argparse.Namespace) -> bool:
     results = []
     hit: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     for seed in options.seeds:
         corpus = corpora.make(seed % CORPORA, options.documents, ROOT)
         reference = _reference(lab, corpus)
-        heading(f"seed {seed}: {options.faults} faults while {corpus.documents} documents are indexed, changed, removed")
+        heading(f"seed {seed}: {options.faults} faults while {corpus.documents} documents are indexed and changed")
         injector = Injector(
             lab, schedule.make(seed, options.faults, reference["requests"], options.short), reference["requests"], seed)
         began = time.monotonic()
         verdict, retried = _with_faults(lab, corpus, seed, injector, reference["state"])
         for line in [*state.report(verdict), *table(injector.hit, injector.missed)]:
             print(line, flush=True)
-        print(f"  {time.monotonic() - began:.0f} s, {retried} times something was given up and tried again", flush=True)
+        print(f"  {time.monotonic() - began:.0f} s, {retried} retries of dead-lettered work", flush=True)
         hit += injector.hit
         missed += injector.missed
         results.append({
@@ -104,19 +101,19 @@ def _with_faults(
         state.compare(state.capture(lab, story, verdict), reference, verdict)
         story.delete()
         story.settle(lambda: True, lambda: None)
-        _nothing_is_left(lab, verdict)
+        _check_nothing_is_left(lab, verdict)
     except Stuck as stuck:
         verdict.stuck.append(str(stuck))
     return verdict, story.retried
 
 
 def _reference(lab: Lab, corpus: Corpus) -> dict[str, Any]:
-    """The end of the story without faults, and how many requests each of its phases takes: told once for each
-    corpus and each build of the functions."""
-    told = hashlib.sha256(f"{corpus.digest()} {lab.packages_digest} {_own_digest()}".encode()).hexdigest()[:24]
-    path = REFERENCES / f"{told}.json"
+    """Returns the result without faults and the number of requests per phase, kept per corpus and build."""
+    key = hashlib.sha256(f"{corpus.digest()} {lab.packages_digest} {_own_digest()}".encode()).hexdigest()[:24]
+    path = REFERENCES / f"{key}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        known: dict[str, Any] = json.loads(path.read_text())
+        return known
     heading(f"corpus {corpus.number} without faults: {corpus.documents} documents")
     verdict = Verdict()
     story = Story(lab, corpus, f"corpus {corpus.number}")
@@ -130,9 +127,9 @@ def _reference(lab: Lab, corpus: Corpus) -> dict[str, Any]:
     reference = {"requests": requests, "state": state.capture(lab, story, verdict)}
     story.delete()
     story.settle(lambda: True, lambda: None)
-    _nothing_is_left(lab, verdict)
+    _check_nothing_is_left(lab, verdict)
     if not verdict.is_clean:
-        raise CommandError("without any fault:\n" + "\n".join(state.report(verdict)))
+        raise CommandError("problems without any fault:\n" + "\n".join(state.report(verdict)))
     statuses = Counter(document.get("status", "deleted") for document in reference["state"]["documents"].values()
                        if isinstance(document, dict))
     print(f"  {dict(statuses)}, {len(reference['state']['points'])} points", flush=True)
@@ -141,23 +138,24 @@ def _reference(lab: Lab, corpus: Corpus) -> dict[str, Any]:
     return reference
 
 
-def _nothing_is_left(lab: Lab, verdict: Verdict) -> None:
-    """After the deletion of every collection."""
-    verdict.duplicated += [f"object {key} outlives its collection" for key in lab.objects()]
-    verdict.duplicated += [f"point {point['id']} outlives its collection" for point in lab.points()]
+def _check_nothing_is_left(lab: Lab, verdict: Verdict) -> None:
+    """Adds what is left after the deletion of all collections to the verdict."""
+    verdict.duplicated += [f"object {key}: its collection is deleted" for key in lab.objects()]
+    verdict.duplicated += [f"point {point['id']}: its collection is deleted" for point in lab.points()]
     rows = lab.query(
         "SELECT json_build_object('collections', (SELECT count(*) FROM collections), "
         "'documents', (SELECT count(*) FROM documents), 'operations', (SELECT count(*) FROM operations))")
-    verdict.duplicated += [f"{count} {table} outlive their collections" for table, count in rows.items() if count]
+    verdict.duplicated += [
+        f"{count} {name} after the deletion of all collections" for name, count in rows.items() if count]
 
 
 def _own_digest() -> str:
-    """The story is part of what a reference says."""
+    """Returns a digest of the scenario, which is part of the key of a reference."""
     here = Path(__file__).parent
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in ("corpus.py", "story.py", "state.py", "lab.py"):
-        told.update((here / name).read_bytes())
-    return told.hexdigest()
+        digest.update((here / name).read_bytes())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Faults, as they are done to a stack while it works."""
+"""Injects faults into a running stack."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaos_run.corpus import DROPPED
 from chaos_run.lab import WORK_QUEUES, Lab
-from chaos_run.proxy import Answer, Forward, Request, TcpProxy, failure, success
+from chaos_run.proxy import Forward, Request, Response, TcpProxy, failure, success
 from chaos_run.schedule import Fault
 from local_stack.settings import StackError
 
 POLL_SECONDS = 0.05
-# How long a fault that waits for something to hit waits, once nothing is left to do.
-PATIENCE_SECONDS = 3
-# How many requests each of the faults in the way of HTTP hits.
+# How long a fault waits for something to hit after all work of the phase is done.
+TARGET_SECONDS = 3
+# How many requests a fault of HTTP requests hits.
 REQUESTS = (4, 14)
-# Longer than what a client waits for before it asks again, shorter than any function's time limit.
+# Longer than the timeouts of clients, shorter than those of functions.
 STALL_SECONDS = (1.0, 6.0)
 LATE_SECONDS = (0.5, 8.0)
 
 
 class Injector:
-    """Does a phase's faults, each when its time has come and on a thread of its own: one does not wait for another."""
+    """Injects the faults of a phase at their times, each on its own thread, so that they are independent."""
 
     def __init__(self, lab: Lab, faults: list[Fault], requests: dict[str, int], seed: int):
         self._lab = lab
@@ -41,11 +41,11 @@ class Injector:
         self._requests = requests
         self._seed = seed
         self._lock = threading.Lock()
-        # One part is not restarted twice at once.
+        # Only one part is restarted at a time.
         self._restarting = threading.Lock()
         self._is_idle = False
         self._threads: list[threading.Thread] = []
-        # What was hit, by kind, and what found nothing to hit.
+        # How many faults of each kind hit something, and how many did not.
         self.hit: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
 
@@ -61,11 +61,11 @@ class Injector:
 
     @property
     def is_done(self) -> bool:
-        """Whether the phase's faults are all over."""
+        """Whether all faults of the phase have ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def hurry(self) -> None:
-        """Nothing is left to do in this phase: what has not come yet comes now."""
+        """Injects the remaining faults now, because all work of the phase is done."""
         self._is_idle = True
 
     def _do(self, fault: Fault, due: float) -> None:
@@ -75,7 +75,7 @@ class Injector:
         try:
             was_hit = self._inject(fault)
         except (BotoCoreError, ClientError, OSError, StackError) as error:
-            # A part that another fault has just taken away.
+            # Another fault has just stopped the part.
             print(f"    {fault.kind}: {error}", flush=True)
             was_hit = False
         mark = "" if was_hit else "  (hit nothing)"
@@ -88,27 +88,27 @@ class Injector:
         lab = self._lab
         match fault.name:
             case "kill function":
-                return lab.kill_function(fault.whom, PATIENCE_SECONDS) > 0
+                return lab.kill_function(fault.target, TARGET_SECONDS) > 0
             case "kill" | "restart":
                 with self._restarting:
-                    lab.restart(fault.whom, kill=fault.name == "kill")
+                    lab.restart(fault.target, kill=fault.name == "kill")
                 return True
             case "dead-letter queue filled":
                 return self._fill_dead_letters(chooser)
             case "upload events dropped":
-                return self._take_upload_events(None)
+                return self._divert_upload_events(None)
             case "upload events dead-lettered":
-                return self._take_upload_events("IntakeDeadLetter")
+                return self._divert_upload_events("IntakeDeadLetter")
             case name if name.startswith("messages"):
-                return self._meddle(_Messages(lab, fault, chooser))
+                return self._intercept(_Messages(lab, fault, chooser))
             case name if name.startswith(("S3", "SQS")):
-                return self._meddle(_Calls(fault, chooser))
+                return self._intercept(_Requests(fault, chooser))
             case name:
                 proxy = lab.postgres if name.startswith("PostgreSQL") else lab.qdrant
                 return self._hit_connections(proxy, name.partition(" ")[2], chooser)
 
     def _hit_connections(self, proxy: TcpProxy, what: str, chooser: random.Random) -> bool:
-        before = proxy.felt
+        before = proxy.affected
         seconds = chooser.uniform(*STALL_SECONDS)
         if what == "connections cut":
             self._lab.wait(lambda: self._lab.loop.run(proxy.cut()) > 0 or self._is_idle, 10)
@@ -118,23 +118,23 @@ class Injector:
             self._lab.loop.run(proxy.stall(seconds))
         else:
             wanted = chooser.randint(2, 6)
-            proxy.lose_answers(wanted)
-            self._lab.wait(lambda: proxy.felt - before >= wanted or self._is_idle, 10)
-            proxy.lose_answers(0)
-        return proxy.felt > before
+            proxy.lose_responses(wanted)
+            self._lab.wait(lambda: proxy.affected - before >= wanted or self._is_idle, 10)
+            proxy.lose_responses(0)
+        return proxy.affected > before
 
-    def _meddle(self, meddler: _Meddler) -> bool:
-        """In the way of requests until enough were hit, or none comes any more."""
+    def _intercept(self, interceptor: _Interceptor) -> bool:
+        """Intercepts requests until enough were hit, or no more arrive."""
         proxy = self._lab.aws
-        proxy.meddlers.append(meddler)
-        self._lab.wait(lambda: meddler.left == 0 or self._is_idle, 20)
-        if self._is_idle and meddler.left > 0:
-            self._lab.wait(lambda: meddler.left == 0, PATIENCE_SECONDS)
-        proxy.meddlers.remove(meddler)
-        return meddler.hits > 0
+        proxy.interceptors.append(interceptor)
+        self._lab.wait(lambda: interceptor.left == 0 or self._is_idle, 20)
+        if self._is_idle and interceptor.left > 0:
+            self._lab.wait(lambda: interceptor.left == 0, TARGET_SECONDS)
+        proxy.interceptors.remove(interceptor)
+        return interceptor.hits > 0
 
     def _fill_dead_letters(self, chooser: random.Random) -> bool:
-        """Messages of nobody, of what is long gone, and bodies that are no messages at all."""
+        """Sends invalid messages and messages of unknown operations to a dead-letter queue."""
         queue = chooser.choice(WORK_QUEUES)
         gone = str(uuid.UUID(int=chooser.getrandbits(128), version=4))
         bodies = [
@@ -148,8 +148,8 @@ class Injector:
             sqs.send_message(QueueUrl=self._lab.queue_url(f"{queue}DeadLetter"), MessageBody=body or " ")
         return True
 
-    def _take_upload_events(self, other_queue: str | None) -> bool:
-        """Takes what the bucket told intake out of its queue, while nobody else takes it."""
+    def _divert_upload_events(self, other_queue: str | None) -> bool:
+        """Removes upload events from the queue of intake, or moves them to another queue."""
         client, sqs = self._lab.client("lambda"), self._lab.client("sqs")
         url = self._lab.queue_url("Intake")
         name = url.rpartition("/")[2]
@@ -158,14 +158,14 @@ class Injector:
         client.update_event_source_mapping(UUID=intake, Enabled=False)
         taken = 0
         try:
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + TARGET_SECONDS
             while taken < 5 and time.monotonic() < deadline:
                 for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=5).get("Messages", []):
                     body = message["Body"]
                     if other_queue:
                         sqs.send_message(QueueUrl=self._lab.queue_url(other_queue), MessageBody=body)
                     elif quote_plus(DROPPED.rstrip("/")) in body:
-                        # Nobody else knows of those: only the bucket's word is not to be lost.
+                        # Without an announcement, this event is the only notice of the upload.
                         continue
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                     taken += 1
@@ -174,20 +174,24 @@ class Injector:
         return taken > 0
 
 
-class _Meddler:
-    """Something in the way of a number of requests."""
+class _Interceptor:
+    """Intercepts a number of requests."""
 
     def __init__(self, left: int):
         self.left = left
         self.hits = 0
+
+    def __call__(self, request: Request, forward: Forward) -> Awaitable[Response] | None:
+        """Returns the response to a request, or None for requests that it does not intercept."""
+        raise NotImplementedError
 
     def _hit(self) -> None:
         self.left -= 1
         self.hits += 1
 
 
-class _Calls(_Meddler):
-    """Errors, lost answers and delays of S3 or SQS."""
+class _Requests(_Interceptor):
+    """Errors, lost responses and delays of S3 or SQS."""
 
     def __init__(self, fault: Fault, chooser: random.Random):
         super().__init__(chooser.randint(*REQUESTS))
@@ -195,18 +199,18 @@ class _Calls(_Meddler):
         self._what = fault.name.partition(" ")[2]
         self._chooser = chooser
 
-    def __call__(self, request: Request, forward: Forward) -> Awaitable[Answer] | None:
+    def __call__(self, request: Request, forward: Forward) -> Awaitable[Response] | None:
         if self.left <= 0 or request.is_s3 != self._is_s3 or self._chooser.random() < 0.2:
             return None
         self._hit()
-        return self._answer(request, forward)
+        return self._respond(request, forward)
 
-    async def _answer(self, request: Request, forward: Forward) -> Answer:
+    async def _respond(self, request: Request, forward: Forward) -> Response:
         if self._what == "stalls":
             await asyncio.sleep(self._chooser.uniform(*STALL_SECONDS))
             return await forward(request)
-        if self._what == "answers lost":
-            # It is done, and nobody hears of it.
+        if self._what == "responses lost":
+            # The request takes effect, but its response is lost.
             await forward(request)
             return None if self._chooser.random() < 0.5 else failure(500, request, "InternalError")
         if self._chooser.random() < 0.25:
@@ -215,72 +219,73 @@ class _Calls(_Meddler):
         return failure(status, request, "InternalError" if status == 500 else "ServiceUnavailable")
 
 
-class _Messages(_Meddler):
-    """Messages on their way into a queue: lost, doubled, late, or given up at once."""
+class _Messages(_Interceptor):
+    """Messages that are sent to a queue: dropped, duplicated, delayed or dead-lettered."""
 
     def __init__(self, lab: Lab, fault: Fault, chooser: random.Random):
         is_costly = fault.name in ("messages dropped", "messages dead-lettered")
         super().__init__(chooser.randint(1, 2) if is_costly else chooser.randint(3, 8))
         self._lab = lab
         self._fault = fault
-        self._queue = fault.whom.capitalize()
+        self._queue = fault.target.capitalize()
         self._name = lab.queue_url(self._queue).rpartition("/")[2]
         self._chooser = chooser
 
-    def __call__(self, request: Request, forward: Forward) -> Awaitable[Answer] | None:
+    def __call__(self, request: Request, forward: Forward) -> Awaitable[Response] | None:
         if self.left <= 0 or request.call != "SendMessageBatch":
             return None
         if json.loads(request.body)["QueueUrl"].rpartition("/")[2] != self._name:
             return None
         self._hit()
-        return self._answer(request, forward)
+        return self._respond(request, forward)
 
-    async def _answer(self, request: Request, forward: Forward) -> Answer:
+    async def _respond(self, request: Request, forward: Forward) -> Response:
         what = self._fault.name.removeprefix("messages ")
         if what == "duplicated":
             await forward(request)
             return await forward(request)
         if what == "late and out of order":
-            asyncio.get_running_loop().create_task(self._send_later(request, self._chooser.uniform(*LATE_SECONDS)))
+            self._late = asyncio.get_running_loop().create_task(
+                self._send_later(request, self._chooser.uniform(*LATE_SECONDS)))
         elif what == "dead-lettered":
-            await asyncio.get_running_loop().run_in_executor(None, self._give_up, request)
-        return success(_taken(request))
+            await asyncio.get_running_loop().run_in_executor(None, self._dead_letter, request)
+        return success(_accepted(request))
 
     async def _send_later(self, request: Request, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        # An emulator that is away by then has lost them.
+        # The messages are lost if the emulator does not run then.
         with contextlib.suppress(OSError, EOFError):
             await self._lab.aws.send(request)
 
-    def _give_up(self, request: Request) -> None:
+    def _dead_letter(self, request: Request) -> None:
         sqs = self._lab.client("sqs")
         for entry in json.loads(request.body)["Entries"]:
             sqs.send_message(QueueUrl=self._lab.queue_url(f"{self._queue}DeadLetter"), MessageBody=entry["MessageBody"])
 
 
-def _taken(request: Request) -> bytes:
-    """The answer of a queue that has taken every message of the batch."""
+def _accepted(request: Request) -> bytes:
+    """Returns the response of a queue that has accepted every message of the batch."""
     entries = json.loads(request.body)["Entries"]
-    taken = [
+    accepted = [
         {
             "Id": entry["Id"], "MessageId": str(uuid.uuid4()),
             "MD5OfMessageBody": hashlib.md5(entry["MessageBody"].encode()).hexdigest(),
         }
         for entry in entries
     ]
-    return json.dumps({"Successful": taken, "Failed": []}).encode()
+    return json.dumps({"Successful": accepted, "Failed": []}).encode()
 
 
 def table(hit: Counter[str], missed: Counter[str]) -> list[str]:
-    """What was done, a line a kind."""
+    """Returns a table of the injected faults, one line per kind."""
     names: dict[str, list[str]] = {}
     for kind in sorted(hit | missed):
         names.setdefault(kind.partition(":")[0], []).append(kind)
-    lines = [f"  {'fault':32} {'hit':>5}  {'missed':>6}  whom"]
+    lines = [f"  {'fault':32} {'hit':>5}  {'missed':>6}  target"]
     for name, kinds in names.items():
-        whom = ", ".join(
+        targets = ", ".join(
             f"{kind.partition(': ')[2]} {hit[kind]}" for kind in kinds if ": " in kind and hit[kind])
         done, not_done = sum(hit[kind] for kind in kinds), sum(missed[kind] for kind in kinds)
-        lines.append(f"  {name:32} {done:>5}  {not_done:>6}  {whom}".rstrip())
+        lines.append(f"  {name:32} {done:>5}  {not_done:>6}  {targets}".rstrip())
     lines.append(f"  {'all':32} {hit.total():>5}  {missed.total():>6}")
     return lines

@@ -1,4 +1,4 @@
-"""A stack of its own, with proxies between its functions and everything that they use."""
+"""A stack with proxies between its functions and everything that they use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,30 +21,30 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaos_run.corpus import MAX_UPLOAD_BYTES
 from chaos_run.proxy import HttpProxy, Loop, TcpProxy
+from command_line import CommandError
 from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
 from local_stack.settings import LOCAL, REGION, ROOT, StackError
-from semantik.errors import CommandError
 
 WORK_QUEUES = ("Intake", "Scan", "Chunk", "Embed")
-# How long a message whose function died stays invisible: longer than its work takes on a busy machine, or
-# others begin with it, too, and shorter than what a deployment waits.
+# Visibility timeouts: longer than the work on a message takes on a busy machine, or another function would start with
+# it, too, and shorter than in a deployment.
 VISIBILITY_SECONDS = {"Intake": 20, "Scan": 30, "Chunk": 30, "Embed": 60}
-# What sweep waits before it takes something for lost.
-PATIENCE = {
+# When sweep considers work lost.
+SWEEP_TIMEOUTS = {
     "SWEEP_PENDING_SECONDS": "5",
     "SWEEP_LISTING_SECONDS": str(VISIBILITY_SECONDS["Scan"]),
     "SWEEP_ITEM_SECONDS": "10",
     "SWEEP_QUEUED_ITEM_SECONDS": "60",
     "SWEEP_EXPIRED_UPLOAD_SECONDS": "5",
     "SWEEP_UNPURGED_SECONDS": "20",
-    # What a reindex replaces goes at once: nothing may be left of it at the end.
+    # A replaced index is deleted at once, because nothing may be left at the end.
     "REINDEX_GRACE_SECONDS": "0",
 }
 FAULT_POINTS = LOCAL / "fault-points"
 
 
 class Lab:
-    """Use as a context manager: everything is stopped and removed at the end."""
+    """A context manager that stops and removes everything at its end."""
 
     def __init__(self) -> None:
         self.loop = Loop()
@@ -56,11 +55,12 @@ class Lab:
         for proxy in (self.postgres, self.qdrant, self.aws):
             self.loop.run(proxy.start())
         self.settings = replace(
-            settings.load(), name="chaos", postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2], batch_port=0,
+            settings.load(), name="chaos",
+            postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2], batch_port=0,
             external_database_url="", external_qdrant_url="", directory_roots=str(LOCAL / "sources"),
             functions_postgres_port=self.postgres.port, functions_qdrant_port=self.qdrant.port,
             functions_emulator_port=self.aws.port,
-            functions_environment=PATIENCE | {
+            functions_environment=SWEEP_TIMEOUTS | {
                 "MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES), "FAULT_POINTS_DIR": str(FAULT_POINTS),
             },
         )
@@ -94,7 +94,7 @@ class Lab:
         self.packages_digest = " ".join(sorted(path.name for path in deploy.ARCHIVES.iterdir()))
         self.outputs = deploy.outputs(self.settings)
         self._sweep_name = self._function("Sweep")
-        self.hide_messages()
+        self.set_visibility_timeouts()
 
     def __exit__(self, *_: object) -> None:
         self._remove()
@@ -113,7 +113,7 @@ class Lab:
         return Path(self.settings.directory_roots)
 
     def client(self, service: str) -> Any:
-        """As the account's owner, past the proxy. Threads may share it."""
+        """Returns a client with the rights of the account owner that bypasses the proxy. Threads may share it."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = boto3.client(
@@ -123,8 +123,8 @@ class Lab:
                 )
             return self._clients[service]
 
-    def hide_messages(self, seconds: int | None = None) -> None:
-        """How long a message that a function has taken stays invisible to others, if not as usual here."""
+    def set_visibility_timeouts(self, seconds: int | None = None) -> None:
+        """Sets the visibility timeout of all queues: `seconds`, or VISIBILITY_SECONDS."""
         sqs = self.client("sqs")
         for name, usual in VISIBILITY_SECONDS.items():
             for queue in (name, f"{name}DeadLetter"):
@@ -132,46 +132,47 @@ class Lab:
                     QueueUrl=self.queue_url(queue), Attributes={"VisibilityTimeout": str(seconds or usual)})
         emulator.checkpoint(self.settings)
 
-    def forget_messages(self) -> None:
+    def purge_queues(self) -> None:
         """Empties the work queues."""
         for queue in WORK_QUEUES:
             self.client("sqs").purge_queue(QueueUrl=self.queue_url(queue))
 
     def stop_schedule(self) -> None:
-        """From now on sweep runs when it is told to, and never else."""
+        """Disables the schedule of sweep, which then runs only when it is invoked."""
         events = self.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
 
     def queue_url(self, queue: str) -> str:
-        """Of `Scan` or `ScanDeadLetter`."""
+        """Returns the URL of a queue, for example `Scan` or `ScanDeadLetter`."""
         return self.outputs[f"{queue}QueueUrl"]
 
     def messages(self) -> dict[str, int]:
-        """How many messages lie in each queue that has any: waiting, delayed or in work."""
+        """Returns the number of messages of each non-empty queue: waiting, delayed and in flight."""
         sqs = self.client("sqs")
         found = {}
         for name in WORK_QUEUES:
             for queue in (name, f"{name}DeadLetter"):
                 answer = sqs.get_queue_attributes(QueueUrl=self.queue_url(queue), AttributeNames=["All"])["Attributes"]
-                count = sum(int(value) for key, value in answer.items() if key.startswith("ApproximateNumberOfMessages"))
+                count = sum(
+                    int(value) for key, value in answer.items() if key.startswith("ApproximateNumberOfMessages"))
                 if count:
                     found[queue] = count
         return found
 
     def sweep(self) -> dict[str, Any]:
-        """One run of sweep, as its schedule starts one every minute."""
+        """Invokes sweep like its schedule does; returns its result."""
         answer = self.client("lambda").invoke(FunctionName=self._sweep_name, Payload=b'{"source": "aws.events"}')
         result = json.loads(answer["Payload"].read() or b"null")
         return result if isinstance(result, dict) and "FunctionError" not in answer else {}
 
-    def sweep_somehow(self) -> None:
-        """The same, whatever becomes of it: the next one tries again."""
+    def try_sweep(self) -> None:
+        """Invokes sweep and ignores failures."""
         with contextlib.suppress(BotoCoreError, ClientError, OSError, ValueError):
             self.sweep()
 
     def kill_function(self, function: str, seconds: float) -> int:
-        """SIGKILL to the function's processes; waits a while for there to be one."""
+        """Sends SIGKILL to the processes of a function; waits up to `seconds` for one to exist."""
         killed: list[int] = []
 
         def found() -> bool:
@@ -186,15 +187,10 @@ class Lab:
         if kill:
             processes.kill(part)
         {"postgres": postgres, "qdrant": qdrant, "emulator": emulator}[part].down()
-        if part == "postgres":
-            postgres.up(self.settings)
-        elif part == "qdrant":
-            qdrant.start(self.settings)
-        else:
-            emulator.up(self.settings)
+        {"postgres": postgres.up, "qdrant": qdrant.start, "emulator": emulator.up}[part](self.settings)
 
     def query(self, sql: str) -> Any:
-        """The one JSON value that the query selects."""
+        """Returns the JSON value that a query selects."""
         done = subprocess.run(
             [str(postgres.binary("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
              "-d", self.settings.database_url, "-c", sql],
@@ -205,33 +201,28 @@ class Lab:
         return json.loads(done.stdout)
 
     def points(self) -> list[dict[str, Any]]:
-        """Every point of every collection in Qdrant."""
+        """Returns the points of all Qdrant collections."""
         program = settings.target_dir() / "debug" / "examples" / "dump_points"
         done = subprocess.run([str(program), self.settings.qdrant_url], capture_output=True, text=True)
         if done.returncode != 0:
-            raise CommandError(f"the points cannot be read: {done.stderr.strip()}")
+            raise CommandError(f"dump_points failed: {done.stderr.strip()}")
         return [json.loads(line) for line in io.StringIO(done.stdout)]
 
     def objects(self) -> list[str]:
-        """The keys of the staging bucket."""
+        """Returns the keys of the staging bucket."""
         pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.2)
-        return True
+        return processes.wait_until(condition, seconds, every_seconds=0.2)
 
     def _function(self, name: str) -> str:
         listed = self.client("lambda").list_functions()["Functions"]
-        return next(one["FunctionName"] for one in listed if f"-{name}Function-" in one["FunctionName"])
+        return next(str(one["FunctionName"]) for one in listed if f"-{name}Function-" in one["FunctionName"])
 
     @staticmethod
     def _remove() -> None:
-        """Stops what runs, also of an earlier run that was killed, and removes all it has written but the logs."""
+        """Stops all parts, also those of an earlier run that was killed, and deletes their data except logs."""
         for part in (emulator, qdrant, postgres):
             part.down()
             part.purge()
@@ -240,7 +231,7 @@ class Lab:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now, all different."""
+    """Returns different unused ports."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,4 +1,4 @@
-"""What stands between the functions and PostgreSQL, Qdrant and AWS: passes everything on until it is told otherwise."""
+"""Proxies between the functions and PostgreSQL, Qdrant and AWS, which forward everything unless a fault is active."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 CHUNK_BYTES = 64 * 1024
-MOST_HEAD_BYTES = 128 * 1024
+MAX_HEAD_BYTES = 128 * 1024
 
 
 class Loop:
-    """An event loop on a thread of its own, for all proxies of one process."""
+    """An event loop on its own thread, for all proxies of the process."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -21,7 +21,7 @@ class Loop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Runs it there, waits for its result."""
+        """Runs a coroutine in the loop; returns its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def stop(self) -> None:
@@ -30,16 +30,16 @@ class Loop:
 
 
 class TcpProxy:
-    """Bytes both ways. Cuts, refuses, stalls, or loses answers whose questions were passed on."""
+    """Forwards bytes in both directions. Can cut, refuse and stall connections, and lose responses."""
 
     def __init__(self, target_port: int):
         self.target_port = target_port
         self.port = 0
         self.connections = 0
-        # How often a fault was felt by a connection.
-        self.felt = 0
+        # How often a fault affected a connection.
+        self.affected = 0
         self._refuses = False
-        self._answers_to_lose = 0
+        self._responses_to_lose = 0
         self._flows = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -49,11 +49,11 @@ class TcpProxy:
         self.port = server.sockets[0].getsockname()[1]
 
     async def cut(self) -> int:
-        """Ends every connection in the middle of whatever it does."""
+        """Aborts every connection; returns their number."""
         cut = len(self._writers)
         for writer in list(self._writers):
             writer.transport.abort()
-        self.felt += cut
+        self.affected += cut
         return cut
 
     async def refuse(self, seconds: float) -> None:
@@ -67,14 +67,14 @@ class TcpProxy:
         await asyncio.sleep(seconds)
         self._flows.set()
 
-    def lose_answers(self, count: int) -> None:
-        """The next so many answers are not passed on: their connections are cut instead."""
-        self._answers_to_lose = count
+    def lose_responses(self, count: int) -> None:
+        """Does not forward the next `count` responses, but aborts their connections."""
+        self._responses_to_lose = count
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if self._refuses:
-            self.felt += 1
+            self.affected += 1
             writer.transport.abort()
             return
         try:
@@ -86,7 +86,8 @@ class TcpProxy:
         self._writers |= pair
         try:
             await asyncio.gather(
-                self._pump(reader, target_writer, is_answer=False), self._pump(target_reader, writer, is_answer=True))
+                self._pump(reader, target_writer, is_response=False),
+                self._pump(target_reader, writer, is_response=True))
         except OSError:
             pass
         finally:
@@ -94,14 +95,14 @@ class TcpProxy:
             for one in pair:
                 one.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_response: bool) -> None:
         while data := await reader.read(CHUNK_BYTES):
             if not self._flows.is_set():
-                self.felt += 1
+                self.affected += 1
                 await self._flows.wait()
-            if is_answer and self._answers_to_lose > 0:
-                self._answers_to_lose -= 1
-                self.felt += 1
+            if is_response and self._responses_to_lose > 0:
+                self._responses_to_lose -= 1
+                self.affected += 1
                 raise ConnectionResetError
             writer.write(data)
             await writer.drain()
@@ -110,7 +111,7 @@ class TcpProxy:
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request, whole."""
+    """A complete HTTP request."""
 
     method: str
     target: str
@@ -120,7 +121,7 @@ class Request:
 
     @property
     def call(self) -> str:
-        """What SQS is asked to do; empty for S3."""
+        """The SQS action; empty for S3."""
         return self.headers.get("x-amz-target", "").partition(".")[2]
 
     @property
@@ -132,34 +133,34 @@ class Request:
         return self.head + self.body
 
 
-# What becomes of a request: a whole answer, nothing for a cut connection.
-Answer = bytes | None
-# Passes a request on and gives its answer.
+# A complete response; None aborts the connection.
+Response = bytes | None
+# Forwards a request and returns its response.
 Forward = Callable[[Request], Awaitable[bytes]]
-# A fault that is asked about every request; None where the request is none of its business.
-Meddler = Callable[[Request, Forward], Awaitable[Answer] | None]
+# Called for every request; returns None for requests that it does not intercept.
+Interceptor = Callable[[Request, Forward], Awaitable[Response] | None]
 
 
 class HttpProxy:
-    """One request at a time on each connection, each shown to whoever wants to meddle."""
+    """Forwards one request at a time per connection; interceptors can replace the response of each."""
 
     def __init__(self, target_port: int):
         self.target_port = target_port
         self.port = 0
         self.requests = 0
-        self.meddlers: list[Meddler] = []
+        self.interceptors: list[Interceptor] = []
 
     async def start(self) -> None:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=MOST_HEAD_BYTES)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=MAX_HEAD_BYTES)
         self.port = server.sockets[0].getsockname()[1]
 
     async def send(self, request: Request) -> bytes:
-        """Passes a request on over a connection of its own."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.target_port, limit=MOST_HEAD_BYTES)
+        """Forwards a request on a new connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.target_port, limit=MAX_HEAD_BYTES)
         try:
             writer.write(request.raw)
             await writer.drain()
-            return await _read_answer(reader, request.method)
+            return await _read_response(reader, request.method)
         finally:
             writer.transport.abort()
 
@@ -170,63 +171,65 @@ class HttpProxy:
             nonlocal upstream
             is_fresh = upstream is None
             if upstream is None:
-                upstream = await asyncio.open_connection("127.0.0.1", self.target_port, limit=MOST_HEAD_BYTES)
+                upstream = await asyncio.open_connection("127.0.0.1", self.target_port, limit=MAX_HEAD_BYTES)
             try:
                 upstream[1].write(request.raw)
                 await upstream[1].drain()
-                return await _read_answer(upstream[0], request.method)
+                return await _read_response(upstream[0], request.method)
             except (OSError, EOFError):
                 upstream[1].transport.abort()
                 upstream = None
                 if is_fresh:
                     raise
-                # The other side has closed a connection that was idle.
+                # The server has closed an idle connection.
                 return await forward(request)
 
         try:
             while (request := await _read_request(reader, writer)) is not None:
                 self.requests += 1
-                answer = await self._answer(request, forward)
-                if answer is None:
+                response = await self._respond(request, forward)
+                if response is None:
                     break
-                writer.write(answer)
+                writer.write(response)
                 await writer.drain()
         except (OSError, EOFError):
-            # Either side has gone: so does the other.
+            # Either side has closed its connection; close the other one, too.
             pass
         finally:
             writer.transport.abort()
             if upstream is not None:
                 upstream[1].transport.abort()
 
-    async def _answer(self, request: Request, forward: Forward) -> Answer:
-        for meddler in list(self.meddlers):
-            meddled = meddler(request, forward)
-            if meddled is not None:
-                return await meddled
+    async def _respond(self, request: Request, forward: Forward) -> Response:
+        for interceptor in list(self.interceptors):
+            response = interceptor(request, forward)
+            if response is not None:
+                return await response
         return await forward(request)
 
 
 def failure(status: int, request: Request, code: str) -> bytes:
-    """An error as S3 or SQS would say it."""
+    """Returns an error response of S3 or SQS."""
     if request.is_s3:
-        body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>injected</Message></Error>'.encode()
+        error = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
+        body = f'<?xml version="1.0" encoding="UTF-8"?>{error}'.encode()
         kind = "application/xml"
         if request.method == "HEAD":
             body = b""
     else:
         body = f'{{"__type":"com.amazonaws.sqs#{code}","message":"injected"}}'.encode()
         kind = "application/x-amz-json-1.0"
-    return (
-        f"HTTP/1.1 {status} Injected\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+    return _response(f"{status} Injected", kind, body)
 
 
 def success(body: bytes) -> bytes:
-    """What SQS says when it has taken something."""
-    return (
-        f"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+    """Returns a successful response of SQS."""
+    return _response("200 OK", "application/x-amz-json-1.0", body)
+
+
+def _response(status: str, content_type: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
@@ -244,7 +247,7 @@ async def _read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     return Request(method, target, headers, head, body)
 
 
-async def _read_answer(reader: asyncio.StreamReader, method: str) -> bytes:
+async def _read_response(reader: asyncio.StreamReader, method: str) -> bytes:
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
@@ -259,7 +262,7 @@ async def _read_answer(reader: asyncio.StreamReader, method: str) -> bytes:
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    """The body as it is on the wire, chunk sizes included."""
+    """Reads a body as it is on the wire, including chunk sizes."""
     if "chunked" not in headers.get("transfer-encoding", "").lower():
         return await reader.readexactly(int(headers.get("content-length", "0")))
     parts = []

@@ -1,4 +1,6 @@
-"""What the proxies pass on, and what they do when they are told to."""
+"""Proxies forward everything, except while a fault is active."""
+
+from __future__ import annotations
 
 import asyncio
 import http.client
@@ -6,17 +8,18 @@ import http.server
 import socket
 import threading
 import unittest
+from typing import Any, ClassVar
 
-from chaos_run.proxy import HttpProxy, Loop, TcpProxy, failure, success
+from chaos_run.proxy import Forward, HttpProxy, Loop, Request, Response, TcpProxy, failure, success
 
 
 class Target(http.server.BaseHTTPRequestHandler):
-    """Answers with what it was sent, over connections that stay open."""
+    """Responds with the body of the request, on kept-alive connections."""
 
     protocol_version = "HTTP/1.1"
-    seen: list[tuple[str, str, bytes]] = []
+    seen: ClassVar[list[tuple[str, str, bytes]]] = []
 
-    def do_PUT(self):
+    def do_PUT(self) -> None:
         if self.headers.get("transfer-encoding") == "chunked":
             body = b""
             while size := int(self.rfile.readline(), 16):
@@ -34,120 +37,127 @@ class Target(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_HEAD = do_PUT
 
-    def log_message(self, *_):
-        pass
+    def log_message(self, *_: Any) -> None:
+        """Logs nothing."""
 
 
 class ProxyTest(unittest.TestCase):
+    loop: ClassVar[Loop]
+    server: ClassVar[http.server.ThreadingHTTPServer]
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.loop = Loop()
         cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
         threading.Thread(target=cls.server.serve_forever, daemon=True).start()
 
     @classmethod
-    def tearDownClass(cls):
+    def tearDownClass(cls) -> None:
         cls.server.shutdown()
         cls.server.server_close()
         cls.loop.stop()
 
-    def setUp(self):
+    def setUp(self) -> None:
         Target.seen.clear()
         self.http = HttpProxy(self.server.server_port)
         self.tcp = TcpProxy(self.server.server_port)
         for proxy in (self.http, self.tcp):
             self.loop.run(proxy.start())
 
-    def connection(self, proxy, seconds=5):
+    def connection(self, proxy: HttpProxy | TcpProxy, seconds: float = 5) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=seconds)
         self.addCleanup(connection.close)
         return connection
 
-    def ask(self, connection, method="PUT", body=b"tides", **headers):
+    def send(
+        self, connection: http.client.HTTPConnection, method: str = "PUT", body: Any = b"tides", **headers: str,
+    ) -> tuple[int, bytes]:
         connection.request(method, "/key?x=1", body=body, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
 
-    def test_requests_pass_whole_and_connections_are_kept(self):
+    def test_requests_are_forwarded_completely_and_connections_are_kept(self) -> None:
         connection = self.connection(self.http)
-        self.assertEqual(self.ask(connection), (200, b"tides"))
-        self.assertEqual(self.ask(connection, body=iter([b"by ", b"pieces"])), (200, b"by pieces"))
-        self.assertEqual(self.ask(connection, "HEAD", None), (200, b""))
-        self.assertEqual(self.ask(connection, body=b"large" * 50_000), (200, b"large" * 50_000))
+        self.assertEqual(self.send(connection), (200, b"tides"))
+        self.assertEqual(self.send(connection, body=iter([b"in ", b"parts"])), (200, b"in parts"))
+        self.assertEqual(self.send(connection, "HEAD", None), (200, b""))
+        self.assertEqual(self.send(connection, body=b"large" * 50_000), (200, b"large" * 50_000))
         self.assertEqual([path for _, path, _ in Target.seen], ["/key?x=1"] * 4)
         self.assertEqual(self.http.requests, 4)
 
-    def test_an_error_comes_instead_and_the_target_hears_nothing(self):
-        async def refuse(request, forward):
+    def test_injected_error_does_not_reach_the_target(self) -> None:
+        async def refuse(request: Request, forward: Forward) -> Response:
             return failure(503, request, "SlowDown")
 
-        self.http.meddlers.append(refuse)
-        status, body = self.ask(self.connection(self.http))
+        self.http.interceptors.append(refuse)
+        status, body = self.send(self.connection(self.http))
         self.assertEqual((status, b"SlowDown" in body), (503, True))
         self.assertEqual(Target.seen, [])
 
-    def test_a_lost_answer_was_passed_on(self):
-        async def lose(request, forward):
+    def test_request_of_a_lost_response_reaches_the_target(self) -> None:
+        async def lose(request: Request, forward: Forward) -> Response:
             await forward(request)
+            return None
 
-        self.http.meddlers.append(lose)
+        self.http.interceptors.append(lose)
         with self.assertRaises((ConnectionError, http.client.HTTPException)):
-            self.ask(self.connection(self.http))
+            self.send(self.connection(self.http))
         self.assertEqual(len(Target.seen), 1)
 
-    def test_a_request_may_be_sent_twice_or_later(self):
-        async def meddle(request, forward):
+    def test_request_can_be_duplicated_and_delayed(self) -> None:
+        async def duplicate(request: Request, forward: Forward) -> Response:
             await forward(request)
             await self.http.send(request)
             return success(b"{}")
 
-        self.http.meddlers.append(lambda request, forward: meddle(request, forward) if request.call == "Send" else None)
+        self.http.interceptors.append(
+            lambda request, forward: duplicate(request, forward) if request.call == "Send" else None)
         connection = self.connection(self.http)
-        self.assertEqual(self.ask(connection, **{"x-amz-target": "AmazonSQS.Send"}), (200, b"{}"))
-        self.assertEqual(self.ask(connection), (200, b"tides"))
+        self.assertEqual(self.send(connection, **{"x-amz-target": "AmazonSQS.Send"}), (200, b"{}"))
+        self.assertEqual(self.send(connection), (200, b"tides"))
         self.assertEqual(len(Target.seen), 3)
 
-    def test_bytes_pass_both_ways_until_they_are_cut(self):
+    def test_bytes_are_forwarded_until_the_connection_is_cut(self) -> None:
         connection = self.connection(self.tcp)
-        self.assertEqual(self.ask(connection), (200, b"tides"))
+        self.assertEqual(self.send(connection), (200, b"tides"))
         self.assertGreater(self.loop.run(self.tcp.cut()), 0)
         with self.assertRaises((ConnectionError, http.client.HTTPException)):
-            self.ask(connection)
-        self.assertEqual(self.ask(self.connection(self.tcp)), (200, b"tides"))
+            self.send(connection)
+        self.assertEqual(self.send(self.connection(self.tcp)), (200, b"tides"))
 
-    def test_an_answer_is_lost_after_its_question_was_passed_on(self):
-        self.tcp.lose_answers(1)
+    def test_lost_response_of_tcp_was_sent_by_the_target(self) -> None:
+        self.tcp.lose_responses(1)
         with self.assertRaises((ConnectionError, http.client.HTTPException)):
-            self.ask(self.connection(self.tcp))
+            self.send(self.connection(self.tcp))
         self.assertEqual(len(Target.seen), 1)
-        self.assertEqual(self.ask(self.connection(self.tcp)), (200, b"tides"))
+        self.assertEqual(self.send(self.connection(self.tcp)), (200, b"tides"))
 
-    def test_a_stall_holds_bytes_back_and_lets_them_go(self):
+    def test_stalled_bytes_are_forwarded_later(self) -> None:
         stalled = asyncio.run_coroutine_threadsafe(self.tcp.stall(0.5), self.loop.loop)
         while self.tcp._flows.is_set():
             pass
         with self.assertRaises(TimeoutError):
-            self.ask(self.connection(self.tcp, seconds=0.1))
+            self.send(self.connection(self.tcp, seconds=0.1))
         stalled.result(5)
-        self.assertEqual(self.ask(self.connection(self.tcp)), (200, b"tides"))
+        self.assertEqual(self.send(self.connection(self.tcp)), (200, b"tides"))
 
-    def test_refusing_ends_what_is_connected_and_takes_nothing_new(self):
+    def test_refusal_ends_connections_and_rejects_new_ones(self) -> None:
         connection = self.connection(self.tcp)
-        self.ask(connection)
+        self.send(connection)
         refusing = asyncio.run_coroutine_threadsafe(self.tcp.refuse(0.5), self.loop.loop)
         while not self.tcp._refuses:
             pass
         with self.assertRaises((ConnectionError, http.client.HTTPException)):
-            self.ask(self.connection(self.tcp))
+            self.send(self.connection(self.tcp))
         refusing.result(5)
-        self.assertEqual(self.ask(self.connection(self.tcp)), (200, b"tides"))
+        self.assertEqual(self.send(self.connection(self.tcp)), (200, b"tides"))
 
-    def test_a_target_that_is_away_cuts_the_connection(self):
+    def test_unavailable_target_ends_the_connection(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.http.target_port = probe.getsockname()[1]
         with self.assertRaises((ConnectionError, http.client.HTTPException)):
-            self.ask(self.connection(self.http))
+            self.send(self.connection(self.http))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Which faults come when: all of it follows from the seed."""
+"""Chooses faults and their times from a seed."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-# The stages whose processes are killed, and how often compared with the others.
+# The functions whose processes are killed, with weights.
 FUNCTIONS = {"scan": 3, "chunk": 3, "embed": 4, "intake": 1, "api": 1, "sweep": 1}
 QUEUES = ("scan", "chunk", "embed")
 
-# Kind of fault -> its weight. What is behind a colon says whom it hits.
+# Kind of fault -> weight. The target is after the colon.
 KINDS: dict[str, int] = {
     **{f"kill function: {name}": weight for name, weight in FUNCTIONS.items()},
     "kill: postgres": 2,
@@ -25,39 +25,39 @@ KINDS: dict[str, int] = {
     "dead-letter queue filled": 2,
     "upload events dropped": 1,
     "upload events dead-lettered": 1,
-    "S3 answers errors": 2,
-    "S3 answers lost": 2,
+    "S3 fails": 2,
+    "S3 responses lost": 2,
     "S3 stalls": 1,
-    "SQS answers errors": 2,
-    "SQS answers lost": 2,
+    "SQS fails": 2,
+    "SQS responses lost": 2,
     "PostgreSQL connections cut": 2,
-    "PostgreSQL answers lost": 2,
+    "PostgreSQL responses lost": 2,
     "PostgreSQL refuses": 1,
     "PostgreSQL stalls": 1,
     "Qdrant connections cut": 2,
-    "Qdrant answers lost": 2,
+    "Qdrant responses lost": 2,
     "Qdrant refuses": 1,
     "Qdrant stalls": 1,
 }
-# They cost much more time than the others: left out where a run must be quick.
+# Kinds that take much longer than others; excluded from short runs.
 SLOW = {
-    "restart: emulator", "upload events dropped", "upload events dead-lettered", "messages dropped: scan", "messages dropped: chunk",
-    "messages dropped: embed", "PostgreSQL stalls", "Qdrant stalls",
+    "restart: emulator", "upload events dropped", "upload events dead-lettered", "messages dropped: scan",
+    "messages dropped: chunk", "messages dropped: embed", "PostgreSQL stalls", "Qdrant stalls",
 }
-# When something is uploaded at all.
+# The phases with uploads.
 UPLOAD_PHASES = ("index", "change")
-# Nobody knows more of the work than this share of it when a phase begins.
+# Latest time of a fault, as a share of the requests of a phase, whose number varies between runs.
 LATEST = 0.85
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong."""
+    """One fault and its time."""
 
     number: int
     kind: str
     phase: str
-    # After this share of the requests that the phase takes without faults.
+    # Share of the requests that the phase has without faults.
     at: float
 
     @property
@@ -65,19 +65,19 @@ class Fault:
         return self.kind.partition(":")[0]
 
     @property
-    def whom(self) -> str:
+    def target(self) -> str:
         return self.kind.partition(": ")[2]
 
 
-def make(seed: int, count: int, phases: dict[str, int], is_quick: bool) -> list[Fault]:
-    """`count` faults over the phases, more to those with more requests; in the order in which they come."""
+def make(seed: int, count: int, phases: dict[str, int], is_short: bool) -> list[Fault]:
+    """Returns `count` faults, ordered by time; phases with more requests have more of them."""
     chooser = random.Random(f"faults {seed}")
-    kinds = {kind: weight for kind, weight in KINDS.items() if not (is_quick and kind in SLOW)}
+    kinds = {kind: weight for kind, weight in KINDS.items() if not (is_short and kind in SLOW)}
     faults = []
-    # No kind comes a second time before half of them have come once.
+    # A kind is repeated only after half of the others.
     recent: list[str] = []
     for number in range(count):
-        # Short phases get more than their share: what they do is done nowhere else.
+        # Short phases have more than their share, because no other phase does the same.
         phase = chooser.choices(list(phases), weights=[requests**0.5 for requests in phases.values()])[0]
         open_kinds = {
             kind: weight for kind, weight in kinds.items()

@@ -1,4 +1,4 @@
-"""What a story leaves behind, and how it differs from what it left another time."""
+"""The result of a scenario, and how two results differ."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy
 from chaos_run.lab import Lab
 from chaos_run.story import Story
 
-# As `domain` makes ids of points.
+# The namespace of point ids in the crate domain.
 POINTS = uuid.UUID("0d6f6f5c-3c34-5f0e-8a55-6f0a7c2b4d22")
-# Vectors of one text differ in their last bits with the texts that the model reads beside it.
-LEAST_COSINE = 0.9999
+# The last bits of a vector depend on the other texts of its batch.
+MIN_COSINE = 0.9999
 SCORE_TOLERANCE = 0.002
 RESULTS = 10
 SHOWN = 8
@@ -43,7 +43,7 @@ SELECT json_build_object(
 
 @dataclass
 class Verdict:
-    """What is wrong, by what it means."""
+    """Problems by kind."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Verdict:
 
 
 def capture(lab: Lab, story: Story, verdict: Verdict) -> dict[str, Any]:
-    """The end of a story, in words that do not hang on ids; what is wrong in itself goes to `verdict`."""
+    """Returns the result of a scenario without ids; adds its inconsistencies to `verdict`."""
     rows = lab.query(ROWS.format(id=story.collection_id))
     reader = _Reader(lab, rows)
     return {
@@ -72,7 +72,7 @@ def capture(lab: Lab, story: Story, verdict: Verdict) -> dict[str, Any]:
         "points": reader.points(verdict),
         "objects": reader.objects(verdict),
         "collection": {name: value for name, value in rows["collection"].items() if name != "store"},
-        # How a source's last run went counts what was given up; what was tried again counts elsewhere.
+        # The status of the last run of a source depends on dead letters; after a retry, it is not comparable.
         "sources": [
             {name: value for name, value in source.items() if name != "run" or not story.retried}
             | {"path": reader.plain(source["path"])} for source in rows["sources"]
@@ -82,7 +82,7 @@ def capture(lab: Lab, story: Story, verdict: Verdict) -> dict[str, Any]:
 
 
 class _Reader:
-    """Documents with the same bytes stand for each other: which of them is indexed is anybody's luck."""
+    """Names documents without ids. Duplicates have one name, because any of them may be the original."""
 
     def __init__(self, lab: Lab, rows: dict[str, Any]):
         self._lab = lab
@@ -92,36 +92,40 @@ class _Reader:
         by_hash: dict[str, list[str]] = defaultdict(list)
         for row in self._live:
             if row["hash"] and row["status"] == "completed":
-                by_hash[row["hash"]].append(self.plain(row["uri"]))
-        self._twins = {hash: sorted(uris) for hash, uris in by_hash.items() if len(uris) > 1}
+                by_hash[row["hash"]].append(self._plain_uri(row["uri"]))
+        self._duplicates = {hash: sorted(uris) for hash, uris in by_hash.items() if len(uris) > 1}
 
     def plain(self, text: str | None) -> str | None:
-        return text and text.replace(str(self._lab.sources), "SOURCES")
+        """Replaces the folder of the sources, which differs between runs."""
+        return None if text is None else self._plain_uri(text)
+
+    def _plain_uri(self, text: str) -> str:
+        return text.replace(str(self._lab.sources), "SOURCES")
 
     def key(self, row: dict[str, Any]) -> str:
-        """What a document is called here; twins are called by the first of them."""
-        twins = self._twins.get(row["hash"]) if row["status"] == "completed" else None
-        return twins[0] if twins else self.plain(row["uri"])
+        """Returns the name of a document: its URI, or the first URI of its duplicates."""
+        duplicates = self._duplicates.get(row["hash"]) if row["status"] == "completed" else None
+        return duplicates[0] if duplicates else self._plain_uri(row["uri"])
 
     def documents(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         groups: dict[str, list[Any]] = defaultdict(list)
         for row in self._rows["documents"]:
-            name = self.plain(row["uri"])
+            name = self._plain_uri(row["uri"])
             if row["status"] == "deleted":
                 found[f"{name} (deleted)"] = {"deletion": row["deletion"]}
                 continue
-            told = {
+            entry = {
                 "status": row["status"], "reason": self.plain(row["reason"]), "category": row["category"],
                 "size": row["size"], "mime_type": row["mime_type"], "chunks": row["chunks"], "hash": row["hash"],
                 "stale": row["stale"], "source": self.plain(row["source"]), "duplicate": bool(row["duplicate_of"]),
             }
-            if row["hash"] in self._twins and row["status"] == "completed":
-                # All but which of them is the duplicate.
-                groups[row["hash"]].append([told.pop("chunks"), told.pop("duplicate")])
-            found[name] = told
+            if row["hash"] in self._duplicates and row["status"] == "completed":
+                # Compared without regard to which of them is the original.
+                groups[row["hash"]].append([entry.pop("chunks"), entry.pop("duplicate")])
+            found[name] = entry
         for hash, members in groups.items():
-            found[f"twins of {self._twins[hash][0]}"] = sorted(members)
+            found[f"duplicates of {self._duplicates[hash][0]}"] = sorted(members)
         return found
 
     def points(self, verdict: Verdict) -> dict[str, Any]:
@@ -132,53 +136,54 @@ class _Reader:
             row = self._by_id.get(payload["document_id"])
             name = f"point {point['id']} of {payload['metadata']['source_path']} chunk {payload['chunk_index']}"
             if point["collection"] != self._rows["collection"]["store"] or row is None:
-                verdict.duplicated.append(f"{name}: nobody's, in {point['collection']}")
+                verdict.duplicated.append(f"{name}: no document refers to it, in {point['collection']}")
                 continue
             if row["status"] == "deleted" or row["duplicate_of"] or payload["generation"] != row["generation"]:
                 verdict.duplicated.append(
-                    f"{name}: left over from generation {payload['generation']}, the row is {row['status']} "
+                    f"{name}: of the old generation {payload['generation']}, the row is {row['status']} "
                     f"at {row['generation']}")
                 continue
             if point["id"] != point_id(row["id"], row["generation"], payload["chunk_index"]):
-                verdict.different.append(f"{name}: its id does not follow from document, generation and chunk")
+                verdict.different.append(f"{name}: its id does not match its document, generation and chunk")
             counts[row["id"]] += 1
             key = f"{self.key(row)} #{payload['chunk_index']}"
             if key in found:
-                verdict.duplicated.append(f"{name}: there twice")
-            told = {name: payload[name] for name in payload if name not in _OWN}
-            told["metadata"] = {name: value for name, value in payload["metadata"].items() if name not in _OWN}
-            if row["hash"] not in self._twins:
-                told["metadata"]["source_path"] = self.plain(payload["metadata"]["source_path"])
-                told["metadata"]["file_name"] = payload["metadata"]["file_name"]
-                told["path_prefixes"] = [self.plain(prefix) for prefix in payload["path_prefixes"]]
-            found[key] = {"payload": told, "vectors": point["vectors"]}
+                verdict.duplicated.append(f"{name}: exists twice")
+            entry = {name: payload[name] for name in payload if name not in _UNCOMPARED}
+            entry["metadata"] = {
+                name: value for name, value in payload["metadata"].items() if name not in _UNCOMPARED}
+            if row["hash"] not in self._duplicates:
+                entry["metadata"]["source_path"] = self.plain(payload["metadata"]["source_path"])
+                entry["metadata"]["file_name"] = payload["metadata"]["file_name"]
+                entry["path_prefixes"] = [self.plain(prefix) for prefix in payload["path_prefixes"]]
+            found[key] = {"payload": entry, "vectors": point["vectors"]}
         for row in self._live:
             wanted = 0 if row["duplicate_of"] else row["chunks"]
             if counts[row["id"]] < wanted:
-                verdict.lost.append(f"{row['uri']}: {counts[row['id']]} of {wanted} points are there")
+                verdict.lost.append(f"{row['uri']}: {counts[row['id']]} of {wanted} points")
             elif counts[row["id"]] > wanted:
                 verdict.duplicated.append(f"{row['uri']}: {counts[row['id']]} points instead of {wanted}")
         return found
 
     def objects(self, verdict: Verdict) -> dict[str, int]:
-        """How many objects of each kind the searchable versions have; those that belong to nothing are told."""
+        """Returns the number of objects of each kind of the current generations; adds orphaned ones to `verdict`."""
         known = set(self._rows["collections"])
         counts: Counter[str] = Counter()
         for key in self._lab.objects():
             kind, collection, *rest = key.split("/")
             if collection not in known:
-                verdict.duplicated.append(f"object {key}: its collection is gone")
+                verdict.duplicated.append(f"object {key}: its collection does not exist")
             elif kind != "uploads":
                 row = self._by_id.get(rest[0])
                 if row is None:
-                    verdict.duplicated.append(f"object {key}: its document is gone")
+                    verdict.duplicated.append(f"object {key}: its document does not exist")
                 elif row["status"] != "deleted" and not row["duplicate_of"] and row["generation"] == int(rest[1]):
                     counts[f"{kind} of {self.key(row)}"] += 1
         for row in self._live:
             is_indexed = row["status"] == "completed" and not row["duplicate_of"]
             for kind in ("raw", "chunks", "vectors") if is_indexed else ():
                 if not counts[f"{kind} of {self.key(row)}"]:
-                    verdict.lost.append(f"{row['uri']}: nothing of it lies under {kind}/")
+                    verdict.lost.append(f"{row['uri']}: no object in {kind}/")
         return dict(counts)
 
     def search(self, story: Story, query: str) -> list[Any]:
@@ -189,43 +194,46 @@ class _Reader:
         ]
 
 
-# Ids, and what only says when.
-_OWN = {
-    "document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "file_name", "path_prefixes",
+# Ids, times and names of duplicates.
+_UNCOMPARED = {
+    "document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "file_name",
+    "path_prefixes",
 }
 
 
-def compare(told: dict[str, Any], reference: dict[str, Any], verdict: Verdict) -> None:
-    """What `told` lacks, has too much, or has otherwise than the story without faults."""
+def compare(result: dict[str, Any], reference: dict[str, Any], verdict: Verdict) -> None:
+    """Adds what `result` lacks, has in addition or has differently from `reference` to the verdict."""
     for part in ("documents", "points", "objects"):
-        for name in sorted(reference[part].keys() - told[part].keys()):
+        for name in sorted(reference[part].keys() - result[part].keys()):
             verdict.lost.append(f"{part}: {name}")
-        for name in sorted(told[part].keys() - reference[part].keys()):
+        for name in sorted(result[part].keys() - reference[part].keys()):
             verdict.duplicated.append(f"{part}: {name}")
-        for name in sorted(told[part].keys() & reference[part].keys()):
-            problem = _differs(told[part][name], reference[part][name])
+        for name in sorted(result[part].keys() & reference[part].keys()):
+            problem = _differs(result[part][name], reference[part][name])
             if problem:
                 verdict.different.append(f"{part}: {name}: {problem}")
-    if told["collection"] != reference["collection"]:
-        verdict.different.append(f"collection: {told['collection']} instead of {reference['collection']}")
+    if result["collection"] != reference["collection"]:
+        verdict.different.append(f"collection: {result['collection']} instead of {reference['collection']}")
     wanted = [
-        {name: source[name] for name in mine} for source, mine in zip(reference["sources"], told["sources"], strict=False)
+        {name: source[name] for name in ours}
+        for source, ours in zip(reference["sources"], result["sources"], strict=False)
     ]
-    if told["sources"] != wanted or len(told["sources"]) != len(reference["sources"]):
-        verdict.different.append(f"sources: {told['sources']} instead of {reference['sources']}")
-    for number, (mine, other) in enumerate(zip(told["searches"], reference["searches"], strict=True)):
-        problem = _searches_differ(mine, other)
+    if result["sources"] != wanted or len(result["sources"]) != len(reference["sources"]):
+        verdict.different.append(f"sources: {result['sources']} instead of {reference['sources']}")
+    for number, (ours, theirs) in enumerate(zip(result["searches"], reference["searches"], strict=True)):
+        problem = _searches_differ(ours, theirs)
         if problem:
             verdict.different.append(f"search {number}: {problem}")
 
 
 def point_id(document_id: str, generation: int, chunk_index: int) -> str:
+    """Returns the id that the functions give to the point of a chunk."""
     name = uuid.UUID(document_id).bytes + struct.pack(">iI", generation, chunk_index)
     return str(_uuid5(POINTS, name))
 
 
 def report(verdict: Verdict) -> Iterable[str]:
-    """Some of what is wrong, a line each."""
+    """Yields the first problems of each kind, one line each."""
     for name, problems in verdict.all().items():
         for problem in problems[:SHOWN]:
             yield f"  {name}: {problem}"
@@ -237,40 +245,40 @@ def _uuid5(namespace: uuid.UUID, name: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=hashlib.sha1(namespace.bytes + name).digest()[:16], version=5)
 
 
-def _differs(mine: Any, other: Any) -> str:
-    if isinstance(mine, dict) and "vectors" in mine:
-        if mine["payload"] != other["payload"]:
-            return f"{mine['payload']} instead of {other['payload']}"
-        if mine["vectors"].keys() != other["vectors"].keys():
-            return f"vectors {sorted(mine['vectors'])} instead of {sorted(other['vectors'])}"
-        return "; ".join(filter(None, (_vectors_differ(name, mine, other) for name in mine["vectors"])))
-    return "" if mine == other else f"{mine} instead of {other}"
+def _differs(ours: Any, theirs: Any) -> str:
+    if isinstance(ours, dict) and "vectors" in ours:
+        if ours["payload"] != theirs["payload"]:
+            return f"{ours['payload']} instead of {theirs['payload']}"
+        if ours["vectors"].keys() != theirs["vectors"].keys():
+            return f"vectors {sorted(ours['vectors'])} instead of {sorted(theirs['vectors'])}"
+        return "; ".join(filter(None, (_vectors_differ(name, ours, theirs) for name in ours["vectors"])))
+    return "" if ours == theirs else f"{ours} instead of {theirs}"
 
 
-def _vectors_differ(name: str, mine: Any, other: Any) -> str:
-    left, right = mine["vectors"][name], other["vectors"][name]
+def _vectors_differ(name: str, ours: Any, theirs: Any) -> str:
+    left, right = ours["vectors"][name], theirs["vectors"][name]
     if left.get("indices") != right.get("indices"):
-        return f"vector {name} has other places"
+        return f"vector {name} has theirs indices"
     first, second = _floats(left["values"]), _floats(right["values"])
     if first.shape != second.shape:
         return f"vector {name} has {len(first)} values instead of {len(second)}"
     lengths = float(numpy.linalg.norm(first) * numpy.linalg.norm(second))
     cosine = float(first @ second) / lengths if lengths else 1.0
-    return "" if cosine >= LEAST_COSINE else f"vector {name} has a cosine of {cosine:.6f}"
+    return "" if cosine >= MIN_COSINE else f"vector {name} has a cosine of {cosine:.6f}"
 
 
 def _floats(values: list[float]) -> numpy.ndarray:
     return numpy.array(values, dtype=numpy.float64)
 
 
-def _searches_differ(mine: list[Any], other: list[Any]) -> str:
-    """Results that score the same may change places, and the last of them drop out."""
-    if len(mine) != len(other):
-        return f"{len(mine)} results instead of {len(other)}"
-    for (left, first), (right, second) in zip(mine, other, strict=True):
+def _searches_differ(ours: list[Any], theirs: list[Any]) -> str:
+    """Compares results. Those with equal scores may be in any order, and the last of them may be missing."""
+    if len(ours) != len(theirs):
+        return f"{len(ours)} results instead of {len(theirs)}"
+    for (left, first), (right, second) in zip(ours, theirs, strict=True):
         if abs(first - second) > SCORE_TOLERANCE:
             return f"{left} scores {first:.4f} where {right} scored {second:.4f}"
-    last = max(score for _, score in other[-1:]) if other else 0.0
-    wanted = {key for key, score in other if score > last + SCORE_TOLERANCE}
-    missing = wanted - {key for key, _ in mine}
+    last = max(score for _, score in theirs[-1:]) if theirs else 0.0
+    wanted = {key for key, score in theirs if score > last + SCORE_TOLERANCE}
+    missing = wanted - {key for key, _ in ours}
     return f"{sorted(missing)} not found" if missing else ""

@@ -1,4 +1,4 @@
-"""The story that is told with and without faults: index, change, remove, sync again, reindex."""
+"""The scenario that runs with and without faults: index, change, remove, sync again, reindex."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaos_run import corpus as corpora
 from chaos_run.corpus import MAX_UPLOAD_BYTES, Corpus
 from chaos_run.lab import Lab
+from command_line import CommandError
 from local_stack.settings import LOCAL, StackError
 from semantik.account import Account
 from semantik.client import Client, File
-from semantik.errors import ApiError, CommandError
-from semantik.transport import Http
+from semantik.errors import ApiError
+from semantik.http_client import Http
 
-# A day's work for a queue that is emptied in seconds: what is open after that is stuck.
+# Phases take seconds to minutes. Work that is open after this time is stuck.
 PHASE_SECONDS = 900
 SWEEP_EVERY_SECONDS = 4
-# Uploads whose event is lost are asked after when their address has run out.
+# Validity of presigned URLs. When it ends, sweep checks uploads whose event was lost.
 UPLOAD_SECONDS = 45
-# An operator who tries again what was given up does not do so for ever.
-MOST_RETRIES = 5
+# Limit of the retries of dead-lettered work per phase.
+MAX_RETRIES = 5
 GAVE_UP = "gave up: "
 
 OPEN_WORK = """
@@ -42,29 +43,29 @@ SELECT json_build_object(
 
 
 class Stuck(CommandError):
-    """Work that does not end."""
+    """Work that is not completed in time."""
 
 
 class Story:
-    """One collection from its making to the end of its last phase."""
+    """One run of the scenario."""
 
     def __init__(self, lab: Lab, corpus: Corpus, name: str):
         self.lab = lab
         self.corpus = corpus
         self.name = name
         self.retried = 0
-        self.http = Http(patience_seconds=300)
+        self.http = Http(retry_seconds=300)
         account = Account(self.http, lab.api_url, LOCAL / "account.json", "chaos")
         self.client = Client(self.http, lab.api_url, account)
         account.sign_in()
         self.collection_id = ""
-        # Another one that is deleted on the way, with all that it holds.
-        self.passing_id = ""
+        # A collection that is deleted in a later phase.
+        self.temporary_id = ""
         self._seen_failures: set[str] = set()
 
     @property
     def phases(self) -> dict[str, Callable[[], None]]:
-        """What is done in each; each ends when nothing is open any more."""
+        """The phases by name. Each ends when no work is open."""
         return {
             "index": self.index, "change": self.change, "remove": self.remove, "sync again": self.sync_again,
             "reindex": self.reindex,
@@ -76,18 +77,18 @@ class Story:
             files.write(self.lab.sources / folder)
         settings = {"chunk_size": corpora.CHUNK_SIZE, "chunk_overlap": corpora.CHUNK_SIZE // 5}
         self.collection_id = self.client.ensure_collection(self.name, **settings)[0]["id"]
-        self.passing_id = self.client.ensure_collection(f"{self.name} passing", **settings)[0]["id"]
+        self.temporary_id = self.client.ensure_collection(f"{self.name} temporary", **settings)[0]["id"]
         self._read(self.collection_id, "kept")
         self._read(self.collection_id, "removed")
-        self._read(self.passing_id, "removed")
-        hasty_id = self.client.ensure_collection(f"{self.name} hasty", **settings)[0]["id"]
-        self._read(hasty_id, "removed")
-        self._refuse_too_large()
+        self._read(self.temporary_id, "removed")
+        deleted_id = self.client.ensure_collection(f"{self.name} deleted", **settings)[0]["id"]
+        self._read(deleted_id, "removed")
+        self._check_upload_limit()
         self._upload(self.corpus.uploads)
         for file in self.corpus.dropped:
-            self._drop(file)
-        # In the middle of being indexed.
-        self._gone(f"/api/v2/collections/{hasty_id}")
+            self._put_into_bucket(file)
+        # While it is being indexed.
+        self._delete(f"/api/v2/collections/{deleted_id}")
 
     def change(self) -> None:
         self.corpus.changed.write(self.lab.sources / "kept")
@@ -103,55 +104,55 @@ class Story:
             f"SELECT coalesce(json_agg(id), '[]') FROM collection_sources WHERE collection_id = '{self.collection_id}' "
             f"AND source_path = '{self.lab.sources / 'removed'}'")
         for source in sources:
-            self._gone(f"/api/v2/collections/{self.collection_id}/sources/{source}")
-        self._gone(f"/api/v2/collections/{self.passing_id}")
+            self._delete(f"/api/v2/collections/{self.collection_id}/sources/{source}")
+        self._delete(f"/api/v2/collections/{self.temporary_id}")
 
     def sync_again(self) -> None:
         document = self._find_document(self._source_uri(self.corpus.restored), is_deleted=True)
-        with _conflict_is_done():
+        with _accept_conflict():
             self.client._json("POST", f"/api/v2/collections/{self.collection_id}/documents/{document}/restore")
         self._sync()
         self._retry_failed(self.collection_id)
 
     def reindex(self) -> None:
-        """Other chunks in another index, and what waits behind that."""
+        """Reindexes with other chunks, and queues a sync behind it."""
         self._reindex()
         self._sync()
 
     def delete(self) -> None:
-        """The collection with all that it holds."""
-        self._gone(f"/api/v2/collections/{self.collection_id}")
+        """Deletes the collection."""
+        self._delete(f"/api/v2/collections/{self.collection_id}")
 
     def settle(self, are_faults_over: Callable[[], bool], hurry: Callable[[], None]) -> None:
-        """Waits until nothing is open, as somebody who looks now and then; tries again what was given up."""
+        """Runs sweep until no work is open; retries dead-lettered work, as an operator would."""
         deadline = time.monotonic() + PHASE_SECONDS
         swept = 0.0
         retries = 0
         while True:
             if time.monotonic() - swept > SWEEP_EVERY_SECONDS:
-                self.lab.sweep_somehow()
+                self.lab.try_sweep()
                 swept = time.monotonic()
             is_over = are_faults_over()
             work = self.open_work()
             if work is not None and not work:
                 hurry()
-                if is_over and not (retries < MOST_RETRIES and self._try_again()):
+                if is_over and not (retries < MAX_RETRIES and self._retry_dead_letters()):
                     return
                 retries += is_over
             if time.monotonic() > deadline:
-                raise Stuck(f"still open after {PHASE_SECONDS} s: {json.dumps(work)}")
+                raise Stuck(f"open after {PHASE_SECONDS} s: {json.dumps(work)}")
             time.sleep(0.5)
 
     def open_work(self) -> dict[str, int] | None:
-        """What is still to be done, by what it is; None where it cannot be asked."""
+        """Returns the open work by kind; None if a part is unavailable."""
         try:
             open_rows = {name: count for name, count in self.lab.query(OPEN_WORK).items() if count}
             return open_rows | self.lab.messages()
         except (StackError, BotoCoreError, ClientError, OSError):
             return None
 
-    def _try_again(self) -> bool:
-        """What an operator does about dead letters. Whether there was anything."""
+    def _retry_dead_letters(self) -> bool:
+        """Repeats operations and documents that were dead-lettered; returns whether there were any."""
         operations = self.lab.query(f"""
             SELECT coalesce(json_agg(json_build_object(
                 'id', o.uuid, 'type', o.type, 'collection', o.collection_id, 'source', s.id, 'path', s.source_path,
@@ -183,13 +184,13 @@ class Story:
                 self._sync()
             case "remove_source":
                 if operation["source"] is not None:
-                    self._gone(f"/api/v2/collections/{operation['collection']}/sources/{operation['source']}")
+                    self._delete(f"/api/v2/collections/{operation['collection']}/sources/{operation['source']}")
             case "restore_documents":
                 self.sync_again()
-            # One document that is given up is enough for the old index to stay.
+            # One dead-lettered document is enough for the old index to be kept.
             case "reindex":
                 self._reindex()
-            # Making a collection is mended by the next operation, removals and deletions by sweep.
+            # The next operation repairs a failed creation, and sweep repairs removals and deletions.
             case _:
                 pass
 
@@ -197,12 +198,12 @@ class Story:
         self.client.add_source(collection_id, "directory", {"path": str(self.lab.sources / folder)})
 
     def _sync(self) -> None:
-        with _conflict_is_done():
+        with _accept_conflict():
             self.client._json("POST", f"/api/v2/collections/{self.collection_id}/sync/run")
 
     def _reindex(self) -> None:
         size = corpora.REINDEXED_CHUNK_SIZE
-        with _conflict_is_done():
+        with _accept_conflict():
             self.client._json("POST", f"/api/v2/collections/{self.collection_id}/reindex",
                               {"chunk_size": size, "chunk_overlap": size // 5})
 
@@ -210,18 +211,18 @@ class Story:
         self.client._json("POST", f"/api/v2/collections/{collection_id}/documents/retry-failed")
 
     def _upload(self, files: list[File]) -> None:
-        """Announces them, and puts them before the addresses run out, again where that took too long."""
+        """Uploads files; repeats uploads whose presigned URL has expired."""
         for start in range(0, len(files), 20):
             remaining = files[start : start + 20]
             while remaining:
-                wanted = [
+                announced = [
                     {"name": f.name, "size": len(f.content), "content_type": f.content_type, "sha256": f.sha256}
                     for f in remaining
                 ]
-                body = {"files": wanted, "expires_in_seconds": UPLOAD_SECONDS}
-                answer = self.client._json("POST", f"/api/v2/collections/{self.collection_id}/uploads", body)
+                body = {"files": announced, "expires_in_seconds": UPLOAD_SECONDS}
+                created = self.client._json("POST", f"/api/v2/collections/{self.collection_id}/uploads", body)
                 late = []
-                for upload, file in zip(answer["uploads"], remaining, strict=True):
+                for upload, file in zip(created["uploads"], remaining, strict=True):
                     put = self.http.request(upload["method"], upload["url"], upload["headers"], file.content)
                     if put.status == 403:
                         late.append(file)
@@ -229,8 +230,8 @@ class Story:
                         raise ApiError(f"uploading {file.name}", put.status, put.body)
                 remaining = late
 
-    def _drop(self, file: File) -> None:
-        """Puts it into the bucket as a person would, until it is there."""
+    def _put_into_bucket(self, file: File) -> None:
+        """Puts a file directly into the bucket; retries until it succeeds."""
         key = f"uploads/{self.collection_id}/{file.name}"
 
         def put() -> bool:
@@ -240,9 +241,9 @@ class Story:
             return False
 
         if not self.lab.wait(put, 120):
-            raise CommandError(f"{key} cannot be put into the bucket")
+            raise CommandError(f"putting {key} into the bucket failed for 120 s")
 
-    def _refuse_too_large(self) -> None:
+    def _check_upload_limit(self) -> None:
         body = {"files": [{"name": "too-large.txt", "size": MAX_UPLOAD_BYTES + 1}]}
         try:
             self.client._json("POST", f"/api/v2/collections/{self.collection_id}/uploads", body)
@@ -250,14 +251,14 @@ class Story:
             if error.status == 422:
                 return
             raise
-        raise CommandError("an upload that is too large was announced")
+        raise CommandError("an upload beyond the limit was accepted")
 
     def _delete_document(self, uri: str) -> None:
         document = self._find_document(uri, is_deleted=False)
-        self._gone(f"/api/v2/collections/{self.collection_id}/documents/{document}")
+        self._delete(f"/api/v2/collections/{self.collection_id}/documents/{document}")
 
-    def _gone(self, path: str) -> None:
-        """Deletes; what is not there any more is deleted, too: the answer to a first try may be lost."""
+    def _delete(self, path: str) -> None:
+        """Deletes a resource. 404 is accepted, because the response of an earlier attempt may be lost."""
         try:
             self.client._json("DELETE", path)
         except ApiError as error:
@@ -268,7 +269,7 @@ class Story:
         quoted = uri.replace("'", "''")
         found: list[str] = []
 
-        def answers() -> bool:
+        def responds() -> bool:
             with contextlib.suppress(StackError):
                 found.extend(self.lab.query(
                     f"SELECT coalesce(json_agg(id), '[]') FROM documents WHERE collection_id = '{self.collection_id}' "
@@ -276,8 +277,8 @@ class Story:
                 return True
             return False
 
-        if not self.lab.wait(answers, 60) or not found:
-            raise CommandError(f"there is no document {uri}")
+        if not self.lab.wait(responds, 60) or not found:
+            raise CommandError(f"no document has the URI {uri}")
         return found[0]
 
     def _source_uri(self, name: str) -> str:
@@ -285,8 +286,8 @@ class Story:
 
 
 @contextlib.contextmanager
-def _conflict_is_done() -> Iterator[None]:
-    """A call that was repeated after a lost answer finds its own work."""
+def _accept_conflict() -> Iterator[None]:
+    """Accepts 409: a request that is repeated after a lost response conflicts with its own operation."""
     try:
         yield
     except ApiError as error:

@@ -1,1 +1,1 @@
-"""What the image of the embedding job holds that is made here."""
+"""Files of the image of the embedding job."""

@@ -1,9 +1,9 @@
-"""Model folders for graphics cards: their float16 graph computes in float16, which is what a card is fast at.
+"""Model folders for GPUs: their float16 graph computes in float16, which is faster on a GPU.
 
 usage: python -m gpu_image.models SOURCE DESTINATION
 
-Copies every model folder of SOURCE into DESTINATION, and makes the float16 graph anew from the float32 one.
-The float16 graph of SOURCE has the same weights and computes in float32, because processors do that faster.
+Copies every model folder of SOURCE into DESTINATION and creates the float16 graph again from the float32 one.
+The float16 graph of SOURCE has the same weights, but computes in float32, which is faster on a CPU.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from onnx_models import files, variants
 
 
 def compute_in_half(model: ModelProto) -> ModelProto:
-    """The graph with weights and arithmetic in float16; what it returns is float32 as before."""
+    """Returns the graph with weights and arithmetic in float16; its output is float32 as before."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     half = ModelProto()
     half.CopyFrom(model)
-    return convert_float_to_float16(half, keep_io_types=True, disable_shape_infer=True)
+    converted: ModelProto = convert_float_to_float16(half, keep_io_types=True, disable_shape_infer=True)
+    return converted
 
 
 def convert(source: Path, destination: Path) -> None:
-    """One model folder for a card."""
+    """Creates one model folder for GPUs."""
     manifest = files.read_json(source / files.MANIFEST)
     full = manifest["variants"].get("float32")
 

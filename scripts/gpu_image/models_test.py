@@ -1,4 +1,4 @@
-"""What is made for graphics cards says the same as what it is made from."""
+"""Graphs for GPUs have the same output as their originals."""
 
 import unittest
 
@@ -10,8 +10,8 @@ from onnx_models import calibration, small
 from onnx_models.models_test import cosine, states
 
 
-class CardModels(unittest.TestCase):
-    def test_the_states_are_near_and_still_float32(self) -> None:
+class GpuModelsTest(unittest.TestCase):
+    def test_output_is_similar_and_still_float32(self) -> None:
         model = small.encoder(numpy.random.default_rng(3), token_types=True)
         in_half = models.compute_in_half(model)
         for length in (4, 20):
@@ -20,7 +20,7 @@ class CardModels(unittest.TestCase):
             self.assertEqual(ours.dtype, numpy.float32)
             self.assertGreater(cosine(ours, theirs), 0.9999)
 
-    def test_every_matrix_is_multiplied_in_float16(self) -> None:
+    def test_every_matrix_product_is_in_float16(self) -> None:
         in_half = models.compute_in_half(small.encoder(numpy.random.default_rng(3), token_types=True))
         kinds = {tensor.name: tensor.data_type for tensor in in_half.graph.initializer}
         weights = [kinds[name] for node in in_half.graph.node if node.op_type == "MatMul"

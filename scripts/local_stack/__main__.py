@@ -1,4 +1,4 @@
-"""scripts/stack: starts, stops and describes the local stack."""
+"""scripts/stack: starts, stops and describes a local stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import fcntl
 import os
 import shlex
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,46 +13,63 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_stack import batch, build, deploy, emulator, functions, postgres, processes, qdrant, settings
+from command_line import run
+from local_stack import batch, build, deploy, emulator, external, functions, postgres, processes, qdrant, settings
 from local_stack.settings import LOCAL, REGION, Settings, StackError
 
 DESCRIPTION = """\
-The local stack of this checkout: PostgreSQL 18, Qdrant's engine (qdrant-local) and an AWS emulator
-(ministack) that runs the functions of template.yaml, and a runner of AWS Batch jobs, all as ordinary
-processes on 127.0.0.1.
-State and logs lie under .local/, which `down --purge` empties.
+The local stack of this checkout: PostgreSQL 18, Qdrant's engine (qdrant-local), an AWS emulator (ministack)
+that runs the functions of template.yaml, and a runner of AWS Batch jobs, all as processes on 127.0.0.1.
+State and logs are in .local/; `down --purge` deletes the data.
 
 commands:
-  up                  install, build, start, deploy; quick when nothing changed, safe to repeat
-  services            PostgreSQL and the model folder only: what the crates' own tests need
-  down [--purge]      stop every process; --purge also drops the data
-  status              what runs, and where; exit status 3 when a part does not
-  env                 the variables a shell needs: eval "$(scripts/stack env)"
+  up                  install, build, start, deploy; only what is missing, so it can be repeated
+  services            PostgreSQL and the model folder only, which is what the tests of the crates need
+  down [--purge]      stop every process; --purge also deletes the data
+  status              parts, state and addresses; exit status 3 unless every part runs or responds
+  env                 the environment variables of the stack: eval "$(scripts/stack env)"
   restart PART        postgres, qdrant, batch or emulator, or a function by its name (api, embed, ...);
-                      --kill stops it with SIGKILL, in the middle of whatever it does
-  pause FUNCTION      gives a function no more messages, so that its queue fills; until `resume FUNCTION`
+                      --kill stops it with SIGKILL, whatever it is doing
+  pause FUNCTION      stop delivering messages to a function, so that its queue fills up, until `resume FUNCTION`
   logs [PART]         the last log lines of a part, or of the functions
 """
 
 VARIABLES = """\
 environment:
-  STACK_POSTGRES_PORT (55432)  STACK_QDRANT_PORT (6334; the one before it serves snapshots)  STACK_EMULATOR_PORT (4566)
-  STACK_BATCH_PORT (4568)
-  STACK_NAME (semantik)        names the CloudFormation stack and prefixes its buckets
-  STACK_DATABASE_URL           an existing PostgreSQL server, instead of starting one
-  STACK_QDRANT_URL             an existing Qdrant server's gRPC address, instead of starting one
-  STACK_DIRECTORY_ROOTS        what directory sources may read (.local/sources)
-  STACK_LOG_LEVEL (info)       of the functions
-  STACK_PROFILE (dev)          of the functions: dev, or release, which takes tens of minutes to build
-  STACK_DIR (.local)           where the stack keeps state and logs; another stack beside this one has its own
+  STACK_POSTGRES_PORT (55432), STACK_EMULATOR_PORT (4566), STACK_BATCH_PORT (4568)
+  STACK_QDRANT_PORT (6334)     gRPC; the port below it serves snapshots
+  STACK_NAME (semantik)        name of the CloudFormation stack and prefix of its buckets
+  STACK_DATABASE_URL           URL of an existing PostgreSQL server, instead of starting one
+  STACK_QDRANT_URL             gRPC URL of an existing Qdrant server, instead of starting one
+  STACK_DIRECTORY_ROOTS        folders that directory sources may read (.local/sources)
+  STACK_LOG_LEVEL (info)       log level of the functions
+  STACK_PROFILE (dev)          build profile of the functions: dev, or release (tens of minutes to build)
+  STACK_DIR (.local)           folder of state and logs; a second stack needs its own
   CARGO_TARGET_DIR             cargo's build folder (target)
-`up` remembers them until `down --purge`. Two checkouts run side by side when one is given other ports.
+`up` remembers these settings for later commands, lists those that are not set any more, and forgets one when its
+variable is set to another value: STACK_QDRANT_URL= starts a local server again. `down --purge` forgets all.
+Two checkouts can run side by side on different ports.
 """
 
 PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator, "batch": batch}
 
 
-def main() -> int:
+def main() -> bool:
+    arguments = _parser().parse_args()
+    # The AWS profile of the caller must not be used by anything here.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    try:
+        _execute(arguments)
+    except Exception as error:
+        # Rejections by the emulator are expected failures, too.
+        if not type(error).__module__.startswith("botocore"):
+            raise
+        raise StackError(f"{error}; see .local/logs/emulator.log") from error
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/stack", description=DESCRIPTION, epilog=VARIABLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -61,66 +77,50 @@ def main() -> int:
               " | pause FUNCTION | resume FUNCTION",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
-    commands.add_parser("up")
-    commands.add_parser("services")
+    for command in ("up", "services", "status", "env"):
+        commands.add_parser(command)
     commands.add_parser("down").add_argument("--purge", action="store_true")
-    commands.add_parser("status")
-    commands.add_parser("env")
     restart_parser = commands.add_parser("restart")
     restart_parser.add_argument("--kill", action="store_true")
     restart_parser.add_argument("part", choices=[*PARTS, *build.FUNCTIONS])
     logs_parser = commands.add_parser("logs")
     logs_parser.add_argument("part", nargs="?", default="functions", choices=[*PARTS, "functions"])
     for command in ("pause", "resume"):
-        commands.add_parser(command).add_argument("function", choices=functions.FED)
-    arguments = parser.parse_args()
-    # The caller's AWS profile is for the real AWS; nothing here may take it up.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    try:
-        stack = settings.load()
-        if arguments.command == "up":
-            with _alone():
+        commands.add_parser(command).add_argument("function", choices=functions.QUEUE_CONSUMERS)
+    return parser
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    stack = settings.load()
+    match arguments.command:
+        case "up":
+            with _exclusive():
                 up(stack)
-        elif arguments.command == "services":
-            with _alone():
+        case "services":
+            with _exclusive():
                 services(stack)
-        elif arguments.command == "down":
-            with _alone():
+        case "down":
+            with _exclusive():
                 down(arguments.purge)
-        elif arguments.command == "status":
-            return status(stack)
-        elif arguments.command == "env":
+        case "status":
+            if not status(stack):
+                raise SystemExit(3)
+        case "env":
             for name, value in environment(stack).items():
                 print(f"export {name}={shlex.quote(value)}")
-        elif arguments.command == "restart":
-            with _alone():
+        case "restart":
+            with _exclusive():
                 restart(stack, arguments.part, arguments.kill)
-        elif arguments.command in ("pause", "resume"):
-            functions.feed(stack, arguments.function, arguments.command == "resume")
-        else:
+        case "pause" | "resume":
+            functions.deliver(stack, arguments.function, enabled=arguments.command == "resume")
+        case _:
             logs(stack, arguments.part)
-    except StackError as error:
-        print(f"scripts/stack: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        # What the emulator refuses is a message too; anything else is a mistake in these scripts.
-        if not type(error).__module__.startswith("botocore"):
-            raise
-        print(f"scripts/stack: {error}; see .local/logs/emulator.log", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader, head or grep -q, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("scripts/stack: interrupted; run it again to go on", file=sys.stderr)
-        return 130
-    return 0
 
 
 def up(stack: Settings) -> None:
-    """Every step does only what is missing, so a run after an interruption goes on where it stopped."""
+    """Does what is missing of each step, so that a run after an interruption continues where that stopped."""
+    _print_remembered()
+    external.require(stack)
     _require_free_ports(stack)
     settings.remember(stack)
     Path(stack.directory_roots.split(":")[0]).mkdir(parents=True, exist_ok=True)
@@ -142,9 +142,9 @@ def up(stack: Settings) -> None:
         batch.up(stack)
     with _step("packages"):
         packages = {name: build.assemble(name, functions_built / name) for name in build.FUNCTIONS}
-    with _step("template.yaml") as note:
-        note(deploy.up(stack, packages))
-        deploy.offer_models(stack, settings.SMALL_MODELS)
+    with _step("template.yaml") as notes:
+        notes.append(deploy.up(stack, packages))
+        deploy.upload_models(stack, settings.SMALL_MODELS)
         emulator.checkpoint(stack)
         batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))
     variables = environment(stack)
@@ -157,7 +157,9 @@ def up(stack: Settings) -> None:
 
 
 def services(stack: Settings) -> None:
-    """The database and the model: nothing is deployed."""
+    """Starts what the tests of the crates need; deploys nothing."""
+    _print_remembered()
+    external.require(stack)
     with _step("model folder"):
         build.models()
     if not stack.external_database_url:
@@ -167,7 +169,7 @@ def services(stack: Settings) -> None:
 
 
 def down(purge: bool) -> None:
-    """Jobs first, then the emulator: they use the others."""
+    """Stops jobs and emulator first, because they use the others."""
     for name in reversed(PARTS):
         if PARTS[name].down():
             print(f"stopped {name}")
@@ -175,33 +177,38 @@ def down(purge: bool) -> None:
         for part in PARTS.values():
             part.purge()
         settings.REMEMBERED.unlink(missing_ok=True)
-        print("dropped the data under .local/")
+        print("deleted the data in .local/")
 
 
-def status(stack: Settings) -> int:
-    """One line a part."""
+def status(stack: Settings) -> bool:
+    """Prints one line per part; returns whether all of them run or, if they are external, respond."""
     addresses = {
-        "postgres": stack.external_database_url or f"127.0.0.1:{stack.postgres_port}",
+        "postgres": settings.without_password(stack.external_database_url) or f"127.0.0.1:{stack.postgres_port}",
         "qdrant": stack.external_qdrant_url or f"127.0.0.1:{stack.qdrant_port}",
         "emulator": f"127.0.0.1:{stack.emulator_port}",
         "batch": f"127.0.0.1:{stack.batch_port}",
     }
-    external = {"postgres": stack.external_database_url, "qdrant": stack.external_qdrant_url, "emulator": "", "batch": ""}
-    missing = False
+    is_external = {"postgres": bool(stack.external_database_url), "qdrant": bool(stack.external_qdrant_url)}
+    problems = external.problems(stack)
+    is_complete = True
+    _print_remembered()
     for name, address in addresses.items():
         pid = processes.running(name)
-        missing = missing or (pid is None and not external[name])
-        state = "external" if external[name] else f"running, pid {pid}" if pid else "stopped"
-        print(f"{name:9} {state:20} {address}")
+        if is_external.get(name):
+            is_running, state = name not in problems, "external" if name not in problems else "external, unreachable"
+        else:
+            is_running, state = pid is not None, f"running, pid {pid}" if pid else "stopped"
+        is_complete = is_complete and is_running
+        print(f"{name:9} {state:21} {address}")
     if processes.running("emulator"):
         for function, pids in functions.running(stack).items():
             print(f"  {function:9} {len(pids)} processes" if pids else f"  {function:9} idle")
         print(f"API       {emulator.api_url(stack, deploy.outputs(stack)['ApiId'])}")
-    return 3 if missing else 0
+    return is_complete
 
 
 def environment(stack: Settings) -> dict[str, str]:
-    """What a shell or a test needs to talk to the stack."""
+    """Returns the variables by which shells and tests reach the stack."""
     local = {
         "DATABASE_URL": stack.database_url,
         "MODELS_DIR": str(build.MODELS),
@@ -240,7 +247,7 @@ def environment(stack: Settings) -> dict[str, str]:
 
 
 def restart(stack: Settings, part: str, kill: bool) -> None:
-    """Stops a part, orderly or not, and starts it again; a function starts with its next event."""
+    """Stops a part and starts it again; a function starts with its next event."""
     if part in build.FUNCTIONS:
         stopped = functions.stop(stack, part, kill)
         print(f"stopped {len(stopped)} processes of {part}; its next event starts one")
@@ -248,19 +255,13 @@ def restart(stack: Settings, part: str, kill: bool) -> None:
     if kill:
         processes.kill(part)
     PARTS[part].down()
-    if part == "postgres":
-        postgres.up(stack)
-    elif part == "qdrant":
-        qdrant.start(stack)
-    elif part == "batch":
-        batch.up(stack)
-    else:
-        emulator.up(stack)
+    start = {"postgres": postgres.up, "qdrant": qdrant.start, "batch": batch.up, "emulator": emulator.up}
+    start[part](stack)
     print(f"restarted {part}")
 
 
 def logs(stack: Settings, part: str) -> None:
-    """Function logs come from the emulator's CloudWatch Logs."""
+    """Prints log lines; those of the functions come from the CloudWatch Logs of the emulator."""
     if part == "functions":
         for line in functions.log_lines(stack):
             print(line)
@@ -269,7 +270,7 @@ def logs(stack: Settings, part: str) -> None:
 
 
 def _require_free_ports(stack: Settings) -> None:
-    """Refuses before anything is built or started."""
+    """Raises if a port is in use, before anything is built or started."""
     wanted = [("emulator", stack.emulator_port, "STACK_EMULATOR_PORT"), ("batch", stack.batch_port, "STACK_BATCH_PORT")]
     if not stack.external_database_url:
         wanted.append(("postgres", stack.postgres_port, "STACK_POSTGRES_PORT"))
@@ -281,11 +282,19 @@ def _require_free_ports(stack: Settings) -> None:
             processes.require_free(part, port, variable)
 
 
+def _print_remembered() -> None:
+    """Says which settings come from the last `up`, because nothing else shows them."""
+    if values := settings.remembered():
+        listed = " ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+        print(f"remembered from the last up: {listed}")
+        print("  to change one, set it, or set it to nothing for its default; scripts/stack down --purge forgets all")
+
+
 def _await_api(url: str) -> None:
-    """Any answer below 500 comes from the function itself."""
+    """Waits until the function responds; any status below 500 comes from the function itself."""
     problem = ""
 
-    def answers() -> bool:
+    def responds() -> bool:
         nonlocal problem
         try:
             with urllib.request.urlopen(f"{url}/api/openapi.json", timeout=30):
@@ -297,31 +306,31 @@ def _await_api(url: str) -> None:
             problem = str(error)
             return False
 
-    if not processes.wait_until(answers, 30):
-        raise StackError(f"the API does not answer: {problem}")
+    if not processes.wait_until(responds, 30):
+        raise StackError(f"the API did not respond within 30 s: {problem}")
 
 
 @contextmanager
-def _step(what: str) -> Iterator[object]:
-    """Prints what is being done, how long it took, and a note where the step leaves one."""
+def _step(name: str) -> Iterator[list[str]]:
+    """Prints the name of a step, then its duration and the notes that it leaves."""
     started = time.monotonic()
     notes: list[str] = []
-    print(f"{what} ...", flush=True)
-    yield notes.append
-    print(f"{what}: {' '.join([*notes, ''])}{time.monotonic() - started:.1f} s", flush=True)
+    print(f"{name} ...", flush=True)
+    yield notes
+    print(f"{name}: {' '.join([*notes, ''])}{time.monotonic() - started:.1f} s", flush=True)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One command at a time changes the stack."""
+def _exclusive() -> Iterator[None]:
+    """Holds the lock of the stack: only one command may change it at a time."""
     LOCAL.mkdir(parents=True, exist_ok=True)
     with (LOCAL / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StackError("another scripts/stack is at work in this checkout; wait for it") from error
+            raise StackError("another scripts/stack is running in this checkout; wait until it has ended") from error
         yield
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/stack", main, on_interrupt="interrupted; run it again to continue")

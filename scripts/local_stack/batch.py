@@ -1,4 +1,4 @@
-"""AWS Batch on one machine: a runner that starts jobs as processes. The emulator's own only pretends."""
+"""AWS Batch on one machine: a runner that starts jobs as processes. The emulator does not start any."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings
 
 PART = "batch"
 DEFINITIONS = LOCAL / "batch"
-# What template.yaml tells sweep where Stage is local.
+# As template.yaml configures sweep if Stage is local.
 QUEUE = "embed-jobs"
 DEFINITION = "embed-drain"
-# A copy, so that a rebuild never pulls the file from under a running job.
+# A copy, so that a build does not replace the file of a running job.
 PROGRAM = LOCAL / "bin" / "embed-drain"
 
 
 def up(settings: Settings) -> None:
-    """Starts the runner where it is not running."""
+    """Starts the runner unless it runs."""
     if processes.running(PART) is None:
-        # Jobs of a runner that was killed go before a new one starts.
+        # Ends jobs that a runner left behind when it was killed.
         down()
         processes.require_free(PART, settings.batch_port, "STACK_BATCH_PORT")
         DEFINITIONS.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def up(settings: Settings) -> None:
 
 
 def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
-    """Writes the job definition, as template.yaml has it for AWS; jobs that run keep theirs."""
+    """Writes the job definition that template.yaml has for AWS; running jobs are not affected."""
     PROGRAM.parent.mkdir(parents=True, exist_ok=True)
     partial = PROGRAM.with_suffix(".partial")
     shutil.copy2(built, partial)
@@ -55,7 +55,7 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
             "MODELS_DIR": str(build.PACKAGES / "embed" / "models"),
             "MODELS_URL": settings.models_url,
             "ORT_DYLIB_PATH": str(build.onnxruntime()),
-            # A machine that is there anyway costs nothing, but nobody wants to wait.
+            # Short, because an idle machine of one's own costs nothing and tests wait for the end of the job.
             "DRAIN_IDLE_SECONDS": "5",
             "AWS_ENDPOINT_URL": settings.functions_endpoint,
             "AWS_REGION": REGION,
@@ -66,14 +66,14 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
     DEFINITIONS.mkdir(parents=True, exist_ok=True)
     path = DEFINITIONS / f"{DEFINITION}.json"
     fresh = path.with_suffix(".partial")
-    # It holds the database's password.
+    # It contains the password of the database.
     fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(definition, indent=2) + "\n")
     fresh.replace(path)
 
 
 def down() -> bool:
-    """Orderly: its jobs are told to end, and hand back what they have not done."""
+    """Stops the runner, which terminates its jobs first; they return their messages to the queue."""
     return processes.stop(PART, signal.SIGTERM, 35)
 
 

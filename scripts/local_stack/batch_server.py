@@ -110,7 +110,7 @@ class Runner:
             job.thread.start()
         return {"jobId": job.id, "jobName": name, "jobArn": job.summary()["jobArn"]}
 
-    def list(self, request: dict[str, Any]) -> dict[str, Any]:
+    def list_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
         queue, status = _text(request, "jobQueue"), request.get("jobStatus") or "RUNNING"
         with self.lock:
             found = [job.summary() for job in self.jobs.values() if (job.queue, job.status) == (queue, status)]
@@ -213,7 +213,7 @@ def _now() -> int:
 def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
     """Returns a request handler class that serves `runner`."""
     actions = {
-        "/v1/submitjob": runner.submit, "/v1/listjobs": runner.list,
+        "/v1/submitjob": runner.submit, "/v1/listjobs": runner.list_jobs,
         "/v1/describejobs": runner.describe, "/v1/terminatejob": runner.terminate,
     }
 

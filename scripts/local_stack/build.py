@@ -1,4 +1,4 @@
-"""From sources to what is deployed: the model folder, the binaries, one folder per function."""
+"""Builds what is deployed: the model folder, the binaries, and one package folder per function."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local_stack.settings import BUILT, ROOT, SMALL_MODELS, TEST_MODELS, VENV, StackError, target_dir
+from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
 FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
-# What cuts texts by subject, and nothing that embeds, reads of a model folder.
+# Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
-# What each function reads of a model folder; ONNX Runtime itself goes with the weights.
+# The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.
 MODEL_FILES = {
     "api": ["model.json", "tokenizer.json", TOKEN_VECTORS],
     "scan": ["model.json"],
@@ -26,28 +26,26 @@ MODEL_FILES = {
 
 
 def models() -> None:
-    """Makes the model folders under .local/models, and the tests' small ones beside them; what is there
-    is left alone."""
+    """Creates the model folders in .local/models and the small ones of the tests, unless they are up to date."""
     python = str(VENV / "bin" / "python")
     _run([python, str(ROOT / "scripts" / "make-model")], "scripts/make-model")
     words = MODELS / "all-MiniLM-L6-v2" / "tokenizer.json"
-    _run([python, "-m", "onnx_models.small", str(TEST_MODELS), str(words)], "the tests' small models")
+    _run([python, "-m", "onnx_models.small", str(TEST_MODELS), str(words)], "creating the small models of the tests")
 
 
 def small_models() -> None:
-    """Makes the second model of the local stack from the first one."""
+    """Creates the second model of the local stack from the first one."""
     _run([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "make-small-model")], "scripts/make-small-model")
 
 
 def binaries() -> Path:
-    """Builds every binary of the workspace in the dev profile, and says where they are."""
+    """Builds every binary of the workspace in the dev profile; returns their folder."""
     _run(["cargo", "build", "--quiet", "--workspace", "--bins"], "cargo build")
     return target_dir() / "debug"
 
 
 def function_binaries(profile: str) -> Path:
-    """Builds the functions in a profile of cargo's, and says where they are. In the release profile these are
-    the binaries that scripts/build-lambda packs for AWS."""
+    """Builds the functions in a cargo profile; returns the folder of the binaries."""
     if profile == "dev":
         return binaries()
     chosen = [word for name in FUNCTIONS for word in ("--bin", name)]
@@ -56,7 +54,7 @@ def function_binaries(profile: str) -> Path:
 
 
 def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
-    """Lays out a function's package: bootstrap with its read-only files beside it."""
+    """Creates the package folder of a function: bootstrap and its read-only files."""
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
     patterns = MODEL_FILES.get(function, [])
@@ -65,12 +63,12 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
             continue
         wanted[Path("models") / source.relative_to(MODELS)] = source
     if uses_onnxruntime(function):
-        # Models and runtime fill most of what Lambda lets a package be (250 MB): symbols have no room.
+        # Models and runtime take most of the 250 MB that Lambda allows.
         wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
     for relative, source in wanted.items():
         if not source.exists():
-            raise StackError(f"{function} needs {source}, which is not there")
+            raise StackError(f"{function} needs {source}, which does not exist")
         _place(source, package / relative)
     for stale in [path for path in package.rglob("*") if path.is_file()]:
         if stale.relative_to(package) not in wanted:
@@ -79,12 +77,12 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
 
 
 def uses_onnxruntime(function: str) -> bool:
-    """Whether a function embeds texts itself."""
+    """Returns whether a function runs a model itself."""
     return "*" in MODEL_FILES.get(function, [])
 
 
 def onnxruntime() -> Path:
-    """The shared library inside PyPI's onnxruntime."""
+    """Returns the path of the shared library in the package onnxruntime."""
     found = sorted(VENV.glob("lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*"))
     if not found:
         raise StackError("ONNX Runtime is not installed in .venv; run scripts/install")
@@ -92,7 +90,7 @@ def onnxruntime() -> Path:
 
 
 def _without_symbols(function: str, binary: Path) -> Path:
-    """A copy, made anew when the binary is."""
+    """Returns a stripped copy of the binary; strips again only if the binary has changed."""
     stripped = BUILT / "stripped" / f"{function}-{binary.parent.name}"
     modified = binary.stat().st_mtime_ns if binary.exists() else 0
     if not stripped.exists() or stripped.stat().st_mtime_ns != modified:
@@ -103,7 +101,7 @@ def _without_symbols(function: str, binary: Path) -> Path:
 
 
 def _place(source: Path, destination: Path) -> None:
-    """Copies, unless the same bytes are there; a copy, because cargo rewrites its files."""
+    """Copies a file unless the destination has the same contents. Not linked, because cargo rewrites its files."""
     if destination.exists() and filecmp.cmp(source, destination):
         return
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +114,6 @@ def _run(command: list[str], what: str) -> None:
     try:
         status = subprocess.run(command, cwd=ROOT, env=os.environ).returncode
     except FileNotFoundError as error:
-        raise StackError(f"{what}: {command[0]} is not there") from error
+        raise StackError(f"{what}: {command[0]} is not installed") from error
     if status != 0:
         raise StackError(f"{what} failed with status {status}")

@@ -1,4 +1,4 @@
-"""Deploys template.yaml through CloudFormation, from the packages that build.py laid out."""
+"""Deploys template.yaml with CloudFormation and the packages that build.py has created."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackErro
 
 DIGEST_TAG = "deployed-digest"
 UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-# After a roll-back the stack works as before the update that failed.
+# After a rollback, the stack works as before the failed update.
 USABLE = (*UP_TO_DATE, "UPDATE_ROLLBACK_COMPLETE")
 ARCHIVES = BUILT / "archives"
 _CODE_URI = re.compile(r"^(?P<head>\s+CodeUri:\s+)target/lambda/(?P<function>\w+)/\s*$", re.MULTILINE)
 
 
 def up(settings: Settings, packages: dict[str, Path]) -> str:
-    """Creates or updates the stack; says which of "created", "updated", "unchanged" it was."""
+    """Creates or updates the stack; returns "created", "updated" or "unchanged"."""
     from botocore.exceptions import ClientError
 
     archives = {function: _archive(function, packages[function]) for function in FUNCTIONS}
-    template = _localise(settings, (ROOT / "template.yaml").read_text(), archives)
+    template = _with_archives(settings, (ROOT / "template.yaml").read_text(), archives)
     parameters = _parameters(settings)
     digest = hashlib.sha256("\n".join([template, *parameters, *parameters.values()]).encode()).hexdigest()
 
@@ -50,17 +50,17 @@ def up(settings: Settings, packages: dict[str, Path]) -> str:
         try:
             cloudformation.update_stack(**request)
         except ClientError as error:
-            # After a roll-back to what is wanted now, only the tag differs.
+            # After a rollback to the wanted state, only the tag differs.
             if "No updates are to be performed" in str(error):
                 return "unchanged"
             raise
         _await(settings, "UPDATE_COMPLETE")
-    _tidy(settings, archives)
+    _delete_unused_archives(settings, archives)
     return "created" if before is None else "updated"
 
 
 def find(settings: Settings) -> dict[str, Any] | None:
-    """The stack as CloudFormation describes it, if it is deployed."""
+    """Returns the description of the stack by CloudFormation, if it is deployed."""
     from botocore.exceptions import ClientError
 
     try:
@@ -74,7 +74,7 @@ def find(settings: Settings) -> dict[str, Any] | None:
 
 
 def outputs(settings: Settings) -> dict[str, str]:
-    """The stack's outputs by name."""
+    """Returns the outputs of the stack by name."""
     stack = find(settings)
     if stack is None or stack["StackStatus"] not in USABLE:
         raise StackError("the stack is not deployed; run scripts/stack up")
@@ -82,13 +82,13 @@ def outputs(settings: Settings) -> dict[str, str]:
 
 
 def _updatable(settings: Settings) -> dict[str, Any] | None:
-    """The stack in a state that can be updated: what an earlier deployment left unfinished is finished."""
+    """Completes an unfinished deployment, so that the stack can be updated; returns its description."""
     cloudformation = emulator.client(settings, "cloudformation")
     stack = find(settings)
     if stack is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
         stack = _await_end(settings)
     if stack is not None and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
-        # What could not go back is left as it is; the update that follows sets it anyway.
+        # Skips resources that could not be rolled back; the next update sets them anyway.
         failed = re.search(r"\[([^\]]*)\]", stack.get("StackStatusReason", ""))
         skip = re.split(r",\s*", failed[1]) if failed else []
         cloudformation.continue_update_rollback(StackName=settings.name, ResourcesToSkip=skip)
@@ -100,16 +100,16 @@ def _updatable(settings: Settings) -> dict[str, Any] | None:
     return stack
 
 
-def _localise(settings: Settings, template: str, archives: dict[str, Path]) -> str:
-    """Points every CodeUri at the uploaded archive."""
+def _with_archives(settings: Settings, template: str, archives: dict[str, Path]) -> str:
+    """Replaces every CodeUri by the S3 URI of the uploaded archive."""
     def replace(match: re.Match[str]) -> str:
         archive = archives[match["function"]]
         return f"{match['head']}s3://{settings.deploy_bucket}/{archive.name}"
 
-    localised, count = _CODE_URI.subn(replace, template)
+    replaced, count = _CODE_URI.subn(replace, template)
     if count != len(FUNCTIONS):
         raise StackError(f"template.yaml has {count} functions with a CodeUri, expected {len(FUNCTIONS)}")
-    return localised
+    return replaced
 
 
 def _parameters(settings: Settings) -> dict[str, str]:
@@ -124,16 +124,16 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "ModelsPrefix": MODELS_PREFIX,
         "DirectoryRoots": settings.directory_roots,
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
-        # All clients of one machine share an address, and tests are hasty.
+        # All local clients share one IP address, and tests send many requests.
         "RateLimitFactor": "1000",
-        # What the template sets for a function, the emulator's own environment does not change.
+        # Variables that the template sets override those that functions inherit from the emulator.
         "ReindexGraceSeconds": settings.functions_environment.get("REINDEX_GRACE_SECONDS", "86400"),
         "LogLevel": settings.log_level,
     }
 
 
 def schema_version() -> str:
-    """A digest of migrations/: a new one makes CloudFormation run the migration resource."""
+    """Returns a digest of migrations/; when it changes, CloudFormation runs the migration resource."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "migrations").glob("*.sql")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -141,7 +141,7 @@ def schema_version() -> str:
 
 
 def _archive(function: str, package: Path) -> Path:
-    """A zip of the package, named by its content and made once. Stored, not deflated: it goes nowhere."""
+    """Creates a zip archive of the package, named by its contents. Not compressed, because it stays on this machine."""
     files = sorted(path for path in package.rglob("*") if path.is_file())
     digest = hashlib.sha256()
     for path in files:
@@ -166,7 +166,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _upload(settings: Settings, archives: dict[str, Path]) -> None:
-    """Puts archives that the deploy bucket lacks there."""
+    """Uploads the archives that the deploy bucket does not have."""
     s3 = emulator.client(settings, "s3")
     for bucket in (settings.deploy_bucket, settings.source_bucket, settings.models_bucket):
         s3.create_bucket(Bucket=bucket)
@@ -178,8 +178,8 @@ def _upload(settings: Settings, archives: dict[str, Path]) -> None:
             s3.put_object(Bucket=settings.deploy_bucket, Key=name, Body=body)
 
 
-def offer_models(settings: Settings, models: Path) -> None:
-    """Puts model folders into the models' bucket, the manifest of each last: whoever sees it finds the rest."""
+def upload_models(settings: Settings, models: Path) -> None:
+    """Uploads model folders to the bucket of models, the manifest of each last: it marks a complete folder."""
     s3 = emulator.client(settings, "s3")
     listing = s3.list_objects_v2(Bucket=settings.models_bucket, Prefix=MODELS_PREFIX).get("Contents", [])
     present = {entry["Key"]: entry["ETag"].strip('"') for entry in listing}
@@ -190,8 +190,8 @@ def offer_models(settings: Settings, models: Path) -> None:
             s3.put_object(Bucket=settings.models_bucket, Key=key, Body=content)
 
 
-def _tidy(settings: Settings, archives: dict[str, Path]) -> None:
-    """Removes archives that are no longer deployed; until now a roll-back might have wanted them."""
+def _delete_unused_archives(settings: Settings, archives: dict[str, Path]) -> None:
+    """Deletes archives that are no longer deployed. Earlier, a rollback could have needed them."""
     s3 = emulator.client(settings, "s3")
     wanted = {archive.name for archive in archives.values()}
     for entry in s3.list_objects_v2(Bucket=settings.deploy_bucket).get("Contents", []):
@@ -200,15 +200,15 @@ def _tidy(settings: Settings, archives: dict[str, Path]) -> None:
 
 
 def _await(settings: Settings, wanted: str) -> None:
-    """Waits for the end of the deployment; a failure is told by the first resource that failed."""
+    """Waits for the end of the deployment; raises with the reason of the first failed resource."""
     stack = _await_end(settings)
     status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
     if status != wanted:
-        raise StackError(f"the deployment ended {status}: {_first_failure(settings)}")
+        raise StackError(f"the deployment ended with {status}: {_first_failure(settings)}")
 
 
 def _await_end(settings: Settings) -> dict[str, Any] | None:
-    """The stack once nothing is in progress any more."""
+    """Waits until nothing is in progress; returns the description of the stack."""
     deadline = time.monotonic() + 600
     while (stack := find(settings)) is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
         if time.monotonic() > deadline:
@@ -225,8 +225,8 @@ def _first_failure(settings: Settings) -> str:
         f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}"
         for e in failures if e.get("ResourceStatusReason")
     ]
-    # Newest first, and what failed first explains the rest.
-    return reasons[-1] if reasons else "no resource says why; see .local/logs/emulator.log"
+    # Events are sorted by time, newest first; later failures follow from the first one.
+    return reasons[-1] if reasons else "no resource has a reason; see .local/logs/emulator.log"
 
 
 def _tags(stack: dict[str, Any]) -> dict[str, str]:

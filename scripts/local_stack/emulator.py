@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-from pathlib import Path
 from typing import Any
 
 from local_stack import processes

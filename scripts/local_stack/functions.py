@@ -1,4 +1,4 @@
-"""The functions as the emulator runs them: their processes and their logs."""
+"""The functions in the emulator: their processes, event sources and logs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from local_stack import emulator, processes
 from local_stack.build import FUNCTIONS
 from local_stack.settings import Settings
 
-# The functions that a queue feeds.
-FED = ("intake", "scan", "chunk", "embed")
+# The functions that receive messages of a queue.
+QUEUE_CONSUMERS = ("intake", "scan", "chunk", "embed")
 
 
 def running(stack: Settings) -> dict[str, list[int]]:
-    """Process ids by function."""
+    """Returns PIDs by function."""
     found: dict[str, list[int]] = {name: [] for name in FUNCTIONS}
     for pid in processes.members("emulator"):
         function = _function_of(stack, pid)
@@ -28,20 +28,20 @@ def running(stack: Settings) -> dict[str, list[int]]:
 
 
 def stop(stack: Settings, function: str, kill: bool) -> list[int]:
-    """Ends every process of a function; the emulator starts new ones on demand."""
+    """Ends every process of a function; the emulator starts new ones on demand. Returns their PIDs."""
     pids = running(stack)[function]
     for pid in pids:
         os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
     return pids
 
 
-def feed(stack: Settings, function: str, enabled: bool) -> None:
-    """Switches whether a function is given the messages of its queue; returns when that is so."""
+def deliver(stack: Settings, function: str, enabled: bool) -> None:
+    """Enables or disables the delivery of messages to a function."""
     client = emulator.client(stack, "lambda")
     name = next(function_name for function_name in _function_names(client) if _verb(stack, function_name) == function)
     for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-    print(f"{function} is {'given its messages again' if enabled else 'given no messages'}")
+    print(f"{function} {'receives messages again' if enabled else 'receives no messages'}")
 
 
 def _function_names(client: Any) -> Iterator[str]:
@@ -50,9 +50,10 @@ def _function_names(client: Any) -> Iterator[str]:
 
 
 def log_lines(stack: Settings, limit: int = 200) -> Iterator[str]:
-    """The last lines that the functions wrote, oldest first: looked for further back while they are too few."""
+    """Yields the last log lines of all functions, oldest first; widens the time range until there are enough."""
     client = emulator.client(stack, "logs")
-    groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"] if stack.name in group["logGroupName"]]
+    names = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"]]
+    groups = [name for name in names if stack.name in name]
     now = int(time.time() * 1000)
     lines: list[str] = []
     for minutes in (1, 5, 30, 24 * 60):
@@ -71,7 +72,7 @@ def _lines_since(client: Any, groups: list[str], start: int) -> list[str]:
 
 
 def _function_of(stack: Settings, pid: int) -> str | None:
-    """Which function a process is, by the name that the emulator gave it: <stack>-<Verb>Function-<id>."""
+    """Returns the function that a process runs, from its name in the emulator: <stack>-<Verb>Function-<id>."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:

@@ -1,7 +1,8 @@
-"""Long-running processes: started in a session of their own, known by PID file, stopped as a group."""
+"""Long-running processes: started in their own sessions, tracked by PID files, stopped as a group."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -21,14 +22,14 @@ LOGS = LOCAL / "logs"
 
 @dataclass(frozen=True)
 class Process:
-    """What the PID file remembers. The start time tells the process from a later one with its number."""
+    """The contents of a PID file. The start time distinguishes the process from a later one with the same PID."""
 
     pid: int
     start_ticks: int
 
 
 def start(part: str, command: list[str], env: dict[str, str], user: str | None = None) -> None:
-    """Starts `command` detached; its output goes to .local/logs/<part>.log."""
+    """Starts `command` detached, with its output appended to .local/logs/<part>.log."""
     RUN.mkdir(parents=True, exist_ok=True)
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{part}.log").open("ab") as log:
@@ -42,14 +43,14 @@ def start(part: str, command: list[str], env: dict[str, str], user: str | None =
 
 
 def identity(user: str | None) -> dict[str, Any]:
-    """Arguments that make subprocess run something as `user` alone, without the caller's groups."""
+    """Returns arguments that make subprocess run a program as `user`, without the groups of the caller."""
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def running(part: str) -> int | None:
-    """The PID of a part that this checkout started and that still runs."""
+    """Returns the PID of a part that this stack started and that still runs."""
     recorded = _recorded(part)
     if recorded is None or _start_ticks(recorded.pid) != recorded.start_ticks:
         return None
@@ -57,7 +58,7 @@ def running(part: str) -> int | None:
 
 
 def stop(part: str, gently: signal.Signals, seconds: float) -> bool:
-    """Stops a part and whatever it started, also what outlived a killed part. True if any was left."""
+    """Stops a part and the processes that it started, even if it was killed before; returns whether there were any."""
     recorded = _recorded(part)
     if recorded is None:
         return False
@@ -76,7 +77,7 @@ def stop(part: str, gently: signal.Signals, seconds: float) -> bool:
 
 
 def kill(part: str) -> None:
-    """SIGKILL to the part's first process alone, as a crash would have it."""
+    """Sends SIGKILL to the first process of a part only, like a crash."""
     pid = running(part)
     if pid is None:
         raise StackError(f"{part} is not running")
@@ -85,62 +86,62 @@ def kill(part: str) -> None:
 
 
 def members(part: str) -> list[int]:
-    """Living processes that the part has started, itself included."""
+    """Returns the PIDs of a part and of the processes that it has started."""
     recorded = _recorded(part)
     return [] if recorded is None else list(_session_members(recorded))
 
 
 def await_ready(part: str, ready: Callable[[], bool], seconds: float) -> None:
-    """Waits until `ready`; a part that exits instead is reported with its last log lines."""
+    """Waits until `ready`; raises with the last log lines if the part exits or is too late."""
     def settled() -> bool:
         return running(part) is None or ready()
 
     if wait_until(settled, seconds) and running(part) is not None:
         return
-    what = "did not become ready in time" if running(part) else "exited while starting"
-    raise StackError(f"{part} {what}; the end of .local/logs/{part}.log:\n{log_tail(part)}")
+    problem = f"was not ready within {seconds:.0f} s" if running(part) else "exited during its start"
+    raise StackError(f"{part} {problem}; the last lines of .local/logs/{part}.log:\n{log_tail(part)}")
 
 
 def log_tail(part: str, lines: int = 15) -> str:
-    """The last lines of a part's log, indented for an error message."""
+    """Returns the last lines of a log, indented."""
     path = LOGS / f"{part}.log"
     text = path.read_text(errors="replace") if path.exists() else ""
     return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Polls until `condition` holds; False when the time is over."""
+def wait_until(condition: Callable[[], bool], seconds: float, every_seconds: float = 0.05) -> bool:
+    """Polls until `condition` holds; returns False when the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        time.sleep(every_seconds)
     return True
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody answers on 127.0.0.1."""
+    """Returns whether a port of 127.0.0.1 accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def require_free(part: str, port: int, variable: str) -> None:
-    """Refuses a port that another program holds: parts are never shared by accident.
+    """Raises if another program uses the port.
 
-    Waits a moment first: the threads of a killed process let go of its port one after the other.
+    Waits a moment first, because a killed process keeps its port until its last thread has ended.
     """
     if not wait_until(lambda: _can_bind(port), 2):
-        raise StackError(f"port {port} for {part} is taken by another program; stop it or set {variable}")
+        raise StackError(f"port {port} for {part} is used by another program; stop that program or set {variable}")
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
+    """Returns whether a process runs; a zombie does not."""
     return _start_ticks(pid) is not None
 
 
 def working_in(folder: Path) -> list[int]:
-    """Living processes whose working directory is `folder`."""
+    """Returns the PIDs of processes whose working directory is `folder`."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -170,13 +171,13 @@ def _recorded(part: str) -> Process | None:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """When the kernel started the process; None for one that is gone or a zombie."""
+    """Returns when the process was started, in clock ticks after boot; None if it has ended or is a zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] in "ZX" else int(fields[19])
 
 
 def _session_members(leader: Process) -> Iterator[int]:
-    """Living processes of the session that the part was started in."""
+    """Yields the PIDs of the session that was started for a part."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
@@ -188,7 +189,7 @@ def _session_members(leader: Process) -> Iterator[int]:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/<pid>/stat from the state on: 0 state, 3 session, 19 start time."""
+    """Returns the fields of /proc/<pid>/stat after the name: 0 is the state, 3 the session, 19 the start time."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -197,7 +198,5 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

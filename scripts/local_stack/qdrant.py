@@ -1,4 +1,4 @@
-"""Qdrant's engine as a local server: this workspace's own binary qdrant-local."""
+"""Qdrant's engine as a local server: qdrant-local, a binary of this workspace."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from local_stack.settings import LOCAL, Settings, StackError
 
 PART = "qdrant"
 STORAGE = LOCAL / "qdrant"
-# A copy, so that a rebuild never pulls the file from under the running server.
+# A copy, so that a build does not replace the file of a running server.
 BINARY = LOCAL / "bin" / "qdrant-local"
 
 
 def up(settings: Settings, built: Path) -> None:
-    """Starts the server, or restarts it when `built` differs from what runs."""
+    """Starts the server; restarts it if `built` differs from the running binary."""
     if not built.exists():
         raise StackError(f"{built} is missing; scripts/stack up builds it")
     if not BINARY.exists() or not filecmp.cmp(built, BINARY):
@@ -29,7 +29,7 @@ def up(settings: Settings, built: Path) -> None:
 
 
 def start(settings: Settings) -> None:
-    """Starts the binary that the last `up` put in place, where it is not running."""
+    """Starts the binary that the last `up` copied, unless it runs."""
     if processes.running(PART) is None:
         for port in (settings.qdrant_port, settings.qdrant_port - 1):
             processes.require_free(PART, port, "STACK_QDRANT_PORT")

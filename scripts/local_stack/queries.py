@@ -1,4 +1,4 @@
-"""scripts/prepare-queries: the committed .sqlx/, by which queries are checked without a database."""
+"""scripts/prepare-queries: writes .sqlx/, the committed data by which queries are checked without a database."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from command_line import run
 from local_stack import postgres, processes, settings
 from local_stack.settings import LOCAL, ROOT, Settings, StackError
 
@@ -19,45 +19,40 @@ PREPARED = ROOT / ".sqlx"
 CRATE = ROOT / "shared" / "db"
 MIGRATIONS = ROOT / "migrations"
 DATABASE = "semantik_prepare"
-# scripts/check's own command: what it compiles for the check need not compile again.
+# The command of scripts/check, which then finds everything compiled.
 CHECKING = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]
-# The rest of the workspace may be in pieces while queries change.
+# Only the crate of the queries: the rest need not compile while queries change.
 WRITING = ["check", "--quiet", "--package", "db", "--all-targets"]
-# Digest of everything that the last successful check looked at.
+# Digest of the inputs of the last successful check.
 CHECKED = LOCAL / "queries-checked"
 
 
-def main() -> int:
+def main() -> bool:
     parser = argparse.ArgumentParser(
         prog="scripts/prepare-queries",
-        description="Compiles the queries of shared/db against a fresh database that has all migrations, "
-                    "and writes what PostgreSQL says about them to .sqlx/.",
+        description="Compiles the queries of shared/db against a new database with all migrations, and writes "
+                    "their types, as described by PostgreSQL, to .sqlx/.",
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where .sqlx/ is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if .sqlx/ is out of date")
     arguments = parser.parse_args()
-    try:
-        stack = settings.load()
-        if arguments.check and CHECKED.exists() and CHECKED.read_text() == _inputs_digest():
-            return 0
-        with tempfile.TemporaryDirectory() as fresh:
-            _prepare(stack, Path(fresh), CHECKING if arguments.check else WRITING)
-            differing = _differences(Path(fresh))
-            if arguments.check and differing:
-                raise StackError(
-                    f".sqlx/ is out of date in {len(differing)} files; run scripts/prepare-queries and commit it")
-            if not arguments.check:
-                shutil.rmtree(PREPARED, ignore_errors=True)
-                shutil.copytree(fresh, PREPARED)
-                print(f"wrote .sqlx/: {len(list(PREPARED.iterdir()))} queries, {len(differing)} changed")
-        CHECKED.write_text(_inputs_digest())
-    except StackError as error:
-        print(f"scripts/prepare-queries: {error}", file=sys.stderr)
-        return 1
-    return 0
+    if arguments.check and CHECKED.exists() and CHECKED.read_text() == _inputs_digest():
+        return True
+    with tempfile.TemporaryDirectory() as fresh:
+        _prepare(settings.load(), Path(fresh), CHECKING if arguments.check else WRITING)
+        differing = _differences(Path(fresh))
+        if arguments.check and differing:
+            raise StackError(
+                f".sqlx/ is out of date in {len(differing)} files; run scripts/prepare-queries and commit it")
+        if not arguments.check:
+            shutil.rmtree(PREPARED, ignore_errors=True)
+            shutil.copytree(fresh, PREPARED)
+            print(f"wrote .sqlx/: {len(list(PREPARED.iterdir()))} queries, {len(differing)} changed")
+    CHECKED.write_text(_inputs_digest())
+    return True
 
 
 def _prepare(stack: Settings, output: Path, cargo_arguments: list[str]) -> None:
-    """Has sqlx's macros describe every query while they compile."""
+    """Compiles, so that the macros of sqlx describe every query."""
     started = processes.running(postgres.PART) is None and not stack.external_database_url
     if not stack.external_database_url:
         postgres.up(stack)
@@ -67,7 +62,7 @@ def _prepare(stack: Settings, output: Path, cargo_arguments: list[str]) -> None:
               "-c", f"CREATE DATABASE {DATABASE}")
         for migration in sorted(MIGRATIONS.glob("*.up.sql")):
             _psql(f"{server}/{DATABASE}", "--single-transaction", "-f", str(migration))
-        # Cargo must see the crate as changed, or nothing is compiled and nothing is described.
+        # Makes cargo compile the crate again.
         (CRATE / "src" / "lib.rs").touch()
         described = subprocess.run(
             ["cargo", *cargo_arguments], cwd=ROOT,
@@ -92,7 +87,7 @@ def _psql(url: str, *arguments: str) -> None:
 
 
 def _differences(fresh: Path) -> list[str]:
-    """Names that are new, gone or changed."""
+    """Returns the names of files that were added, removed or changed."""
     names = {path.name for folder in (fresh, PREPARED) if folder.exists() for path in folder.iterdir()}
     return sorted(
         name for name in names
@@ -110,4 +105,4 @@ def _inputs_digest() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/prepare-queries", main)

@@ -1,4 +1,4 @@
-"""The last step of scripts/build-lambda: packages for AWS, weighed against their budgets."""
+"""The last step of scripts/build-lambda: creates the packages for AWS and checks their sizes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ import sys
 import zipfile
 from pathlib import Path
 
+from command_line import run
 from local_stack import build
 from local_stack.settings import ROOT, StackError
 
 PACKAGES = ROOT / "target" / "lambda"
 MEGABYTE = 1_000_000
-# Without ONNX Runtime a function is to start fast; with it, AWS's own limit for an unzipped package holds.
+# A small package starts fast. Packages with ONNX Runtime have only the limit that AWS sets for unzipped packages.
 ZIPPED_BUDGET = 15 * MEGABYTE
 UNZIPPED_LIMIT = 250 * 1024 * 1024
-# What Amazon Linux 2023 has.
+# The version of Amazon Linux 2023.
 NEWEST_GLIBC = (2, 34)
 
 
-def main() -> int:
+def main() -> bool:
     architecture, functions = sys.argv[1], sys.argv[2:]
-    try:
-        return sum(_package(function, architecture) for function in functions) and 1
-    except StackError as error:
-        print(f"scripts/build-lambda: {error}", file=sys.stderr)
-        return 1
+    return not sum(_package(function, architecture) for function in functions)
 
 
 def _package(function: str, architecture: str) -> int:
-    """Lays out and weighs one function; prints its line; 1 when it is over a limit."""
-    # Where cargo-lambda put it; the rest of the package joins it there.
+    """Creates the package of one function and prints its sizes; returns how many limits it exceeds."""
+    # Where cargo-lambda puts it. The other files are added there.
     built = PACKAGES / function / "bootstrap"
     if architecture == "arm64" and build.uses_onnxruntime(function) and platform.machine() != "aarch64":
         raise StackError(f"{function} needs ONNX Runtime for arm64; build it on an arm64 machine")
@@ -47,7 +44,7 @@ def _package(function: str, architecture: str) -> int:
     if not build.uses_onnxruntime(function) and zipped_bytes > ZIPPED_BUDGET:
         problems.append(f"over {ZIPPED_BUDGET // MEGABYTE} MB zipped")
     if unzipped_bytes > UNZIPPED_LIMIT:
-        problems.append("over AWS's 250 MB unzipped")
+        problems.append("over the AWS limit of 250 MB unzipped")
     glibc = newest_glibc(built)
     if glibc > NEWEST_GLIBC:
         problems.append(f"needs glibc {glibc[0]}.{glibc[1]}, Amazon Linux 2023 has 2.34")
@@ -57,10 +54,10 @@ def _package(function: str, architecture: str) -> int:
 
 
 def newest_glibc(binary: Path) -> tuple[int, int]:
-    """The newest glibc symbol version that a binary names; the names are plain text in it."""
+    """Returns the newest glibc version among the symbol versions of a binary, which contains them as text."""
     versions = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
     return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("scripts/build-lambda", main)

@@ -1,4 +1,4 @@
-"""Where things lie, which ports they use, and the secrets of this checkout's stack."""
+"""Configuration of a local stack: folders, ports, external servers, and generated secrets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from command_line import CommandError
+
 ROOT = Path(__file__).resolve().parents[2]
-# What is built here, for every stack of this checkout.
+# Build outputs, shared by every stack of this checkout.
 BUILT = ROOT / ".local"
-# A second model for the functions of a local stack, on disk: their packages would be too large for Lambda.
+# A second model, which a local stack reads from S3: with both in one package, it would exceed the limit of Lambda.
 SMALL_MODELS = BUILT / "small-models"
 TEST_MODELS = BUILT / "test-models"
 MODELS_PREFIX = "models/"
-# One stack's state and logs.
+# State and logs of one stack.
 LOCAL = Path(os.environ.get("STACK_DIR") or BUILT).resolve()
 VENV = ROOT / ".venv"
 REMEMBERED = LOCAL / "stack.json"
@@ -26,37 +29,37 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
 
-class StackError(Exception):
-    """A failure that one line explains; printed without a traceback."""
+class StackError(CommandError):
+    """A failure of the local stack."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The stack of this checkout. Ports and name come from the environment, or are fixed."""
+    """Settings of one stack, from the environment or from its last `up`."""
 
     name: str
     postgres_port: int
     qdrant_port: int
     emulator_port: int
-    # Of the runner of AWS Batch jobs; 0 for none.
+    # Port of the AWS Batch runner; 0 for none.
     batch_port: int
-    # Servers that somebody else runs; then this stack starts none of its own.
+    # Servers that run elsewhere. If set, the stack does not start its own.
     external_database_url: str
     external_qdrant_url: str
     directory_roots: str
     log_level: str
-    # Of cargo's, for the functions: dev or release.
+    # Cargo profile of the functions: dev or release.
     profile: str
-    # What the functions are told instead of a part's own port, where something stands between; 0 for nothing.
+    # Ports of proxies in front of the parts, which the functions use instead; 0 for none.
     functions_postgres_port: int
     functions_qdrant_port: int
     functions_emulator_port: int
-    # More variables for every function, as JSON writes them.
+    # Additional environment variables of every function.
     functions_environment: dict[str, str]
 
     @property
     def endpoint(self) -> str:
-        """The emulator. An IP address, so that AWS's SDKs choose path-style bucket addresses."""
+        """The URL of the emulator. An IP address makes the AWS SDKs use path-style bucket URLs."""
         return f"http://127.0.0.1:{self.emulator_port}"
 
     @property
@@ -88,7 +91,7 @@ class Settings:
 
     @property
     def qdrant_http_url(self) -> str:
-        """Where Qdrant serves snapshots: by default the port before the gRPC port, as Qdrant has it."""
+        """The URL of Qdrant's HTTP interface, which serves snapshots."""
         return http_address(self.qdrant_url)
 
     @property
@@ -101,7 +104,7 @@ class Settings:
 
     @property
     def models_url(self) -> str:
-        """The second model is there: the packages hold the first one only."""
+        """The prefix that holds the second model; packages contain the first one only."""
         return f"s3://{self.models_bucket}/{MODELS_PREFIX}"
 
     @property
@@ -110,65 +113,91 @@ class Settings:
 
 
 def http_address(grpc_url: str) -> str:
-    """The address of Qdrant's HTTP interface beside its gRPC interface."""
+    """Returns the URL of Qdrant's HTTP interface: by default, one port below its gRPC interface."""
     address = urlsplit(grpc_url)
     return f"{address.scheme}://{address.hostname}:{(address.port or 6334) - 1}"
 
 
+# Variable, field of Settings, and default.
+VARIABLES: tuple[tuple[str, str, str | int], ...] = (
+    ("STACK_NAME", "name", "semantik"),
+    ("STACK_POSTGRES_PORT", "postgres_port", 55432),
+    ("STACK_QDRANT_PORT", "qdrant_port", 6334),
+    ("STACK_EMULATOR_PORT", "emulator_port", 4566),
+    ("STACK_BATCH_PORT", "batch_port", 4568),
+    ("STACK_DATABASE_URL", "external_database_url", ""),
+    ("STACK_QDRANT_URL", "external_qdrant_url", ""),
+    ("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
+    ("STACK_LOG_LEVEL", "log_level", "info"),
+    ("STACK_PROFILE", "profile", "dev"),
+)
+
+
 def load() -> Settings:
-    """Reads the environment, then what the last `up` ran with; `scripts/stack --help` lists the variables."""
-    remembered = json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
-
-    def text(variable: str, field: str, default: str) -> str:
-        return os.environ.get(variable, remembered.get(field, default))
-
-    def port(variable: str, field: str, default: int, none: bool = False) -> int:
-        value = str(os.environ.get(variable, remembered.get(field, default)))
-        if none and value == "0":
-            return 0
-        if not value.isdecimal() or not 1024 <= int(value) <= 65535:
-            raise StackError(f"{variable} is {value!r}; give a port from 1024 to 65535")
-        return int(value)
-
-    name = text("STACK_NAME", "name", "semantik")
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", name):
-        raise StackError(f"STACK_NAME is {name!r}; give at most 20 of a-z, 0-9 and -, starting with a letter")
-    profile = text("STACK_PROFILE", "profile", "dev")
-    if profile not in ("dev", "release"):
-        raise StackError(f"STACK_PROFILE is {profile!r}; give dev or release")
+    """Reads the environment, then the settings of the last `up`; `scripts/stack --help` lists the variables."""
+    last = _last_up()
+    values: dict[str, Any] = {}
+    for variable, field, default in VARIABLES:
+        # A variable that is set to nothing chooses the default.
+        values[field] = (os.environ[variable] or default) if variable in os.environ else last.get(field, default)
+    for variable, field, default in VARIABLES:
+        if isinstance(default, int):
+            values[field] = _port(variable, str(values[field]), or_none=field == "batch_port")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", values["name"]):
+        raise StackError(
+            f"STACK_NAME: up to 20 of a-z, 0-9 and -, starting with a letter, are allowed, got {values['name']!r}")
+    if values["profile"] not in ("dev", "release"):
+        raise StackError(f"STACK_PROFILE: dev and release are allowed, got {values['profile']!r}")
     return Settings(
-        name=name,
-        postgres_port=port("STACK_POSTGRES_PORT", "postgres_port", 55432),
-        qdrant_port=port("STACK_QDRANT_PORT", "qdrant_port", 6334),
-        emulator_port=port("STACK_EMULATOR_PORT", "emulator_port", 4566),
-        batch_port=port("STACK_BATCH_PORT", "batch_port", 4568, none=True),
-        external_database_url=text("STACK_DATABASE_URL", "external_database_url", ""),
-        external_qdrant_url=text("STACK_QDRANT_URL", "external_qdrant_url", ""),
-        directory_roots=text("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
-        log_level=text("STACK_LOG_LEVEL", "log_level", "info"),
-        profile=profile,
-        functions_postgres_port=remembered.get("functions_postgres_port", 0),
-        functions_qdrant_port=remembered.get("functions_qdrant_port", 0),
-        functions_emulator_port=remembered.get("functions_emulator_port", 0),
-        functions_environment=remembered.get("functions_environment", {}),
+        **values,
+        functions_postgres_port=last.get("functions_postgres_port", 0),
+        functions_qdrant_port=last.get("functions_qdrant_port", 0),
+        functions_emulator_port=last.get("functions_emulator_port", 0),
+        functions_environment=last.get("functions_environment", {}),
     )
 
 
+def remembered() -> dict[str, str]:
+    """Returns the variables that are not set now and keep a value other than their default from the last `up`."""
+    last = _last_up()
+    return {
+        variable: without_password(str(last[field])) for variable, field, default in VARIABLES
+        if variable not in os.environ and last.get(field, default) != default
+    }
+
+
+def without_password(url: str) -> str:
+    """Replaces the password of a URL, so that it can be printed."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)
+
+
+def _port(variable: str, value: str, or_none: bool) -> int:
+    if or_none and value == "0":
+        return 0
+    if not value.isdecimal() or not 1024 <= int(value) <= 65535:
+        raise StackError(f"{variable}: a port from 1024 to 65535 is required, got {value!r}")
+    return int(value)
+
+
+def _last_up() -> dict[str, Any]:
+    return dict(json.loads(REMEMBERED.read_text())) if REMEMBERED.exists() else {}
+
+
 def _through(url: str, port: int, instead: int) -> str:
-    """The same address at another port."""
+    """Replaces the port of a URL, unless the replacement is 0."""
     return url.replace(f":{port}", f":{instead}", 1) if instead else url
 
 
 def remember(stack: Settings) -> None:
-    """Makes later commands find the stack without the variables that `up` had."""
+    """Saves the settings of `up`, so that later commands need no variables to find the stack."""
     REMEMBERED.touch(mode=0o600)
     REMEMBERED.write_text(json.dumps(asdict(stack), indent=2) + "\n")
 
 
 def load_secrets() -> dict[str, str]:
-    """The stack's own passwords and keys, each made on first use, readable by this user only."""
+    """Returns the generated passwords and keys of this stack; creates missing ones in a file of mode 0600."""
     path = LOCAL / "secrets.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     fresh = {
         "postgres_password": secrets.token_hex(16),
         "jwt_secret": secrets.token_hex(32),
@@ -185,5 +214,5 @@ def load_secrets() -> dict[str, str]:
 
 
 def target_dir() -> Path:
-    """Cargo's build folder, relative paths being relative to the checkout as cargo run there sees them."""
+    """Returns cargo's build folder; a relative path is relative to the checkout."""
     return ROOT / os.environ.get("CARGO_TARGET_DIR", "target")

@@ -1,47 +1,53 @@
-"""The BERT encoder as an ONNX graph, operator by operator from a checkpoint's tensors."""
+"""Builds the BERT encoder as an ONNX graph from the tensors of a checkpoint."""
 
 from __future__ import annotations
 
-import numpy
-from onnx import TensorProto, helper, numpy_helper
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-# The oldest operator set with LayerNormalization; readable by every ONNX Runtime since 1.12.
+import numpy
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+# The oldest operator set with LayerNormalization, supported since ONNX Runtime 1.12.
 OPSET = 17
 IR_VERSION = 8
 
+Config = Mapping[str, Any]
+Tensors = Mapping[str, Any]
+
 
 class GraphBuilder:
-    """Nodes and weights of one graph. Each operator method returns the name of its output."""
+    """Collects nodes and weights of a graph. Methods return the names of outputs."""
 
-    def __init__(self):
-        self.nodes = []
-        self.weights = {}
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.weights: dict[str, Any] = {}
 
-    def weight(self, name, array):
+    def weight(self, name: str, array: Any) -> str:
         self.weights[name] = array
         return name
 
-    def op(self, kind, inputs, output, **attributes):
+    def op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
-    def linear(self, value, prefix, tensors):
-        """x @ W + b. The checkpoint stores W as [out, in], as torch does; MatMul wants [in, out]."""
+    def linear(self, value: str, prefix: str, tensors: Tensors) -> str:
+        """Adds x @ W + b. The checkpoint has W as [out, in], as torch does; MatMul needs [in, out]."""
         kernel = numpy.ascontiguousarray(tensors[f"{prefix}.weight"].T)
         product = self.op("MatMul", [value, self.weight(f"{prefix}.weight", kernel)], f"{prefix}/matmul")
         return self.op("Add", [product, self.weight(f"{prefix}.bias", tensors[f"{prefix}.bias"])], prefix)
 
-    def layer_norm(self, value, prefix, tensors, epsilon):
+    def layer_norm(self, value: str, prefix: str, tensors: Tensors, epsilon: float) -> str:
         scale = self.weight(f"{prefix}.weight", tensors[f"{prefix}.weight"])
         bias = self.weight(f"{prefix}.bias", tensors[f"{prefix}.bias"])
         return self.op("LayerNormalization", [value, scale, bias], prefix, axis=-1, epsilon=epsilon)
 
 
-def build_encoder(config, tensors):
-    """The BERT encoder (Devlin et al. 2018, https://arxiv.org/abs/1810.04805) as an ONNX model.
+def build_encoder(config: Config, tensors: Tensors) -> ModelProto:
+    """Builds the BERT encoder (Devlin et al. 2018, https://arxiv.org/abs/1810.04805).
 
     Inputs input_ids, attention_mask (1 = read, 0 = padding) and token_type_ids, int64 [batch, sequence];
-    output last_hidden_state, float32 [batch, sequence, hidden]. The pooler is left out: nothing uses it.
+    output last_hidden_state, float32 [batch, sequence, hidden]. Without the pooler, which is not used.
     """
     builder = GraphBuilder()
     hidden = embed_tokens(builder, config, tensors)
@@ -64,14 +70,14 @@ def build_encoder(config, tensors):
     )
 
 
-def embed_tokens(builder, config, tensors):
-    """Word, position and segment embeddings, added and normalised: [batch, sequence, hidden]."""
-    def table(name):
+def embed_tokens(builder: GraphBuilder, config: Config, tensors: Tensors) -> str:
+    """Adds and normalizes word, position and segment embeddings: [batch, sequence, hidden]."""
+    def table(name: str) -> str:
         return builder.weight(f"embeddings.{name}", tensors[f"embeddings.{name}.weight"])
 
     words = builder.op("Gather", [table("word_embeddings"), "input_ids"], "embeddings/words")
     segments = builder.op("Gather", [table("token_type_embeddings"), "token_type_ids"], "embeddings/segments")
-    # Positions 0 .. sequence: the first rows of the table, for every text of the batch.
+    # Positions 0 .. sequence are the first rows of the table, for every text of the batch.
     length = builder.op("Shape", ["input_ids"], "embeddings/length", start=1, end=2)
     start = builder.weight("zero", numpy.array([0], numpy.int64))
     positions = builder.op("Slice", [table("position_embeddings"), start, length, start], "embeddings/positions")
@@ -80,8 +86,8 @@ def embed_tokens(builder, config, tensors):
     return builder.layer_norm(placed, "embeddings.LayerNorm", tensors, config["layer_norm_eps"])
 
 
-def additive_mask(builder):
-    """0 where a token may be read, the lowest float where it is padding: [batch, 1, 1, sequence]."""
+def additive_mask(builder: GraphBuilder) -> str:
+    """Returns 0 for tokens and the lowest float for padding: [batch, 1, 1, sequence]."""
     axes = builder.weight("mask/axes", numpy.array([1, 2], numpy.int64))
     wide = builder.op("Unsqueeze", ["attention_mask", axes], "mask/wide")
     kept = builder.op("Cast", [wide], "mask/kept", to=TensorProto.FLOAT)
@@ -91,8 +97,10 @@ def additive_mask(builder):
     return builder.op("Mul", [dropped, lowest], "mask/bias")
 
 
-def encoder_layer(builder, config, tensors, index, hidden, mask):
-    """Self-attention and feed-forward, each added to its input and normalised afterwards."""
+def encoder_layer(
+    builder: GraphBuilder, config: Config, tensors: Tensors, index: int, hidden: str, mask: str,
+) -> str:
+    """Applies self-attention and feed-forward, each with a residual connection and normalization."""
     prefix = f"encoder.layer.{index}"
     epsilon = config["layer_norm_eps"]
 
@@ -108,15 +116,17 @@ def encoder_layer(builder, config, tensors, index, hidden, mask):
     return builder.layer_norm(narrow, f"{prefix}.output.LayerNorm", tensors, epsilon)
 
 
-def self_attention(builder, config, tensors, prefix, hidden, mask):
-    """softmax(Q K^T / sqrt(head) + mask) V for every head: [batch, sequence, hidden]."""
+def self_attention(
+    builder: GraphBuilder, config: Config, tensors: Tensors, prefix: str, hidden: str, mask: str,
+) -> str:
+    """Computes softmax(Q K^T / sqrt(head) + mask) V for every head: [batch, sequence, hidden]."""
     heads = config["num_attention_heads"]
     head_size = config["hidden_size"] // heads
     split = builder.weight("heads/split", numpy.array([0, 0, heads, head_size], numpy.int64))
     join = builder.weight("heads/join", numpy.array([0, 0, config["hidden_size"]], numpy.int64))
     scale = builder.weight("heads/scale", numpy.array(head_size**0.5, numpy.float32))
 
-    def per_head(name, order):
+    def per_head(name: str, order: list[int]) -> str:
         value = builder.linear(hidden, f"{prefix}.{name}", tensors)
         value = builder.op("Reshape", [value, split], f"{prefix}.{name}/split")
         return builder.op("Transpose", [value], f"{prefix}.{name}/heads", perm=order)
@@ -133,8 +143,8 @@ def self_attention(builder, config, tensors, prefix, hidden, mask):
     return builder.op("Reshape", [mixed, join], f"{prefix}/joined")
 
 
-def gelu(builder, value, prefix):
-    """x (1 + erf(x / sqrt 2)) / 2, the exact form: operator set 17 has no Gelu of its own."""
+def gelu(builder: GraphBuilder, value: str, prefix: str) -> str:
+    """Computes x (1 + erf(x / sqrt 2)) / 2, the exact GELU, which operator set 17 does not have."""
     root = builder.weight("gelu/root", numpy.array(2**0.5, numpy.float32))
     one = builder.weight("one", numpy.array(1, numpy.float32))
     half = builder.weight("half", numpy.array(0.5, numpy.float32))

@@ -1,4 +1,4 @@
-"""Inputs to learn the ranges of a model's channels from: a few texts unlike each other."""
+"""Calibration inputs: a few diverse texts, from which the value ranges of channels are measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TOKENS = 128
 
 
 def feeds(model: ModelProto, tokenizer: Path) -> list[dict[str, Any]]:
-    """The texts as the model takes them, one by one and all together as a long one."""
+    """Returns the texts as model inputs: each of them, and all of them as one long text."""
     lines = TEXTS.read_text(encoding="utf-8").splitlines()
     encoder = Tokenizer.from_file(str(tokenizer))
     encoder.no_padding()
@@ -23,7 +23,7 @@ def feeds(model: ModelProto, tokenizer: Path) -> list[dict[str, Any]]:
 
 
 def feed(model: ModelProto, ids: list[int]) -> dict[str, Any]:
-    """One text for whatever inputs an encoder's graph may have."""
+    """Returns the values of all inputs of a graph for one text."""
     tokens = numpy.array([ids], numpy.int64)
     known = {
         "input_ids": tokens,

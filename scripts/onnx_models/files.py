@@ -1,4 +1,4 @@
-"""Files, their hashes, and folders that appear whole or not at all."""
+"""Hashes of files, manifests, and atomic replacement of folders."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def sha256_of(path: Path) -> str:
 
 
 def entry(path: Path) -> dict[str, str]:
-    """A file as manifests name it."""
+    """Returns the manifest entry of a file."""
     return {"name": path.name, "sha256": sha256_of(path)}
 
 
 def fingerprint(recipe: Iterable[Path], sources: Iterable[Path], versions: Iterable[str]) -> str:
-    """Changes whenever what a folder is made by or made from changes."""
+    """Returns a digest of everything that determines the contents of a model folder."""
     digest = hashlib.sha256()
     for path in [*sorted(recipe), *sources]:
         digest.update(bytes.fromhex(sha256_of(path)))
@@ -34,7 +34,7 @@ def fingerprint(recipe: Iterable[Path], sources: Iterable[Path], versions: Itera
 
 
 def recipe() -> list[Path]:
-    """This package's own files."""
+    """Returns the files of this package that determine the contents of model folders."""
     here = Path(__file__).parent
     return [path for path in here.iterdir() if path.suffix in (".py", ".txt") and not path.stem.endswith("_test")]
 
@@ -44,12 +44,15 @@ def read_json(path: Path) -> Any:
 
 
 def is_right(folder: Path, made_from: str) -> bool:
-    """Whether the folder was made by this recipe from these sources and holds what it says."""
+    """Returns whether a folder is up to date and complete."""
     try:
         manifest = read_json(folder / MANIFEST)
         variants = manifest["variants"].values()
-        files = [manifest["tokenizer"], manifest["static_vectors"], *(variant[role] for variant in variants for role in ("graph", "weights"))]
-        return manifest["made_from"] == made_from and all(
+        files = [
+            manifest["tokenizer"], manifest["static_vectors"],
+            *(variant[role] for variant in variants for role in ("graph", "weights")),
+        ]
+        return bool(manifest["made_from"] == made_from) and all(
             sha256_of(folder / file["name"]) == file["sha256"] for file in files
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -57,14 +60,14 @@ def is_right(folder: Path, made_from: str) -> bool:
 
 
 def replace(folder: Path, write: Callable[[Path], None]) -> None:
-    """Makes a folder beside its place and renames it there, so nobody ever sees half a model."""
+    """Replaces a folder atomically by one that `write` has filled."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         fresh = workspace / folder.name
         fresh.mkdir()
         write(fresh)
-        # A directory cannot be renamed over one that has files: the old one steps aside first.
+        # A folder cannot be renamed over one that is not empty.
         if folder.exists():
             folder.rename(workspace / "old")
         fresh.rename(folder)

@@ -1,4 +1,4 @@
-"""A Hugging Face folder of an embedding model: what it says, and what is missing in it."""
+"""Reads the Hugging Face folder of an embedding model, and lists what it lacks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ POOLINGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_lasttoken": "last_token",
 }
-# Longer texts than this are no chunks; a model that reads more is used up to here.
-LONGEST_TEXT = 8192
-# Tokenizers that know no limit say a number of 30 digits.
+# Chunks are never longer. Models with a greater limit are used up to this one.
+MAX_TEXT_TOKENS = 8192
+# Tokenizers without a limit have a number of 30 digits.
 NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
 class Family:
-    """What the models of a name were trained with, where their folders do not say it."""
+    """Settings of a model family that its folders may lack."""
 
     pattern: str
     pooling: str
@@ -38,7 +38,7 @@ class Family:
     padding_side: str = "right"
 
 
-# The first pattern that fits a model's name counts.
+# The first pattern that matches the name of a model applies.
 FAMILIES = (
     Family("*/*e5-*", "mean", "query: ", "passage: "),
     Family("*/bge-*-en*", "cls", "Represent this sentence for searching relevant passages: "),
@@ -57,7 +57,7 @@ FAMILIES = (
 
 
 class Missing(Exception):
-    """What a folder lacks, one line for each thing."""
+    """Lists what a folder lacks, one line per item."""
 
     def __init__(self, lines: list[str]):
         super().__init__("\n".join(lines))
@@ -66,7 +66,7 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that has what it needs."""
+    """The files and settings of a complete folder."""
 
     folder: Path
     graph: Path
@@ -81,7 +81,7 @@ class Export:
 
 
 def read(folder: Path, name: str | None, overrides: dict[str, Any]) -> Export:
-    """Reads the folder; what it does not say is taken from the family of its name, then from `overrides`."""
+    """Reads a folder. `overrides` take precedence over the folder, and the folder over the family of its name."""
     missing: list[str] = []
     graph = next((folder / path for path in GRAPHS if (folder / path).is_file()), None)
     if graph is None:
@@ -91,28 +91,29 @@ def read(folder: Path, name: str | None, overrides: dict[str, Any]) -> Export:
         missing.append("tokenizer.json: the tokenizer, in the format of the tokenizers library")
     config = _json(folder / "config.json")
     if config is None:
-        missing.append("config.json: what kind of model it is, and how much it reads")
+        missing.append("config.json: the model type and its limits")
     if graph is None or config is None or not tokenizer.is_file():
         raise Missing(missing)
 
     name = name or config.get("_name_or_path") or folder.resolve().name
     family = next((family for family in FAMILIES if fnmatch.fnmatch(name.lower(), family.pattern)), None)
     if "/" not in name:
-        missing.append(f"--name OWNER/MODEL: the folder calls its model {name!r}, without an owner")
+        missing.append(f"--name OWNER/MODEL: the folder names its model {name!r}, without an owner")
     model = load(graph, load_external_data=False)
     weights = _weight_files(graph, model)
     missing += [f"{path.relative_to(folder)}: the weights of the graph" for path in weights if not path.is_file()]
     missing += _graph_lacks(model)
     pooling = overrides.get("pooling") or _pooling(folder) or (family.pooling if family else None)
     if pooling is None:
-        missing.append("1_Pooling/config.json: how tokens become one vector; or say --pooling mean, cls or last_token")
+        missing.append("1_Pooling/config.json: how tokens become one vector; or use --pooling mean, cls or last_token")
     if missing:
         raise Missing(missing)
 
     prompts = (_json(folder / "config_sentence_transformers.json") or {}).get("prompts") or {}
     query = _first(overrides.get("query_prefix"), prompts.get("query"), family and family.query_prefix, "")
     passage = _first(
-        overrides.get("passage_prefix"), prompts.get("passage"), prompts.get("document"), family and family.passage_prefix, ""
+        overrides.get("passage_prefix"), prompts.get("passage"), prompts.get("document"),
+        family and family.passage_prefix, "",
     )
     encoder = Tokenizer.from_file(str(tokenizer))
     encoder.no_padding()
@@ -130,20 +131,22 @@ def read(folder: Path, name: str | None, overrides: dict[str, Any]) -> Export:
         "passage_prefix": passage,
         "passage_prefix_tokens": len(encoder.encode(passage).ids) - special,
         "padding_token_id": _first(_padding_token(folder, encoder), config.get("pad_token_id"), 0),
-        "padding_side": _first((_json(folder / "tokenizer_config.json") or {}).get("padding_side"), family and family.padding_side, "right"),
+        "padding_side": _first(
+            (_json(folder / "tokenizer_config.json") or {}).get("padding_side"),
+            family and family.padding_side, "right"),
     }
     return Export(folder, graph, model, weights, tokenizer, settings)
 
 
 def short_name(name: str) -> str:
-    """The model's part of a name, as it can stand in the name of a Qdrant collection."""
+    """Returns the model part of a name, with the characters that names of Qdrant collections may have."""
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789-."
     lowered = name.split("/")[-1].lower().replace("_", "-")
     return "".join(letter for letter in lowered if letter in allowed)[:48]
 
 
 def _weight_files(graph: Path, model: ModelProto) -> list[Path]:
-    """The files beside the graph that it names."""
+    """Returns the weight files that the graph refers to."""
     tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
     return sorted({graph.parent / ExternalDataInfo(tensor).location for tensor in tensors})
 
@@ -152,8 +155,8 @@ def _graph_lacks(model: ModelProto) -> list[str]:
     inputs = {entry.name for entry in model.graph.input}
     outputs = {entry.name for entry in model.graph.output}
     unknown = sorted(name for name in inputs - INPUTS if not name.startswith("past_key_values."))
-    lines = [f"the graph's input {name}, which is not known here" for name in unknown]
-    lines += [f"the graph's input {name}" for name in ("input_ids", "attention_mask") if name not in inputs]
+    lines = [f"support for the input {name} of the graph" for name in unknown]
+    lines += [f"the input {name} of the graph" for name in ("input_ids", "attention_mask") if name not in inputs]
     if not outputs & set(OUTPUTS):
         lines.append(f"one of the outputs {', '.join(OUTPUTS)}; the graph has {', '.join(sorted(outputs))}")
     return lines
@@ -176,13 +179,13 @@ def _dimension(model: ModelProto, config: dict[str, Any]) -> int:
 def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
     positions = config.get("max_position_embeddings") or config.get("n_positions")
     if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-        # Their first two positions stand for padding.
+        # The first two positions are reserved for padding.
         positions -= 2
     limits = [
         (_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length"),
         (_json(folder / "tokenizer_config.json") or {}).get("model_max_length"),
         positions,
-        LONGEST_TEXT,
+        MAX_TEXT_TOKENS,
     ]
     return min(int(limit) for limit in limits if limit and limit < NO_LIMIT)
 

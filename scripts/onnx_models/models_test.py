@@ -1,4 +1,4 @@
-"""scripts/test runs this; by hand: PYTHONPATH=scripts .venv/bin/python -m unittest onnx_models.models_test"""
+"""Quantized models are accurate, exports are read completely, and static vectors are deterministic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 import onnxruntime
@@ -28,18 +28,22 @@ def cosine(one: Any, other: Any) -> float:
     return float((one * other).sum() / numpy.linalg.norm(one) / numpy.linalg.norm(other))
 
 
-class Precisions(unittest.TestCase):
+class PrecisionTest(unittest.TestCase):
+    model: ClassVar[ModelProto]
+    texts: ClassVar[list[dict[str, Any]]]
+    int8: ClassVar[ModelProto]
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.model = small.encoder(numpy.random.default_rng(3), token_types=True)
         cls.texts = [calibration.feed(cls.model, [2, *range(5, 5 + length), 3]) for length in (4, 9, 20)]
         cls.int8 = quantize.int8(cls.model, cls.texts)
 
-    def test_int8_is_near_float32(self) -> None:
+    def test_int8_is_similar_to_float32(self) -> None:
         for text in self.texts:
             self.assertGreater(cosine(states(self.int8, text), states(self.model, text)), 0.99)
 
-    def test_int8_has_every_matrix_in_one_byte(self) -> None:
+    def test_int8_quantizes_every_matrix(self) -> None:
         kinds = [node.op_type for node in self.int8.graph.node]
         self.assertEqual(kinds.count("MatMulIntegerToFloat"), 6 * small.LAYERS)
 
@@ -51,24 +55,24 @@ class Precisions(unittest.TestCase):
         together = states(self.int8, batch)[0, : short["input_ids"].shape[1]]
         numpy.testing.assert_allclose(together, states(self.int8, short)[0], atol=1e-5)
 
-    def test_no_sum_of_two_products_leaves_16_bits(self) -> None:
+    def test_sums_of_two_products_fit_into_16_bits(self) -> None:
         from onnx import numpy_helper
 
         weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.int8.graph.initializer}
         for node in self.int8.graph.node:
             if node.op_type == "MatMulIntegerToFloat":
                 largest = int(numpy.abs(weights[node.input[1]].astype(int)).max())
-                # With a zero point the activations fill a byte, without they keep to 7 bits.
+                # Activations use a byte with a zero point, and 7 bits without.
                 activation = 255 if len(node.input) > 4 else 127
                 self.assertLess(2 * activation * largest, 2**15)
 
-    def test_float16_is_nearly_float32(self) -> None:
+    def test_float16_is_nearly_equal_to_float32(self) -> None:
         half = variants.float16(self.model)
         for text in self.texts:
             self.assertGreater(cosine(states(half, text), states(self.model, text)), 0.9999)
 
 
-class Importing(unittest.TestCase):
+class ImportTest(unittest.TestCase):
     def setUp(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.addCleanup(self._folder.cleanup)
@@ -79,29 +83,30 @@ class Importing(unittest.TestCase):
             hugging_face.read(self.folder, name, {})
         return raised.exception.lines
 
-    def test_an_empty_folder_lacks_everything(self) -> None:
+    def test_empty_folder_lacks_everything(self) -> None:
         self.assertEqual([line.split(":")[0] for line in self.missing()],
                          ["onnx/model.onnx or model.onnx", "tokenizer.json", "config.json"])
 
-    def test_what_no_family_tells_is_missing(self) -> None:
+    def test_unknown_pooling_is_missing_unless_the_family_defines_it(self) -> None:
         small.write_export(small.FAMILIES[0], self.folder)
         (self.folder / "1_Pooling" / "config.json").unlink()
         self.assertIn("1_Pooling/config.json", self.missing()[0])
         self.assertEqual(hugging_face.read(self.folder, "intfloat/e5-small", {}).settings["pooling"], "mean")
 
-    def test_a_name_without_an_owner_is_missing(self) -> None:
+    def test_name_without_an_owner_is_rejected(self) -> None:
         small.write_export(small.FAMILIES[0], self.folder)
         self.assertIn("--name OWNER/MODEL", self.missing(None)[0])
 
-    def test_prompts_of_the_folder_come_before_those_of_the_family(self) -> None:
+    def test_prompts_of_the_folder_override_those_of_the_family(self) -> None:
         small.write_export(small.FAMILIES[0], self.folder)
         prompts = {"prompts": {"query": "ask: ", "document": ""}}
         (self.folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
         settings = hugging_face.read(self.folder, "intfloat/e5-small", {}).settings
-        self.assertEqual((settings["query_prefix"], settings["passage_prefix"], settings["passage_prefix_tokens"]), ("ask: ", "", 0))
+        self.assertEqual(
+            (settings["query_prefix"], settings["passage_prefix"], settings["passage_prefix_tokens"]), ("ask: ", "", 0))
 
 
-class StaticVectors(unittest.TestCase):
+class StaticVectorsTest(unittest.TestCase):
     def setUp(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.addCleanup(self._folder.cleanup)
@@ -114,27 +119,28 @@ class StaticVectors(unittest.TestCase):
         self.assertEqual(made, files.entry(self.folder / static_vectors.FILE))
         return load_file(str(self.folder / static_vectors.FILE))
 
-    def test_the_same_model_gets_the_same_vectors(self) -> None:
+    def test_vectors_are_deterministic(self) -> None:
         one, other = self.write(), self.write()
         numpy.testing.assert_array_equal(one["vectors"], other["vectors"])
         numpy.testing.assert_array_equal(one["scales"], other["scales"])
 
-    def test_every_token_has_a_vector_and_marks_weigh_nothing(self) -> None:
+    def test_every_token_has_a_vector_and_punctuation_has_no_weight(self) -> None:
         tensors = self.write()
         encoder = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         self.assertEqual(len(tensors["vectors"]), encoder.get_vocab_size())
         for token, scale in enumerate(tensors["scales"]):
-            name = encoder.id_to_token(token)
+            name = encoder.id_to_token(token) or ""
             is_special = token in encoder.get_added_tokens_decoder()
-            says_something = any(character.isalnum() for character in name) and not is_special
-            self.assertEqual(bool(scale > 0), says_something, name)
+            is_word = any(character.isalnum() for character in name) and not is_special
+            self.assertEqual(bool(scale > 0), is_word, name)
 
-    def test_frequent_words_weigh_less(self) -> None:
+    def test_frequent_words_have_less_weight(self) -> None:
         encoder = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         weights = static_vectors.rarity(encoder, encoder.get_vocab_size())
         words = [
             weights[token] for token in range(len(weights))
-            if len((encoder.id_to_token(token) or "").removeprefix("##").lstrip("\u2581\u0120")) > 1 and weights[token] > 0
+            if len((encoder.id_to_token(token) or "").removeprefix("##").lstrip("\u2581\u0120")) > 1
+            and weights[token] > 0
         ]
         self.assertGreater(len(words), 2)
         self.assertEqual(words, sorted(words))

@@ -1,16 +1,14 @@
-"""Weights of one byte: matrices of int8, and one activation scale for each token.
+"""Quantization to int8: matrices of bytes, and one activation scale per token.
 
-A token's activations share a scale that is computed from them alone, so a text's vector does not
-depend on what else is in its batch, as it does with one scale a tensor (ONNX Runtime's dynamic
-quantization). What makes that exact enough:
+The scale of a token is computed from its activations only, so the vector of a text does not depend on its batch, as it
+would with one scale per tensor (dynamic quantization of ONNX Runtime). What makes that accurate enough:
 
-- Smoothing (Xiao et al. 2022, https://arxiv.org/abs/2211.10438). A few channels of a hidden state are
-  ten times larger than the rest, and would take the range from them. Each channel is divided by a
-  constant, and the matrix's row multiplied by it. The constants come from running a few texts.
-- GELU is never below -0.17. Its results are shifted by that and need no sign; the shift is taken back
-  in a constant.
-- No sum of two products exceeds 16 bits: one side of each keeps to 7 bits. Processors without dot
-  products of bytes (before AVX-512 VNNI) add pairs of products in 16 bits, and cut off what is more.
+- Smoothing (Xiao et al. 2022, https://arxiv.org/abs/2211.10438). A few channels of a hidden state are ten times larger
+  than the others and would dominate the range. Each channel is divided by a constant, and the row of the matrix is
+  multiplied by it. The constants are calibrated with a few texts.
+- GELU is never below -0.17. Its results are shifted by that, so they need no sign; a constant compensates the shift.
+- No sum of two products exceeds 16 bits, because one factor of each uses 7 bits. Processors without dot products of
+  bytes (before AVX-512 VNNI) add pairs of products with saturation to 16 bits.
 """
 
 from __future__ import annotations
@@ -23,19 +21,19 @@ import numpy
 import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-# How much of the difficulty goes from the activations to the weights.
+# How much of the range is moved from the activations to the weights.
 SMOOTHING = 0.5
 LOWEST_GELU = 0.17
-# Activations with a sign are bytes around this; then weights go to 63, else both go to 127.
+# Signed activations are bytes around this, with weights up to 63; otherwise, both are up to 127.
 ZERO_POINT = 128
-# Smaller matrices stay as they are: nothing would be won.
-SMALLEST_MATRIX = 64 * 64
+# Smaller matrices are not quantized, because it would save little.
+MIN_MATRIX = 64 * 64
 
 Feed = dict[str, Any]
 
 
 def int8(model: ModelProto, texts: Sequence[Feed]) -> ModelProto:
-    """The model with its matrices in int8; `texts` are inputs to learn the range of channels from."""
+    """Returns the model with int8 matrices; `texts` are the calibration inputs."""
     result = ModelProto()
     result.CopyFrom(model)
     graph = _Graph(result)
@@ -53,14 +51,14 @@ def int8(model: ModelProto, texts: Sequence[Feed]) -> ModelProto:
 
 
 def _ranges(model: ModelProto, names: Sequence[str], texts: Sequence[Feed]) -> dict[str, Any]:
-    """The largest absolute value of every channel of these values, over the texts."""
+    """Returns the largest absolute value of every channel of the named values, over the texts."""
     watched = ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
     largest: dict[str, Any] = {}
     for text in texts:
-        for name, value in zip(names, session.run(list(names), text)):
+        for name, value in zip(names, session.run(list(names), text), strict=True):
             seen = numpy.abs(value.reshape(-1, value.shape[-1])).max(0)
             largest[name] = numpy.maximum(largest.get(name, seen), seen)
     return largest
@@ -68,13 +66,13 @@ def _ranges(model: ModelProto, names: Sequence[str], texts: Sequence[Feed]) -> d
 
 @dataclass
 class _Graph:
-    """A graph that is being rewritten."""
+    """A graph during its quantization."""
 
     model: ModelProto
     nodes: list[NodeProto] = field(default_factory=list)
     made: dict[str, TensorProto] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
-    # Activations that are quantized already: name -> (values, scales).
+    # Quantized activations: name -> (values, scales).
     quantized: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +80,7 @@ class _Graph:
         self.makers = {output: node for node in self.model.graph.node for output in node.output}
 
     def products(self) -> list[NodeProto]:
-        """The matrix products with a constant on the right, worth quantizing."""
+        """Returns the products with a constant matrix that is large enough."""
         return [
             node
             for node in self.model.graph.node
@@ -90,14 +88,14 @@ class _Graph:
             and (weight := self.weights.get(node.input[1])) is not None
             and weight.data_type == TensorProto.FLOAT
             and len(weight.dims) == 2
-            and weight.dims[0] * weight.dims[1] >= SMALLEST_MATRIX
+            and weight.dims[0] * weight.dims[1] >= MIN_MATRIX
         ]
 
     def matrix(self, name: str) -> Any:
         return numpy_helper.to_array(self.weights[name])
 
     def smoothing(self, value: str, largest: Any) -> Any:
-        """What each channel of a value is divided by before it is quantized; ones for GELU's."""
+        """Returns the divisor of each channel of a value; 1 for results of GELU."""
         if self.is_gelu(value):
             return numpy.ones_like(largest)
         readers = [product.input[1] for product in self.products() if product.input[0] == value]
@@ -106,10 +104,11 @@ class _Graph:
         return (factors / numpy.exp(numpy.log(factors).mean())).astype(numpy.float32)
 
     def is_gelu(self, value: str) -> bool:
-        """Whether a value is the end of x (1 + erf(x / sqrt 2)) / 2, in whatever order it is multiplied."""
+        """Returns whether a value is the result of x (1 + erf(x / sqrt 2)) / 2, in any order of products."""
         todo = [self.makers.get(value)]
         for _ in range(3):
-            inputs = [name for node in todo if node is not None and node.op_type in ("Mul", "Add") for name in node.input]
+            inputs = [
+                name for node in todo if node is not None and node.op_type in ("Mul", "Add") for name in node.input]
             todo = [self.makers.get(name) for name in inputs]
             if any(node is not None and node.op_type == "Erf" for node in todo):
                 return True
@@ -117,7 +116,7 @@ class _Graph:
         return maker is not None and maker.op_type in ("Gelu", "BiasGelu", "FastGelu")
 
     def replace(self, product: NodeProto, smoothing: Any) -> None:
-        """x @ W as (q - 128) @ w * row scale * column scale."""
+        """Replaces x @ W by (q - 128) @ w * row scale * column scale."""
         value, weight, output = product.input[0], product.input[1], product.output[0]
         shifted = self.is_gelu(value)
         matrix = self.matrix(weight) * smoothing[:, None]
@@ -136,18 +135,19 @@ class _Graph:
         if not shifted:
             self.op("Mul", [f"{output}/product", rows], output)
             return
-        # What the shift added to every row.
+        # Compensates what the shift adds to every row.
         added = -LOWEST_GELU * (integers * scales).sum(0)
         self.op("Mul", [f"{output}/product", rows], f"{output}/shifted")
         self.op("Add", [f"{output}/shifted", self.constant(f"{weight}_shift", added.astype(numpy.float32))], output)
 
     def quantize_rows(self, value: str, smoothing: Any, shifted: bool) -> tuple[str, str]:
-        """Unsigned bytes and a scale for each token; made once for all products that read the value."""
+        """Returns unsigned bytes and a scale per token, created once for all products that read the value."""
         if value in self.quantized:
             return self.quantized[value]
         prefix = f"{value}/int8"
         if shifted:
-            value = self.op("Add", [value, self.constant("int8/gelu", numpy.array(LOWEST_GELU, numpy.float32))], f"{prefix}/shifted")
+            shift = self.constant("int8/gelu", numpy.array(LOWEST_GELU, numpy.float32))
+            value = self.op("Add", [value, shift], f"{prefix}/shifted")
             size = value
         else:
             if not numpy.all(smoothing == 1):
@@ -163,11 +163,10 @@ class _Graph:
         return values, rows
 
     def divided(self, value: str, rows: str, channels: int, zero_point: int, prefix: str) -> str:
-        """Each row divided by its scale, as bytes around the zero point.
+        """Divides each row by its scale; returns bytes around the zero point.
 
-        In one pass, where dividing, rounding, shifting and narrowing would be one each: QuantizeLinear takes a
-        scale and a zero point for each place of the first axis. ONNX Runtime's own has no need of a recent
-        operator set.
+        QuantizeLinear does it in one pass, with a scale and a zero point per index of the first axis. The operator of
+        ONNX Runtime does not need a recent operator set.
         """
         shape = self.constant(f"{prefix}/shape", numpy.array([-1, channels], numpy.int64))
         lines = self.op("Reshape", [value, shape], f"{prefix}/lines")
@@ -180,7 +179,7 @@ class _Graph:
         return self.op("Reshape", [integers, self.op("Shape", [value], f"{prefix}/places")], f"{prefix}/values")
 
     def largest(self, value: str, output: str) -> str:
-        """The largest number of each row; operator set 18 made the axes an input."""
+        """Returns the largest number of each row. Since operator set 18, the axes are an input."""
         opset = next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
         if opset < 18:
             return self.op("ReduceMax", [value], output, axes=[-1], keepdims=1)

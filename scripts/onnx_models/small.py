@@ -1,9 +1,8 @@
-"""Small models in the shape of public exports, for tests: random weights, real inputs and outputs.
+"""Small models in the format of public exports, for tests: random weights, real inputs and outputs.
 
-`python -m onnx_models.small DIR TOKENIZER` writes for each family a Hugging Face folder, imports it into a
-model folder, and writes beside it what its vectors are: `expected.json`, computed from the folder's
-own graph, one text at a time and without padding. Beside them it writes a cross-encoder, word-overlap, which
-reads TOKENIZER's tokens.
+`python -m onnx_models.small DIR TOKENIZER` writes a Hugging Face folder for each family, imports it into a model
+folder, and writes the expected vectors, `expected.json`, computed with the exported graph, one text at a time and
+without padding. It also writes the cross-encoder word-overlap, which uses the tokens of TOKENIZER.
 """
 
 from __future__ import annotations
@@ -23,14 +22,20 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from onnx_models import bert, calibration, files, word_overlap
 
 SCRIPTS = Path(__file__).resolve().parents[1]
-WORDS = "the a cat dog bird sea ship wind house red blue old new sleeps sails flies near over query passage search document".split()
-TEXTS = ["the cat sleeps", "a bird flies over the old house near the sea", "ship", "red wind " * 12, "unknown words here", ""]
+WORDS = [
+    "the", "a", "cat", "dog", "bird", "sea", "ship", "wind", "house", "red", "blue", "old", "new", "sleeps", "sails",
+    "flies", "near", "over", "query", "passage", "search", "document",
+]
+TEXTS = [
+    "the cat sleeps", "a bird flies over the old house near the sea", "ship", "red wind " * 12, "unknown words here",
+    "",
+]
 HIDDEN, HEADS, LAYERS, VOCABULARY = 64, 4, 2, 64
 
 
 @dataclass(frozen=True)
 class Small:
-    """A family, and how its exports differ from a plain BERT's."""
+    """A model family, and how its exports differ from those of BERT."""
 
     name: str
     pooling_mode: str
@@ -53,18 +58,19 @@ def main() -> None:
     made_from = files.fingerprint([*files.recipe(), SCRIPTS / "import-model", words], [], [onnxruntime.__version__])
     stamp = target / "made_from"
     if stamp.is_file() and stamp.read_text() == made_from:
-        print(f"small models: {target} is up to date")
+        print(f"{target} is up to date")
         return
     for family in FAMILIES:
         export = target / "exports" / family.name.split("/")[1]
         write_export(family, export)
-        command = [SCRIPTS / "import-model", export, "--name", family.name, "--models-dir", target / "models"]
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+        arguments = [str(export), "--name", family.name, "--models-dir", str(target / "models")]
+        command = [sys.executable, str(SCRIPTS / "import-model"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         folder = target / "models" / export.name
         (folder / "expected.json").write_text(json.dumps(expected(folder, export), indent=1))
     word_overlap.write(target / "word-overlap", words)
     stamp.write_text(made_from)
-    print(f"small models: wrote {target}")
+    print(f"wrote {target}")
 
 
 def write_export(family: Small, folder: Path) -> None:
@@ -73,7 +79,8 @@ def write_export(family: Small, folder: Path) -> None:
     random = numpy.random.default_rng(len(family.name))
     save(decoder(random) if family.decoder else encoder(random, family.token_types), folder / "onnx" / "model.onnx")
     tokenizer(family.decoder).save(str(folder / "tokenizer.json"))
-    config = {"hidden_size": HIDDEN, "max_position_embeddings": 128, "model_type": "qwen3" if family.decoder else "bert"}
+    model_type = "qwen3" if family.decoder else "bert"
+    config = {"hidden_size": HIDDEN, "max_position_embeddings": 128, "model_type": model_type}
     padding = {"pad_token": "<pad>", "padding_side": "left" if family.decoder else "right", "model_max_length": 64}
     for name, content in [
         ("config.json", config),
@@ -95,7 +102,7 @@ def tokenizer(is_decoder: bool) -> Tokenizer:
 
 
 def encoder(random: numpy.random.Generator, token_types: bool) -> ModelProto:
-    """BERT, with or without the input that says which sentence a token is of."""
+    """Builds BERT, with or without the input token_type_ids."""
     config = {"hidden_size": HIDDEN, "num_attention_heads": HEADS, "num_hidden_layers": LAYERS, "layer_norm_eps": 1e-12}
     tensors = {
         "embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
@@ -111,8 +118,10 @@ def encoder(random: numpy.random.Generator, token_types: bool) -> ModelProto:
         tensors[f"{prefix}.intermediate.dense.weight"] = (2 * HIDDEN, HIDDEN)
         tensors[f"{prefix}.output.dense.weight"] = (HIDDEN, 2 * HIDDEN)
     weights = {name: random.normal(0, 0.3, shape).astype(numpy.float32) for name, shape in tensors.items()}
-    for name in [name for name in weights if name.endswith(("dense.weight", "query.weight", "key.weight", "value.weight"))]:
-        weights[name.replace(".weight", ".bias")] = random.normal(0, 0.1, weights[name].shape[0]).astype(numpy.float32)
+    matrices = ("dense.weight", "query.weight", "key.weight", "value.weight")
+    for name in [name for name in weights if name.endswith(matrices)]:
+        bias = numpy.asarray(random.normal(0, 0.1, weights[name].shape[0]), numpy.float32)
+        weights[name.replace(".weight", ".bias")] = bias
     for name in norms:
         weights[f"{name}.weight"] = random.normal(1, 0.1, HIDDEN).astype(numpy.float32)
         weights[f"{name}.bias"] = random.normal(0, 0.1, HIDDEN).astype(numpy.float32)
@@ -127,7 +136,7 @@ def encoder(random: numpy.random.Generator, token_types: bool) -> ModelProto:
 
 
 def decoder(random: numpy.random.Generator) -> ModelProto:
-    """One causal layer with position_ids, past keys and values, and the memory that it returns."""
+    """Builds one causal layer with position_ids and a key-value cache."""
     size = HIDDEN // HEADS
     builder = bert.GraphBuilder()
 
@@ -145,26 +154,33 @@ def decoder(random: numpy.random.Generator) -> ModelProto:
     heads = {}
     for name in ("query", "key", "value"):
         product = op("MatMul", [hidden, matrix(f"{name}.weight", HIDDEN, HIDDEN)], name)
-        heads[name] = op("Transpose", [op("Reshape", [product, split], f"{name}/split")], f"{name}/heads", perm=[0, 2, 1, 3])
+        parts = op("Reshape", [product, split], f"{name}/split")
+        heads[name] = op("Transpose", [parts], f"{name}/heads", perm=[0, 2, 1, 3])
     for name in ("key", "value"):
         heads[name] = op("Concat", [f"past_key_values.0.{name}", heads[name]], f"present.0.{name}", axis=2)
     turned = op("Transpose", [heads["key"]], "key/turned", perm=[0, 1, 3, 2])
     scores = op("MatMul", [heads["query"], turned], "scores")
-    # A token reads itself and what stands before it, padding not.
-    ones = op("ConstantOfShape", [op("Shape", [scores], "scores/shape")], "ones", value=numpy_helper.from_array(numpy.array([1], numpy.float32)))
+    # A token attends to itself and earlier tokens, not to padding.
+    fill = numpy_helper.from_array(numpy.array([1], numpy.float32))
+    ones = op("ConstantOfShape", [op("Shape", [scores], "scores/shape")], "ones", value=fill)
     later = op("Trilu", [ones, builder.weight("one", numpy.array(1, numpy.int64))], "later", upper=1)
     wide = op("Unsqueeze", ["attention_mask", numbers("axes", 1, 2)], "mask/wide")
-    padding = op("Sub", [builder.weight("mask/one", numpy.array(1, numpy.float32)), op("Cast", [wide], "mask/kept", to=TensorProto.FLOAT)], "padding")
-    hiding = op("Mul", [op("Add", [later, padding], "hidden_tokens"), builder.weight("lowest", numpy.array(-1e9, numpy.float32))], "hiding")
+    mask_one = builder.weight("mask/one", numpy.array(1, numpy.float32))
+    padding = op("Sub", [mask_one, op("Cast", [wide], "mask/kept", to=TensorProto.FLOAT)], "padding")
+    lowest = builder.weight("lowest", numpy.array(-1e9, numpy.float32))
+    hiding = op("Mul", [op("Add", [later, padding], "hidden_tokens"), lowest], "hiding")
     weights = op("Softmax", [op("Add", [scores, hiding], "masked")], "weights", axis=-1)
     mixed = op("Transpose", [op("MatMul", [weights, heads["value"]], "mixed")], "mixed/tokens", perm=[0, 2, 1, 3])
     joined = op("Reshape", [mixed, numbers("join", 0, 0, HIDDEN)], "joined")
     op("Add", [hidden, op("MatMul", [joined, matrix("output.weight", HIDDEN, HIDDEN)], "output")], "last_hidden_state")
 
-    ids = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in ("input_ids", "position_ids")]
+    ids = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "position_ids")
+    ]
     ids.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total"]))
 
-    def memory(name: str, length: str) -> list[Any]:
+    def cache(name: str, length: str) -> list[Any]:
         return [
             helper.make_tensor_value_info(f"{name}.0.{part}", TensorProto.FLOAT, ["batch", HEADS, length, size])
             for part in ("key", "value")
@@ -173,13 +189,14 @@ def decoder(random: numpy.random.Generator) -> ModelProto:
     output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "sequence", HIDDEN])
     initializers = [numpy_helper.from_array(array, name) for name, array in builder.weights.items()]
     graph = helper.make_graph(
-        builder.nodes, "decoder", [*ids, *memory("past_key_values", "past")], [output, *memory("present", "total")], initializers
+        builder.nodes, "decoder", [*ids, *cache("past_key_values", "past")], [output, *cache("present", "total")],
+        initializers,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", bert.OPSET)], ir_version=bert.IR_VERSION)
 
 
 def expected(folder: Path, export: Path) -> list[dict[str, Any]]:
-    """What each text is as a query and as a passage, by the exported graph in float32."""
+    """Returns the vectors of each text as a query and as a passage, by the exported float32 graph."""
     manifest = files.read_json(folder / files.MANIFEST)
     session = onnxruntime.InferenceSession(str(export / "onnx" / "model.onnx"), providers=["CPUExecutionProvider"])
     from onnx import load
@@ -194,7 +211,10 @@ def expected(folder: Path, export: Path) -> list[dict[str, Any]]:
         return [float(value) for value in pooled / numpy.linalg.norm(pooled)]
 
     return [
-        {"text": text, "query": vector(manifest["query_prefix"] + text), "passage": vector(manifest["passage_prefix"] + text)}
+        {
+            "text": text, "query": vector(manifest["query_prefix"] + text),
+            "passage": vector(manifest["passage_prefix"] + text),
+        }
         for text in TEXTS
     ]
 

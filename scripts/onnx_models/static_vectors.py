@@ -1,11 +1,11 @@
-"""A vector for each token of a vocabulary, distilled from the model itself.
+"""A vector per token of a vocabulary, distilled from the model.
 
-The method is Model2Vec's (Stephan Tulkens and Thomas van Dongen, "Model2Vec: Fast State-of-the-Art
-Static Embeddings", 2024): every token goes through the model alone, principal components keep few of
-the dimensions, and each vector is scaled by how rare its token is, after Arora et al., "A Simple but
-Tough-to-Beat Baseline for Sentence Embeddings" (2017), with frequencies after Zipf's law, because
-vocabularies are in the order of frequency. The mean of a text's vectors then is near to what the model
-says of the text, for a thousandth of the work: enough to see where a text changes its subject.
+The method is that of Model2Vec (Stephan Tulkens and Thomas van Dongen, "Model2Vec: Fast State-of-the-Art Static
+Embeddings", 2024): the model embeds every token alone, principal component analysis reduces the dimensions, and each
+vector is weighted by the rarity of its token, after Arora et al., "A Simple but Tough-to-Beat Baseline for Sentence
+Embeddings" (2017), with frequencies by Zipf's law, because vocabularies are ordered by frequency. The mean of the
+vectors of a text approximates the embedding of the text for a thousandth of the cost, which is enough to detect where
+a text changes its subject.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from onnx_models.files import entry
 
 FILE = "static.safetensors"
 DIMENSIONS = 64
-# Half of it where the vocabulary is large, so that a function's package stays small.
+# Larger vocabularies have half of the dimensions, so that packages stay small.
 LARGE_VOCABULARY = 65536
 BATCH = 512
 # The "a" of the weights a / (a + p).
 SMOOTHING = 1e-3
-# Where among the words a single letter or digit is put.
+# The rank of single letters and digits.
 FREQUENT_RANK = 20
 
 
 def write(folder: Path, graph: Path, tokenizer: Path, pooling: str) -> dict[str, str]:
-    """Writes the vectors into the folder; returns the manifest's entry."""
+    """Writes the vectors into the folder; returns the manifest entry."""
     encoder = Tokenizer.from_file(str(tokenizer))
     encoder.no_padding()
     encoder.no_truncation()
@@ -43,13 +43,13 @@ def write(folder: Path, graph: Path, tokenizer: Path, pooling: str) -> dict[str,
     scales = numpy.abs(vectors).max(axis=1) / 127
     rows = numpy.round(vectors / numpy.where(scales > 0, scales, 1)[:, None]).astype(numpy.int8)
     save_file({"vectors": rows, "scales": scales.astype(numpy.float32)}, str(folder / FILE))
-    # The library makes files that their owner alone can read; functions may run as someone else.
+    # The library makes files readable by their owner only; functions may run as another user.
     (folder / FILE).chmod(graph.stat().st_mode)
     return entry(folder / FILE)
 
 
 def embed_alone(graph: Path, encoder: Tokenizer, size: int, pooling: str) -> Any:
-    """What the model says of each token by itself."""
+    """Embeds each token alone."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
@@ -58,13 +58,13 @@ def embed_alone(graph: Path, encoder: Tokenizer, size: int, pooling: str) -> Any
     parts = []
     for start in range(0, size, BATCH):
         states = session.run(None, inputs(session, texts[start : start + BATCH]))[0]
-        pooled = {"mean": lambda: states.mean(axis=1), "cls": lambda: states[:, 0], "last_token": lambda: states[:, -1]}
-        parts.append(pooled[pooling]().astype(numpy.float32))
+        pooled = states.mean(axis=1) if pooling == "mean" else states[:, 0 if pooling == "cls" else -1]
+        parts.append(pooled.astype(numpy.float32))
     return numpy.concatenate(parts)
 
 
 def surroundings(encoder: Tokenizer) -> tuple[list[int], list[int]]:
-    """The special tokens before and after a text."""
+    """Returns the special tokens before and after a text."""
     whole, bare = encoder.encode("a").ids, encoder.encode("a", add_special_tokens=False).ids
     places = range(len(whole) - len(bare) + 1)
     start = next(place for place in places if whole[place : place + len(bare)] == bare)
@@ -89,7 +89,7 @@ def inputs(session: onnxruntime.InferenceSession, texts: Any) -> dict[str, Any]:
 
 
 def reduce(vectors: Any, dimensions: int) -> Any:
-    """The vectors in their first principal components, each component's sign fixed."""
+    """Projects vectors onto their first principal components, with deterministic signs."""
     centred = vectors.astype(numpy.float64) - vectors.mean(axis=0, dtype=numpy.float64)
     _, axes = numpy.linalg.eigh(centred.T @ centred)
     axes = axes[:, ::-1][:, :dimensions]
@@ -98,10 +98,10 @@ def reduce(vectors: Any, dimensions: int) -> Any:
 
 
 def rarity(encoder: Tokenizer, size: int) -> Any:
-    """The weight of each token, by its place among the words of the vocabulary.
+    """Returns the weight of each token, by its rank among the words of the vocabulary.
 
-    Marks say nothing of a subject and weigh nothing; nor does what no text holds. Single letters and
-    digits weigh as little as frequent words, wherever they stand.
+    Punctuation and special tokens have weight 0. Single letters and digits have the weight of frequent words, whatever
+    their rank.
     """
     added = encoder.get_added_tokens_decoder()
     names = {token: (encoder.id_to_token(token) or "") for token in range(size)}

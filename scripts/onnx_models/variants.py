@@ -1,4 +1,4 @@
-"""The three precisions of an encoder, each written as a graph with its weights beside it."""
+"""Writes an encoder in three precisions, each as a graph with a separate file of weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from onnx import ModelProto, TensorProto, checker, external_data_helper, helper,
 from onnx_models.files import entry
 from onnx_models.quantize import Feed, int8
 
-# Weights live in a file of their own because ONNX Runtime maps that into memory instead of parsing
-# and copying it: measured on two cores, a session then starts in about 70 ms instead of 200 to 300 and
-# peaks at 57 MB above the process instead of 140.
-SMALLEST_WEIGHT_BYTES = 1024
+# Weights are in a separate file because ONNX Runtime maps it into memory instead of parsing and copying it: measured on
+# two cores, a session then starts in about 70 ms instead of 200 to 300, and needs 57 MB instead of 140 at its peak.
+MIN_EXTERNAL_BYTES = 1024
 
 
 def write_variants(model: ModelProto, folder: Path, texts: Sequence[Feed]) -> dict[str, Any]:
-    """Writes float32, float16 and int8 into the folder; returns the manifest's `variants`."""
+    """Writes float32, float16 and int8 into the folder; returns `variants` of the manifest."""
     graphs = {
         "float32": optimise(model, folder),
         "float16": float16(optimise(model, folder)),
@@ -30,10 +29,9 @@ def write_variants(model: ModelProto, folder: Path, texts: Sequence[Feed]) -> di
 
 
 def optimise(model: ModelProto, folder: Path) -> ModelProto:
-    """What ONNX Runtime makes of the graph: the same values from fewer, fused operators.
+    """Returns the graph as ONNX Runtime optimizes it: the same values from fewer, fused operators.
 
-    Done here once instead of at every start. Only what holds on every processor: the level above
-    lays tensors out for the one that it runs on.
+    Done once here instead of at every start. The next optimization level would depend on the processor.
     """
     path = folder / "optimised.onnx"
     options = onnxruntime.SessionOptions()
@@ -47,17 +45,17 @@ def optimise(model: ModelProto, folder: Path) -> ModelProto:
 
 
 def float16(model: ModelProto) -> ModelProto:
-    """The graph with its weights in two bytes, computing in float32 as before.
+    """Returns the graph with weights in float16 that computes in float32.
 
-    Processors multiply float32 faster than float16. Weights are cast where the session is made,
-    tables (of words, of positions) only the rows that a text needs.
+    CPUs multiply float32 faster than float16. Weights are converted when a session is created, and lookup tables row
+    by row when a text needs them.
     """
     result = half_tables(model)
     graph = result.graph
     kept = []
     for tensor in list(graph.initializer):
         array = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or array.nbytes < SMALLEST_WEIGHT_BYTES or not _fits(array):
+        if tensor.data_type != TensorProto.FLOAT or array.nbytes < MIN_EXTERNAL_BYTES or not _fits(array):
             kept.append(tensor)
             continue
         half = f"{tensor.name}_float16"
@@ -70,7 +68,7 @@ def float16(model: ModelProto) -> ModelProto:
 
 
 def half_tables(model: ModelProto) -> ModelProto:
-    """The graph with the tables that it looks words up in as float16."""
+    """Returns the graph with its lookup tables in float16."""
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph
@@ -94,13 +92,13 @@ def half_tables(model: ModelProto) -> ModelProto:
 
 
 def write(model: ModelProto, folder: Path, precision: str) -> dict[str, Any]:
-    """Writes the graph and, beside it, every weight that is not tiny; returns the manifest's entry."""
+    """Writes the graph and the file of its large weights; returns the manifest entry."""
     graph, weights = f"{precision}.onnx", f"{precision}.onnx_data"
-    external_data_helper.convert_model_to_external_data(model, location=weights, size_threshold=SMALLEST_WEIGHT_BYTES)
+    external_data_helper.convert_model_to_external_data(model, location=weights, size_threshold=MIN_EXTERNAL_BYTES)
     external_data_helper.write_external_data_tensors(model, str(folder))
     (folder / graph).write_bytes(model.SerializeToString(deterministic=True))
     checker.check_model(str(folder / graph))
-    # onnx makes the weights readable by their owner only; functions may run as someone else.
+    # onnx makes the weights readable by their owner only; functions may run as another user.
     (folder / weights).chmod((folder / graph).stat().st_mode)
     return {"graph": entry(folder / graph), "weights": entry(folder / weights), "optimized": True}
 

@@ -1,6 +1,6 @@
-"""A cross-encoder that counts words, for tests: the logit of a query and a passage is how many tokens of the
-passage are in the query, less two. Inputs, output and files are those of a public export, and the tokenizer
-is that of all-MiniLM-L6-v2.
+"""A cross-encoder that counts words, for tests: the logit of a query and a passage is the number of tokens of the
+passage that are in the query, minus two. Inputs, output and files are those of a public export, and the tokenizer is
+that of all-MiniLM-L6-v2.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 
 from onnx_models import bert
 
-# [PAD], the unused ones, [UNK], [CLS], [SEP] and [MASK], punctuation and single letters come before words.
+# The tokens before it are special tokens, unused ones, punctuation and single letters.
 FIRST_WORD = 1996
 
 
 def write(folder: Path, tokenizer: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "max_position_embeddings": 514, "pad_token_id": 0}))
+    config = {"model_type": "bert", "max_position_embeddings": 514, "pad_token_id": 0}
+    (folder / "config.json").write_text(json.dumps(config))
     save(graph(), folder / "model.onnx")
 
 
@@ -34,14 +35,17 @@ def graph() -> ModelProto:
 
     one = number("one", 1, numpy.int64)
     read = op("Equal", ["attention_mask", one], "read")
-    word = op("And", [read, op("GreaterOrEqual", ["input_ids", number("first_word", FIRST_WORD, numpy.int64)], "above")], "word")
+    first_word = number("first_word", FIRST_WORD, numpy.int64)
+    word = op("And", [read, op("GreaterOrEqual", ["input_ids", first_word], "above")], "word")
     in_passage = op("Equal", ["token_type_ids", one], "in_passage")
     of_passage = op("And", [word, in_passage], "of_passage")
     of_query = op("And", [word, op("Not", [in_passage], "in_query")], "of_query")
     # [batch, passage's token, query's token]
     last, middle = number("last", [2], numpy.int64), number("middle", [1], numpy.int64)
-    same = op("Equal", [op("Unsqueeze", ["input_ids", last], "rows"), op("Unsqueeze", ["input_ids", middle], "columns")], "same")
-    both = op("And", [op("Unsqueeze", [of_passage, last], "passage/rows"), op("Unsqueeze", [of_query, middle], "query/columns")], "both")
+    rows, columns = op("Unsqueeze", ["input_ids", last], "rows"), op("Unsqueeze", ["input_ids", middle], "columns")
+    same = op("Equal", [rows, columns], "same")
+    passage_rows = op("Unsqueeze", [of_passage, last], "passage/rows")
+    both = op("And", [passage_rows, op("Unsqueeze", [of_query, middle], "query/columns")], "both")
     pairs = op("Cast", [op("And", [same, both], "matches")], "matches/numbers", to=TensorProto.FLOAT)
     shared = op("ReduceMax", [pairs], "shared", axes=[2], keepdims=0)
     count = op("ReduceSum", [shared, middle], "count", keepdims=1)

@@ -1,1 +1,1 @@
-"""What scripts/demo and scripts/evaluate share: a client of the HTTP API and a few measures."""
+"""Commands that use a running stack, and what they share: an API client, progress, measures."""

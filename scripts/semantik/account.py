@@ -1,4 +1,4 @@
-"""A user of this checkout's stack: registered when there is none, logged in when there is."""
+"""User sessions: login, token renewal, and registration of the users that commands work as."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import threading
 import time
 from pathlib import Path
 
-from semantik.errors import ApiError, CommandError
-from semantik.transport import Http, Response
+from command_line import CommandError
+from semantik.errors import ApiError
+from semantik.http_client import Http, Response
 
-# Access tokens live 15 minutes; a little earlier, so that none expires on its way.
+# Access tokens are valid for 15 minutes. Renewed earlier, so that none expires during a request.
 RENEW_AFTER_SECONDS = 13 * 60
 
 
-class SignedIn:
-    """Signs requests with an access token and renews it; safe to share between threads."""
+class UserSession:
+    """An access token that is renewed when needed; safe to share between threads."""
 
     def __init__(self, http: Http, api_url: str, username: str, password: str):
         self._http = http
@@ -28,27 +29,27 @@ class SignedIn:
         self._renewed_at = 0.0
 
     def sign_in(self) -> None:
-        """Logs in."""
+        """Logs in; raises ApiError if the credentials are wrong."""
         with self._lock:
             self._keep(self._login(), "login")
 
     def token(self) -> str:
-        """An access token that is good for another two minutes at least."""
+        """Returns an access token that is valid for at least another two minutes."""
         with self._lock:
             if time.monotonic() - self._renewed_at > RENEW_AFTER_SECONDS:
                 self._renew()
             return self._access_token
 
-    def replace(self, refused: str) -> None:
-        """After a 401: makes a new token, unless another thread has already."""
+    def replace(self, rejected: str) -> None:
+        """Renews the token after a 401, unless another thread has already done so."""
         with self._lock:
-            if self._access_token == refused:
+            if self._access_token == rejected:
                 self._renew()
 
     def _renew(self) -> None:
-        # Sent once: a refresh token works once, and using it again would end the whole session.
+        # Without retries: a refresh token is valid once, and its second use would end the session.
         try:
-            response = self._post("/api/auth/refresh", {"refresh_token": self._refresh_token}, again=False)
+            response = self._post("/api/auth/refresh", {"refresh_token": self._refresh_token}, retry=False)
             self._keep(response, "refresh")
         except CommandError:
             self._keep(self._login(), "login")
@@ -67,16 +68,16 @@ class SignedIn:
     def _credentials(self) -> dict[str, str]:
         return self._known
 
-    def _post(self, path: str, body: dict[str, str], *, again: bool = True) -> Response:
+    def _post(self, path: str, body: dict[str, str], *, retry: bool = True) -> Response:
         headers = {"content-type": "application/json"}
-        return self._http.request("POST", self._api_url + path, headers, json.dumps(body).encode(), again=again)
+        return self._http.request("POST", self._api_url + path, headers, json.dumps(body).encode(), retry=retry)
 
 
-class Account(SignedIn):
-    """A user of a command's own, whose random password a file keeps."""
+class Account(UserSession):
+    """The session of a command's own user, whose generated password is kept in a file."""
 
     def __init__(self, http: Http, api_url: str, path: Path, name_prefix: str):
-        """`path` keeps the name and the password, in the form that the login call takes."""
+        """`path` holds name and password, as JSON that the login route accepts."""
         super().__init__(http, api_url, "", "")
         self._path = path
         self._name_prefix = name_prefix
@@ -87,7 +88,7 @@ class Account(SignedIn):
         return self._credentials()["username"]
 
     def sign_in(self) -> None:
-        """Logs in; a user whom this database does not know is registered first."""
+        """Logs in; registers the user first if the database does not have it."""
         with self._lock:
             response = self._login()
             if response.status == 401:
@@ -115,4 +116,5 @@ class Account(SignedIn):
             partial.touch(mode=0o600)
             partial.write_text(json.dumps(fresh) + "\n")
             partial.replace(self._path)
-        return json.loads(self._path.read_text())
+        known: dict[str, str] = json.loads(self._path.read_text())
+        return known

@@ -1,4 +1,4 @@
-"""scripts/backup: the database, Qdrant's collections and the staged objects, in one folder."""
+"""scripts/backup: writes the database, Qdrant snapshots and staged objects into one folder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from command_line import CommandError
 from local_stack.settings import http_address
 from semantik import database
 from semantik.command import heading, last_line, run, variable
-from semantik.errors import CommandError
 from semantik.manifest import Manifest, SavedCollection
 from semantik.snapshots import Snapshots, sha256
 from semantik.staged import StagingBucket
 
-# What has been done to each collection: a snapshot fits the dump if nothing was in between.
+# The last operation of each collection: a snapshot matches the dump if no operation ran in between.
 STATE = """
 SELECT c.id, c.name, c.vector_store_name, c.vector_count AS vectors,
     coalesce(max(o.id) FILTER (WHERE o.started_at IS NOT NULL), 0) AS last_operation,
@@ -34,7 +34,7 @@ def main() -> bool:
     options = parser.parse_args()
     folder: Path = options.folder
     if folder.exists() and any(folder.iterdir()):
-        raise CommandError(f"{folder} is not empty; a backup goes into a folder of its own")
+        raise CommandError(f"{folder} is not empty; an empty or new folder is required")
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     began = time.monotonic()
@@ -46,7 +46,8 @@ def main() -> bool:
     version = database.rows("SELECT max(version) AS version FROM _sqlx_migrations")[0]["version"]
     print(f"  {dump.stat().st_size} bytes, schema {version}")
     manifest = Manifest(
-        created_at=datetime.now(UTC).isoformat(), schema_version=version, database=dump.name, database_sha256=sha256(dump))
+        created_at=datetime.now(UTC).isoformat(), schema_version=version,
+        database=dump.name, database_sha256=sha256(dump))
 
     heading("Qdrant")
     snapshots = Snapshots(
@@ -56,24 +57,24 @@ def main() -> bool:
         saved = SavedCollection(row["id"], row["name"], row["vector_store_name"], int(row["vectors"]))
         manifest.collections.append(saved)
         if options.without_snapshots:
-            saved.reason = "left out"
+            saved.reason = "excluded"
         else:
             save(snapshots, saved, folder)
     after = state()
     for saved in manifest.collections:
-        if saved.snapshot and not is_quiet(before[saved.id], after.get(saved.id)):
+        if saved.snapshot and not is_unchanged(before[saved.id], after.get(saved.id)):
             (folder / saved.snapshot).unlink()
             saved.snapshot = saved.sha256 = None
-            saved.reason = "an operation ran meanwhile"
-        told = saved.snapshot or f"no snapshot ({saved.reason}): rebuilt from staged vectors when it is restored"
-        print(f"  {saved.name}: {saved.vectors} vectors, {told}")
+            saved.reason = "an operation ran during the backup"
+        result = saved.snapshot or f"no snapshot ({saved.reason}); scripts/restore uses staged vectors"
+        print(f"  {saved.name}: {saved.vectors} vectors, {result}")
 
     heading("staged objects")
     if not options.without_artifacts:
         manifest.artifacts = StagingBucket().save(folder / "artifacts")
         print(f"  {manifest.artifacts['objects']} objects, {manifest.artifacts['bytes']} bytes")
     else:
-        print("  left out: the bucket itself must be kept, for documents to be restored, tried again or rebuilt")
+        print("  excluded; without the bucket itself, documents cannot be restored, retried or rebuilt")
     manifest.write(folder)
     last_line({
         "folder": str(folder),
@@ -90,15 +91,15 @@ def state() -> dict[str, dict[str, str]]:
     return {row["id"]: row for row in database.rows(STATE)}
 
 
-def is_quiet(before: dict[str, str], after: dict[str, str] | None) -> bool:
-    """Whether nothing was written to the collection in between, and nothing half."""
+def is_unchanged(before: dict[str, str], after: dict[str, str] | None) -> bool:
+    """Returns whether no operation ran on the collection at or between both times."""
     if after is None or before["running"] != "0" or after["running"] != "0":
         return False
     return before["last_operation"] == after["last_operation"]
 
 
 def save(snapshots: Snapshots, saved: SavedCollection, folder: Path) -> None:
-    """Takes a snapshot out of the server; one that cannot be had is explained and done without."""
+    """Downloads a new snapshot; records the reason if there can be none."""
     try:
         written = snapshots.create(saved.vector_store_name)
     except CommandError as error:
@@ -111,7 +112,8 @@ def save(snapshots: Snapshots, saved: SavedCollection, folder: Path) -> None:
         snapshots.delete(saved.vector_store_name, written["name"])
     saved.snapshot, saved.sha256 = path, sha256(folder / path)
     if written.get("checksum") not in (None, saved.sha256):
-        raise CommandError(f"{path} arrived damaged: its SHA-256 is {saved.sha256}, Qdrant says {written['checksum']}")
+        raise CommandError(
+            f"{path} is damaged: its SHA-256 is {saved.sha256}, expected {written['checksum']}; run the backup again")
 
 
 if __name__ == "__main__":

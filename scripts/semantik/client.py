@@ -1,4 +1,4 @@
-"""The HTTP API of Semantik, as far as the commands need it."""
+"""A client of the HTTP API, with the routes that the commands need."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from semantik.account import SignedIn
+from semantik.account import UserSession
 from semantik.errors import ApiError
-from semantik.transport import Http, Response
+from semantik.http_client import Http, Response
 
-# What one call may announce, and the largest page.
-FILES_PER_CALL = 100
+# Limits of the API: files per announcement, entries per page.
+FILES_PER_REQUEST = 100
 PER_PAGE = 100
 PARALLEL_UPLOADS = 8
 
 
 @dataclass(frozen=True)
 class File:
-    """A file to index. `name` is a relative path with `/` between folders."""
+    """A file to index. `name` is a relative path, with `/` between folders."""
 
     name: str
     content: bytes
@@ -36,75 +36,75 @@ class File:
 
 
 class Client:
-    """Calls as methods; answers as the JSON says them. Anything but success raises ApiError."""
+    """One method per route, which returns the parsed JSON. Raises ApiError unless the response is a success."""
 
-    def __init__(self, http: Http, api_url: str, account: SignedIn):
+    def __init__(self, http: Http, api_url: str, account: UserSession):
         self._http = http
         self._api_url = api_url.rstrip("/")
         self._account = account
 
     def find_collection(self, name: str) -> dict[str, Any] | None:
-        """The caller's own collection of that name."""
+        """Returns the caller's own collection of that name."""
         collections = self._pages("/api/v2/collections", "collections", include_public="false")
         return next((entry for entry in collections if entry["name"] == name), None)
 
     def ensure_collection(self, name: str, **settings: Any) -> tuple[dict[str, Any], bool]:
-        """The caller's collection of that name, made now if there was none; the flag says which."""
+        """Returns the caller's collection of that name, and whether it was created now."""
         found = self.find_collection(name)
         if found is not None:
             return found, False
         try:
             return self._json("POST", "/api/v2/collections", {"name": name, **settings}), True
         except ApiError as error:
-            # The answer to a first try was lost, and this was the second.
-            made = self.find_collection(name) if error.status == 409 else None
-            if made is None:
+            # The response to an earlier attempt was lost.
+            created = self.find_collection(name) if error.status == 409 else None
+            if created is None:
                 raise
-            return made, True
+            return created, True
 
     def delete_collection(self, collection_id: str) -> None:
         self._json("DELETE", f"/api/v2/collections/{collection_id}")
 
     def collection(self, collection_id: str) -> dict[str, Any]:
-        return self._json("GET", f"/api/v2/collections/{collection_id}")
+        return self._object("GET", f"/api/v2/collections/{collection_id}")
 
     def upload(
-        self, collection_id: str, files: Iterable[File], arrived: Callable[[File], None] = lambda file: None,
+        self, collection_id: str, files: Iterable[File], on_uploaded: Callable[[File], None] = lambda file: None,
     ) -> None:
-        """Asks for presigned URLs, a hundred a call, and puts the bytes there, a few at a time."""
+        """Announces the files and PUTs each to its presigned URL, several in parallel."""
         remaining = list(files)
         with ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
             while remaining:
-                batch, remaining = remaining[:FILES_PER_CALL], remaining[FILES_PER_CALL:]
-                wanted = [
+                batch, remaining = remaining[:FILES_PER_REQUEST], remaining[FILES_PER_REQUEST:]
+                announced = [
                     {"name": f.name, "size": len(f.content), "content_type": f.content_type, "sha256": f.sha256}
                     for f in batch
                 ]
                 path = f"/api/v2/collections/{collection_id}/uploads"
-                uploads = self._json("POST", path, {"files": wanted})["uploads"]
+                uploads = self._json("POST", path, {"files": announced})["uploads"]
                 by_name = {upload["name"]: upload for upload in uploads}
                 puts = {pool.submit(self._put, by_name[file.name], file): file for file in batch}
                 for put in as_completed(puts):
                     put.result()
-                    arrived(puts[put])
+                    on_uploaded(puts[put])
 
     def uploads_total(self, collection_id: str, status: str) -> int:
-        """How many announced uploads are `expected`, `received` or `expired`."""
+        """Returns the number of uploads with a status: `expected`, `received` or `expired`."""
         return self._total(f"/api/v2/collections/{collection_id}/uploads", status=status)
 
     def add_source(self, collection_id: str, source_type: str, source_config: dict[str, Any]) -> dict[str, Any]:
-        """Adds a source, or reads it again; returns the operation that does."""
+        """Adds a source, or reads it again; returns the operation."""
         body = {"source_type": source_type, "source_config": source_config}
-        return self._json("POST", f"/api/v2/collections/{collection_id}/sources", body)
+        return self._object("POST", f"/api/v2/collections/{collection_id}/sources", body)
 
     def operations(self, collection_id: str, status: str) -> list[dict[str, Any]]:
-        """The collection's operations in one of these states, which commas separate."""
+        """Returns the operations of a collection with one of the given statuses, separated by commas."""
         return list(self._pages(f"/api/v2/collections/{collection_id}/operations", "operations", status=status))
 
     def operation(self, operation_id: str, wait_seconds: int = 0) -> dict[str, Any]:
-        """One operation; with `wait_seconds` the answer comes when it changes, or when that time is over."""
+        """Returns an operation; with `wait_seconds`, long-polls until it changes."""
         query = f"?wait_seconds={wait_seconds}" if wait_seconds else ""
-        return self._json("GET", f"/api/v2/operations/{operation_id}{query}")
+        return self._object("GET", f"/api/v2/operations/{operation_id}{query}")
 
     def documents(self, collection_id: str, **filters: str) -> Iterator[dict[str, Any]]:
         return self._pages(f"/api/v2/collections/{collection_id}/documents", "documents", **filters)
@@ -116,26 +116,26 @@ class Client:
         self._json("DELETE", f"/api/v2/collections/{collection_id}/documents/{document_id}")
 
     def restore_document(self, collection_id: str, document_id: str) -> dict[str, Any]:
-        """Brings a deleted document back; returns the operation that does."""
-        return self._json("POST", f"/api/v2/collections/{collection_id}/documents/{document_id}/restore", {})
+        """Restores a deleted document; returns the operation."""
+        return self._object("POST", f"/api/v2/collections/{collection_id}/documents/{document_id}/restore", {})
 
     def rebuild(self, collection_ids: list[str] | None) -> list[dict[str, Any]]:
-        """Queues a rebuild of these collections, or of all; returns the operations that do it."""
-        return self._json("POST", "/api/v2/admin/rebuild", {"collection_ids": collection_ids})["operations"]
+        """Queues a rebuild of these collections, or of all; returns the operations."""
+        return list(self._json("POST", "/api/v2/admin/rebuild", {"collection_ids": collection_ids})["operations"])
 
     def reindex(self, collection_id: str, **settings: Any) -> dict[str, Any]:
-        """Has a collection indexed anew with other settings; returns the operation that does."""
-        return self._json("POST", f"/api/v2/collections/{collection_id}/reindex", settings)
+        """Reindexes a collection with other settings; returns the operation."""
+        return self._object("POST", f"/api/v2/collections/{collection_id}/reindex", settings)
 
     def wait_for_operation(self, operation_id: str) -> dict[str, Any]:
-        """The operation, once it has ended."""
+        """Waits for the end of an operation; returns it."""
         while True:
             operation = self.operation(operation_id, wait_seconds=10)
             if operation["status"] in ("completed", "failed", "cancelled"):
                 return operation
 
     def search(self, collection_id: str, query: str, k: int, mode: str = "dense") -> tuple[dict[str, Any], float]:
-        """The answer of a search, and how many milliseconds it took as seen from here."""
+        """Returns the response of a search, and its duration in milliseconds as measured by this client."""
         body = {"collection_uuids": [collection_id], "query": query, "k": k, "search_mode": mode}
         response = self._request("POST", "/api/v2/search", body)
         return json.loads(response.body), response.seconds * 1000
@@ -148,16 +148,19 @@ class Client:
     def _pages(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
         page = 1
         while True:
-            answer = self._json("GET", f"{path}?{urlencode({**query, 'page': page, 'per_page': PER_PAGE})}")
-            # A collection's operations come without an envelope.
-            entries = answer if isinstance(answer, list) else answer[key]
+            page_body = self._json("GET", f"{path}?{urlencode({**query, 'page': page, 'per_page': PER_PAGE})}")
+            # The operations of a collection are a plain array.
+            entries = page_body if isinstance(page_body, list) else page_body[key]
             yield from entries
             if len(entries) < PER_PAGE:
                 return
             page += 1
 
     def _total(self, path: str, **query: str) -> int:
-        return self._json("GET", f"{path}?{urlencode({**query, 'per_page': 1})}")["total"]
+        return int(self._json("GET", f"{path}?{urlencode({**query, 'per_page': 1})}")["total"])
+
+    def _object(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return dict(self._json(method, path, body))
 
     def _json(self, method: str, path: str, body: Any = None) -> Any:
         response = self._request(method, path, body)
@@ -166,7 +169,7 @@ class Client:
     def _request(self, method: str, path: str, body: Any = None) -> Response:
         headers = {"accept": "application/json"}
         if method == "POST":
-            # A call that is sent again after a lost answer is done once.
+            # So that a request that is retried after a lost response takes effect once.
             headers["idempotency-key"] = str(uuid.uuid4())
         content = None
         if body is not None:

@@ -1,40 +1,31 @@
-"""How a command starts and ends: the stack's variables, one clear line on failure, JSON as the last line."""
+"""What commands that use a running stack share: its variables, headings, and JSON as the last line."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from semantik.errors import CommandError
+import command_line
+from command_line import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 
 
 def variable(name: str) -> str:
-    """One of the variables that `scripts/stack env` prints."""
+    """Returns one of the variables that `scripts/stack env` prints."""
     value = os.environ.get(name)
     if not value:
-        raise CommandError(f"{name} is not set; run this through its script, or eval \"$(scripts/stack env)\"")
+        raise CommandError(f"{name} is not set; start this through its script, or eval \"$(scripts/stack env)\"")
     return value
 
 
-def run(name: str, main: Callable[[], bool]) -> None:
-    """Ends the process: 0 when `main` says that all is well, 1 when not."""
-    try:
-        sys.exit(0 if main() else 1)
-    except CommandError as error:
-        # Standard output first, so that the reason is the last thing on a shared terminal.
-        sys.stdout.flush()
-        print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"\n{name}: interrupted; the stack is still up, and what was handed in is still being indexed", file=sys.stderr)
-        sys.exit(130)
+def run(name: str, main: Callable[[], bool]) -> NoReturn:
+    """Runs `main` and ends the process with its result; see command_line.run."""
+    command_line.run(name, main, on_interrupt="interrupted; the stack is still running, and so are queued operations")
 
 
 def heading(text: str) -> None:

@@ -1,4 +1,4 @@
-"""scripts/conformance: schemathesis against the running stack, from the description that it serves."""
+"""scripts/conformance: runs schemathesis against the running stack and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from command_line import CommandError
 from semantik import indexing
 from semantik.account import Account
 from semantik.client import Client, File
 from semantik.command import LOCAL, ROOT, heading, last_line, run, variable
-from semantik.errors import CommandError
-from semantik.transport import Http
+from semantik.http_client import Http
 
 FOLDER = LOCAL / "conformance"
 HOOKS = Path(__file__).with_name("conformance_hooks.py")
 SCHEMATHESIS = ROOT / ".venv" / "bin" / "schemathesis"
 SEED = 20261124
 EXAMPLES = 10
-# Collections that the run may delete or give away.
+# Collections that the run may delete or transfer.
 DISPOSABLE = 4
 # Accounts whose sessions the run may end.
 EXPENDABLE = 24
 
-# One worker a session, and the sessions side by side: threads of one Python hardly share two cores.
-# Rules that a schema cannot say, such as fields that need each other, may refuse what the schema allows.
+# One worker per session and sessions in parallel processes, because threads of one Python share a lock. Requests that
+# the schema allows may be rejected by rules that a schema cannot express, such as fields that need each other.
 COMMON = """\
 seed = {seed}
 workers = 1
@@ -42,7 +42,7 @@ reports.json.path = {report}
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 412, 422, 429, 503]
 
-# No token at all is 400 there, for clients of the v2 API.
+# A missing token is a 400 there, for clients of the v2 API.
 [[operations]]
 include-path = "/api/auth/refresh"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 422, 429, 503]
@@ -76,17 +76,18 @@ class Session:
         common = COMMON.format(seed=options.seed, examples=options.examples, report=json.dumps(str(report)))
         (folder / "schemathesis.toml").write_text(common + settings)
         log = folder / "output.txt"
-        command = [SCHEMATHESIS, "--no-color", "run", f"{api_url}/api/openapi.json", "--url", api_url]
+        command = [str(SCHEMATHESIS), "--no-color", "run", f"{api_url}/api/openapi.json", "--url", api_url]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, cwd=folder, env=os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)}, stdout=output, stderr=subprocess.STDOUT)
+                command, cwd=folder, env=os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS)},
+                stdout=output, stderr=subprocess.STDOUT)
         return cls(name, process, log, report)
 
     def result(self) -> dict[str, Any]:
-        """Waits for the end; what schemathesis printed is shown when something is wrong."""
+        """Waits for the end and returns the totals; prints the output of schemathesis if there is a failure."""
         status = self.process.wait()
         if not self.report.exists():
-            raise CommandError(f"schemathesis ended with {status}; {self.log} says why")
+            raise CommandError(f"schemathesis ended with status {status}; see {self.log}")
         report = json.loads(self.report.read_text())
         errors = sum(error["count"] for error in report["errors"])
         result = {
@@ -110,15 +111,15 @@ def main() -> bool:
     options = parser.parse_args()
     api_url = variable("API_URL")
 
-    heading("an account with one of everything")
+    heading("an account with one resource of each kind")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     account = Account(Http(), api_url, FOLDER / "account.json", "conformance")
     account.sign_in()
-    known = furnish(Client(Http(), api_url, account))
+    known = create_resources(Client(Http(), api_url, account))
     tokens = {"lasting": account.token(), "expendable": [expendable(api_url, number) for number in range(EXPENDABLE)]}
 
-    heading("schemathesis: every operation with its examples, at its bounds, at random, in sequences")
+    heading("schemathesis: examples, boundary values, random values and sequences of every operation")
     started = time.monotonic()
     sessions = [
         Session.start(api_url, "signed in", signed_in(known), tokens, options),
@@ -140,13 +141,15 @@ def main() -> bool:
     return failures == 0 and all(result["complete"] for result in results)
 
 
-def furnish(client: Client) -> dict[str, list[Any]]:
-    """Makes a collection with a source and documents, and a few to delete.
+def create_resources(client: Client) -> dict[str, list[Any]]:
+    """Creates a collection with a source and documents, and some disposable collections.
 
-    Returns their ids by the names of the path parameters that they are for."""
+    Returns ids by the names of path parameters.
+    """
     def collection(name: str) -> str:
-        made, _ = client.ensure_collection(f"{name} {secrets.token_hex(4)}", description="scripts/conformance made it")
-        return made["id"]
+        created, _ = client.ensure_collection(
+            f"{name} {secrets.token_hex(4)}", description="created by scripts/conformance")
+        return str(created["id"])
 
     lasting = collection("conformance")
     files = [File("tides.txt", b"The Moon pulls the sea."), File("bread.md", b"# Bread\n\nFlour, water, salt.\n")]
@@ -165,19 +168,20 @@ def furnish(client: Client) -> dict[str, list[Any]]:
 
 
 def expendable(api_url: str, number: int) -> str:
-    """The access token of another account."""
+    """Registers another account and returns its access token."""
     account = Account(Http(), api_url, FOLDER / f"expendable-{number}.json", "expendable")
     account.sign_in()
     return account.token()
 
 
 def signed_in(known: dict[str, list[Any]]) -> str:
-    """The settings of somebody who has a collection: real ids among made-up ones."""
+    """Returns the settings of the authenticated session: existing ids among random ones."""
     lines = []
     for name, values in known.items():
         lines += [f"[dictionaries.{name}]", f"values = {json.dumps(values)}"]
     lines.append("[parameters]")
-    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = 0.8 }}' for name in known if name != "disposable"]
+    lines += [
+        f'"path.{name}" = {{ dictionary = "{name}", probability = 0.8 }}' for name in known if name != "disposable"]
     for name in ("DELETE /api/v2/collections/{collection_id}", "POST /api/v2/collections/{collection_id}/owner"):
         lines += [
             "[[operations]]",

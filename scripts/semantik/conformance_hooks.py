@@ -1,4 +1,4 @@
-"""What schemathesis loads for each session: what it sends as a credential, and what it leaves out."""
+"""Loaded by schemathesis for each session: its credentials, and the requests that it must not send."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import schemathesis
 
-# Written by semantik.conformance for sessions that are signed in.
+# Written by semantik.conformance for authenticated sessions.
 TOKENS = Path.cwd() / "tokens.json"
-# Operations that can end the session they are called with: another account calls each time.
+# Operations that can end the session of their caller; each request uses another account.
 ENDING = ("/api/auth/logout", "/api/auth/logout-all", "/api/auth/password", "/api/auth/sessions/{session_id}")
 
 if TOKENS.exists():
@@ -22,30 +22,32 @@ if TOKENS.exists():
     @schemathesis.auth(refresh_interval=None, retry_on=[])
     class Caller:
         def get(self, case: Any, context: Any) -> str:
-            return next(expendable) if context.operation.path in ENDING else tokens["lasting"]
+            return str(next(expendable) if context.operation.path in ENDING else tokens["lasting"])
 
         def set(self, case: Any, data: str, context: Any) -> None:
             case.headers = case.headers or {}
             case.headers["Authorization"] = f"Bearer {data}"
 
 
-# Operations that look at a password.
+# Operations that verify a password.
 GUESSES = ("/api/auth/login", "/api/auth/password", "/api/auth/me")
-# Fewer wrong passwords than make everybody at this address wait, in two runs.
+# Few enough that the login throttle does not block this IP address, even after two runs.
 MOST_GUESSES = 10
 guesses = itertools.count()
 
 
 def is_guess(case: Any) -> bool:
-    """Whether a password would be compared: only bodies of the right form come that far."""
+    """Returns whether a request is valid enough for its password to be verified."""
     body = case.body if isinstance(case.body, dict) else {}
     given = [body.get(name) for name in ("password", "current_password")]
     return case.operation.path in GUESSES and any(isinstance(text, str) for text in given)
 
 
 def is_for_another_path(case: Any) -> bool:
-    """The emulator decodes a path before it looks for the query: an encoded question mark in a
-    parameter would call another path than the one that is meant."""
+    """Returns whether the emulator would route a request to another path.
+
+    It decodes a path before it looks for the query, so an encoded question mark ends the path.
+    """
     return any(set("?#") & set(unquote(str(value))) for value in (case.path_parameters or {}).values())
 
 

@@ -1,4 +1,4 @@
-"""Test collections in BEIR form: corpus.jsonl, queries.jsonl, qrels.tsv."""
+"""Test collections in BEIR format: corpus.jsonl, queries.jsonl, qrels.tsv."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line import CommandError
 from semantik.client import File
-from semantik.errors import CommandError
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What to index, what to ask, and which documents answer it."""
+    """Documents, queries and relevance judgments."""
 
-    # Document id -> title and text; empty for a document that has neither.
+    # Document id -> title and text; empty if a document has neither.
     documents: dict[str, str]
-    # Query id -> text, of the queries that have a relevant document at all.
+    # Query id -> text, of queries with at least one relevant document.
     queries: dict[str, str]
-    # Query id -> document id -> grade, above 0 only.
+    # Query id -> document id -> grade, greater than 0.
     judgments: dict[str, dict[str, int]]
 
     def files(self) -> dict[str, File]:
-        """One file per document, by document id."""
+        """Returns one file per document, by document id."""
         return {
             id: File(f"{id if PLAIN_ID.fullmatch(id) else f'document-{position}'}.txt", text.encode())
             for position, (id, text) in enumerate(self.documents.items())
@@ -34,23 +34,24 @@ class Corpus:
 
 
 def load(folder: Path) -> Corpus:
-    """Reads a folder and checks that its three files fit together."""
+    """Reads a folder; raises if its three files are invalid or inconsistent."""
     documents: dict[str, str] = {}
     for line, row in _rows(folder / "corpus.jsonl"):
         if row["_id"] in documents:
-            raise CommandError(f"{line}: the document {row['_id']} is there twice")
+            raise CommandError(f"{line}: duplicate document {row['_id']}")
         parts = [row.get("title") or "", row["text"]]
         documents[row["_id"]] = "\n\n".join(part for part in parts if part.strip())
-    questions = {row["_id"]: row["text"] for _, row in _rows(folder / "queries.jsonl")}
+    all_queries = {row["_id"]: row["text"] for _, row in _rows(folder / "queries.jsonl")}
     judgments: dict[str, dict[str, int]] = {}
     for query_id, document_id, grade in _judgments(folder / "qrels.tsv"):
-        if query_id not in questions:
-            raise CommandError(f"{folder / 'qrels.tsv'} judges query {query_id}, which queries.jsonl lacks")
+        if query_id not in all_queries:
+            raise CommandError(f"{folder / 'qrels.tsv'} judges query {query_id}, which is not in queries.jsonl")
         if grade > 0:
             judgments.setdefault(query_id, {})[document_id] = grade
-    queries = {id: text for id, text in questions.items() if id in judgments}
+    queries = {id: text for id, text in all_queries.items() if id in judgments}
     if not documents or not queries:
-        raise CommandError(f"{folder} has {len(documents)} documents and {len(queries)} judged queries; it needs both")
+        raise CommandError(
+            f"{folder} has {len(documents)} documents and {len(queries)} judged queries; both are required")
     return Corpus(documents, queries, judgments)
 
 
@@ -72,7 +73,7 @@ def _judgments(path: Path) -> Iterator[tuple[str, str, int]]:
             query_id, document_id, grade = fields
             yield query_id, document_id, int(grade)
         except ValueError as error:
-            raise CommandError(f"{path}:{number}: expected query, document and grade between tabs") from error
+            raise CommandError(f"{path}:{number}: expected query, document and grade, separated by tabs") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs on the database of DATABASE_URL."""
+"""Runs the programs of PostgreSQL on the database of DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import io
 import subprocess
 from pathlib import Path
 
+from command_line import CommandError
 from local_stack import postgres
 from semantik.command import variable
-from semantik.errors import CommandError
 
 
 def dump(destination: Path) -> None:
-    """Everything as of one moment, in pg_dump's own compressed format."""
+    """Writes the database as of one moment, in pg_dump's custom format."""
     _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={destination}")
 
 
 def load(source: Path) -> None:
-    """What `dump` wrote, in place of what is there: all of it or nothing."""
+    """Replaces the database by a dump, in one transaction."""
     _run(
         "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction",
         "--exit-on-error", str(source), database="--dbname",
@@ -26,7 +26,7 @@ def load(source: Path) -> None:
 
 
 def rows(statement: str) -> list[dict[str, str]]:
-    """A query's rows by column name, as text."""
+    """Returns the rows of a query as text by column name."""
     output = _run("psql", "--no-psqlrc", "--csv", "--set=ON_ERROR_STOP=1", f"--command={statement}")
     return list(csv.DictReader(io.StringIO(output)))
 
@@ -39,5 +39,5 @@ def _run(program: str, *arguments: str, database: str = "--dbname") -> str:
     command = [str(postgres.binary(program)), f"{database}={variable('DATABASE_URL')}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise CommandError(f"{program}: {done.stderr.strip()[-500:]}")
+        raise CommandError(f"{program} failed: {done.stderr.strip()[-500:]}")
     return done.stdout

@@ -1,16 +1,14 @@
-"""Failures that one line explains."""
+"""Failures of API requests."""
 
 from __future__ import annotations
 
 import json
 
-
-class CommandError(Exception):
-    """Ends the command with its text and exit code 1, without a traceback."""
+from command_line import CommandError
 
 
 class ApiError(CommandError):
-    """An answer of the API that is no success; carries what its problem document says."""
+    """An unsuccessful response of the API, described by its problem document."""
 
     def __init__(self, what: str, status: int, body: bytes):
         self.status = status

@@ -1,4 +1,4 @@
-"""Waiting until every file is accounted for, and saying what became of each."""
+"""Waits until every file is indexed, skipped or failed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from command_line import CommandError
 from semantik.client import Client, File
-from semantik.errors import CommandError
-from semantik.progress import Progress
+from semantik.progress_bar import ProgressBar
 
-# Where a document comes to rest.
-SETTLED = ("completed", "skipped", "failed")
-# Longer than any message stays invisible before the local stack delivers it again.
+# The final statuses of a document.
+FINAL_STATUSES = ("completed", "skipped", "failed")
+# Longer than any visibility timeout of the local stack.
 STALLED_SECONDS = 20 * 60
 POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The document that each file became, by the file's name."""
+    """The document of each file, by file name."""
 
     documents: dict[str, dict[str, Any]]
 
@@ -33,18 +33,18 @@ class Outcome:
 
 
 def wait(client: Client, collection_id: str, files: Iterable[File]) -> Outcome:
-    """Waits for every one of `files`, however it came into the bucket.
+    """Waits for all `files`, whichever way they were uploaded.
 
-    Done is: nothing announced is still missing, no operation is open, and each file has a settled
-    document that was made from exactly these bytes.
+    They are done when no announced upload is missing, no operation is open, and each file has a document with a final
+    status and with the hash of the file.
     """
     expected = {file.name: file for file in files}
     last_change = time.monotonic()
     last_seen: Any = None
     stages: dict[str, int] = {}
-    with Progress("indexing ", len(expected)) as progress:
+    with ProgressBar("indexing ", len(expected)) as progress:
         while True:
-            counts = {status: client.documents_total(collection_id, status) for status in SETTLED}
+            counts = {status: client.documents_total(collection_id, status) for status in FINAL_STATUSES}
             missing = client.uploads_total(collection_id, "expected")
             operations = client.operations(collection_id, "pending,processing")
             progress.show(sum(counts.values()), _note(counts, missing, operations, stages))
@@ -64,36 +64,36 @@ def wait(client: Client, collection_id: str, files: Iterable[File]) -> Outcome:
                 stages = {}
                 time.sleep(POLL_SECONDS / 4)
             else:
-                # Answers at once when something happens.
+                # Long polling: returns as soon as the operation changes.
                 began = time.monotonic()
                 stages = client.operation(running["id"], wait_seconds=POLL_SECONDS)["progress"]["by_state"]
-                # Something always happens in a large run, and asking costs the machine as well.
+                # Large operations change all the time, and each request costs CPU time.
                 time.sleep(max(0.0, POLL_SECONDS / 2 - (time.monotonic() - began)))
 
 
 def name_of(document: dict[str, Any]) -> str:
-    """The name that an uploaded document had as a file."""
-    return document["file_path"].removeprefix("upload://")
+    """Returns the file name of an uploaded document."""
+    return str(document["file_path"]).removeprefix("upload://")
 
 
 def failed_operations(client: Client, collection_id: str) -> list[str]:
-    """What went wrong with whole operations, one line each."""
+    """Returns one line per failed operation."""
     failed = client.operations(collection_id, "failed")
     return [f"{operation['type']} {operation['id']}: {operation['error_message']}" for operation in failed]
 
 
 def _outcome(client: Client, collection_id: str, expected: dict[str, File]) -> Outcome | None:
-    """The documents of all expected files, once each of them is settled."""
+    """Returns the documents of all expected files; None unless all are final."""
     found = {name_of(document): document for document in client.documents(collection_id)}
-    if not all(_settled(found.get(name), file) for name, file in expected.items()):
+    if not all(_is_final(found.get(name), file) for name, file in expected.items()):
         return None
     return Outcome({name: found[name] for name in expected})
 
 
-def _settled(document: dict[str, Any] | None, file: File) -> bool:
-    if document is None or document["status"] not in SETTLED:
+def _is_final(document: dict[str, Any] | None, file: File) -> bool:
+    if document is None or document["status"] not in FINAL_STATUSES:
         return False
-    # What could not be read has no hash; everything else must be of these very bytes.
+    # Documents that could not be read have no hash.
     return document["content_hash"] in (None, file.sha256)
 
 
@@ -101,7 +101,7 @@ def _note(counts: dict[str, int], missing: int, operations: list[Any], stages: d
     parts = [f"{counts[status]} {status}" for status in ("skipped", "failed") if counts[status]]
     parts += [f"{stages[state]} {state}" for state in ("listed", "staged", "chunked") if stages.get(state)]
     if missing:
-        parts.append(f"{missing} not yet arrived")
+        parts.append(f"{missing} not yet uploaded")
     if len(operations) > 1:
         parts.append(f"{len(operations)} operations")
     return ", ".join(parts)
@@ -109,11 +109,11 @@ def _note(counts: dict[str, int], missing: int, operations: list[Any], stages: d
 
 def _stalled(client: Client, collection_id: str, expected: dict[str, File]) -> str:
     found = {name_of(document): document for document in client.documents(collection_id)}
-    open_names = [name for name, file in expected.items() if not _settled(found.get(name), file)]
+    open_names = [name for name, file in expected.items() if not _is_final(found.get(name), file)]
     listed = ", ".join(
         f"{name} ({found[name]['status'] if name in found else 'no document'})" for name in open_names[:5]
     )
     return (
-        f"nothing has moved for {STALLED_SECONDS // 60} minutes; {len(open_names)} of {len(expected)} files are open, "
+        f"no progress for {STALLED_SECONDS // 60} minutes; {len(open_names)} of {len(expected)} files are not final, "
         f"e.g. {listed}; the functions' log is .local/logs/emulator.log"
     )

@@ -1,4 +1,4 @@
-"""What a backup holds, in one file that is written last: a backup without it is not one."""
+"""The contents of a backup, in one file that is written last: without it, a backup is incomplete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semantik.errors import CommandError
+from command_line import CommandError
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -15,7 +15,7 @@ FORMAT = 1
 
 @dataclass
 class SavedCollection:
-    """A collection, and the snapshot of its points. Without one they are rebuilt from staged vectors."""
+    """A collection and the snapshot of its index. Without a snapshot, the index is rebuilt from staged vectors."""
 
     id: str
     name: str
@@ -33,7 +33,7 @@ class Manifest:
     schema_version: str
     database: str
     database_sha256: str
-    # Staged objects: how many of them lie in the backup, and how many bytes. None if they were left out.
+    # Number and bytes of the staged objects in the backup; None if they were excluded.
     artifacts: dict[str, int] | None = None
     collections: list[SavedCollection] = field(default_factory=list)
     format: int = FORMAT
@@ -48,8 +48,9 @@ class Manifest:
         try:
             content: dict[str, Any] = json.loads((folder / NAME).read_text())
         except FileNotFoundError as error:
-            raise CommandError(f"{folder} has no {NAME}: it is no backup, or one that was interrupted") from error
+            raise CommandError(
+                f"{folder} has no {NAME}: it is not a backup or was interrupted; use another one") from error
         if content.get("format") != FORMAT:
-            raise CommandError(f"{folder} is of format {content.get('format')}; this version reads {FORMAT}")
+            raise CommandError(f"{folder}: format {FORMAT} is required, got {content.get('format')}")
         collections = [SavedCollection(**entry) for entry in content.pop("collections")]
         return cls(**content, collections=collections)

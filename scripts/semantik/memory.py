@@ -1,4 +1,4 @@
-"""scripts/memory: what each function needs at most, for little and for much."""
+"""scripts/memory: measures the peak memory of each function for small and large inputs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from command_line import CommandError
 from local_stack import functions
 from local_stack.settings import load
 from semantik.account import Account
 from semantik.client import Client
 from semantik.command import LOCAL, heading, last_line, run, variable
-from semantik.errors import CommandError
-from semantik.progress import Progress
-from semantik.transport import Http
+from semantik.http_client import Http
+from semantik.progress_bar import ProgressBar
 
 MEASURED = ("api", "scan", "chunk", "embed", "sweep")
-# Each pair is compared: little, much.
+# Pairs that are compared: small, large.
 PAIRS = (("documents-100", "documents-10000"), ("size-1", "size-100"))
 TOLERANCE = 1.2
 SAMPLE_SECONDS = 0.2
 MEGABYTE = 1_000_000
-# A text of many megabytes says the same again and again: equal chunks of a batch go through the model
-# once, so that the run takes minutes; every stage moves all of them all the same.
+# Large texts repeat this paragraph: the model embeds equal chunks of a batch once, so a run takes minutes, while every
+# stage still transfers all of them.
 PARAGRAPH = (
     "The Moon pulls the sea towards it, and twice a day the water comes up the beach. Where the coast is "
     "narrow the tide is high, and where it is wide the tide is low.\n\n"
@@ -36,7 +36,7 @@ PARAGRAPH = (
 
 @dataclass
 class Peaks:
-    """Watches the functions' processes, also those that come and go; in MiB."""
+    """Samples the peak memory of the processes of each function, in MiB."""
 
     of: dict[str, float] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -49,20 +49,20 @@ class Peaks:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._look()
+        self._sample()
 
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
-            self._look()
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         for name, pids in functions.running(load()).items():
             for pid in pids:
                 self.of[name] = max(self.of.get(name, 0), peak(pid))
 
 
 def peak(pid: int) -> float:
-    """VmHWM: the most that ever was resident."""
+    """Returns VmHWM, the peak resident memory of a process, in MiB; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -77,7 +77,7 @@ def main() -> bool:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     chosen = parser.parse_args().scenarios or known
     if unknown := [scenario for scenario in chosen if scenario not in known]:
-        raise CommandError(f"there is no scenario {unknown[0]}; there are {', '.join(known)}")
+        raise CommandError(f"scenario: {', '.join(known)} are allowed, got {unknown[0]}")
     http = Http()
     account = Account(http, variable("API_URL"), LOCAL / "memory.json", "memory")
     account.sign_in()
@@ -93,12 +93,14 @@ def main() -> bool:
         measured[scenario] = measure(client, scenario, folder, documents)
         shutil.rmtree(folder)
     grown = table(measured)
-    last_line({"peak_mib": {name: {k: round(v, 1) for k, v in peaks.items()} for name, peaks in measured.items()}, "grown": grown})
+    peaks_mib = {
+        scenario: {name: round(peak, 1) for name, peak in peaks.items()} for scenario, peaks in measured.items()}
+    last_line({"peak_mib": peaks_mib, "grown": grown})
     return not grown
 
 
 def write(scenario: str, folder: Path) -> int:
-    """Makes the scenario's files; says how many."""
+    """Writes the files of a scenario; returns their number."""
     kind, _, size = scenario.partition("-")
     if kind == "size":
         text = f"{scenario}\n\n" + PARAGRAPH * (int(size) * MEGABYTE // len(PARAGRAPH))
@@ -110,20 +112,22 @@ def write(scenario: str, folder: Path) -> int:
 
 
 def measure(client: Client, scenario: str, folder: Path, documents: int) -> dict[str, float]:
-    collection, _ = client.ensure_collection(f"{scenario} {secrets.token_hex(4)}", description="scripts/memory made it")
+    name = f"{scenario} {secrets.token_hex(4)}"
+    collection, _ = client.ensure_collection(name, description="created by scripts/memory")
     while client.operations(collection["id"], "pending,processing"):
         time.sleep(0.2)
     for name in MEASURED:
         functions.stop(load(), name, kill=False)
     began = time.monotonic()
-    with Peaks() as peaks, Progress(scenario, documents) as progress:
+    with Peaks() as peaks, ProgressBar(scenario, documents) as progress:
         operation = client.add_source(collection["id"], "directory", {"path": str(folder)})
         while operation["status"] in ("pending", "processing"):
             operation = client.operation(operation["id"], wait_seconds=5)
             progress.show(operation["progress"]["done"])
     counts: dict[str, Any] = operation["meta"].get("counts", {})
     if operation["status"] != "completed" or counts.get("new") != documents:
-        raise CommandError(f"{scenario} ended {operation['status']}: {operation['error_message'] or counts}")
+        reason = operation["error_message"] or counts
+        raise CommandError(f"{scenario} ended with status {operation['status']}: {reason}")
     row = client.collection(collection["id"])
     print(f"  {row['vector_count']} chunks in {time.monotonic() - began:.0f} s")
     client.delete_collection(collection["id"])
@@ -131,18 +135,18 @@ def measure(client: Client, scenario: str, folder: Path, documents: int) -> dict
 
 
 def table(measured: dict[str, dict[str, float]]) -> list[str]:
-    """Prints the peaks side by side; returns what has grown too much."""
+    """Prints the peaks of each pair; returns the functions whose peak grows too much."""
     grown = []
-    for little, much in PAIRS:
-        if little not in measured or much not in measured:
+    for small, large in PAIRS:
+        if small not in measured or large not in measured:
             continue
-        heading(f"peak memory in MiB: {little}, {much}")
+        heading(f"peak memory in MiB: {small}, {large}")
         for name in MEASURED:
-            low, high = measured[little][name], measured[much][name]
+            low, high = measured[small][name], measured[large][name]
             ratio = high / low if low else 0.0
             mark = "" if ratio <= TOLERANCE else "  more than a fifth"
             if mark:
-                grown.append(f"{name} {much}")
+                grown.append(f"{name} {large}")
             print(f"  {name:6} {low:8.1f} {high:8.1f}   × {ratio:.2f}{mark}")
     return grown
 

@@ -1,4 +1,4 @@
-"""Measures of a ranking against judgments, and of times."""
+"""Measures of rankings and of latencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Judgments = Mapping[str, int]
 
 
 def ndcg(ranking: Sequence[str], relevant: Judgments, depth: int = 10) -> float:
-    """Normalised discounted cumulative gain: gain is the grade, discount log2(rank + 1)."""
+    """Returns the normalized discounted cumulative gain, with grades as gains and log2(rank + 1) as discounts."""
     gained = sum(relevant.get(id, 0) / math.log2(rank + 1) for rank, id in enumerate(ranking[:depth], 1))
     best = sorted(relevant.values(), reverse=True)[:depth]
     ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(best, 1))
@@ -17,18 +17,18 @@ def ndcg(ranking: Sequence[str], relevant: Judgments, depth: int = 10) -> float:
 
 
 def reciprocal_rank(ranking: Sequence[str], relevant: Judgments, depth: int = 10) -> float:
-    """One over the rank of the first relevant document; 0 where none is in reach."""
+    """Returns 1 / rank of the first relevant document; 0 if there is none among the first `depth`."""
     return next((1 / rank for rank, id in enumerate(ranking[:depth], 1) if relevant.get(id, 0) > 0), 0.0)
 
 
 def recall(ranking: Sequence[str], relevant: Judgments, depth: int = 100) -> float:
-    """Which part of the relevant documents is among the first `depth`."""
+    """Returns the share of the relevant documents that is among the first `depth`."""
     wanted = {id for id, grade in relevant.items() if grade > 0}
     return len(wanted.intersection(ranking[:depth])) / len(wanted) if wanted else 0.0
 
 
 def summarise(rankings: Mapping[str, Sequence[str]], judgments: Mapping[str, Judgments]) -> dict[str, float]:
-    """The means over all judged queries; a query without a ranking counts as 0."""
+    """Returns the means over all judged queries; a query without a ranking counts as 0."""
     def mean(values: Iterable[float]) -> float:
         return round(math.fsum(values) / len(judgments), 5)
 
@@ -41,7 +41,7 @@ def summarise(rankings: Mapping[str, Sequence[str]], judgments: Mapping[str, Jud
 
 
 def group_by_document(chunks: Iterable[tuple[str, float]]) -> list[str]:
-    """Documents by their best chunk. `chunks` is (document, score), in any order; ties keep it."""
+    """Returns documents ordered by their best chunk. `chunks` is (document, score) in any order, which ties keep."""
     best: dict[str, float] = {}
     for document, score in chunks:
         if score > best.get(document, -math.inf):
@@ -50,7 +50,7 @@ def group_by_document(chunks: Iterable[tuple[str, float]]) -> list[str]:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Nearest rank: a value that was measured, never one in between."""
+    """Returns the nearest-rank percentile, which is always one of the values."""
     if not values:
         raise ValueError("a percentile needs at least one value")
     ordered = sorted(values)
@@ -58,5 +58,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """The median and the 99th percentile."""
+    """Returns the median and the 99th percentile."""
     return {"p50": round(percentile(values, 50), 2), "p99": round(percentile(values, 99), 2)}

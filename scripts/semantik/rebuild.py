@@ -1,4 +1,4 @@
-"""scripts/rebuild: collections written into Qdrant again, from what is staged."""
+"""scripts/rebuild: rebuilds indexes from staged vectors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import time
 from typing import Any
 
-from semantik.account import SignedIn
+from semantik.account import UserSession
 from semantik.client import Client
 from semantik.command import last_line, run, variable
-from semantik.progress import Progress
-from semantik.transport import Http
+from semantik.http_client import Http
+from semantik.progress_bar import ProgressBar
 
 
 def main() -> bool:
@@ -21,27 +21,28 @@ def main() -> bool:
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     if options.all == bool(options.collections):
-        parser.error("name collections, or all of them by --all")
+        parser.error("either collections or --all is required")
     username = os.environ.get("SEMANTIK_USER") or input("superuser: ")
     password = os.environ.get("SEMANTIK_PASSWORD") or getpass.getpass("password: ")
     began = time.monotonic()
     http = Http(notify=lambda message: print(f"  {message}", flush=True))
-    account = SignedIn(http, variable("API_URL"), username, password)
+    account = UserSession(http, variable("API_URL"), username, password)
     account.sign_in()
     client = Client(http, variable("API_URL"), account)
 
     queued = client.rebuild(None if options.all else options.collections)
     ended: list[dict[str, Any]] = []
-    with Progress("rebuilding", len(queued)) as progress:
+    with ProgressBar("rebuilding", len(queued)) as progress:
         for rebuild in queued:
             operation = client.wait_for_operation(rebuild["operation_id"])
             ended.append(operation)
             progress.advance()
+            name = f"{rebuild['collection_name']} ({rebuild['collection_id']})"
             lost = operation["meta"].get("counts", {}).get("failed", 0)
             if operation["status"] != "completed":
-                progress.say(f"{rebuild['collection_name']} ({rebuild['collection_id']}): {operation['status']}, {operation['error_message']}")
+                progress.say(f"{name}: {operation['status']}, {operation['error_message']}")
             elif lost:
-                progress.say(f"{rebuild['collection_name']} ({rebuild['collection_id']}): {lost} documents are lost, try them again")
+                progress.say(f"{name}: {lost} documents were not rebuilt; retry them")
     counts = [operation["meta"].get("counts", {}) for operation in ended]
     rebuilt = sum(operation["status"] == "completed" for operation in ended)
     lost_documents = sum(count.get("failed", 0) for count in counts)

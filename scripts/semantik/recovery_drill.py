@@ -1,4 +1,4 @@
-"""scripts/recovery-drill: a backup of the running stack, restored into an empty one beside it."""
+"""scripts/recovery-drill: backs up the running stack and restores the backup into a second, empty one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from command_line import CommandError
 from semantik import indexing
 from semantik.account import Account
 from semantik.client import Client, File
 from semantik.command import LOCAL, ROOT, heading, last_line, run, variable
-from semantik.errors import CommandError
+from semantik.http_client import Http
 from semantik.manifest import Manifest
-from semantik.transport import Http
 
 FOLDER = LOCAL / "drill"
 STACK = ROOT / "scripts" / "stack"
@@ -44,7 +44,7 @@ def main() -> bool:
     account = FOLDER / "account.json"
     source = sign_in(variable("API_URL"), account)
 
-    heading("two collections to lose")
+    heading("two collections")
     collections = [fill(source, name) for name in ("from its snapshot", "from staged vectors")]
     deleted = delete_one(source, collections[0])
     before = answers(source, collections)
@@ -55,10 +55,10 @@ def main() -> bool:
     manifest = Manifest.read(backup)
     for saved in manifest.collections:
         if saved.id == collections[1]:
-            saved.snapshot, saved.sha256, saved.reason = None, None, "the drill took it away"
+            saved.snapshot, saved.sha256, saved.reason = None, None, "removed by the drill"
     manifest.write(backup)
 
-    heading("an empty stack beside this one")
+    heading("a second, empty stack")
     second = second_stack()
     try:
         command([STACK, "up"], second)
@@ -77,7 +77,7 @@ def main() -> bool:
 
     different = sum(before[question] != after[question] for question in before)
     embedded = revived["meta"]["chunks"]["embedded"]
-    print(f"  {len(before)} questions, {different} answered differently; {DELETED} came back, {embedded} chunks embedded")
+    print(f"  {len(before)} queries, {different} with other results; {DELETED} restored, {embedded} chunks embedded")
     last_line({
         "questions": len(before),
         "different": different,
@@ -97,12 +97,12 @@ def sign_in(api_url: str, path: Path) -> Client:
 
 
 def fill(client: Client, name: str) -> str:
-    collection, _ = client.ensure_collection(name, description="scripts/recovery-drill made it")
+    collection, _ = client.ensure_collection(name, description="created by scripts/recovery-drill")
     files = [File(file, text.encode()) for file, text in TEXTS.items()]
     client.upload(collection["id"], files)
     outcome = indexing.wait(client, collection["id"], files)
     print(f"  {name}: {len(outcome.having('completed'))} documents, {outcome.chunks} chunks")
-    return collection["id"]
+    return str(collection["id"])
 
 
 def delete_one(client: Client, collection_id: str) -> str:
@@ -110,26 +110,28 @@ def delete_one(client: Client, collection_id: str) -> str:
     client.delete_document(collection_id, document["id"])
     while client.operations(collection_id, "pending,processing"):
         time.sleep(0.5)
-    return document["id"]
+    return str(document["id"])
 
 
 def answers(client: Client, collections: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """What each collection says to each question: chunks, scores and texts, best first."""
-    said = {}
+    """Returns the results of each query in each collection: chunks, scores and texts, best first."""
+    found = {}
     for collection in collections:
         for question in QUESTIONS:
             answer, _ = client.search(collection, question, RESULTS)
             if not answer["results"]:
-                raise CommandError(f"collection {collection} has no answer to {question!r}")
-            said[collection, question] = [
-                (result["chunk_id"], result["score"], result["text"], result["file_path"]) for result in answer["results"]
+                raise CommandError(f"collection {collection} has no result for {question!r}")
+            found[collection, question] = [
+                (result["chunk_id"], result["score"], result["text"], result["file_path"])
+                for result in answer["results"]
             ]
-    return said
+    return found
 
 
 def second_stack() -> dict[str, str]:
-    """The environment of a stack of its own: another folder, other ports, another name."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STACK_", "QDRANT_", "DATABASE_"))}
+    """Returns the environment of a second stack: another folder, other ports, another name."""
+    others = ("AWS_", "STACK_", "QDRANT_", "DATABASE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     postgres, qdrant_http, emulator, batch = free_ports()
     return kept | {
         "STACK_DIR": str(FOLDER / "stack"),
@@ -142,8 +144,8 @@ def second_stack() -> dict[str, str]:
 
 
 def free_ports() -> tuple[int, int, int, int]:
-    """Ports that nothing listens on: of the second, the next one is free too."""
-    found = []
+    """Returns unused ports; the port above the second one is unused, too."""
+    found: list[int] = []
     for port in range(21000, 32000, 10):
         if len(found) == 4:
             break
@@ -158,7 +160,7 @@ def is_free(port: int) -> bool:
 
 
 def command(words: list[Any], environment: Any, quiet: bool = False) -> str:
-    """Runs a command and returns what it printed, showing it unless `quiet`."""
+    """Runs a command and returns its output; also prints it unless `quiet`."""
     done = subprocess.run([str(word) for word in words], env=dict(environment), stdout=subprocess.PIPE, text=True)
     if not quiet:
         print("".join(f"  {line}\n" for line in done.stdout.splitlines()), end="", flush=True)

@@ -1,4 +1,4 @@
-"""scripts/restore: a backup back into an empty stack."""
+"""scripts/restore: restores a backup into an empty stack."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 import uuid
 from pathlib import Path
 
+from command_line import CommandError
 from local_stack.settings import http_address
 from semantik import database
 from semantik.command import heading, last_line, run, variable
-from semantik.errors import CommandError
 from semantik.manifest import Manifest, SavedCollection
-from semantik.progress import Progress
+from semantik.progress_bar import ProgressBar
 from semantik.snapshots import Snapshots, sha256
 from semantik.staged import StagingBucket
 
 POLL_SECONDS = 1.0
-# An operation is started by sweep, which runs every minute.
+# sweep, which runs every minute, starts the operations.
 STALLED_SECONDS = 15 * 60
 
 
@@ -32,7 +32,7 @@ def main() -> bool:
 
     heading("database")
     database.load(folder / manifest.database)
-    # The indexes that reindexes had replaced are not in backups: there is no way back to them.
+    # Backups do not contain the indexes that reindexes have replaced, so no rollback to them is possible.
     database.execute("UPDATE retired_vector_stores SET operation_id = NULL, replaced_by = NULL")
     print(f"  as of {manifest.created_at}")
 
@@ -40,7 +40,7 @@ def main() -> bool:
     if manifest.artifacts is not None:
         print(f"  {StagingBucket().load(folder / 'artifacts')} objects")
     else:
-        print("  not in the backup: the bucket is taken to hold them")
+        print("  not in the backup; assumed to be in the bucket")
 
     heading("Qdrant")
     snapshots = Snapshots(
@@ -64,46 +64,49 @@ def main() -> bool:
 
 
 def check(folder: Path, manifest: Manifest) -> None:
-    """Everything that can be known to be wrong is, before anything is changed."""
+    """Raises if the backup is damaged or the stack unsuitable, before anything is changed."""
     files = [(manifest.database, manifest.database_sha256)]
     files += [(saved.snapshot, saved.sha256) for saved in manifest.collections if saved.snapshot and saved.sha256]
     for name, expected in files:
         if not (folder / name).exists() or sha256(folder / name) != expected:
-            raise CommandError(f"{folder / name} is missing or damaged")
+            raise CommandError(f"{folder / name} is missing or damaged; use another backup")
     version = database.rows("SELECT max(version) AS version FROM _sqlx_migrations")[0]["version"]
     if version != manifest.schema_version:
         raise CommandError(
-            f"the backup has schema {manifest.schema_version} and this stack {version}; deploy the version that made "
-            "the backup, restore, and deploy the newer one then")
+            f"the backup has schema {manifest.schema_version}, this stack has {version}; deploy the version that wrote "
+            "the backup, restore it, then deploy the newer version")
     if database.rows("SELECT 1 AS one FROM users LIMIT 1"):
-        raise CommandError("this stack has users; a backup goes into an empty one")
+        raise CommandError("this stack has users; an empty stack is required")
 
 
 def rebuild(collections: list[SavedCollection]) -> int:
-    """Queues a rebuild for each and waits for all; says how many failed."""
+    """Rebuilds the indexes of these collections; returns how many failed."""
     if not collections:
         return 0
     restore = uuid.uuid4()
     ids = ", ".join(f"'{saved.id}'" for saved in collections)
     database.execute(
         "INSERT INTO operations (uuid, collection_id, user_id, type, config) "
-        f"SELECT gen_random_uuid(), id, owner_id, 'rebuild', '{{\"restore\": \"{restore}\"}}' FROM collections WHERE id IN ({ids})")
+        f"SELECT gen_random_uuid(), id, owner_id, 'rebuild', '{{\"restore\": \"{restore}\"}}' "
+        f"FROM collections WHERE id IN ({ids})")
     query = (
         "SELECT c.name, o.status, o.error_message, o.meta -> 'counts' ->> 'failed' AS failed "
         f"FROM operations o JOIN collections c ON c.id = o.collection_id WHERE o.config ->> 'restore' = '{restore}'")
     deadline = time.monotonic() + STALLED_SECONDS
-    with Progress("rebuilding", len(collections)) as progress:
+    with ProgressBar("rebuilding", len(collections)) as progress:
         while True:
             operations = [row for row in database.rows(query) if row["status"] in ("completed", "failed", "cancelled")]
             progress.show(len(operations))
             if len(operations) >= len(collections):
                 break
             if time.monotonic() > deadline:
-                raise CommandError("the rebuilds have not ended; sweep starts them, see its log")
+                raise CommandError(
+                    f"the rebuilds did not end within {STALLED_SECONDS} s; sweep starts them, see its log")
             time.sleep(POLL_SECONDS)
     failed = [row for row in operations if row["status"] != "completed" or row["failed"] != "0"]
     for row in failed:
-        print(f"  {row['name']}: {row['status']}, {row['failed'] or 'all'} documents failed: {row['error_message'] or 'try them again'}")
+        reason = row["error_message"] or "retry them"
+        print(f"  {row['name']}: {row['status']}, {row['failed'] or 'all'} documents failed: {reason}")
     return len(failed)
 
 

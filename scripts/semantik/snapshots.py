@@ -1,47 +1,48 @@
-"""Qdrant's snapshots, in and out of a server by its HTTP interface."""
+"""Downloads and uploads of Qdrant snapshots through Qdrant's HTTP interface."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import shutil
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from semantik.errors import CommandError
+import urllib3
 
-PIECE_BYTES = 1 << 20
-# The server writes or reads the whole snapshot before it answers.
+from command_line import CommandError
+
+BUFFER_BYTES = 1 << 20
+# The server writes or reads the whole snapshot before it responds.
 TIMEOUT_SECONDS = 3600
 
 
 class Snapshots:
-    """Of one server. What it refuses ends the command with what it said."""
+    """The snapshots of one server. A rejected request raises CommandError with the response."""
 
     def __init__(self, url: str, api_key: str | None = None):
         self._url = url.rstrip("/")
         self._headers = {"api-key": api_key} if api_key else {}
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=False)
 
     def create(self, collection: str) -> dict[str, Any]:
-        """Has the server write a snapshot; `name`, `size` and `checksum` describe it."""
-        return self._json("POST", f"/collections/{quote(collection)}/snapshots?wait=true")
+        """Creates a snapshot on the server; returns its `name`, `size` and `checksum`."""
+        return dict(self._json("POST", f"/collections/{quote(collection)}/snapshots?wait=true"))
 
     def download(self, collection: str, snapshot: str, destination: Path) -> None:
-        path = f"/collections/{quote(collection)}/snapshots/{quote(snapshot)}"
-        with self._open("GET", path) as answer, destination.open("wb") as file:
-            shutil.copyfileobj(answer, file, PIECE_BYTES)
+        response = self._send("GET", f"/collections/{quote(collection)}/snapshots/{quote(snapshot)}")
+        with destination.open("wb") as file:
+            shutil.copyfileobj(response, file, BUFFER_BYTES)
+        response.release_conn()
 
     def delete(self, collection: str, snapshot: str) -> None:
         self._json("DELETE", f"/collections/{quote(collection)}/snapshots/{quote(snapshot)}?wait=true")
 
     def upload(self, collection: str, snapshot: Path, checksum: str) -> None:
-        """Makes the collection of a snapshot."""
+        """Creates the collection from a snapshot."""
         query = urlencode({"wait": "true", "priority": "snapshot", "checksum": checksum})
         boundary = uuid.uuid4().hex
         head = (
@@ -49,38 +50,32 @@ class Snapshots:
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         tail = f"\r\n--{boundary}--\r\n".encode()
-        headers = self._headers | {
+        headers = {
             "content-type": f"multipart/form-data; boundary={boundary}",
             "content-length": str(len(head) + snapshot.stat().st_size + len(tail)),
         }
-        address = urlsplit(self._url)
-        connect = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        connection = connect(address.netloc, timeout=TIMEOUT_SECONDS)
-        try:
-            path = f"{address.path}/collections/{quote(collection)}/snapshots/upload?{query}"
-            connection.request("POST", path, body=_pieces(head, snapshot, tail), headers=headers)
-            answer = connection.getresponse()
-            body = answer.read()
-        except OSError as error:
-            raise CommandError(f"uploading {snapshot.name} to {self._url}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise CommandError(f"Qdrant refused {snapshot.name}: {answer.status} {body[:300].decode(errors='replace')}")
+        path = f"/collections/{quote(collection)}/snapshots/upload?{query}"
+        self._json("POST", path, headers, _read(head, snapshot, tail))
 
-    def _json(self, method: str, path: str) -> Any:
-        with self._open(method, path) as answer:
-            return json.load(answer)["result"]
+    def _json(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Iterator[bytes] | None = None,
+    ) -> Any:
+        return json.loads(self._send(method, path, headers, body).data)["result"]
 
-    def _open(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self._url + path, method=method, headers=self._headers)
+    def _send(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Iterator[bytes] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
         try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            said = error.read(300).decode(errors="replace")
-            raise CommandError(f"Qdrant refused {method} {path}: {error.code} {said}") from error
-        except OSError as error:
-            raise CommandError(f"{method} {self._url}{path}: {error}; QDRANT_HTTP_URL names Qdrant's HTTP interface") from error
+            response = self._pool.request(
+                method, self._url + path, headers=self._headers | (headers or {}), body=body, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise CommandError(
+                f"{method} {self._url}{path} failed: {error}; QDRANT_HTTP_URL must be that of Qdrant's HTTP interface"
+            ) from error
+        if response.status != 200:
+            reason = response.data[:300].decode(errors="replace")
+            raise CommandError(f"Qdrant rejected {method} {path}: {response.status} {reason}")
+        return response
 
 
 def sha256(path: Path) -> str:
@@ -88,9 +83,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _pieces(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:
+def _read(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:
     yield head
     with file.open("rb") as content:
-        while piece := content.read(PIECE_BYTES):
-            yield piece
+        while part := content.read(BUFFER_BYTES):
+            yield part
     yield tail

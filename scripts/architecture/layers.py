@@ -1,0 +1,101 @@
+"""Checks which crates may depend on which: functions -> shared -> domain, and which may link heavy libraries.
+
+Reads `cargo metadata` and prints one line per violation. deny.toml restricts direct dependencies on libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from architecture import metadata
+from architecture.metadata import ROOT
+
+Packages = dict[str, Any]
+
+# Shared crates that may depend on others than domain. Adapters are independent of each other; `models` and `bm25`
+# are not adapters.
+ALLOWED = {
+    "artifacts": {"aws"},
+    "batch_jobs": {"aws"},
+    "connectors": {"aws"},
+    "embedding": {"models"},
+    "access": {"auth", "db", "lambda"},
+    "dispatch": {"db", "lambda", "queue"},
+    "models": {"aws"},
+    "segmentation": {"chunking", "extraction", "models"},
+    "queue": {"aws"},
+    "vectors": {"bm25"},
+}
+
+# Heavy libraries, and the deployed programs that may contain them.
+HEAVY = {
+    "ort": {"search", "embed"},
+    "aws-sdk-batch": {"sweep"},
+    "qdrant-edge": {"qdrant-local"},
+    "git2": {"scan"},
+    "async-imap": {"scan"},
+    # Test helpers are never deployed.
+    "testkit": set(),
+    "proptest": set(),
+    "insta": set(),
+}
+
+
+def main() -> bool:
+    argparse.ArgumentParser(prog="scripts/check-layers", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    described = metadata.read()
+    members = metadata.members(described)
+    violations = [*forbidden_dependencies(members), *forbidden_libraries(described, members)]
+    for violation in violations:
+        print(violation)
+    return not violations
+
+
+def layer_of(package: Any) -> str:
+    """Returns the first folder of the path of a crate: functions, shared, infra or tests."""
+    return Path(package["manifest_path"]).relative_to(ROOT).parts[0]
+
+
+def forbidden_dependencies(members: Packages) -> Iterator[str]:
+    """Yields violations between crates of this workspace. Dev-dependencies are free."""
+    for name, package in sorted(members.items()):
+        used = {d["name"] for d in package["dependencies"] if d["name"] in members and d["kind"] is None}
+        if layer_of(package) == "functions":
+            for other in sorted(used):
+                if layer_of(members[other]) != "shared":
+                    yield f"function {name} depends on {other}: functions may depend on shared crates only"
+        elif layer_of(package) == "shared" and name != "testkit":
+            allowed = ALLOWED.get(name, set()) | ({"domain"} if name != "domain" else set())
+            for other in sorted(used - allowed):
+                yield f"shared crate {name} depends on {other}: allowed are {', '.join(sorted(allowed)) or 'none'}"
+        elif layer_of(package) == "infra" and used:
+            others = ", ".join(sorted(used))
+            yield f"{name} depends on {others}: it replaces an external server and may depend on no crate from here"
+
+
+def forbidden_libraries(described: Any, members: Packages) -> Iterator[str]:
+    """Yields deployed programs that contain a heavy library without permission."""
+    packages = {package["id"]: package for package in described["packages"]}
+    edges = {
+        node["id"]: [d["pkg"] for d in node["deps"] if any(kind["kind"] is None for kind in d["dep_kinds"])]
+        for node in described["resolve"]["nodes"]
+    }
+    for name, package in sorted(members.items()):
+        if not any("bin" in target["kind"] for target in package["targets"]):
+            continue
+        reached: set[str] = set()
+        open_ids = [package["id"]]
+        while open_ids:
+            id = open_ids.pop()
+            if id not in reached:
+                reached.add(id)
+                open_ids.extend(edges[id])
+        linked = {packages[id]["name"] for id in reached}
+        for library, programs in sorted(HEAVY.items()):
+            if library in linked and name not in programs:
+                yield f"{name} contains {library}: allowed are {', '.join(sorted(programs)) or 'none'}"
+
