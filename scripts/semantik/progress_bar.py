@@ -21,6 +21,7 @@ class ProgressBar:
             TextColumn("{task.fields[note]}"), console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task(label, total=total, note="")
         self._printed_at = time.monotonic()
+        self._printed: tuple[float, str] | None = None
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()
@@ -30,7 +31,7 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if self._bar.disable:
+        if self._bar.disable and (self._state.completed, self._state.fields["note"]) != self._printed:
             self._print()
 
     def advance(self) -> None:
@@ -53,6 +54,7 @@ class ProgressBar:
 
     def _print(self) -> None:
         self._printed_at = time.monotonic()
+        self._printed = (self._state.completed, self._state.fields["note"])
         minutes, seconds = divmod(int(self._state.elapsed or 0), 60)
         state = f"{self._state.description} {int(self._state.completed)}/{int(self._state.total or 0)}"
         print(f"  {state}  {minutes}:{seconds:02}  {self._state.fields['note']}".rstrip(), flush=True)

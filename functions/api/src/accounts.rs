@@ -1,4 +1,4 @@
-//! Accounts: `/api/auth`.
+//! Accounts, sign-in and user sessions: `/api/auth`.
 
 mod login;
 mod login_throttle;
@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of accounts.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Public).limit(Rate::per_minute(30)).handles(routes!(register::register)))
@@ -24,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::needs(Access::UserSession).handles(routes!(sessions::end_all)))
         .routes(Route::needs(Access::UserSession).handles(routes!(sessions::list)))
         .routes(Route::needs(Access::UserSession).handles(routes!(sessions::end)))
-        // Each costs the work of three passwords.
+        // Each request hashes up to three passwords.
         .routes(
             Route::needs(Access::UserSession).limit(Rate::per_minute(20)).handles(routes!(passwords::change)),
         )

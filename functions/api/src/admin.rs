@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes for superusers.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Superuser).handles(routes!(users::list)))
@@ -23,8 +24,8 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         )
         .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::update)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::administer_collection)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::show_for_collection)))
         .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_collection)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::administer_user)))
+        .routes(Route::needs(Access::Superuser).handles(routes!(limits::show_for_user)))
         .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_user)))
 }

@@ -1,4 +1,4 @@
-//! API keys: for programs that act for a person, as far as the person lets them.
+//! API keys, with which programs act on behalf of a user: `/api/v2/api-keys`.
 
 mod fields;
 
@@ -31,12 +31,13 @@ use crate::openapi::BodyErrors;
 use crate::paging::Paging;
 use crate::validation::Checks;
 
-/// Keys of one user that work at the same time.
+/// The maximum number of active keys per user.
 const MAX_ACTIVE: i64 = 20;
 
+/// Returns the routes of API keys. All require a user session, so that a leaked key cannot create, extend or
+/// list keys.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        // A key that leaked must not be able to make others.
         .routes(
             Route::needs(Access::UserSession).limit(Rate::per_hour(30)).idempotent().handles(routes!(create)),
         )
@@ -51,14 +52,15 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
 
 /// Create an API key
 ///
-/// The answer shows the secret once. A user has up to 20 active keys.
+/// Requires a user session. The response contains the secret, which cannot be shown again. A user can have
+/// up to 20 active keys.
 #[utoipa::path(
     post, path = "/api/v2/api-keys", tag = "api-keys", request_body = CreateApiKeyRequest,
     responses(
         (status = 201, body = ApiKeySecretResponse),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 keys are active, or the body is no JSON."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a key of that name."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 active keys, or the request body is not valid JSON."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a key of this name."),
     ),
 )]
 pub(crate) async fn create(
@@ -75,17 +77,17 @@ pub(crate) async fn create(
         Begun::Again(answer) => return Ok(answer),
     };
     let mut checks = Checks::default();
-    let name = fields::name(&mut checks, &request.name);
-    let scope = fields::scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
-    let days = fields::days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
+    let name = fields::check_name(&mut checks, &request.name);
+    let scope = fields::parse_scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
+    let days = fields::check_days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
     let collection_ids = match request.collection_ids {
-        Some(ids) => Some(fields::collections(&mut checks, &mut tx, &caller, ids).await?),
+        Some(ids) => Some(fields::check_collections(&mut checks, &mut tx, &caller, ids).await?),
         None => None,
     };
     checks.finish()?;
 
     lock_user(&mut tx, user_id).await?;
-    require_room(&mut tx, user_id, now).await?;
+    check_active_count(&mut tx, user_id, now).await?;
     let id = ApiKeyId(Uuid::new_v4());
     let secret = OpaqueToken::api_key(id);
     let new = NewApiKey {
@@ -97,19 +99,21 @@ pub(crate) async fn create(
         collection_ids: collection_ids.as_deref(),
         expires_at: now + TimeDelta::days(days),
     };
-    let key = tx.api_keys().insert(&new).await.map_err(|error| explain(error, &name))?;
+    let key = tx.api_keys().insert(&new).await.map_err(|error| map_unique_violation(error, &name))?;
     let details = json!({ "api_key_id": id, "after": Editable::of(&key), "expires_at": key.expires_at });
     audit::record(&mut tx, &client, Change::of_accounts("api_key_created", caller.actor(), details)).await?;
     let body = ApiKeySecretResponse { key: key.into(), api_key: secret.expose().to_owned() };
-    tx.commit_unrepeatable(StatusCode::CREATED, &body, &shown_once(id)).await
+    tx.commit_unrepeatable(StatusCode::CREATED, &body, &secret_not_repeated(id)).await
 }
 
 /// List the caller's API keys
+///
+/// Requires a user session. Secrets are not included.
 #[utoipa::path(
     get, path = "/api/v2/api-keys", tag = "api-keys", params(ListApiKeysQuery),
     responses(
         (status = 200, body = ApiKeysResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list(
@@ -129,10 +133,12 @@ pub(crate) async fn list(
 }
 
 /// Show an API key of the caller
+///
+/// Requires a user session. The secret is not included.
 #[utoipa::path(
     get, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses(
-        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`."))),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
     ),
 )]
@@ -148,18 +154,18 @@ pub(crate) async fn show(
 
 /// Change, revoke or reactivate an API key
 ///
-/// It holds with the key's next request.
+/// Requires a user session. Takes effect with the next request of the key.
 #[utoipa::path(
     patch, path = "/api/v2/api-keys/{key_id}", tag = "api-keys",
-    params(("key_id" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    params(("key_id" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
     request_body = UpdateApiKeyRequest,
     responses(
-        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`."))),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 other keys are active, or the body is no JSON."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 other active keys, or the request body is not valid JSON."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has another key of that name."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed it since."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has another key of this name."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "The key has another version than `If-Match`."),
     ),
 )]
 pub(crate) async fn update(
@@ -173,7 +179,7 @@ pub(crate) async fn update(
     let now = Utc::now();
     let user_id = caller.principal.user_id;
     let mut tx = state.db.begin().await?;
-    // Of a user's keys, one at a time is changed: that keeps to the limit, and to If-Match.
+    // Serializes changes of the user's keys, so that neither the maximum nor If-Match is bypassed.
     lock_user(&mut tx, user_id).await?;
     let before = find(&mut tx, user_id, id).await?;
     if_match.check(&fields::etag(&before)?)?;
@@ -181,26 +187,26 @@ pub(crate) async fn update(
     let mut key = before.clone();
     let mut checks = Checks::default();
     if let Some(name) = &request.name {
-        key.name = fields::name(&mut checks, name);
+        key.name = fields::check_name(&mut checks, name);
     }
     if let Some(scope) = &request.scope {
-        key.scope = fields::scope(&mut checks, scope);
+        key.scope = fields::parse_scope(&mut checks, scope);
     }
     match request.collection_ids {
         None => {}
         Some(None) => key.collection_ids = None,
         Some(Some(ids)) => {
-            let ids = fields::collections(&mut checks, &mut tx, &caller, ids).await?;
+            let ids = fields::check_collections(&mut checks, &mut tx, &caller, ids).await?;
             key.collection_ids = Some(ids);
         }
     }
     checks.finish()?;
     key.is_active = request.is_active.unwrap_or(before.is_active);
     if key.is_active && !before.is_active && !key.is_expired(now) {
-        require_room(&mut tx, user_id, now).await?;
+        check_active_count(&mut tx, user_id, now).await?;
     }
     if key != before {
-        tx.api_keys().update(&key).await.map_err(|error| explain(error, &key.name))?;
+        tx.api_keys().update(&key).await.map_err(|error| map_unique_violation(error, &key.name))?;
         let details = json!({
             "api_key_id": id,
             "before": Editable::of(&before),
@@ -213,17 +219,18 @@ pub(crate) async fn update(
     Ok((fields::etag(&key)?, Json(key.into())))
 }
 
-/// Give an API key a new secret
+/// Rotate an API key
 ///
-/// The old one stops to work at once. The answer shows the new one once.
+/// Requires a user session. Replaces the secret: the old one is rejected from the next request on, and the
+/// response contains the new one, which cannot be shown again.
 #[utoipa::path(
     post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api-keys", params(("key_id" = Uuid, Path)),
     request_body = Option<RotateApiKeyRequest>,
     responses(
         (status = 201, body = ApiKeySecretResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "20 other keys are active, or the body is no JSON."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 other active keys, or the request body is not valid JSON."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has expired, and the request does not say for how long it is to work again."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The key has expired and the request has no `expires_in_days`."),
     ),
 )]
 pub(crate) async fn rotate(
@@ -237,7 +244,7 @@ pub(crate) async fn rotate(
     let now = Utc::now();
     let user_id = caller.principal.user_id;
     let mut checks = Checks::default();
-    let days = request.expires_in_days.map(|days| fields::days(&mut checks, days));
+    let days = request.expires_in_days.map(|days| fields::check_days(&mut checks, days));
     checks.finish()?;
     let mut tx = match idempotency.begin(&state.db, user_id).await? {
         Begun::First(tx) => tx,
@@ -248,14 +255,14 @@ pub(crate) async fn rotate(
     match (days, key.expires_at.filter(|_| key.is_expired(now))) {
         (Some(days), expired_at) => {
             if key.is_active && expired_at.is_some() {
-                require_room(&mut tx, user_id, now).await?;
+                check_active_count(&mut tx, user_id, now).await?;
             }
             key.expires_at = Some(now + TimeDelta::days(days));
         }
         (None, Some(at)) => {
             return Err(ApiError::new(
                 ErrorKind::Conflict,
-                format!("this API key expired at {at}; send expires_in_days to make it work again"),
+                format!("the API key expired at {at}; send expires_in_days to extend it"),
             ));
         }
         (None, None) => {}
@@ -266,16 +273,17 @@ pub(crate) async fn rotate(
     let details = json!({ "api_key_id": id, "name": key.name, "expires_at": key.expires_at });
     audit::record(&mut tx, &client, Change::of_accounts("api_key_rotated", caller.actor(), details)).await?;
     let body = ApiKeySecretResponse { key: key.into(), api_key: secret.expose().to_owned() };
-    tx.commit_unrepeatable(StatusCode::CREATED, &body, &shown_once(id)).await
+    tx.commit_unrepeatable(StatusCode::CREATED, &body, &secret_not_repeated(id)).await
 }
 
 /// Delete an API key
 ///
-/// It stops to work at once, and what was granted to it goes with it.
+/// Requires a user session. The key is rejected from the next request on. Permissions granted to it are
+/// deleted with it.
 #[utoipa::path(
     delete, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "The key was deleted."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
     ),
 )]
@@ -301,8 +309,8 @@ async fn find(tx: &mut Tx, user_id: UserId, id: ApiKeyId) -> Result<ApiKey, ApiE
     key.ok_or_else(|| ApiError::not_found("API key", id))
 }
 
-/// Refuses one more active key where there are enough; the user's row is locked.
-async fn require_room(tx: &mut Tx, user_id: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
+/// Checks that the user can have one more active key. The caller holds the lock of the user's row.
+async fn check_active_count(tx: &mut Tx, user_id: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
     let active = tx.api_keys().count_active(user_id, now).await?;
     if active < MAX_ACTIVE {
         return Ok(());
@@ -310,14 +318,14 @@ async fn require_room(tx: &mut Tx, user_id: UserId, now: DateTime<Utc>) -> Resul
     Err(ApiError::new(
         ErrorKind::Invalid,
         format!(
-            "{active} of your API keys are active, and {MAX_ACTIVE} are allowed; revoke or delete one that is \
-            not needed"
+            "you have {active} active API keys; the maximum is {MAX_ACTIVE}, so revoke or delete one that is not \
+            needed"
         ),
     )
     .with_status(StatusCode::BAD_REQUEST))
 }
 
-fn explain(error: DbError, name: &str) -> ApiError {
+fn map_unique_violation(error: DbError, name: &str) -> ApiError {
     match error.constraint() {
         Some(ApiKeys::NAME_CONSTRAINT) => ApiError::new(
             ErrorKind::Conflict,
@@ -327,9 +335,9 @@ fn explain(error: DbError, name: &str) -> ApiError {
     }
 }
 
-fn shown_once(id: ApiKeyId) -> String {
+fn secret_not_repeated(id: ApiKeyId) -> String {
     format!(
-        "this request was answered with the secret of API key {id}, which is shown once; if the answer was \
-        lost, POST /api/v2/api-keys/{id}/rotate gives the key a new one"
+        "the response to this request contained the secret of API key {id}, which is shown only once; if it was \
+        lost, replace the secret with POST /api/v2/api-keys/{id}/rotate"
     )
 }

@@ -1,4 +1,4 @@
-//! The audit log: `/api/v2/audit-log`, `/api/v2/collections/{id}/audit-log`.
+//! The audit log, which records every change with its author: `/api/v2/audit-log`, `/api/v2/collections/{id}/audit-log`.
 
 mod change;
 mod log;
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 pub(crate) use self::change::{Change, difference, record};
 use crate::State;
 
+/// Returns the routes of the audit log.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Collection(Admin)).handles(routes!(log::list_of_collection)))

@@ -1,4 +1,4 @@
-//! What the API function is told by its environment.
+//! Configuration, read from environment variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,45 +9,46 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-/// The API function's settings.
+/// Configuration of the API function.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): asked for chunks, and whether it answers.
+    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): where chunks are read from.
     pub vectors: VectorsConfig,
-    /// `JWT_SECRET`: what access tokens are signed with, at least 32 bytes.
+    /// `JWT_SECRET`: signs access tokens; at least 32 bytes.
     pub jwt_secret: SecretString,
-    /// `CONNECTOR_SECRETS_KEYS`: what the secrets of sources are encrypted with, the newest first,
-    /// separated by commas; default none, and then no secret can be stored.
+    /// `CONNECTOR_SECRETS_KEYS`: encrypt the secrets of sources; comma-separated, newest first. Default none:
+    /// secrets cannot be stored.
     pub connector_secrets_keys: SecretString,
-    /// `STAGING_BUCKET`: where clients put their files.
+    /// `STAGING_BUCKET`: the bucket for uploads and artifacts.
     pub staging_bucket: String,
-    /// `SCAN_QUEUE_URL`: where operations are started.
+    /// `SCAN_QUEUE_URL`: the queue of the scan function, which starts operations.
     pub scan_queue_url: String,
-    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    /// `MODELS_DIR`: directories that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
-    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    /// `MODELS_URL`: more model folders, as `s3://bucket/prefix`; default none.
     pub models_url: Option<String>,
-    /// How requests are answered.
+    /// Limits and defaults of requests.
     pub limits: Limits,
 }
 
-/// What decides about a request without any other part.
+/// Limits and defaults of requests.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// `DEFAULT_EMBEDDING_MODEL`: the model of a collection that names none; default
+    /// `DEFAULT_EMBEDDING_MODEL`: the model of collections created without one; default
     /// `sentence-transformers/all-MiniLM-L6-v2`.
     pub default_embedding_model: String,
-    /// `DIRECTORY_ROOTS`: folders that file and directory sources may lie under, separated by
-    /// colons; default none.
+    /// `DIRECTORY_ROOTS`: directories that `file` and `directory` sources must lie under;
+    /// colon-separated; default none.
     pub directory_roots: Vec<PathBuf>,
-    /// `MAX_UPLOAD_BYTES`: the largest file that may be announced; default 5 GiB, which is also
-    /// the most that S3 takes in one request.
+    /// `MAX_UPLOAD_BYTES`: the maximum size of an uploaded file in bytes; default 5 GiB, which is also the
+    /// maximum of a single S3 PUT.
     pub max_upload_bytes: u64,
-    /// `UPLOAD_URL_SECONDS`: how long an upload's URL works; default one hour, at most seven days.
+    /// `UPLOAD_URL_SECONDS`: the default lifetime of an upload's presigned URL, 60 to 604800 (seven
+    /// days); default 3600.
     pub upload_url_lifetime: Duration,
-    /// `RATE_LIMIT_FACTOR`: multiplies how often callers may use each route; 0 for no limits;
+    /// `RATE_LIMIT_FACTOR`: multiplies the rate limit of every route; 0 disables rate limits;
     /// default 1.
     pub rate_limits: RateLimits,
 }
@@ -68,7 +69,7 @@ impl Config {
     /// Reads the environment.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Returns [`EnvError`] if a variable is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
@@ -92,12 +93,12 @@ impl Limits {
         let default = Self::default();
         let roots = env::optional("DIRECTORY_ROOTS").unwrap_or_default();
         let lifetime = env::parsed_or("UPLOAD_URL_SECONDS", default.upload_url_lifetime.as_secs())?;
-        // A signature of S3 holds for seven days at most.
+        // S3 presigned URLs are valid for at most seven days.
         if !(60..=604_800).contains(&lifetime) {
             return Err(EnvError::Invalid {
                 name: "UPLOAD_URL_SECONDS",
                 got: lifetime.to_string(),
-                reason: "choose 60 to 604800".to_owned(),
+                reason: "must be 60 to 604800".to_owned(),
             });
         }
         Ok(Self {

@@ -1,26 +1,26 @@
-//! Tells the pipeline of an operation, after the transaction that inserted it.
+//! Dispatching operations after the transaction that inserted them.
 
 use domain::{Classify, CollectionId, OperationId, ScanMessage};
 use lambda::StageError;
 
 use crate::State;
 
-/// Sends the operation's message. The operation is safe in the database by now: what goes wrong
-/// here delays it until sweep looks, and is no reason to tell the caller that anything failed.
+/// Sends the message that starts an operation. Errors are only logged: the operation is committed, and the
+/// sweep function dispatches it later.
 pub(crate) async fn dispatch(state: &State, operation_id: OperationId) {
     lambda::fault::point("api-committed");
     if let Err(error) = state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await {
-        warn(operation_id, "operation could not be dispatched, sweep will do it", error);
+        warn(operation_id, "failed to dispatch the operation; sweep will retry", error);
         return;
     }
     let marked = async { state.db.connection().await?.operations().mark_dispatched(&[operation_id]).await };
     if let Err(error) = marked.await {
-        warn(operation_id, "dispatched operation could not be marked, sweep may send it again", error);
+        warn(operation_id, "failed to mark the operation as dispatched; sweep may send it again", error);
     }
 }
 
-/// Sends the message of the operation that waits longest in a collection where another one has made
-/// room. What goes wrong here only delays it, as above.
+/// Dispatches the oldest pending operation of a collection, after another operation has ended. Errors are
+/// only logged, as in [`dispatch`].
 pub(crate) async fn dispatch_next(state: &State, collection_id: CollectionId) {
     let next = async { state.db.connection().await?.operations().next_pending(collection_id).await };
     match next.await {
@@ -28,7 +28,7 @@ pub(crate) async fn dispatch_next(state: &State, collection_id: CollectionId) {
         Ok(None) => {}
         Err(error) => {
             let error = StageError::from(error).chain();
-            tracing::warn!(collection.id = %collection_id, error, "the next operation is left to sweep");
+            tracing::warn!(collection.id = %collection_id, error, "failed to find the next operation; sweep will dispatch it");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The HTTP API: accounts, collections, sources, uploads, documents and operations.
 //!
-//! *Triggered by* API Gateway, every route but search.
-//! *Reads* PostgreSQL, staged bytes in S3, the manifests and tokenizers of the models beside it.
-//! *Writes* PostgreSQL, then a message to ScanQueue; clients put their files into S3 themselves.
-//! *Safe to repeat because* each change is one transaction, and what must be unique is so in the
-//! database.
-//! *Retries when* never: the caller decides. A message that could not be sent is sent by sweep.
+//! *Triggered by* API Gateway, for all routes except search.
+//! *Reads* PostgreSQL, staged artifacts in S3, manifests and tokenizers of the bundled models.
+//! *Writes* PostgreSQL, then a message to ScanQueue. Clients PUT their files to S3 themselves.
+//! *Idempotent because* every change is one transaction, and unique constraints reject duplicates.
+//! *Retries* nothing: the client decides. The sweep function sends messages that could not be sent.
+//!
+//! Every function that reaches PostgreSQL, S3, SQS or Qdrant returns `Unavailable` if the server is
+//! unreachable; `# Errors` sections only name other conditions.
 
 mod accounts;
 mod admin;
@@ -35,6 +37,6 @@ mod uploads;
 mod validation;
 
 pub use config::{Config, Limits};
-pub use openapi::DescriptionError;
+pub use openapi::OpenApiError;
 pub use router::{openapi, router};
 pub use state::State;

@@ -1,4 +1,4 @@
-//! The API function.
+//! Entry point of the API function.
 
 use api::{Config, State, router};
 

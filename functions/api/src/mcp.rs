@@ -1,4 +1,4 @@
-//! Profiles that the MCP server offers to AI assistants: `/api/v2/mcp/profiles`.
+//! Profiles of the MCP (Model Context Protocol) server, which AI assistants search with: `/api/v2/mcp/profiles`.
 
 mod client_config;
 mod profiles;
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of MCP profiles.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Caller(Write)).idempotent().handles(routes!(profiles::create_profile)))

@@ -1,4 +1,4 @@
-//! The API's description: what the handlers do not say themselves.
+//! The OpenAPI document: metadata, shared declarations, and completion of the generated parts.
 
 mod finish;
 pub(crate) mod words;
@@ -16,42 +16,42 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Required, Response};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi as _};
 
-/// The search function's routes, generated from its handlers; a test of that crate keeps the file
-/// up to date. Linking the crate for it would link ONNX Runtime.
+/// The OpenAPI document of the search function. Generated; a test of that crate keeps it up to date. Linking
+/// the crate instead would link ONNX Runtime.
 const SEARCH: &str = include_str!("../../search/openapi.json");
 
-/// The description cannot be put together.
+/// The OpenAPI document cannot be assembled.
 #[derive(Debug, Error)]
-#[error("the API's description cannot be put together")]
-pub struct DescriptionError(#[from] serde_json::Error);
+#[error("the OpenAPI document cannot be assembled")]
+pub struct OpenApiError(#[from] serde_json::Error);
 
-impl Classify for DescriptionError {
+impl Classify for OpenApiError {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Internal
     }
 }
 
-/// Completes what was generated from this function's handlers: adds the search function's routes, unique
-/// operation names and examples.
+/// Completes the document generated from this function's handlers: adds the routes of the search function,
+/// unique operation ids and examples.
 ///
 /// # Errors
-/// When the search function's part cannot be read.
-pub(crate) fn complete(generated: &OpenApi) -> Result<Value, DescriptionError> {
-    let mut description = serde_json::to_value(generated)?;
+/// Returns [`OpenApiError`] if the document of the search function is malformed.
+pub(crate) fn complete(generated: &OpenApi) -> Result<Value, OpenApiError> {
+    let mut document = serde_json::to_value(generated)?;
     let mut search: Value = serde_json::from_str(SEARCH)?;
     for part in ["/paths", "/components/schemas"] {
         let (Some(Value::Object(all)), Some(Value::Object(more))) =
-            (description.pointer_mut(part), search.pointer_mut(part))
+            (document.pointer_mut(part), search.pointer_mut(part))
         else {
             continue;
         };
         all.append(more);
     }
-    finish::finish(&mut description);
-    Ok(description)
+    finish::finish(&mut document);
+    Ok(document)
 }
 
-/// What the description starts with; the router adds the routes.
+/// Returns the document without routes.
 pub(crate) fn frame() -> OpenApi {
     Frame::openapi()
 }
@@ -60,43 +60,43 @@ pub(crate) fn frame() -> OpenApi {
 #[openapi(
     info(
         title = "Semantik",
-        description = "Upload documents, watch their operations, search them by meaning. \
-            Every error is a problem document (RFC 9457) with the request's id.",
+        description = "Index documents and search them by meaning. Changes run in the background as \
+            operations. Every error is a problem document (RFC 9457) with the request's id.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem, FieldError)),
     modifiers(&Bearer),
     tags(
-        (name = "auth", description = "Accounts and tokens."),
-        (name = "api-keys", description = "For programs that act for a person."),
-        (name = "administration", description = "What superusers do."),
-        (name = "preferences", description = "What the caller prefers."),
-        (name = "collections", description = "Collections of documents."),
-        (name = "sharing", description = "Who else may use a collection."),
-        (name = "limits", description = "What collections and users may hold and do."),
-        (name = "audit", description = "Who did what, when and from where."),
-        (name = "sources", description = "Where documents come from."),
-        (name = "sync", description = "Reading sources again, when asked to or after an interval."),
-        (name = "uploads", description = "Files from clients, straight into the bucket."),
-        (name = "documents", description = "What a collection holds."),
-        (name = "chunking", description = "Trying out how documents are cut."),
-        (name = "chunks", description = "The passages that searches find."),
-        (name = "operations", description = "What happens to collections."),
-        (name = "search", description = "Finding passages by meaning."),
-        (name = "mcp", description = "What AI assistants may search."),
-        (name = "system", description = "The installation."),
+        (name = "auth", description = "Accounts, sign-in and user sessions."),
+        (name = "api-keys", description = "Credentials for programs that act on behalf of a user."),
+        (name = "administration", description = "Administration of the installation by superusers."),
+        (name = "preferences", description = "The caller's preferences."),
+        (name = "collections", description = "Sets of documents with one embedding model and one set of index settings."),
+        (name = "sharing", description = "Permissions and ownership of collections."),
+        (name = "limits", description = "Quotas and usage of collections and users."),
+        (name = "audit", description = "The log of all changes with their authors."),
+        (name = "sources", description = "Places that documents are read from."),
+        (name = "sync", description = "Sync runs, which read all sources of a collection again."),
+        (name = "uploads", description = "Files that clients PUT to presigned URLs."),
+        (name = "documents", description = "Documents of a collection."),
+        (name = "chunking", description = "Chunking strategies, and previews of their chunks."),
+        (name = "chunks", description = "The indexed passages of documents."),
+        (name = "operations", description = "Background changes of collections, and their progress."),
+        (name = "search", description = "Search by meaning and by words."),
+        (name = "mcp", description = "Search profiles for AI assistants (Model Context Protocol)."),
+        (name = "system", description = "Health, status and version of the installation."),
     )
 )]
 struct Frame;
 
-/// An access token or an API key.
+/// Declares the security scheme: an access token or an API key.
 struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An access token of POST /api/auth/login, or an API key (smtk_...)."))
+            .description(Some("An access token from POST /api/auth/login, or an API key (smtk_...)."))
             .build();
         openapi
             .components
@@ -105,7 +105,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The header `If-Match` of a route that changes a resource, and its refusal.
+/// Declares the header `If-Match`, and the response if the version differs.
 pub(crate) struct Versioned;
 
 impl IntoParams for Versioned {
@@ -114,9 +114,7 @@ impl IntoParams for Versioned {
             .name("If-Match")
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some(
-                "The `ETag` of the version that is to be changed; another version is left as it is (412).",
-            ))
+            .description(Some("Only change this version (the `ETag` of a previous response); otherwise 412."))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
             .build();
         vec![header]
@@ -125,20 +123,20 @@ impl IntoParams for Versioned {
 
 impl IntoResponses for Versioned {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(412, "It was changed since the version that `If-Match` names.")])
+        problems(&[(412, "The resource has another version than `If-Match`.")])
     }
 }
 
-/// Errors of a route that takes a JSON body.
+/// Declares the errors of routes with a JSON request body.
 pub(crate) struct BodyErrors;
 
 impl IntoResponses for BodyErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[
-            (400, "The body is no JSON."),
-            (413, "The body is too large."),
-            (415, "The body is not announced as JSON."),
-            (422, "A field is wrong; `errors` names it."),
+            (400, "The request body is not valid JSON."),
+            (413, "The request body is too large."),
+            (415, "The `Content-Type` is not `application/json`."),
+            (422, "A field is invalid; `errors` lists all invalid fields."),
         ])
     }
 }

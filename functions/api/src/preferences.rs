@@ -1,5 +1,5 @@
-//! What a user prefers. The API keeps it for the user's clients, wherever they sign in; a request
-//! means the same whatever its sender prefers.
+//! Preferences, stored per user on behalf of the clients: `/api/v2/preferences`. They never change how the
+//! API interprets a request.
 
 mod collection_defaults;
 mod interface;
@@ -28,6 +28,7 @@ use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, Versioned};
 use crate::validation::Checks;
 
+/// Returns the routes of preferences.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Caller(Read)).handles(routes!(show)))
@@ -37,46 +38,56 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_interface)))
 }
 
-/// What a user prefers.
+/// The preferences of a user.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub(crate) struct PreferencesResponse {
+    /// Defaults of the search form.
     search: SearchPreferences,
+    /// Defaults of the form for new collections.
     collection_defaults: CollectionDefaults,
+    /// Settings of the user interface.
     interface: InterfacePreferences,
 }
 
-/// What to change: groups and fields that are absent stay as they are.
+/// Changes of preferences. Absent groups and fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "search": { "top_k": 20, "similarity_threshold": 0.3 } }))]
 pub(crate) struct UpdatePreferencesRequest {
+    /// Defaults of the search form.
     search: Option<SearchChanges>,
+    /// Defaults of the form for new collections.
     collection_defaults: Option<CollectionDefaultsChanges>,
+    /// Settings of the user interface.
     interface: Option<InterfaceChanges>,
 }
 
-/// Show what the caller prefers
+/// Show the caller's preferences
+///
+/// Returns the defaults before the first change.
 #[utoipa::path(
     get, path = "/api/v2/preferences", tag = "preferences",
     responses((
         status = 200, body = PreferencesResponse,
-        headers(("ETag" = String, description = "The version, for `If-Match`.")),
+        headers(("ETag" = String, description = "Version of the preferences, for `If-Match`.")),
     )),
 )]
 pub(crate) async fn show(Shared(state): Shared<State>, caller: Caller) -> Result<Response, ApiError> {
     let mut connection = state.db.connection().await?;
     let stored = connection.user_preferences().find(caller.principal.user_id).await?;
-    answer(stored.map_or_else(|| Ok(PreferencesResponse::default()), PreferencesResponse::read)?)
+    respond(stored.map_or_else(|| Ok(PreferencesResponse::default()), PreferencesResponse::read)?)
 }
 
-/// Change what the caller prefers
+/// Change the caller's preferences
+///
+/// Requires the scope `write`. Only groups in the request are validated.
 #[utoipa::path(
     put, path = "/api/v2/preferences", tag = "preferences",
     params(Versioned), request_body = UpdatePreferencesRequest,
     responses(
         (
             status = 200, body = PreferencesResponse,
-            headers(("ETag" = String, description = "The version, for `If-Match`.")),
+            headers(("ETag" = String, description = "Version of the preferences, for `If-Match`.")),
         ),
         Versioned,
         BodyErrors,
@@ -95,7 +106,7 @@ pub(crate) async fn update(
     if_match.check(&ETag::of(&before)?)?;
     let mut checks = Checks::default();
     let mut after = before.clone();
-    // A group that is not named is not checked either: what it holds was right once.
+    // Stored groups are not validated again: a model that was since removed must not block other changes.
     if let Some(changes) = request.search {
         after.search = after.search.change(changes, &mut checks);
     }
@@ -106,10 +117,12 @@ pub(crate) async fn update(
         after.interface = after.interface.change(&changes, &mut checks);
     }
     checks.finish()?;
-    keep(tx, &caller, &client, &before, after).await
+    store(tx, &caller, &client, &before, after).await
 }
 
-/// Prefer the defaults for searches
+/// Reset the search preferences
+///
+/// Requires the scope `write`. Restores the defaults of the group `search`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/search", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
@@ -122,7 +135,9 @@ pub(crate) async fn reset_search(
     reset(&state, &caller, &client, |all| all.search = SearchPreferences::default()).await
 }
 
-/// Prefer the defaults for new collections
+/// Reset the collection defaults
+///
+/// Requires the scope `write`. Restores the defaults of the group `collection_defaults`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/collection-defaults", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
@@ -135,7 +150,9 @@ pub(crate) async fn reset_collection_defaults(
     reset(&state, &caller, &client, |all| all.collection_defaults = CollectionDefaults::default()).await
 }
 
-/// Prefer the defaults for pages
+/// Reset the interface preferences
+///
+/// Requires the scope `write`. Restores the defaults of the group `interface`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/interface", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
@@ -159,11 +176,11 @@ async fn reset(
     let before = PreferencesResponse::read(stored)?;
     let mut after = before.clone();
     to_default(&mut after);
-    keep(tx, caller, client, &before, after).await
+    store(tx, caller, client, &before, after).await
 }
 
-/// Writes what has changed, if anything has, and answers with all of it.
-async fn keep(
+/// Stores and audits the preferences if they changed, and returns the response.
+async fn store(
     mut tx: Tx,
     caller: &Caller,
     client: &ClientInfo,
@@ -177,15 +194,15 @@ async fn keep(
             actor: caller.actor(),
             collection: None,
             operation_id: None,
-            details: audit::difference(&before.flat()?, &after.flat()?),
+            details: audit::difference(&before.flatten()?, &after.flatten()?),
         };
         audit::record(&mut tx, client, change).await?;
     }
     tx.commit().await?;
-    answer(after)
+    respond(after)
 }
 
-fn answer(preferences: PreferencesResponse) -> Result<Response, ApiError> {
+fn respond(preferences: PreferencesResponse) -> Result<Response, ApiError> {
     Ok((ETag::of(&preferences)?, Json(preferences)).into_response())
 }
 
@@ -212,17 +229,17 @@ impl PreferencesResponse {
         })
     }
 
-    /// All fields side by side, named as errors name them.
-    fn flat(&self) -> Result<Value, ApiError> {
+    /// Returns all fields in one object, keyed `group.field` as in field errors.
+    fn flatten(&self) -> Result<Value, ApiError> {
         let StoredPreferences { search, collection_defaults, interface } = self.write()?;
         let groups =
             [("search", search), ("collection_defaults", collection_defaults), ("interface", interface)];
-        let mut flat = json!({});
+        let mut fields = json!({});
         for (name, group) in groups {
             for (field, value) in group.as_object().into_iter().flatten() {
-                flat[format!("{name}.{field}")] = value.clone();
+                fields[format!("{name}.{field}")] = value.clone();
             }
         }
-        Ok(flat)
+        Ok(fields)
     }
 }

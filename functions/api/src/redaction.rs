@@ -1,31 +1,31 @@
-//! What those are not told who may only read: where the sources of a collection are. Paths, buckets and
-//! hosts tell of its owner's machines.
+//! Redaction for callers with read access: locations of sources (paths, buckets, hosts) reveal the owner's
+//! infrastructure, so only callers with write access see them.
 
 use domain::AccessLevel;
 use serde_json::Value;
 
-/// What an operation's `config` says of its source.
+/// The fields of an operation's `config` that locate its source.
 const SOURCE_FIELDS: [&str; 2] = ["source_path", "source_config"];
 
-/// Whether a caller with this access is told where sources are.
-fn knows_sources(access: AccessLevel) -> bool {
+/// Returns whether callers with this access level may see the locations of sources.
+fn may_see_sources(access: AccessLevel) -> bool {
     access >= AccessLevel::Write
 }
 
-/// An operation's `config` as this caller may see it.
-pub(crate) fn config(access: AccessLevel, mut config: Value) -> Value {
-    if let Some(config) = config.as_object_mut().filter(|_| !knows_sources(access)) {
+/// Removes the location of the source from an operation's `config`, unless the access level permits it.
+pub(crate) fn redact_config(access: AccessLevel, mut config: Value) -> Value {
+    if let Some(config) = config.as_object_mut().filter(|_| !may_see_sources(access)) {
         config.retain(|field, _| !SOURCE_FIELDS.contains(&field.as_str()));
     }
     config
 }
 
-/// Why something did not go well with sources, as this caller may know it.
-pub(crate) fn reason(access: AccessLevel, reason: Option<String>) -> Option<String> {
-    reason.map(|reason| {
-        if knows_sources(access) {
-            return reason;
+/// Replaces an error message about sources, unless the access level permits it.
+pub(crate) fn redact_error(access: AccessLevel, message: Option<String>) -> Option<String> {
+    message.map(|message| {
+        if may_see_sources(access) {
+            return message;
         }
-        "those who may write to the collection are told why".to_owned()
+        "hidden; write access to the collection is required to see the error".to_owned()
     })
 }

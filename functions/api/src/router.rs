@@ -1,6 +1,6 @@
-//! The whole API at a glance: each resource, and the URLs under which it lies.
+//! The API at a glance: every resource with its URL prefixes.
 //!
-//! What each route asks of its caller stands beside it, in `routes()` of its resource.
+//! Each resource declares the access rule and the rate limit of its routes in its `routes` function.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use axum::{Extension, Router};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::openapi::{self, DescriptionError};
+use crate::openapi::{self, OpenApiError};
 use crate::{
     State, accounts, admin, api_keys, audit, chunking, collections, connectors, documents, mcp, operations,
     preferences, quotas, sharing, sources, sync, system, uploads,
 };
 
-/// The routes, each described at `/api/openapi.json`.
+/// Returns the router of the API function.
 pub fn router(state: State) -> Router {
-    let guard = AccessState {
+    let access = AccessState {
         db: state.db.clone(),
         tokens: state.tokens.clone(),
         rate_limits: state.limits.rate_limits,
     };
-    let (router, description) = routes().split_for_parts();
-    router.layer(Extension(guard)).layer(Extension(Arc::new(description))).with_state(state)
+    let (router, document) = routes().split_for_parts();
+    router.layer(Extension(access)).layer(Extension(Arc::new(document))).with_state(state)
 }
 
-/// The description of all routes, the search function's included, generated from the handlers.
+/// Returns the OpenAPI document of all routes, including those of the search function.
 ///
 /// # Errors
-/// When the search function's part cannot be read.
-pub fn openapi() -> Result<Value, DescriptionError> {
+/// Returns [`OpenApiError`] if the document of the search function is malformed.
+pub fn openapi() -> Result<Value, OpenApiError> {
     openapi::complete(&routes().into_openapi())
 }
 

@@ -1,4 +1,4 @@
-//! Sharing collections: `/api/v2/collections/{id}/permissions`, `/api/v2/collections/{id}/owner`.
+//! Sharing collections with users and API keys: `/api/v2/collections/{id}/permissions`, `/api/v2/collections/{id}/owner`.
 
 mod grantee;
 mod ownership;
@@ -11,12 +11,13 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of permissions and ownership.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::list)))
         .routes(Route::needs(Access::Collection(Admin)).idempotent().handles(routes!(permissions::grant)))
         .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::revoke)))
         .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::show_own)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::give_up)))
-        .routes(Route::needs(Access::CollectionUserSession(Owner)).handles(routes!(ownership::hand_over)))
+        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::leave)))
+        .routes(Route::needs(Access::CollectionUserSession(Owner)).handles(routes!(ownership::transfer)))
 }

@@ -1,4 +1,4 @@
-//! What the API function keeps between requests.
+//! Clients and settings that requests share.
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use vectors::VectorDatabase;
 use crate::Config;
 use crate::config::Limits;
 
-/// Clients and settings, built once a process. Cheap to clone.
+/// Clients and settings, built once per process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct State {
     /// PostgreSQL.
     pub db: Db,
-    /// Makes and checks access tokens.
+    /// Signs and verifies access tokens.
     pub tokens: AccessTokens,
     /// Encrypts the secrets of sources.
     pub secrets: SecretCipher,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues, of which only scan's is known here.
+    /// The work queues; only that of the scan function is configured.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
-    /// The models that collections may use.
+    /// The available embedding models.
     pub models: Arc<ModelRegistry>,
-    /// What they count with, opened when a text is to be cut.
+    /// Tokenizers by model, loaded on first use.
     pub tokens_by_model: Arc<TokensByModel>,
-    /// How requests are answered.
+    /// Limits and defaults of requests.
     pub limits: Arc<Limits>,
 }
 
 impl State {
-    /// Prepares the clients; nothing waits for the network.
+    /// Builds the clients without network access.
     ///
     /// # Errors
-    /// Says which setting or file is wrong.
+    /// Returns an error that names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let queues = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };

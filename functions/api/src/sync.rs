@@ -82,7 +82,7 @@ impl SyncRunResponse {
             completed_sources: run.completed_sources,
             failed_sources: run.failed_sources,
             partial_sources: run.partial_sources,
-            error_summary: redaction::reason(access, run.error_summary),
+            error_summary: redaction::redact_error(access, run.error_summary),
         }
     }
 }

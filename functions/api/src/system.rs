@@ -1,4 +1,5 @@
-//! The installation: health, readiness, its description and the page that shows it. `/api/v2/system`, `/api/openapi.json`, `/api/docs`, `/health`, `/readyz`.
+//! The installation: `/health`, `/readyz`, `/api/v2/system`, the OpenAPI document at `/api/openapi.json`, and
+//! the page that renders it at `/api/docs`.
 
 mod docs;
 mod health;
@@ -12,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of the installation.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::needs(Access::Public).handles(routes!(health::system_info)))
@@ -21,9 +23,9 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::needs(Access::Public).unlimited().handles(routes!(health::ready)))
         .routes(Route::needs(Access::Public).unlimited().handles(routes!(openapi::describe)))
         .routes(Route::needs(Access::Public).unlimited().handles(routes!(docs::page)))
-        // Other names for the same, as clients and load balancers know them, and the parts of a page.
+        // Aliases that clients and load balancers use, and the assets of the page; not in the OpenAPI document.
         .route("/healthz", get(health::health))
         .route("/api/health", get(health::health))
         .route("/api/health/", get(health::health))
-        .route("/api/docs/{file}", get(docs::part))
+        .route("/api/docs/{file}", get(docs::asset))
 }

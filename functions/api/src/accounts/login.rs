@@ -1,4 +1,4 @@
-//! Signing in, staying signed in, signing out.
+//! Signing in, refreshing tokens, signing out.
 
 use access::Caller;
 use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_token};
@@ -22,59 +22,64 @@ use crate::audit::{self, Change};
 use crate::locks::lock_user;
 use crate::openapi::BodyErrors;
 
-/// A name and its password.
+/// Credentials of an account.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct LoginRequest {
+    /// The username, in any case.
     #[schema(example = "ada")]
     username: String,
+    /// The password.
     #[schema(format = "password", example = "correct horse battery")]
     password: String,
 }
 
-/// A pair of tokens.
+/// An access token and a refresh token.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TokenResponse {
-    /// Goes into the header `Authorization: Bearer`.
+    /// A JWT for the header `Authorization: Bearer`.
     access_token: String,
-    /// Gets the next pair, once.
+    /// Can be exchanged once for the next pair at `POST /api/auth/refresh`; valid for 30 days.
     refresh_token: String,
     /// Always `bearer`.
     token_type: &'static str,
-    /// How long the access token works, in seconds.
+    /// Lifetime of the access token in seconds.
     expires_in: i64,
 }
 
-/// The refresh token, for clients that send it in the query.
+/// The refresh token as a query parameter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RefreshQuery {
-    /// Better sent in the body: addresses end up in logs.
+    /// The refresh token. Prefer the request body: URLs are logged by proxies.
     refresh_token: Option<String>,
 }
 
-/// The refresh token.
+/// A refresh token.
 #[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct RefreshRequest {
+    /// The refresh token of the last pair.
     #[schema(example = "smtr_9vT3bXk0c2mQeWzR1yUoPaSdFgHjKlZxCvBnM4567QE")]
     refresh_token: Option<String>,
 }
 
-/// A sentence.
+/// A confirmation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessageResponse {
+    /// A confirmation in English.
     message: &'static str,
 }
 
 /// Sign in
 ///
-/// The access token works for 15 minutes, the refresh token for 30 days. Who fails too often waits.
+/// Returns an access token, valid for 15 minutes, and a refresh token, valid for 30 days. Failed attempts
+/// are throttled per account and IP address.
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
     responses(
         (status = 200, body = TokenResponse),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "The name or the password is wrong."),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "The username or the password is wrong."),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failures; `Retry-After` says how long to wait."),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failed attempts; retry after the number of seconds in `Retry-After`."),
         BodyErrors,
     ),
 )]
@@ -84,7 +89,7 @@ pub(crate) async fn login(
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
     let now = Utc::now();
-    // No account has such a name or password; PostgreSQL takes no NUL either.
+    // No account can have such a username or password, and PostgreSQL text cannot hold NUL.
     let is_possible = request.username.len() <= 64
         && !request.username.contains('\0')
         && request.password.chars().count() <= MAX_PASSWORD_CHARS;
@@ -99,7 +104,8 @@ pub(crate) async fn login(
     };
 
     let mut tx = state.db.begin().await?;
-    // Whoever changes the password or deactivates the account meanwhile leaves no session behind.
+    // Checked again under the row lock: a concurrent password change or deactivation ends all sessions,
+    // and must not miss this one.
     let user = tx.users().lock(checked.id).await?;
     let Some(user) = user.filter(|user| user.hashed_password == checked.hashed_password) else {
         return Err(wrong_password());
@@ -107,9 +113,9 @@ pub(crate) async fn login(
     if !user.is_active {
         return Err(deactivated());
     }
-    attempt.forgive(&mut tx).await?;
+    attempt.succeeded(&mut tx).await?;
     let session = Session { id: SessionId(Uuid::new_v4()), started_at: now };
-    let pair = give_pair(&state, &mut tx, &client, &user, session, now).await?;
+    let pair = issue_tokens(&state, &mut tx, &client, &user, session, now).await?;
     tx.users().mark_signed_in(user.id, now).await?;
     record(&mut tx, &client, "user_signed_in", user.id, session.id).await?;
     tx.commit().await?;
@@ -118,17 +124,17 @@ pub(crate) async fn login(
 
 /// Exchange a refresh token for a new pair
 ///
-/// A refresh token works once. If it comes a second time, somebody holds a copy: then all tokens
-/// of that log-in stop working.
+/// A refresh token can be used once. Reuse means that it was copied, so it revokes all tokens of that
+/// session.
 #[utoipa::path(
     post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, params(RefreshQuery),
     responses(
         (status = 200, body = TokenResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "No refresh token came."),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token does not hold."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The refresh token is missing."),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token is unknown, used, revoked or expired."),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter cannot be read."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The request body is too large."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter or a field of the request body is invalid."),
     ),
 )]
 pub(crate) async fn refresh(
@@ -148,10 +154,10 @@ pub(crate) async fn refresh(
     let token_hash = hash_token(&token);
     let mut tx = state.db.begin().await?;
     let Some(user_id) = tx.refresh_tokens().find_user(&token_hash).await? else {
-        return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login"));
+        return Err(unauthenticated("the refresh token is not valid; sign in again at POST /api/auth/login"));
     };
     let Some(user) = tx.users().lock(user_id).await? else {
-        return Err(refuse("this account no longer exists"));
+        return Err(unauthenticated("the account no longer exists"));
     };
     if !user.is_active {
         return Err(deactivated());
@@ -164,42 +170,48 @@ pub(crate) async fn refresh(
             tx.refresh_tokens().revoke_session(user_id, session_id).await?;
             record(&mut tx, &client, "refresh_token_reused", user_id, session_id).await?;
             tx.commit().await?;
-            tracing::warn!(user.id = %user_id, session.id = %session_id, "refresh token came a second time");
-            return Err(refuse("this refresh token was used before, so its session is over; sign in again"));
+            tracing::warn!(user.id = %user_id, session.id = %session_id, "refresh token was reused, its session is revoked");
+            return Err(unauthenticated(
+                "the refresh token was used before, so its session was revoked; sign in again at POST /api/auth/login",
+            ));
         }
         Spend::Raced => {
-            return Err(refuse(
-                "another request has just used this refresh token; go on with the pair it got",
+            return Err(unauthenticated(
+                "a concurrent request used the refresh token; use the token pair that it received",
             ));
         }
         Spend::Revoked => {
-            return Err(refuse(
-                "the session of this refresh token was ended; sign in again at POST /api/auth/login",
+            return Err(unauthenticated(
+                "the session of the refresh token was revoked; sign in again at POST /api/auth/login",
             ));
         }
         Spend::Expired => {
-            return Err(refuse("this refresh token expired; sign in again at POST /api/auth/login"));
+            return Err(unauthenticated(
+                "the refresh token has expired; sign in again at POST /api/auth/login",
+            ));
         }
         Spend::Unknown => {
-            return Err(refuse("this refresh token is not valid; sign in again at POST /api/auth/login"));
+            return Err(unauthenticated(
+                "the refresh token is not valid; sign in again at POST /api/auth/login",
+            ));
         }
     };
-    let pair = give_pair(&state, &mut tx, &client, &user, session, now).await?;
+    let pair = issue_tokens(&state, &mut tx, &client, &user, session, now).await?;
     tx.commit().await?;
     Ok(Json(pair))
 }
 
 /// Sign out
 ///
-/// Ends this session, and that of the refresh token where it is another one of the caller's. Their
-/// access tokens are refused with the next request.
+/// Requires a user session. Ends it, and also the session of the refresh token if that is another one of
+/// the caller's. Their access tokens are rejected from the next request on.
 #[utoipa::path(
     post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>,
     responses(
         (status = 200, body = MessageResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The body does not fit."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON."),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The request body is too large."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field of the request body is invalid."),
     ),
 )]
 pub(crate) async fn logout(
@@ -223,14 +235,14 @@ pub(crate) async fn logout(
     Ok(Json(MessageResponse { message: "signed out" }))
 }
 
-/// A log-in and what descends from it.
+/// A sign-in and the tokens that descend from it.
 #[derive(Debug, Clone, Copy)]
 struct Session {
     id: SessionId,
     started_at: DateTime<Utc>,
 }
 
-async fn give_pair(
+async fn issue_tokens(
     state: &State,
     tx: &mut Tx,
     client: &ClientInfo,
@@ -268,15 +280,15 @@ async fn record(
     audit::record(tx, client, Change::of_accounts(action, Actor::user(user_id), details)).await
 }
 
-/// The same for unknown names and wrong passwords.
+/// The same error for unknown usernames and wrong passwords, so that accounts cannot be enumerated.
 fn wrong_password() -> ApiError {
-    refuse("the username or the password is wrong")
+    unauthenticated("the username or the password is wrong")
 }
 
 fn deactivated() -> ApiError {
-    ApiError::new(ErrorKind::Forbidden, "this account is deactivated; ask an administrator")
+    ApiError::new(ErrorKind::Forbidden, "the account is deactivated; ask an administrator to activate it")
 }
 
-fn refuse(detail: &str) -> ApiError {
+fn unauthenticated(detail: &str) -> ApiError {
     ApiError::new(ErrorKind::Unauthenticated, detail)
 }

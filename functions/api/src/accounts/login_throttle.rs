@@ -1,4 +1,4 @@
-//! Slows down guessing: who failed to sign in too often has to wait.
+//! Throttles failed sign-ins per account and IP address.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::accounts::{LoginDecision, Subject};
@@ -7,15 +7,15 @@ use domain::ErrorKind;
 use http::{HeaderValue, header};
 use lambda::http::{ApiError, ClientInfo};
 
-/// An attempt that was let through; it counts as failed until it is forgiven.
+/// An admitted attempt. It counts as failed until [`Attempt::succeeded`] is called.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     subjects: Vec<Subject>,
 }
 
 impl Attempt {
-    /// Takes back what was counted: the password was right.
-    pub(crate) async fn forgive(&self, tx: &mut Tx) -> Result<(), DbError> {
+    /// Removes the failure that was counted in advance.
+    pub(crate) async fn succeeded(&self, tx: &mut Tx) -> Result<(), DbError> {
         for subject in &self.subjects {
             tx.login_attempts().forgive(subject).await?;
         }
@@ -23,7 +23,10 @@ impl Attempt {
     }
 }
 
-/// Counts an attempt for the account and for the address, or refuses it.
+/// Counts an attempt as failed, for the account and for the IP address.
+///
+/// # Errors
+/// Returns `Throttled` with `Retry-After` if the account or the IP address must wait.
 pub(crate) async fn admit(
     db: &Db,
     username: &str,
@@ -32,29 +35,30 @@ pub(crate) async fn admit(
 ) -> Result<Attempt, ApiError> {
     let mut tx = db.begin().await?;
     let ip_address = client.ip_address.as_deref().unwrap_or("unknown");
-    // Who guesses from one address has to wait there, long before anybody else does.
+    // The pair of account and IP address is throttled first, long before the account as a whole.
     let mut subjects = vec![Subject::account_at(username, ip_address)];
-    // From where the account is in use already, not even many strangers elsewhere can lock it out.
+    // An IP address that the account has signed in from is exempt from the account-wide throttle, so that
+    // attackers elsewhere cannot lock the user out.
     if !tx.login_attempts().knows_address(username, ip_address, now).await? {
         subjects.push(Subject::account(username));
     }
     subjects.push(Subject::address(ip_address));
     for subject in &subjects {
         if let LoginDecision::Wait(wait) = tx.login_attempts().admit(subject, now).await? {
-            // Dropping the transaction takes back what was counted for the other subject.
-            return Err(refuse(wait));
+            // Dropping the transaction rolls back the counts of the other subjects.
+            return Err(throttled(wait));
         }
     }
     tx.commit().await?;
     Ok(Attempt { subjects })
 }
 
-fn refuse(wait: TimeDelta) -> ApiError {
-    // Rounded up: who comes back after exactly that long is let in.
+fn throttled(wait: TimeDelta) -> ApiError {
+    // Rounded up, so that a retry after exactly that long succeeds.
     let seconds = ((wait.num_milliseconds() + 999) / 1000).max(1);
     ApiError::new(
         ErrorKind::Throttled,
-        format!("too many failed attempts to sign in; try again in {seconds} seconds"),
+        format!("too many failed sign-in attempts; retry in {seconds} seconds"),
     )
     .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
@@ -70,7 +74,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn who_guesses_from_one_address_makes_nobody_else_wait(pool: PgPool) {
+    async fn guessing_from_one_address_throttles_only_that_address(pool: PgPool) {
         let db = Db::from_pool(pool);
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let (mut now, mut guesses) = (start, 0);
@@ -84,7 +88,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn many_strangers_lock_nobody_out_where_the_account_is_in_use(pool: PgPool) {
+    async fn many_guessers_cannot_lock_out_an_address_that_signed_in_before(pool: PgPool) {
         sqlx::raw_sql(
             "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x');
             INSERT INTO refresh_tokens (user_id, family_id, token_hash, expires_at, ip_address)
@@ -99,7 +103,7 @@ mod tests {
             admit(&db, "ada", &at(&format!("198.51.100.{stranger}")), now).await.unwrap();
         }
         let refused = admit(&db, "ada", &at("203.0.113.1"), now).await.unwrap_err();
-        assert_eq!(refused.detail(), "too many failed attempts to sign in; try again in 1 seconds");
+        assert_eq!(refused.detail(), "too many failed sign-in attempts; retry in 1 seconds");
         admit(&db, "ADA", &at("192.0.2.1"), now).await.unwrap();
         admit(&db, "bob", &at("203.0.113.1"), now).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! The caller's own account.
+//! Showing and changing the caller's own account.
 
 use access::Caller;
 use axum::Json;
@@ -11,33 +11,35 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::passwords;
-use super::users::{UserResponse, check_email, check_full_name, explain};
+use super::users::{UserResponse, check_email, check_full_name, map_unique_violation};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
 use crate::openapi::BodyErrors;
 use crate::validation::{Checks, given};
 
-/// What to change of the caller's account; what is left out stays.
+/// Changes of the caller's account. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({ "full_name": "Ada Lovelace" }))]
 pub(crate) struct UpdateProfileRequest {
-    /// What to call the person; `null` for nothing.
+    /// Display name, at most 255 characters; `null` removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 255)]
     full_name: Option<Option<String>>,
-    /// Where to reach the person. Another one needs `current_password`.
+    /// Email address, at most 254 characters. Changing it requires `current_password`.
     #[schema(max_length = 254)]
     email: Option<String>,
-    /// The account's password.
+    /// The account's current password. Required to change the email address.
     #[schema(format = "password")]
     current_password: Option<String>,
 }
 
 /// Show the caller's account
+///
+/// With an API key: the account that the key belongs to. The `ETag` covers the fields that `PATCH` changes.
 #[utoipa::path(
     get, path = "/api/auth/me", tag = "auth",
-    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version.")))),
+    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn me(
     Shared(state): Shared<State>,
@@ -51,15 +53,15 @@ pub(crate) async fn me(
 
 /// Change the caller's account
 ///
-/// A new password has a route of its own.
+/// Requires a user session. Change the password at `POST /api/auth/password`.
 #[utoipa::path(
     patch, path = "/api/auth/me", tag = "auth", request_body = UpdateProfileRequest,
-    params(("If-Match" = Option<String>, Header, description = "The version to change.")),
+    params(("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
     responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another account has that address."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "It was changed since."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many requests or wrong passwords; `Retry-After` says how long to wait."),
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another account has this email address."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "The account has another version than `If-Match`."),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many requests or wrong passwords; retry after the number of seconds in `Retry-After`."),
         BodyErrors,
     ),
 )]
@@ -90,11 +92,14 @@ pub(crate) async fn update_me(
     if_match.check(&ETag::of(&Profile::of(&before))?)?;
     let email = email.unwrap_or(&before.email);
     if email != before.email && confirmed.is_none() {
-        return Err(ApiError::invalid_field("current_password", "is needed to change the email"));
+        return Err(ApiError::invalid_field(
+            "current_password",
+            "is missing; required to change the email address",
+        ));
     }
     let full_name = request.full_name.unwrap_or_else(|| before.full_name.clone());
     let after = tx.users().update_profile(before.id, full_name.as_deref(), email).await;
-    let after = after.map_err(|error| explain(error, &before.username, email))?;
+    let after = after.map_err(|error| map_unique_violation(error, &before.username, email))?;
     let after = after.ok_or_else(|| ApiError::not_found("user", before.id))?;
     let details = json!({ "before": Profile::of(&before), "after": Profile::of(&after) });
     let change = Change::of_accounts("profile_changed", caller.actor(), details);
@@ -103,7 +108,7 @@ pub(crate) async fn update_me(
     Ok((ETag::of(&Profile::of(&after))?, Json(after.into())))
 }
 
-/// What its owner can change of an account: its version, and what the audit log says of it.
+/// The fields that a user can change: hashed into the `ETag`, and recorded in the audit log.
 #[derive(Debug, Serialize)]
 struct Profile<'a> {
     full_name: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Passwords: their rules, changing one's own, and proving that it is still the same person.
+//! Passwords: bounds, hashing, verification, and changing the caller's own password.
 
 use access::Caller;
 use auth::PasswordError;
@@ -21,37 +21,39 @@ use crate::locks::lock_user;
 use crate::openapi::BodyErrors;
 use crate::validation::Checks;
 
-/// The longest password, in characters: hashing a longer one would only cost time.
+/// The maximum length of a password in characters; bounds the cost of hashing.
 pub(crate) const MAX_PASSWORD_CHARS: usize = 1024;
 
-/// A new password for the caller's account.
+/// A request to change the caller's password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct ChangePasswordRequest {
-    /// The one to replace.
+    /// The current password of the account.
     #[schema(format = "password", example = "correct horse battery")]
     current_password: String,
-    /// 8 to 1024 characters.
+    /// The new password, 8 to 1024 characters; must differ from the current one.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "another horse battery")]
     new_password: String,
 }
 
-/// That sessions were ended.
+/// The result of a change that ends sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionsEndedResponse {
+    /// A confirmation in English.
     pub message: &'static str,
-    /// How many sessions were alive and now are not.
+    /// How many active sessions were ended.
     pub sessions_ended: usize,
 }
 
 /// Change the caller's password
 ///
-/// Ends every other session. API keys go on working: revoke those that somebody else may know.
+/// Requires a user session and the current password. Ends all other sessions of the account. API keys
+/// keep working; revoke those that may have leaked. Wrong passwords count as failed sign-in attempts.
 #[utoipa::path(
     post, path = "/api/auth/password", tag = "auth", request_body = ChangePasswordRequest,
     responses(
         (status = 200, body = SessionsEndedResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The password was changed meanwhile."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failures; `Retry-After` says how long to wait."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another request changed the password at the same time."),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failed attempts; retry after the number of seconds in `Retry-After`."),
         BodyErrors,
     ),
 )]
@@ -65,7 +67,7 @@ pub(crate) async fn change(
     let mut checks = Checks::default();
     check(&mut checks, "new_password", &request.new_password);
     if request.new_password == request.current_password {
-        checks.refuse("new_password", "must differ from the current one");
+        checks.refuse("new_password", "must differ from the current password");
     }
     checks.finish()?;
     let confirmed = confirm(&state, &caller, &client, request.current_password, now).await?;
@@ -82,79 +84,84 @@ pub(crate) async fn change(
     Ok(Json(SessionsEndedResponse { message: "password changed", sessions_ended }))
 }
 
-/// Refuses a password that no account may have.
+/// Checks the length of a new password.
 pub(crate) fn check(checks: &mut Checks, field: &str, password: &str) {
     checks.length(field, password, 8..=MAX_PASSWORD_CHARS);
 }
 
-/// The hash to store.
+/// Returns the argon2id hash to store.
 pub(crate) async fn hash(password: String) -> Result<String, PasswordWorkError> {
     off_thread(move || auth::hash_password(&password)).await
 }
 
-/// Whether it is the password of this account; the same work without one.
+/// Returns whether the password belongs to the account. Without an account it hashes all the same, so that
+/// the response time does not reveal whether the account exists.
 pub(crate) async fn verify(password: String, user: Option<&User>) -> Result<bool, PasswordWorkError> {
     let stored = user.map(|user| user.hashed_password.clone());
     off_thread(move || auth::verify_password(&password, stored.as_deref())).await
 }
 
-/// That the caller knows the password of the account.
+/// Proof that the caller knows the password of the account.
 #[derive(Debug)]
-pub(crate) struct Confirmed {
+pub(crate) struct ConfirmedPassword {
     user: User,
     attempt: Attempt,
 }
 
-/// Asks for the caller's own password again, as slowly as a log-in does for who guesses.
+/// Verifies the caller's own password again, under the login throttle.
 ///
 /// # Errors
-/// 422 for a wrong one, 429 with `Retry-After` after too many.
+/// Returns `Invalid` for `current_password` if it is wrong, and `Throttled` with `Retry-After` after too
+/// many failed attempts.
 pub(crate) async fn confirm(
     state: &State,
     caller: &Caller,
     client: &ClientInfo,
     password: String,
     now: DateTime<Utc>,
-) -> Result<Confirmed, ApiError> {
+) -> Result<ConfirmedPassword, ApiError> {
     let id = caller.principal.user_id;
     let attempt = login_throttle::admit(&state.db, &caller.principal.username, client, now).await?;
     let user = state.db.connection().await?.users().find(id).await?;
-    // No account has a longer one.
+    // Longer passwords are never accepted, so hashing them would waste CPU time.
     let is_possible = password.chars().count() <= MAX_PASSWORD_CHARS;
     let is_right = is_possible && verify(password, user.as_ref()).await?;
     let Some(user) = user.filter(|_| is_right) else {
-        return Err(ApiError::invalid_field("current_password", "is not the password of this account"));
+        return Err(ApiError::invalid_field(
+            "current_password",
+            "is wrong; send the current password of your account",
+        ));
     };
-    Ok(Confirmed { user, attempt })
+    Ok(ConfirmedPassword { user, attempt })
 }
 
-impl Confirmed {
-    /// The account, which nobody else changes until the transaction ends; what counted as a failed
-    /// attempt does no more.
+impl ConfirmedPassword {
+    /// Locks the account's row, returns the account, and removes the failed attempt that was counted in
+    /// advance.
     ///
     /// # Errors
-    /// 409 when the password was changed since it was asked for.
+    /// Returns `Conflict` if the password was changed since it was verified.
     pub(crate) async fn lock(&self, tx: &mut Tx) -> Result<User, ApiError> {
         let user = lock_user(tx, self.user.id).await?;
         if user.hashed_password != self.user.hashed_password {
             return Err(ApiError::new(
                 ErrorKind::Conflict,
-                "the password of this account has just been changed by another request",
+                "another request changed the password of this account at the same time; sign in again and retry",
             ));
         }
-        self.attempt.forgive(tx).await?;
+        self.attempt.succeeded(tx).await?;
         Ok(user)
     }
 }
 
-/// Why the work of a password could not be done.
+/// A failure to hash or to verify a password.
 #[derive(Debug, Error)]
 pub(crate) enum PasswordWorkError {
-    /// The hash function or what is stored.
+    /// The hash function failed, or the stored hash is malformed.
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// The thread that did it ended early.
-    #[error("the thread that hashes ended early")]
+    /// The blocking task panicked or was cancelled.
+    #[error("the hashing task did not finish")]
     Thread(#[from] tokio::task::JoinError),
 }
 
@@ -164,7 +171,7 @@ impl Classify for PasswordWorkError {
     }
 }
 
-/// Runs tens of milliseconds of hashing where it holds up nothing else.
+/// Runs the hash function, which takes tens of milliseconds, outside the async worker threads.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
 ) -> Result<T, PasswordWorkError> {

@@ -1,4 +1,4 @@
-//! Registering an account.
+//! Registering accounts.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -11,39 +11,39 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::passwords;
-use super::users::{UserResponse, check_email, check_full_name, check_username, explain};
+use super::users::{UserResponse, check_email, check_full_name, check_username, map_unique_violation};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
 use crate::validation::Checks;
 
-/// A new account.
+/// An account to register.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct RegisterRequest {
-    /// 3 to 64 letters, digits and underscores; `Ada` and `ada` are the same.
+    /// 3 to 64 ASCII letters, digits and underscores. Unique regardless of case.
     #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
     username: String,
-    /// Where to reach the person.
+    /// Email address, at most 254 characters. Unique regardless of case.
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: String,
-    /// 8 to 1024 characters.
+    /// Password, 8 to 1024 characters.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
     password: String,
-    /// What to call the person.
+    /// Display name, at most 255 characters; default none.
     #[schema(max_length = 255)]
     full_name: Option<String>,
 }
 
 /// Register an account
 ///
-/// The first account of an installation becomes its superuser. Superusers can close registration:
-/// then they make the accounts.
+/// Needs no credentials. The first account of an installation becomes a superuser. Superusers can close
+/// registration and create the accounts themselves.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
     responses(
         (status = 201, body = UserResponse),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "Registration is closed."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The username or the email address is taken."),
         BodyErrors,
     ),
 )]
@@ -57,7 +57,7 @@ pub(crate) async fn register(
     if !connection.system_settings().find().await?.registration_open && connection.users().any().await? {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
-            "registration is closed on this installation; ask one of its superusers to make an account for you",
+            "registration is closed on this installation; ask a superuser to create an account for you",
         ));
     }
     drop(connection);
@@ -71,7 +71,11 @@ pub(crate) async fn register(
         hashed_password: &hashed_password,
         is_superuser: false,
     };
-    let user = tx.users().insert(&new).await.map_err(|error| explain(error, new.username, new.email))?;
+    let user = tx
+        .users()
+        .insert(&new)
+        .await
+        .map_err(|error| map_unique_violation(error, new.username, new.email))?;
     let details = json!({ "username": user.username, "is_superuser": user.is_superuser });
     let change = Change::of_accounts("user_registered", Actor::user(user.id), details);
     audit::record(&mut tx, &client, change).await?;
@@ -93,13 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_wrong_is_named_at_once() {
+    fn all_invalid_fields_are_reported_at_once() {
         let request = RegisterRequest {
             username: "a!".to_owned(),
             email: "ada@localhost".to_owned(),
             password: "short".to_owned(),
             full_name: None,
         };
-        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: must have 3 to 64 characters, got 2; username: may have letters, digits and underscores, got "a!"; email: must be an address like ada@example.org, got "ada@localhost"; password: must have 8 to 1024 characters, got 5"#);
+        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: must have 3 to 64 characters, got 2; username: must consist of ASCII letters, digits and underscores, got "a!"; email: must be an email address like ada@example.org, got "ada@localhost"; password: must have 8 to 1024 characters, got 5"#);
     }
 }

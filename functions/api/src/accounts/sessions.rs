@@ -1,4 +1,4 @@
-//! Where the caller is signed in, and ending it.
+//! Listing and ending the caller's user sessions.
 
 use access::Caller;
 use axum::Json;
@@ -18,22 +18,23 @@ use crate::audit::{self, Change};
 use crate::locks::lock_user;
 use crate::paging::Paging;
 
-/// A session: a log-in, and the tokens that it was renewed by.
+/// A user session: a sign-in and the tokens refreshed from it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionResponse {
+    /// Identifies the session.
     #[schema(value_type = Uuid)]
     id: SessionId,
-    /// When its user signed in.
+    /// When the user signed in.
     created_at: DateTime<Utc>,
-    /// When its tokens were last renewed.
+    /// When the tokens were last refreshed.
     last_used_at: DateTime<Utc>,
-    /// When it ends unless they are renewed again.
+    /// When the session expires unless the tokens are refreshed.
     expires_at: DateTime<Utc>,
-    /// Where they were last renewed from.
+    /// The IP address of the last refresh.
     ip_address: Option<String>,
-    /// What that client calls itself.
+    /// The `User-Agent` header of the last refresh.
     user_agent: Option<String>,
-    /// Whether it is the one that this request belongs to.
+    /// Whether this request belongs to the session.
     is_current: bool,
 }
 
@@ -51,33 +52,39 @@ impl SessionResponse {
     }
 }
 
-/// Which sessions to list.
+/// Page of the list of sessions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListSessionsQuery {
-    /// Which page, from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Sessions on a page.
+    /// Sessions per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
 
-/// A page of sessions, the last used first.
+/// A page of sessions, most recently used first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionsResponse {
+    /// The sessions of this page.
     sessions: Vec<SessionResponse>,
+    /// Number of active sessions on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Sessions per page.
     per_page: i64,
 }
 
-/// List where the caller is signed in
+/// List the caller's sessions
+///
+/// Requires a user session; API keys are rejected. Lists active sessions only.
 #[utoipa::path(
     get, path = "/api/auth/sessions", tag = "auth", params(ListSessionsQuery),
     responses(
         (status = 200, body = SessionsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list(
@@ -102,12 +109,12 @@ pub(crate) async fn list(
 
 /// End a session
 ///
-/// Its access token is refused with the next request.
+/// Requires a user session. The access tokens of the ended session are rejected from the next request on.
 #[utoipa::path(
     delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "It is over."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such session, or no more."),
+        (status = 204, description = "The session has ended."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such active session."),
     ),
 )]
 pub(crate) async fn end(
@@ -129,7 +136,7 @@ pub(crate) async fn end(
 
 /// Sign out everywhere
 ///
-/// Ends all sessions of the caller, this one included. API keys go on working.
+/// Requires a user session. Ends all sessions of the caller, including this one. API keys keep working.
 #[utoipa::path(
     post, path = "/api/auth/logout-all", tag = "auth",
     responses((status = 200, body = SessionsEndedResponse)),

@@ -1,4 +1,4 @@
-//! What an account looks like in answers, and what its fields may hold.
+//! The response type of accounts, and the validation of their fields.
 
 use chrono::{DateTime, Utc};
 use db::DbError;
@@ -13,16 +13,24 @@ use crate::validation::Checks;
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserResponse {
+    /// Identifies the account.
     #[schema(value_type = i64)]
     id: UserId,
+    /// 3 to 64 ASCII letters, digits and underscores. Unique regardless of case.
     username: String,
+    /// Email address. Unique regardless of case.
     email: String,
+    /// Display name, if set.
     full_name: Option<String>,
+    /// Whether the user can sign in. `false` after a superuser deactivated the account.
     is_active: bool,
-    /// Whether it administers this installation.
+    /// Whether the user administers this installation.
     is_superuser: bool,
+    /// When the account was created.
     created_at: DateTime<Utc>,
+    /// When the account was last changed.
     updated_at: DateTime<Utc>,
+    /// When the user last signed in with the password; `null` before the first time.
     last_login: Option<DateTime<Utc>>,
 }
 
@@ -42,31 +50,38 @@ impl From<User> for UserResponse {
     }
 }
 
+/// Checks the length and the characters of a username.
 pub(crate) fn check_username(checks: &mut Checks, username: &str) {
     checks.length("username", username, 3..=64);
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
     if !username.chars().all(is_plain) {
-        checks.refuse("username", format!("may have letters, digits and underscores, got {username:?}"));
+        checks.refuse(
+            "username",
+            format!("must consist of ASCII letters, digits and underscores, got {username:?}"),
+        );
     }
 }
 
+/// Checks the form of an email address.
 pub(crate) fn check_email(checks: &mut Checks, email: &str) {
     if !is_email(email.trim()) {
-        checks.refuse("email", format!("must be an address like ada@example.org, got {email:?}"));
+        checks.refuse("email", format!("must be an email address like ada@example.org, got {email:?}"));
     }
 }
 
+/// Checks the length and the characters of a display name.
 pub(crate) fn check_full_name(checks: &mut Checks, full_name: Option<&str>) {
     let Some(full_name) = full_name else {
         return;
     };
     checks.length("full_name", full_name, 0..=255);
     if full_name.chars().any(char::is_control) {
-        checks.refuse("full_name", "must not have control characters");
+        checks.refuse("full_name", "must not contain control characters");
     }
 }
 
-/// Enough to catch what was typed into the wrong field; whether mail arrives, only mail can tell.
+/// Returns whether the text has the form of an email address. Deliberately lenient: only a delivered message
+/// proves that an address exists.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
@@ -81,15 +96,18 @@ fn is_email(text: &str) -> bool {
         && !domain.contains(is_bad)
 }
 
-/// Says which of the two is taken.
-pub(crate) fn explain(error: DbError, username: &str, email: &str) -> ApiError {
+/// Maps a violated unique constraint to a `Conflict` that names the field.
+pub(crate) fn map_unique_violation(error: DbError, username: &str, email: &str) -> ApiError {
     match error.constraint() {
-        Some(Users::USERNAME_CONSTRAINT) => {
-            ApiError::new(ErrorKind::Conflict, format!("the username {username:?} is taken; choose another"))
-        }
+        Some(Users::USERNAME_CONSTRAINT) => ApiError::new(
+            ErrorKind::Conflict,
+            format!("the username {username:?} is taken; choose another one"),
+        ),
         Some(Users::EMAIL_CONSTRAINT) => ApiError::new(
             ErrorKind::Conflict,
-            format!("there is an account with the email {email:?}; sign in with it or use another"),
+            format!(
+                "an account with the email address {email:?} exists; sign in to it or use another address"
+            ),
         ),
         _ => error.into(),
     }
@@ -100,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_from_other_texts() {
+    fn email_addresses_are_recognised() {
         for good in ["ada@example.org", "a+b.c@sub.example.co", "ä@exämple.org"] {
             assert!(is_email(good), "{good}");
         }

@@ -1,4 +1,4 @@
-//! Reading and setting the limits of anybody's collection and of any user.
+//! Showing and setting the quotas of any collection and any user.
 
 use access::Caller;
 use axum::Json;
@@ -16,16 +16,18 @@ use crate::quotas::limits::{
     of_user,
 };
 
-/// Show the limits and usage of anybody's collection
+/// Show the limits and usage of any collection
+///
+/// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_collection_limits",
     tag = "administration", params(("collection_id" = Uuid, Path)),
     responses(
-        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
     ),
 )]
-pub(crate) async fn administer_collection(
+pub(crate) async fn show_for_collection(
     Shared(state): Shared<State>,
     ApiPath(id): ApiPath<CollectionId>,
 ) -> Result<(ETag, Json<CollectionLimitsResponse>), ApiError> {
@@ -36,17 +38,18 @@ pub(crate) async fn administer_collection(
     of_collection(&state, id).await
 }
 
-/// Set the limits of anybody's collection
+/// Set the limits of any collection
 ///
-/// What it holds already stays, even if that is more.
+/// Requires a superuser. Replaces all limits. Limits below the current usage delete nothing; they only
+/// reject further additions.
 #[utoipa::path(
     put, path = "/api/v2/admin/collections/{collection_id}/limits",
     operation_id = "administration_set_collection_limits", tag = "administration",
     params(("collection_id" = Uuid, Path), Versioned), request_body = CollectionLimitsBody,
     responses(
-        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
         BodyErrors, Versioned,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
     ),
 )]
 pub(crate) async fn set_for_collection(
@@ -78,15 +81,17 @@ pub(crate) async fn set_for_collection(
 }
 
 /// Show a user's limits and usage
+///
+/// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_user_limits",
     tag = "administration", params(("user_id" = i64, Path)),
     responses(
-        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
     ),
 )]
-pub(crate) async fn administer_user(
+pub(crate) async fn show_for_user(
     Shared(state): Shared<State>,
     ApiPath(id): ApiPath<UserId>,
 ) -> Result<(ETag, Json<UserLimitsResponse>), ApiError> {
@@ -97,14 +102,15 @@ pub(crate) async fn administer_user(
 
 /// Set a user's limits
 ///
-/// What they own already stays, even if that is more.
+/// Requires a superuser. Replaces all limits. Limits below the current usage delete nothing; they only
+/// reject further additions.
 #[utoipa::path(
     put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_set_user_limits",
     tag = "administration", params(("user_id" = i64, Path), Versioned), request_body = UserLimitsBody,
     responses(
-        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version."))),
+        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
         BodyErrors, Versioned,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
     ),
 )]
 pub(crate) async fn set_for_user(

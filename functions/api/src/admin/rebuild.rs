@@ -1,4 +1,4 @@
-//! Collections whose vectors are lost or doubtful, written again from what is staged.
+//! Rebuilding the indexes of collections from staged artifacts after data loss in Qdrant.
 
 use access::Caller;
 use axum::Json;
@@ -15,47 +15,49 @@ use crate::audit::{self, Change};
 use crate::dispatch::dispatch;
 use crate::openapi::BodyErrors;
 
-/// Messages that are sent before the answer; sweep sends the others.
-const DISPATCHED_AT_ONCE: usize = 100;
+/// Operations dispatched before the response; the sweep function dispatches the rest. Bounds the latency.
+const MAX_DISPATCHED: usize = 100;
 
-/// What to rebuild.
+/// Selects the collections to rebuild.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"collection_ids": null}))]
 pub(crate) struct RebuildRequest {
-    /// Which collections; all of the installation without it.
+    /// Collections to rebuild; default all collections of the installation.
     #[schema(value_type = Option<Vec<Uuid>>)]
     collection_ids: Option<Vec<CollectionId>>,
 }
 
-/// What is rebuilt.
+/// The queued rebuilds.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RebuildResponse {
-    /// One for each collection. A rebuild that waits already is not queued twice.
+    /// One operation per collection. A pending rebuild is returned instead of queueing a second one.
     operations: Vec<QueuedRebuild>,
 }
 
-/// A rebuild that waits or runs.
+/// A pending or running rebuild.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct QueuedRebuild {
+    /// The operation; follow it at `GET /api/v2/operations/{operation_id}`.
     #[schema(value_type = Uuid)]
     operation_id: OperationId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// Name of the collection.
     collection_name: String,
 }
 
-/// Rebuild collections from what is staged
+/// Rebuild collections from staged artifacts
 ///
-/// For a Qdrant that has lost or damaged its data. All points of each collection are written into a
-/// new Qdrant collection, from the chunks and vectors that lie staged: nothing is embedded. It takes
-/// the old one's place when every point is there; until then searches answer from the old one, as
-/// well as it can. A document whose staged vectors cannot be read ends `failed`, and is indexed anew
-/// when it is tried again.
+/// Requires a superuser. Use it after data loss in Qdrant. Each collection's points are written to a new
+/// index from the staged chunks and vectors; nothing is embedded again. The new index replaces the old one
+/// once all points are present; until then, searches use the old one. A document whose staged vectors
+/// cannot be read ends as `failed`, and retrying it indexes it again. Costs one write of every point.
 #[utoipa::path(
     post, path = "/api/v2/admin/rebuild", tag = "administration", request_body = RebuildRequest,
     responses(
         (status = 202, body = RebuildResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such collection."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
         BodyErrors,
     ),
 )]
@@ -75,7 +77,7 @@ pub(crate) async fn rebuild(
     let details = json!({ "collection_ids": only, "operations": queued.len() });
     audit::record(&mut tx, &client, Change::of_accounts("rebuild_started", caller.actor(), details)).await?;
     tx.commit().await?;
-    for rebuild in queued.iter().take(DISPATCHED_AT_ONCE) {
+    for rebuild in queued.iter().take(MAX_DISPATCHED) {
         dispatch(&state, rebuild.operation_id).await;
     }
     let operations = queued.into_iter().map(|rebuild| QueuedRebuild {

@@ -1,4 +1,4 @@
-//! What superusers decide about the installation while it runs.
+//! Settings of the installation that superusers change at run time.
 
 use access::Caller;
 use axum::Json;
@@ -15,14 +15,14 @@ use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
 
-/// The installation's settings.
+/// Settings of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SystemSettingsResponse {
-    /// Whether anyone may register an account. While it is closed superusers make accounts.
+    /// Whether anyone can register an account. If `false`, superusers create the accounts.
     registration_open: bool,
-    /// When the last change was; `null` while all is as it was delivered.
+    /// When the settings were last changed; `null` if never.
     updated_at: Option<DateTime<Utc>>,
-    /// The account that made it.
+    /// The user who changed them last; `null` if never changed or if the account was deleted.
     #[schema(value_type = Option<i64>)]
     updated_by: Option<UserId>,
 }
@@ -37,15 +37,15 @@ impl From<Settings> for SystemSettingsResponse {
     }
 }
 
-/// What to change of the settings; what is left out stays.
+/// Changes of the settings. Absent fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct UpdateSystemSettingsRequest {
-    /// Whether anyone may register an account.
+    /// Whether anyone can register an account.
     #[schema(example = true)]
     registration_open: Option<bool>,
 }
 
-/// What can be changed: the settings' version, and what the audit log says of them.
+/// The fields that can be changed: hashed into the `ETag`, and recorded in the audit log.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Editable {
     registration_open: bool,
@@ -58,9 +58,11 @@ impl Editable {
 }
 
 /// Show the installation's settings
+///
+/// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/system-settings", operation_id = "administration_settings", tag = "administration",
-    responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Their version.")))),
+    responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
@@ -71,14 +73,14 @@ pub(crate) async fn show(
 
 /// Change the installation's settings
 ///
-/// They hold with the next request.
+/// Requires a superuser. Takes effect with the next request.
 #[utoipa::path(
     patch, path = "/api/v2/system-settings", operation_id = "administration_update_settings",
     tag = "administration", request_body = UpdateSystemSettingsRequest,
-    params(("If-Match" = Option<String>, Header, description = "The version to change.")),
+    params(("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
     responses(
-        (status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Their version."))),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed them since."),
+        (status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`."))),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "The settings have another version than `If-Match`."),
         BodyErrors,
     ),
 )]

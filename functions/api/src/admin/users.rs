@@ -1,4 +1,4 @@
-//! What superusers do with accounts: find them, make them, change them, give them new passwords.
+//! Administration of accounts by superusers: list, create, change, set passwords.
 
 use access::{Begun, Caller, Idempotency};
 use axum::Json;
@@ -22,75 +22,79 @@ use crate::openapi::BodyErrors;
 use crate::paging::Paging;
 use crate::validation::{Checks, given};
 
-/// A new account, made by a superuser.
+/// An account to create.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateUserRequest {
-    /// 3 to 64 letters, digits and underscores; `Ada` and `ada` are the same.
+    /// 3 to 64 ASCII letters, digits and underscores. Unique regardless of case.
     #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
     username: String,
-    /// Where to reach the person.
+    /// Email address, at most 254 characters. Unique regardless of case.
     #[schema(max_length = 254, example = "ada@example.org")]
     email: String,
-    /// 8 to 1024 characters.
+    /// Initial password, 8 to 1024 characters.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
     password: String,
-    /// What to call the person.
+    /// Display name, at most 255 characters; default none.
     #[schema(max_length = 255)]
     full_name: Option<String>,
-    /// Whether it administers this installation.
+    /// Whether the user administers this installation.
     #[schema(default = false)]
     is_superuser: Option<bool>,
 }
 
-/// What to change of an account; what is left out stays.
+/// Changes of an account. Absent fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({ "is_active": false }))]
 pub(crate) struct UpdateUserRequest {
-    /// `false` shuts the account: its tokens and API keys are refused from the next request on.
+    /// `false` deactivates the account: its tokens and API keys are rejected from the next request on.
     is_active: Option<bool>,
-    /// Whether it administers this installation.
+    /// Whether the user administers this installation.
     is_superuser: Option<bool>,
-    /// What to call the person; `null` for nothing.
+    /// Display name, at most 255 characters; `null` removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 255)]
     full_name: Option<Option<String>>,
 }
 
-/// A new password for somebody's account.
+/// A new password for an account.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SetPasswordRequest {
-    /// 8 to 1024 characters.
+    /// The new password, 8 to 1024 characters.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "another horse battery")]
     new_password: String,
 }
 
-/// Which accounts to list.
+/// Filter and page of the list of accounts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUsersQuery {
-    /// Which page, from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Accounts on a page.
+    /// Accounts per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
-    /// Only those whose name, full name or address contains this, whatever the case.
+    /// Only accounts whose username, display name or email address contains this text, ignoring case.
     #[param(max_length = 255)]
     search: Option<String>,
-    /// Only active ones, or only deactivated ones.
+    /// `true`: only active accounts; `false`: only deactivated ones; default both.
     is_active: Option<bool>,
 }
 
 /// A page of accounts, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UsersResponse {
+    /// The accounts of this page.
     users: Vec<UserResponse>,
+    /// Number of matching accounts on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Accounts per page.
     per_page: i64,
 }
 
-/// What a superuser can change of an account: its version, and what the audit log says of it.
+/// The fields that a superuser can change: hashed into the `ETag`, and recorded in the audit log.
 #[derive(Debug, Serialize)]
 struct Editable<'a> {
     is_active: bool,
@@ -109,11 +113,13 @@ impl<'a> Editable<'a> {
 }
 
 /// List accounts
+///
+/// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/admin/users", tag = "administration", params(ListUsersQuery),
     responses(
         (status = 200, body = UsersResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list(
@@ -125,9 +131,7 @@ pub(crate) async fn list(
     let mut checks = Checks::default();
     if let Some(search) = search {
         checks.length("search", search, 1..=255);
-        if search.contains('\0') {
-            checks.refuse("search", "must not have NUL characters");
-        }
+        checks.no_nul("search", search);
     }
     checks.finish()?;
     let query =
@@ -141,14 +145,15 @@ pub(crate) async fn list(
     }))
 }
 
-/// Make an account
+/// Create an account
 ///
-/// Also while registration is closed. Tell its person the password, and to change it.
+/// Requires a superuser. Works while registration is closed. Pass the password on to the user and have them
+/// change it.
 #[utoipa::path(
     post, path = "/api/v2/admin/users", tag = "administration", request_body = CreateUserRequest,
     responses(
         (status = 201, body = UserResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The name or the address is taken."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The username or the email address is taken."),
         BodyErrors,
     ),
 )]
@@ -178,19 +183,24 @@ pub(crate) async fn create(
         hashed_password: &hashed_password,
         is_superuser: request.is_superuser.unwrap_or(false),
     };
-    let user =
-        tx.users().insert(&new).await.map_err(|error| users::explain(error, new.username, new.email))?;
+    let user = tx
+        .users()
+        .insert(&new)
+        .await
+        .map_err(|error| users::map_unique_violation(error, new.username, new.email))?;
     let details = json!({ "user_id": user.id, "username": user.username, "after": Editable::of(&user) });
     audit::record(&mut tx, &client, Change::of_accounts("user_created", caller.actor(), details)).await?;
     tx.commit(StatusCode::CREATED, &UserResponse::from(user)).await
 }
 
 /// Show an account
+///
+/// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/admin/users/{user_id}", tag = "administration", params(("user_id" = i64, Path)),
     responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
     ),
 )]
 pub(crate) async fn show(
@@ -204,18 +214,18 @@ pub(crate) async fn show(
 
 /// Change, deactivate or promote an account
 ///
-/// Deactivating ends its sessions and stops its API keys with the next request. There is always an
-/// active superuser left.
+/// Requires a superuser. Deactivation ends the account's sessions and disables its API keys from the next
+/// request on. The last active superuser can be neither deactivated nor demoted.
 #[utoipa::path(
     patch, path = "/api/v2/admin/users/{user_id}", tag = "administration",
-    params(("user_id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    params(("user_id" = i64, Path), ("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
     request_body = UpdateUserRequest,
     responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
         BodyErrors,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is the last active superuser."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "Somebody changed it since."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The account is the last active superuser."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "The account has another version than `If-Match`."),
     ),
 )]
 pub(crate) async fn update(
@@ -263,17 +273,18 @@ pub(crate) async fn update(
     Ok((ETag::of(&Editable::of(&after))?, Json(after.into())))
 }
 
-/// Give an account a new password
+/// Set the password of an account
 ///
-/// Ends all its sessions. Tell its person the password, and to change it.
+/// Requires a superuser. Ends all sessions of the account. Pass the password on to the user and have them
+/// change it.
 #[utoipa::path(
     put, path = "/api/v2/admin/users/{user_id}/password", tag = "administration",
     params(("user_id" = i64, Path)), request_body = SetPasswordRequest,
     responses(
         (status = 200, body = SessionsEndedResponse),
         BodyErrors,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such account."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It is the caller's own."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The account is the caller's own."),
     ),
 )]
 pub(crate) async fn set_password(
@@ -304,14 +315,17 @@ pub(crate) async fn set_password(
     Ok(Json(SessionsEndedResponse { message: "password set", sessions_ended }))
 }
 
-/// The account and all superusers, which nobody else changes until the transaction ends. Whoever was
-/// demoted while this request was under way is refused.
+/// Locks the rows of the account and of all superusers, and returns them.
+///
+/// # Errors
+/// Returns `Forbidden` if the caller was demoted since the request was authorized, and `NotFound` if the
+/// account does not exist.
 async fn lock(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<(User, LockedUsers), ApiError> {
     let mut locked = tx.users().lock_with_superusers(id).await?;
     if !locked.is_active_superuser(caller.principal.user_id) {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
-            "you are no superuser of this installation any more",
+            "you are no longer a superuser of this installation; ask another superuser",
         ));
     }
     let user = locked.user.take().ok_or_else(|| ApiError::not_found("user", id))?;

@@ -1,4 +1,4 @@
-//! What goes into and comes out of the routes of API keys.
+//! Request and response types of API keys, and the validation of their fields.
 
 use access::Caller;
 use chrono::{DateTime, Utc};
@@ -12,74 +12,80 @@ use utoipa::{IntoParams, ToSchema};
 use crate::openapi::words;
 use crate::validation::{Checks, given};
 
+/// Default lifetime of a key in days.
 pub(crate) const DEFAULT_DAYS: i64 = 365;
 const MAX_DAYS: i64 = 3650;
 const MAX_COLLECTIONS: usize = 100;
 
-/// A new API key.
+/// An API key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct CreateApiKeyRequest {
-    /// 1 to 100 characters; unique among the caller's keys, whatever the case.
+    /// Name, 1 to 100 characters. Unique among the caller's keys, regardless of case.
     #[schema(min_length = 1, max_length = 100, example = "nightly upload")]
     pub name: String,
-    /// How many days it works.
+    /// Lifetime in days, 1 to 3650; default 365.
     #[schema(minimum = 1, maximum = 3650, default = 365)]
     pub expires_in_days: Option<i64>,
-    /// The most it may do: `read`, `write` (add documents too) or `admin` (all that its owner may
-    /// do, except administering accounts and keys).
+    /// Highest access level of the key: `read`, `write` (also change documents and sources) or `admin`
+    /// (everything its user may do except managing accounts and API keys); default `admin`.
     #[schema(schema_with = words::optional_key_scope, default = "admin")]
     pub scope: Option<String>,
-    /// The collections it is limited to, up to 100 that the caller can read; without them it
-    /// reaches all of the caller's.
+    /// Restricts the key to these collections: 1 to 100 that the caller can read; default no restriction.
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]
     pub collection_ids: Option<Vec<CollectionId>>,
 }
 
-/// What to change of an API key; what is left out stays.
+/// Changes of an API key. Absent fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({ "name": "weekly upload", "scope": "write" }))]
 pub(crate) struct UpdateApiKeyRequest {
-    /// As for a new key.
+    /// Name, 1 to 100 characters. Unique among the caller's keys, regardless of case.
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
-    /// `false` revokes it, `true` makes it work again.
+    /// `false` revokes the key, `true` reactivates it.
     pub is_active: Option<bool>,
-    /// As for a new key.
+    /// Highest access level of the key: `read`, `write` or `admin`.
     #[schema(schema_with = words::optional_key_scope)]
     pub scope: Option<String>,
-    /// As for a new key; `null` for all of the caller's.
+    /// Restricts the key to these collections, 1 to 100 that the caller can read; `null` removes the
+    /// restriction.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]
     pub collection_ids: Option<Option<Vec<CollectionId>>>,
 }
 
-/// For how long the new secret of an API key works.
+/// The lifetime of the new secret.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct RotateApiKeyRequest {
-    /// Days from now; without it the key expires when it would have.
+    /// Lifetime in days from now, 1 to 3650; default: the expiry stays unchanged.
     #[schema(minimum = 1, maximum = 3650)]
     pub expires_in_days: Option<i64>,
 }
 
-/// An API key, without the secret.
+/// An API key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApiKeyResponse {
+    /// Identifies the key.
     #[schema(value_type = Uuid)]
     id: ApiKeyId,
+    /// Name, unique among the user's keys.
     name: String,
-    /// Whether it was not revoked. A key that is active may have expired.
+    /// `false` after the key was revoked. An active key may have expired.
     is_active: bool,
-    /// Always `null`: `scope` says what the key may do.
+    /// Always `null`, for compatibility; see `scope`.
     #[schema(value_type = Option<Object>)]
     permissions: Option<()>,
+    /// Highest access level of the key.
     #[schema(schema_with = words::key_scope)]
     scope: AccessLevel,
-    /// The collections it is limited to; `null` for all of its owner's.
+    /// The collections that the key is restricted to; `null` if unrestricted.
     #[schema(value_type = Option<Vec<Uuid>>)]
     collection_ids: Option<Vec<CollectionId>>,
-    /// To the minute.
+    /// When the key was last used, updated at most once a minute; `null` if never since the last rotation.
     last_used_at: Option<DateTime<Utc>>,
+    /// When the key expires; `null` for keys without expiry.
     expires_at: Option<DateTime<Utc>>,
+    /// When the key was created.
     created_at: DateTime<Utc>,
 }
 
@@ -104,19 +110,19 @@ impl From<ApiKey> for ApiKeyResponse {
 pub(crate) struct ApiKeySecretResponse {
     #[serde(flatten)]
     pub key: ApiKeyResponse,
-    /// Goes into the header `Authorization: Bearer`. It is shown this once.
+    /// The secret, for the header `Authorization: Bearer`. Shown only in this response.
     #[schema(example = "smtk_6b0f3c1e_4XWmKwO0pJ8zPqk3cTn1yR7uVbS5dLfGhAeZxQiN2oY")]
     pub api_key: String,
 }
 
-/// Which keys to list.
+/// Page of the list of API keys.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListApiKeysQuery {
-    /// Which page, from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     pub page: Option<i64>,
-    /// Keys on a page.
+    /// Keys per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     pub per_page: Option<i64>,
 }
@@ -124,13 +130,17 @@ pub(crate) struct ListApiKeysQuery {
 /// A page of API keys, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApiKeysResponse {
+    /// The keys of this page.
     pub api_keys: Vec<ApiKeyResponse>,
+    /// Number of the caller's keys on all pages.
     pub total: i64,
+    /// Page number, starting at 1.
     pub page: i64,
+    /// Keys per page.
     pub per_page: i64,
 }
 
-/// What an owner can change of a key: its version, and what the audit log says of it.
+/// The fields that a user can change: hashed into the `ETag`, and recorded in the audit log.
 #[derive(Debug, Serialize)]
 pub(crate) struct Editable<'a> {
     name: &'a str,
@@ -140,6 +150,7 @@ pub(crate) struct Editable<'a> {
 }
 
 impl<'a> Editable<'a> {
+    /// Selects the fields of a key.
     pub(crate) fn of(key: &'a ApiKey) -> Self {
         Self {
             name: &key.name,
@@ -150,22 +161,23 @@ impl<'a> Editable<'a> {
     }
 }
 
+/// Returns the version of a key.
 pub(crate) fn etag(key: &ApiKey) -> Result<ETag, ApiError> {
     ETag::of(&Editable::of(key))
 }
 
-/// The name without spaces around it.
-pub(crate) fn name(checks: &mut Checks, got: &str) -> String {
+/// Checks a name and returns it without surrounding whitespace.
+pub(crate) fn check_name(checks: &mut Checks, got: &str) -> String {
     let name = got.trim();
     checks.length("name", name, 1..=100);
     if name.chars().any(char::is_control) {
-        checks.refuse("name", "must not have control characters");
+        checks.refuse("name", "must not contain control characters");
     }
     name.to_owned()
 }
 
-/// What a key may do at most. What is refused reads as the least.
-pub(crate) fn scope(checks: &mut Checks, got: &str) -> AccessLevel {
+/// Parses a scope. An invalid one is reported and parsed as the lowest.
+pub(crate) fn parse_scope(checks: &mut Checks, got: &str) -> AccessLevel {
     match got {
         "read" => AccessLevel::Read,
         "write" => AccessLevel::Write,
@@ -177,12 +189,13 @@ pub(crate) fn scope(checks: &mut Checks, got: &str) -> AccessLevel {
     }
 }
 
-pub(crate) fn days(checks: &mut Checks, got: i64) -> i64 {
+/// Checks a lifetime in days.
+pub(crate) fn check_days(checks: &mut Checks, got: i64) -> i64 {
     checks.range("expires_in_days", got, 1..=MAX_DAYS)
 }
 
-/// The collections that a key is limited to, each once; they must be such that the caller can read.
-pub(crate) async fn collections(
+/// Checks that the caller can read the collections, and returns them sorted and without duplicates.
+pub(crate) async fn check_collections(
     checks: &mut Checks,
     tx: &mut Tx,
     caller: &Caller,
@@ -192,7 +205,7 @@ pub(crate) async fn collections(
         checks.refuse(
             "collection_ids",
             format!(
-                "must name 1 to {MAX_COLLECTIONS} collections, got {}; leave it out for a key that reaches all",
+                "must have 1 to {MAX_COLLECTIONS} entries, got {}; omit it for an unrestricted key",
                 ids.len()
             ),
         );
@@ -203,7 +216,7 @@ pub(crate) async fn collections(
     let readable = tx.collections().find_accessible_many(&ids, &caller.principal).await?;
     for id in &ids {
         if !readable.iter().any(|found| found.collection.id == *id) {
-            checks.refuse("collection_ids", format!("there is no collection {id} that you can read"));
+            checks.refuse("collection_ids", format!("no collection {id}, or you do not have access to it"));
         }
     }
     Ok(ids)

@@ -1,4 +1,4 @@
-//! Writes down who did what, in the transaction that did it.
+//! Recording changes in the audit log, within the transaction that makes them.
 
 use db::audit::AuditEntry;
 use db::{DbError, Tx};
@@ -6,31 +6,32 @@ use domain::{Actor, CollectionId, OperationId};
 use lambda::http::ClientInfo;
 use serde_json::{Map, Value, json};
 
-/// What of a text or an object is kept.
+/// Longer values are truncated in the audit log.
 const MAX_CHARS: usize = 200;
 
-/// One change.
+/// A change to record.
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
-    /// What was done, e.g. `collection_created`.
+    /// The action, for example `collection_created`.
     pub action: &'static str,
-    /// Who did it.
+    /// The user and, if one was used, the API key.
     pub actor: Actor,
-    /// The collection it was done to, with its name.
+    /// The changed collection and its name.
     pub collection: Option<(CollectionId, &'a str)>,
-    /// The operation it started.
+    /// The operation that the change started.
     pub operation_id: Option<OperationId>,
-    /// The change in short, an object. Never a secret.
+    /// A JSON object with the essentials of the change. Must not contain secrets.
     pub details: Value,
 }
 
 impl Change<'static> {
-    /// A change of accounts, keys, sessions or the installation: of no collection.
+    /// Returns a change that concerns no collection: of accounts, API keys, sessions or settings.
     pub(crate) fn of_accounts(action: &'static str, actor: Actor, details: Value) -> Self {
         Self { action, actor, collection: None, operation_id: None, details }
     }
 }
 
+/// Inserts the change into the audit log.
 pub(crate) async fn record(tx: &mut Tx, client: &ClientInfo, change: Change<'_>) -> Result<(), DbError> {
     let entry = AuditEntry {
         collection_id: change.collection.map(|(id, _)| id),
@@ -46,7 +47,7 @@ pub(crate) async fn record(tx: &mut Tx, client: &ClientInfo, change: Change<'_>)
     tx.audit_log().insert(&entry).await
 }
 
-/// The fields that differ, `before` and `after`, in short.
+/// Returns the fields that differ as `{"before": {..}, "after": {..}}`, with long values truncated.
 pub(crate) fn difference(before: &Value, after: &Value) -> Value {
     let mut difference = [Map::new(), Map::new()];
     for (fields, [old, new]) in [(before, [before, after]), (after, [before, after])] {
@@ -63,7 +64,7 @@ pub(crate) fn difference(before: &Value, after: &Value) -> Value {
     json!({ "before": before, "after": after })
 }
 
-/// Long texts are cut, large objects and lists counted.
+/// Truncates long strings; replaces large objects and arrays by their size.
 fn shorten(value: &Value) -> Value {
     match value {
         Value::String(text) if text.chars().count() > MAX_CHARS => {
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_names_what_changed_in_short() {
+    fn difference_lists_changed_fields_with_long_values_truncated() {
         let before = json!({ "name": "a", "kept": 1, "text": "x".repeat(1000), "notes": {}, "gone": true });
         let many: Map<String, Value> = (0..100).map(|n| (format!("key {n}"), n.into())).collect();
         let after = json!({ "name": "b", "kept": 1, "text": null, "notes": many });

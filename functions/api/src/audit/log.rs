@@ -1,4 +1,4 @@
-//! Reading who did what, when and from where.
+//! Listing entries of the audit log.
 
 use access::Granted;
 use axum::Json;
@@ -12,46 +12,47 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
-use crate::validation::Checks;
+use crate::validation::{Checks, filled};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 100;
 
-/// One thing that somebody did.
+/// An entry of the audit log: one change.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditEntryResponse {
-    /// Its place in the order of all entries.
+    /// Identifies the entry; increases with time.
     id: i64,
-    /// What was done.
+    /// The action.
     #[schema(example = "permission_granted")]
     action: String,
-    /// Who did it; null for the program itself, and when the account is gone.
+    /// The user who made the change; `null` for the system, and after the account was deleted.
     #[schema(value_type = Option<i64>)]
     user_id: Option<UserId>,
-    /// The name that the account had then.
+    /// The username at that time.
     username: Option<String>,
-    /// The API key that it was done with, if it was one.
+    /// The API key that made the change, if one was used.
     #[schema(value_type = Option<Uuid>)]
     api_key_id: Option<ApiKeyId>,
-    /// That key's name; null when it is gone.
+    /// The API key's current name; `null` after it was deleted.
     api_key_name: Option<String>,
-    /// The collection it was done to; null when that is gone.
+    /// The changed collection, if any; `null` after it was deleted.
     #[schema(value_type = Option<Uuid>)]
     collection_id: Option<CollectionId>,
-    /// The name that the collection had then.
+    /// The collection's name at that time.
     collection_name: Option<String>,
-    /// The operation it started; null when that is gone.
+    /// The operation that the change started, if any; `null` after it was deleted.
     #[schema(value_type = Option<Uuid>)]
     operation_id: Option<OperationId>,
-    /// What changed.
+    /// The change, depending on the action; often `before` and `after` with the changed fields.
     #[schema(value_type = Object)]
     details: Value,
-    /// Where the request came from.
+    /// The client's IP address.
     ip_address: Option<String>,
-    /// What the client called itself.
+    /// The client's `User-Agent` header.
     user_agent: Option<String>,
-    /// The request's id, to find it in the logs.
+    /// The request's id, as in its response headers and in the logs.
     request_id: Option<String>,
+    /// When the change was made.
     created_at: DateTime<Utc>,
 }
 
@@ -76,73 +77,77 @@ impl From<AuditRecord> for AuditEntryResponse {
     }
 }
 
-/// Which entries about a collection to list.
+/// Filter and page of a collection's entries.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListCollectionAuditQuery {
-    /// Only those of this action.
+    /// Only entries of this action.
     #[param(max_length = 100, example = "permission_granted")]
     action: Option<String>,
-    /// Only what this user did.
+    /// Only changes made by this user.
     user_id: Option<i64>,
-    /// Only what was done then or later.
+    /// Only changes at or after this time (RFC 3339).
     #[param(format = DateTime, example = "2026-01-31T00:00:00Z")]
     from: Option<String>,
-    /// Only what was done before.
+    /// Only changes before this time (RFC 3339).
     #[param(format = DateTime, example = "2026-02-28T00:00:00Z")]
     to: Option<String>,
-    /// Only entries before this one: the `next_before_id` of the page before.
+    /// Only entries older than this one: the `next_before_id` of the previous page.
     before_id: Option<i64>,
-    /// Entries to return.
+    /// Maximum number of entries to return.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
 
-/// Which entries to list.
+/// Filter and page of all entries.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListAuditQuery {
-    /// Only those about this collection, while it exists.
+    /// Only changes of this existing collection.
     collection_id: Option<String>,
-    /// Only those about collections of this name, whatever the case; also about those that are gone.
+    /// Only changes of collections with this name, ignoring case; includes deleted collections.
     #[param(max_length = 255)]
     collection_name: Option<String>,
-    /// Only those of this action.
+    /// Only entries of this action.
     #[param(max_length = 100, example = "permission_granted")]
     action: Option<String>,
-    /// Only what this user did.
+    /// Only changes made by this user.
     user_id: Option<i64>,
-    /// Only what was done then or later.
+    /// Only changes at or after this time (RFC 3339).
     #[param(format = DateTime, example = "2026-01-31T00:00:00Z")]
     from: Option<String>,
-    /// Only what was done before.
+    /// Only changes before this time (RFC 3339).
     #[param(format = DateTime, example = "2026-02-28T00:00:00Z")]
     to: Option<String>,
-    /// Only entries before this one: the `next_before_id` of the page before.
+    /// Only entries older than this one: the `next_before_id` of the previous page.
     before_id: Option<i64>,
-    /// Entries to return.
+    /// Maximum number of entries to return.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
 
-/// Some entries, newest first.
+/// A page of entries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditLogResponse {
+    /// The entries of this page.
     entries: Vec<AuditEntryResponse>,
-    /// All that the filters leave, whatever `before_id` says.
+    /// Number of entries that match the filter, regardless of `before_id`.
     total: i64,
+    /// The maximum number of entries per page.
     limit: i64,
-    /// Ask with this as `before_id` for what comes next; null at the end.
+    /// Send it as `before_id` to get the next page; `null` on the last page.
     next_before_id: Option<i64>,
 }
 
-/// List what was done to a collection
+/// List the audit log of a collection
+///
+/// Requires `admin` access to the collection.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/audit-log", tag = "audit",
     params(("collection_id" = Uuid, Path), ListCollectionAuditQuery),
     responses(
         (status = 200, body = AuditLogResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list_of_collection(
@@ -164,14 +169,14 @@ pub(crate) async fn list_of_collection(
     answer(&state, &query).await
 }
 
-/// List what was done
+/// List the audit log
 ///
-/// To anything, by anybody.
+/// Requires a superuser. Covers the whole installation.
 #[utoipa::path(
     get, path = "/api/v2/audit-log", tag = "audit", params(ListAuditQuery),
     responses(
         (status = 200, body = AuditLogResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list(
@@ -183,7 +188,7 @@ pub(crate) async fn list(
 
 async fn answer(state: &State, query: &AuditQuery<'_>) -> Result<Json<AuditLogResponse>, ApiError> {
     let limit = query.limit;
-    // One more shows whether there is more.
+    // One more row tells whether there is a next page.
     let query = AuditQuery { limit: limit + 1, ..*query };
     let page = state.db.connection().await?.audit_log().list(&query).await?;
     let mut entries: Vec<AuditEntryResponse> = page.items.into_iter().map(AuditEntryResponse::from).collect();
@@ -197,7 +202,7 @@ async fn answer(state: &State, query: &AuditQuery<'_>) -> Result<Json<AuditLogRe
 impl ListAuditQuery {
     fn check(&self) -> Result<AuditQuery<'_>, ApiError> {
         let mut checks = Checks::default();
-        let collection_id = given(self.collection_id.as_deref()).and_then(|text| {
+        let collection_id = filled(self.collection_id.as_deref()).and_then(|text| {
             let id = text.parse::<CollectionId>();
             if id.is_err() {
                 checks.refuse("collection_id", format!("must be a UUID, got {text:?}"));
@@ -212,14 +217,14 @@ impl ListAuditQuery {
                 checks.no_nul(field, text);
             }
         }
-        let from = time(&mut checks, "from", self.from.as_deref());
-        let until = time(&mut checks, "to", self.to.as_deref());
+        let from = parse_time(&mut checks, "from", self.from.as_deref());
+        let until = parse_time(&mut checks, "to", self.to.as_deref());
         let limit = checks.range("limit", self.limit.unwrap_or(DEFAULT_LIMIT), 1..=MAX_LIMIT);
         checks.finish()?;
         Ok(AuditQuery {
             collection_id,
-            collection_name: given(self.collection_name.as_deref()),
-            action: given(self.action.as_deref()),
+            collection_name: filled(self.collection_name.as_deref()),
+            action: filled(self.action.as_deref()),
             user_id: self.user_id.map(UserId),
             from,
             until,
@@ -229,16 +234,12 @@ impl ListAuditQuery {
     }
 }
 
-fn given(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
-fn time(checks: &mut Checks, field: &str, text: Option<&str>) -> Option<DateTime<Utc>> {
-    let text = given(text)?;
+fn parse_time(checks: &mut Checks, field: &str, text: Option<&str>) -> Option<DateTime<Utc>> {
+    let text = filled(text)?;
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Some(time.to_utc()),
         Err(_) => {
-            checks.refuse(field, format!("must be a time like 2026-01-31T00:00:00Z, got {text:?}"));
+            checks.refuse(field, format!("must be an RFC 3339 time like 2026-01-31T00:00:00Z, got {text:?}"));
             None
         }
     }

@@ -99,7 +99,7 @@ impl CollectionResponse {
             sync_last_run_started_at: collection.sync_last_run_started_at,
             sync_last_run_completed_at: collection.sync_last_run_completed_at,
             sync_last_run_status: collection.sync_last_run_status,
-            sync_last_error: redaction::reason(access, collection.sync_last_error),
+            sync_last_error: redaction::redact_error(access, collection.sync_last_error),
             created_at: collection.created_at,
             updated_at: collection.updated_at,
             access,

@@ -1,4 +1,4 @@
-//! What a person puts into the settings of an assistant.
+//! The configuration of an MCP client, to be pasted into the settings of an AI assistant.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,35 @@ use http::{HeaderMap, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Where the person's own API key goes.
+/// Stands for the user's API key, which the API cannot show.
 const PLACEHOLDER: &str = "<your API key, smtk_...>";
 
-/// How Semantik's MCP server is started for a profile; `mcpServers` is the same as assistants read it.
+/// The command that starts Semantik's MCP server for a profile, also in the `mcpServers` form that assistants
+/// read.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct McpConfigResponse {
-    /// Named for the profile.
+    /// Name of the server, derived from the profile's name.
     server_name: String,
     #[serde(flatten)]
     server: McpServerResponse,
-    /// The server by its name.
+    /// The server, keyed by its name.
     #[serde(rename = "mcpServers")]
     mcp_servers: BTreeMap<String, McpServerResponse>,
 }
 
-/// How the server is started.
+/// The command that starts an MCP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct McpServerResponse {
+    /// The program to run.
     command: &'static str,
+    /// Its arguments.
     args: Vec<String>,
-    /// The API's address, and the place of the API key.
+    /// Environment variables: the API's URL, and a placeholder for the API key.
     env: BTreeMap<&'static str, String>,
 }
 
 impl McpConfigResponse {
+    /// Returns the configuration for a profile; `headers` are those of the request.
     pub(super) fn of(profile: &str, headers: &HeaderMap) -> Self {
         let server = McpServerResponse {
             command: "semantik-mcp",
@@ -46,7 +50,7 @@ impl McpConfigResponse {
     }
 }
 
-/// The address by which the caller has just reached the API.
+/// Returns the URL under which the client reached the API.
 fn api_url(headers: &HeaderMap) -> String {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST.as_str()).unwrap_or("localhost");
@@ -61,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_the_one_that_was_called() {
+    fn api_url_is_the_one_of_the_request() {
         let url = |headers: &[(&'static str, &'static str)]| {
             let pairs = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             api_url(&pairs.collect())

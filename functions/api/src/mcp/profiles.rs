@@ -1,4 +1,4 @@
-//! Profiles for AI assistants (Model Context Protocol): collections to search, and how.
+//! Routes of MCP profiles: the collections an AI assistant searches, and the search settings.
 
 use access::{Begun, Caller, Idempotency};
 use axum::Json;
@@ -22,26 +22,40 @@ use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, Versioned};
 use crate::paging::Paging;
 
-/// A profile.
+/// An MCP profile: one search tool of an AI assistant.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct McpProfileResponse {
+    /// Identifies the profile.
     #[schema(value_type = Uuid)]
     id: McpProfileId,
+    /// Name, unique among the user's profiles.
     name: String,
+    /// Description shown to the assistant.
     description: String,
-    /// In the order in which they are searched; without those that were deleted since.
+    /// Collections to search, in this order. Deleted collections are omitted.
     #[schema(value_type = Vec<Uuid>)]
     collection_ids: Vec<CollectionId>,
+    /// Whether the profile is offered to assistants.
     enabled: bool,
+    /// `search_type` of the searches.
     search_type: String,
+    /// Number of results per search, 1 to 100.
     result_count: i32,
+    /// Whether results are reranked with a cross-encoder.
     use_reranker: bool,
+    /// Minimum score of a result, 0 to 1; `null` for no minimum.
     score_threshold: Option<f64>,
+    /// Weight of the dense vectors against the sparse ones, 0 to 1; `null` for the default of search.
     hybrid_alpha: Option<f64>,
+    /// `dense`, `sparse` or `hybrid`.
     search_mode: String,
+    /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
     rrf_k: Option<i32>,
+    /// Whether queries are expanded with HyDE (hypothetical document embeddings).
     use_hyde: bool,
+    /// When the profile was created.
     created_at: DateTime<Utc>,
+    /// When the profile was last changed.
     updated_at: DateTime<Utc>,
 }
 
@@ -68,33 +82,39 @@ impl From<McpProfile> for McpProfileResponse {
     }
 }
 
-/// Which profiles to list.
+/// Page of the list of profiles.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMcpProfilesQuery {
-    /// Which page, from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Profiles on a page.
+    /// Profiles per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
 
-/// A page of profiles, by name.
+/// A page of profiles, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct McpProfilesResponse {
+    /// The profiles of this page.
     profiles: Vec<McpProfileResponse>,
+    /// Number of the caller's profiles on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Profiles per page.
     per_page: i64,
 }
 
-/// Make a profile
+/// Create an MCP profile
+///
+/// Requires the scope `write`, and read access to the collections.
 #[utoipa::path(
     post, path = "/api/v2/mcp/profiles", tag = "mcp", request_body = CreateMcpProfileRequest,
     responses(
         (status = 201, body = McpProfileResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of that name."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of this name."),
         BodyErrors,
     ),
 )]
@@ -112,7 +132,7 @@ pub(crate) async fn create_profile(
     };
     let new = UpdateMcpProfileRequest::from(request).apply_to(&defaults(), &mut tx, &caller).await?;
     let id = McpProfileId(Uuid::new_v4());
-    tx.mcp_profiles().insert(user_id, id, &new).await.map_err(|error| explain(error, &new))?;
+    tx.mcp_profiles().insert(user_id, id, &new).await.map_err(|error| map_unique_violation(error, &new))?;
     let details = json!({ "profile_id": id, "after": editable(&new) });
     let change = Change::of_accounts("mcp_profile_created", caller.actor(), details);
     audit::record(&mut tx, &client, change).await?;
@@ -122,12 +142,12 @@ pub(crate) async fn create_profile(
     tx.commit(StatusCode::CREATED, &McpProfileResponse::from(profile)).await
 }
 
-/// List the caller's profiles
+/// List the caller's MCP profiles
 #[utoipa::path(
     get, path = "/api/v2/mcp/profiles", tag = "mcp", params(ListMcpProfilesQuery),
     responses(
         (status = 200, body = McpProfilesResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list_profiles(
@@ -147,13 +167,13 @@ pub(crate) async fn list_profiles(
     }))
 }
 
-/// Show a profile
+/// Show an MCP profile
 #[utoipa::path(
     get, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses(
         (
             status = 200, body = McpProfileResponse,
-            headers(("ETag" = String, description = "The version, for `If-Match`.")),
+            headers(("ETag" = String, description = "Version of the profile, for `If-Match`.")),
         ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
     ),
@@ -166,17 +186,20 @@ pub(crate) async fn show_profile(
     answer(find(&state, &caller, id).await?)
 }
 
-/// Change a profile
+/// Change an MCP profile
+///
+/// Requires the scope `write`, and read access to the collections of the request. Absent fields stay
+/// unchanged.
 #[utoipa::path(
     put, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp",
     params(("profile_id" = Uuid, Path), Versioned), request_body = UpdateMcpProfileRequest,
     responses(
         (
             status = 200, body = McpProfileResponse,
-            headers(("ETag" = String, description = "The version, for `If-Match`.")),
+            headers(("ETag" = String, description = "Version of the profile, for `If-Match`.")),
         ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of that name."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of this name."),
         Versioned,
         BodyErrors,
     ),
@@ -197,7 +220,10 @@ pub(crate) async fn update_profile(
     if_match.check(&ETag::of(&editable(&profile.settings))?)?;
     let after = request.apply_to(&profile.settings, &mut tx, &caller).await?;
     if after != profile.settings {
-        tx.mcp_profiles().update(user_id, id, &after).await.map_err(|error| explain(error, &after))?;
+        tx.mcp_profiles()
+            .update(user_id, id, &after)
+            .await
+            .map_err(|error| map_unique_violation(error, &after))?;
         let mut details = audit::difference(&editable(&profile.settings), &editable(&after));
         details["profile_id"] = json!(id);
         let change = Change::of_accounts("mcp_profile_updated", caller.actor(), details);
@@ -209,11 +235,13 @@ pub(crate) async fn update_profile(
     answer(profile)
 }
 
-/// Remove a profile
+/// Delete an MCP profile
+///
+/// Requires the scope `write`.
 #[utoipa::path(
     delete, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "The profile was deleted."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
     ),
 )]
@@ -234,9 +262,9 @@ pub(crate) async fn delete_profile(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Show how an assistant is told of a profile
+/// Show the client configuration of an MCP profile
 ///
-/// Put an API key in the place of the placeholder.
+/// Returns the settings to paste into an AI assistant. Replace the placeholder by an API key.
 #[utoipa::path(
     get, path = "/api/v2/mcp/profiles/{profile_id}/config", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses(
@@ -265,7 +293,7 @@ fn answer(profile: McpProfile) -> Result<Response, ApiError> {
     Ok((etag, Json(McpProfileResponse::from(profile))).into_response())
 }
 
-fn explain(error: DbError, settings: &McpProfileSettings) -> ApiError {
+fn map_unique_violation(error: DbError, settings: &McpProfileSettings) -> ApiError {
     if error.constraint() != Some(McpProfiles::NAME_CONSTRAINT) {
         return error.into();
     }

@@ -1,4 +1,4 @@
-//! What a profile's fields may hold, whether it is made or changed.
+//! Request types of MCP profiles, and the validation of their fields.
 
 use access::Caller;
 use db::Tx;
@@ -12,77 +12,90 @@ use utoipa::ToSchema;
 use crate::openapi::words;
 use crate::validation::{Checks, given};
 
-/// As many as one search takes.
+/// The maximum number of collections of one search.
 const MAX_COLLECTIONS: usize = 10;
 
-/// A new profile.
+/// An MCP profile to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateMcpProfileRequest {
-    /// 1 to 64 characters, a lower-case letter first, then also digits, `_` and `-`; unique among the
-    /// caller's.
+    /// Name: 1 to 64 lower-case letters, digits, `_` and `-`, starting with a letter. Unique among the
+    /// caller's profiles.
     #[schema(min_length = 1, max_length = 64, pattern = "^[a-z][a-z0-9_-]*$", example = "handbooks")]
     name: String,
-    /// What the assistant is told about it.
+    /// Description shown to the assistant, at most 1000 characters; default empty.
     #[schema(max_length = 1000)]
     description: Option<String>,
-    /// 1 to 10 collections that the caller can read, searched in this order.
+    /// Collections to search, in this order: 1 to 10 that the caller can read.
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 10, example = json!(["5f1d0c1e-8f4b-4f0e-9a53-6c1f0a6d2b11"]))]
     collection_ids: Vec<CollectionId>,
-    /// Whether assistants see it; the default is `true`.
+    /// Whether the profile is offered to assistants; default `true`.
     enabled: Option<bool>,
+    /// `search_type` of the searches; default `semantic`.
     #[schema(schema_with = words::optional_search_type)]
     search_type: Option<SearchType>,
-    /// How many results a search gives; the default is 10.
+    /// Number of results per search, 1 to 100; default 10.
     #[schema(minimum = 1, maximum = 100)]
     result_count: Option<i32>,
-    /// The default is `true`.
+    /// Whether to rerank results with a cross-encoder; default `true`.
     use_reranker: Option<bool>,
+    /// Minimum score of a result, 0 to 1; default no minimum.
     #[schema(minimum = 0, maximum = 1)]
     score_threshold: Option<f64>,
-    /// How much meanings count against words.
+    /// Weight of the dense vectors against the sparse ones, 0 to 1; default that of search.
     #[schema(minimum = 0, maximum = 1)]
     hybrid_alpha: Option<f64>,
+    /// Which vectors to search; default `dense`.
     #[schema(schema_with = words::optional_search_mode)]
     search_mode: Option<SearchMode>,
+    /// Constant k of reciprocal rank fusion, 1 to 1000; default that of search.
     #[schema(minimum = 1, maximum = 1000)]
     rrf_k: Option<i32>,
-    /// The default is `false`.
+    /// Whether to expand queries with HyDE (hypothetical document embeddings); default `false`.
     use_hyde: Option<bool>,
 }
 
-/// What to change of a profile: what is absent stays as it is.
+/// Changes of an MCP profile. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "result_count": 20, "enabled": true }))]
 pub(crate) struct UpdateMcpProfileRequest {
+    /// Name: 1 to 64 lower-case letters, digits, `_` and `-`, starting with a letter. Unique among the
+    /// caller's profiles.
     #[schema(min_length = 1, max_length = 64, pattern = "^[a-z][a-z0-9_-]*$")]
     name: Option<String>,
+    /// Description shown to the assistant, at most 1000 characters.
     #[schema(max_length = 1000)]
     description: Option<String>,
-    /// They replace those it has.
+    /// Collections to search, in this order: 1 to 10 that the caller can read. Replaces the previous ones.
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 10)]
     collection_ids: Option<Vec<CollectionId>>,
+    /// Whether the profile is offered to assistants.
     enabled: Option<bool>,
+    /// `search_type` of the searches.
     #[schema(schema_with = words::optional_search_type)]
     search_type: Option<SearchType>,
+    /// Number of results per search, 1 to 100.
     #[schema(minimum = 1, maximum = 100)]
     result_count: Option<i32>,
+    /// Whether to rerank results with a cross-encoder.
     use_reranker: Option<bool>,
-    /// `null` for none.
+    /// Minimum score of a result, 0 to 1; `null` for no minimum.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     score_threshold: Option<Option<f64>>,
-    /// `null` for none.
+    /// Weight of the dense vectors against the sparse ones, 0 to 1; `null` for the default of search.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     hybrid_alpha: Option<Option<f64>>,
+    /// Which vectors to search.
     #[schema(schema_with = words::optional_search_mode)]
     search_mode: Option<SearchMode>,
-    /// `null` for none.
+    /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 1000)]
     rrf_k: Option<Option<i32>>,
+    /// Whether to expand queries with HyDE (hypothetical document embeddings).
     use_hyde: Option<bool>,
 }
 
@@ -105,7 +118,7 @@ impl From<CreateMcpProfileRequest> for UpdateMcpProfileRequest {
     }
 }
 
-/// What a profile has that names nothing else.
+/// Returns the settings of a new profile that sets only the required fields.
 pub(super) fn defaults() -> McpProfileSettings {
     McpProfileSettings {
         name: String::new(),
@@ -124,7 +137,10 @@ pub(super) fn defaults() -> McpProfileSettings {
 }
 
 impl UpdateMcpProfileRequest {
-    /// The settings with these changes, if they can be.
+    /// Returns the settings with these changes applied.
+    ///
+    /// # Errors
+    /// Returns `Invalid` with all invalid fields, including collections that the caller cannot read.
     pub(super) async fn apply_to(
         self,
         before: &McpProfileSettings,
@@ -173,15 +189,15 @@ impl UpdateMcpProfileRequest {
 
 fn check_name(checks: &mut Checks, name: &str) {
     let mut characters = name.chars();
-    let starts_well = characters.next().is_some_and(|first| first.is_ascii_lowercase());
-    let goes_on_well = characters.all(|character| {
+    let is_first_valid = characters.next().is_some_and(|first| first.is_ascii_lowercase());
+    let is_rest_valid = characters.all(|character| {
         character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character)
     });
-    if !starts_well || !goes_on_well || name.len() > 64 {
+    if !is_first_valid || !is_rest_valid || name.len() > 64 {
         checks.refuse(
             "name",
             format!(
-                "must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got {name:?}"
+                "must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got {name:?}"
             ),
         );
     }
@@ -194,7 +210,7 @@ async fn check_collections(
     ids: &[CollectionId],
 ) -> Result<(), ApiError> {
     if ids.is_empty() || ids.len() > MAX_COLLECTIONS {
-        let message = format!("must name 1 to {MAX_COLLECTIONS} collections, got {}", ids.len());
+        let message = format!("must have 1 to {MAX_COLLECTIONS} entries, got {}", ids.len());
         checks.refuse("collection_ids", message);
         return Ok(());
     }
@@ -202,15 +218,15 @@ async fn check_collections(
     for (index, id) in ids.iter().enumerate() {
         let field = format!("collection_ids[{index}]");
         if ids[..index].contains(id) {
-            checks.refuse(field, format!("{id} is named twice"));
+            checks.refuse(field, format!("is a duplicate of an earlier entry, got {id}"));
         } else if !readable.iter().any(|found| found.collection.id == *id) {
-            checks.refuse(field, format!("there is no collection {id} that you can read"));
+            checks.refuse(field, format!("no collection {id}, or you do not have access to it"));
         }
     }
     Ok(())
 }
 
-/// What of a profile can be changed, as clients name it.
+/// Returns the fields that can be changed, named as in requests: for the `ETag` and the audit log.
 pub(super) fn editable(settings: &McpProfileSettings) -> Value {
     json!({
         "name": settings.name,

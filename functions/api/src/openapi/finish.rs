@@ -1,17 +1,17 @@
-//! What can be said of all operations alike: unique names, and an example of each body.
+//! Completion of the generated OpenAPI document: unique operation ids, descriptions, examples.
 
 use serde_json::{Map, Value, json};
 
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 const PROBLEM: &str = "application/problem+json";
-/// Deeper than any body, so that a schema that contains itself comes to an end.
+/// Deeper than any schema; stops the recursion in recursive schemas.
 const MAX_DEPTH: usize = 12;
 
-/// Names the operations, and adds the examples and sentences that the handlers leave to this.
-pub(super) fn finish(description: &mut Value) {
-    let schemas = description.pointer("/components/schemas").cloned().unwrap_or_default();
+/// Makes operation ids unique, and adds missing descriptions and examples.
+pub(super) fn finish(document: &mut Value) {
+    let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
     let schemas = Schemas(&schemas);
-    let Some(Value::Object(paths)) = description.get_mut("paths") else {
+    let Some(Value::Object(paths)) = document.get_mut("paths") else {
         return;
     };
     for item in paths.values_mut() {
@@ -24,7 +24,7 @@ pub(super) fn finish(description: &mut Value) {
 }
 
 fn finish_operation(operation: &mut Value, schemas: &Schemas<'_>) {
-    // Handlers are named for what they do, which is "list" in many places.
+    // Function names such as `list` repeat across resources.
     let tag = operation.pointer("/tags/0").and_then(Value::as_str).unwrap_or_default().replace('-', "_");
     if let Some(Value::String(name)) = operation.get_mut("operationId")
         && !name.starts_with(&tag)
@@ -50,7 +50,7 @@ fn finish_operation(operation: &mut Value, schemas: &Schemas<'_>) {
     }
 }
 
-/// A text in the query without a value is as good as none: forms send their empty fields, too.
+/// Declares that optional text parameters may be empty: HTML forms send empty fields.
 fn allow_empty_value(parameter: &mut Value) {
     let is_text = parameter.get("schema").is_some_and(|schema| kind(schema) == "string");
     if let Some(parameter) = parameter.as_object_mut()
@@ -62,27 +62,28 @@ fn allow_empty_value(parameter: &mut Value) {
     }
 }
 
-/// Ids in paths explain themselves, and so do filters by a closed set of words.
+/// Describes path parameters and enumerated filters that have no description.
 fn finish_parameter(parameter: &mut Value) {
     allow_empty_value(parameter);
     let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
-    let said = match parameter.get("in").and_then(Value::as_str) {
-        Some("path") => format!("Which {}.", name.trim_end_matches("_id").replace('_', " ")),
-        _ if parameter.pointer("/schema/enum").is_some() => format!("Only those of this {name}."),
+    let text = match parameter.get("in").and_then(Value::as_str) {
+        Some("path") => format!("Identifies the {}.", name.trim_end_matches("_id").replace('_', " ")),
+        _ if parameter.pointer("/schema/enum").is_some() => format!("Only entries with this {name}."),
         _ => return,
     };
     if let Some(parameter) = parameter.as_object_mut() {
-        parameter.entry("description").or_insert(Value::String(said));
+        parameter.entry("description").or_insert(Value::String(text));
     }
 }
 
 fn finish_response(status: &str, response: &mut Value, schemas: &Schemas<'_>) {
     let body = response.pointer("/content/application~1json/schema");
-    let said = body.and_then(|schema| schemas.resolve(schema).get("description")?.as_str()?.lines().next());
-    let said = Value::from(said.unwrap_or("Done."));
-    let is_silent = response.get("description").is_none_or(|description| description == "");
-    if let Some(response) = response.as_object_mut().filter(|_| is_silent) {
-        response.insert("description".to_owned(), said);
+    let summary =
+        body.and_then(|schema| schemas.resolve(schema).get("description")?.as_str()?.lines().next());
+    let summary = Value::from(summary.unwrap_or("Success."));
+    let is_undescribed = response.get("description").is_none_or(|description| description == "");
+    if let Some(response) = response.as_object_mut().filter(|_| is_undescribed) {
+        response.insert("description".to_owned(), summary);
     }
     let detail = response.get("description").cloned().unwrap_or_default();
     let content = response.get_mut("content").and_then(|content| content.get_mut(PROBLEM));
@@ -108,25 +109,25 @@ fn problem_example(status: &str, detail: Value) -> Value {
     })
 }
 
-/// The components of the description.
+/// The schemas under `components` of the document.
 struct Schemas<'a>(&'a Value);
 
 impl<'a> Schemas<'a> {
-    /// What a reference stands for.
+    /// Returns the schema that a `$ref` refers to, or the schema itself.
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         let name = schema.get("$ref").and_then(Value::as_str);
         let found = name.and_then(|name| self.0.get(name.rsplit('/').next().unwrap_or_default()));
         found.unwrap_or(schema)
     }
 
-    /// A value made of the examples of the fields. `None` when a field that must be there shows none.
+    /// Builds an example value from the examples of the fields. Returns `None` if a required field has none.
     fn example(&self, schema: &'a Value, depth: usize) -> Option<Value> {
-        for word in ["example", "default", "const"] {
-            if let Some(value) = schema.get(word) {
+        for keyword in ["example", "default", "const"] {
+            if let Some(value) = schema.get(keyword) {
                 return Some(value.clone());
             }
         }
-        let first = |word: &str| schema.get(word).and_then(Value::as_array).and_then(|all| all.first());
+        let first = |keyword: &str| schema.get(keyword).and_then(Value::as_array).and_then(|all| all.first());
         if let Some(value) = first("examples").or_else(|| first("enum")) {
             return Some(value.clone());
         }
@@ -159,7 +160,7 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// The fields that must be there, and those that show an example.
+    /// Builds an example from the required fields and those with an example.
     fn object(&self, schema: &'a Value, depth: usize) -> Option<Value> {
         let required = schema.get("required").and_then(Value::as_array);
         let mut object = Map::new();
@@ -173,7 +174,7 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// The type; of several, the one that is not null.
+/// Returns the schema's type; of several, the first that is not `null`.
 fn kind(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(kind)) => kind,

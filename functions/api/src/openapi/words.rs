@@ -1,4 +1,4 @@
-//! The schema of each closed set of words.
+//! Schemas of enumerations.
 
 use chunking::STRATEGIES;
 use connectors::Connector;
@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 static UPLOAD: SourceType = SourceType::UPLOAD;
 
-/// One function a line, named for what it describes, in alphabetical order.
+/// Defines one function per line that returns the schema of an enumeration.
 macro_rules! schemas {
     ($($name:ident: $words:ty,)+) => {
         $(pub(crate) fn $name() -> Object {
@@ -17,7 +17,7 @@ macro_rules! schemas {
     };
 }
 
-/// The same, for what can also be null.
+/// Defines one function per line that returns the schema of a nullable enumeration.
 macro_rules! nullable_schemas {
     ($($name:ident: $words:ty,)+) => {
         $(pub(crate) fn $name() -> Object {
@@ -56,14 +56,17 @@ nullable_schemas! {
     optional_sync_run_status: domain::SyncRunStatus,
 }
 
+/// Returns the schema of a connector's type.
 pub(crate) fn connector_type() -> Object {
     one_of(connector_types())
 }
 
+/// Returns the schema of a nullable connector's type.
 pub(crate) fn optional_connector_type() -> Object {
     one_of_or_null(connector_types())
 }
 
+/// Returns the schema of a source's type: a connector's, or `upload`.
 pub(crate) fn source_type() -> Object {
     one_of([UPLOAD.as_str()].into_iter().chain(connector_types()))
 }
@@ -72,30 +75,34 @@ fn connector_types() -> impl Iterator<Item = &'static str> {
     Connector::all().iter().map(|connector| connector.source_type.as_str())
 }
 
+/// Returns the schema of a chunking strategy's name.
 pub(crate) fn chunking_strategy() -> Object {
     one_of(STRATEGIES.iter().map(|strategy| strategy.name))
 }
 
+/// Returns the schema of a nullable chunking strategy's name.
 pub(crate) fn optional_chunking_strategy() -> Object {
     one_of_or_null(STRATEGIES.iter().map(|strategy| strategy.name))
 }
 
+/// Returns the schema of an API key's scope.
 pub(crate) fn key_scope() -> Object {
     one_of([AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin].into_iter().map(AccessLevel::as_str))
 }
 
+/// Returns the schema of a nullable scope of an API key.
 pub(crate) fn optional_key_scope() -> Object {
     one_of_or_null(
         [AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin].into_iter().map(AccessLevel::as_str),
     )
 }
 
-/// A text that is one of these words.
+/// Returns the schema of a string with these values.
 pub(crate) fn one_of(words: impl Iterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
-/// The same, for what can also be null.
+/// Returns the schema of a nullable string with these values.
 pub(crate) fn one_of_or_null(words: impl Iterator<Item = &'static str>) -> Object {
     let words = words.map(Value::from).chain([Value::Null]);
     let types = SchemaType::Array(vec![Type::String, Type::Null]);

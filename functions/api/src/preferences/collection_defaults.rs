@@ -1,4 +1,4 @@
-//! What a user's new collections start with.
+//! Preferences for new collections.
 
 use chunking::Strategy;
 use domain::{Quantization, SparseType};
@@ -11,26 +11,28 @@ use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, che
 use crate::openapi::words;
 use crate::validation::{Checks, given};
 
-/// What clients fill in for this user's new collections.
+/// Defaults that clients prefill in the form for new collections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct CollectionDefaults {
-    /// Null for the installation's default.
+    /// Embedding model; `null` for the installation's default.
     embedding_model: Option<String>,
+    /// Quantization of the vectors.
     #[schema(schema_with = words::quantization)]
     quantization: Quantization,
+    /// Chunking strategy.
     #[schema(schema_with = words::chunking_strategy)]
     chunking_strategy: String,
-    /// In tokens; null for what fits the model.
+    /// Maximum chunk size in tokens; `null` for the model's default.
     chunk_size: Option<u32>,
-    /// In tokens; null for a fifth of the size.
+    /// Overlap of consecutive chunks in tokens; `null` for a fifth of `chunk_size`.
     chunk_overlap: Option<u32>,
-    /// Whether words are compared too.
+    /// Whether to index sparse vectors.
     enable_sparse: bool,
-    /// How words are weighted.
+    /// Type of the sparse vectors.
     #[schema(schema_with = words::sparse_type)]
     sparse_type: SparseType,
-    /// Whether searches compare both meanings and words.
+    /// Whether searches combine dense and sparse vectors.
     enable_hybrid: bool,
 }
 
@@ -49,34 +51,39 @@ impl Default for CollectionDefaults {
     }
 }
 
-/// What to change of it.
+/// Changes of the defaults for new collections. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CollectionDefaultsChanges {
-    /// One of those that `GET /api/v2/system/info` lists; `null` for the installation's default.
+    /// A model listed by `GET /api/v2/system/info`; `null` for the installation's default.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     embedding_model: Option<Option<String>>,
+    /// Quantization of the vectors.
     #[schema(schema_with = words::optional_quantization)]
     quantization: Option<Quantization>,
-    /// One of those that `GET /api/v2/chunking/strategies` lists.
+    /// A strategy listed by `GET /api/v2/chunking/strategies`.
     #[schema(schema_with = words::optional_chunking_strategy)]
     chunking_strategy: Option<String>,
-    /// 16 up to what the model reads; `null` for what fits it.
+    /// Maximum chunk size in tokens, 16 to the model's maximum; `null` for the model's default.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 16)]
     chunk_size: Option<Option<u32>>,
-    /// Less than `chunk_size`; `null` for a fifth of it.
+    /// Overlap of consecutive chunks in tokens, less than `chunk_size`; `null` for a fifth of it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 0)]
     chunk_overlap: Option<Option<u32>>,
+    /// Whether to index sparse vectors.
     enable_sparse: Option<bool>,
+    /// Type of the sparse vectors.
     #[schema(schema_with = words::optional_sparse_type)]
     sparse_type: Option<SparseType>,
+    /// Whether searches combine dense and sparse vectors.
     enable_hybrid: Option<bool>,
 }
 
 impl CollectionDefaults {
+    /// Applies and validates the changes.
     pub(super) fn change(
         self,
         changes: CollectionDefaultsChanges,
@@ -93,7 +100,7 @@ impl CollectionDefaults {
             sparse_type: changes.sparse_type.unwrap_or(self.sparse_type),
             enable_hybrid: changes.enable_hybrid.unwrap_or(self.enable_hybrid),
         };
-        // What a collection would be refused for is refused here already.
+        // The same validation as for new collections.
         let sizes = RequestedSizes {
             embedding_model: changed.embedding_model.as_deref(),
             chunk_size: changed.chunk_size.map(i64::from),

@@ -1,18 +1,19 @@
-//! How pages look to a user.
+//! Preferences of the user interface.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::validation::Checks;
 
-/// How pages look to this user.
+/// Settings of the user interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct InterfacePreferences {
-    /// How often pages ask for news, in milliseconds.
+    /// Polling interval of pages in milliseconds, 10,000 to 60,000.
     data_refresh_interval_ms: i64,
-    /// The most points that a picture of a collection shows.
+    /// Maximum number of points in the visualization of a collection, 10,000 to 500,000.
     visualization_sample_limit: i64,
+    /// Whether pages use animations.
     animation_enabled: bool,
 }
 
@@ -26,18 +27,22 @@ impl Default for InterfacePreferences {
     }
 }
 
-/// What to change of it.
+/// Changes of the user interface settings. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InterfaceChanges {
+    /// Polling interval of pages in milliseconds.
     #[schema(minimum = 10_000, maximum = 60_000)]
     data_refresh_interval_ms: Option<i64>,
+    /// Maximum number of points in the visualization of a collection.
     #[schema(minimum = 10_000, maximum = 500_000)]
     visualization_sample_limit: Option<i64>,
+    /// Whether pages use animations.
     animation_enabled: Option<bool>,
 }
 
 impl InterfacePreferences {
+    /// Applies and validates the changes.
     pub(super) fn change(self, changes: &InterfaceChanges, checks: &mut Checks) -> Self {
         let changed = Self {
             data_refresh_interval_ms: changes

@@ -1,4 +1,4 @@
-//! How a user searches.
+//! Preferences for searches.
 
 use domain::{QualityTier, SearchMode};
 use serde::{Deserialize, Serialize};
@@ -7,25 +7,27 @@ use utoipa::ToSchema;
 use crate::openapi::words;
 use crate::validation::{Checks, given};
 
-/// How this user searches.
+/// Defaults that clients prefill in the search form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct SearchPreferences {
-    /// How many results to show.
+    /// Number of results, 1 to 250.
     top_k: i64,
-    /// What a search compares.
+    /// Which vectors to search.
     #[schema(schema_with = words::search_mode)]
     mode: SearchMode,
+    /// Whether to rerank results with a cross-encoder.
     use_reranker: bool,
-    /// How little the rank counts when results are fused.
+    /// Constant k of reciprocal rank fusion, 1 to 100; higher values flatten the influence of the rank.
     rrf_k: i64,
-    /// Results below it are left out; null for none.
+    /// Minimum score of a result, 0 to 1; `null` for no minimum.
     similarity_threshold: Option<f64>,
-    /// Whether to search for what a language model answers instead of the query.
+    /// Whether to expand queries with HyDE (hypothetical document embeddings).
     use_hyde: bool,
+    /// Quality tier of the language model for HyDE.
     #[schema(schema_with = words::quality_tier)]
     hyde_quality_tier: QualityTier,
-    /// How long to wait for that answer.
+    /// Timeout of the language model for HyDE in seconds, 3 to 180.
     hyde_timeout_seconds: i64,
 }
 
@@ -44,29 +46,37 @@ impl Default for SearchPreferences {
     }
 }
 
-/// What to change of it.
+/// Changes of the search preferences. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchChanges {
+    /// Number of results.
     #[schema(minimum = 1, maximum = 250, example = 20)]
     top_k: Option<i64>,
+    /// Which vectors to search.
     #[schema(schema_with = words::optional_search_mode)]
     mode: Option<SearchMode>,
+    /// Whether to rerank results with a cross-encoder.
     use_reranker: Option<bool>,
+    /// Constant k of reciprocal rank fusion.
     #[schema(minimum = 1, maximum = 100)]
     rrf_k: Option<i64>,
-    /// `null` for none.
+    /// Minimum score of a result; `null` for no minimum.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     similarity_threshold: Option<Option<f64>>,
+    /// Whether to expand queries with HyDE (hypothetical document embeddings).
     use_hyde: Option<bool>,
+    /// Quality tier of the language model for HyDE.
     #[schema(schema_with = words::optional_quality_tier)]
     hyde_quality_tier: Option<QualityTier>,
+    /// Timeout of the language model for HyDE in seconds.
     #[schema(minimum = 3, maximum = 180)]
     hyde_timeout_seconds: Option<i64>,
 }
 
 impl SearchPreferences {
+    /// Applies and validates the changes.
     pub(super) fn change(self, changes: SearchChanges, checks: &mut Checks) -> Self {
         let changed = Self {
             top_k: changes.top_k.unwrap_or(self.top_k),

@@ -1,4 +1,4 @@
-//! Whom a collection may be shared with.
+//! Resolving the grantee of a permission.
 
 use chrono::Utc;
 use db::Tx;
@@ -7,7 +7,7 @@ use db::collections::Grantee;
 use domain::{ApiKeyId, UserId};
 use lambda::http::ApiError;
 
-/// A grantee as a request names it.
+/// A reference to a grantee, from a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NamedGrantee {
     UserId(UserId),
@@ -15,16 +15,16 @@ pub(crate) enum NamedGrantee {
     ApiKey(ApiKeyId),
 }
 
-/// Whom the request names.
+/// Returns the grantee that the request refers to.
 ///
 /// # Errors
-/// 422 for accounts and keys that do not work, and where nothing would come of the grant; 503 when
-/// the database does not answer.
+/// Returns `Invalid` if the account or the key does not exist or is inactive, and if it has access already
+/// because it is the owner or the owner's key.
 pub(crate) async fn find(tx: &mut Tx, named: NamedGrantee, owner_id: UserId) -> Result<Grantee, ApiError> {
     match named {
         NamedGrantee::UserId(id) => {
             let found = tx.users().find(id).await?;
-            let found = active(found, "user_id", || format!("there is no active account {id}"))?;
+            let found = active(found, "user_id", || format!("no active account with id {id}"))?;
             Ok(Grantee::User(not_owner(found.id, owner_id, "user_id")?))
         }
         NamedGrantee::Username(name) => {
@@ -35,14 +35,14 @@ pub(crate) async fn find(tx: &mut Tx, named: NamedGrantee, owner_id: UserId) -> 
     }
 }
 
-/// The active account of that name.
+/// Returns the active account with this username.
 ///
 /// # Errors
-/// 422 where there is none; 503 when the database does not answer.
+/// Returns `Invalid` if there is none.
 pub(crate) async fn find_active(tx: &mut Tx, field: &'static str, name: &str) -> Result<User, ApiError> {
-    // PostgreSQL takes every text but this one, and nobody is called like that.
+    // PostgreSQL rejects NUL in text parameters; no username contains it.
     let found = if name.contains('\0') { None } else { tx.users().find_by_username(name).await? };
-    active(found, field, || format!("there is no active account named {name:?}"))
+    active(found, field, || format!("no active account with username {name:?}"))
 }
 
 fn active(
@@ -57,27 +57,27 @@ fn not_owner(user_id: UserId, owner_id: UserId, field: &'static str) -> Result<U
     if user_id == owner_id {
         return Err(ApiError::invalid_field(
             field,
-            "this is the collection's owner, who may do everything with it; name somebody else",
+            "is the collection's owner, who has full access already; choose another user",
         ));
     }
     Ok(user_id)
 }
 
 async fn find_key(tx: &mut Tx, id: ApiKeyId, owner_id: UserId) -> Result<Grantee, ApiError> {
-    let refuse = |message: String| ApiError::invalid_field("api_key_id", message);
+    let invalid = |message: String| ApiError::invalid_field("api_key_id", message);
     let found = tx.collection_permissions().find_grantable_key(id).await?;
     let Some(key) = found.filter(|key| key.user_is_active) else {
-        return Err(refuse(format!("there is no API key {id} of an active account")));
+        return Err(invalid(format!("no API key {id} of an active account")));
     };
     if !key.is_active {
-        return Err(refuse(format!("API key {id} was revoked; name one that works")));
+        return Err(invalid(format!("API key {id} is revoked; choose an active key")));
     }
     if let Some(at) = key.expires_at.filter(|at| *at <= Utc::now()) {
-        return Err(refuse(format!("API key {id} expired at {at}; name one that works")));
+        return Err(invalid(format!("API key {id} expired at {at}; choose an active key")));
     }
     if key.user_id == owner_id && !key.is_limited {
-        return Err(refuse(format!(
-            "API key {id} belongs to the collection's owner and reaches it already, as far as its scope goes"
+        return Err(invalid(format!(
+            "API key {id} belongs to the collection's owner and has access already, within its scope"
         )));
     }
     Ok(Grantee::ApiKey(id))

@@ -1,4 +1,4 @@
-//! Handing a collection over to another user.
+//! Transferring a collection to another user.
 
 use access::{Caller, Granted};
 use axum::Json;
@@ -17,43 +17,46 @@ use crate::locks::lock_collection;
 use crate::openapi::BodyErrors;
 use crate::quotas::enforce;
 
-/// Who is to own a collection.
+/// The new owner of a collection.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct HandOverRequest {
-    /// An active user.
+pub(crate) struct TransferOwnershipRequest {
+    /// Username of an active account.
     #[schema(example = "grace")]
     username: String,
 }
 
-/// Who owns a collection.
+/// The owner of a collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnerResponse {
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// The owner.
     #[schema(value_type = i64)]
     owner_id: UserId,
+    /// The owner's username.
     username: String,
 }
 
-/// Hand a collection over
+/// Transfer a collection to another user
 ///
-/// The new owner gets everything with it, at once. The caller keeps `admin`, which the new owner may
-/// take back and the caller may give up.
+/// Requires a user session of the owner. Takes effect at once and counts against the new owner's quotas.
+/// The caller keeps `admin` access, which the new owner can revoke.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/owner", tag = "sharing",
-    params(("collection_id" = Uuid, Path)), request_body = HandOverRequest,
+    params(("collection_id" = Uuid, Path)), request_body = TransferOwnershipRequest,
     responses(
         (status = 200, body = OwnerResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of that name, or as much as they may have."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of this name, or would exceed a quota."),
         BodyErrors,
     ),
 )]
-pub(crate) async fn hand_over(
+pub(crate) async fn transfer(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
     Granted(found): Granted,
-    ApiJson(request): ApiJson<HandOverRequest>,
+    ApiJson(request): ApiJson<TransferOwnershipRequest>,
 ) -> Result<Json<OwnerResponse>, ApiError> {
     let id = found.collection.id;
     let old = caller.principal.user_id;
@@ -61,12 +64,15 @@ pub(crate) async fn hand_over(
     if lock_collection(&mut tx, id).await? != old {
         return Err(ApiError::new(
             ErrorKind::Conflict,
-            format!("collection {id} was handed over to somebody else just now"),
+            format!("collection {id} was transferred to another user at the same time; reload it"),
         ));
     }
     let new = grantee::find_active(&mut tx, "username", &request.username).await?;
     if new.id == old {
-        return Err(ApiError::invalid_field("username", "this is you, and the collection is yours already"));
+        return Err(ApiError::invalid_field(
+            "username",
+            "is your own account, and you own the collection already; choose another user",
+        ));
     }
     match tx.collections().set_owner(id, new.id).await {
         Ok(()) => {}
@@ -74,7 +80,7 @@ pub(crate) async fn hand_over(
             return Err(ApiError::new(
                 ErrorKind::Conflict,
                 format!(
-                    "{} has a collection named {:?} already; rename one of the two first",
+                    "{} already has a collection named {:?}; rename one of the two first",
                     new.username, found.collection.name
                 ),
             ));
@@ -83,7 +89,7 @@ pub(crate) async fn hand_over(
     }
     enforce::admit_collection(&mut tx, new.id).await?;
     enforce::admit_storage(&mut tx, id, new.id).await?;
-    // Owners need no grant; what was granted before must not come to light again later.
+    // Owners need no permission, and an old one must not resurface after the next transfer.
     tx.collection_permissions().revoke(id, Grantee::User(new.id)).await?;
     tx.collection_permissions().grant(id, Grantee::User(old), Permission::Admin).await?;
     let change = Change {

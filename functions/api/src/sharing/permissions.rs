@@ -1,4 +1,4 @@
-//! Sharing a collection: who else may use it.
+//! Permissions: listing, granting and revoking them.
 
 use access::{Begun, Caller, Granted, Idempotency};
 use axum::Json;
@@ -21,52 +21,59 @@ use crate::openapi::{BodyErrors, words};
 use crate::paging::Paging;
 use crate::validation::Checks;
 
-/// Who is to be granted what: exactly one of `user_id`, `username` and `api_key_id`.
+/// A permission to grant, to exactly one of `user_id`, `username` and `api_key_id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"username": "grace", "permission": "read"}))]
 pub(crate) struct GrantRequest {
-    /// A user.
+    /// The user to grant it to.
     user_id: Option<i64>,
-    /// A user, by name.
+    /// The user to grant it to, by username.
     username: Option<String>,
-    /// An API key, whosever it is: it alone, not its user.
+    /// The API key to grant it to, of any user. The key's user does not get access.
     #[schema(value_type = Option<Uuid>)]
     api_key_id: Option<ApiKeyId>,
-    /// `read`: search, see documents and operations. `write`: add documents and sources too.
-    /// `admin`: share and change settings too.
+    /// `read`: search, show documents and operations. `write`: also change documents and sources.
+    /// `admin`: also share the collection and change its settings.
     #[schema(schema_with = words::permission)]
     permission: String,
 }
 
-/// Whom something is granted to.
+/// The user or API key that a permission is granted to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum GranteeResponse {
     /// A user.
     User {
+        /// Identifies the user.
         #[schema(value_type = i64)]
         user_id: UserId,
+        /// The user's username.
         username: String,
     },
     /// An API key.
     ApiKey {
+        /// Identifies the API key.
         #[schema(value_type = Uuid)]
         api_key_id: ApiKeyId,
-        /// What its user calls it.
+        /// Name of the API key.
         name: String,
-        /// Whose key it is.
+        /// Username of the key's user.
         username: String,
     },
 }
 
-/// A grant.
+/// A permission.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PermissionResponse {
+    /// Identifies the permission within the collection.
     #[schema(value_type = i64)]
     id: PermissionId,
+    /// The user or API key.
     grantee: GranteeResponse,
+    /// The granted access level.
     #[schema(schema_with = words::permission)]
     permission: Permission,
+    /// When the permission was first granted.
     created_at: DateTime<Utc>,
 }
 
@@ -82,49 +89,56 @@ impl From<CollectionPermission> for PermissionResponse {
     }
 }
 
-/// Which page of grants to list.
+/// Page of the list of permissions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListPermissionsQuery {
-    /// Which page, from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Grants on a page.
+    /// Permissions per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
 
-/// A page of a collection's grants, oldest first. Its owner needs none and is not among them.
+/// A page of a collection's permissions, oldest first. The owner has none.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PermissionsResponse {
+    /// The permissions of this page.
     permissions: Vec<PermissionResponse>,
+    /// Number of permissions on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Permissions per page.
     per_page: i64,
 }
 
-/// What the caller may do with a collection, and why.
+/// The caller's access to a collection, and its reasons.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnAccessResponse {
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
-    /// The most that the caller may do: as owner, by grants or because it is public, and as far as
-    /// the scope of the API key goes.
+    /// The caller's access level, from ownership, permissions and `is_public`, limited by the scope of the
+    /// API key.
     #[schema(schema_with = words::access)]
     access: AccessLevel,
-    /// Whether every signed-in user may read it.
+    /// Whether every signed-in user can read the collection.
     is_public: bool,
-    /// What was granted to the caller: to the user, and to the API key that asks.
+    /// Permissions granted to the user, and to the API key that sent the request.
     permissions: Vec<PermissionResponse>,
 }
 
-/// List whom a collection is shared with
+/// List a collection's permissions
+///
+/// Requires `admin` access to the collection.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
     params(("collection_id" = Uuid, Path), ListPermissionsQuery),
     responses(
         (status = 200, body = PermissionsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
     ),
 )]
 pub(crate) async fn list(
@@ -146,15 +160,16 @@ pub(crate) async fn list(
     }))
 }
 
-/// Share a collection, or change what somebody may do
+/// Grant a permission, or change it
 ///
-/// Granting again replaces what was granted before. Only the owner may grant `admin` or replace it.
+/// Requires `admin` access to the collection; only the owner can grant `admin` or change it. Replaces the
+/// grantee's previous permission.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
     params(("collection_id" = Uuid, Path)), request_body = GrantRequest,
     responses(
-        (status = 201, body = PermissionResponse, description = "It is shared."),
-        (status = 200, body = PermissionResponse, description = "It was shared with them before."),
+        (status = 201, body = PermissionResponse, description = "The permission was granted."),
+        (status = 200, body = PermissionResponse, description = "The grantee's permission was changed."),
         BodyErrors,
     ),
 )]
@@ -187,13 +202,13 @@ pub(crate) async fn grant(
     tx.commit(status, &PermissionResponse::from(granted)).await
 }
 
-/// Stop sharing a collection with somebody
+/// Revoke a permission
 ///
-/// Only the owner may take back `admin` from others.
+/// Requires `admin` access to the collection; only the owner can revoke `admin` of others.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", tag = "sharing",
     params(("collection_id" = Uuid, Path), ("permission_id" = i64, Path)),
-    responses((status = 204, description = "It is not shared with them any more.")),
+    responses((status = 204, description = "The permission was revoked.")),
 )]
 pub(crate) async fn revoke(
     Shared(state): Shared<State>,
@@ -216,7 +231,9 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Show what the caller may do with a collection
+/// Show the caller's access to a collection
+///
+/// Requires `read` access to the collection.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
@@ -238,16 +255,16 @@ pub(crate) async fn show_own(
     }))
 }
 
-/// Give up what was granted to the caller
+/// Revoke the caller's own permission
 ///
-/// A user gives up what was granted to them in person, an API key what was granted to it. Whoever
-/// has nothing to give up gets the same answer.
+/// Requires `read` access to the collection. Revokes the permission of the user, or that of the API key if
+/// one sends the request. Succeeds without a permission, too.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
-    responses((status = 204, description = "Nothing is granted to the caller any more.")),
+    responses((status = 204, description = "The caller has no permission for the collection.")),
 )]
-pub(crate) async fn give_up(
+pub(crate) async fn leave(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
@@ -279,16 +296,16 @@ impl GrantRequest {
         let mut named = named.into_iter().flatten();
         let (first, more) = (named.next(), named.count());
         if first.is_none() || more > 0 {
-            let came = usize::from(first.is_some()) + more;
+            let count = usize::from(first.is_some()) + more;
             checks.refuse(
                 "username",
-                format!("exactly one of user_id, username and api_key_id must be there, got {came} of them"),
+                format!("exactly one of user_id, username and api_key_id is required, got {count}"),
             );
         }
         checks.finish()?;
         match (first, permission) {
             (Some(named), Some(permission)) => Ok((named, permission)),
-            _ => Err(ApiError::new(ErrorKind::Invalid, "nothing can be granted by this request")),
+            _ => Err(ApiError::new(ErrorKind::Invalid, "the request names no grantee or no permission")),
         }
     }
 }
@@ -310,7 +327,7 @@ fn require_owner_for_admin(
     Err(ApiError::new(
         ErrorKind::Forbidden,
         format!(
-            "you have {} to collection {}; granting admin, changing it and taking it back needs ownership",
+            "you have {} to collection {}; only its owner can grant, change or revoke admin permissions",
             found.access.phrase(),
             found.collection.id
         ),
@@ -327,7 +344,7 @@ fn change<'a>(
     Change { action, actor: caller.actor(), collection, operation_id: None, details }
 }
 
-/// A change of what is granted, for the audit log.
+/// Returns the audit log details of a changed permission.
 pub(crate) fn details(
     granted: &CollectionPermission,
     before: Option<Permission>,

@@ -1,7 +1,7 @@
-//! The description for people: a page that draws `/api/openapi.json` and sends requests.
+//! The API reference: a page that renders `/api/openapi.json` and sends requests.
 //!
-//! Written by hand rather than taken from a package: it loads nothing from elsewhere, so that a strict
-//! content security policy holds, and it is a few kilobytes in the function.
+//! Written by hand instead of a bundled viewer: it loads no third-party resources, so a strict content
+//! security policy applies, and adds only a few kilobytes to the function.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
@@ -11,8 +11,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 const PAGE: &str = include_str!("docs/page.html");
-/// What the page loads, with its types.
-const PARTS: [(&str, &str, &str); 6] = [
+/// The page's assets: file name, content type, content.
+const ASSETS: [(&str, &str, &str); 6] = [
     ("page.js", SCRIPT, include_str!("docs/page.js")),
     ("call.js", SCRIPT, include_str!("docs/call.js")),
     ("schema.js", SCRIPT, include_str!("docs/schema.js")),
@@ -21,35 +21,35 @@ const PARTS: [(&str, &str, &str); 6] = [
     ("icon.svg", "image/svg+xml", include_str!("docs/icon.svg")),
 ];
 
-/// Nothing from elsewhere, nothing inline, in no frame: the page holds the caller's token.
+/// The page handles the caller's token: only same-origin resources, no inline scripts, no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Read and try the API
+/// Open the API reference
 ///
-/// A page for people; it draws `/api/openapi.json`.
+/// Needs no credentials. An HTML page that renders `/api/openapi.json` and can send requests.
 #[utoipa::path(
     get, path = "/api/docs", tag = "system",
-    responses((status = 200, description = "The page.", content_type = "text/html", body = String)),
+    responses((status = 200, description = "The HTML page.", content_type = "text/html", body = String)),
 )]
 pub(crate) async fn page() -> Response {
-    answer(HTML, PAGE)
+    respond(HTML, PAGE)
 }
 
-/// A file that the page loads.
-pub(crate) async fn part(ApiPath(name): ApiPath<String>) -> Result<Response, ApiError> {
-    let found = PARTS.iter().find(|(known, ..)| *known == name);
+/// Serves an asset of the page.
+pub(crate) async fn asset(ApiPath(name): ApiPath<String>) -> Result<Response, ApiError> {
+    let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, content_type, content) = found.ok_or_else(|| ApiError::not_found("file", &name))?;
-    Ok(answer(content_type, content))
+    Ok(respond(content_type, content))
 }
 
-fn answer(content_type: &'static str, content: &'static str) -> Response {
+fn respond(content_type: &'static str, content: &'static str) -> Response {
     let headers: HeaderMap = [
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // A new version of the function may bring a new page.
+        // Short, because a deployment may change the page.
         (header::CACHE_CONTROL, "public, max-age=300"),
     ]
     .map(|(name, value)| (name, HeaderValue::from_static(value)))

@@ -1,4 +1,4 @@
-//! Whether the installation works, and what it is.
+//! Health, readiness, status and version of the installation.
 
 use std::time::{Duration, Instant};
 
@@ -15,68 +15,76 @@ use uuid::Uuid;
 
 use crate::State;
 
-/// That the function runs.
+/// Confirmation that the function runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthResponse {
     /// Always `healthy`.
     status: &'static str,
 }
 
-/// That everything the API needs answers.
+/// Confirmation that all dependencies are reachable.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadyResponse {
     /// Always `ready`.
     status: &'static str,
-    /// The parts that answered.
+    /// The reachable dependencies.
     components: Vec<&'static str>,
 }
 
-/// How the installation does.
+/// Status of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SystemStatusResponse {
-    /// `healthy`, or `degraded` when a part does not answer.
+    /// `healthy`, or `degraded` if a dependency is unreachable.
     status: &'static str,
+    /// Status of each dependency.
     components: ComponentsResponse,
 }
 
-/// The parts that the API needs.
+/// Dependencies of the API.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComponentsResponse {
+    /// PostgreSQL.
     database: ComponentResponse,
-    /// Where files are staged.
+    /// The staging bucket in S3.
     bucket: ComponentResponse,
+    /// Qdrant.
     qdrant: ComponentResponse,
 }
 
-/// One part.
+/// Status of a dependency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComponentResponse {
     /// `up` or `down`.
     state: &'static str,
-    /// How long it took to answer, or to give up.
+    /// Latency of the check in milliseconds, or the time until it failed.
     milliseconds: f64,
 }
 
-/// What this installation is.
+/// Version, models and limits of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SystemInfoResponse {
+    /// Always `semantik`.
     name: &'static str,
+    /// Version of the API function.
     version: &'static str,
-    /// The model of a collection that names none.
+    /// The embedding model of collections created without one.
     default_embedding_model: String,
+    /// The available embedding models.
     embedding_models: Vec<ModelResponse>,
-    /// Whether anyone may register an account.
+    /// Whether anyone can register an account.
     registration_open: bool,
+    /// Limits that apply to every caller.
     limits: LimitsResponse,
 }
 
-/// A model that collections can use.
+/// An embedding model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelResponse {
+    /// Name of the model, for `embedding_model`.
     name: String,
-    /// Numbers in a vector.
+    /// Number of dimensions of a vector.
     dimension: u32,
-    /// The largest `chunk_size`, in tokens.
+    /// Maximum `chunk_size` in tokens.
     max_tokens: u32,
 }
 
@@ -87,50 +95,57 @@ impl From<&ModelFolder> for ModelResponse {
     }
 }
 
-/// What a caller may not exceed.
+/// Limits of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LimitsResponse {
+    /// Maximum size of an uploaded file in bytes.
     max_upload_bytes: u64,
-    /// How long an upload's address works.
+    /// Default lifetime of an upload's presigned URL in seconds.
     upload_url_seconds: u64,
-    /// Whether sources of type `file` and `directory` can be added.
+    /// Whether sources of the types `file` and `directory` can be added.
     directory_sources: bool,
 }
 
-/// Say that the function runs
+/// Check that the function runs
+///
+/// Needs no credentials. Contacts no dependency.
 #[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = HealthResponse)))]
 pub(crate) async fn health() -> Json<HealthResponse> {
     Json(HealthResponse { status: "healthy" })
 }
 
-/// Say whether everything that the API needs answers
+/// Check that all dependencies are reachable
+///
+/// Needs no credentials. Contacts PostgreSQL, S3 and Qdrant.
 #[utoipa::path(
     get, path = "/readyz", tag = "system",
     responses(
         (status = 200, body = ReadyResponse),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "Names the parts that do not answer."),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A dependency is unreachable; `detail` names it."),
     ),
 )]
 pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResponse>, ApiError> {
-    let answers = probe(&state).await;
+    let probes = probe(&state).await;
     let mut down = Vec::new();
-    for (part, answer) in &answers {
-        if !answer.is_up(part) {
-            down.push(*part);
+    for (component, probe) in &probes {
+        if !probe.is_up(component) {
+            down.push(*component);
         }
     }
     if down.is_empty() {
         return Ok(Json(ReadyResponse {
             status: "ready",
-            components: answers.map(|(part, _)| part).to_vec(),
+            components: probes.map(|(component, _)| component).to_vec(),
         }));
     }
-    let detail = format!("not ready: no answer from {}", down.join(" and "));
+    let detail = format!("not ready: {} unreachable; retry later", down.join(" and "));
     Err(ApiError::new(ErrorKind::Unavailable, detail)
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("5")))
 }
 
-/// Say that the API runs
+/// Check that the API runs
+///
+/// Needs no credentials. The same as `GET /health`.
 #[utoipa::path(
     get, path = "/api/v2/system/health", tag = "system",
     responses((status = 200, body = HealthResponse)),
@@ -139,15 +154,17 @@ pub(crate) async fn api_health() -> Json<HealthResponse> {
     health().await
 }
 
-/// Show which parts answer, and how fast
+/// Show the status of the dependencies
+///
+/// Contacts PostgreSQL, S3 and Qdrant.
 #[utoipa::path(
     get, path = "/api/v2/system/status", tag = "system",
     responses((status = 200, body = SystemStatusResponse)),
 )]
 pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemStatusResponse> {
     let mut status = "healthy";
-    let [database, bucket, qdrant] = probe(&state).await.map(|(part, probe)| {
-        let is_up = probe.is_up(part);
+    let [database, bucket, qdrant] = probe(&state).await.map(|(component, probe)| {
+        let is_up = probe.is_up(component);
         if !is_up {
             status = "degraded";
         }
@@ -159,7 +176,9 @@ pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemSt
     Json(SystemStatusResponse { status, components: ComponentsResponse { database, bucket, qdrant } })
 }
 
-/// Show what this installation is
+/// Show version, models and limits
+///
+/// Needs no credentials.
 #[utoipa::path(
     get, path = "/api/v2/system/info", tag = "system",
     responses((status = 200, body = SystemInfoResponse)),
@@ -185,40 +204,40 @@ pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<Sys
     }))
 }
 
-/// What one part said, and how long it took.
+/// The result and the latency of one check.
 struct Probe {
-    answer: Result<(), String>,
+    result: Result<(), String>,
     elapsed: Duration,
 }
 
 impl Probe {
-    async fn of<E: Classify + Send + Sync + 'static>(asked: impl Future<Output = Result<(), E>>) -> Self {
+    async fn run<E: Classify + Send + Sync + 'static>(check: impl Future<Output = Result<(), E>>) -> Self {
         let start = Instant::now();
-        let answer = asked.await.map_err(|error| StageError::from(error).chain());
-        Self { answer, elapsed: start.elapsed() }
+        let result = check.await.map_err(|error| StageError::from(error).chain());
+        Self { result, elapsed: start.elapsed() }
     }
 
-    /// Whether it answered; if not, the log says why.
-    fn is_up(&self, part: &str) -> bool {
-        if let Err(error) = &self.answer {
-            tracing::error!(part, error, "part does not answer");
+    /// Returns whether the check succeeded, and logs the error if not.
+    fn is_up(&self, component: &str) -> bool {
+        if let Err(error) = &self.result {
+            tracing::error!(component, error, "dependency is unreachable");
         }
-        self.answer.is_ok()
+        self.result.is_ok()
     }
 }
 
-/// Asks all parts at once.
+/// Checks all dependencies concurrently.
 async fn probe(state: &State) -> [(&'static str, Probe); 3] {
-    // An object that never exists: to hear so, the bucket and the permission must be there.
-    let nothing = ArtifactKey::Raw {
+    // A key that never exists: "not found" still proves that the bucket exists and is accessible.
+    let missing = ArtifactKey::Raw {
         collection_id: CollectionId(Uuid::nil()),
         document_id: DocumentId(Uuid::nil()),
         generation: Generation::NONE,
     };
     let (database, bucket, qdrant) = tokio::join!(
-        Probe::of(state.db.ping()),
-        Probe::of(async { state.artifacts.head(&nothing).await.map(|_| ()) }),
-        Probe::of(state.vectors.health()),
+        Probe::run(state.db.ping()),
+        Probe::run(async { state.artifacts.head(&missing).await.map(|_| ()) }),
+        Probe::run(state.vectors.health()),
     );
     [("database", database), ("bucket", bucket), ("qdrant", qdrant)]
 }

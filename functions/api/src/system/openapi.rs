@@ -1,4 +1,4 @@
-//! The route that answers with the API's description.
+//! Serving the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// Describe the API
+/// Get the OpenAPI document
 ///
-/// In OpenAPI 3.1.
+/// Needs no credentials. OpenAPI 3.1, generated from the code; covers the search function, too.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "system",
-    responses((status = 200, description = "The description.", body = Object)),
+    responses((status = 200, description = "The OpenAPI document.", body = Object)),
 )]
 pub(crate) async fn describe(Extension(generated): Extension<Arc<OpenApi>>) -> Result<Json<Value>, ApiError> {
     Ok(Json(openapi::complete(&generated)?))

@@ -1,4 +1,4 @@
-//! What happens before every handler: rates, repetitions, refusals.
+//! Checks before every handler: rate limits, idempotency keys, access.
 
 use access::RateLimits;
 use futures_util::future::join_all;
@@ -16,10 +16,10 @@ async fn create(api: &Api, token: &str, key: &str, name: &str) -> Answer {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn who_calls_too_often_is_told_how_long_to_wait(pool: PgPool) {
+async fn rate_limit_reports_when_to_retry(pool: PgPool) {
     let api = Api::with_rates(pool.clone(), "0.05".parse::<RateLimits>().unwrap());
     let ada = api.sign_up("ada").await;
-    // 60 a minute times 0.05.
+    // 60 per minute times 0.05.
     for left in [2, 1, 0] {
         let answer = api.post(COLLECTIONS, &ada, json!({})).await;
         assert_eq!(answer.headers["x-ratelimit-remaining"], left.to_string());
@@ -34,7 +34,7 @@ async fn who_calls_too_often_is_told_how_long_to_wait(pool: PgPool) {
     assert_eq!(detail, format!("3 requests in 60 seconds are allowed here; try again in {wait} seconds"));
     api.get(COLLECTIONS, &ada).await.expect(200);
 
-    // Another instance of the function knows the same counts.
+    // All instances of the function share the counts.
     let instance = Api::with_rates(pool, "0.05".parse().unwrap());
     instance.post(COLLECTIONS, &ada, json!({ "name": "c" })).await.problem(429);
     api.sql("UPDATE request_throttles SET drained_at = drained_at - interval '20 seconds'").await;
@@ -42,7 +42,7 @@ async fn who_calls_too_often_is_told_how_long_to_wait(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_repeated_request_gets_the_first_answer_and_changes_nothing(pool: PgPool) {
+async fn repeated_request_returns_the_first_response_and_changes_nothing(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let first = create(&api, &ada, "k1", "one").await.expect(201);
@@ -53,11 +53,11 @@ async fn a_repeated_request_gets_the_first_answer_and_changes_nothing(pool: PgPo
 
     let other = create(&api, &ada, "k1", "two").await.problem(422);
     assert!(other.starts_with("Idempotency-Key: \"k1\" came before with another request"), "{other}");
-    // Keys of different users never meet.
+    // Idempotency keys are scoped to the user.
     let bob = api.sign_up("bob").await;
     assert_ne!(create(&api, &bob, "k1", "one").await.expect(201)["id"], first["id"]);
 
-    // What failed may be repeated.
+    // Failed requests can be repeated.
     create(&api, &ada, "k2", "one").await.problem(409);
     let path = format!("{COLLECTIONS}/{}", text(&first["id"]));
     api.delete(&path, &ada).await.expect(204);

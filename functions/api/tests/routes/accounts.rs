@@ -1,4 +1,4 @@
-//! Registering, signing in, staying signed in.
+//! Registration, sign-in, token refresh, and authentication of requests.
 
 mod sessions;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::harness::{Api, PASSWORD, text};
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_first_account_administers_and_sees_itself(pool: PgPool) {
+async fn first_account_becomes_superuser_and_sees_itself(pool: PgPool) {
     let api = Api::new(pool);
     assert_eq!(api.register("ada").await["is_superuser"], true);
     assert_eq!(api.register("bob").await["is_superuser"], false);
@@ -36,7 +36,7 @@ async fn the_first_account_administers_and_sees_itself(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn taken_names_and_wrong_fields_are_named(pool: PgPool) {
+async fn registration_reports_taken_names_and_invalid_fields(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let again = |username: &str, email: &str, password: &str| {
@@ -45,13 +45,13 @@ async fn taken_names_and_wrong_fields_are_named(pool: PgPool) {
         async move { api.post("/api/auth/register", "", body).await }
     };
     let name = again("Ada", "a@example.org", PASSWORD).await.problem(409);
-    assert_eq!(name, r#"the username "Ada" is taken; choose another"#);
+    assert_eq!(name, r#"the username "Ada" is taken; choose another one"#);
     let email = again("bob", "ADA@example.org", PASSWORD).await.problem(409);
-    assert!(email.contains(r#"the email "ADA@example.org""#), "{email}");
+    assert!(email.contains(r#"the email address "ADA@example.org""#), "{email}");
     let wrong = again("a", "x", "short").await.expect(422);
     insta::assert_json_snapshot!(wrong, {".request_id" => "[id]"}, @r#"
     {
-      "detail": "username: must have 3 to 64 characters, got 1; email: must be an address like ada@example.org, got \"x\"; password: must have 8 to 1024 characters, got 5",
+      "detail": "username: must have 3 to 64 characters, got 1; email: must be an email address like ada@example.org, got \"x\"; password: must have 8 to 1024 characters, got 5",
       "errors": [
         {
           "field": "username",
@@ -59,7 +59,7 @@ async fn taken_names_and_wrong_fields_are_named(pool: PgPool) {
         },
         {
           "field": "email",
-          "message": "must be an address like ada@example.org, got \"x\""
+          "message": "must be an email address like ada@example.org, got \"x\""
         },
         {
           "field": "password",
@@ -75,7 +75,7 @@ async fn taken_names_and_wrong_fields_are_named(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_wrong_password_and_an_unknown_name_get_the_same_answer(pool: PgPool) {
+async fn wrong_password_and_unknown_username_get_the_same_response(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let mut wrong = api.login("ada", "wrong password").await.expect(401);
@@ -96,7 +96,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn who_guesses_too_often_waits_even_with_the_right_password(pool: PgPool) {
+async fn failed_sign_ins_throttle_even_the_correct_password(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     for _ in 0..5 {
@@ -104,15 +104,15 @@ async fn who_guesses_too_often_waits_even_with_the_right_password(pool: PgPool) 
     }
     let refused = api.login("ada", PASSWORD).await;
     assert_eq!(refused.headers[header::RETRY_AFTER], "1");
-    assert_eq!(refused.problem(429), "too many failed attempts to sign in; try again in 1 seconds");
+    assert_eq!(refused.problem(429), "too many failed sign-in attempts; retry in 1 seconds");
     api.sql("UPDATE login_attempts SET last_failure_at = last_failure_at - interval '2 seconds'").await;
     api.login("ada", PASSWORD).await.expect(200);
-    // Nobody else had to wait.
+    // Other accounts are not throttled.
     api.login("bob", PASSWORD).await.expect(401);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn each_credential_that_does_not_hold_says_why(pool: PgPool) {
+async fn each_rejected_credential_reports_the_reason(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let long_ago = Utc::now() - TimeDelta::hours(1);
@@ -137,7 +137,7 @@ async fn each_credential_that_does_not_hold_says_why(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_refresh_token_works_once_and_its_reuse_ends_the_session(pool: PgPool) {
+async fn refresh_token_works_once_and_reuse_revokes_the_session(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let first = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
@@ -153,17 +153,17 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session(pool: PgPool)
     let reused = refresh(first).await.problem(401);
     assert!(reused.contains("was used before"), "{reused}");
     refresh(second).await.expect(401);
-    // The other log-in is another family.
+    // The other sign-in is a session of its own.
     refresh(other).await.expect(200);
     let actions = api
         .select("SELECT count(*)::text FROM collection_audit_log WHERE action = 'refresh_token_reused'")
         .await;
-    // The second came to a session that was over: nobody used that token before.
+    // The second token of a revoked session was not used before, so it does not count as reuse.
     assert_eq!(actions, "1");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn refresh_tokens_may_come_in_the_query_and_must_come(pool: PgPool) {
+async fn refresh_token_is_required_and_accepted_in_the_query(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let token = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
@@ -174,11 +174,11 @@ async fn refresh_tokens_may_come_in_the_query_and_must_come(pool: PgPool) {
     assert_eq!(null, missing);
     assert!(missing.starts_with("refresh_token: is missing"), "{missing}");
     let unknown = api.post("/api/auth/refresh", "", json!({"refresh_token": "smtr_x"})).await.problem(401);
-    assert!(unknown.starts_with("this refresh token is not valid"), "{unknown}");
+    assert!(unknown.starts_with("the refresh token is not valid"), "{unknown}");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn api_keys_act_for_their_user_as_far_as_they_reach(pool: PgPool) {
+async fn api_keys_act_for_their_user_within_their_scope(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();

@@ -1,4 +1,4 @@
-//! What superusers do: accounts of others, and the installation's settings.
+//! Administration of accounts and settings by superusers.
 
 use http::{Method, header};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn patch(api: &Api, path: &str, token: &str, body: Value) -> Answer {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn accounts_are_found_by_what_they_contain(pool: PgPool) {
+async fn accounts_are_filtered_by_text_and_state(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     for name in ["ada", "grace", "per_cent"] {
@@ -36,7 +36,7 @@ async fn accounts_are_found_by_what_they_contain(pool: PgPool) {
     assert_eq!(names("page=9").await, (String::new(), 4));
     assert_eq!(names("search=LOVEL").await, ("ada".to_owned(), 1));
     assert_eq!(names("search=GRACE@").await, ("grace".to_owned(), 1));
-    // Signs are signs, not wildcards.
+    // LIKE wildcards match literally.
     assert_eq!(names("search=r_c").await, ("per_cent".to_owned(), 1));
     assert_eq!(names("search=%25").await, (String::new(), 0));
     assert_eq!(names("is_active=false").await, ("grace".to_owned(), 1));
@@ -46,7 +46,7 @@ async fn accounts_are_found_by_what_they_contain(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn only_superusers_in_person_administer(pool: PgPool) {
+async fn administration_requires_a_superuser_session(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     let ada = api.sign_up("ada").await;
@@ -71,7 +71,7 @@ async fn only_superusers_in_person_administer(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
+async fn closed_registration_still_admits_the_first_account(pool: PgPool) {
     let api = Api::new(pool);
     api.sql("INSERT INTO system_settings (key, value) VALUES ('registration_open', 'false')").await;
     let root = api.sign_up("root").await;
@@ -79,7 +79,7 @@ async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
     let closed = api.post("/api/auth/register", "", register.clone()).await.problem(403);
     assert_eq!(
         closed,
-        "registration is closed on this installation; ask one of its superusers to make an account for you"
+        "registration is closed on this installation; ask a superuser to create an account for you"
     );
     assert_eq!(api.get("/api/v2/system/info", "").await.expect(200)["registration_open"], false);
     let made = api.post(USERS, &root, register.clone()).await.expect(201);
@@ -95,7 +95,7 @@ async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
     let close = json!({ "registration_open": false });
     let late = api.send_with(Method::PATCH, SETTINGS, &root, Some(&close), &[("if-match", &version)]).await;
     late.expect(412);
-    // What changes nothing is no change.
+    // An update without changes is not audited.
     patch(&api, SETTINGS, &root, json!({ "registration_open": true })).await.expect(200);
     let audited = api
         .select(
@@ -107,7 +107,7 @@ async fn registration_can_be_closed_but_for_the_first_account(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_repeated_creation_makes_one_account(pool: PgPool) {
+async fn repeated_creation_creates_one_account(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     let body = json!({
@@ -125,7 +125,7 @@ async fn a_repeated_creation_makes_one_account(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_deactivated_account_is_out_with_its_next_request(pool: PgPool) {
+async fn deactivated_account_is_rejected_from_the_next_request_on(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     let id = api.register("ada").await["id"].clone();
@@ -148,7 +148,7 @@ async fn a_deactivated_account_is_out_with_its_next_request(pool: PgPool) {
     let late = api.send_with(Method::PATCH, &path, &root, Some(&shut), &[("if-match", &version)]).await;
     late.expect(412);
 
-    // Keys come back with the account; its sessions are over.
+    // Reactivation restores the API keys but not the sessions.
     patch(&api, &path, &root, json!({ "is_active": true, "full_name": "Ada" })).await.expect(200);
     api.get("/api/auth/me", &key).await.expect(200);
     api.get("/api/auth/me", &token).await.expect(401);
@@ -161,7 +161,7 @@ async fn a_deactivated_account_is_out_with_its_next_request(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_last_superuser_stays(pool: PgPool) {
+async fn last_active_superuser_cannot_be_demoted_or_deactivated(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     let id = api.register("ada").await["id"].clone();
@@ -171,7 +171,7 @@ async fn the_last_superuser_stays(pool: PgPool) {
     }
     patch(&api, &format!("{USERS}/{id}"), &root, json!({ "is_superuser": true })).await.expect(200);
     let ada = text(&api.login("ada", PASSWORD).await.expect(200)["access_token"]);
-    // A superuser who is deactivated does not count.
+    // Deactivated superusers do not count.
     api.sql("UPDATE users SET is_active = FALSE WHERE username = 'ada'").await;
     patch(&api, &format!("{USERS}/1"), &root, json!({ "is_superuser": false })).await.expect(409);
     api.sql("UPDATE users SET is_active = TRUE WHERE username = 'ada'").await;
@@ -183,7 +183,7 @@ async fn the_last_superuser_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_password_set_by_a_superuser_ends_all_sessions(pool: PgPool) {
+async fn password_set_by_a_superuser_ends_all_sessions(pool: PgPool) {
     let api = Api::new(pool);
     let root = api.sign_up("root").await;
     let id = api.register("ada").await["id"].clone();

@@ -1,4 +1,4 @@
-//! API keys: made, shown once, limited, changed, rotated, revoked, deleted.
+//! API keys: creation, restrictions, changes, rotation, revocation, deletion.
 
 use http::{Method, header};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn create(api: &Api, token: &str, body: Value) -> Value {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_key_is_shown_once_and_works_as_far_as_it_reaches(pool: PgPool) {
+async fn key_is_shown_once_and_respects_scope_and_collections(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "inside").await;
@@ -58,7 +58,7 @@ async fn a_key_is_shown_once_and_works_as_far_as_it_reaches(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn all_that_is_wrong_with_a_key_is_named_at_once(pool: PgPool) {
+async fn all_invalid_fields_of_a_key_are_reported_at_once(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let eve = api.sign_up("eve").await;
@@ -68,21 +68,21 @@ async fn all_that_is_wrong_with_a_key_is_named_at_once(pool: PgPool) {
     let refused = api.post(KEYS, &token, body).await.problem(422);
     let expected = format!(
         "name: must have 1 to 100 characters, got 0; scope: must be read, write or admin, got \"owner\"; \
-        expires_in_days: must be 1 to 3650, got 0; collection_ids: there is no collection {id} that you can read"
+        expires_in_days: must be 1 to 3650, got 0; collection_ids: no collection {id}, or you do not have access to it"
     );
     assert_eq!(refused, expected);
     let empty = api.post(KEYS, &token, json!({ "name": "x", "collection_ids": [] })).await.problem(422);
-    assert!(empty.starts_with("collection_ids: must name 1 to 100 collections, got 0"), "{empty}");
+    assert!(empty.starts_with("collection_ids: must have 1 to 100 entries, got 0"), "{empty}");
 
     create(&api, &token, json!({ "name": "CI" })).await;
     let taken = api.post(KEYS, &token, json!({ "name": "ci" })).await.problem(409);
     assert_eq!(taken, "you already have an API key named \"ci\"; choose another name");
-    // Another user's names are another matter.
+    // Names are unique per user.
     create(&api, &eve, json!({ "name": "ci" })).await;
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn revoked_reactivated_and_changed_keys_obey_with_their_next_request(pool: PgPool) {
+async fn changes_of_a_key_take_effect_with_its_next_request(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let created = create(&api, &token, json!({ "name": "ci", "scope": "read" })).await;
@@ -125,7 +125,7 @@ async fn revoked_reactivated_and_changed_keys_obey_with_their_next_request(pool:
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_rotated_key_has_a_new_secret_and_the_old_one_is_worthless(pool: PgPool) {
+async fn rotation_replaces_the_secret_and_rejects_the_old_one(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let created = create(&api, &token, json!({ "name": "ci" })).await;
@@ -138,7 +138,7 @@ async fn a_rotated_key_has_a_new_secret_and_the_old_one_is_worthless(pool: PgPoo
 
     api.sql("UPDATE api_keys SET expires_at = now() - interval '1 minute'").await;
     let expired = api.send(Method::POST, &format!("{path}/rotate"), &token, None).await.problem(409);
-    assert!(expired.ends_with("send expires_in_days to make it work again"), "{expired}");
+    assert!(expired.ends_with("send expires_in_days to extend it"), "{expired}");
     let body = json!({ "expires_in_days": 1 });
     let renewed = api.post(&format!("{path}/rotate"), &token, body).await.expect(201);
     api.get("/api/auth/me", &text(&renewed["api_key"])).await.expect(200);
@@ -156,7 +156,7 @@ async fn a_rotated_key_has_a_new_secret_and_the_old_one_is_worthless(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn twenty_keys_are_active_at_most(pool: PgPool) {
+async fn at_most_twenty_keys_are_active(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let mut paths = Vec::new();
@@ -165,10 +165,10 @@ async fn twenty_keys_are_active_at_most(pool: PgPool) {
         paths.push(format!("{KEYS}/{}", text(&created["id"])));
     }
     let full = api.post(KEYS, &token, json!({ "name": "one more" })).await.problem(400);
-    assert!(full.starts_with("20 of your API keys are active, and 20 are allowed"), "{full}");
+    assert!(full.starts_with("you have 20 active API keys; the maximum is 20"), "{full}");
     api.send(Method::PATCH, &paths[0], &token, Some(&json!({ "is_active": false }))).await.expect(200);
     create(&api, &token, json!({ "name": "one more" })).await;
-    // Reactivation counts like creation; what is expired takes no room.
+    // Reactivation counts like creation; expired keys do not count.
     let reactivate = json!({ "is_active": true });
     api.send(Method::PATCH, &paths[0], &token, Some(&reactivate)).await.problem(400);
     api.sql("UPDATE api_keys SET expires_at = now() WHERE name = 'key 7'").await;
@@ -180,7 +180,7 @@ async fn twenty_keys_are_active_at_most(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn keys_are_their_owners_own_and_make_no_keys(pool: PgPool) {
+async fn keys_belong_to_their_user_and_cannot_manage_keys(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let eve = api.sign_up("eve").await;
@@ -204,7 +204,7 @@ async fn keys_are_their_owners_own_and_make_no_keys(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_repeated_creation_makes_no_second_key_and_shows_no_secret(pool: PgPool) {
+async fn repeated_creation_creates_no_second_key_and_shows_no_secret(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let body = json!({ "name": "ci" });

@@ -1,4 +1,4 @@
-//! Who did what: read by those who may, and filtered.
+//! Listing and filtering the audit log.
 
 mod changes;
 
@@ -13,7 +13,7 @@ fn actions(list: &Value) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn admins_read_what_was_done_to_their_collection(pool: PgPool) {
+async fn collection_admins_read_the_audit_log_of_the_collection(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -71,13 +71,13 @@ async fn admins_read_what_was_done_to_their_collection(pool: PgPool) {
     let wrong = api.get(&format!("{log}?from=yesterday&limit=0&action=%00"), &ada).await.problem(422);
     assert_eq!(
         wrong,
-        "action: must not have NUL characters; from: must be a time like 2026-01-31T00:00:00Z, got \"yesterday\"; \
+        "action: must not have NUL characters; from: must be an RFC 3339 time like 2026-01-31T00:00:00Z, got \"yesterday\"; \
          limit: must be 1 to 100, got 0"
     );
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn superusers_read_everything_also_of_what_is_gone(pool: PgPool) {
+async fn superusers_read_entries_of_deleted_collections(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&grace, "Secret plans").await;

@@ -1,4 +1,4 @@
-//! What happens when many ask for the same at once: exactly one gets it, and nobody an error of ours.
+//! Concurrent requests for the same resource: exactly one succeeds, and none fails with a server error.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::harness::{Answer, Api, PASSWORD, text};
 
-/// With more connections than a test usually has, so that requests meet in the database.
+/// Uses more connections than other tests, so that requests overlap in the database.
 async fn api(options: PgPoolOptions, database: PgConnectOptions) -> Api {
     let pool: PgPool = options.max_connections(20).connect_with(database).await.unwrap();
     Api::new(pool)
 }
 
-/// How often each status was answered.
+/// Counts the responses by status.
 fn count(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut statuses = BTreeMap::new();
     for answer in answers {
@@ -26,7 +26,7 @@ fn count(answers: &[Answer]) -> BTreeMap<u16, usize> {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_50_registrations_of_one_name_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+async fn one_of_50_registrations_of_a_name_succeeds(options: PgPoolOptions, database: PgConnectOptions) {
     let api = api(options, database).await;
     let answers = join_all((0..50).map(|n| {
         let name = if n % 2 == 0 { "Ada" } else { "ada" };
@@ -39,7 +39,7 @@ async fn of_50_registrations_of_one_name_one_wins(options: PgPoolOptions, databa
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_50_creations_of_keys_twenty_succeed(options: PgPoolOptions, database: PgConnectOptions) {
+async fn twenty_of_50_key_creations_succeed(options: PgPoolOptions, database: PgConnectOptions) {
     let api = api(options, database).await;
     let token = api.sign_up("ada").await;
     let answers = join_all(
@@ -49,7 +49,7 @@ async fn of_50_creations_of_keys_twenty_succeed(options: PgPoolOptions, database
     assert_eq!(count(&answers), BTreeMap::from([(201, 20), (400, 30)]));
     assert_eq!(api.select("SELECT count(*)::text FROM api_keys WHERE is_active").await, "20");
 
-    // Twenty are revoked and all are asked to work again, while new ones are made.
+    // All twenty are reactivated while new ones are created.
     api.sql("UPDATE api_keys SET is_active = FALSE").await;
     let ids = api.select("SELECT string_agg(id::text, ' ') FROM api_keys").await;
     let reactivate = json!({ "is_active": true });
@@ -70,7 +70,7 @@ async fn of_50_creations_of_keys_twenty_succeed(options: PgPoolOptions, database
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_50_creations_of_keys_of_one_name_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+async fn one_of_50_key_creations_with_a_name_succeeds(options: PgPoolOptions, database: PgConnectOptions) {
     let api = api(options, database).await;
     let token = api.sign_up("ada").await;
     let answers =
@@ -79,7 +79,7 @@ async fn of_50_creations_of_keys_of_one_name_one_wins(options: PgPoolOptions, da
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_50_refreshes_of_one_token_one_wins(options: PgPoolOptions, database: PgConnectOptions) {
+async fn one_of_50_refreshes_with_a_token_succeeds(options: PgPoolOptions, database: PgConnectOptions) {
     let api = api(options, database).await;
     api.register("ada").await;
     let token = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
@@ -115,7 +115,7 @@ async fn no_refresh_outlives_the_end_of_all_sessions(options: PgPoolOptions, dat
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_two_superusers_who_demote_each_other_one_remains(
+async fn one_of_two_superusers_who_demote_each_other_remains(
     options: PgPoolOptions,
     database: PgConnectOptions,
 ) {
@@ -130,7 +130,7 @@ async fn of_two_superusers_who_demote_each_other_one_remains(
     };
     for round in 0..10 {
         api.sql("UPDATE users SET is_superuser = TRUE").await;
-        // Each other, then each itself.
+        // First each other, then themselves.
         let (targets, refusal) = if round % 2 == 0 { ((2, 1), 403) } else { ((1, 2), 409) };
         let (first, second) =
             futures_util::future::join(demote(&ada, targets.0), demote(&bob, targets.1)).await;
@@ -141,10 +141,13 @@ async fn of_two_superusers_who_demote_each_other_one_remains(
     }
 }
 
-/// Whatever is done to the documents of two collections of one owner at once: nobody waits in a circle, and
-/// what is used is counted to the byte.
+/// Concurrent changes of documents in two collections of one owner neither deadlock nor corrupt the usage
+/// counters.
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn documents_come_and_go_and_the_count_is_right(options: PgPoolOptions, database: PgConnectOptions) {
+async fn concurrent_document_changes_keep_usage_counters_exact(
+    options: PgPoolOptions,
+    database: PgConnectOptions,
+) {
     let api = api(options, database).await;
     let token = api.sign_up("ada").await;
     let paths = [api.create_collection(&token, "first").await, api.create_collection(&token, "second").await];

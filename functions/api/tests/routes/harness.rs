@@ -1,4 +1,4 @@
-//! The router with a database of its own.
+//! The router over a database per test.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 use vectors::{VectorDatabase, VectorsConfig};
 
-/// Nobody listens there.
+/// No server listens on this port.
 const NOWHERE: &str = "http://127.0.0.1:9";
 pub const PASSWORD: &str = "correct horse battery";
 pub const CONNECTOR_SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -47,14 +47,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body, if the status is this one.
+    /// Asserts the status and returns the body.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
     }
 
-    /// The problem's sentence, if the status is this one.
+    /// Asserts the status and returns the `detail` of the problem document.
     #[track_caller]
     pub fn problem(self, status: u16) -> String {
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
@@ -65,7 +65,7 @@ impl Answer {
 }
 
 impl Api {
-    /// With rates that no test reaches by accident.
+    /// Uses rate limits that no test reaches by accident.
     pub fn new(pool: PgPool) -> Self {
         Self::with_rates(pool, "1000".parse().unwrap())
     }
@@ -105,22 +105,21 @@ impl Api {
             }),
         };
         let router = lambda::http::wrap(api::router(state.clone()));
-        // Whether JSON objects keep their order depends on what else is built.
+        // Whether serde_json keeps the order of keys depends on features that other crates enable.
         let mut snapshots = insta::Settings::clone_current();
         snapshots.set_sort_maps(true);
         let snapshots = snapshots.bind_to_scope();
         Self { router, pool, state, _models_dir: models_dir, _snapshots: snapshots }
     }
 
-    /// The same with another state.
+    /// Rebuilds the router with a changed state.
     pub fn with_state(mut self, change: impl FnOnce(&mut State)) -> Self {
         change(&mut self.state);
         self.router = lambda::http::wrap(api::router(self.state.clone()));
         self
     }
 
-    /// The search function beside it, as both stand behind one address; with the real model, and
-    /// without Qdrant.
+    /// Adds the routes of the search function, which shares the URL; with the real model, without Qdrant.
     pub fn with_search(mut self) -> Self {
         let [models, runtime] = ["MODELS_DIR", "ORT_DYLIB_PATH"].map(|name| {
             let path = std::env::var_os(name);
@@ -145,7 +144,7 @@ impl Api {
         self.send_with(method, path, token, body, &[]).await
     }
 
-    /// With further headers.
+    /// Sends a request with additional headers.
     pub async fn send_with(
         &self,
         method: Method,
@@ -174,7 +173,7 @@ impl Api {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        // What is no JSON is a text: pages, files.
+        // Bodies that are not JSON become strings: pages, files.
         let body = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             Err(_) if bytes.is_empty() => Value::Null,
@@ -212,13 +211,13 @@ impl Api {
         text(&self.login(username, PASSWORD).await.expect(200)["access_token"])
     }
 
-    /// Makes a collection and returns its path.
+    /// Creates a collection and returns its path.
     pub async fn create_collection(&self, token: &str, name: &str) -> String {
         let created = self.post("/api/v2/collections", token, json!({ "name": name })).await.expect(201);
         format!("/api/v2/collections/{}", text(&created["id"]))
     }
 
-    /// An API key of this user, limited to these collections if any; its id and its text.
+    /// Inserts an API key of the user, restricted to the collections if any; returns its id and its secret.
     pub async fn api_key(&self, username: &str, scope: &str, only: &[Uuid]) -> (Uuid, String) {
         let id = Uuid::new_v4();
         let key = OpaqueToken::api_key(ApiKeyId(id));
@@ -241,14 +240,14 @@ impl Api {
         sqlx::raw_sql(sql).execute(&self.pool).await.unwrap();
     }
 
-    /// One text out of the database.
+    /// Returns one text value from the database.
     pub async fn select(&self, sql: &'static str) -> String {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 }
 
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }
 
 fn sdk_config() -> SdkConfig {

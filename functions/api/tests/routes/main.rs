@@ -1,5 +1,5 @@
-//! The routes of the API function over a real PostgreSQL. Nothing here reaches SQS or Qdrant: what
-//! happens when they do not answer is part of what is tested. The running stack has the journeys.
+//! Tests of the routes over a real PostgreSQL. SQS, S3 and Qdrant are unreachable, which is part of what is
+//! tested; the journeys cover the running stack. The path of a test file mirrors the URL.
 
 #[cfg(test)]
 mod access;

@@ -1,4 +1,4 @@
-//! Profiles for AI assistants.
+//! MCP profiles: the search settings of AI assistants.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -18,10 +18,10 @@ async fn put(api: &Api, path: &str, token: &str, body: Value) -> Answer {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_profile_is_made_changed_listed_and_removed(pool: PgPool) {
+async fn profile_is_created_changed_listed_and_deleted(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
-    // Named in the order in which neither their ids nor their names are.
+    // An order that neither sorting by id nor sorting by name yields.
     let (b, a) = (collection(&api, &ada, "b").await, collection(&api, &ada, "a").await);
     let mut order = vec![a.clone(), b.clone()];
     order.sort_unstable();
@@ -68,7 +68,7 @@ async fn a_profile_is_made_changed_listed_and_removed(pool: PgPool) {
     assert_eq!((&cleared["rrf_k"], &cleared["hybrid_alpha"]), (&Value::Null, &Value::Null));
     assert_eq!(cleared["score_threshold"], 0.5);
 
-    // What was deleted is searched no more; the order of the rest stays.
+    // Deleted collections are omitted; the order of the rest stays.
     api.delete(&format!("/api/v2/collections/{}", order[0]), &ada).await.expect(204);
     let list = api.get(PROFILES, &ada).await.expect(200);
     assert_eq!(list["total"], 1);
@@ -92,7 +92,7 @@ async fn a_profile_is_made_changed_listed_and_removed(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn wrong_fields_are_all_named(pool: PgPool) {
+async fn all_invalid_fields_are_reported_at_once(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
     let mine = collection(&api, &ada, "mine").await;
@@ -113,9 +113,9 @@ async fn wrong_fields_are_all_named(pool: PgPool) {
     }
     let details = details.join("\n").replace(&mine, "[mine]").replace(&hers, "[hers]");
     insta::assert_snapshot!(details, @r#"
-    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got "Hand books"; description: must have 0 to 1000 characters, got 1001; collection_ids: must name 1 to 10 collections, got 0; result_count: must be 1 to 100, got 0; score_threshold: must be 0 to 1, got -0.1; hybrid_alpha: must be 0 to 1, got 2; rrf_k: must be 1 to 1000, got 1001
-    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got ""; collection_ids[1]: [mine] is named twice; collection_ids[2]: there is no collection [hers] that you can read
-    name: must have 1 to 64 characters, a lower-case letter first, then also digits, _ and -, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: must name 1 to 10 collections, got 11
+    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "Hand books"; description: must have 0 to 1000 characters, got 1001; collection_ids: must have 1 to 10 entries, got 0; result_count: must be 1 to 100, got 0; score_threshold: must be 0 to 1, got -0.1; hybrid_alpha: must be 0 to 1, got 2; rrf_k: must be 1 to 1000, got 1001
+    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got ""; collection_ids[1]: is a duplicate of an earlier entry, got [mine]; collection_ids[2]: no collection [hers], or you do not have access to it
+    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: must have 1 to 10 entries, got 11
     the body does not fit: missing field `collection_ids` at line 1 column 12
     the body does not fit: search_mode: unknown variant `fuzzy`, expected one of `dense`, `sparse`, `hybrid` at line 1 column 91
     the body does not fit: colour: unknown field `colour`, expected one of `name`, `description`, `collection_ids`, `enabled`, `search_type`, `result_count`, `use_reranker`, `score_threshold`, `hybrid_alpha`, `search_mode`, `rrf_k`, `use_hyde` at line 1 column 78
@@ -124,7 +124,7 @@ async fn wrong_fields_are_all_named(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn names_are_unique_per_user_and_versions_are_kept_apart(pool: PgPool) {
+async fn names_are_unique_per_user_and_if_match_is_honoured(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
     let mine = json!([collection(&api, &ada, "mine").await]);
@@ -146,7 +146,7 @@ async fn names_are_unique_per_user_and_versions_are_kept_apart(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn assistants_are_told_where_the_api_is_and_where_the_key_goes(pool: PgPool) {
+async fn client_configuration_has_the_api_url_and_a_key_placeholder(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let ids = json!([collection(&api, &ada, "notes").await]);

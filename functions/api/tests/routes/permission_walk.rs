@@ -1,8 +1,8 @@
-//! Every route of the api and the search function, as everybody: what the description declares is what
-//! happens.
+//! Every route of the api and search functions, called in every role: the access rule that the OpenAPI
+//! document declares is enforced.
 //!
-//! The routes come from `/api/openapi.json`, the expected answers from each route's `x-access` and
-//! the role, so that no route can be forgotten. What is refused changes nothing in the database.
+//! The routes come from `/api/openapi.json`, the expected status from each route's `x-access` and the role,
+//! so that no route can be forgotten. Rejected requests change nothing in the database.
 
 mod roles;
 mod world;
@@ -19,8 +19,8 @@ struct Route {
     method: Method,
     path: String,
     need: String,
-    /// What the description shows as a body. An empty object where anyone may call: there it would
-    /// hold a name and a password that nobody has.
+    /// The example of the request body. An empty object for public routes, whose examples hold credentials
+    /// that no user has.
     body: Option<Value>,
 }
 
@@ -30,28 +30,28 @@ impl Route {
     }
 }
 
-/// Every operation of the description.
+/// Returns every operation of the OpenAPI document.
 async fn routes(api: &Api) -> Vec<Route> {
-    let description = api.get("/api/openapi.json", "").await.expect(200);
+    let document = api.get("/api/openapi.json", "").await.expect(200);
     let mut routes = Vec::new();
-    for (path, item) in description["paths"].as_object().unwrap() {
+    for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let need = operation["x-access"].as_str();
-            let need = need.unwrap_or_else(|| panic!("{method} {path} does not say what it needs"));
+            let need = need.unwrap_or_else(|| panic!("{method} {path} does not declare its access rule"));
             let content = &operation["requestBody"]["content"]["application/json"];
-            let shown = if need == "nobody" { json!({}) } else { content["example"].clone() };
+            let example = if need == "nobody" { json!({}) } else { content["example"].clone() };
             routes.push(Route {
                 method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
                 path: path.clone(),
                 need: need.to_owned(),
-                body: content.is_object().then_some(shown),
+                body: content.is_object().then_some(example),
             });
         }
     }
     routes
 }
 
-/// Everything that is stored, but for how often who called.
+/// Digests of all tables except the rate limit counters.
 struct Storage {
     statement: String,
 }
@@ -74,7 +74,7 @@ impl Storage {
         Self { statement: digests.collect::<Vec<_>>().join(" UNION ALL ") }
     }
 
-    /// A digest of each table.
+    /// Returns a digest per table.
     async fn digest(&self, pool: &PgPool) -> Vec<(String, Option<String>)> {
         sqlx::query_as(AssertSqlSafe(self.statement.clone())).fetch_all(pool).await.unwrap()
     }
@@ -83,22 +83,22 @@ impl Storage {
 struct Walk {
     api: Api,
     storage: Storage,
-    /// Worlds in which nothing changes: with a private collection, and with a public one.
-    lasting: [World; 2],
+    /// Shared worlds for calls that change nothing: with a private collection, and with a public one.
+    shared: [World; 2],
     next_world: usize,
     pairs: usize,
     wrong: Vec<String>,
 }
 
 impl Walk {
-    /// Calls a route as a role, and notes what is not as declared.
+    /// Calls a route in a role, and records a deviation from the declaration.
     async fn call(&mut self, route: &Route, role: &Role, fresh: Option<&World>, expected: Expected) {
-        let world = fresh.unwrap_or(&self.lasting[usize::from(role.meets_public_collection())]);
+        let world = fresh.unwrap_or(&self.shared[usize::from(role.meets_public_collection())]);
         let path = world.path(&route.path, role);
-        // Where the body says what is asked for, nobody is refused without it.
-        let is_shown = expected == Expected::Allowed || route.need.starts_with("collections:");
-        let body = if is_shown { route.body.as_ref() } else { None };
-        let body = body.map(|shown| world.body(shown, role));
+        // Rules on collections named in the body cannot be checked without the body.
+        let has_body = expected == Expected::Allowed || route.need.starts_with("collections:");
+        let body = if has_body { route.body.as_ref() } else { None };
+        let body = body.map(|example| world.body(example, role));
         let answer = self.api.send(route.method.clone(), &path, world.token(role), body.as_ref()).await;
         self.pairs += 1;
         let status = answer.status.as_u16();
@@ -106,13 +106,13 @@ impl Walk {
         let is_incomplete = route.need == "nobody" && body.is_some() && status == 422;
         if !expected.is_met_by(status) && !is_incomplete {
             self.wrong.push(format!(
-                "{} {} needs {}; as {}: expected {expected:?}, got {} {}",
+                "{} {} requires {}; as {}: expected {expected:?}, got {} {}",
                 route.method, route.path, route.need, role.name, answer.status, answer.body
             ));
         }
     }
 
-    /// Calls a route as everybody whose call must change nothing.
+    /// Calls a route in every role whose call must change nothing.
     async fn without_changes(&mut self, route: &Route) {
         let before = self.storage.digest(&self.api.pool).await;
         for role in &ROLES {
@@ -126,7 +126,7 @@ impl Walk {
         let changed: Vec<&str> = changed.map(|((table, _), _)| table.as_str()).collect();
         if !changed.is_empty() {
             self.wrong.push(format!(
-                "{} {}: reading, or what was refused, changed {}",
+                "{} {}: a read or a rejected request changed {}",
                 route.method,
                 route.path,
                 changed.join(", ")
@@ -134,7 +134,7 @@ impl Walk {
         }
     }
 
-    /// Calls a route that changes something as everybody who may, each in a world of its own.
+    /// Calls a route that changes something in every permitted role, each in a world of its own.
     async fn with_changes(&mut self, route: &Route) {
         for role in &ROLES {
             if Expected::of(&route.need, role) == Expected::Allowed {
@@ -148,17 +148,17 @@ impl Walk {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn every_route_as_everybody(pool: PgPool) {
+async fn every_route_enforces_its_declared_access_in_every_role(pool: PgPool) {
     let api = Api::new(pool).with_search();
     let routes = routes(&api).await;
-    // Whom the examples of bodies name.
+    // The user whom example bodies name.
     api.register("grace").await;
-    let lasting = [
+    let shared = [
         World::create(&api.pool, &api.state, 0, false).await,
         World::create(&api.pool, &api.state, 1, true).await,
     ];
     let storage = Storage::new(&api.pool).await;
-    let mut walk = Walk { api, storage, lasting, next_world: 1, pairs: 0, wrong: Vec::new() };
+    let mut walk = Walk { api, storage, shared, next_world: 1, pairs: 0, wrong: Vec::new() };
     for route in &routes {
         walk.without_changes(route).await;
     }

@@ -1,4 +1,4 @@
-//! What users prefer.
+//! Preferences of users.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -14,7 +14,7 @@ async fn put(api: &Api, token: &str, body: Value) -> Answer {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn everything_has_a_default(pool: PgPool) {
+async fn unset_preferences_have_defaults(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let all = api.get(PREFERENCES, &ada).await.expect(200);
@@ -52,7 +52,7 @@ async fn everything_has_a_default(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_change_keeps_the_groups_and_fields_that_it_does_not_name(pool: PgPool) {
+async fn change_keeps_absent_groups_and_fields(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, bob) = (api.sign_up("ada").await, api.sign_up("bob").await);
     let mut expected = api.get(PREFERENCES, &ada).await.expect(200);
@@ -99,7 +99,7 @@ async fn a_change_keeps_the_groups_and_fields_that_it_does_not_name(pool: PgPool
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn wrong_values_are_all_named_and_nothing_changes(pool: PgPool) {
+async fn all_invalid_values_are_reported_and_nothing_changes(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let mut details = Vec::new();
@@ -131,7 +131,7 @@ async fn wrong_values_are_all_named_and_nothing_changes(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn each_group_goes_back_to_its_defaults_by_itself(pool: PgPool) {
+async fn each_group_can_be_reset_alone(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let defaults = api.get(PREFERENCES, &ada).await.expect(200);
@@ -158,7 +158,7 @@ async fn each_group_goes_back_to_its_defaults_by_itself(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_parallel_changes_of_one_version_one_wins(pool: PgPool) {
+async fn one_of_several_parallel_changes_with_the_same_version_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let shown = api.get(PREFERENCES, &ada).await;

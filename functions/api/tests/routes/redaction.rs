@@ -1,13 +1,13 @@
-//! What readers are not told.
+//! Readers do not see the locations of sources.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::{Api, text};
 
-/// Every answer about a collection and its operations that a reader can get.
-async fn everything(api: &Api, token: &str, path: &str, operation: &str, run: &str) -> String {
-    let mut said = String::new();
+/// Returns every response about a collection and its operations that a reader can get.
+async fn responses(api: &Api, token: &str, path: &str, operation: &str, run: &str) -> String {
+    let mut bodies = String::new();
     for path in [
         path.to_owned(),
         format!("{path}/operations"),
@@ -16,13 +16,13 @@ async fn everything(api: &Api, token: &str, path: &str, operation: &str, run: &s
         format!("{path}/sync/runs/{run}"),
         "/api/v2/collections".to_owned(),
     ] {
-        said.push_str(&api.get(&path, token).await.expect(200).to_string());
+        bodies.push_str(&api.get(&path, token).await.expect(200).to_string());
     }
-    said
+    bodies
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn readers_are_not_told_where_sources_are(pool: PgPool) {
+async fn readers_do_not_see_locations_of_sources(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "notes").await;
@@ -46,15 +46,15 @@ async fn readers_are_not_told_where_sources_are(pool: PgPool) {
 
     let (_, key) = api.api_key("ada", "read", &[]).await;
     for reader in [&grace, &key] {
-        let said = everything(&api, reader, &path, &operation, &run).await;
-        assert!(!said.contains("secret-place"), "{said}");
-        assert!(said.contains("those who may write to the collection are told why"), "{said}");
+        let bodies = responses(&api, reader, &path, &operation, &run).await;
+        assert!(!bodies.contains("secret-place"), "{bodies}");
+        assert!(bodies.contains("write access to the collection is required to see the error"), "{bodies}");
     }
     let own = api.get("/api/v2/operations", &key).await.expect(200).to_string();
     assert!(!own.contains("secret-place"), "{own}");
 
-    // Writers are, wherever it is said.
-    let said = everything(&api, &ada, &path, &operation, &run).await;
-    // The collection twice, two operations three times with config and reason, the run twice.
-    assert!(said.matches("secret-place").count() > 10, "{said}");
+    // Writers see the location everywhere.
+    let bodies = responses(&api, &ada, &path, &operation, &run).await;
+    // The collection twice, two operations three times with config and error, the run twice.
+    assert!(bodies.matches("secret-place").count() > 10, "{bodies}");
 }

@@ -1,4 +1,4 @@
-//! Sharing collections.
+//! Permissions and ownership of collections.
 
 mod ownership;
 mod permissions;

@@ -1,7 +1,7 @@
-//! What a list costs the database does not depend on how long it is.
+//! The number of statements of a list does not depend on its length.
 //!
-//! The lists come from `/api/openapi.json`: every GET with `page` or `offset` and `limit`. sqlx says
-//! each statement to `tracing`; a subscriber counts them.
+//! The lists come from `/api/openapi.json`: every GET with `page` or `offset` and `limit`. sqlx emits
+//! each statement as a `tracing` event; a subscriber counts them.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::harness::Api;
 
-/// One statement: its first words, and how many rows came back.
+/// A statement: its beginning, and the number of returned rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Statement {
     summary: String,
@@ -41,7 +41,7 @@ impl Visit for Statement {
     }
 }
 
-/// Keeps the statements that sqlx tells of.
+/// Collects the statements that sqlx emits.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<Statement>>>);
 
@@ -75,7 +75,7 @@ impl Subscriber for Statements {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// So many more rows of everything: Ada's, or of her collection `notes`.
+/// Inserts rows into every listed table, for the user `ada` or her collection `notes`.
 const GROW: &str = "
     WITH number AS (SELECT generate_series($1::bigint, $2::bigint) AS n),
     ada AS (SELECT id FROM users WHERE username = 'ada'),
@@ -132,7 +132,7 @@ const GROW: &str = "
     INSERT INTO collection_audit_log (collection_id, collection_name, user_id, username, action)
     SELECT notes.id, 'notes', ada.id, 'ada', 'collection_changed' FROM number, notes, ada";
 
-/// The paths of all lists, with a page as long as allowed.
+/// Returns the paths of all lists, with the maximum page size.
 async fn lists(api: &Api, collection: &str, operation: &str) -> Vec<(String, String)> {
     let description = api.get("/api/openapi.json", "").await.expect(200);
     let mut lists = Vec::new();
@@ -145,18 +145,18 @@ async fn lists(api: &Api, collection: &str, operation: &str) -> Vec<(String, Str
             _ => continue,
         };
         if path.ends_with("/chunks") {
-            // One statement, then Qdrant, which does not answer here.
+            // One statement, then Qdrant, which is unreachable here.
             continue;
         }
         let uri = format!("{path}?{query}").replace("/api/v2/collections/{collection_id}", collection);
         let uri = uri.replace("{operation_id}", operation);
-        assert!(!uri.contains('{'), "say what {uri} lists");
+        assert!(!uri.contains('{'), "replace the placeholders of {uri}");
         lists.push((path.clone(), uri));
     }
     lists
 }
 
-/// How many rows a list says there are, and how many it shows.
+/// Returns the total of a list, and the number of entries on the page.
 fn sizes(list: &crate::harness::Answer) -> (u64, usize) {
     let total = list.headers.get("x-total-count").map(|value| value.to_str().unwrap().parse().unwrap());
     let total = total.or_else(|| list.body["total"].as_u64());
@@ -169,11 +169,11 @@ fn sizes(list: &crate::harness::Answer) -> (u64, usize) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn lists_cost_as_many_statements_at_10_rows_as_at_1000(pool: PgPool) {
+async fn lists_need_as_many_statements_for_10_rows_as_for_1000(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
-    // The one that sets the collection up.
+    // The operation that created the collection.
     let operation = api.select("SELECT uuid::text FROM operations").await;
     let lists = lists(&api, &collection, &operation).await;
     assert!(lists.len() >= 6, "{lists:?}");
@@ -197,7 +197,7 @@ async fn lists_cost_as_many_statements_at_10_rows_as_at_1000(pool: PgPool) {
         }
         counts.push(row);
     }
-    eprintln!("statements of each list, everything included, at 10 and at 1,000 rows:");
+    eprintln!("statements per list, including access checks, for 10 and for 1,000 rows:");
     for (index, (path, _)) in lists.iter().enumerate() {
         eprintln!("{:>4} {:>4}  GET {path}", counts[0][index], counts[1][index]);
     }
@@ -205,7 +205,7 @@ async fn lists_cost_as_many_statements_at_10_rows_as_at_1000(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn deciding_about_access_reads_one_row_whatever_there_is(pool: PgPool) {
+async fn access_check_reads_at_most_one_row_per_statement(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;

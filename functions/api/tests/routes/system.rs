@@ -1,4 +1,4 @@
-//! The description and the page that shows it.
+//! The OpenAPI document and the page that renders it.
 
 mod docs;
 mod openapi;

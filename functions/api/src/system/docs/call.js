@@ -1,17 +1,17 @@
-// The form that sends one request, and what came back.
+// The form that sends a request, and the response.
 
 import { h, pretty } from "./dom.js";
 
-/// The API's root: this page lies at /api/docs below it.
+/// The API's base URL; this page is at /api/docs below it.
 const BASE = location.href.replace(/[?#].*$/, "").replace(/\/api\/docs\/?$/, "");
 const TOKEN = "semantik-token";
 
 export const caller = {
   token: () => sessionStorage.getItem(TOKEN) ?? "",
-  become: (token) => (token ? sessionStorage.setItem(TOKEN, token) : sessionStorage.removeItem(TOKEN)),
+  setToken: (token) => (token ? sessionStorage.setItem(TOKEN, token) : sessionStorage.removeItem(TOKEN)),
 };
 
-/// Sends a request of the API as the caller; the path is relative to the API's root.
+/// Sends a request with the caller's credentials; the path is relative to the base URL.
 export async function send(method, path, headers = {}, body = undefined) {
   const token = caller.token();
   const authorization = token ? { authorization: `Bearer ${token}` } : {};
@@ -20,11 +20,11 @@ export async function send(method, path, headers = {}, body = undefined) {
   return { response, text: await response.text(), milliseconds: performance.now() - started };
 }
 
-/// The form below an operation.
+/// Returns the form of an operation.
 export function form(schemas, method, path, parameters, requestBody) {
   const inputs = parameters.map((parameter) => ({ parameter, input: field(schemas, parameter) }));
   const [mediaType, content] = Object.entries(requestBody?.content ?? {})[0] ?? [];
-  const body = content ? h("textarea", { rows: 10, spellcheck: "false", "aria-label": "Body" }) : null;
+  const body = content ? h("textarea", { rows: 10, spellcheck: "false", "aria-label": "Request body" }) : null;
   if (body) {
     body.value = pretty(schemas.ofContent(content, true));
     body.rows = Math.min(18, body.value.split("\n").length + 1);
@@ -45,12 +45,12 @@ export function form(schemas, method, path, parameters, requestBody) {
   };
   const submit = async (event) => {
     event.preventDefault();
-    answer.replaceChildren(h("p", {}, "waiting …"));
+    answer.replaceChildren(h("p", {}, "sending …"));
     const { url, headers, body: text } = request();
     try {
-      answer.replaceChildren(...shown(await send(method, url, headers, text)));
+      answer.replaceChildren(...rendered(await send(method, url, headers, text)));
     } catch (error) {
-      answer.replaceChildren(h("p", { class: "bad" }, `no answer: ${error.message}`));
+      answer.replaceChildren(h("p", { class: "bad" }, `request failed: ${error.message}`));
     }
   };
   const copy = async (event) => {
@@ -61,7 +61,7 @@ export function form(schemas, method, path, parameters, requestBody) {
   return h("form", { class: "try", submit },
     h("h4", {}, "Try it"),
     inputs.map(({ parameter, input }) => h("label", {}, h("span", {}, parameter.name, parameter.required ? " *" : ""), input)),
-    body ? h("label", { class: "wide" }, h("span", {}, `body, ${mediaType}`), body) : null,
+    body ? h("label", { class: "wide" }, h("span", {}, `request body, ${mediaType}`), body) : null,
     h("div", { class: "row" }, h("button", { type: "submit" }, "Send"), h("button", { type: "button", class: "quiet", click: copy }, "Copy as curl")),
     answer);
 }
@@ -70,14 +70,14 @@ function field(schemas, parameter) {
   const { schema } = schemas.withoutNull(parameter.schema);
   const attributes = { "aria-label": parameter.name, required: parameter.required ? "" : null };
   if (schema.enum || schema.type === "boolean") {
-    const words = schema.enum?.filter((word) => word !== null) ?? [true, false];
-    return h("select", attributes, h("option", { value: "" }, "–"), words.map((word) => h("option", {}, String(word))));
+    const values = schema.enum?.filter((value) => value !== null) ?? [true, false];
+    return h("select", attributes, h("option", { value: "" }, "–"), values.map((value) => h("option", {}, String(value))));
   }
   return h("input", { ...attributes, placeholder: schemas.type(parameter.schema), spellcheck: "false", autocomplete: "off" });
 }
 
-function shown({ response, text, milliseconds }) {
-  if (response.type === "opaqueredirect") return [h("p", { class: "good" }, "a redirect to another address; follow it with the curl command and --location")];
+function rendered({ response, text, milliseconds }) {
+  if (response.type === "opaqueredirect") return [h("p", { class: "good" }, "a redirect to another URL; follow it with the curl command and --location")];
   let body = text;
   if (/json/.test(response.headers.get("content-type") ?? "")) {
     try {
@@ -90,11 +90,11 @@ function shown({ response, text, milliseconds }) {
   return [
     h("p", { class: response.ok ? "good" : "bad" }, `${response.status} ${response.statusText} `, h("span", {}, `in ${milliseconds.toFixed(0)} ms`)),
     h("details", {}, h("summary", {}, "headers"), h("pre", {}, headers)),
-    body === "" ? h("p", {}, "no body") : h("pre", {}, body),
+    body === "" ? h("p", {}, "empty body") : h("pre", {}, body),
   ];
 }
 
-/// The same request for a shell. The token stays out of it: commands end up in histories and chats.
+/// Returns the request as a curl command, without the token: commands end up in shell histories and chats.
 function curl(method, url, headers, body) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const parts = [`curl -i -X ${method} ${quoted(BASE + url)}`];

@@ -1,6 +1,6 @@
-// Elements without innerHTML: text stays text, whatever it holds.
+// DOM helpers without innerHTML, so that text is never parsed as markup.
 
-/// Makes an element; attributes that are functions become listeners, false and null ones are left out.
+/// Creates an element. Function attributes become event listeners; false and null attributes are omitted.
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -11,12 +11,12 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/// Words with `code` in backticks.
+/// Renders text with `code` in backticks.
 export function inline(text) {
   return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 }
 
-/// Paragraphs, and lists of lines that start with a dash.
+/// Renders paragraphs, and lists of lines that start with a dash.
 export function prose(text) {
   return (text ?? "").split(/\n\s*\n/).filter((part) => part.trim()).map((part) => {
     const lines = part.trim().split("\n");
@@ -27,7 +27,7 @@ export function prose(text) {
   });
 }
 
-/// JSON for reading; anything else as it is.
+/// Formats a value as indented JSON; strings stay unchanged.
 export function pretty(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }

@@ -1,4 +1,4 @@
-// Draws the page from openapi.json.
+// Renders the page from openapi.json.
 
 import { caller, form, send } from "./call.js";
 import { h, inline, pretty, prose } from "./dom.js";
@@ -7,22 +7,22 @@ import { Schemas } from "./schema.js";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const $ = (id) => document.getElementById(id);
 
-/// What `x-access` says, in words.
+/// Descriptions of `x-access` values.
 const ACCESS = {
-  nobody: "anyone", person: "a signed-in person", superuser: "an administrator",
-  "caller:read": "any caller", "caller:write": "a caller who may write", "caller:admin": "a caller who may administer",
+  nobody: "no credentials", person: "an access token", superuser: "an access token of a superuser",
+  "caller:read": "any credentials", "caller:write": "credentials with write scope", "caller:admin": "credentials with admin scope",
 };
 
 function access(operation) {
   const need = operation["x-access"];
   if (need === undefined) return null;
   const [what, level] = need.split(":");
-  if (what === "everywhere") return `${ACCESS[`caller:${level}`]}, whose API key is limited to no collection`;
+  if (what === "everywhere") return `${ACCESS[`caller:${level}`]}, not restricted to some collections`;
   if (what === "collection-in-person") return `${level} access to the collection, with an access token`;
   return ACCESS[need] ?? `${level} access to the ${what}`;
 }
 
-/// Groups of operations, in the order of the description's tags.
+/// Groups the operations by tag, in the order of the document.
 function groups(description) {
   const all = Object.entries(description.paths).flatMap(([path, item]) =>
     METHODS.filter((method) => item[method]).map((method) => {
@@ -72,7 +72,7 @@ function responses(schemas, operation) {
       headers.length ? h("ul", {}, headers) : null,
       content(schemas, response.content));
   });
-  return h("section", {}, h("h4", {}, "Answers"), rows);
+  return h("section", {}, h("h4", {}, "Responses"), rows);
 }
 
 function details(schemas, { path, method, operation, parameters }) {
@@ -83,15 +83,15 @@ function details(schemas, { path, method, operation, parameters }) {
   return [
     h("div", { class: "read" },
       prose(operation.description),
-      need ? h("p", { class: "need" }, "Needs: ", h("strong", {}, need)) : null,
+      need ? h("p", { class: "need" }, "Requires: ", h("strong", {}, need)) : null,
       parameterTable(schemas, resolved),
-      bodyFields ? h("section", {}, h("h4", {}, "Body"), schemas.fields(bodyFields.schema) ?? h("p", { class: "type" }, schemas.type(bodyFields.schema))) : null,
+      bodyFields ? h("section", {}, h("h4", {}, "Request body"), schemas.fields(bodyFields.schema) ?? h("p", { class: "type" }, schemas.type(bodyFields.schema))) : null,
       responses(schemas, operation)),
     form(schemas, method.toUpperCase(), path, resolved, body),
   ];
 }
 
-/// An operation, folded; its inside is drawn when it is opened first.
+/// A collapsed operation; its details are rendered when it is first opened.
 function operationElement(schemas, one) {
   const inside = h("div", { class: "inside" });
   const open = ({ target }) => {
@@ -111,7 +111,7 @@ function draw(description) {
   $("title").textContent = title;
   $("version").textContent = version;
   $("about").replaceChildren(h("h1", {}, `${title} API `, h("small", {}, version)), ...prose(about),
-    h("p", {}, h("a", { href: "openapi.json" }, "openapi.json"), " says the same to programs."));
+    h("p", {}, h("a", { href: "openapi.json" }, "openapi.json"), " has the same content for programs."));
   const drawn = groups(description).map((group) => ({ ...group, elements: group.operations.map((one) => operationElement(schemas, one)) }));
   $("operations").replaceChildren(...drawn.map((group) =>
     h("section", { class: "group", id: `tag-${group.name}` }, h("h2", {}, group.name, " ", h("small", {}, group.about)), group.elements)));
@@ -153,17 +153,17 @@ async function showCaller() {
     const answer = JSON.parse(text);
     $("who").textContent = response.ok ? `Signed in as ${answer.username}.` : `Not signed in: ${answer.detail}`;
   } catch (error) {
-    $("who").textContent = `No answer: ${error.message}`;
+    $("who").textContent = `Request failed: ${error.message}`;
   }
 }
 
 async function signIn() {
   const body = JSON.stringify({ username: $("username").value, password: $("password").value });
   const token = caller.token();
-  caller.become("");
+  caller.setToken("");
   const { response, text } = await send("POST", "/api/auth/login", { "content-type": "application/json" }, body);
   const answer = JSON.parse(text);
-  caller.become(response.ok ? answer.access_token : token);
+  caller.setToken(response.ok ? answer.access_token : token);
   $("password").value = "";
   if (response.ok) await showCaller();
   else $("who").textContent = answer.detail;
@@ -171,21 +171,21 @@ async function signIn() {
 
 $("use-token").addEventListener("submit", (event) => {
   event.preventDefault();
-  caller.become($("token").value.trim());
+  caller.setToken($("token").value.trim());
   $("token").value = "";
   if (caller.token()) showCaller();
-  else $("who").textContent = "Nobody: only routes that need no caller answer.";
+  else $("who").textContent = "No credentials: only public routes work.";
 });
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  signIn().catch((error) => { $("who").textContent = `No answer: ${error.message}`; });
+  signIn().catch((error) => { $("who").textContent = `Request failed: ${error.message}`; });
 });
 
 try {
   const { response, text } = await send("GET", "/api/openapi.json");
-  if (!response.ok) throw new Error(`openapi.json answers ${response.status}`);
+  if (!response.ok) throw new Error(`openapi.json returned ${response.status}`);
   draw(JSON.parse(text));
   await showCaller();
 } catch (error) {
-  $("operations").replaceChildren(h("p", { class: "bad" }, `The description cannot be shown: ${error.message}`));
+  $("operations").replaceChildren(h("p", { class: "bad" }, `Cannot load the API reference: ${error.message}`));
 }

@@ -1,4 +1,4 @@
-// What a schema says: in one line, as a list of fields, and as an example.
+// Renders schemas: as one line, as a list of fields, and as an example.
 
 import { h, inline } from "./dom.js";
 
@@ -7,7 +7,7 @@ export class Schemas {
     this.description = description;
   }
 
-  /// What a reference stands for; fields beside the reference win.
+  /// Resolves a `$ref`; sibling fields take precedence.
   resolve(part) {
     const { $ref: reference, ...beside } = part ?? {};
     if (reference === undefined) return part ?? {};
@@ -16,7 +16,7 @@ export class Schemas {
     return { ...this.resolve(found), ...beside };
   }
 
-  /// Without the "or null" that optional fields have: the schema, and whether null was allowed.
+  /// Returns the schema without its `null` alternative, and whether it had one.
   withoutNull(part) {
     const schema = this.resolve(part);
     const choices = schema.oneOf ?? schema.anyOf;
@@ -34,7 +34,7 @@ export class Schemas {
     return { schema, nullable: false };
   }
 
-  /// The type in words, such as `array of string (uuid) or null`.
+  /// Describes the type, for example `array of string (uuid) or null`.
   type(part) {
     const { schema, nullable } = this.withoutNull(part);
     return this.plainType(schema) + (nullable ? " or null" : "");
@@ -44,30 +44,30 @@ export class Schemas {
     const choices = schema.oneOf ?? schema.anyOf;
     if (choices) return choices.map((choice) => this.type(choice)).filter((type) => type !== "null").join(" or ");
     if (schema.const !== undefined) return JSON.stringify(schema.const);
-    if (schema.enum) return schema.enum.filter((word) => word !== null).map((word) => JSON.stringify(word)).join(", ");
+    if (schema.enum) return schema.enum.filter((value) => value !== null).map((value) => JSON.stringify(value)).join(", ");
     if (schema.type === "array") return `array of ${this.type(schema.items)}`;
     const type = Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type ?? (schema.properties ? "object" : "anything");
     return schema.format ? `${type} (${schema.format})` : type;
   }
 
-  /// What is allowed beyond the type, such as `1 to 255 characters`.
+  /// Describes the constraints, for example `1 to 255 characters`.
   bounds(part) {
     const { schema } = this.withoutNull(part);
-    const said = [];
-    const range = (least, most, unit) => {
-      if (least !== undefined && most !== undefined) said.push(`${least} to ${most}${unit}`);
-      else if (least !== undefined) said.push(`at least ${least}${unit}`);
-      else if (most !== undefined) said.push(`at most ${most}${unit}`);
+    const constraints = [];
+    const range = (min, max, unit) => {
+      if (min !== undefined && max !== undefined) constraints.push(`${min} to ${max}${unit}`);
+      else if (min !== undefined) constraints.push(`at least ${min}${unit}`);
+      else if (max !== undefined) constraints.push(`at most ${max}${unit}`);
     };
     range(schema.minLength, schema.maxLength, " characters");
     range(schema.minItems, schema.maxItems, " items");
     range(schema.minimum, schema.maximum, "");
-    if (schema.pattern) said.push(`matching ${schema.pattern}`);
-    if (schema.default !== undefined && schema.default !== null) said.push(`default ${JSON.stringify(schema.default)}`);
-    return said.join(", ");
+    if (schema.pattern) constraints.push(`matching ${schema.pattern}`);
+    if (schema.default !== undefined && schema.default !== null) constraints.push(`default ${JSON.stringify(schema.default)}`);
+    return constraints.join(", ");
   }
 
-  /// A definition list of an object's fields; arrays show what they hold; null when there are none.
+  /// Renders an object's fields as a definition list; for arrays those of the items; null if there are none.
   fields(part, path = []) {
     let { schema } = this.withoutNull(part);
     while (schema.type === "array") schema = this.withoutNull(schema.items).schema;
@@ -92,8 +92,8 @@ export class Schemas {
     return h("dl", { class: "fields" }, rows);
   }
 
-  /// An example of the content of a body: its own, or one made of the schema. A request's leaves
-  /// out what may be left out.
+  /// Returns an example of a body: the declared one, or one built from the schema. Request examples omit
+  /// optional fields.
   ofContent(content, isRequest = false) {
     if (content.example !== undefined) return content.example;
     const named = Object.values(content.examples ?? {})[0];
@@ -128,7 +128,7 @@ export class Schemas {
   }
 }
 
-/// What a reference's surroundings say of it.
+/// Returns the description of a schema that wraps a reference.
 function described(schema) {
   return schema.description ? { description: schema.description } : {};
 }

@@ -1,4 +1,4 @@
-//! Where somebody is signed in, how that ends, and changing what one signs in with.
+//! User sessions, and changes of password and email address.
 
 use http::{Method, header};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{Api, PASSWORD, text};
 const OVER: &str = "this session is over; sign in again at POST /api/auth/login";
 const NEW_PASSWORD: &str = "another horse battery";
 
-/// Access and refresh token of a new log-in.
+/// Signs in and returns the access token and the refresh token.
 async fn sign_in(api: &Api) -> (String, String) {
     let pair = api.login("ada", PASSWORD).await.expect(200);
     (text(&pair["access_token"]), text(&pair["refresh_token"]))
@@ -53,20 +53,20 @@ async fn sessions_are_listed_and_ended_one_by_one(pool: PgPool) {
     api.delete(&path, &eve).await.expect(404);
     api.delete(&path, &laptop).await.expect(204);
     api.delete(&path, &laptop).await.expect(404);
-    // With the next request, not when its token runs out.
+    // Rejected from the next request on, not only after the access token expires.
     let refused = api.get("/api/auth/me", &phone).await;
     assert!(refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
     assert_eq!(refused.problem(401), OVER);
     let ended = refresh(&api, &phone_refresh).await.problem(401);
-    assert_eq!(ended, "the session of this refresh token was ended; sign in again at POST /api/auth/login");
-    // Which is no theft.
+    assert_eq!(ended, "the session of the refresh token was revoked; sign in again at POST /api/auth/login");
+    // Not counted as reuse of a stolen token.
     let reused = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'refresh_token_reused'";
     assert_eq!(api.select(reused).await, "0");
     assert_eq!(sessions(&api, &laptop).await.len(), 1);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_renewed_session_stays_the_same_and_lives_30_days_more(pool: PgPool) {
+async fn refreshed_session_keeps_its_identity_and_expires_30_days_later(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let (_, token) = sign_in(&api).await;
@@ -82,7 +82,7 @@ async fn a_renewed_session_stays_the_same_and_lives_30_days_more(pool: PgPool) {
     let days = "SELECT round(extract(epoch FROM expires_at - now()) / 86400)::text
         FROM refresh_tokens WHERE NOT is_revoked";
     assert_eq!(api.select(days).await, "30");
-    // The first token has run out and is swept away: the session still began when it did.
+    // After sweep deletes the spent tokens, the session keeps its start.
     api.sql("DELETE FROM refresh_tokens WHERE is_revoked").await;
     let listed = sessions(&api, &text(&pair["access_token"])).await;
     assert_eq!(listed[0]["created_at"], "2026-11-01T00:00:00Z");
@@ -93,7 +93,7 @@ async fn a_renewed_session_stays_the_same_and_lives_30_days_more(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn signing_out_ends_this_session_and_that_of_the_token_that_is_sent(pool: PgPool) {
+async fn signing_out_ends_this_session_and_that_of_the_sent_token(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let (first, first_refresh) = sign_in(&api).await;
@@ -114,7 +114,7 @@ async fn signing_out_ends_this_session_and_that_of_the_token_that_is_sent(pool: 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn signing_out_everywhere_spares_others_and_keys(pool: PgPool) {
+async fn signing_out_everywhere_spares_other_users_and_api_keys(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let (first, _) = sign_in(&api).await;
@@ -136,7 +136,7 @@ async fn signing_out_everywhere_spares_others_and_keys(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_new_password_ends_every_other_session(pool: PgPool) {
+async fn password_change_ends_all_other_sessions(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let (this, this_refresh) = sign_in(&api).await;
@@ -156,7 +156,7 @@ async fn a_new_password_ends_every_other_session(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn who_does_not_know_the_password_cannot_change_it_by_guessing(pool: PgPool) {
+async fn password_change_throttles_wrong_current_passwords(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let change = |current: &str, new: &str| {
@@ -167,11 +167,11 @@ async fn who_does_not_know_the_password_cannot_change_it_by_guessing(pool: PgPoo
     let same = change("short", "short").await.problem(422);
     assert_eq!(
         same,
-        "new_password: must have 8 to 1024 characters, got 5; new_password: must differ from the current one"
+        "new_password: must have 8 to 1024 characters, got 5; new_password: must differ from the current password"
     );
     for _ in 0..5 {
         let wrong = change("wrong password", NEW_PASSWORD).await.problem(422);
-        assert_eq!(wrong, "current_password: is not the password of this account");
+        assert_eq!(wrong, "current_password: is wrong; send the current password of your account");
     }
     let throttled = change(PASSWORD, NEW_PASSWORD).await;
     assert!(throttled.headers.contains_key(header::RETRY_AFTER));
@@ -181,7 +181,7 @@ async fn who_does_not_know_the_password_cannot_change_it_by_guessing(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn profiles_change_and_an_address_needs_the_password(pool: PgPool) {
+async fn email_change_requires_the_password_and_display_name_does_not(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     api.register("bob").await;
@@ -202,9 +202,9 @@ async fn profiles_change_and_an_address_needs_the_password(pool: PgPool) {
 
     let new = "countess@example.org";
     let unproven = patch(json!({ "email": new }), "*").await.problem(422);
-    assert_eq!(unproven, "current_password: is needed to change the email");
+    assert_eq!(unproven, "current_password: is missing; required to change the email address");
     let wrong = patch(json!({ "email": new, "current_password": "wrong" }), "*").await.problem(422);
-    assert_eq!(wrong, "current_password: is not the password of this account");
+    assert_eq!(wrong, "current_password: is wrong; send the current password of your account");
     let changed = patch(json!({ "email": new, "current_password": PASSWORD }), "*").await.expect(200);
     assert_eq!(changed["email"], new);
     let taken = json!({ "email": "BOB@example.org", "current_password": PASSWORD });
@@ -212,7 +212,7 @@ async fn profiles_change_and_an_address_needs_the_password(pool: PgPool) {
     let bad = patch(json!({ "email": "nowhere", "full_name": "a\u{0}b" }), "*").await.problem(422);
     assert_eq!(
         bad,
-        "email: must be an address like ada@example.org, got \"nowhere\"; full_name: must not have control characters"
+        "email: must be an email address like ada@example.org, got \"nowhere\"; full_name: must not contain control characters"
     );
     let audited = api
         .select(

@@ -1,6 +1,6 @@
-//! Every route that changes something writes down who did it, from where and by which request.
+//! Every route that changes something records the author, the client and the request in the audit log.
 //!
-//! The routes come from `/api/openapi.json`: one that nothing here performs fails the test.
+//! The routes come from `/api/openapi.json`; a route that this test does not call fails it.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::harness::{Api, PASSWORD, text};
 
 const ADDRESS: &str = "192.0.2.7";
 const AGENT: &str = "audited/1.0";
-/// What changes nothing, and takes more than fits into a query.
-const ONLY_ANSWERS: [&str; 2] = ["/api/v2/chunking/compare", "/api/v2/chunking/preview"];
+/// POST routes that change nothing; their input does not fit into a query string.
+const READ_ONLY: [&str; 2] = ["/api/v2/chunking/compare", "/api/v2/chunking/preview"];
 const SEARCH: &str = include_str!("../../../../search/openapi.json");
 
 struct Changes {
@@ -25,8 +25,8 @@ struct Changes {
 }
 
 impl Changes {
-    /// Makes a change, which must succeed and leave exactly this entry (`""` for none); returns the
-    /// answer. `ids` go into the template's braces in order.
+    /// Sends a request, which must succeed and record exactly this action (`""` for none), and returns the
+    /// response body. `ids` replace the placeholders of the path in order.
     async fn make(
         &mut self,
         route: &'static str,
@@ -82,15 +82,15 @@ impl Changes {
         answer.body
     }
 
-    /// All that the description says may change something, but for search and for what only answers.
+    /// Returns all declared routes that may change something, except those of the search function.
     async fn declared(&self) -> BTreeSet<String> {
         let search: Value = serde_json::from_str(SEARCH).unwrap();
-        let description = self.api.get("/api/openapi.json", "").await.expect(200);
+        let document = self.api.get("/api/openapi.json", "").await.expect(200);
         let mut declared = BTreeSet::new();
-        for (path, item) in description["paths"].as_object().unwrap() {
+        for (path, item) in document["paths"].as_object().unwrap() {
             for method in item.as_object().unwrap().keys() {
-                let only_answers = ONLY_ANSWERS.contains(&path.as_str());
-                if method != "get" && !only_answers && search["paths"][path].get(method).is_none() {
+                let is_read_only = READ_ONLY.contains(&path.as_str());
+                if method != "get" && !is_read_only && search["paths"][path].get(method).is_none() {
                     declared.insert(format!("{} {path}", method.to_uppercase()));
                 }
             }
@@ -141,7 +141,7 @@ impl Changes {
 
         let changed = json!({ "search": { "top_k": 25 } });
         self.make("PUT /api/v2/preferences", &[], ada, changed, "preferences_changed").await;
-        // What is as it was is no change.
+        // Resetting a group that has its defaults changes nothing.
         for route in
             ["POST /api/v2/preferences/reset/interface", "POST /api/v2/preferences/reset/collection-defaults"]
         {
@@ -150,7 +150,7 @@ impl Changes {
         self.make("POST /api/v2/preferences/reset/search", &[], ada, none, "preferences_changed").await;
     }
 
-    /// Returns the name of somebody else.
+    /// Returns the username of another account.
     async fn in_administration(&mut self, ada: &str) -> String {
         let grace = json!({ "username": "grace", "email": "grace@example.org", "password": PASSWORD });
         let made = self.make("POST /api/v2/admin/users", &[], ada, grace, "user_created").await;
@@ -178,7 +178,7 @@ impl Changes {
         self.make(delete, &[id], ada, Value::Null, "mcp_profile_deleted").await;
     }
 
-    /// Of the collection, and of its source.
+    /// Calls the routes of documents and of the source that they came from.
     async fn in_documents(&mut self, ada: &str, collection: &Value, source: &Value) {
         self.api
             .sql(
@@ -278,7 +278,7 @@ impl Changes {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn every_change_says_who_made_it_from_where_by_which_request(pool: PgPool) {
+async fn every_change_is_audited_with_author_client_and_request(pool: PgPool) {
     let mut changes = Changes { api: Api::new(pool), performed: BTreeSet::new(), requests: 0 };
     let ada = changes.in_accounts().await;
     changes.in_keys_and_preferences(&ada).await;
@@ -286,6 +286,6 @@ async fn every_change_says_who_made_it_from_where_by_which_request(pool: PgPool)
     changes.in_collections(&ada, &grace).await;
     let declared = changes.declared().await;
     let missing: Vec<&String> = declared.difference(&changes.performed).collect();
-    assert!(missing.is_empty(), "make a change by each of these, and say what is written down: {missing:#?}");
-    eprintln!("{} routes change something; {} requests, each written down", declared.len(), changes.requests);
+    assert!(missing.is_empty(), "call each of these routes, and state the audited action: {missing:#?}");
+    eprintln!("{} routes change something; {} requests, each audited", declared.len(), changes.requests);
 }

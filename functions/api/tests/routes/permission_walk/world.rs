@@ -1,4 +1,4 @@
-//! A collection with everything in it, and everybody who stands in some way towards it.
+//! A collection with all its resources, and users with every relation to it.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -14,13 +14,13 @@ use uuid::Uuid;
 use super::roles::{Credential, ROLES, Role};
 use crate::harness::PASSWORD;
 
-/// Rows that only this walk knows.
+/// Fixture rows of one set of calls.
 pub struct World {
     number: usize,
     users: HashMap<String, User>,
     tokens: HashMap<&'static str, String>,
     collection: Uuid,
-    /// The only one of a limited key.
+    /// The only collection of the restricted key.
     other: Uuid,
     document: Uuid,
     operation: Uuid,
@@ -30,7 +30,7 @@ pub struct World {
     sync_run: i64,
 }
 
-/// A person, with what is theirs alone.
+/// A user with a session, an API key, an MCP profile and a collection.
 struct User {
     id: i64,
     session: Uuid,
@@ -39,7 +39,7 @@ struct User {
     collection: Uuid,
 }
 
-/// Everybody: the roles that are persons, and whom they act upon.
+/// The users: those of the roles, and the target of administration.
 const USERS: [&str; 12] = [
     "stranger",
     "public reader",
@@ -47,7 +47,7 @@ const USERS: [&str; 12] = [
     "writer",
     "admin",
     "owner",
-    "asker",
+    "starter",
     "superuser",
     "deactivated user",
     "signed-out user",
@@ -55,7 +55,7 @@ const USERS: [&str; 12] = [
     "anonymous",
 ];
 
-// Each with a session and an API key, for the routes that show what is the caller's own.
+// Each with a session, an API key, a profile and a collection, for the routes of the caller's own resources.
 const PEOPLE: &str = "
     WITH people AS (
         INSERT INTO users (username, email, hashed_password, is_active, is_superuser)
@@ -131,12 +131,12 @@ const GRANTS: &str = "
     VALUES ($1, $2, 'read'), ($1, $3, 'write'), ($1, $4, 'admin'), ($1, $5, 'admin')
     RETURNING id";
 
-// Used just now: otherwise the first use would be noted, which is a change.
+// `last_used_at` is recent, because updating it would count as a change.
 const KEY: &str = "
     INSERT INTO api_keys (id, user_id, name, key_hash, scope, collection_ids, is_active, expires_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + interval '1 hour')";
 
-/// Everybody's password is the one that the description shows.
+/// All users have the password of the example bodies.
 static HASH: LazyLock<String> = LazyLock::new(|| auth::hash_password(PASSWORD).unwrap());
 
 impl World {
@@ -163,7 +163,7 @@ impl World {
         }
         let made = sqlx::query(COLLECTION)
             .bind(users["owner"].id)
-            .bind(users["asker"].id)
+            .bind(users["starter"].id)
             .bind(is_public)
             .fetch_one(&mut *tx)
             .await
@@ -181,7 +181,7 @@ impl World {
             sync_run: made.get("sync_run"),
             users,
         };
-        // The reader's comes first.
+        // The permission of the reader is the first row.
         world.permission = sqlx::query(GRANTS)
             .bind(world.collection)
             .bind(world.users["reader"].id)
@@ -223,13 +223,13 @@ impl World {
                 .issue(UserId(user.id), &username, SessionId(user.session), Utc::now())
                 .unwrap();
         }
-        let (user, scope, is_limited) = match role.credential {
+        let (user, scope, is_restricted) = match role.credential {
             Credential::Nothing => return String::new(),
-            Credential::Key { of, scope, is_limited } => (of, scope.as_str(), is_limited),
-            Credential::Void if role.name == "key of a deactivated user" => {
+            Credential::Key { of, scope, is_restricted } => (of, scope.as_str(), is_restricted),
+            Credential::Invalid if role.name == "key of a deactivated user" => {
                 ("deactivated user", "admin", false)
             }
-            Credential::Void | Credential::Person => ("owner", "admin", false),
+            Credential::Invalid | Credential::Session => ("owner", "admin", false),
         };
         let id = Uuid::new_v4();
         let key = OpaqueToken::api_key(ApiKeyId(id));
@@ -239,13 +239,13 @@ impl World {
             .bind(role.name)
             .bind(key.hash().to_vec())
             .bind(scope)
-            .bind(is_limited.then(|| vec![other]))
+            .bind(is_restricted.then(|| vec![other]))
             .bind(role.name != "revoked key")
             .bind((role.name == "expired key").then(Utc::now))
             .execute(&mut *connection)
             .await
             .unwrap();
-        if role.name == "key with a read grant" {
+        if role.name == "key with a read permission" {
             sqlx::query("INSERT INTO collection_permissions (collection_id, api_key_id, permission) VALUES ($1, $2, 'read')")
                 .bind(self.collection)
                 .bind(id)
@@ -260,8 +260,7 @@ impl World {
         &self.tokens[role.name]
     }
 
-    /// The path of an operation: everything that it names exists, in this collection or as the
-    /// caller's own.
+    /// Fills in a path template with existing resources, of this collection or of the caller.
     pub fn path(&self, template: &str, role: &Role) -> String {
         let mut path = String::new();
         let mut rest = template;
@@ -274,9 +273,9 @@ impl World {
         path + rest
     }
 
-    /// The shown body, about collections that the caller can read.
-    pub fn body(&self, shown: &Value, role: &Role) -> Value {
-        let mut body = shown.clone();
+    /// Returns the example body with collections that the caller can read.
+    pub fn body(&self, example: &Value, role: &Role) -> Value {
+        let mut body = example.clone();
         if let Some(ids) = body.get_mut("collection_uuids") {
             *ids = json!([self.collection]);
         }
@@ -284,18 +283,18 @@ impl World {
             *id = json!(self.collection);
         }
         if let Some(ids) = body.get_mut("collection_ids").filter(|ids| ids.is_array()) {
-            let is_limited = matches!(role.credential, Credential::Key { is_limited: true, .. });
-            *ids = json!([if is_limited { self.other } else { self.own(role).collection }]);
+            let is_restricted = matches!(role.credential, Credential::Key { is_restricted: true, .. });
+            *ids = json!([if is_restricted { self.other } else { self.own(role).collection }]);
         }
         body
     }
 
-    /// Whom the caller acts as; nobody and void credentials get what a person would.
+    /// Returns the user that the caller acts as; the owner for invalid credentials.
     fn own(&self, role: &Role) -> &User {
         match role.credential {
             Credential::Key { of, .. } => &self.users[of],
-            Credential::Void => &self.users["owner"],
-            Credential::Nothing | Credential::Person => &self.users[role.name],
+            Credential::Invalid => &self.users["owner"],
+            Credential::Nothing | Credential::Session => &self.users[role.name],
         }
     }
 
@@ -303,7 +302,7 @@ impl World {
         let own = self.own(role);
         match name {
             "collection_id" => self.collection.to_string(),
-            // Qdrant does not answer here, whatever is asked for.
+            // Qdrant is unreachable here, so any id will do.
             "chunk_id" => Uuid::nil().to_string(),
             "document_id" => self.document.to_string(),
             "operation_id" => self.operation.to_string(),
@@ -316,9 +315,9 @@ impl World {
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
             "profile_id" => own.profile.to_string(),
-            // Somebody for an administrator to act upon.
+            // The account that superusers administer.
             "user_id" => self.users["target"].id.to_string(),
-            _ => panic!("the walk has nothing to put into {{{name}}}: add it to World::fixture"),
+            _ => panic!("no fixture for {{{name}}}: add it to World::fixture"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Handing collections over.
+//! Transferring collections to other users.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::harness::Api;
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_new_owner_has_everything_and_the_old_one_keeps_admin(pool: PgPool) {
+async fn new_owner_gets_full_access_and_the_old_one_keeps_admin(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -22,8 +22,8 @@ async fn the_new_owner_has_everything_and_the_old_one_keeps_admin(pool: PgPool) 
     let (_, strange) = api.api_key("ada", "admin", &[uuid::Uuid::nil()]).await;
     api.post(&owner, &strange, json!({ "username": "grace" })).await.problem(404);
 
-    let handed = api.post(&owner, &ada, json!({ "username": "grace" })).await.expect(200);
-    assert_eq!((&handed["owner_id"], &handed["username"]), (&json!(2), &json!("grace")));
+    let transferred = api.post(&owner, &ada, json!({ "username": "grace" })).await.expect(200);
+    assert_eq!((&transferred["owner_id"], &transferred["username"]), (&json!(2), &json!("grace")));
     assert_eq!(api.get(&path, &grace).await.expect(200)["access"], "owner");
     assert_eq!(api.get(&path, &ada).await.expect(200)["access"], "admin");
     api.delete(&path, &ada).await.problem(403);
@@ -37,7 +37,7 @@ async fn the_new_owner_has_everything_and_the_old_one_keeps_admin(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_collection_goes_to_nobody_who_cannot_have_it(pool: PgPool) {
+async fn transfer_to_an_ineligible_user_is_rejected(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace, _) = (api.sign_up("ada").await, api.sign_up("grace").await, api.sign_up("gone").await);
     let path = api.create_collection(&ada, "notes").await;
@@ -49,17 +49,17 @@ async fn a_collection_goes_to_nobody_who_cannot_have_it(pool: PgPool) {
         details.push(api.post(&owner, &ada, json!({ "username": username })).await.problem(status));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    username: there is no active account named "gone"
-    username: this is you, and the collection is yours already
-    username: there is no active account named "nobody"
-    grace has a collection named "notes" already; rename one of the two first
+    username: no active account with username "gone"
+    username: is your own account, and you own the collection already; choose another user
+    username: no active account with username "nobody"
+    grace already has a collection named "notes"; rename one of the two first
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_permissions").await, "0");
     assert_eq!(api.get(&path, &ada).await.expect(200)["access"], "owner");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_twenty_parallel_handovers_one_happens(pool: PgPool) {
+async fn one_of_twenty_parallel_transfers_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     api.register("grace").await;

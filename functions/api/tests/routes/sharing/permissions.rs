@@ -1,4 +1,4 @@
-//! Sharing collections with users and with API keys.
+//! Permissions of users and API keys.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn id_of(path: &str) -> Uuid {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_grant_counts_from_the_next_request_until_it_is_taken_back(pool: PgPool) {
+async fn permission_takes_effect_with_the_next_request_until_it_is_revoked(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -69,7 +69,7 @@ async fn a_grant_counts_from_the_next_request_until_it_is_taken_back(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn granting_the_same_again_changes_nothing(pool: PgPool) {
+async fn granting_the_same_permission_again_changes_nothing(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, _) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -89,7 +89,7 @@ async fn granting_the_same_again_changes_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn nothing_is_granted_to_whom_it_would_not_help(pool: PgPool) {
+async fn ineffective_grants_are_rejected(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, _, _) = (api.sign_up("ada").await, api.sign_up("grace").await, api.sign_up("gone").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -123,25 +123,25 @@ async fn nothing_is_granted_to_whom_it_would_not_help(pool: PgPool) {
         details = details.replace(&id.to_string(), name);
     }
     insta::assert_snapshot!(details, @r#"
-    username: this is the collection's owner, who may do everything with it; name somebody else
-    user_id: this is the collection's owner, who may do everything with it; name somebody else
-    username: there is no active account named "nobody"
-    username: there is no active account named "gone"
-    username: there is no active account named "a\0"
-    user_id: there is no active account 99
-    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of user_id, username and api_key_id must be there, got 0 of them
-    username: exactly one of user_id, username and api_key_id must be there, got 2 of them
-    api_key_id: there is no API key 00000000-0000-0000-0000-000000000000 of an active account
-    api_key_id: there is no API key orphan of an active account
-    api_key_id: API key revoked was revoked; name one that works
-    api_key_id: API key expired expired at 2026-01-01 00:00:00 UTC; name one that works
-    api_key_id: API key own belongs to the collection's owner and reaches it already, as far as its scope goes
+    username: is the collection's owner, who has full access already; choose another user
+    user_id: is the collection's owner, who has full access already; choose another user
+    username: no active account with username "nobody"
+    username: no active account with username "gone"
+    username: no active account with username "a\0"
+    user_id: no active account with id 99
+    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of user_id, username and api_key_id is required, got 0
+    username: exactly one of user_id, username and api_key_id is required, got 2
+    api_key_id: no API key 00000000-0000-0000-0000-000000000000 of an active account
+    api_key_id: no API key orphan of an active account
+    api_key_id: API key revoked is revoked; choose an active key
+    api_key_id: API key expired expired at 2026-01-01 00:00:00 UTC; choose an active key
+    api_key_id: API key own belongs to the collection's owner and has access already, within its scope
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_permissions").await, "0");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn only_the_owner_deals_in_admin(pool: PgPool) {
+async fn only_the_owner_grants_and_revokes_admin(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let (grace, _, _) = (api.sign_up("grace").await, api.sign_up("alan").await, api.sign_up("kurt").await);
@@ -152,10 +152,7 @@ async fn only_the_owner_deals_in_admin(pool: PgPool) {
     grant(&api, &grace, &path, json!({ "username": "kurt" }), "write").await.expect(201);
     let refused = grant(&api, &grace, &path, json!({ "username": "kurt" }), "admin").await.problem(403);
     assert!(refused.starts_with("you have admin access to collection "), "{refused}");
-    assert!(
-        refused.ends_with("; granting admin, changing it and taking it back needs ownership"),
-        "{refused}"
-    );
+    assert!(refused.ends_with("; only its owner can grant, change or revoke admin permissions"), "{refused}");
     grant(&api, &grace, &path, json!({ "username": "alan" }), "read").await.problem(403);
     api.delete(&format!("{path}/permissions/{}", other["id"]), &grace).await.problem(403);
     let listed = api.get(&format!("{path}/permissions"), &grace).await.expect(200);
@@ -163,17 +160,17 @@ async fn only_the_owner_deals_in_admin(pool: PgPool) {
         listed["permissions"].as_array().unwrap().iter().map(|row| &row["permission"]).collect();
     assert_eq!(levels, ["admin", "admin", "write"]);
 
-    // One's own admin is one's own to drop; an owner's key with scope admin acts as the owner.
+    // Callers can drop their own admin permission; an owner's key with scope admin acts as the owner.
     api.delete(&format!("{path}/permissions/{}", own["id"]), &grace).await.expect(204);
     let (_, key) = api.api_key("ada", "admin", &[]).await;
     api.delete(&format!("{path}/permissions/{}", other["id"]), &key).await.expect(204);
-    // What belongs to another collection is not found here.
+    // Permissions of another collection are not found.
     let elsewhere = api.create_collection(&ada, "others").await;
     api.delete(&format!("{elsewhere}/permissions/{}", 3), &ada).await.problem(404);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_granted_key_reaches_what_its_user_does_not_and_no_further_than_its_scope(pool: PgPool) {
+async fn permission_of_a_key_excludes_its_user_and_respects_its_scope(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -192,7 +189,7 @@ async fn a_granted_key_reaches_what_its_user_does_not_and_no_further_than_its_sc
     let audit = api.select(audit).await;
     assert!(audit.contains(&key_id.to_string()) && audit.ends_with("true"), "{audit}");
 
-    // A limited key of the owner reaches one collection more by a grant.
+    // A permission extends a restricted key of the owner to one more collection.
     let (limited_id, limited) = api.api_key("ada", "write", &[Uuid::nil()]).await;
     api.get(&path, &limited).await.expect(404);
     grant(&api, &ada, &path, json!({ "api_key_id": limited_id }), "read").await.expect(201);
@@ -200,7 +197,7 @@ async fn a_granted_key_reaches_what_its_user_does_not_and_no_further_than_its_sc
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn callers_see_and_give_up_what_is_theirs(pool: PgPool) {
+async fn callers_see_and_revoke_their_own_permissions(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -211,7 +208,7 @@ async fn callers_see_and_give_up_what_is_theirs(pool: PgPool) {
         own,
         json!({ "collection_id": id_of(&path), "access": "write", "is_public": false, "permissions": [granted] })
     );
-    // A key does not give up what its user has.
+    // A key cannot revoke the permission of its user.
     let (_, key) = api.api_key("grace", "admin", &[]).await;
     assert_eq!(api.get(&me, &key).await.expect(200)["permissions"], json!([granted]));
     api.delete(&me, &key).await.expect(204);
@@ -219,13 +216,13 @@ async fn callers_see_and_give_up_what_is_theirs(pool: PgPool) {
     api.delete(&me, &grace).await.expect(204);
     api.delete(&me, &grace).await.expect(404);
     api.get(&path, &key).await.expect(404);
-    // Owners have nothing to give up.
+    // Owners have no permission to revoke.
     api.delete(&me, &ada).await.expect(204);
     assert_eq!(api.get(&me, &ada).await.expect(200)["access"], "owner");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn fifty_parallel_grants_and_revocations_leave_one_row_at_most(pool: PgPool) {
+async fn fifty_parallel_grants_and_revocations_leave_at_most_one_row(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&ada, "handbooks").await;
@@ -255,7 +252,7 @@ async fn fifty_parallel_grants_and_revocations_leave_one_row_at_most(pool: PgPoo
     assert_eq!(statuses[&200] + statuses[&201], 30, "{statuses:?}");
     let rows = api.select("SELECT count(*)::text FROM collection_permissions").await;
     assert!(["0", "1"].contains(&rows.as_str()), "{rows}");
-    // Each change started from what the one before it left.
+    // Each audited change starts from the state that the previous one left.
     let torn = api.select(
         "SELECT count(*)::text FROM (
             SELECT details->>'before' AS before, lag(details->>'after') OVER (ORDER BY id) AS previous

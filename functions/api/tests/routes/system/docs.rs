@@ -1,4 +1,4 @@
-//! The page for people.
+//! The API reference page.
 
 use http::header;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::harness::{Api, text};
 
-/// The files that a page or script names: `src="docs/page.js"`, `from "./dom.js"`.
+/// Returns the assets that a page or script loads: `src="docs/page.js"`, `from "./dom.js"`.
 fn named_files(source: &str) -> Vec<&str> {
     let quoted = source.split('"').skip(1).step_by(2);
     quoted
@@ -16,23 +16,23 @@ fn named_files(source: &str) -> Vec<&str> {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_page_and_all_that_it_loads_come_from_here(pool: PgPool) {
+async fn page_loads_only_same_origin_assets(pool: PgPool) {
     let api = Api::new(pool);
     let page = api.get("/api/docs", "").await;
     assert_eq!(page.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
-    // Whatever the page would load from elsewhere, the browser refuses.
+    // The browser blocks anything from another origin.
     let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
 
-    let mut waiting = vec![("page".to_owned(), page)];
+    let mut pending = vec![("page".to_owned(), page)];
     let mut seen: Vec<String> = Vec::new();
-    while let Some((name, answer)) = waiting.pop() {
+    while let Some((name, answer)) = pending.pop() {
         assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{name}");
         let source = text(&answer.expect(200));
         for file in named_files(&source) {
             if !seen.iter().any(|known| known == file) {
                 seen.push(file.to_owned());
-                waiting.push((file.to_owned(), api.get(&format!("/api/docs/{file}"), "").await));
+                pending.push((file.to_owned(), api.get(&format!("/api/docs/{file}"), "").await));
             }
         }
     }

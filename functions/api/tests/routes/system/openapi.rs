@@ -1,4 +1,4 @@
-//! What the API says of itself, and whether that is so.
+//! The OpenAPI document is complete and matches the running API.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::harness::Api;
 fn operations(description: &Value) -> Vec<(String, Method, Value)> {
     let paths = description["paths"].as_object().unwrap();
     let mut operations = Vec::new();
-    // The search function answers its own routes.
+    // The search function serves these routes.
     for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("/api/v2/search")) {
         for (method, operation) in item.as_object().unwrap() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
@@ -38,7 +38,7 @@ fn fill_path(path: &str, operation: &Value) -> String {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: PgPool) {
+async fn every_declared_route_exists_and_requires_credentials_as_declared(pool: PgPool) {
     let api = Api::new(pool);
     let description = api.get("/api/openapi.json", "").await.expect(200);
     assert_eq!(description["openapi"], "3.1.0");
@@ -47,7 +47,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
     let operations = operations(&description);
     for (path, method, operation) in operations {
         let is_public = operation["x-access"] == "nobody";
-        assert!(operation["x-access"].is_string(), "{method} {path} does not say what it needs");
+        assert!(operation["x-access"].is_string(), "{method} {path} does not declare its access rule");
         assert_eq!(operation["security"].is_null(), is_public, "{method} {path}");
         assert!(is_public || operation["responses"]["401"].is_object(), "{method} {path}");
         let uri = fill_path(&path, &operation);
@@ -55,7 +55,7 @@ async fn every_described_route_exists_and_asks_for_a_caller_as_described(pool: P
         let answer = api.send(method.clone(), &uri, "", Some(&json!({}))).await;
         assert_ne!(answer.status.as_u16(), 405, "{method} {path}");
         let described = operation["responses"].get(answer.status.as_str());
-        assert!(described.is_some(), "{method} {path} answers {} undescribed", answer.status);
+        assert!(described.is_some(), "{method} {path} returns {} without declaring it", answer.status);
         if !is_public {
             answer.expect(401);
         }
@@ -81,7 +81,7 @@ async fn the_document_has_exactly_the_known_routes(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn every_operation_is_described_for_people_and_programs(pool: PgPool) {
+async fn every_operation_has_unique_id_descriptions_and_examples(pool: PgPool) {
     let api = Api::new(pool);
     let description = api.get("/api/openapi.json", "").await.expect(200);
     assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -98,28 +98,31 @@ async fn every_operation_is_described_for_people_and_programs(pool: PgPool) {
                 }
             };
             let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-            require(is_text(&operation["summary"]), "says nothing in one line");
-            require(tags.contains(&&operation["tags"][0]), "is of a tag that is not described");
+            require(is_text(&operation["summary"]), "has no summary");
+            require(tags.contains(&&operation["tags"][0]), "has an undeclared tag");
             let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
             let is_plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-            require(is_plain, "has an operationId that is no name in a program");
-            require(names.insert(name), "has the operationId of another: name the handler otherwise");
+            require(is_plain, "has an operationId that is not an identifier");
+            require(names.insert(name), "shares its operationId; rename the handler");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                let is_said = is_text(&parameter["description"]);
-                require(is_said, &format!("does not say what {} is", parameter["name"]));
+                let is_described = is_text(&parameter["description"]);
+                require(is_described, &format!("does not describe the parameter {}", parameter["name"]));
             }
             let contents = |part: &Value| part["content"].as_object().cloned().unwrap_or_default();
             for content in contents(&operation["requestBody"]).values() {
                 let is_shown = content["example"].is_object() || content["examples"].is_object();
-                require(is_shown, "shows no body: give each field that must be there an example");
+                require(is_shown, "has no request example: give each required field an example");
             }
             for (status, response) in operation["responses"].as_object().unwrap() {
-                require(is_text(&response["description"]), &format!("does not say what {status} means"));
+                require(is_text(&response["description"]), &format!("does not describe {status}"));
                 for (media_type, content) in contents(response) {
                     let is_problem = media_type == "application/problem+json";
                     let is_error = status.starts_with(['4', '5']);
                     require(is_problem == is_error, &format!("{status} as {media_type}"));
-                    require(!is_problem || content["example"].is_object(), &format!("shows no {status}"));
+                    require(
+                        !is_problem || content["example"].is_object(),
+                        &format!("has no example for {status}"),
+                    );
                 }
             }
         }
@@ -132,7 +135,7 @@ fn assert_no_dangling_reference(description: &Value, part: &Value) {
         Value::Object(fields) => {
             if let Some(Value::String(reference)) = fields.get("$ref") {
                 let found = description.pointer(reference.trim_start_matches('#'));
-                assert!(found.is_some(), "{reference} leads nowhere");
+                assert!(found.is_some(), "{reference} cannot be resolved");
             }
             fields.values().for_each(|field| assert_no_dangling_reference(description, field));
         }
@@ -142,12 +145,15 @@ fn assert_no_dangling_reference(description: &Value, part: &Value) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn readiness_names_the_parts_that_are_down(pool: PgPool) {
+async fn readiness_names_unreachable_dependencies(pool: PgPool) {
     let api = Api::new(pool);
     for path in ["/health", "/healthz", "/api/health", "/api/health/", "/api/v2/system/health"] {
         assert_eq!(api.get(path, "").await.expect(200), json!({ "status": "healthy" }));
     }
-    assert_eq!(api.get("/readyz", "").await.problem(503), "not ready: no answer from bucket and qdrant");
+    assert_eq!(
+        api.get("/readyz", "").await.problem(503),
+        "not ready: bucket and qdrant unreachable; retry later"
+    );
     let token = api.sign_up("ada").await;
     let mut status = api.get("/api/v2/system/status", &token).await.expect(200);
     for (_, component) in status["components"].as_object_mut().unwrap() {
@@ -181,7 +187,7 @@ async fn readiness_names_the_parts_that_are_down(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn bodies_that_are_not_what_they_should_be_are_problems(pool: PgPool) {
+async fn malformed_requests_return_problem_documents(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let missing = api.post("/api/v2/collections", &token, json!({})).await.problem(422);
@@ -191,8 +197,8 @@ async fn bodies_that_are_not_what_they_should_be_are_problems(pool: PgPool) {
     assert!(mistyped.contains("chunk_size"), "{mistyped}");
     let list = api.post("/api/v2/collections", &token, json!(["c"])).await.problem(422);
     assert!(list.contains("expected an object"), "{list}");
-    let no_json = api.send(Method::POST, "/api/v2/collections", &token, None).await.problem(415);
-    assert!(no_json.contains("application/json"), "{no_json}");
+    let not_json = api.send(Method::POST, "/api/v2/collections", &token, None).await.problem(415);
+    assert!(not_json.contains("application/json"), "{not_json}");
     api.get("/api/v3/nothing", &token).await.problem(404);
     api.delete("/api/v2/collections", &token).await.problem(405);
 }
