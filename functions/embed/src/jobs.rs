@@ -42,7 +42,7 @@ impl Job {
             file_name: self.work.file_name.clone(),
             mime_type: self.work.mime_type.clone(),
             first_seen_at,
-            attributes: self.work.attributes.clone(),
+            metadata: self.work.metadata.clone(),
         }
     }
 
@@ -88,8 +88,8 @@ pub(crate) fn groups(mut jobs: Vec<Job>, max_texts: usize) -> Vec<Vec<Job>> {
 mod tests {
     use chrono::DateTime;
     use domain::{
-        Attributes, ChunkSettings, CollectionId, DocumentId, Generation, IndexSettings, ItemId, ItemState,
-        OperationId, Quantization, SourceId,
+        ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings, ItemId,
+        ItemState, OperationId, Quantization, SourceId,
     };
     use uuid::uuid;
 
@@ -129,7 +129,7 @@ mod tests {
                 file_name: "a.txt".to_owned(),
                 mime_type: Some("text/plain".to_owned()),
                 size_bytes: 10,
-                attributes: Attributes::default(),
+                metadata: DocumentMetadata::default(),
                 staged: Some(staged),
                 base: None,
                 chunk_count: chunks,

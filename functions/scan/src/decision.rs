@@ -1,7 +1,7 @@
 //! Pure decision logic: what to do with an item whose bytes were read.
 
 use db::documents::StagingContext;
-use domain::{Attributes, DocumentId, DocumentStatus, SourceId};
+use domain::{DocumentId, DocumentMetadata, DocumentStatus, SourceId};
 
 use crate::content::Content;
 
@@ -19,13 +19,13 @@ pub(crate) enum Decision {
     Index { release: Option<DocumentId> },
 }
 
-/// Decides what to do with an item. `attributes` is the metadata sent with the bytes; without any, the
+/// Decides what to do with an item. `metadata` is the metadata sent with the bytes; without any, the
 /// document keeps its own.
 pub(crate) fn decide(
     content: &Content,
     context: &StagingContext,
     source: Option<SourceId>,
-    attributes: Option<&Attributes>,
+    metadata: Option<&DocumentMetadata>,
 ) -> Decision {
     if let Some(reason) = content.empty_reason() {
         return Decision::Skip { reason };
@@ -36,7 +36,7 @@ pub(crate) fn decide(
             && existing.content_hash.as_deref() == Some(&content.hash)
             // A document without a source gets this one, and its points must be rewritten with it.
             && (existing.source_id.is_some() || source.is_none())
-            && attributes.is_none_or(|attributes| *attributes == existing.attributes);
+            && metadata.is_none_or(|metadata| *metadata == existing.metadata);
         if is_searchable && existing.duplicate_of.is_none() {
             return Decision::Unchanged;
         }
@@ -73,11 +73,11 @@ mod tests {
             duplicate_of: None,
             source_id: Some(SourceId(1)),
             chunk_count: 3,
-            attributes: attributes("tides"),
+            metadata: metadata("tides"),
         }
     }
 
-    fn attributes(topic: &str) -> Attributes {
+    fn metadata(topic: &str) -> DocumentMetadata {
         serde_json::from_value(serde_json::json!({ "topic": topic })).unwrap()
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn changed_metadata_is_a_change_of_the_document() {
         let decision = |existing: &ExistingDocument, twin: Option<&Original>, topic: &str| {
             let context = StagingContext { existing: Some(existing.clone()), original: twin.cloned() };
-            decide(&content("h"), &context, Some(SourceId(1)), Some(&attributes(topic)))
+            decide(&content("h"), &context, Some(SourceId(1)), Some(&metadata(topic)))
         };
         let original = twin(true);
         let duplicate = ExistingDocument { duplicate_of: Some(original.id), ..searchable("h") };

@@ -138,7 +138,7 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
     for _ in 0..ATTEMPTS {
         let mut connection = state.db.connection().await?;
         let known = connection.documents().staging_context(collection.id, document_id, &content.hash).await?;
-        let outcome = match decide(&content, &known, item.source_id, item.attributes.as_ref()) {
+        let outcome = match decide(&content, &known, item.source_id, item.metadata.as_ref()) {
             Decision::Unchanged => {
                 connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
                 return Ok(Step::Ended { bytes });

@@ -202,7 +202,7 @@ async fn write_points(
         file_name: document.file_name,
         mime_type: document.mime_type,
         first_seen_at: document.first_seen_at,
-        attributes: document.attributes,
+        metadata: document.metadata,
     };
     let (mut batch, mut written) = (0, 0);
     while written < chunk_count {

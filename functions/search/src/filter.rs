@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{AttributeError, AttributeValue, Attributes, DocumentId, is_attribute_key};
+use domain::{DocumentId, DocumentMetadata, MetadataError, MetadataValue, is_metadata_key};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -96,15 +96,15 @@ impl Check<'_> {
         values
     }
 
-    fn attributes(&mut self, given: Map<String, Value>) -> BTreeMap<String, Vec<AttributeValue>> {
+    fn attributes(&mut self, given: Map<String, Value>) -> BTreeMap<String, Vec<MetadataValue>> {
         const FIELD: &str = "metadata_filter.attributes";
-        if given.len() > Attributes::MAX_ENTRIES {
-            self.0.add(FIELD, AttributeError::TooMany { got: given.len() }.to_string());
+        if given.len() > DocumentMetadata::MAX_ENTRIES {
+            self.0.add(FIELD, MetadataError::TooMany { got: given.len() }.to_string());
         }
         let mut attributes = BTreeMap::new();
         for (key, values) in given {
-            if !is_attribute_key(&key) {
-                self.0.add(FIELD, AttributeError::Key { key }.to_string());
+            if !is_metadata_key(&key) {
+                self.0.add(FIELD, MetadataError::Key { key }.to_string());
                 continue;
             }
             let values = match values {
@@ -114,7 +114,7 @@ impl Check<'_> {
             self.count(&format!("{FIELD}.{key}"), values.len());
             let mut wanted = Vec::with_capacity(values.len());
             for value in &values {
-                match AttributeValue::parse(&key, value) {
+                match MetadataValue::parse(&key, value) {
                     Ok(value) => wanted.push(value),
                     Err(error) => self.0.add(FIELD, error.to_string()),
                 }

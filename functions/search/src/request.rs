@@ -263,7 +263,7 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
-    use domain::AttributeValue;
+    use domain::MetadataValue;
     use serde_json::json;
 
     use super::*;
@@ -310,11 +310,11 @@ mod tests {
             }))
         };
         let search = filtered(json!({ "topic": "tides", "year": [2023, "2024"], "draft": false })).unwrap();
-        let text = |text: &str| AttributeValue::Text(text.to_owned());
+        let text = |text: &str| MetadataValue::Text(text.to_owned());
         let expected = [
-            ("draft", vec![AttributeValue::Flag(false)]),
+            ("draft", vec![MetadataValue::Flag(false)]),
             ("topic", vec![text("tides")]),
-            ("year", vec![AttributeValue::Integer(2023), text("2024")]),
+            ("year", vec![MetadataValue::Integer(2023), text("2024")]),
         ];
         let expected = expected.map(|(key, values)| (key.to_owned(), values));
         assert_eq!(search.filter.attributes, expected.into());

@@ -1,6 +1,6 @@
 //! What a search answers.
 
-use domain::{Attributes, CollectionId, DocumentId, SearchMode, SearchType};
+use domain::{CollectionId, DocumentId, DocumentMetadata, SearchMode, SearchType};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -100,7 +100,7 @@ pub struct SearchResult {
     pub metadata: Value,
     /// What was said of the document when it was uploaded.
     #[schema(value_type = Object)]
-    pub document_metadata: Attributes,
+    pub document_metadata: DocumentMetadata,
     /// The file's name.
     pub file_name: String,
     /// Where the file lies in its source.

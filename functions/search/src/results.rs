@@ -64,7 +64,7 @@ pub(crate) fn describe(
         original_score: chunk.score,
         reranked_score: is_reranked.then_some(score),
         metadata: json!(chunk.payload.metadata),
-        document_metadata: document.attributes.clone(),
+        document_metadata: document.metadata.clone(),
         text: chunk.payload.content,
         highlighted_text: None,
         neighbours: None,

@@ -122,7 +122,7 @@ async fn expect_again(state: &State, events: &S3Notification) -> Result<(), Stag
             size_bytes: object.size,
             content_type: "application/octet-stream".to_owned(),
             sha256: None,
-            attributes: None,
+            metadata: None,
             // Its bytes lie there: nobody will put them.
             expires_at: Utc::now(),
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Attributes;
+use domain::DocumentMetadata;
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
@@ -21,11 +21,11 @@ pub fn problems(statuses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
     statuses.iter().map(entry).collect()
 }
 
-/// The value of one of a document's attributes, as [`domain::AttributeValue::parse`] takes it.
+/// The value of one of a document's attributes, as [`domain::MetadataValue::parse`] takes it.
 pub fn attribute_value() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
-        .max_length(Some(Attributes::MAX_TEXT_LENGTH))
+        .max_length(Some(DocumentMetadata::MAX_TEXT_LENGTH))
         .build()
 }
 
@@ -33,11 +33,11 @@ pub fn attribute_value() -> Object {
 pub fn by_attribute() -> ObjectBuilder {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
-        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", Attributes::MAX_KEY_LENGTH)))
+        .pattern(Some(format!("^[A-Za-z0-9_.-]{{1,{}}}$", DocumentMetadata::MAX_KEY_LENGTH)))
         .build();
     ObjectBuilder::new()
         .property_names(Some(Schema::Object(key)))
-        .max_properties(Some(Attributes::MAX_ENTRIES))
+        .max_properties(Some(DocumentMetadata::MAX_ENTRIES))
 }
 
 fn problem(status: u16, description: &str) -> Response {

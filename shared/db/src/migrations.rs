@@ -117,7 +117,7 @@ mod tests {
         .fetch_one(&pool)
         .await
         .unwrap();
-        assert_eq!(left, 0, "the down migrations leave something behind");
+        assert_eq!(left, 0, "the down migrations leave objects behind");
 
         let again = migrate(&db).await.unwrap();
         assert_eq!(again.applied, versions());

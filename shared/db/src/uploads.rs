@@ -1,7 +1,7 @@
 //! Uploads: files that clients announce and then PUT to presigned URLs.
 
 use chrono::{DateTime, Utc};
-use domain::{Attributes, CollectionId, OperationId, UploadId, UploadStatus, UserId};
+use domain::{CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus, UserId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub struct Upload {
     /// The announced SHA-256 in hex, if the client sent one.
     pub sha256: Option<String>,
     /// Metadata of the document, if the client sent any.
-    pub attributes: Option<Attributes>,
+    pub metadata: Option<DocumentMetadata>,
     /// State of the upload.
     pub status: UploadStatus,
     /// The operation that indexes the file.
@@ -61,7 +61,7 @@ pub struct NewUpload {
     /// SHA-256 in hex, if the client knows it.
     pub sha256: Option<String>,
     /// Metadata of the document; `None` keeps the document's current metadata.
-    pub attributes: Option<Attributes>,
+    pub metadata: Option<DocumentMetadata>,
     /// When the presigned URL expires.
     pub expires_at: DateTime<Utc>,
 }
@@ -90,8 +90,8 @@ impl<'c> Uploads<'c> {
         let sizes: Vec<i64> = new.iter().map(|upload| upload.size_bytes).collect();
         let content_types: Vec<String> = new.iter().map(|upload| upload.content_type.clone()).collect();
         let hashes: Vec<Option<String>> = new.iter().map(|upload| upload.sha256.clone()).collect();
-        let attributes: Vec<Option<Json<&Attributes>>> =
-            new.iter().map(|upload| upload.attributes.as_ref().map(Json)).collect();
+        let metadata: Vec<Option<Json<&DocumentMetadata>>> =
+            new.iter().map(|upload| upload.metadata.as_ref().map(Json)).collect();
         let expiries: Vec<DateTime<Utc>> = new.iter().map(|upload| upload.expires_at).collect();
         sqlx::query!(
             "INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes,
@@ -107,7 +107,7 @@ impl<'c> Uploads<'c> {
             &content_types,
             &hashes as &[Option<String>],
             &expiries,
-            &attributes as &[Option<Json<&Attributes>>],
+            &metadata as &[Option<Json<&DocumentMetadata>>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -120,7 +120,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at, u.attributes AS "attributes: Json<Attributes>"
+                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>"
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.id = $1"#,
             id.0,
@@ -152,7 +152,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at, u.attributes AS "attributes: Json<Attributes>"
+                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>"
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.collection_id = $1 AND ($2::text IS NULL OR u.status = $2::text::upload_status)
             ORDER BY u.created_at, u.id LIMIT $3 OFFSET $4"#,
@@ -207,7 +207,7 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT id, collection_id, user_id, name, object_key, size_bytes, content_type, sha256,
                 status::text AS "status!", NULL::uuid AS "operation_id?", expires_at, received_at,
-                created_at, attributes AS "attributes: Json<Attributes>"
+                created_at, attributes AS "attributes: Json<DocumentMetadata>"
             FROM uploads WHERE id = ANY ($1) AND status = 'expected' ORDER BY created_at, id"#,
             &ids,
         )
@@ -279,7 +279,7 @@ struct UploadRow {
     size_bytes: i64,
     content_type: String,
     sha256: Option<String>,
-    attributes: Option<Json<Attributes>>,
+    attributes: Option<Json<DocumentMetadata>>,
     status: String,
     operation_id: Option<Uuid>,
     expires_at: DateTime<Utc>,
@@ -300,7 +300,7 @@ impl TryFrom<UploadRow> for Upload {
             size_bytes: row.size_bytes,
             content_type: row.content_type,
             sha256: row.sha256,
-            attributes: row.attributes.map(|attributes| attributes.0),
+            metadata: row.attributes.map(|metadata| metadata.0),
             status: DbError::parse_label("uploads", "status", &row.status)?,
             operation_id: row.operation_id.map(OperationId),
             expires_at: row.expires_at,

@@ -3,12 +3,12 @@
 
 mod access;
 mod artifact;
-mod attributes;
 mod error;
 mod generation;
 mod ids;
 mod layout;
 mod message;
+mod metadata;
 mod point;
 mod search;
 mod settings;
@@ -18,7 +18,6 @@ mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
-pub use attributes::{AttributeError, AttributeValue, Attributes, attribute_keyword, is_attribute_key};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
@@ -27,6 +26,7 @@ pub use ids::{
 };
 pub use layout::Layout;
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
+pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use point::{document_id, point_id};
 pub use search::{QualityTier, SearchMode, SearchType, SparseType};
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ParseStatusError;
-use crate::status::words;
+use crate::status::labels;
 
-words!(
+labels!(
     /// What a search compares.
     SearchMode, "search mode" {
         /// Dense vectors only.
@@ -17,7 +17,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// The kind of query, which selects the prompt of the embedding model.
     SearchType, "search type" {
         /// A description of what to find.
@@ -31,7 +31,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// How terms of sparse vectors are weighted.
     SparseType, "sparse type" {
         /// By term frequency and inverse document frequency (BM25).
@@ -41,7 +41,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Quality tier of a language model.
     QualityTier, "quality tier" {
         /// Better and slower.

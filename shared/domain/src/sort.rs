@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ParseStatusError;
-use crate::status::words;
+use crate::status::labels;
 
-words!(
+labels!(
     /// Sort direction.
     SortOrder, "sort order" {
         /// Smallest first.
@@ -15,7 +15,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Sort keys of lists of collections.
     CollectionSort, "field to sort collections by" {
         /// Time of creation.
@@ -29,7 +29,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Sort keys of lists of documents.
     DocumentSort, "field to sort documents by" {
         /// Time when the document was first seen.

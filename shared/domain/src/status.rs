@@ -16,7 +16,7 @@ pub struct ParseStatusError {
 }
 
 /// Declares an enum with its labels, `as_str`, `ALL`, `Display` and `FromStr`.
-macro_rules! words {
+macro_rules! labels {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,9 +58,9 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub(crate) use labels;
 
-words!(
+labels!(
     /// Status of a collection, derived from its operations and documents.
     CollectionStatus, "collection status" {
         /// Created; its index operation has not completed.
@@ -76,7 +76,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Status of a document.
     DocumentStatus, "document status" {
         /// Registered, not searchable yet.
@@ -96,7 +96,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// What an operation does to its collection.
     OperationType, "operation type" {
         /// Creates the collection's index.
@@ -120,7 +120,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Status of an operation. The last three are final.
     OperationStatus, "operation status" {
         /// Waiting for the operations before it.
@@ -136,7 +136,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// State of an item of an operation's work list.
     ItemState, "item state" {
         /// Listed: only the entry of the source is known.
@@ -162,7 +162,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Why a document was deleted.
     DeletionReason, "deletion reason" {
         /// By a user: it is not added again by its source, until it is restored or uploaded.
@@ -174,7 +174,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Whether a retry of a failed document can help.
     ErrorCategory, "error category" {
         /// A dependency was not available; a retry may succeed.
@@ -186,7 +186,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Status of an announced upload.
     UploadStatus, "upload status" {
         /// The presigned URL was issued; the file has not arrived.
@@ -198,7 +198,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Precision of a collection's stored vectors.
     Quantization, "quantization" {
         /// 4 bytes per dimension.
@@ -210,7 +210,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Status of a sync run. All but the first are final.
     SyncRunStatus, "sync run status" {
         /// Some of its operations are pending or running.
@@ -226,7 +226,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// What started a sync run.
     SyncTrigger, "sync trigger" {
         /// The collection's schedule.
@@ -236,7 +236,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// What can be granted to a user or an API key.
     Permission, "permission" {
         /// Search the collection, list its documents and operations.
@@ -248,7 +248,7 @@ words!(
     }
 );
 
-words!(
+labels!(
     /// Type of a source's secret.
     SecretType, "secret type" {
         /// A password.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{AttributeValue, DocumentId, attribute_keyword};
+use domain::{DocumentId, MetadataValue, metadata_keyword};
 use qdrant_client::qdrant::{Condition, DatetimeRange, Filter, Timestamp};
 
 use crate::payload::ATTRIBUTES;
@@ -22,8 +22,8 @@ pub struct ChunkFilter {
     pub file_names: Vec<String>,
     /// Folders or paths of documents.
     pub path_prefixes: Vec<String>,
-    /// Attributes that the document must have, each with one of the values.
-    pub attributes: BTreeMap<String, Vec<AttributeValue>>,
+    /// DocumentMetadata that the document must have, each with one of the values.
+    pub attributes: BTreeMap<String, Vec<MetadataValue>>,
     /// The earliest time at which the document was first seen.
     pub created_from: Option<DateTime<Utc>>,
     /// The time before which the document was first seen.
@@ -50,7 +50,7 @@ impl ChunkFilter {
             }
         }
         for (key, values) in &self.attributes {
-            let keywords: Vec<String> = values.iter().map(|value| attribute_keyword(key, value)).collect();
+            let keywords: Vec<String> = values.iter().map(|value| metadata_keyword(key, value)).collect();
             conditions.push(Condition::matches(ATTRIBUTES, keywords));
         }
         if self.created_from.is_some() || self.created_before.is_some() {

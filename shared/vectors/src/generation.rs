@@ -3,7 +3,7 @@
 
 use bm25::chunk_terms;
 use chrono::{DateTime, Utc};
-use domain::{Attributes, ChunkRecord, CollectionId, DocumentId, Generation, SourceId, point_id};
+use domain::{ChunkRecord, CollectionId, DocumentId, DocumentMetadata, Generation, SourceId, point_id};
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 
@@ -28,15 +28,15 @@ pub struct DocumentGeneration {
     pub mime_type: Option<String>,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
-    /// Attributes that clients attached to it.
-    pub attributes: Attributes,
+    /// DocumentMetadata that clients attached to it.
+    pub metadata: DocumentMetadata,
 }
 
 impl DocumentGeneration {
     /// Returns the points of some of its chunks. `vectors` are in the order of the chunks.
     pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
         let path_prefixes = path_prefixes(&self.path);
-        let attributes = self.attributes.keywords();
+        let attributes = self.metadata.keywords();
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
             vector,
@@ -103,8 +103,7 @@ mod tests {
             file_name: "a.txt".to_owned(),
             mime_type: None,
             first_seen_at: DateTime::UNIX_EPOCH,
-            attributes: serde_json::from_value(serde_json::json!({ "year": 2024, "topic": "tides" }))
-                .unwrap(),
+            metadata: serde_json::from_value(serde_json::json!({ "year": 2024, "topic": "tides" })).unwrap(),
         };
         let chunk = |index: u32| ChunkRecord {
             index,

@@ -24,7 +24,7 @@ pub struct ChunkPayload {
     /// matches. Absent in points of early releases.
     #[serde(default)]
     pub path_prefixes: Vec<String>,
-    /// The document's attributes, encoded by `domain::attribute_keyword`.
+    /// The document's attributes, encoded by `domain::metadata_keyword`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
     /// Metadata of the document and the chunk's place in it.

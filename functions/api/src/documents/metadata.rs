@@ -1,18 +1,18 @@
 //! The metadata of documents in requests and responses.
 
-use domain::Attributes;
+use domain::DocumentMetadata;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, SchemaType, Type};
 
 use crate::validation::Checks;
 
 /// Validates metadata.
-pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>) -> Attributes {
-    Attributes::parse(given).unwrap_or_else(|errors| {
+pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>) -> DocumentMetadata {
+    DocumentMetadata::parse(given).unwrap_or_else(|errors| {
         for error in errors {
             checks.refuse(field, error.to_string());
         }
-        Attributes::default()
+        DocumentMetadata::default()
     })
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use db::documents::Document;
-use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, ErrorCategory, SourceId};
+use domain::{CollectionId, DocumentId, DocumentMetadata, DocumentStatus, ErrorCategory, SourceId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,7 +44,7 @@ pub(crate) struct DocumentResponse {
     /// Whether it is gone from its source and was kept because the source's `on_missing` is `keep`.
     is_stale: bool,
     #[schema(schema_with = metadata::schema)]
-    metadata: Attributes,
+    metadata: DocumentMetadata,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -70,7 +70,7 @@ impl From<Document> for DocumentResponse {
             last_retry_at: document.last_retry_at,
             last_seen_at: document.last_seen_at,
             is_stale: document.is_stale,
-            metadata: document.attributes,
+            metadata: document.metadata,
             created_at: document.created_at,
             updated_at: document.updated_at,
         }

@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::NewUpload;
-use domain::{ArtifactKey, Attributes, UploadId};
+use domain::{ArtifactKey, DocumentMetadata, UploadId};
 use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
@@ -132,7 +132,7 @@ pub(crate) async fn announce(
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
             content_type: file.content_type.to_owned(),
             sha256: file.sha256.as_ref().map(hex::encode),
-            attributes: file.attributes,
+            metadata: file.metadata,
             expires_at: presigned.expires_at,
         });
         uploads.push(AnnouncedUploadResponse {
@@ -168,7 +168,7 @@ struct CheckedFile<'a> {
     size: u64,
     content_type: &'a str,
     sha256: Option<[u8; 32]>,
-    attributes: Option<Attributes>,
+    metadata: Option<DocumentMetadata>,
 }
 
 fn check(
@@ -209,14 +209,14 @@ fn check(
         if sha256 == Some(None) {
             checks.refuse(field("sha256"), "must be 64 hexadecimal digits");
         }
-        let attributes = file.metadata.as_ref();
-        let attributes = attributes.map(|given| metadata::check(&mut checks, &field("metadata"), given));
+        let metadata = file.metadata.as_ref();
+        let metadata = metadata.map(|given| metadata::check(&mut checks, &field("metadata"), given));
         checked.push(CheckedFile {
             name: &file.name,
             size: size.unwrap_or_default(),
             content_type,
             sha256: sha256.flatten(),
-            attributes,
+            metadata,
         });
     }
     checks.finish()?;

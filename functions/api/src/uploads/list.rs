@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::uploads::Upload;
-use domain::{Attributes, CollectionId, OperationId, UploadId, UploadStatus};
+use domain::{CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus};
 use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,7 @@ pub(crate) struct UploadResponse {
     size: i64,
     content_type: String,
     #[schema(schema_with = metadata::optional_schema)]
-    metadata: Option<Attributes>,
+    metadata: Option<DocumentMetadata>,
     #[schema(schema_with = words::upload_status)]
     status: UploadStatus,
     /// What this means, and what to do.
@@ -49,7 +49,7 @@ impl From<Upload> for UploadResponse {
             name: upload.name,
             size: upload.size_bytes,
             content_type: upload.content_type,
-            metadata: upload.attributes,
+            metadata: upload.metadata,
             status: upload.status,
             operation_id: upload.operation_id,
             expires_at: upload.expires_at,

@@ -216,7 +216,7 @@ impl Pipeline {
         };
         let context =
             connection.documents().staging_context(self.collection_id, document, &hash).await.unwrap();
-        let outcome = match decide(&content, &context, item.source_id, item.attributes.as_ref()) {
+        let outcome = match decide(&content, &context, item.source_id, item.metadata.as_ref()) {
             Decision::Unchanged => {
                 self.step()?;
                 connection.operation_items().mark_item_unchanged(item.id, document).await.unwrap();

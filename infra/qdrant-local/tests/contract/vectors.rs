@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    AttributeValue, Attributes, ChunkRecord, Classify, CollectionId, DocumentId, ErrorKind, Generation,
+    ChunkRecord, Classify, CollectionId, DocumentId, DocumentMetadata, ErrorKind, Generation, MetadataValue,
     Quantization, SearchMode, SourceId, point_id,
 };
 use qdrant_client::qdrant::vectors_config::Config;
@@ -49,7 +49,7 @@ fn document_generation(document_id: DocumentId, source_id: i64, generation: i32)
         file_name: "a.md".to_owned(),
         mime_type: Some("text/markdown".to_owned()),
         first_seen_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
-        attributes: Attributes::default(),
+        metadata: DocumentMetadata::default(),
     }
 }
 
@@ -150,7 +150,7 @@ async fn an_index_without_attributes_is_detected_and_completed() {
         store.upsert(&spec.name, chunks(document(1), 1, 1, 3)).await.unwrap();
         let request = DeleteFieldIndexCollectionBuilder::new(&spec.name, "attributes").wait(true);
         context.client.delete_field_index(request).await.unwrap();
-        let wanted = ("topic".to_owned(), vec![AttributeValue::Text("tides".to_owned())]);
+        let wanted = ("topic".to_owned(), vec![MetadataValue::Text("tides".to_owned())]);
         let filter = ChunkFilter { attributes: [wanted].into(), ..ChunkFilter::default() };
         let requested = ChunkQuery { filter, ..query(&at(0)) };
         // Qdrant Cloud rejects the filter; a self-hosted server scans every point.
@@ -351,8 +351,7 @@ async fn filters_apply_in_every_mode() {
             file_name: "b.txt".to_owned(),
             mime_type: Some("text/plain".to_owned()),
             first_seen_at: later,
-            attributes: serde_json::from_value(serde_json::json!({ "topic": "tides", "year": 2024 }))
-                .unwrap(),
+            metadata: serde_json::from_value(serde_json::json!({ "topic": "tides", "year": 2024 })).unwrap(),
             ..document_generation(document(2), 2, 1)
         };
         for (number, document) in [document_generation(document(1), 1, 1), other].iter().enumerate() {
@@ -361,10 +360,10 @@ async fn filters_apply_in_every_mode() {
         }
         let text = |text: &str| vec![text.to_owned()];
         let attribute = |key: &str, value| (key.to_owned(), vec![value]);
-        let (tides, year) = (AttributeValue::Text("tides".to_owned()), AttributeValue::Integer(2024));
+        let (tides, year) = (MetadataValue::Text("tides".to_owned()), MetadataValue::Integer(2024));
         let both = [attribute("topic", tides.clone()), attribute("year", year)];
         let other_type =
-            [attribute("topic", tides), attribute("year", AttributeValue::Text("2024".to_owned()))];
+            [attribute("topic", tides), attribute("year", MetadataValue::Text("2024".to_owned()))];
         let filters: [(ChunkFilter, &[u128]); 12] = [
             (ChunkFilter::default(), &[1, 2]),
             (ChunkFilter { document_ids: vec![document(2), document(9)], ..Default::default() }, &[2]),

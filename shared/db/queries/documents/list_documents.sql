@@ -27,7 +27,7 @@ SELECT
     deleted_at,
     meta,
     source_metadata,
-    attributes AS "attributes: Json<Attributes>"
+    attributes AS "attributes: Json<DocumentMetadata>"
 FROM documents
 WHERE collection_id = $1
     AND ($3::bigint IS NULL OR source_id = $3)

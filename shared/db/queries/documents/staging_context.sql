@@ -7,21 +7,21 @@ SELECT
     d.duplicate_of AS "duplicate_of?",
     d.source_id AS "source_id?",
     d.chunk_count AS "chunk_count?",
-    d.attributes AS "attributes?: Json<Attributes>",
-    twin.id AS "twin_id?",
+    d.attributes AS "attributes?: Json<DocumentMetadata>",
+    other.id AS "original_id?",
     (
-        (twin.status = 'completed' AND twin.generation = twin.last_generation)
+        (other.status = 'completed' AND other.generation = other.last_generation)
         -- One operation runs per collection, so an open item belongs to the caller's operation.
         OR EXISTS (
             SELECT FROM operation_items i
             JOIN operations o ON o.id = i.operation_id AND o.status = 'processing'
-            WHERE i.document_id = twin.id AND i.content_hash = $3 AND i.state IN ('staged', 'chunked')
+            WHERE i.document_id = other.id AND i.content_hash = $3 AND i.state IN ('staged', 'chunked')
         )
-    ) AS twin_is_indexed
+    ) AS original_is_indexed
 FROM (SELECT 1) AS always
 LEFT JOIN documents d ON d.id = $1
-LEFT JOIN documents twin ON twin.collection_id = $2
-    AND twin.content_hash = $3
-    AND twin.id <> $1
-    AND twin.status NOT IN ('deleted', 'skipped')
-    AND twin.duplicate_of IS NULL
+LEFT JOIN documents other ON other.collection_id = $2
+    AND other.content_hash = $3
+    AND other.id <> $1
+    AND other.status NOT IN ('deleted', 'skipped')
+    AND other.duplicate_of IS NULL

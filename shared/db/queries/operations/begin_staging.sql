@@ -24,7 +24,7 @@ SELECT
     i.size_bytes,
     i.mime_type,
     i.change_hint,
-    i.attributes AS "attributes: Json<Attributes>",
+    i.attributes AS "attributes: Json<DocumentMetadata>",
     coalesce(reserved.generation, i.generation, 1) AS "generation!",
     i.document_id,
     coalesce(o.source_id, d.source_id) AS source_id,

@@ -34,7 +34,7 @@ SELECT
     i.base_document_id,
     i.base_generation,
     -- Without metadata of its own, an upload keeps the document's.
-    coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<Attributes>",
+    coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<DocumentMetadata>",
     i.chunk_count,
     i.batch_count,
     i.batches_done

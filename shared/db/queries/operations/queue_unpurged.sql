@@ -20,7 +20,7 @@ WITH unpurged AS (
 operation AS (
     INSERT INTO operations (uuid, collection_id, user_id, type, config)
     SELECT gen_random_uuid(), c.id, c.owner_id, 'remove_documents',
-        '{"reason": "vectors of deleted documents were left over"}'
+        '{"reason": "points of deleted documents were not deleted"}'
     FROM collections c
     WHERE c.id IN (SELECT collection_id FROM unpurged)
     RETURNING id, uuid, collection_id

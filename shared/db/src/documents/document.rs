@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Attributes, CollectionId, DocumentId, DocumentSort, DocumentStatus, ErrorCategory, Generation, SortOrder,
-    SourceId,
+    CollectionId, DocumentId, DocumentMetadata, DocumentSort, DocumentStatus, ErrorCategory, Generation,
+    SortOrder, SourceId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -70,7 +70,7 @@ pub struct Document {
     /// Metadata from its source, a JSON object.
     pub source_metadata: Value,
     /// Metadata from clients, as in the index.
-    pub attributes: Attributes,
+    pub metadata: DocumentMetadata,
 }
 
 /// Filters, order and paging of a list of documents.
@@ -117,7 +117,7 @@ impl<'c> Documents<'c> {
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
                 generation, last_generation, change_hint, duplicate_of, last_seen_at, is_stale,
                 created_at, updated_at, deleted_at, meta, source_metadata,
-                attributes AS "attributes: Json<Attributes>"
+                attributes AS "attributes: Json<DocumentMetadata>"
             FROM documents WHERE id = $1"#,
             id.0,
         )
@@ -193,7 +193,7 @@ struct DocumentRow {
     deleted_at: Option<DateTime<Utc>>,
     meta: Value,
     source_metadata: Value,
-    attributes: Json<Attributes>,
+    attributes: Json<DocumentMetadata>,
 }
 
 impl TryFrom<DocumentRow> for Document {
@@ -231,7 +231,7 @@ impl TryFrom<DocumentRow> for Document {
             deleted_at: row.deleted_at,
             meta: row.meta,
             source_metadata: row.source_metadata,
-            attributes: row.attributes.0,
+            metadata: row.attributes.0,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The document fields that search results need.
 
-use domain::{Attributes, DocumentId, Generation};
+use domain::{DocumentId, DocumentMetadata, Generation};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -20,7 +20,7 @@ pub struct LiveDocument {
     /// Number of chunks of the searchable generation.
     pub chunk_count: i32,
     /// Metadata from clients.
-    pub attributes: Attributes,
+    pub metadata: DocumentMetadata,
     /// The Qdrant collection that the searchable generation is in. If the hit came from another one, the
     /// collection was reindexed during the search.
     pub vector_store_name: String,
@@ -42,7 +42,7 @@ impl<'c> SearchDocuments<'c> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(
             r#"SELECT d.id, d.generation, d.file_name, d.file_path, d.chunk_count,
-                d.attributes AS "attributes: Json<Attributes>", c.vector_store_name
+                d.attributes AS "attributes: Json<DocumentMetadata>", c.vector_store_name
             FROM documents d JOIN collections c ON c.id = d.collection_id
             WHERE d.id = ANY($1) AND d.status <> 'deleted' AND d.generation > 0"#,
             &ids,
@@ -55,7 +55,7 @@ impl<'c> SearchDocuments<'c> {
             file_name: row.file_name,
             file_path: row.file_path,
             chunk_count: row.chunk_count,
-            attributes: row.attributes.0,
+            metadata: row.attributes.0,
             vector_store_name: row.vector_store_name,
         });
         Ok(documents.collect())

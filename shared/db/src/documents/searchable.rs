@@ -1,7 +1,7 @@
 //! Documents that have points, for a rebuild of their index.
 
 use chrono::{DateTime, Utc};
-use domain::{Attributes, CollectionId, DocumentId, Generation, SourceId};
+use domain::{CollectionId, DocumentId, DocumentMetadata, Generation, SourceId};
 use sqlx::types::Json;
 
 use super::document::Documents;
@@ -29,7 +29,7 @@ pub struct SearchableDocument {
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
     /// Metadata from clients.
-    pub attributes: Attributes,
+    pub metadata: DocumentMetadata,
 }
 
 impl Documents<'_> {
@@ -43,7 +43,7 @@ impl Documents<'_> {
         let after = after.map(|id| id.0);
         let rows = sqlx::query!(
             r#"SELECT id, generation, chunk_count, source_id, coalesce(uri, id::text) AS "uri!", file_path,
-                file_name, mime_type, created_at, attributes AS "attributes: Json<Attributes>"
+                file_name, mime_type, created_at, attributes AS "attributes: Json<DocumentMetadata>"
             FROM documents
             WHERE collection_id = $1 AND ($2::uuid IS NULL OR id > $2)
                 AND status <> 'deleted' AND generation > 0 AND chunk_count > 0
@@ -64,7 +64,7 @@ impl Documents<'_> {
             file_name: row.file_name,
             mime_type: row.mime_type,
             first_seen_at: row.created_at,
-            attributes: row.attributes.0,
+            metadata: row.attributes.0,
         });
         Ok(documents.collect())
     }

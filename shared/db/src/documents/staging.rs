@@ -3,7 +3,7 @@
 //! `content_hash` belongs to the generation that was staged last, which is the searchable one if
 //! `generation` equals `last_generation`.
 
-use domain::{Attributes, CollectionId, DocumentId, DocumentStatus, Generation, SourceId};
+use domain::{CollectionId, DocumentId, DocumentMetadata, DocumentStatus, Generation, SourceId};
 use sqlx::types::Json;
 
 use super::document::Documents;
@@ -36,7 +36,7 @@ pub struct ExistingDocument {
     /// Number of its searchable points.
     pub chunk_count: i32,
     /// The metadata in the payload of its points.
-    pub attributes: Attributes,
+    pub metadata: DocumentMetadata,
 }
 
 impl ExistingDocument {
@@ -82,13 +82,13 @@ impl Documents<'_> {
                 duplicate_of: row.duplicate_of.map(DocumentId),
                 source_id: row.source_id.map(SourceId),
                 chunk_count: row.chunk_count.unwrap_or(0),
-                attributes: row.attributes.unwrap_or_default().0,
+                metadata: row.attributes.unwrap_or_default().0,
             }),
             None => None,
         };
         let original = row
-            .twin_id
-            .map(|id| Original { id: DocumentId(id), is_indexed: row.twin_is_indexed.unwrap_or(false) });
+            .original_id
+            .map(|id| Original { id: DocumentId(id), is_indexed: row.original_is_indexed.unwrap_or(false) });
         Ok(StagingContext { existing, original })
     }
 

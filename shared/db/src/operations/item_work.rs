@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Attributes, ChunkSettings, CollectionId, DocumentId, ErrorCategory, Generation, IndexSettings, ItemId,
-    ItemState, OperationId, SourceId,
+    ChunkSettings, CollectionId, DocumentId, DocumentMetadata, ErrorCategory, Generation, IndexSettings,
+    ItemId, ItemState, OperationId, SourceId,
 };
 use serde_json::Value;
 use sqlx::types::Json;
@@ -51,7 +51,7 @@ pub struct ItemWork {
     /// Size in bytes.
     pub size_bytes: i64,
     /// Metadata from clients.
-    pub attributes: Attributes,
+    pub metadata: DocumentMetadata,
     /// The staged version of the document, once it is staged.
     pub staged: Option<StagedVersion>,
     /// The version whose staged vectors are reused for chunks with the same text.
@@ -148,7 +148,7 @@ impl OperationItems<'_> {
                 file_name: row.file_name,
                 mime_type: row.mime_type,
                 size_bytes: row.size_bytes,
-                attributes: row.attributes.0,
+                metadata: row.attributes.0,
                 staged,
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
                     ArtifactRef { document_id: DocumentId(document_id), generation: Generation(generation) }

@@ -1,7 +1,8 @@
 //! What the scan function reads of items before it stages them, and what it writes afterwards.
 
 use domain::{
-    Attributes, CollectionId, DocumentId, ErrorCategory, Generation, ItemId, ItemState, OperationId, SourceId,
+    CollectionId, DocumentId, DocumentMetadata, ErrorCategory, Generation, ItemId, ItemState, OperationId,
+    SourceId,
 };
 use sqlx::types::Json;
 
@@ -36,7 +37,7 @@ pub struct StagingItem {
     /// Change hint of this version.
     pub change_hint: Option<String>,
     /// Metadata that came with the upload, if any.
-    pub attributes: Option<Attributes>,
+    pub metadata: Option<DocumentMetadata>,
     /// The generation to stage the bytes under. The same for every retry.
     pub generation: Generation,
 }
@@ -130,7 +131,7 @@ impl OperationItems<'_> {
                 size_bytes: row.size_bytes,
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
-                attributes: row.attributes.map(|attributes| attributes.0),
+                metadata: row.attributes.map(|metadata| metadata.0),
                 generation: Generation(row.generation),
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),

@@ -98,12 +98,12 @@ mod tests {
             assert!((bucket.backlog_seconds - expected).abs() < 30.0, "{bucket:?}");
         }
         assert!(!take(&db, "user:1 GET /").await.is_admitted);
-        assert!(take(&db, "user:2 GET /").await.is_admitted, "others have buckets of their own");
+        assert!(take(&db, "user:2 GET /").await.is_admitted, "other callers have their own buckets");
         sqlx::query("UPDATE request_throttles SET drained_at = drained_at - interval '6 minutes'")
             .execute(&pool)
             .await
             .unwrap();
-        assert!(take(&db, "user:1 GET /").await.is_admitted, "a tenth of an hour makes room for one");
+        assert!(take(&db, "user:1 GET /").await.is_admitted, "a tenth of an hour refills one request");
         assert!(!take(&db, "user:1 GET /").await.is_admitted);
     }
 

@@ -1,7 +1,7 @@
 //! Metadata of uploads, until it is in the index.
 
 use chrono::Utc;
-use domain::{ArtifactKey, Attributes, Generation, ItemId, OperationId, OperationType, UploadId};
+use domain::{ArtifactKey, DocumentMetadata, Generation, ItemId, OperationId, OperationType, UploadId};
 use serde_json::Value;
 use serde_json::json;
 use sqlx::PgPool;
@@ -11,16 +11,16 @@ use crate::operations::{NewItem, StagedItem, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
 use crate::uploads::NewUpload;
 
-fn attributes(said: Value) -> Attributes {
-    serde_json::from_value(said).unwrap()
+fn metadata(metadata: Value) -> DocumentMetadata {
+    serde_json::from_value(metadata).unwrap()
 }
 
-fn tides() -> Attributes {
-    attributes(json!({ "topic": "tides", "year": 2024, "draft": false }))
+fn tides() -> DocumentMetadata {
+    metadata(json!({ "topic": "tides", "year": 2024, "draft": false }))
 }
 
-fn moons() -> Attributes {
-    attributes(json!({ "topic": "moons" }))
+fn moons() -> DocumentMetadata {
+    metadata(json!({ "topic": "moons" }))
 }
 
 impl Fixture {
@@ -28,7 +28,7 @@ impl Fixture {
         ArtifactKey::Upload { collection_id: self.collection_id, name: name.to_owned() }.path()
     }
 
-    async fn announce(&self, name: &str, attributes: Option<Attributes>) {
+    async fn announce(&self, name: &str, metadata: Option<DocumentMetadata>) {
         let new = NewUpload {
             id: UploadId(Uuid::now_v7()),
             collection_id: self.collection_id,
@@ -38,7 +38,7 @@ impl Fixture {
             size_bytes: 10,
             content_type: "text/plain".to_owned(),
             sha256: None,
-            attributes,
+            metadata,
             expires_at: Utc::now(),
         };
         self.connection().await.uploads().insert_many(&[new]).await.unwrap();
@@ -58,95 +58,91 @@ impl Fixture {
         &self,
         name: &str,
         hint: &str,
-        said: Option<Attributes>,
-    ) -> (OperationId, ItemId, Option<Attributes>) {
-        self.announce(name, said).await;
+        metadata: Option<DocumentMetadata>,
+    ) -> (OperationId, ItemId, Option<DocumentMetadata>) {
+        self.announce(name, metadata).await;
         let operation_id = self.insert_operation(OperationType::Append).await;
         self.arrive(operation_id, name, hint).await;
         self.begin(operation_id).await
     }
 
-    async fn begin(&self, operation_id: OperationId) -> (OperationId, ItemId, Option<Attributes>) {
+    async fn begin(&self, operation_id: OperationId) -> (OperationId, ItemId, Option<DocumentMetadata>) {
         let mut connection = self.connection().await;
         assert!(connection.operations().claim(operation_id).await.unwrap());
         let mut items = connection.operation_items();
         let ids = items.list_undispatched(operation_id, ItemId(0), 100).await.unwrap();
         let item = items.begin_staging(operation_id, &ids).await.unwrap().remove(0);
-        (operation_id, item.id, item.attributes)
+        (operation_id, item.id, item.metadata)
     }
 
-    async fn index_upload(&self, name: &str, hash: &str, said: Option<Attributes>) {
-        let (operation, item, _) = self.run_upload(name, hash, said).await;
+    async fn index_upload(&self, name: &str, hash: &str, metadata: Option<DocumentMetadata>) {
+        let (operation, item, _) = self.run_upload(name, hash, metadata).await;
         self.index(item, name, hash).await;
         self.finish(operation).await;
     }
 
-    async fn work_attributes(&self, item: ItemId) -> Attributes {
+    async fn work_metadata(&self, item: ItemId) -> DocumentMetadata {
         let work = self.connection().await.operation_items().find_work(&[item]).await.unwrap().remove(0);
-        work.attributes
+        work.metadata
     }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn metadata_of_an_upload_applies_once_its_version_is_indexed(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
-    let (operation, item, said) = fixture.run_upload("a", "v1", Some(tides())).await;
-    assert_eq!(said, Some(tides()));
+    let (operation, item, metadata) = fixture.run_upload("a", "v1", Some(tides())).await;
+    assert_eq!(metadata, Some(tides()));
     assert!(fixture.stage(item, "a", "h1", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(fixture.work_attributes(item).await, tides());
+    assert_eq!(fixture.work_metadata(item).await, tides());
     let mut connection = fixture.connection().await;
     assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
     connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
     fixture.finish(operation).await;
-    assert_eq!(fixture.document("a").await.attributes, tides());
+    assert_eq!(fixture.document("a").await.metadata, tides());
 
     let (operation, item, _) = fixture.run_upload("a", "v2", Some(moons())).await;
     assert!(fixture.stage(item, "a", "h2", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(
-        fixture.document("a").await.attributes,
-        tides(),
-        "its points say so until the new ones are there"
-    );
-    assert_eq!(fixture.work_attributes(item).await, moons());
+    assert_eq!(fixture.document("a").await.metadata, tides(), "the searchable points have this metadata");
+    assert_eq!(fixture.work_metadata(item).await, moons());
     assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
     connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
     fixture.finish(operation).await;
-    assert_eq!(fixture.document("a").await.attributes, moons());
+    assert_eq!(fixture.document("a").await.metadata, moons());
 
-    let (operation, item, said) = fixture.run_upload("a", "v3", None).await;
-    assert_eq!((said, fixture.work_attributes(item).await), (None, Attributes::default()));
+    let (operation, item, metadata) = fixture.run_upload("a", "v3", None).await;
+    assert_eq!((metadata, fixture.work_metadata(item).await), (None, DocumentMetadata::default()));
     fixture.index(item, "a", "h3").await;
-    assert_eq!(fixture.work_attributes(item).await, moons());
+    assert_eq!(fixture.work_metadata(item).await, moons());
     fixture.finish(operation).await;
-    assert_eq!(fixture.document("a").await.attributes, moons(), "nothing was said: it keeps them");
+    assert_eq!(fixture.document("a").await.metadata, moons(), "nothing was metadata: it keeps them");
     let listed = fixture.connection().await.documents().list_searchable(fixture.collection_id, None, 9).await;
-    assert_eq!(listed.unwrap()[0].attributes, moons());
+    assert_eq!(listed.unwrap()[0].metadata, moons());
 
-    fixture.index_upload("a", "h4", Some(Attributes::default())).await;
-    assert_eq!(fixture.document("a").await.attributes, Attributes::default());
+    fixture.index_upload("a", "h4", Some(DocumentMetadata::default())).await;
+    assert_eq!(fixture.document("a").await.metadata, DocumentMetadata::default());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn same_bytes_with_other_metadata_are_a_change(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     fixture.index_upload("a", "v1", Some(tides())).await;
-    for (said, expected) in [(None, 1), (Some(tides()), 1), (Some(moons()), 0)] {
-        let (operation, item, _) = fixture.run_upload("a", "v1", said.clone()).await;
+    for (metadata, expected) in [(None, 1), (Some(tides()), 1), (Some(moons()), 0)] {
+        let (operation, item, _) = fixture.run_upload("a", "v1", metadata.clone()).await;
         let mut connection = fixture.connection().await;
         let unchanged = connection.operation_items().mark_unchanged(operation, ItemId(0)).await.unwrap();
-        assert_eq!(unchanged, expected, "{said:?}");
+        assert_eq!(unchanged, expected, "{metadata:?}");
         if expected == 0 {
             let context = connection
                 .documents()
                 .staging_context(fixture.collection_id, fixture.document_id("a"), "v1")
                 .await;
-            assert_eq!(context.unwrap().existing.unwrap().attributes, tides());
+            assert_eq!(context.unwrap().existing.unwrap().metadata, tides());
             fixture.index(item, "a", "v1").await;
         }
         fixture.finish(operation).await;
     }
     let document = fixture.document("a").await;
-    assert_eq!((document.attributes, document.generation), (moons(), Generation(2)));
+    assert_eq!((document.metadata, document.generation), (moons(), Generation(2)));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -158,12 +154,12 @@ async fn latest_metadata_wins_despite_redelivered_events(pool: PgPool) {
     let operation = fixture.insert_operation(OperationType::Append).await;
     fixture.arrive(operation, "a", "v1").await;
     fixture.arrive(operation, "a", "v1").await;
-    let (_, item, said) = fixture.begin(operation).await;
-    assert_eq!(said, Some(moons()));
+    let (_, item, metadata) = fixture.begin(operation).await;
+    assert_eq!(metadata, Some(moons()));
     fixture.index(item, "a", "v1").await;
     fixture.finish(operation).await;
     let shown = fixture.connection().await.uploads().list(fixture.collection_id, None, 9, 0).await.unwrap();
-    let shown: Vec<_> = shown.items.into_iter().map(|upload| upload.attributes).collect();
+    let shown: Vec<_> = shown.items.into_iter().map(|upload| upload.metadata).collect();
     assert_eq!(shown, [Some(tides()), Some(moons()), None]);
 }
 
@@ -179,11 +175,11 @@ async fn metadata_survives_a_failure_but_not_a_deletion(pool: PgPool) {
     let again =
         fixture.connection().await.documents().retry(fixture.collection_id, None, retry).await.unwrap();
     assert_eq!(again, 1);
-    let (_, item, said) = fixture.begin(retry).await;
-    assert_eq!((said, fixture.work_attributes(item).await), (None, moons()));
+    let (_, item, metadata) = fixture.begin(retry).await;
+    assert_eq!((metadata, fixture.work_metadata(item).await), (None, moons()));
     fixture.index(item, "a", "v2").await;
     fixture.finish(retry).await;
-    assert_eq!(fixture.document("a").await.attributes, moons());
+    assert_eq!(fixture.document("a").await.metadata, moons());
 
     let deleted = async || {
         let mut connection = fixture.connection().await;
@@ -196,7 +192,7 @@ async fn metadata_survives_a_failure_but_not_a_deletion(pool: PgPool) {
     let (_, item, _) = fixture.begin(restore).await;
     fixture.index(item, "a", "v2").await;
     fixture.finish(restore).await;
-    assert_eq!(fixture.document("a").await.attributes, moons(), "restored as it was");
+    assert_eq!(fixture.document("a").await.metadata, moons(), "restored with its metadata");
 
     deleted().await;
     let (operation, item, _) = fixture.run_upload("a", "v2", None).await;
@@ -215,7 +211,7 @@ async fn metadata_survives_a_failure_but_not_a_deletion(pool: PgPool) {
         outcome: &StagingOutcome::Staged,
     };
     assert!(connection.operation_items().mark_staged(&staged).await.unwrap());
-    assert_eq!(fixture.work_attributes(item).await, Attributes::default());
+    assert_eq!(fixture.work_metadata(item).await, DocumentMetadata::default());
     fixture.fail(item, &binary()).await;
     fixture.finish(operation).await;
 }

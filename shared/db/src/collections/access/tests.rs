@@ -11,12 +11,12 @@ const COLLECTION: CollectionId = CollectionId(Uuid::from_u128(1));
 const OTHER: CollectionId = CollectionId(Uuid::from_u128(2));
 const KEY: ApiKeyId = ApiKeyId(Uuid::from_u128(9));
 
-fn person(id: i64) -> Principal {
+fn user(id: i64) -> Principal {
     Principal { user_id: UserId(id), username: format!("user{id}"), is_superuser: false, api_key_id: None }
 }
 
 fn key_of(id: i64) -> Principal {
-    Principal { api_key_id: Some(KEY), ..person(id) }
+    Principal { api_key_id: Some(KEY), ..user(id) }
 }
 
 /// Users 1 (owner of both collections), 2 and 3; a key whose user, scope and collections are given as SQL.
@@ -48,12 +48,12 @@ async fn access(db: &Db, principal: &Principal) -> Option<AccessLevel> {
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn owners_have_full_access_and_strangers_none(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
-    assert_eq!(access(&db, &person(1)).await, Some(AccessLevel::Owner));
-    assert_eq!(access(&db, &person(2)).await, None);
+    assert_eq!(access(&db, &user(1)).await, Some(AccessLevel::Owner));
+    assert_eq!(access(&db, &user(2)).await, None);
     run(&pool, "UPDATE collections SET is_public = TRUE").await;
-    assert_eq!(access(&db, &person(2)).await, Some(AccessLevel::Read));
+    assert_eq!(access(&db, &user(2)).await, Some(AccessLevel::Read));
     run(&pool, "UPDATE collections SET deleted_at = now()").await;
-    assert_eq!(access(&db, &person(1)).await, None);
+    assert_eq!(access(&db, &user(1)).await, None);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -67,11 +67,11 @@ async fn permissions_apply_to_their_user_or_key_only(pool: PgPool) {
             VALUES (lpad('1', 32, '0')::uuid, lpad('9', 32, '0')::uuid, 'admin')",
     )
     .await;
-    assert_eq!(access(&db, &person(3)).await, Some(AccessLevel::Write));
+    assert_eq!(access(&db, &user(3)).await, Some(AccessLevel::Write));
     assert_eq!(access(&db, &key_of(2)).await, Some(AccessLevel::Admin));
-    assert_eq!(access(&db, &person(2)).await, None);
+    assert_eq!(access(&db, &user(2)).await, None);
     let mut connection = db.connection().await.unwrap();
-    assert!(connection.collections().find_accessible(OTHER, &person(3)).await.unwrap().is_none());
+    assert!(connection.collections().find_accessible(OTHER, &user(3)).await.unwrap().is_none());
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -103,18 +103,15 @@ async fn limited_key_does_not_see_other_public_collections(pool: PgPool) {
 async fn lists_return_the_total_even_past_the_end(pool: PgPool) {
     let db = prepare(&pool, "1, 'admin', NULL").await;
     let mut connection = db.connection().await.unwrap();
-    let page =
-        connection.collections().list_accessible(&person(1), &CollectionQuery::all(1, 0)).await.unwrap();
+    let page = connection.collections().list_accessible(&user(1), &CollectionQuery::all(1, 0)).await.unwrap();
     assert_eq!((page.items.len(), page.total), (1, 2));
-    let page =
-        connection.collections().list_accessible(&person(1), &CollectionQuery::all(1, 7)).await.unwrap();
+    let page = connection.collections().list_accessible(&user(1), &CollectionQuery::all(1, 7)).await.unwrap();
     assert_eq!((page.items.len(), page.total), (0, 2));
     run(&pool, "UPDATE collections SET is_public = TRUE").await;
     let own = CollectionQuery { include_public: false, ..CollectionQuery::all(10, 0) };
-    let own = connection.collections().list_accessible(&person(2), &own).await.unwrap();
+    let own = connection.collections().list_accessible(&user(2), &own).await.unwrap();
     assert_eq!(own.total, 0);
-    let all =
-        connection.collections().list_accessible(&person(2), &CollectionQuery::all(10, 0)).await.unwrap();
+    let all = connection.collections().list_accessible(&user(2), &CollectionQuery::all(10, 0)).await.unwrap();
     assert_eq!(all.total, 2);
 }
 

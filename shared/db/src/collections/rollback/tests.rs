@@ -34,7 +34,7 @@ async fn rollback_restores_index_settings_and_counters_without_deleted_documents
     let ids = ["a", "b"].map(|name| fixture.document_id(name));
     let live = connection.search_documents().find_live(&ids).await.unwrap();
     assert_eq!((live.len(), live[0].id), (1, ids[0]));
-    assert_eq!(fixture.retired().await, [("new_g2".to_owned(), None)], "what answered is to be dropped");
+    assert_eq!(fixture.retired().await, [("new_g2".to_owned(), None)], "the replaced index is to be dropped");
     assert_eq!(fixture.roll_back().await, Rollback::NothingKept);
 
     // The next index gets a new name, and its documents get new generations.
@@ -56,7 +56,7 @@ async fn rollback_is_rejected_if_documents_changed_since(pool: PgPool) {
     fixture.index(items[0], "a", "another").await;
     fixture.finish(again).await;
     assert_eq!(fixture.roll_back().await, Rollback::Changed(2));
-    assert_eq!(fixture.index_of_collection().await.0, "new_g2", "undone as a whole");
+    assert_eq!(fixture.index_of_collection().await.0, "new_g2", "rolled back completely");
     assert_eq!(fixture.generations().await[1], ("b".to_owned(), 2, 2, 3));
 }
 
@@ -115,9 +115,9 @@ async fn replaced_index_is_dropped_after_its_retention_and_again_later(pool: PgP
 
     fixture.execute("UPDATE retired_vector_stores SET drop_after = now() - interval '1 s'").await;
     assert_eq!(stores.claim_due(10).await.unwrap(), old);
-    assert_eq!(fixture.roll_back().await, Rollback::NothingKept, "from here on it may be gone");
+    assert_eq!(fixture.roll_back().await, Rollback::NothingKept, "it may be dropped from here on");
     assert_eq!(stores.list_kept(fixture.collection_id).await.unwrap(), Vec::<String>::new());
-    assert_eq!(stores.claim_due(10).await.unwrap(), old, "nobody has said that it was dropped");
+    assert_eq!(stores.claim_due(10).await.unwrap(), old, "nobody has metadata that it was dropped");
     stores.mark_dropped(&old[0]).await.unwrap();
     assert_eq!(stores.claim_due(10).await.unwrap(), Vec::<String>::new());
 

@@ -20,8 +20,8 @@ async fn deleted_document_is_hidden_and_its_duplicate_is_requeued(pool: PgPool) 
     assert_eq!(fixture.counts_of_collection().await, (1, 0, 10));
     let mut connection = fixture.connection().await;
     let live = connection.search_documents().find_live(&[fixture.document_id("a")]).await.unwrap();
-    assert_eq!(live, [], "search drops its hits");
-    assert_eq!(fixture.document("a").await.chunk_count, 2, "its points are still there");
+    assert_eq!(live, [], "searches leave it out");
+    assert_eq!(fixture.document("a").await.chunk_count, 2, "its points still exist");
     let items = fixture.claim(removal).await;
     fixture.remove(&items).await;
     assert_eq!(fixture.document("a").await.chunk_count, 0);
@@ -39,7 +39,7 @@ async fn deleted_document_is_hidden_and_its_duplicate_is_requeued(pool: PgPool) 
     );
     fixture.index(items[0], "b", "same").await;
     let work = connection.operation_items().find_work(&items).await.unwrap();
-    assert_eq!(work[0].base, Some(copy), "and so do its vectors");
+    assert_eq!(work[0].base, Some(copy), "its staged vectors can be reused");
     fixture.finish(promotion).await;
     assert_eq!(fixture.counts_of_collection().await, (1, 2, 10));
 }
@@ -174,7 +174,11 @@ async fn cancelled_retry_leaves_documents_failed_as_before(pool: PgPool) {
     fixture.index(items[0], "a", "1").await;
     fixture.finish(retry).await;
     let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();
-    assert_eq!((collection.status.as_str(), collection.vector_count), ("ready", 4), "nothing is degraded");
+    assert_eq!(
+        (collection.status.as_str(), collection.vector_count),
+        ("ready", 4),
+        "the status is not degraded"
+    );
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -198,5 +202,5 @@ async fn document_indexed_meanwhile_is_not_retried(pool: PgPool) {
     assert_eq!(connection.operation_items().settle(retry, &items).await.unwrap(), 1);
     assert_eq!(fixture.counts(retry).await.unchanged, 1);
     fixture.finish(retry).await;
-    assert_eq!(fixture.document("a").await.content_hash.as_deref(), Some("2"), "the newer bytes stay");
+    assert_eq!(fixture.document("a").await.content_hash.as_deref(), Some("2"), "the newer version stays");
 }

@@ -54,7 +54,7 @@ async fn pending_operation_is_cancelled_at_once_and_the_next_can_start(pool: PgP
         ItemCounts { cancelled: 1, bytes: 10, ..ItemCounts::default() }
     );
     let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();
-    assert_eq!(collection.status.as_str(), "processing", "another one runs");
+    assert_eq!(collection.status.as_str(), "processing", "another operation is running");
     assert_eq!(
         connection.operations().cancel_pending(running).await.unwrap(),
         None,
@@ -87,7 +87,7 @@ async fn changed_document_keeps_its_version_when_the_new_one_is_cancelled(pool: 
         (kept.status, kept.generation, kept.chunk_count),
         (DocumentStatus::Completed, Generation(1), 2)
     );
-    assert_eq!(kept.content_hash, None, "it lays no claim to bytes that are not indexed");
+    assert_eq!(kept.content_hash, None, "the hash of a version that is not indexed is released");
     // The duplicate of the new version is not searchable either.
     let copy = fixture.document("b").await;
     assert_eq!((copy.status, copy.duplicate_of), (DocumentStatus::Cancelled, None));
@@ -106,7 +106,7 @@ async fn changed_document_keeps_its_version_when_the_new_one_is_cancelled(pool: 
     assert_eq!(connection.operation_items().mark_unchanged(third, ItemId(0)).await.unwrap(), 0);
     let items = connection.operation_items().list_undispatched(third, ItemId(0), 10).await.unwrap();
     let staging = connection.operation_items().begin_staging(third, &items).await.unwrap();
-    assert_eq!(staging[0].generation, Generation(3), "a generation is never handed out again");
+    assert_eq!(staging[0].generation, Generation(3), "generations are not reused");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -20,7 +20,7 @@ async fn indexed(fixture: &Fixture) -> OperationId {
         tx.operations().queue_rebuilds(fixture.user_id, Some(&[fixture.collection_id])).await.unwrap();
     let again = tx.operations().queue_rebuilds(fixture.user_id, None).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(queued, again, "one that waits is enough");
+    assert_eq!(queued, again, "one pending rebuild is enough");
     assert_eq!((queued.len(), queued[0].collection_id), (1, fixture.collection_id));
     let id = queued[0].operation_id;
     assert!(fixture.connection().await.operations().claim(id).await.unwrap());
@@ -69,7 +69,7 @@ async fn rebuilt_index_is_used_at_once_without_lost_documents(pool: PgPool) {
     // A retry handles the same documents; the recorded outcomes stay.
     connection.operation_items().insert_rebuilt(id, &[rebuilt("b", None)]).await.unwrap();
     assert_eq!(connection.operation_items().count_rebuilt_chunks(id).await.unwrap(), 2);
-    assert_eq!(fixture.document("b").await.status, DocumentStatus::Completed, "until the old one goes");
+    assert_eq!(fixture.document("b").await.status, DocumentStatus::Completed, "until the swap");
 
     assert!(!connection.collections().swap_rebuilt(id, "another", "new").await.unwrap());
     assert!(connection.collections().swap_rebuilt(id, &old, "new").await.unwrap());

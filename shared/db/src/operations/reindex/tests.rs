@@ -28,7 +28,7 @@ async fn swap_changes_index_settings_documents_and_counters_together(pool: PgPoo
     assert_eq!(collection.unwrap().status.as_str(), "processing");
     let ending = fixture.connection().await.operations().end_if_done(id).await.unwrap();
     assert_eq!(ending, Ending::Open);
-    assert_eq!(fixture.swap(id).await, Swap::NotWanted, "a document is on its way");
+    assert_eq!(fixture.swap(id).await, Swap::NotWanted, "an item is open");
     fixture.index_anew(items[1]).await;
     // Everything is in the new index, and nothing of it is visible.
     assert_eq!(fixture.index_of_collection().await, before(&fixture));
@@ -41,7 +41,7 @@ async fn swap_changes_index_settings_documents_and_counters_together(pool: PgPoo
         (Generation(1), fixture.collection_id.to_string())
     );
     let ending = connection.operations().end_if_done(id).await.unwrap();
-    assert_eq!(ending, Ending::AwaitsSwap, "it does not end by itself");
+    assert_eq!(ending, Ending::AwaitsSwap, "the swap ends it");
     assert_eq!(fixture.document("a").await.status, DocumentStatus::Completed);
 
     let Swap::Done(finished) = fixture.swap(id).await else { panic!("not swapped") };
@@ -64,7 +64,7 @@ async fn swap_changes_index_settings_documents_and_counters_together(pool: PgPoo
             .unwrap();
     assert_eq!(audit, ["operation_completed", "collection_reindexed"]);
 
-    assert_eq!(fixture.swap(id).await, Swap::NotWanted, "once is enough");
+    assert_eq!(fixture.swap(id).await, Swap::NotWanted, "it was swapped already");
     // A late message finds the document where the item wrote it.
     let work = connection.operation_items().find_work(&items[..1]).await.unwrap();
     let staged = work[0].staged.unwrap();
@@ -186,7 +186,7 @@ async fn document_deleted_during_a_reindex_stays_deleted(pool: PgPool) {
     assert!(connection.operation_items().mark_cancelled(items[1]).await.unwrap());
     fixture.index_anew(items[2]).await;
     let coverage = connection.operations().reindex_coverage(id).await.unwrap();
-    assert_eq!((coverage.lost, coverage.chunks), (0, 6), "what is in the new index of them counts");
+    assert_eq!((coverage.lost, coverage.chunks), (0, 6), "points of deleted documents count");
     assert_eq!(connection.operations().list_unindexed(id).await.unwrap(), [fixture.document_id("b")]);
     assert!(matches!(fixture.swap(id).await, Swap::Done(_)));
     let ids = ["a", "b", "c"].map(|name| fixture.document_id(name));
@@ -204,7 +204,7 @@ async fn document_missing_from_the_new_index_prevents_the_swap(pool: PgPool) {
     }
     fixture.execute("UPDATE documents SET generation = 7, last_generation = 7 WHERE file_name = 'b'").await;
     assert_eq!(fixture.swap(id).await, Swap::Uncovered(1));
-    assert_eq!(fixture.index_of_collection().await, before(&fixture), "undone as a whole");
+    assert_eq!(fixture.index_of_collection().await, before(&fixture), "rolled back completely");
     assert_eq!(fixture.document("a").await.generation, Generation(1));
 }
 

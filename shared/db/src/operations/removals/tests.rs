@@ -25,8 +25,12 @@ async fn documents_missing_from_their_source_are_removed_and_return_with_it(pool
     assert!(connection.operations().claim(second).await.unwrap());
     connection.operation_items().mark_unchanged(second, ItemId(0)).await.unwrap();
     assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 1);
-    assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0, "once is enough");
-    assert_eq!(fixture.document("a").await.status, DocumentStatus::Completed, "not before its item");
+    assert_eq!(
+        connection.operation_items().insert_missing(second).await.unwrap(),
+        0,
+        "they are on the list already"
+    );
+    assert_eq!(fixture.document("a").await.status, DocumentStatus::Completed, "deleted with its item only");
     let items = connection.operation_items().list_undispatched(second, ItemId(0), 10).await.unwrap();
     let staging = connection.operation_items().begin_staging(second, &items).await.unwrap();
     assert!(staging.len() == 1 && staging[0].is_removal);
@@ -41,7 +45,7 @@ async fn documents_missing_from_their_source_are_removed_and_return_with_it(pool
         (fixture.document("a").await.status, fixture.reason("a").await),
         (DocumentStatus::Deleted, Some(DeletionReason::Missing))
     );
-    assert_eq!(fixture.document("c").await.status, DocumentStatus::Completed, "another source's own");
+    assert_eq!(fixture.document("c").await.status, DocumentStatus::Completed, "it belongs to another source");
 
     let third = fixture.read_source(source, &["a", "b"]).await;
     fixture.finish(third).await;
@@ -132,7 +136,11 @@ async fn unpurged_documents_are_found(pool: PgPool) {
     assert_eq!(connection.operations().queue_unpurged(hour, 10).await.unwrap(), []);
     let queued = connection.operations().queue_unpurged(at_once, 10).await.unwrap();
     assert_eq!(queued.len(), 1);
-    assert_eq!(connection.operations().queue_unpurged(at_once, 10).await.unwrap(), [], "it is on its way");
+    assert_eq!(
+        connection.operations().queue_unpurged(at_once, 10).await.unwrap(),
+        [],
+        "an operation is queued already"
+    );
     let items = fixture.claim(queued[0]).await;
     fixture.remove(&items).await;
     fixture.finish(queued[0]).await;
@@ -163,6 +171,6 @@ async fn failed_collection_deletion_is_queued_again(pool: PgPool) {
     assert_eq!(
         connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
         [],
-        "it is on its way"
+        "an operation is queued already"
     );
 }

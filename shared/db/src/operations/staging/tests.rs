@@ -46,7 +46,7 @@ async fn changed_document_shows_its_version_until_the_new_one_is_indexed(pool: P
         .begin_staging(OperationId(Uuid::nil()), &items)
         .await
         .unwrap();
-    assert_eq!(staging, [], "items are found by their own operation only");
+    assert_eq!(staging, [], "items of other operations are not found");
     fixture.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
     let between = fixture.document("a").await;
     assert_eq!(
@@ -223,5 +223,5 @@ async fn uploads_join_a_pending_operation(pool: PgPool) {
     assert_eq!(connection.operations().lock_pending_append(source.id).await.unwrap(), None);
     let ids = connection.operation_items().list_undispatched(waiting, ItemId(0), 10).await.unwrap();
     let items = connection.operation_items().begin_staging(waiting, &ids).await.unwrap();
-    assert_eq!(items[0].change_hint.as_deref(), Some("v2"), "the newer version is taken");
+    assert_eq!(items[0].change_hint.as_deref(), Some("v2"), "the newer version wins");
 }

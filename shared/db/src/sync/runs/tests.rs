@@ -265,7 +265,7 @@ async fn unsettled_run_is_found_and_settled_once(pool: PgPool) {
     let ended = fixture.run_of(run.id).await;
     fixture.sql("UPDATE operations SET status = 'completed'").await;
     connection.sync_runs().settle(run.id).await.unwrap();
-    assert_eq!(fixture.run_of(run.id).await, ended, "what has ended never changes");
+    assert_eq!(fixture.run_of(run.id).await, ended, "a run that has ended does not change");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -336,10 +336,10 @@ async fn only_idle_continuous_unpaused_collections_are_due(pool: PgPool) {
         assert!(is_due().await, "{back}");
     }
     let run = fixture.start_run().await;
-    assert!(!is_due().await, "is being read");
+    assert!(!is_due().await, "a run is in progress");
     let id = fixture.operations_of(run.id).await[0];
     fixture.run_through(id, &[]).await;
-    assert!(is_due().await, "as soon as the run before has ended");
+    assert!(is_due().await, "due once the previous run has ended");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -347,7 +347,11 @@ async fn pausing_keeps_the_schedule(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let id = fixture.collection_id;
     let mut connection = fixture.connection().await;
-    assert_eq!(connection.collections().pause_sync(id).await.unwrap(), None, "there is no schedule");
+    assert_eq!(
+        connection.collections().pause_sync(id).await.unwrap(),
+        None,
+        "the collection is not continuous"
+    );
     assert_eq!(connection.collections().resume_sync(id).await.unwrap(), None);
 
     let once = connection.collections().find_any(id).await.unwrap().unwrap().details();
@@ -365,19 +369,23 @@ async fn pausing_keeps_the_schedule(pool: PgPool) {
     connection.collections().update_details(id, &renamed).await.unwrap();
     let daily = CollectionDetails { sync_interval_minutes: Some(1440), ..hourly.clone() };
     let still = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at;
-    assert_eq!(still, Some(planned), "another name is no other schedule");
+    assert_eq!(still, Some(planned), "a new name does not reschedule");
     connection.collections().update_details(id, &daily).await.unwrap();
     let later = connection.collections().find_any(id).await.unwrap().unwrap().sync_next_run_at.unwrap();
     assert!(later - planned > TimeDelta::hours(22), "{later}");
     let planned = later;
 
     let paused_at = connection.collections().pause_sync(id).await.unwrap().unwrap();
-    assert_eq!(connection.collections().pause_sync(id).await.unwrap(), Some(paused_at), "since the first");
+    assert_eq!(
+        connection.collections().pause_sync(id).await.unwrap(),
+        Some(paused_at),
+        "paused since the first call"
+    );
     assert_eq!(connection.collections().resume_sync(id).await.unwrap(), Some(planned), "not yet due");
     connection.collections().pause_sync(id).await.unwrap();
     fixture.sql("UPDATE collections SET sync_next_run_at = now() - interval '3 days'").await;
     let next = connection.collections().resume_sync(id).await.unwrap().unwrap();
-    assert!(chrono::Utc::now() - next < TimeDelta::minutes(1), "one run, not one for each that was missed");
+    assert!(chrono::Utc::now() - next < TimeDelta::minutes(1), "missed runs are not repeated");
 
     connection.collections().pause_sync(id).await.unwrap();
     connection.collections().update_details(id, &once).await.unwrap();

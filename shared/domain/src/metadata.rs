@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// The metadata of a document. Input from clients is validated by [`Attributes::parse`].
+/// The metadata of a document. Input from clients is validated by [`DocumentMetadata::parse`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Attributes(BTreeMap<String, AttributeValue>);
+pub struct DocumentMetadata(BTreeMap<String, MetadataValue>);
 
 /// A metadata value. Values of different types differ: 7 is not "7".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum AttributeValue {
+pub enum MetadataValue {
     /// A boolean.
     Flag(bool),
     /// An integer.
@@ -27,9 +27,9 @@ pub enum AttributeValue {
 
 /// A metadata entry that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AttributeError {
+pub enum MetadataError {
     /// The document has too many entries.
-    #[error("must have at most {} entries, got {got}", Attributes::MAX_ENTRIES)]
+    #[error("must have at most {} entries, got {got}", DocumentMetadata::MAX_ENTRIES)]
     TooMany {
         /// Number of entries received.
         got: usize,
@@ -37,7 +37,7 @@ pub enum AttributeError {
     /// The key cannot be used in a filter.
     #[error(
         "keys must be 1 to {} of A-Z, a-z, 0-9, '_', '.' and '-', got {key:?}",
-        Attributes::MAX_KEY_LENGTH
+        DocumentMetadata::MAX_KEY_LENGTH
     )]
     Key {
         /// The key received.
@@ -52,7 +52,7 @@ pub enum AttributeError {
         got: &'static str,
     },
     /// The string is too long.
-    #[error("{key:?} must have at most {} characters, got {got}", Attributes::MAX_TEXT_LENGTH)]
+    #[error("{key:?} must have at most {} characters, got {got}", DocumentMetadata::MAX_TEXT_LENGTH)]
     TooLong {
         /// Its key.
         key: String,
@@ -67,7 +67,7 @@ pub enum AttributeError {
     },
 }
 
-impl Attributes {
+impl DocumentMetadata {
     /// Maximum number of entries of a document; every point of the document has them in its payload.
     pub const MAX_ENTRIES: usize = 32;
     /// Maximum length of a key.
@@ -79,37 +79,37 @@ impl Attributes {
     ///
     /// # Errors
     /// Returns every invalid entry, with what is allowed and what was received.
-    pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<AttributeError>> {
+    pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<MetadataError>> {
         let mut errors = Vec::new();
         if object.len() > Self::MAX_ENTRIES {
-            errors.push(AttributeError::TooMany { got: object.len() });
+            errors.push(MetadataError::TooMany { got: object.len() });
         }
-        let mut attributes = BTreeMap::new();
+        let mut metadata = BTreeMap::new();
         for (key, value) in object {
-            if !is_attribute_key(key) {
-                errors.push(AttributeError::Key { key: key.clone() });
+            if !is_metadata_key(key) {
+                errors.push(MetadataError::Key { key: key.clone() });
             }
-            match AttributeValue::parse(key, value) {
-                Ok(value) => drop(attributes.insert(key.clone(), value)),
+            match MetadataValue::parse(key, value) {
+                Ok(value) => drop(metadata.insert(key.clone(), value)),
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Self(attributes)) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self(metadata)) } else { Err(errors) }
     }
 
-    /// Returns each entry as a keyword, see [`attribute_keyword`].
+    /// Returns each entry as a keyword, see [`metadata_keyword`].
     pub fn keywords(&self) -> Vec<String> {
-        self.0.iter().map(|(key, value)| attribute_keyword(key, value)).collect()
+        self.0.iter().map(|(key, value)| metadata_keyword(key, value)).collect()
     }
 }
 
-impl AttributeValue {
+impl MetadataValue {
     /// Validates the value of `key` sent by a client.
     ///
     /// # Errors
     /// Returns what is allowed and what was received.
-    pub fn parse(key: &str, value: &Value) -> Result<Self, AttributeError> {
-        let wrong = |got| Err(AttributeError::Type { key: key.to_owned(), got });
+    pub fn parse(key: &str, value: &Value) -> Result<Self, MetadataError> {
+        let wrong = |got| Err(MetadataError::Type { key: key.to_owned(), got });
         match value {
             Value::Bool(flag) => Ok(Self::Flag(*flag)),
             Value::Number(number) => match number.as_i64() {
@@ -118,11 +118,11 @@ impl AttributeValue {
             },
             Value::String(text) => {
                 let got = text.chars().count();
-                if got > Attributes::MAX_TEXT_LENGTH {
-                    return Err(AttributeError::TooLong { key: key.to_owned(), got });
+                if got > DocumentMetadata::MAX_TEXT_LENGTH {
+                    return Err(MetadataError::TooLong { key: key.to_owned(), got });
                 }
                 if text.contains('\0') {
-                    return Err(AttributeError::Nul { key: key.to_owned() });
+                    return Err(MetadataError::Nul { key: key.to_owned() });
                 }
                 Ok(Self::Text(text.clone()))
             }
@@ -134,7 +134,7 @@ impl AttributeValue {
 }
 
 /// As JSON, so that values of different types differ.
-impl fmt::Display for AttributeValue {
+impl fmt::Display for MetadataValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(formatter, "{flag}"),
@@ -145,14 +145,14 @@ impl fmt::Display for AttributeValue {
 }
 
 /// Returns whether this is a valid metadata key.
-pub fn is_attribute_key(text: &str) -> bool {
+pub fn is_metadata_key(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=Attributes::MAX_KEY_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed)
+    (1..=DocumentMetadata::MAX_KEY_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 /// Returns a metadata entry as one keyword, `key=value` with the value as JSON. Points carry these and
 /// filters match them, so one index serves all keys. A key cannot contain `=`, so keywords are unambiguous.
-pub fn attribute_keyword(key: &str, value: &AttributeValue) -> String {
+pub fn metadata_keyword(key: &str, value: &MetadataValue) -> String {
     format!("{key}={value}")
 }
 
@@ -162,11 +162,11 @@ mod tests {
 
     use super::*;
 
-    fn parse(value: &Value) -> Result<Attributes, String> {
-        let said = |errors: Vec<AttributeError>| {
+    fn parse(value: &Value) -> Result<DocumentMetadata, String> {
+        let joined = |errors: Vec<MetadataError>| {
             errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
-        Attributes::parse(value.as_object().unwrap()).map_err(said)
+        DocumentMetadata::parse(value.as_object().unwrap()).map_err(joined)
     }
 
     #[test]
@@ -194,23 +194,23 @@ mod tests {
     #[test]
     fn metadata_round_trips_through_json() {
         let given = json!({ "year": i64::MIN, "draft": false, "author.name": "Ada \"L.\"" });
-        let attributes = parse(&given).unwrap();
-        assert_eq!(serde_json::to_value(&attributes).unwrap(), given);
-        assert_eq!(serde_json::from_value::<Attributes>(given).unwrap(), attributes);
-        assert_eq!(parse(&json!({})).unwrap(), Attributes::default());
+        let metadata = parse(&given).unwrap();
+        assert_eq!(serde_json::to_value(&metadata).unwrap(), given);
+        assert_eq!(serde_json::from_value::<DocumentMetadata>(given).unwrap(), metadata);
+        assert_eq!(parse(&json!({})).unwrap(), DocumentMetadata::default());
     }
 
     #[test]
     fn keywords_are_unambiguous() {
-        let attributes = parse(&json!({ "b": true, "i": -7, "t": "a=\"b\"\n" })).unwrap();
-        assert_eq!(attributes.keywords(), ["b=true", "i=-7", r#"t="a=\"b\"\n""#]);
-        let words = [
-            attribute_keyword("k", &AttributeValue::Integer(7)),
-            attribute_keyword("k", &AttributeValue::Text("7".to_owned())),
-            attribute_keyword("k", &AttributeValue::Text("true".to_owned())),
-            attribute_keyword("k", &AttributeValue::Flag(true)),
+        let metadata = parse(&json!({ "b": true, "i": -7, "t": "a=\"b\"\n" })).unwrap();
+        assert_eq!(metadata.keywords(), ["b=true", "i=-7", r#"t="a=\"b\"\n""#]);
+        let keywords = [
+            metadata_keyword("k", &MetadataValue::Integer(7)),
+            metadata_keyword("k", &MetadataValue::Text("7".to_owned())),
+            metadata_keyword("k", &MetadataValue::Text("true".to_owned())),
+            metadata_keyword("k", &MetadataValue::Flag(true)),
         ];
-        let different: std::collections::BTreeSet<&String> = words.iter().collect();
-        assert_eq!(different.len(), words.len());
+        let different: std::collections::BTreeSet<&String> = keywords.iter().collect();
+        assert_eq!(different.len(), keywords.len());
     }
 }
