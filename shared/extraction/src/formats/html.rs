@@ -1,6 +1,7 @@
 //! HTML: only what a reader would see becomes text, `h1` to `h6` are headings.
 
 mod layout;
+mod raw;
 #[cfg(test)]
 mod tests;
 mod tokenizer;

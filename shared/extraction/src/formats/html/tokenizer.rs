@@ -6,6 +6,7 @@
 //! is bounded whatever the page contains.
 
 use super::layout::{Heading, Layout};
+use super::raw::Raw;
 
 /// Longer names are truncated: no relevant element has one.
 const MAX_NAME_BYTES: usize = 32;
@@ -57,23 +58,6 @@ enum State {
     },
     /// `</` and a prefix of the raw element's name.
     RawEnd,
-}
-
-/// An element whose content ends only at its own end tag.
-#[derive(Debug)]
-struct Raw {
-    name: &'static str,
-    /// Whether its content is text with character references, as in `title`.
-    is_text: bool,
-    script: ScriptEscape,
-}
-
-/// A script may contain `<!-- <script> </script> -->` without ending there.
-#[derive(Debug, Default)]
-struct ScriptEscape {
-    is_escaped: bool,
-    is_double: bool,
-    tail: [u8; 9],
 }
 
 impl VisibleText {
@@ -382,41 +366,5 @@ impl VisibleText {
             return;
         }
         self.layout.text(text, out);
-    }
-}
-
-impl Raw {
-    fn of(name: &str) -> Option<Self> {
-        const DROPPED: [&str; 6] = ["script", "style", "xmp", "iframe", "noembed", "noframes"];
-        const TEXT: [&str; 2] = ["title", "textarea"];
-        let find = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
-        let (name, is_text) = match (find(&DROPPED), find(&TEXT)) {
-            (Some(name), _) => (name, false),
-            (None, Some(name)) => (name, true),
-            (None, None) => return None,
-        };
-        Some(Self { name, is_text, script: ScriptEscape::default() })
-    }
-}
-
-impl ScriptEscape {
-    fn read(&mut self, text: &str) {
-        for byte in text.bytes() {
-            let ends_name = matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | b' ' | b'/' | b'>');
-            if self.is_escaped && ends_name {
-                if self.tail.ends_with(b"</script") {
-                    self.is_double = false;
-                } else if self.tail.ends_with(b"<script") {
-                    self.is_double = true;
-                }
-            }
-            self.tail.rotate_left(1);
-            self.tail[8] = byte.to_ascii_lowercase();
-            if self.tail.ends_with(b"<!--") {
-                self.is_escaped = true;
-            } else if self.tail.ends_with(b"-->") {
-                *self = Self { tail: self.tail, ..Self::default() };
-            }
-        }
     }
 }
