@@ -1,4 +1,4 @@
-//! The command `migrate`, for databases that no stack looks after.
+//! The command `migrate`, for databases that no CloudFormation stack manages.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::Config;
 use crate::reencrypt::{ReencryptError, Reencrypted, reencrypt};
 
-/// Looks after the database that `DATABASE_URL` names: its schema, and the secrets in it.
+/// Manages the schema of the database that `DATABASE_URL` names, and the secrets in it.
 #[derive(Debug, Parser)]
 #[command(name = "migrate", version)]
 struct Arguments {
@@ -22,18 +22,18 @@ struct Arguments {
 enum Command {
     /// Apply every migration that is missing
     Up,
-    /// Undo every migration newer than a version; tables go with their rows
+    /// Undo every migration newer than a version; dropped tables lose their rows
     Down {
-        /// The version to go back to, e.g. 20261123000004; 0 undoes everything
+        /// The version to return to, e.g. 20261123000004; 0 undoes everything
         #[arg(long)]
         to: i64,
     },
-    /// Say which migrations are applied and which are missing; changes nothing
+    /// List which migrations are applied and which are missing; changes nothing
     Status,
-    /// Encrypt every secret of a source with the first key of `CONNECTOR_SECRETS_KEYS`
+    /// Re-encrypt every secret of a source with the first key of `CONNECTOR_SECRETS_KEYS`
     ///
-    /// To change keys: put the new one in front of the old ones, deploy, run this until it says that
-    /// none are left, take the old ones away and deploy again. It fails while any are left.
+    /// To rotate keys: put the new one before the old ones, deploy, run this until no secrets are left
+    /// under old keys, remove the old keys and deploy again. Fails while any are left.
     ReencryptSecrets,
 }
 
@@ -45,13 +45,13 @@ pub async fn run_command() -> ExitCode {
         Err(error) => Err(error.to_string()),
     };
     match outcome {
-        Ok(report) => say(&mut std::io::stdout(), &report, ExitCode::SUCCESS),
-        Err(reason) => say(&mut std::io::stderr(), &format!("migrate: {reason}"), ExitCode::FAILURE),
+        Ok(report) => print(&mut std::io::stdout(), &report, ExitCode::SUCCESS),
+        Err(reason) => print(&mut std::io::stderr(), &format!("migrate: {reason}"), ExitCode::FAILURE),
     }
 }
 
-/// A reader that went away is no failure of the migration.
-fn say(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
+/// Prints a line. A closed pipe does not make the migration fail.
+fn print(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
     writeln!(stream, "{text}").ok();
     code
 }
@@ -61,7 +61,7 @@ async fn run(command: &Command, config: &Config) -> Result<String, String> {
     execute(command, &db, &config.connector_secrets_keys).await.map_err(|error| lambda::error_chain(&error))
 }
 
-/// A command that was not carried out.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
     #[error(transparent)]

@@ -1,20 +1,20 @@
-//! CloudFormation's side of the talk:
+//! Requests and responses of a CloudFormation custom resource:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>.
 
 use serde::{Deserialize, Serialize};
 
-/// What CloudFormation wants done with the resource.
+/// What to do with the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum RequestType {
     Create,
     Update,
     Delete,
-    /// One that this version does not know: answered, not ignored.
+    /// Unknown to this version. It gets a failure as response, because CloudFormation would wait for one.
     #[serde(other)]
     Unknown,
 }
 
-/// A request, as far as it concerns us.
+/// The fields of a request that are used.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Request {
@@ -28,10 +28,10 @@ pub(crate) struct Request {
     pub(crate) physical_resource_id: Option<String>,
 }
 
-/// The answer that is put to the request's `ResponseURL`.
+/// The response, which is PUT to the request's `ResponseURL`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Answer {
+pub(crate) struct CloudFormationResponse {
     pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Answer {
     pub(crate) data: Data,
 }
 
-/// What the template can read of the resource.
+/// The attributes of the resource that the template can read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Data {
@@ -51,14 +51,14 @@ pub(crate) struct Data {
     pub(crate) version: Option<String>,
 }
 
-impl Answer {
-    /// The answer to a request: the schema's version, or the reason of a failure.
+impl CloudFormationResponse {
+    /// Returns the response to a request: the schema's version, or the reason of the failure.
     pub(crate) fn to(request: &Request, outcome: Result<Option<i64>, String>) -> Self {
         let (status, reason, version) = match outcome {
             Ok(version) => ("SUCCESS", None, version),
             Err(reason) => ("FAILED", Some(reason), None),
         };
-        // Never another one: a changed id would make CloudFormation delete the old resource.
+        // Always the same: CloudFormation deletes the old resource when the id changes.
         let physical_resource_id =
             request.physical_resource_id.clone().unwrap_or_else(|| "semantik-schema".to_owned());
         Self {
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_request_is_answered_with_the_version() {
+    fn the_response_to_a_recorded_request_has_the_version() {
         let request = recorded();
         assert_eq!(request.request_type, RequestType::Create);
-        assert_json_snapshot!(Answer::to(&request, Ok(Some(20_261_123_000_008))), @r#"
+        assert_json_snapshot!(CloudFormationResponse::to(&request, Ok(Some(20_261_123_000_008))), @r#"
         {
           "Status": "SUCCESS",
           "PhysicalResourceId": "semantik-schema",
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_the_resources_id_and_says_why() {
+    fn a_failure_keeps_the_resource_id_and_has_the_reason() {
         let mut request = recorded();
         request.physical_resource_id = Some("as-before".to_owned());
-        let answer = Answer::to(&request, Err("the database does not answer".to_owned()));
-        assert_eq!((answer.status, answer.physical_resource_id.as_str()), ("FAILED", "as-before"));
-        assert_eq!(answer.reason.as_deref(), Some("the database does not answer"));
+        let response = CloudFormationResponse::to(&request, Err("the database cannot be reached".to_owned()));
+        assert_eq!((response.status, response.physical_resource_id.as_str()), ("FAILED", "as-before"));
+        assert_eq!(response.reason.as_deref(), Some("the database cannot be reached"));
     }
 }

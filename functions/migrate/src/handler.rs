@@ -1,4 +1,4 @@
-//! One invocation: migrate, then tell CloudFormation.
+//! One invocation: migrate, then send CloudFormation the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use lambda::event::Invocation;
 use serde_json::{Value, json};
 
 use crate::State;
-use crate::custom_resource::{self, Answer, RequestType};
+use crate::custom_resource::{self, CloudFormationResponse, RequestType};
 use crate::reencrypt::reencrypt;
 
-/// Kept back for the answer: without one CloudFormation waits for an hour.
-const ANSWER_RESERVE: Duration = Duration::from_secs(20);
-/// Between two tries to reach a database that is still starting, or CloudFormation.
+/// Time reserved for the response: without one, CloudFormation waits for an hour.
+const RESPONSE_RESERVE: Duration = Duration::from_secs(20);
+/// Pause between two attempts to reach a database that is still starting, or CloudFormation.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
-/// How often the answer is sent before the invocation fails, and how long each time.
-const ANSWER_TRIES: u32 = 4;
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Attempts to send the response before the invocation fails, and the timeout of each.
+const RESPONSE_ATTEMPTS: u32 = 4;
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A migration that was not finished in the function's time.
+/// Why the migrations are not applied.
 #[derive(Debug, thiserror::Error)]
 enum MigrateError {
-    /// The database refused or did not answer.
+    /// A statement failed, or the database cannot be reached.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// It held on to the connection.
+    /// A statement waited until the function's time was over.
     #[error(
         "the migrations did not finish in time: another session may hold a lock on the schema; \
          look at pg_locks, end that session and deploy again"
@@ -37,56 +37,60 @@ enum MigrateError {
     OutOfTime,
 }
 
-/// Handles a custom resource request, or `{}` or a command from a person.
+/// Handles a request of a custom resource, or a manual invocation with `{}` or a command.
 ///
 /// # Errors
-/// When a plain invocation fails, or CloudFormation cannot be told.
+/// Returns an error if a manual invocation fails, or if the response cannot be sent to CloudFormation.
 pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> Result<Value, lambda::Error> {
     if event.get("RequestType").is_none() {
-        return by_hand(&state, &event, &invocation).await;
+        return handle_manual(&state, &event, &invocation).await;
     }
     let request: custom_resource::Request = serde_json::from_value(event)?;
     let outcome = match request.request_type {
-        // The data outlives the stack: dropping a schema is nobody's accident.
+        // The data outlives the stack: deleting a stack never drops the schema.
         RequestType::Delete => Ok(None),
         RequestType::Create | RequestType::Update => migrate(&state, &invocation)
             .await
             .map(|report| Some(report.version))
             .map_err(|error| lambda::error_chain(&error)),
         RequestType::Unknown => {
-            Err("this version knows the requests Create, Update and Delete only".to_owned())
+            Err("unknown request type; Create, Update and Delete are supported".to_owned())
         }
     };
     if let Err(reason) = &outcome {
-        tracing::error!(error = reason, "the schema could not be migrated");
+        tracing::error!(error = reason, "migration failed");
     }
-    let answer = Answer::to(&request, outcome);
-    tell(&state, &request.response_url, &answer).await?;
-    Ok(json!({ "status": answer.status }))
+    let response = CloudFormationResponse::to(&request, outcome);
+    send(&state, &request.response_url, &response).await?;
+    Ok(json!({ "status": response.status }))
 }
 
-/// Carries out what a person asks for.
-async fn by_hand(state: &State, event: &Value, invocation: &Invocation) -> Result<Value, lambda::Error> {
+/// Handles a manual invocation.
+async fn handle_manual(
+    state: &State,
+    event: &Value,
+    invocation: &Invocation,
+) -> Result<Value, lambda::Error> {
     match event.get("command").map(Value::as_str) {
         None => {
             let report = migrate(state, invocation).await.map_err(|error| lambda::error_chain(&error))?;
             Ok(json!({ "applied": report.applied, "version": report.version }))
         }
         Some(Some("reencrypt-secrets")) => {
-            let deadline = invocation.deadline.checked_sub(ANSWER_RESERVE);
+            let deadline = invocation.deadline.checked_sub(RESPONSE_RESERVE);
             let report = reencrypt(&state.db, &state.connector_secrets_keys, deadline)
                 .await
                 .map_err(|error| lambda::error_chain(&error))?;
             tracing::info!(reencrypted = report.reencrypted, left = report.left, "secrets re-encrypted");
             Ok(serde_json::to_value(report)?)
         }
-        Some(_) => Err("send {} to migrate, or {\"command\": \"reencrypt-secrets\"}".into()),
+        Some(_) => Err("unknown command; send {} to migrate, or {\"command\": \"reencrypt-secrets\"}".into()),
     }
 }
 
-/// Applies what is missing, waiting for a database that does not answer yet.
+/// Applies missing migrations, and waits for a database that cannot be reached yet.
 async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationReport, MigrateError> {
-    let time_left = invocation.remaining().saturating_sub(ANSWER_RESERVE);
+    let time_left = invocation.remaining().saturating_sub(RESPONSE_RESERVE);
     match tokio::time::timeout(time_left, migrate_when_up(state, invocation)).await {
         Ok(outcome) => Ok(outcome?),
         Err(_elapsed) => Err(MigrateError::OutOfTime),
@@ -102,9 +106,12 @@ async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<Migra
             }
             Err(error)
                 if error.kind() == ErrorKind::Unavailable
-                    && invocation.remaining() > ANSWER_RESERVE + 2 * RETRY_PAUSE =>
+                    && invocation.remaining() > RESPONSE_RESERVE + 2 * RETRY_PAUSE =>
             {
-                tracing::warn!(error = lambda::error_chain(&error), "the database does not answer yet");
+                tracing::warn!(
+                    error = lambda::error_chain(&error),
+                    "the database cannot be reached yet; retrying"
+                );
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(error) => return Err(error),
@@ -112,16 +119,16 @@ async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<Migra
     }
 }
 
-/// Puts the answer to its address, a few times if need be: CloudFormation waits for nothing else.
-async fn tell(state: &State, url: &str, answer: &Answer) -> Result<(), lambda::Error> {
-    let body = Bytes::from(serde_json::to_vec(answer)?);
-    let mut tries_left = ANSWER_TRIES;
+/// PUTs the response to its presigned URL, with retries: CloudFormation waits for nothing else.
+async fn send(state: &State, url: &str, response: &CloudFormationResponse) -> Result<(), lambda::Error> {
+    let body = Bytes::from(serde_json::to_vec(response)?);
+    let mut attempts_left = RESPONSE_ATTEMPTS;
     loop {
-        tries_left -= 1;
+        attempts_left -= 1;
         match put(state, url, body.clone()).await {
             Ok(()) => return Ok(()),
-            Err(error) if tries_left > 0 => {
-                tracing::warn!(%error, "CloudFormation did not take the answer");
+            Err(error) if attempts_left > 0 => {
+                tracing::warn!(%error, "the response could not be sent to CloudFormation; retrying");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(error) => return Err(error),
@@ -130,11 +137,15 @@ async fn tell(state: &State, url: &str, answer: &Answer) -> Result<(), lambda::E
 }
 
 async fn put(state: &State, url: &str, body: Bytes) -> Result<(), lambda::Error> {
-    // Without a content type: the URL is signed for a request that has none.
+    // No content type: the presigned URL is valid for a request without one only.
     let request = Request::put(url).body(Full::new(body))?;
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, state.http.request(request)).await?;
-    let status = answer.map_err(|error| lambda::error_chain(&error))?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("the answer was refused with {status}").into()) }
+    let reply = tokio::time::timeout(RESPONSE_TIMEOUT, state.http.request(request)).await?;
+    let status = reply.map_err(|error| lambda::error_chain(&error))?.status();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("CloudFormation refused the response with status {status}").into())
+    }
 }
 
 #[cfg(test)]
@@ -151,22 +162,22 @@ mod tests {
     use super::*;
     use crate::state::http_client;
 
-    /// What CloudFormation was told; it fails at the first try.
-    type Answers = Arc<Mutex<Vec<Value>>>;
+    /// The responses that CloudFormation received. It refuses the first one.
+    type Responses = Arc<Mutex<Vec<Value>>>;
 
-    async fn take(Shared(answers): Shared<Answers>, body: Bytes) -> StatusCode {
-        let mut answers = answers.lock().unwrap();
-        answers.push(serde_json::from_slice(&body).unwrap());
-        if answers.len() == 1 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    async fn receive(Shared(responses): Shared<Responses>, body: Bytes) -> StatusCode {
+        let mut responses = responses.lock().unwrap();
+        responses.push(serde_json::from_slice(&body).unwrap());
+        if responses.len() == 1 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
     }
 
-    async fn cloudformation() -> (String, Answers) {
-        let answers = Answers::default();
-        let router = Router::new().route("/answer", put(take)).with_state(Arc::clone(&answers));
+    async fn cloudformation() -> (String, Responses) {
+        let responses = Responses::default();
+        let router = Router::new().route("/response", put(receive)).with_state(Arc::clone(&responses));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/answer", listener.local_addr().unwrap());
+        let url = format!("http://{}/response", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        (url, answers)
+        (url, responses)
     }
 
     fn state(db: Db) -> State {
@@ -181,52 +192,53 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
-    async fn the_stack_hears_of_the_schema_even_if_it_did_not_listen_at_first(pool: PgPool) {
+    async fn the_response_with_the_schema_version_is_sent_again_if_it_is_refused(pool: PgPool) {
         let state = Arc::new(state(Db::from_pool(pool.clone())));
-        let (url, answers) = cloudformation().await;
+        let (url, responses) = cloudformation().await;
         let invocation = Invocation::lasting(Duration::from_secs(60));
         handle(Arc::clone(&state), request("Create", &url), invocation.clone()).await.unwrap();
         {
-            let answers = answers.lock().unwrap();
-            assert_eq!(answers.len(), 2);
-            assert_eq!(answers[1]["Status"], "SUCCESS");
+            let responses = responses.lock().unwrap();
+            assert_eq!(responses.len(), 2);
+            assert_eq!(responses[1]["Status"], "SUCCESS");
             assert_eq!(
-                answers[1]["Data"]["Version"],
+                responses[1]["Data"]["Version"],
                 db::MIGRATOR.iter().last().unwrap().version.to_string()
             );
         }
-        // Taking the stack away takes nothing from the database.
+        // Deleting the stack deletes nothing from the database.
         handle(state, request("Delete", &url), invocation).await.unwrap();
         let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&pool).await.unwrap();
         assert_eq!(users, 0);
     }
 
     #[tokio::test]
-    async fn an_unreachable_database_is_waited_for_and_then_reported() {
-        let mut nowhere = db::DbConfig::new("postgres://nobody@127.0.0.1:9/nothing".into());
-        nowhere.acquire_timeout = Duration::from_millis(500);
-        let state = state(Db::connect(&nowhere).unwrap());
-        let (url, answers) = cloudformation().await;
-        let invocation = Invocation::lasting(ANSWER_RESERVE + 3 * RETRY_PAUSE);
+    async fn an_unreachable_database_is_retried_and_then_reported() {
+        let mut unreachable = db::DbConfig::new("postgres://user@127.0.0.1:9/nothing".into());
+        unreachable.acquire_timeout = Duration::from_millis(500);
+        let state = state(Db::connect(&unreachable).unwrap());
+        let (url, responses) = cloudformation().await;
+        let invocation = Invocation::lasting(RESPONSE_RESERVE + 3 * RETRY_PAUSE);
         handle(Arc::new(state), request("Create", &url), invocation).await.unwrap();
-        let answers = answers.lock().unwrap();
-        assert_eq!(answers[1]["Status"], "FAILED");
-        assert!(answers[1]["Reason"].as_str().unwrap().contains("does not answer"), "{}", answers[1]);
+        let responses = responses.lock().unwrap();
+        assert_eq!(responses[1]["Status"], "FAILED");
+        assert!(responses[1]["Reason"].as_str().unwrap().contains("the database"), "{}", responses[1]);
     }
+
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn a_person_may_migrate_or_re_encrypt(pool: PgPool) {
+    async fn manual_invocations_migrate_or_re_encrypt(pool: PgPool) {
         let mut state = state(Db::from_pool(pool));
         state.connector_secrets_keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
         let state = Arc::new(state);
-        let ask =
+        let invoke =
             |event: Value| handle(Arc::clone(&state), event, Invocation::lasting(Duration::from_secs(60)));
-        assert_eq!(ask(json!({})).await.unwrap()["applied"], json!([]));
+        assert_eq!(invoke(json!({})).await.unwrap()["applied"], json!([]));
         assert_eq!(
-            ask(json!({ "command": "reencrypt-secrets" })).await.unwrap(),
+            invoke(json!({ "command": "reencrypt-secrets" })).await.unwrap(),
             json!({ "key_id": "630dcd2966c43366", "reencrypted": 0, "left": 0, "unreadable": [] })
         );
         for unknown in [json!({ "command": "down" }), json!({ "command": 1 })] {
-            assert!(ask(unknown).await.unwrap_err().to_string().contains("reencrypt-secrets"));
+            assert!(invoke(unknown).await.unwrap_err().to_string().contains("reencrypt-secrets"));
         }
     }
 }

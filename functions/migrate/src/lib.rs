@@ -1,14 +1,14 @@
-//! Brings the database's schema up to the version of this release, and the secrets of sources under
-//! the newest key.
+//! Migrates the database to the schema of this release, and re-encrypts the secrets of sources with the
+//! newest key.
 //!
 //! *Triggered by* CloudFormation, as the custom resource `Migration`, before the other functions
-//! are created or updated; and by hand, as the command `migrate`, or as an invocation with `{}` or
+//! are created or updated; and manually, by the command `migrate` or an invocation with `{}` or
 //! `{"command": "reencrypt-secrets"}`.
 //! *Reads* the migrations embedded in the binary.
-//! *Writes* the schema, and the answer that CloudFormation waits for.
+//! *Writes* the schema, the re-encrypted secrets, and the response that CloudFormation waits for.
 //! *Safe to repeat because* only missing migrations are applied, under an advisory lock, and a secret
 //! is re-encrypted only if it is still the one that was read.
-//! *Retries when* the database does not answer yet, until shortly before the function's limit.
+//! *Retries when* the database cannot be reached yet, until shortly before the function's timeout.
 
 mod command;
 mod config;

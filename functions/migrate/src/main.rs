@@ -6,7 +6,7 @@ use migrate::{Config, State, handle, run_command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // AWS sets this for functions, nobody sets it for commands.
+    // Set by AWS Lambda, and not in a shell.
     if lambda::env::optional("AWS_LAMBDA_RUNTIME_API").is_none() {
         return run_command().await;
     }
@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the migrate function cannot run");
+            tracing::error!(%error, "the migrate function cannot start");
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! Brings the secrets of sources under the newest key, so that older ones can be thrown away.
+//! Re-encrypts the secrets of sources with the newest key, so that older keys can be removed.
 
 use std::fmt;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use db::{Db, DbError};
 use secrecy::SecretString;
 use serde::Serialize;
 
-/// Secrets that are read at a time.
+/// Secrets that are read together.
 const BATCH: i64 = 100;
 
-/// A run that could not go on. What it had done stays done; another run does the rest.
+/// Why a run stopped. What it re-encrypted stays; another run continues.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReencryptError {
-    #[error("CONNECTOR_SECRETS_KEYS is not set: set the new key and the old ones, the new one first")]
+    #[error("CONNECTOR_SECRETS_KEYS is not set; set it to the new key and the old ones, the new one first")]
     NoKeys,
     #[error(transparent)]
     Keys(#[from] SecretCipherError),
@@ -23,16 +23,16 @@ pub(crate) enum ReencryptError {
     Db(#[from] DbError),
 }
 
-/// What a run has done.
+/// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Reencrypted {
-    /// The key that the secrets are under now.
+    /// The id of the newest key.
     pub(crate) key_id: String,
-    /// Secrets that were brought under it.
+    /// Secrets that were re-encrypted with it.
     pub(crate) reencrypted: u64,
     /// Secrets that are still under other keys.
     pub(crate) left: i64,
-    /// Those of them that cannot be read, each with the reason.
+    /// Those of them that cannot be decrypted, each with the reason.
     pub(crate) unreadable: Vec<String>,
 }
 
@@ -47,8 +47,8 @@ impl fmt::Display for Reencrypted {
     }
 }
 
-/// Re-encrypts every secret that is not under the newest key and can be read, until the deadline.
-/// Secrets that somebody sets meanwhile are left as they were set.
+/// Re-encrypts every secret that is under an older key and can be decrypted, until the deadline. A secret
+/// that is set meanwhile keeps its new value.
 pub(crate) async fn reencrypt(
     db: &Db,
     keys: &SecretString,
@@ -71,8 +71,8 @@ pub(crate) async fn reencrypt(
     Ok(report)
 }
 
-/// One statement a secret, each by itself: locks on several could meet those of somebody who sets
-/// them the other way round.
+/// Re-encrypts each secret in a transaction of its own: locks on several could deadlock with a request
+/// that sets the same secrets in another order.
 async fn reencrypt_batch(
     db: &Db,
     secrets: &SecretCipher,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     impl Bench {
-        /// As many sources as wanted, each with a password and a token under this key.
+        /// Creates sources, each with a password and a token under this key.
         async fn new(pool: &PgPool, sources: i64, key: &str) -> Self {
             let ids: Vec<i64> = sqlx::query_scalar(
                 "WITH ada AS (
@@ -170,7 +170,7 @@ mod tests {
             self.db.connection().await.unwrap().connector_secrets().list(source_id).await.unwrap()
         }
 
-        /// The source's secrets as these keys read them.
+        /// The source's secrets, decrypted with these keys.
         async fn read(&self, source_id: SourceId, keys: &str) -> Vec<String> {
             let secrets = SecretCipher::new(&keys.into()).unwrap();
             let open = |row: &ConnectorSecret| {
@@ -182,8 +182,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn after_a_run_the_old_key_is_not_needed_and_another_run_does_nothing(pool: PgPool) {
-        // More than a batch.
+    async fn after_a_run_the_old_key_is_not_needed_and_another_run_changes_nothing(pool: PgPool) {
+        // More than one batch.
         let bench = Bench::new(&pool, 60, OLD).await;
         let keys = format!("{NEW},{OLD}").into();
         let report = reencrypt(&bench.db, &keys, None).await.unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn secrets_whose_key_is_gone_or_that_were_moved_are_named_and_left(pool: PgPool) {
+    async fn secrets_that_cannot_be_decrypted_are_reported_and_left(pool: PgPool) {
         let bench = Bench::new(&pool, 3, OLD).await;
         let [gone, moved, fine] = bench.sources[..] else { panic!() };
         let third = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA=";
@@ -224,20 +224,20 @@ mod tests {
             text.contains(&format!("source {moved}, token: a secret of this source cannot be decrypted"))
         );
         assert!(!text.contains("first of") && !text.contains("lost"), "{text}");
-        // With its key they are found again.
+        // With its key they can be decrypted.
         let report = reencrypt(&bench.db, &format!("{NEW},{OLD},{third}").into(), None).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (2, 1), "{report}");
         assert_eq!(bench.read(gone, NEW).await, ["lost", "lost"]);
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn a_secret_that_is_set_after_it_was_read_stays_as_it_was_set(pool: PgPool) {
+    async fn a_secret_that_is_set_after_it_was_read_keeps_its_new_value(pool: PgPool) {
         let bench = Bench::new(&pool, 2, OLD).await;
         let secrets = SecretCipher::new(&format!("{NEW},{OLD}").into()).unwrap();
         let newest = secrets.newest_key_id().unwrap();
         let mut connection = bench.db.connection().await.unwrap();
         let batch = connection.connector_secrets().list_not_under(newest, 0, BATCH).await.unwrap();
-        // By a function that has the new key already, and one that has not.
+        // By one function that already has the new key, and one that does not.
         bench.put(bench.sources[0], NEW, "set meanwhile").await;
         bench.put(bench.sources[1], OLD, "set too").await;
         let mut report = Reencrypted::default();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn no_change_is_lost_while_secrets_are_set_and_re_encrypted_at_once(pool: PgPool) {
+    async fn no_change_is_lost_while_secrets_are_set_and_re_encrypted_concurrently(pool: PgPool) {
         let bench = Arc::new(Bench::new(&pool, 10, OLD).await);
         let keys = format!("{NEW},{OLD}");
         let is_done = Arc::new(AtomicBool::new(false));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
-    async fn a_run_without_time_or_keys_changes_nothing_and_says_so(pool: PgPool) {
+    async fn a_run_without_time_or_keys_changes_nothing_and_reports_it(pool: PgPool) {
         let bench = Bench::new(&pool, 1, OLD).await;
         let deadline = Instant::now().checked_sub(Duration::from_millis(1));
         let report = reencrypt(&bench.db, &format!("{NEW},{OLD}").into(), deadline).await.unwrap();
