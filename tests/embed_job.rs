@@ -165,7 +165,7 @@ impl Bench {
             },
             embed_jobs: Some(EmbedJobs {
                 batch: self.jobs.clone(),
-                limits: JobLimits { chunks_per_job: 1, most_jobs: 1, after_failure },
+                limits: JobLimits { chunks_per_job: 1, max_jobs: 1, backoff: after_failure },
             }),
         })
     }

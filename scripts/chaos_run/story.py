@@ -27,7 +27,7 @@ SWEEP_EVERY_SECONDS = 4
 UPLOAD_SECONDS = 45
 # Limit of the retries of dead-lettered work per phase.
 MAX_RETRIES = 5
-GAVE_UP = "gave up: "
+GAVE_UP = "failed repeatedly: "
 
 OPEN_WORK = """
 SELECT json_build_object(

@@ -6,7 +6,6 @@ mod failed;
 mod find;
 mod list;
 pub(crate) mod metadata;
-mod operation;
 mod removal;
 mod response;
 mod retry;

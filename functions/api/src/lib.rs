@@ -17,7 +17,6 @@ mod chunking;
 mod collections;
 mod config;
 mod connectors;
-mod dispatch;
 mod documents;
 mod locks;
 mod mcp;

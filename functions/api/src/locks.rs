@@ -11,8 +11,8 @@ use lambda::http::ApiError;
 /// # Errors
 /// Returns `NotFound` if the collection does not exist or was deleted.
 pub(crate) async fn lock_collection(tx: &mut Tx, id: CollectionId) -> Result<UserId, ApiError> {
-    let owner_id = tx.collections().lock_owner(id).await?;
-    owner_id.ok_or_else(|| ApiError::not_found("collection", id))
+    let lock = tx.collections().lock(id).await?.filter(|lock| !lock.is_deleted());
+    lock.map(|lock| lock.owner_id()).ok_or_else(|| ApiError::not_found("collection", id))
 }
 
 /// Locks the caller's account until the transaction ends, and returns it.

@@ -1,12 +1,13 @@
 //! Reading all sources of a collection again: now, on a schedule, and how it went.
 
-use access::{Access, Begun, Caller, Granted, Idempotency, Rate, Route};
+use access::{Access, Begun, Caller, Granted, Idempotency, IdempotentTx, Rate, Route};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::Tx;
-use db::sync::{NewSyncRun, SyncRun, SyncRunQuery, SyncStart};
+use db::sync::{SyncRun, SyncRunQuery};
+use dispatch::{Initiator, SyncRunStart, lock_collection};
 use domain::AccessLevel::{Admin, Read, Write};
 use domain::{AccessLevel, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use http::StatusCode;
@@ -20,11 +21,9 @@ use utoipa_axum::routes;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::collections::response::{self, CollectionResponse};
-use crate::dispatch::dispatch_next;
 use crate::openapi::words;
 use crate::operations::response::{OperationResponse, with_progress};
 use crate::paging::Slice;
-use crate::quotas::enforce;
 use crate::redaction;
 use crate::validation::Checks;
 
@@ -139,41 +138,34 @@ pub(crate) async fn run(
     Granted(found): Granted,
     idempotency: Idempotency,
 ) -> Result<Response, ApiError> {
-    let user_id = caller.principal.user_id;
     let collection_id = found.collection.id;
-    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+    let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    let new =
-        NewSyncRun { collection_id, triggered_by: SyncTrigger::Manual, requested_by: Some(user_id), user_id };
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let collection = lock_collection(tx, collection_id).await?;
     let conflict = |sentence: &str| Err(ApiError::new(ErrorKind::Conflict, sentence));
-    let run = match tx.sync_runs().start(new).await? {
-        SyncStart::Started { run, .. } => run,
-        SyncStart::AlreadyRunning => {
+    let (queued, run) = match collection.start_sync_run(SyncTrigger::Manual, initiator).await? {
+        SyncRunStart::Started(queued, run) => (queued, run),
+        SyncRunStart::AlreadyRunning(_) => {
             return conflict(
                 "a sync run of this collection has not ended; wait for it or cancel its operations",
             );
         }
-        SyncStart::NoSources => {
+        SyncRunStart::NoSources(_) => {
             return conflict("this collection has no source to read again; add one first");
         }
     };
-    let operations = usize::try_from(run.expected_sources).unwrap_or(0);
-    enforce::admit_operations(&mut tx, collection_id, operations).await?;
     let details =
         json!({ "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources });
-    let change = Change {
-        action: "sync_run_started",
-        actor: caller.actor(),
-        collection: Some((collection_id, &found.collection.name)),
-        operation_id: None,
-        details,
-    };
-    audit::record(&mut tx, &client, change).await?;
-    let answer = tx.commit(StatusCode::ACCEPTED, &SyncRunResponse::new(run, found.access)).await?;
-    dispatch_next(&state, collection_id).await;
-    Ok(answer)
+    let audited = queued.audit("sync_run_started", &details).await?;
+    let response = SyncRunResponse::new(run, found.access);
+    audited
+        .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
+            tx.commit(StatusCode::ACCEPTED, &response).await
+        })
+        .await
 }
 
 /// Pause the schedule

@@ -1,24 +1,24 @@
-//! What the intake function is told by its environment.
+//! Configuration, read from environment variables.
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
 
-/// The intake function's settings.
+/// The intake function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
-    /// `STAGING_BUCKET`: whose events these are.
+    /// `STAGING_BUCKET`: the bucket whose events are handled.
     pub staging_bucket: String,
-    /// `SCAN_QUEUE_URL`: where operations are started.
+    /// `SCAN_QUEUE_URL`: receives the messages that run operations.
     pub scan_queue_url: String,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Returns an error that names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),

@@ -1,12 +1,14 @@
-//! Turns files that arrive in the staging bucket into append operations.
+//! Turns files that are uploaded to the staging bucket into append operations.
 //!
-//! *Triggered by* IntakeQueue: the bucket's ObjectCreated events, and sweep's questions after
-//! uploads that nothing was heard of.
-//! *Reads* collections in PostgreSQL; what S3 says of an upload, where sweep asks.
-//! *Writes* an append operation and its work list, and what became of announced uploads.
-//! *Safe to repeat because* a file is on a work list once, and scan ends a file that is indexed in
-//! the same version without reading it.
-//! *Retries when* PostgreSQL, S3 or SQS does not answer.
+//! *Triggered by* IntakeQueue: the bucket's ObjectCreated events, and requests of sweep to check
+//! uploads whose event is missing.
+//! *Reads* collections in PostgreSQL; the object's metadata in S3 if sweep asks for a check.
+//! *Writes* an append operation with its work list and audit entry, and the state of announced
+//! uploads.
+//! *Safe to repeat because* a file is on a work list once, and scan ends an item whose file is
+//! already indexed in the same version without reading it.
+//! *Retries when* PostgreSQL or S3 cannot be reached. A message that cannot be sent to scan is left
+//! to sweep.
 
 mod config;
 mod handler;

@@ -1,22 +1,22 @@
-//! What arrives on IntakeQueue.
+//! The messages of IntakeQueue.
 
 use domain::CheckUploads;
 use queue::S3Notification;
 use serde::Deserialize;
 
-/// One message of the queue.
+/// One message.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Notification {
-    /// Sweep asks after uploads.
+    /// A request of sweep to check uploads whose event is missing.
     Check(CheckUploads),
-    /// The bucket tells of objects.
+    /// The bucket's events about objects.
     Objects(S3Notification),
-    /// The bucket tells, once, that it can.
+    /// The bucket's test event.
     Test(TestEvent),
 }
 
-/// The greeting that S3 sends when a notification is set up.
+/// The event that S3 sends once, when a notification is set up.
 #[derive(Debug, Deserialize)]
 pub struct TestEvent {
     #[serde(rename = "Event")]
@@ -36,24 +36,22 @@ mod tests {
     }
 
     #[test]
-    fn recorded_events_are_understood() {
+    fn recorded_events_are_parsed() {
         let events = bodies(include_str!("../../../events/intake.json"));
         let [Notification::Objects(objects)] = events.as_slice() else { panic!("{events:?}") };
         let record = &objects.records[0];
         assert!(record.is_created());
         let key = record.s3.object.decoded_key().unwrap();
         assert_eq!(key, "uploads/0b5c4a7e-4f1d-4a35-9b60-3a8f5b6f2c11/notes/a b+ü.txt");
-        let greeting = bodies(include_str!("../../../events/intake-test-event.json"));
-        assert!(matches!(greeting.as_slice(), [Notification::Test(test)] if test.event == "s3:TestEvent"));
+        let test_event = bodies(include_str!("../../../events/intake-test-event.json"));
+        assert!(matches!(test_event.as_slice(), [Notification::Test(test)] if test.event == "s3:TestEvent"));
     }
 
     #[test]
-    fn sweeps_question_is_no_event() {
-        let question =
+    fn a_check_of_uploads_is_not_parsed_as_an_event() {
+        let request =
             CheckUploads { check_uploads: vec!["6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap()] };
-        let json = serde_json::to_string(&question).unwrap();
-        assert!(
-            matches!(serde_json::from_str(&json).unwrap(), Notification::Check(read) if read == question)
-        );
+        let json = serde_json::to_string(&request).unwrap();
+        assert!(matches!(serde_json::from_str(&json).unwrap(), Notification::Check(read) if read == request));
     }
 }

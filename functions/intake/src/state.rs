@@ -1,4 +1,4 @@
-//! What the intake function keeps between events.
+//! Clients that live as long as the process.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use queue::{QueueUrls, Queues};
 
 use crate::Config;
 
-/// Clients, built once a process.
+/// Clients, built once per cold start.
 #[derive(Debug, Clone)]
 pub struct State {
     /// PostgreSQL.
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues, of which only scan's is known here.
+    /// The work queues; only scan's is configured.
     pub queues: Queues,
 }
 
 impl State {
-    /// Prepares the clients; nothing waits for the network.
+    /// Builds the clients without connecting.
     ///
     /// # Errors
-    /// Says which setting is wrong.
+    /// Returns an error that names the invalid setting.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };

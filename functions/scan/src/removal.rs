@@ -52,8 +52,10 @@ pub(crate) async fn remove_source(
             state.vectors.delete_source(&name, source_id.0).await?;
         }
         let mut tx = state.db.begin().await?;
-        tx.documents().mark_source_purged(source_id).await?;
-        tx.collection_sources().delete_unless_in_use(source_id, operation.id).await?;
+        if let Some(lock) = tx.collections().lock(collection.id).await? {
+            tx.documents().mark_source_purged(source_id).await?;
+            tx.collection_sources().delete_unless_in_use(&lock, source_id, operation.id).await?;
+        }
         tx.operations().mark_scan_finished(operation.id).await?;
         tx.commit().await?;
     }

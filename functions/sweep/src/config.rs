@@ -1,4 +1,4 @@
-//! What the sweep function is told by its environment.
+//! Configuration, read from environment variables.
 
 use std::time::Duration;
 
@@ -7,14 +7,12 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-use crate::embed_jobs::JobLimits;
-
-/// The sweep function's settings.
+/// The sweep function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
-    /// `INTAKE_QUEUE_URL`: where it is asked after uploads.
+    /// `INTAKE_QUEUE_URL`: receives requests to check uploads whose event is missing.
     pub intake_queue_url: String,
     /// `SCAN_QUEUE_URL`.
     pub scan_queue_url: String,
@@ -24,55 +22,68 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
-    /// How long things may take before they count as lost.
+    /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
-    /// Where jobs that embed are submitted; none are without.
+    /// Where embed jobs are submitted; `None` if there is no job queue.
     pub embed_jobs: Option<EmbedJobsConfig>,
 }
 
-/// Where jobs that embed are submitted, and when.
+/// Where embed jobs are submitted, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbedJobsConfig {
-    /// `EMBED_JOB_QUEUE`: AWS Batch's job queue; none, or empty, for no jobs.
+    /// `EMBED_JOB_QUEUE`: the AWS Batch job queue; unset or empty for no jobs.
     pub queue: String,
     /// `EMBED_JOB_DEFINITION`.
     pub definition: String,
-    /// From how many waiting chunks on.
+    /// How large a backlog starts a job.
     pub limits: JobLimits,
 }
 
-/// How long things may take before they count as lost.
+/// When jobs are submitted, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Chunks of backlog per job; a smaller backlog is left to the function. `EMBED_JOB_CHUNKS`,
+    /// default 20000.
+    pub chunks_per_job: u64,
+    /// Jobs that run at a time, at most. `EMBED_JOB_MOST`, default 1.
+    pub max_jobs: u64,
+    /// Backoff after a failed job; doubled for each further failure within an hour. Without it, a broken
+    /// image or driver would cost a machine every minute.
+    pub backoff: Duration,
+}
+
+/// How long messages, items and uploads may take before they count as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StallTimeouts {
-    /// An operation whose turn it is, since its message was sent. `SWEEP_PENDING_SECONDS`,
-    /// default 60.
+    /// For the first pending operation of a collection, since it was dispatched.
+    /// `SWEEP_PENDING_SECONDS`, default 60.
     pub pending: Duration,
-    /// A listing, since it last moved on: as long as SQS hides a message from others, because a
-    /// function that was stopped gets its message again after that. `SWEEP_LISTING_SECONDS`,
-    /// default 120 where `STAGE` is `local`, else 1800.
+    /// For a listing, since its last progress: the visibility timeout of ScanQueue, after which the
+    /// message of a function that was stopped is redelivered. `SWEEP_LISTING_SECONDS`, default 120 if
+    /// `STAGE` is `local`, 1800 otherwise.
     pub listing: Duration,
-    /// An item whose stage's queue is empty. `SWEEP_ITEM_SECONDS`, default 120.
+    /// For an item whose stage's queue is empty. `SWEEP_ITEM_SECONDS`, default 120.
     pub item: Duration,
-    /// An item whose stage's queue holds messages, among which its own may be.
+    /// For an item whose stage's queue has messages, among which its own may be.
     /// `SWEEP_QUEUED_ITEM_SECONDS`, default 3600.
     pub queued_item: Duration,
-    /// An upload whose URL has run out: bytes may still be on their way.
-    /// `SWEEP_EXPIRED_UPLOAD_SECONDS`, default 10 where `STAGE` is `local`, else 300.
+    /// For an upload, since its presigned URL expired: a PUT that began before may still be running.
+    /// `SWEEP_EXPIRED_UPLOAD_SECONDS`, default 10 if `STAGE` is `local`, 300 otherwise.
     pub expired_upload: Duration,
-    /// What a deletion has left behind, since the deletion or its last try. `SWEEP_UNPURGED_SECONDS`,
-    /// default 300.
+    /// For what a deletion left over, since the deletion or its last attempt.
+    /// `SWEEP_UNPURGED_SECONDS`, default 300.
     pub unpurged: Duration,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Returns an error that names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
-        // Shorter than the function's own limit, so that what else there is to do is done.
+        // Shorter than the function's timeout, so that the other steps still run.
         vectors.timeout = Duration::from_secs(10);
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
@@ -91,8 +102,8 @@ impl EmbedJobsConfig {
     fn from_env(queue: String) -> Result<Self, EnvError> {
         let limits = JobLimits {
             chunks_per_job: env::parsed_or("EMBED_JOB_CHUNKS", 20_000)?,
-            most_jobs: env::parsed_or("EMBED_JOB_MOST", 1)?,
-            after_failure: Duration::from_secs(300),
+            max_jobs: env::parsed_or("EMBED_JOB_MOST", 1)?,
+            backoff: Duration::from_secs(300),
         };
         Ok(Self { queue, definition: env::required("EMBED_JOB_DEFINITION")?, limits })
     }

@@ -1,4 +1,4 @@
-//! Messages that a stage could not handle at any delivery: what they asked for has failed.
+//! Dead letters: messages that used up their deliveries. The items they are about fail.
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use chrono::Utc;
@@ -17,28 +17,28 @@ use uuid::Uuid;
 
 use crate::State;
 
-/// Items that are asked after at a time.
+/// Items whose points are deleted together.
 const PAGE: i64 = 500;
 
-/// What was given up. The order matters: each kind is told by fields that those after it lack.
+/// A dead letter. The order of the variants matters: each is recognised by fields that later ones lack.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum DeadLetter {
     Scan(ScanMessage),
     Embed(EmbedBatch),
     Chunk(ChunkDocument),
-    /// Files that lie in the bucket.
+    /// Events about objects in the staging bucket.
     Objects(S3Notification),
-    /// A question after uploads, which is asked again, or a message of another version of this
-    /// program.
+    /// A request to check uploads, which sweep repeats, or a message of another version.
     Other(Value),
 }
 
-/// Records the failures. Returns the records that must come again, in the form that SQS reads.
-pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Value> {
+/// Records the failures that the dead letters mean. Returns the batch item failures: the records to be
+/// delivered again.
+pub(crate) async fn record_dead_letters(state: &State, event: SqsEvent) -> Vec<Value> {
     let mut failures = Vec::new();
     for record in event.records {
-        if let Err(error) = take(state, &record).await {
+        if let Err(error) = record_dead_letter(state, &record).await {
             tracing::error!(
                 message.id = record.message_id,
                 error = error.chain(),
@@ -50,17 +50,17 @@ pub(crate) async fn take_dead_letters(state: &State, event: SqsEvent) -> Vec<Val
     failures
 }
 
-async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
+async fn record_dead_letter(state: &State, record: &SqsMessage) -> Result<(), StageError> {
     let body = record.body.as_deref().unwrap_or_default();
-    let given_up =
+    let letter =
         serde_json::from_str(body).unwrap_or_else(|_| DeadLetter::Other(Value::String(body.to_owned())));
     tracing::warn!(
         message.id = record.message_id,
         queue = record.event_source_arn,
-        kind = given_up.stage(),
-        "a message was given up"
+        kind = letter.stage(),
+        "received a dead letter"
     );
-    match given_up {
+    match letter {
         DeadLetter::Scan(ScanMessage::RunOperation { operation_id }) => {
             fail_operation(state, operation_id).await
         }
@@ -68,21 +68,18 @@ async fn take(state: &State, record: &SqsMessage) -> Result<(), StageError> {
             fail_items(state, operation_id, &item_ids, |work| work.state == ItemState::Listed, "read").await
         }
         DeadLetter::Chunk(message) => {
-            let is_meant = |work: &ItemWork| work.state == ItemState::Staged;
-            fail_items(state, message.operation_id, &[message.item_id], is_meant, "chunked").await
+            let is_affected = |work: &ItemWork| work.state == ItemState::Staged;
+            fail_items(state, message.operation_id, &[message.item_id], is_affected, "chunked").await
         }
         DeadLetter::Embed(message) => {
-            let is_meant = |work: &ItemWork| {
+            let is_affected = |work: &ItemWork| {
                 work.state == ItemState::Chunked && work.missing_batches.contains(&message.batch)
             };
-            fail_items(state, message.operation_id, &[message.item_id], is_meant, "embedded").await
+            fail_items(state, message.operation_id, &[message.item_id], is_affected, "embedded").await
         }
-        DeadLetter::Objects(events) => expect_again(state, &events).await,
+        DeadLetter::Objects(events) => announce_again(state, &events).await,
         DeadLetter::Other(body) => {
-            tracing::error!(
-                body = clip(&body.to_string()),
-                "a message that asks for nothing we know was given up"
-            );
+            tracing::error!(body = clip(&body.to_string()), "dropped a dead letter of an unknown kind");
             Ok(())
         }
     }
@@ -100,9 +97,9 @@ impl DeadLetter {
     }
 }
 
-/// Makes uploads of files that the bucket told of in vain: what is expected is asked after until
-/// somebody has looked for it.
-async fn expect_again(state: &State, events: &S3Notification) -> Result<(), StageError> {
+/// Registers the files of lost events as expected uploads, so that sweep has them checked until intake
+/// has found them.
+async fn announce_again(state: &State, events: &S3Notification) -> Result<(), StageError> {
     let mut tx = state.db.begin().await?;
     let mut expected = Vec::new();
     for event in events.records.iter().filter(|event| event.is_created()) {
@@ -123,7 +120,7 @@ async fn expect_again(state: &State, events: &S3Notification) -> Result<(), Stag
             content_type: "application/octet-stream".to_owned(),
             sha256: None,
             metadata: None,
-            // Its bytes lie there: nobody will put them.
+            // The file is in the bucket already: no client will PUT it.
             expires_at: Utc::now(),
         });
     }
@@ -140,7 +137,7 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     if let Some(finished) = finished {
         dispatch::start_next(&state.db, &state.queues, finished.collection_id).await?;
         if finished.operation_type == OperationType::Rebuild {
-            // What it has written in Qdrant is scan's to take back.
+            // Scan deletes the index that the rebuild has written.
             state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await?;
         }
     }
@@ -158,7 +155,7 @@ async fn fail_operation(state: &State, operation_id: OperationId) -> Result<(), 
     }
 }
 
-/// Asks embed after items that have ended: it deletes what it has written of them.
+/// Sends messages about items that have ended to embed, which then deletes the points it wrote for them.
 async fn delete_orphaned_points(
     state: &State,
     operation_id: OperationId,
@@ -169,31 +166,31 @@ async fn delete_orphaned_points(
     Ok(())
 }
 
-/// Fails those of the items that are still where the message found them: others got further by
-/// another message.
+/// Fails those of the items that are still in the state that the message was about. The others have
+/// progressed by another message.
 async fn fail_items(
     state: &State,
     operation_id: OperationId,
     ids: &[ItemId],
-    is_meant: impl Fn(&ItemWork) -> bool,
+    is_affected: impl Fn(&ItemWork) -> bool,
     step: &str,
 ) -> Result<(), StageError> {
     let works = state.db.connection().await?.operation_items().find_work(ids).await?;
     let reason = reason(step);
-    let mut begun = Vec::new();
-    for work in works.iter().filter(|work| is_meant(work)) {
+    let mut partly_embedded = Vec::new();
+    for work in works.iter().filter(|work| is_affected(work)) {
         let mut tx = state.db.begin().await?;
         if work.state == ItemState::Listed && !work.is_reindex {
-            // Its document may not be known yet: it becomes one that failed.
+            // Its document may not exist yet: it is created as a failed one.
             let outcome = StagingOutcome::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
-            tx.operation_items().mark_staged(&never_staged(work, &outcome)).await?;
+            tx.operation_items().mark_staged(&unstaged(work, &outcome)).await?;
         } else {
             let failure = ItemFailure::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
             tx.operation_items().mark_failed(work.item_id, &failure).await?;
         }
         tx.commit().await?;
         if work.state == ItemState::Chunked {
-            begun.push(work.item_id);
+            partly_embedded.push(work.item_id);
         }
         dispatch::log_failed(FailedDocument {
             stage: "sweep",
@@ -203,12 +200,12 @@ async fn fail_items(
             reason: &reason,
         });
     }
-    delete_orphaned_points(state, operation_id, &begun).await?;
+    delete_orphaned_points(state, operation_id, &partly_embedded).await?;
     dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     Ok(())
 }
 
-fn never_staged<'a>(work: &'a ItemWork, outcome: &'a StagingOutcome) -> StagedItem<'a> {
+fn unstaged<'a>(work: &'a ItemWork, outcome: &'a StagingOutcome) -> StagedItem<'a> {
     StagedItem {
         item_id: work.item_id,
         collection_id: work.collection_id,
@@ -223,10 +220,10 @@ fn never_staged<'a>(work: &'a ItemWork, outcome: &'a StagingOutcome) -> StagedIt
 }
 
 fn reason(step: &str) -> String {
-    format!("gave up: it could not be {step} at any of several tries; try it again later")
+    format!("failed repeatedly: it could not be {step} in several attempts; retry it later")
 }
 
-/// A foreign body may be anything: enough of it to recognise it.
+/// Enough of an unknown body to recognise it in a log.
 fn clip(text: &str) -> &str {
     &text[..text.floor_char_boundary(200)]
 }
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_told_by_its_fields() {
+    fn every_message_is_recognised_by_its_fields() {
         let operation_id: OperationId = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
         let run = serde_json::to_string(&ScanMessage::RunOperation { operation_id }).unwrap();
         let items =

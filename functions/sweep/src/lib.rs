@@ -1,25 +1,25 @@
-//! Heals what was lost on the way, records what was given up, and tidies.
+//! Recovers lost messages, records dead letters, starts what is due and deletes what has expired.
 //!
-//! *Triggered by* the clock, every minute; and by the dead-letter queues of all stages.
-//! *Reads* operations, items and uploads in PostgreSQL, how full the queues are, which jobs are under way.
-//! *Writes* messages that seem lost, once more; the end of operations that nobody ended; the
-//! failure of what a stage gave up; the sync runs that collections are due for; jobs that embed what is
-//! too much for the function; and removes what has expired, indexes that were replaced among it.
-//! *Safe to repeat because* every stage takes a message twice without harm, ends are written once,
-//! a collection has one sync run at a time, and a job's name tells whether it is under way.
-//! *Retries when* PostgreSQL, SQS or AWS Batch does not answer: the next minute tries again.
+//! *Triggered by* EventBridge, every minute; and by the dead-letter queues of all stages.
+//! *Reads* operations, items and uploads in PostgreSQL, the depths of the queues, the running Batch
+//! jobs.
+//! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
+//! items whose message became a dead letter; sync runs that are due; embed jobs for a backlog that is
+//! too large for the embed function. Deletes expired rows and replaced indexes.
+//! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
+//! a collection has one sync run at a time, and a job's name tells whether it is running.
+//! *Retries when* PostgreSQL, SQS or AWS Batch cannot be reached: the next minute tries again.
 
 mod config;
 mod dead_letters;
 mod embed_jobs;
 mod handler;
-mod healing;
+mod recovery;
 mod retention;
+mod retired_indexes;
 mod state;
 mod syncs;
-mod vector_stores;
 
-pub use config::{Config, StallTimeouts};
-pub use embed_jobs::{EmbedJobs, JobLimits};
+pub use config::{Config, JobLimits, StallTimeouts};
 pub use handler::handle;
-pub use state::State;
+pub use state::{EmbedJobs, State};

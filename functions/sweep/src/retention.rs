@@ -1,4 +1,4 @@
-//! Removes what nobody needs any more, a bounded number of rows at a time.
+//! Deletes rows whose retention period is over, a bounded number at a time.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use serde::Serialize;
 
 use crate::State;
 
-/// Rows that one statement removes, so that none of them holds locks for long.
+/// Rows that one statement deletes, so that it holds its locks briefly.
 const BATCH: i64 = 1000;
-/// The most batches of one kind in one run; the next run goes on.
-const MOST_BATCHES: u64 = 20;
-/// With less time than this left, no further batch is begun.
+/// Batches of one kind in one invocation at most; the next one continues.
+const MAX_BATCHES: u64 = 20;
+/// With less time left than this, no further batch is deleted.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// Repetitions of a request get its answer for as long as this.
+/// How long a repeated request gets the response of the first.
 const IDEMPOTENCY_KEYS: TimeDelta = TimeDelta::hours(24);
-/// Spent and expired tokens stay this long, so that their reuse is noticed.
+/// How long used and expired tokens are kept, so that their reuse is detected.
 const REFRESH_TOKENS: TimeDelta = TimeDelta::days(30);
-/// A failed sign-in matters for much less than this.
+/// How long failed sign-ins are kept; lockouts are much shorter.
 const LOGIN_ATTEMPTS: TimeDelta = TimeDelta::days(1);
-/// What happened can be looked up for this long; the audit log keeps it for good.
+/// How long operations, uploads and sync runs can be looked up; the audit log is never deleted.
 const HISTORY: TimeDelta = TimeDelta::days(90);
 
-/// What is kept for some time only.
+/// Rows with a retention period.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     IdempotencyKeys,
@@ -39,7 +39,7 @@ enum Kind {
     SyncRuns,
 }
 
-/// How many rows of each kind were removed.
+/// How many rows of each kind were deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Removed {
     idempotency_keys: u64,
@@ -65,7 +65,7 @@ impl Removed {
     }
 }
 
-/// Removes what has served its time.
+/// Deletes the rows whose retention period is over.
 pub(crate) async fn retain(
     state: &State,
     invocation: &Invocation,
@@ -79,12 +79,12 @@ pub(crate) async fn retain(
         (Kind::LoginAttempts, &mut removed.login_attempts),
         (Kind::RateLimitBuckets, &mut removed.request_throttles),
         (Kind::Uploads, &mut removed.uploads),
-        // Before their operations, which go when they have none left.
+        // Before their operations, which are deleted once they have no items.
         (Kind::OperationItems, &mut removed.operation_items),
         (Kind::Operations, &mut removed.operations),
         (Kind::SyncRuns, &mut removed.sync_runs),
     ] {
-        for _ in 0..MOST_BATCHES {
+        for _ in 0..MAX_BATCHES {
             if invocation.remaining() < RESERVE {
                 return Ok(());
             }
@@ -99,7 +99,7 @@ pub(crate) async fn retain(
 }
 
 impl Kind {
-    /// Removes a batch. Returns how many rows it was.
+    /// Deletes a batch. Returns the number of rows.
     async fn remove(self, connection: &mut Connection, now: DateTime<Utc>) -> Result<u64, DbError> {
         match self {
             Self::IdempotencyKeys => {

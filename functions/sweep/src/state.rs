@@ -1,13 +1,13 @@
-//! What the sweep function keeps between events.
+//! Clients and settings that live as long as the process.
 
 use batch_jobs::BatchJobs;
 use db::Db;
 use queue::{QueueUrls, Queues};
 use vectors::VectorDatabase;
 
-use crate::{Config, EmbedJobs, StallTimeouts};
+use crate::config::{Config, JobLimits, StallTimeouts};
 
-/// Clients and settings, built once a process.
+/// Clients and settings, built once per cold start.
 #[derive(Debug, Clone)]
 pub struct State {
     /// PostgreSQL.
@@ -16,17 +16,17 @@ pub struct State {
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
-    /// How long things may take before they count as lost.
+    /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
-    /// Where jobs that embed are submitted; none are without.
+    /// Where embed jobs are submitted; `None` if there is no job queue.
     pub embed_jobs: Option<EmbedJobs>,
 }
 
 impl State {
-    /// Prepares the clients; nothing waits for the network.
+    /// Builds the clients without connecting.
     ///
     /// # Errors
-    /// Says which setting is wrong.
+    /// Returns an error that names the invalid setting.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls {
@@ -46,4 +46,13 @@ impl State {
             }),
         })
     }
+}
+
+/// Where jobs are submitted, and when.
+#[derive(Debug, Clone)]
+pub struct EmbedJobs {
+    /// The job queue and definition.
+    pub batch: BatchJobs,
+    /// How large a backlog starts a job.
+    pub limits: JobLimits,
 }

@@ -156,6 +156,12 @@ impl DerefMut for IdempotentTx {
     }
 }
 
+impl AsMut<Tx> for IdempotentTx {
+    fn as_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Idempotency {
     type Rejection = ApiError;
 

@@ -5,11 +5,13 @@ mod collection;
 mod counters;
 mod details;
 mod limits;
+mod lock;
 mod ownership;
 mod permissions;
 mod rebuild;
 mod retired_indexes;
 mod rollback;
+mod unfinished;
 
 pub use access::{AccessibleCollection, CollectionQuery};
 pub use collection::{Collection, Collections, NewCollection};
@@ -17,6 +19,8 @@ pub use details::CollectionDetails;
 pub use limits::{
     CollectionLimits, CollectionResourceLimits, CollectionUsage, OPERATIONS_COUNT_FOR, ProjectedUsage,
 };
+pub use lock::CollectionLock;
 pub use permissions::{CollectionPermission, CollectionPermissions, GrantOutcome, GrantableKey, Grantee};
 pub use retired_indexes::RetiredVectorStores;
 pub use rollback::Rollback;
+pub use unfinished::UnfinishedDeletion;

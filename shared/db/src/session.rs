@@ -97,6 +97,13 @@ impl Tx {
     }
 }
 
+/// For code that works on a transaction, or on a type around one.
+impl AsMut<Tx> for Tx {
+    fn as_mut(&mut self) -> &mut Tx {
+        self
+    }
+}
+
 /// A connection without a transaction.
 #[derive(Debug)]
 pub struct Connection {

@@ -3,6 +3,7 @@
 use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
+use dispatch::{Initiator, start_rebuilds};
 use domain::{CollectionId, OperationId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
@@ -11,12 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
 use crate::openapi::BodyErrors;
-
-/// Operations dispatched before the response; the sweep function dispatches the rest. Bounds the latency.
-const MAX_DISPATCHED: usize = 100;
 
 /// Selects the collections to rebuild.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,19 +64,16 @@ pub(crate) async fn rebuild(
     ApiJson(request): ApiJson<RebuildRequest>,
 ) -> Result<(StatusCode, Json<RebuildResponse>), ApiError> {
     let only = request.collection_ids.as_deref();
-    let mut tx = state.db.begin().await?;
-    let queued = tx.operations().queue_rebuilds(caller.principal.user_id, only).await?;
-    let is_queued = |id: &&CollectionId| queued.iter().any(|rebuild| rebuild.collection_id == **id);
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let (queued, rebuilds) = start_rebuilds(state.db.begin().await?, initiator, only).await?;
+    let is_queued = |id: &&CollectionId| rebuilds.iter().any(|rebuild| rebuild.collection_id == **id);
     if let Some(unknown) = only.unwrap_or_default().iter().find(|id| !is_queued(id)) {
         return Err(ApiError::not_found("collection", unknown));
     }
-    let details = json!({ "collection_ids": only, "operations": queued.len() });
-    audit::record(&mut tx, &client, Change::of_accounts("rebuild_started", caller.actor(), details)).await?;
-    tx.commit().await?;
-    for rebuild in queued.iter().take(MAX_DISPATCHED) {
-        dispatch(&state, rebuild.operation_id).await;
-    }
-    let operations = queued.into_iter().map(|rebuild| QueuedRebuild {
+    let details = json!({ "collection_ids": only, "operations": rebuilds.len() });
+    let audited = queued.audit("rebuild_started", &details).await?;
+    audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
+    let operations = rebuilds.into_iter().map(|rebuild| QueuedRebuild {
         operation_id: rebuild.operation_id,
         collection_id: rebuild.collection_id,
         collection_name: rebuild.collection_name,

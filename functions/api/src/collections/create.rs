@@ -1,14 +1,12 @@
 //! Making a collection.
 
-use access::{Begun, Caller, Idempotency};
+use access::{Begun, Caller, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chunking::Strategy;
 use db::collections::NewCollection;
-use db::operations::NewOperation;
-use domain::{
-    AccessLevel, CollectionId, ErrorKind, OperationId, OperationType, Quantization, vector_store_name,
-};
+use dispatch::{Initiator, StartOperation, lock_collection};
+use domain::{AccessLevel, CollectionId, ErrorKind, OperationType, Quantization, vector_store_name};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
 use serde::Deserialize;
@@ -20,8 +18,6 @@ use super::fields::{self, ONE_TIME};
 use super::index_settings::{self, AskedIndex, CheckedIndex};
 use super::response::CollectionResponse;
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
 use crate::openapi::{BodyErrors, words};
 use crate::quotas::enforce;
 use crate::validation::Checks;
@@ -110,35 +106,26 @@ pub(crate) async fn create(
         Err(error) => return Err(fields::explain(error, new.name, true)),
     };
     enforce::admit_collection(&mut tx, owner_id).await?;
-    let operation = NewOperation {
-        id: OperationId(Uuid::new_v4()),
-        collection_id: id,
-        user_id: owner_id,
-        source_id: None,
-        operation_type: OperationType::Index,
-        config: json!({
-            "embedding_model": settings.embedding_model,
-            "quantization": settings.quantization,
-            "chunk_size": settings.chunks.chunk_size,
-            "chunk_overlap": settings.chunks.chunk_overlap,
-            "chunking_strategy": new.chunking_strategy,
-            "chunking_config": new.chunking_config,
-        }),
-    };
-    tx.operations().insert(&operation).await?;
-    let change = Change {
-        action: "collection_created",
-        actor: caller.actor(),
-        collection: Some((id, &collection.name)),
-        operation_id: Some(operation.id),
-        details: json!({ "is_public": collection.is_public, "settings": operation.config }),
-    };
-    audit::record(&mut tx, &client, change).await?;
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let config = json!({
+        "embedding_model": settings.embedding_model,
+        "quantization": settings.quantization,
+        "chunk_size": settings.chunks.chunk_size,
+        "chunk_overlap": settings.chunks.chunk_overlap,
+        "chunking_strategy": new.chunking_strategy,
+        "chunking_config": new.chunking_config,
+    });
+    let details = json!({ "is_public": collection.is_public, "settings": config });
+    let operation = StartOperation { operation_type: OperationType::Index, initiator, config };
+    let (queued, operation) = lock_collection(tx, id).await?.start(operation).await?;
+    let audited = queued.audit("collection_created", &details).await?;
     let mut response = CollectionResponse::new(collection, AccessLevel::Owner, 0);
     response.initial_operation_id = Some(operation.id);
-    let answer = tx.commit(StatusCode::CREATED, &response).await?;
-    dispatch(&state, operation.id).await;
-    Ok(answer)
+    audited
+        .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
+            tx.commit(StatusCode::CREATED, &response).await
+        })
+        .await
 }
 
 /// What the request's fields mean together, and the model they are about.

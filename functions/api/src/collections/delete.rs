@@ -3,16 +3,13 @@
 use access::{Caller, Granted};
 use axum::extract::State as Shared;
 use chrono::Utc;
-use db::operations::NewOperation;
-use domain::{OperationId, OperationType};
+use dispatch::{Initiator, StartOperation, lock_collection};
+use domain::OperationType;
 use http::{HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ClientInfo};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
 
 /// Delete a collection
 ///
@@ -32,30 +29,17 @@ pub(crate) async fn delete(
     Granted(found): Granted,
 ) -> Result<(StatusCode, [(header::HeaderName, HeaderValue); 1]), ApiError> {
     let id = found.collection.id;
-    let mut tx = state.db.begin().await?;
-    if !tx.collections().mark_deleted(id, Utc::now()).await? {
-        // Somebody else was faster.
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let mut collection = lock_collection(state.db.begin().await?, id).await?;
+    if !collection.tx().collections().mark_deleted(id, Utc::now()).await? {
         return Err(ApiError::not_found("collection", id));
     }
-    let operation = NewOperation {
-        id: OperationId(Uuid::new_v4()),
-        collection_id: id,
-        user_id: caller.principal.user_id,
-        source_id: None,
-        operation_type: OperationType::Delete,
-        config: json!({ "vector_store_name": found.collection.vector_store_name }),
-    };
-    tx.operations().insert(&operation).await?;
-    let change = Change {
-        action: "collection_deleted",
-        actor: caller.actor(),
-        collection: Some((id, &found.collection.name)),
-        operation_id: Some(operation.id),
-        details: json!({ "document_count": found.collection.document_count }),
-    };
-    audit::record(&mut tx, &client, change).await?;
-    tx.commit().await?;
-    dispatch(&state, operation.id).await;
+    let config = json!({ "vector_store_name": found.collection.vector_store_name });
+    let operation = StartOperation { operation_type: OperationType::Delete, initiator, config };
+    let (queued, operation) = collection.start(operation).await?;
+    let details = json!({ "document_count": found.collection.document_count });
+    let audited = queued.audit("collection_deleted", &details).await?;
+    audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
     let location = HeaderValue::from_str(&format!("/api/v2/operations/{}", operation.id))
         .unwrap_or(HeaderValue::from_static("/api/v2/operations"));
     Ok((StatusCode::NO_CONTENT, [(header::LOCATION, location)]))

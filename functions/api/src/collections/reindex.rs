@@ -1,27 +1,25 @@
 //! Indexing a collection anew, and going back.
 
-use access::{Begun, Caller, Granted, Idempotency};
+use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use chunking::known_parameters;
 use db::collections::{Collection, Rollback};
-use db::operations::{NewOperation, Operations};
-use domain::{ErrorKind, OperationId, OperationType};
+use db::operations::Operations;
+use dispatch::{Initiator, StartOperation, lock_collection};
+use domain::{ErrorKind, OperationType};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiOptionalJson, ClientInfo, Problem};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::index_settings::{self, AskedIndex, CheckedIndex};
 use super::response::{CollectionResponse, answer};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
 use crate::openapi::words;
 use crate::operations::response::OperationResponse;
-use crate::quotas::enforce;
 use crate::validation::Checks;
 
 /// What the new index is to look like. What is left out stays as it is. Fields that this version does
@@ -78,38 +76,28 @@ pub(crate) async fn start(
 ) -> Result<Response, ApiError> {
     let collection = &found.collection;
     let config = resolve(&state, collection, &request)?;
-    let user_id = caller.principal.user_id;
-    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+    let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    let new = NewOperation {
-        id: OperationId(Uuid::new_v4()),
-        collection_id: collection.id,
-        user_id,
-        source_id: None,
-        operation_type: OperationType::Reindex,
-        config,
-    };
-    let operation = tx.operations().insert(&new).await.map_err(|error| {
+    let details = audit::difference(&settings_of(collection), &config);
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let operation = StartOperation { operation_type: OperationType::Reindex, initiator, config };
+    let started = lock_collection(tx, collection.id).await?.start(operation).await;
+    let (queued, operation) = started.map_err(|error| {
         if error.constraint() != Some(Operations::ONE_REINDEX) {
             return ApiError::from(error);
         }
-        let reason = "this collection is being indexed anew already; wait for that operation or cancel it";
+        let reason = "a reindex of this collection is pending or running; wait for it or cancel it";
         ApiError::new(ErrorKind::Conflict, reason)
     })?;
-    enforce::admit_operations(&mut tx, collection.id, 1).await?;
-    let change = Change {
-        action: "reindex_requested",
-        actor: caller.actor(),
-        collection: Some((collection.id, &collection.name)),
-        operation_id: Some(operation.id),
-        details: audit::difference(&settings_of(collection), &new.config),
-    };
-    audit::record(&mut tx, &client, change).await?;
-    let answer = tx.commit(StatusCode::ACCEPTED, &OperationResponse::fresh(operation)).await?;
-    dispatch(&state, new.id).await;
-    Ok(answer)
+    let audited = queued.audit("reindex_requested", &details).await?;
+    let response = OperationResponse::fresh(operation);
+    audited
+        .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
+            tx.commit(StatusCode::ACCEPTED, &response).await
+        })
+        .await
 }
 
 /// Go back to the index before the last reindex

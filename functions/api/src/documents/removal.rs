@@ -1,21 +1,17 @@
 //! Deletes and restores documents.
 
-use access::{Begun, Caller, Granted, Idempotency};
+use access::{Begun, Caller, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
+use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::{CollectionId, DocumentId, ErrorKind, OperationType};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
 use serde_json::json;
 
 use super::find::find;
-use super::operation::new_operation;
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
-use crate::locks::lock_collection;
 use crate::operations::response::OperationResponse;
-use crate::quotas::enforce;
 
 /// Delete a document
 ///
@@ -33,38 +29,32 @@ pub(crate) async fn delete(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), ApiError> {
-    let mut tx = state.db.begin().await?;
-    lock_collection(&mut tx, collection_id).await?;
-    let document = find(tx.documents(), collection_id, id).await?;
-    if !tx.documents().mark_deleted(id).await? {
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let mut collection = lock_collection(state.db.begin().await?, collection_id).await?;
+    let document = find(collection.tx().documents(), collection_id, id).await?;
+    if !collection.tx().documents().mark_deleted(id).await? {
         return Err(ApiError::not_found("document", id));
     }
     // Consecutive deletions share an operation.
-    let waiting = tx.operations().lock_pending_removal(collection_id).await?;
-    let operation_id = match waiting {
-        Some(operation_id) => operation_id,
+    let pending = collection.tx().operations().lock_pending_removal(collection_id).await?;
+    let (mut queued, operation_id) = match pending {
+        Some(operation_id) => (collection.join(initiator, operation_id), operation_id),
         None => {
-            let user_id = caller.principal.user_id;
-            let new = new_operation(OperationType::RemoveDocuments, collection_id, user_id);
-            tx.operations().insert(&new).await?.id
+            let operation = StartOperation {
+                operation_type: OperationType::RemoveDocuments,
+                initiator,
+                config: json!({}),
+            };
+            let (queued, operation) = collection.start(operation).await?;
+            (queued, operation.id)
         }
     };
-    tx.operation_items().insert_removals(operation_id, &[id]).await?;
-    let change = Change {
-        action: "document_deleted",
-        actor: caller.actor(),
-        collection: Some((collection_id, &found.collection.name)),
-        operation_id: Some(operation_id),
-        details: json!({ "document_id": id, "uri": document.uri, "status": document.status }),
-    };
-    audit::record(&mut tx, &client, change).await?;
-    tx.commit().await?;
-    if waiting.is_none() {
-        dispatch(&state, operation_id).await;
-    }
+    queued.tx().operation_items().insert_removals(operation_id, &[id]).await?;
+    let details = json!({ "document_id": id, "uri": document.uri, "status": document.status });
+    let audited = queued.audit("document_deleted", &details).await?;
+    audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
     let location = HeaderValue::from_str(&format!("/api/v2/operations/{operation_id}"))
         .unwrap_or(HeaderValue::from_static("/api/v2/operations"));
     Ok((StatusCode::NO_CONTENT, [(header::LOCATION, location)]))
@@ -88,33 +78,28 @@ pub(crate) async fn restore(
     caller: Caller,
     client: ClientInfo,
     idempotency: Idempotency,
-    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Response, ApiError> {
-    let user_id = caller.principal.user_id;
-    let mut tx = match idempotency.begin(&state.db, user_id).await? {
+    let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    lock_collection(&mut tx, collection_id).await?;
-    let document = find(tx.documents(), collection_id, id).await?;
-    let new = new_operation(OperationType::RestoreDocuments, collection_id, user_id);
-    let operation = tx.operations().insert(&new).await?;
-    if !tx.documents().restore(id, operation.id).await? {
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    let mut collection = lock_collection(tx, collection_id).await?;
+    let document = find(collection.tx().documents(), collection_id, id).await?;
+    let operation =
+        StartOperation { operation_type: OperationType::RestoreDocuments, initiator, config: json!({}) };
+    let (mut queued, operation) = collection.start(operation).await?;
+    if !queued.tx().documents().restore(id, operation.id).await? {
         let reason = format!("the document is {}; only deleted documents can be restored", document.status);
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
-    enforce::admit_operations(&mut tx, collection_id, 1).await?;
-    let change = Change {
-        action: "document_restored",
-        actor: caller.actor(),
-        collection: Some((collection_id, &found.collection.name)),
-        operation_id: Some(operation.id),
-        details: json!({ "document_id": id, "uri": document.uri }),
-    };
-    audit::record(&mut tx, &client, change).await?;
-    let operation_id = operation.id;
-    let answer = tx.commit(StatusCode::ACCEPTED, &OperationResponse::fresh(operation)).await?;
-    dispatch(&state, operation_id).await;
-    Ok(answer)
+    let details = json!({ "document_id": id, "uri": document.uri });
+    let audited = queued.audit("document_restored", &details).await?;
+    let response = OperationResponse::fresh(operation);
+    audited
+        .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
+            tx.commit(StatusCode::ACCEPTED, &response).await
+        })
+        .await
 }

@@ -3,6 +3,7 @@
 use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
+use dispatch::{Initiator, LockedCollection, StartOperation, lock_collection};
 use domain::{CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
@@ -11,12 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::find::find;
-use super::operation::new_operation;
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
-use crate::locks::lock_collection;
-use crate::quotas::enforce;
 
 /// The documents that are retried.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,22 +46,21 @@ pub(crate) async fn retry(
     caller: Caller,
     client: ClientInfo,
     idempotency: Idempotency,
-    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Response, ApiError> {
-    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+    let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    lock_collection(&mut tx, collection_id).await?;
-    let document = find(tx.documents(), collection_id, id).await?;
+    let mut collection = lock_collection(tx, collection_id).await?;
+    let document = find(collection.tx().documents(), collection_id, id).await?;
     if !matches!(document.status, DocumentStatus::Failed | DocumentStatus::Cancelled) {
         let status = document.status;
         let reason = format!("the document is {status}; only failed or cancelled documents can be retried");
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
-    let request = Request { collection_id, collection_name: &found.collection.name, only: Some(id) };
-    start(&state, &caller, &client, tx, request).await
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    start(&state, initiator, collection, Some(id)).await
 }
 
 /// Retry all failed documents
@@ -88,56 +83,45 @@ pub(crate) async fn retry_failed(
     Granted(found): Granted,
 ) -> Result<Response, ApiError> {
     let collection_id = found.collection.id;
-    let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
+    let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    lock_collection(&mut tx, collection_id).await?;
-    let (failed, pending_count) = tx.documents().count_unfinished(collection_id).await?;
+    let mut collection = lock_collection(tx, collection_id).await?;
+    let (failed, pending_count) = collection.tx().documents().count_unfinished(collection_id).await?;
     if failed == 0 {
         let message = "the collection has no failed documents".to_owned();
         let nothing = RetryResponse { reset_count: 0, pending_count, operation_id: None, message };
-        return tx.commit(StatusCode::OK, &nothing).await;
+        return collection.into_tx().commit(StatusCode::OK, &nothing).await;
     }
-    let request = Request { collection_id, collection_name: &found.collection.name, only: None };
-    start(&state, &caller, &client, tx, request).await
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    start(&state, initiator, collection, None).await
 }
 
-/// The documents to retry.
-struct Request<'a> {
-    collection_id: CollectionId,
-    collection_name: &'a str,
-    only: Option<DocumentId>,
-}
-
+/// Starts the operation for one document, or for all failed ones.
 async fn start(
     state: &State,
-    caller: &Caller,
-    client: &ClientInfo,
-    mut tx: IdempotentTx,
-    request: Request<'_>,
+    initiator: Initiator<'_>,
+    collection: LockedCollection<IdempotentTx>,
+    only: Option<DocumentId>,
 ) -> Result<Response, ApiError> {
-    let Request { collection_id, collection_name, only } = request;
-    let new = new_operation(OperationType::RetryDocuments, collection_id, caller.principal.user_id);
-    let operation = tx.operations().insert(&new).await?;
-    let reset = tx.documents().retry(collection_id, only, operation.id).await?;
-    enforce::admit_operations(&mut tx, collection_id, 1).await?;
-    let (_, pending_count) = tx.documents().count_unfinished(collection_id).await?;
-    let change = Change {
-        action: "documents_retried",
-        actor: caller.actor(),
-        collection: Some((collection_id, collection_name)),
-        operation_id: Some(operation.id),
-        details: json!({ "document_id": only, "count": reset }),
-    };
-    audit::record(&mut tx, client, change).await?;
+    let collection_id = collection.id();
+    let operation =
+        StartOperation { operation_type: OperationType::RetryDocuments, initiator, config: json!({}) };
+    let (mut queued, operation) = collection.start(operation).await?;
+    let reset = queued.tx().documents().retry(collection_id, only, operation.id).await?;
+    let (_, pending_count) = queued.tx().documents().count_unfinished(collection_id).await?;
+    let details = json!({ "document_id": only, "count": reset });
+    let audited = queued.audit("documents_retried", &details).await?;
     let message = match reset {
         1 => "retrying 1 document".to_owned(),
         many => format!("retrying {many} documents"),
     };
     let reset_count = i64::try_from(reset).unwrap_or(i64::MAX);
     let response = RetryResponse { reset_count, pending_count, operation_id: Some(operation.id), message };
-    let answer = tx.commit(StatusCode::OK, &response).await?;
-    dispatch(state, operation.id).await;
-    Ok(answer)
+    audited
+        .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
+            tx.commit(StatusCode::OK, &response).await
+        })
+        .await
 }

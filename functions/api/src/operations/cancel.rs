@@ -5,13 +5,13 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::Tx;
 use db::operations::Operation;
-use domain::{AccessLevel, ErrorKind, OperationId, OperationStatus, OperationType};
+use dispatch::lock_operation;
+use domain::{AccessLevel, ErrorKind, OperationStatus, OperationType};
 use lambda::http::{ApiError, ClientInfo, Problem};
 use serde_json::json;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::dispatch::{dispatch, dispatch_next};
 use crate::operations::response::OperationResponse;
 
 /// Cancel an operation
@@ -33,7 +33,7 @@ pub(crate) async fn cancel(
     client: ClientInfo,
     GrantedOperation { operation, .. }: GrantedOperation,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    stop(&state, &caller, &client, operation.id).await
+    stop(&state, &caller, &client, &operation).await
 }
 
 /// Cancel an operation
@@ -53,33 +53,24 @@ pub(crate) async fn delete(
     client: ClientInfo,
     GrantedOperation { operation, .. }: GrantedOperation,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    stop(&state, &caller, &client, operation.id).await
+    stop(&state, &caller, &client, &operation).await
 }
 
 async fn stop(
     state: &State,
     caller: &Caller,
     client: &ClientInfo,
-    id: OperationId,
+    operation: &Operation,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    let mut tx = state.db.begin().await?;
-    let before = tx.operations().lock(id).await?.ok_or_else(|| ApiError::not_found("operation", id))?;
+    let id = operation.id;
+    let locked = lock_operation(state.db.begin().await?, operation.collection_id, id).await?;
+    let mut locked = locked.ok_or_else(|| ApiError::not_found("operation", id))?;
+    let before = locked.operation().clone();
     require_cancellable(&before)?;
-    let is_first = before.cancel_requested_at.is_none();
-    if is_first {
-        record(&mut tx, caller, client, &before).await?;
+    if before.cancel_requested_at.is_none() {
+        record(locked.tx(), caller, client, &before).await?;
     }
-    let waited = tx.operations().cancel_pending(id).await?;
-    if waited.is_none() {
-        tx.operations().request_cancel(id).await?;
-    }
-    tx.commit().await?;
-    match waited {
-        Some(finished) => dispatch_next(state, finished.collection_id).await,
-        // The stages look before each item; this one takes care of what nobody is looking at.
-        None if is_first => dispatch(state, id).await,
-        None => {}
-    }
+    locked.cancel(&state.db, &state.queues).await?;
     let mut connection = state.db.connection().await?;
     let operation = connection.operations().find(id).await?;
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;

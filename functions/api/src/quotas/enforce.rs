@@ -1,14 +1,9 @@
 //! Whether limits leave room for what a request has just added: asked in its transaction, under a lock
 //! that makes everybody who adds to the same thing wait, so that no limit is passed by two at once.
 
-use chrono::Utc;
 use db::Tx;
-use db::collections::OPERATIONS_COUNT_FOR;
 use domain::{CollectionId, ErrorKind, UserId};
-use http::{HeaderValue, header};
 use lambda::http::ApiError;
-
-use crate::locks::lock_collection;
 
 /// Whether the user may own the collection that they have just got.
 ///
@@ -31,64 +26,6 @@ pub(crate) async fn admit_collection(tx: &mut Tx, owner_id: UserId) -> Result<()
             limits.max_collections
         ),
     ))
-}
-
-/// Whether the collection may have the source that it has just got.
-///
-/// # Errors
-/// 409 where it is one too many; 404 where the collection is gone; 503 when the database does not
-/// answer.
-pub(crate) async fn admit_source(tx: &mut Tx, id: CollectionId) -> Result<(), ApiError> {
-    lock_collection(tx, id).await?;
-    let limits = tx.collection_resource_limits().find(id).await?;
-    let sources = tx.collection_resource_limits().count_sources(id).await?;
-    if sources <= i64::from(limits.max_sources) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        ErrorKind::Conflict,
-        format!(
-            "the collection has {} of at most {} sources; remove one, or ask an administrator for a higher limit",
-            sources - 1,
-            limits.max_sources
-        ),
-    ))
-}
-
-/// Whether the collection may have the operations that it has just got.
-///
-/// # Errors
-/// 429 with `Retry-After` where they are too many for an hour; 404 where the collection is gone; 503
-/// when the database does not answer.
-pub(crate) async fn admit_operations(tx: &mut Tx, id: CollectionId, new: usize) -> Result<(), ApiError> {
-    lock_collection(tx, id).await?;
-    let most = i64::from(tx.collection_resource_limits().find(id).await?.max_operations_per_hour);
-    let new = i64::try_from(new).unwrap_or(i64::MAX);
-    let (used, in_the_way) = tx.collection_resource_limits().count_operations(id, most).await?;
-    if used <= most {
-        return Ok(());
-    }
-    if new > most {
-        return Err(ApiError::new(
-            ErrorKind::Conflict,
-            format!(
-                "this would start {new} operations, and at most {most} may be started in an hour; ask an \
-                 administrator for a higher limit"
-            ),
-        ));
-    }
-    let now = Utc::now();
-    let wait = in_the_way.unwrap_or(now) + OPERATIONS_COUNT_FOR - now;
-    let wait = wait.num_seconds().clamp(0, OPERATIONS_COUNT_FOR.num_seconds()) + 1;
-    let used = used - new;
-    Err(ApiError::new(
-        ErrorKind::Throttled,
-        format!(
-            "{used} of at most {most} operations were started on the collection in the last hour; try again in \
-             {wait} seconds, or ask an administrator for a higher limit"
-        ),
-    )
-    .with_header(header::RETRY_AFTER, HeaderValue::from(wait)))
 }
 
 /// Whether there is room for the uploads that were just announced, beside those that are announced and

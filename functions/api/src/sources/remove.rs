@@ -3,20 +3,15 @@
 use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
-use db::collections::Collection;
-use db::operations::NewOperation;
-use db::sources::CollectionSource;
-use domain::{AccessLevel, CollectionId, OperationId, OperationType, SourceId};
+use dispatch::{Initiator, StartOperation, lock_collection};
+use domain::{AccessLevel, CollectionId, OperationType, SourceId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use crate::State;
-use crate::audit::{self, Change};
-use crate::dispatch::dispatch;
 use crate::operations::response::OperationResponse;
 
 /// Which source to remove.
@@ -43,13 +38,10 @@ pub(crate) async fn remove(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
-    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, SourceId)>,
 ) -> Result<(StatusCode, Json<OperationResponse>), ApiError> {
-    let source = state.db.connection().await?.collection_sources().find(id).await?;
-    let source = source.filter(|source| source.collection_id == collection_id);
-    let source = source.ok_or_else(|| ApiError::not_found("source", id))?;
-    start(&state, &caller, &client, &found.collection, source).await
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    start(&state, initiator, collection_id, id).await
 }
 
 /// Remove a source by its path
@@ -75,65 +67,37 @@ pub(crate) async fn remove_by_path(
     let source = connection.collection_sources().find_by_path(found.collection.id, &path).await?;
     drop(connection);
     let source = source.ok_or_else(|| ApiError::not_found("source", format!("{path:?}")))?;
-    start(&state, &caller, &client, &found.collection, source).await
+    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
+    start(&state, initiator, found.collection.id, source.id).await
 }
 
 async fn start(
     state: &State,
-    caller: &Caller,
-    client: &ClientInfo,
-    collection: &Collection,
-    source: CollectionSource,
+    initiator: Initiator<'_>,
+    collection_id: CollectionId,
+    id: SourceId,
 ) -> Result<(StatusCode, Json<OperationResponse>), ApiError> {
-    let mut tx = state.db.begin().await?;
-    // Held, so that of two removals at once the second finds the first.
-    if tx.collection_sources().find_for_update(source.id).await?.is_none() {
-        return Err(ApiError::not_found("source", source.id));
-    }
-    if let Some(open) = tx.operations().find_open_source_removal(source.id).await?
-        && let Some(operation) = tx.operations().find(open).await?
+    let collection = lock_collection(state.db.begin().await?, collection_id).await?;
+    let mut source = collection.lock_source(id).await?;
+    // Of two concurrent removals the second waits for the locks and finds the first.
+    if let Some(open) = source.tx().operations().find_open_source_removal(id).await?
+        && let Some(operation) = source.tx().operations().find(open).await?
     {
-        let counts = tx.operations().item_counts(open).await?;
+        let counts = source.tx().operations().item_counts(open).await?;
         return Ok((
             StatusCode::ACCEPTED,
             Json(OperationResponse::new(operation, &counts, AccessLevel::Write)),
         ));
     }
-    let readings = tx.operations().list_open_readings(source.id).await?;
-    let mut running = Vec::new();
-    for reading in &readings {
-        if tx.operations().cancel_pending(*reading).await?.is_none()
-            && tx.operations().request_cancel(*reading).await?
-        {
-            running.push(*reading);
-        }
-    }
-    let new = NewOperation {
-        id: OperationId(Uuid::new_v4()),
-        collection_id: collection.id,
-        user_id: caller.principal.user_id,
-        source_id: Some(source.id),
-        operation_type: OperationType::RemoveSource,
-        config: json!({
-            "source_id": source.id, "source_type": source.source_type, "source_path": source.source_path,
-        }),
-    };
-    let operation = tx.operations().insert(&new).await?;
-    let change = Change {
-        action: "source_removed",
-        actor: caller.actor(),
-        collection: Some((collection.id, &collection.name)),
-        operation_id: Some(operation.id),
-        details: json!({
-            "source_id": source.id, "source_type": source.source_type, "source_path": source.source_path,
-            "document_count": source.document_count,
-        }),
-    };
-    audit::record(&mut tx, client, change).await?;
-    tx.commit().await?;
-    for reading in running {
-        dispatch(state, reading).await;
-    }
-    dispatch(state, operation.id).await;
+    let source = source.cancel_readings().await?;
+    let config = json!({
+        "source_id": id, "source_type": source.source().source_type, "source_path": source.source().source_path,
+    });
+    let mut details = config.clone();
+    details["document_count"] = source.source().document_count.into();
+    let operation = StartOperation { operation_type: OperationType::RemoveSource, initiator, config };
+    let (queued, operation) = source.start(operation).await?;
+    let audited = queued.audit("source_removed", &details).await?;
+    audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
     Ok((StatusCode::ACCEPTED, Json(OperationResponse::fresh(operation))))
 }

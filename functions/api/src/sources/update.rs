@@ -6,6 +6,7 @@ use axum::extract::State as Shared;
 use connectors::SourceSpec;
 use db::Tx;
 use db::sources::{CollectionSource, CollectionSources};
+use dispatch::lock_collection;
 use domain::{CollectionId, ErrorKind, SourceId, SourceType};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
 use serde::Deserialize;
@@ -63,10 +64,10 @@ pub(crate) async fn update(
 ) -> Result<(ETag, Json<SourceResponse>), ApiError> {
     let secrets = request.secrets.unwrap_or_default();
     secrets.check()?;
-    let mut tx = state.db.begin().await?;
-    let source = tx.collection_sources().find_for_update(id).await?;
-    let source = source.filter(|source| source.collection_id == collection_id);
-    let source = source.ok_or_else(|| ApiError::not_found("source", id))?;
+    let collection = lock_collection(state.db.begin().await?, collection_id).await?;
+    let locked = collection.lock_source(id).await?;
+    let source = locked.source().clone();
+    let mut tx = locked.into_tx();
     if_match.check(&version(&source)?)?;
 
     let spec = match request.source_config {

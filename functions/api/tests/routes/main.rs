@@ -26,6 +26,8 @@ mod events;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod lock_order;
+#[cfg(test)]
 mod mcp;
 #[cfg(test)]
 mod operations;
@@ -41,6 +43,8 @@ mod redaction;
 mod sharing;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod starting_operations;
 #[cfg(test)]
 mod statement_counts;
 #[cfg(test)]

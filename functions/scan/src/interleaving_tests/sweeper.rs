@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use db::operations::{StagedItem, StagingOutcome};
+use dispatch::Committed;
 use domain::{ErrorCategory, ItemId, ItemState, document_id};
 
 use super::pipeline::{Message, Pipeline, Step};
@@ -86,7 +87,8 @@ impl Pipeline {
         for id in connection.operations().list_finishable(most).await.unwrap() {
             self.end(id).await.unwrap();
         }
-        let left = connection.operations().queue_unpurged(at_once, most).await.unwrap();
-        self.queue.extend(left.into_iter().map(Message::Run));
+        drop(connection);
+        let queued = dispatch::queue_unpurged(&self.db, at_once, most, most).await.unwrap();
+        self.queue.extend(queued.iter().flat_map(Committed::operations).copied().map(Message::Run));
     }
 }

@@ -1,5 +1,5 @@
-//! What the clock makes the sweep function do to a real PostgreSQL. Nobody listens where the queues
-//! should be: that nothing is lost by that is part of what is tested.
+//! The scheduled steps of the sweep function on a real PostgreSQL. The queues cannot be reached: that
+//! nothing is lost by that is part of what is tested.
 
 #[cfg(test)]
 mod minute;

@@ -1,4 +1,4 @@
-//! Runs of one minute.
+//! Scheduled invocations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use sqlx::{AssertSqlSafe, PgPool};
 use sweep::{StallTimeouts, State, handle};
 use vectors::{VectorDatabase, VectorsConfig};
 
-/// Nobody listens there.
-const NOWHERE: &str = "http://127.0.0.1:9";
+/// No process listens on this port.
+const UNREACHABLE: &str = "http://127.0.0.1:9";
 
 fn state(pool: &PgPool) -> Arc<State> {
     let credentials = Credentials::new("test", "test", None, None, "test");
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(NOWHERE)
+        .endpoint_url(UNREACHABLE)
         .retry_config(RetryConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    let url = |name: &str| Some(format!("{NOWHERE}/000000000000/{name}"));
+    let url = |name: &str| Some(format!("{UNREACHABLE}/000000000000/{name}"));
     let urls =
         QueueUrls { intake: url("intake"), scan: url("scan"), chunk: url("chunk"), embed: url("embed") };
     let stall_timeouts = StallTimeouts {
@@ -40,13 +40,13 @@ fn state(pool: &PgPool) -> Arc<State> {
     Arc::new(State {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
-        vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
+        vectors: VectorDatabase::connect(&VectorsConfig::new(UNREACHABLE)).unwrap(),
         stall_timeouts,
         embed_jobs: None,
     })
 }
 
-/// One run, as the clock asks for it. Returns what it did.
+/// One scheduled invocation. Returns what it did.
 async fn sweep(state: &Arc<State>) -> Value {
     let invocation = Invocation::lasting(Duration::from_secs(120));
     let event = serde_json::from_str(include_str!("../../../../events/sweep.json")).unwrap();
@@ -61,7 +61,7 @@ async fn count(pool: &PgPool, what: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {what}"))).fetch_one(pool).await.unwrap()
 }
 
-/// So many continuous collections of one owner, each with two folders and its uploads.
+/// Creates continuous collections of one owner, each with two directory sources and its uploads.
 async fn collections(pool: &PgPool, number: usize) {
     sql(
         pool,
@@ -81,7 +81,7 @@ async fn collections(pool: &PgPool, number: usize) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn two_sweeps_at_once_start_one_run_of_each_collection_that_is_due(pool: PgPool) {
+async fn two_concurrent_sweeps_start_one_run_of_each_due_collection(pool: PgPool) {
     collections(&pool, 5).await;
     let state = state(&pool);
     let (one, other) = tokio::join!(sweep(&state), sweep(&state));
@@ -97,7 +97,7 @@ async fn two_sweeps_at_once_start_one_run_of_each_collection_that_is_due(pool: P
         "collection_audit_log WHERE action = 'sync_run_started' AND details ->> 'triggered_by' = 'scheduler'";
     assert_eq!(count(&pool, audited).await, 5);
 
-    // The message of none could be sent; the operations wait for a sweep that can.
+    // No message could be sent; the operations are left to the next sweep.
     for done in [one, other].iter().filter(|done| done["syncs_started"] != 0) {
         assert!(done["failed_steps"].as_array().unwrap().contains(&json!("schedule")), "{done}");
     }
@@ -114,7 +114,7 @@ async fn two_sweeps_at_once_start_one_run_of_each_collection_that_is_due(pool: P
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn one_sweep_starts_at_most_twenty_runs_and_the_next_goes_on(pool: PgPool) {
+async fn one_sweep_starts_at_most_twenty_runs_and_the_next_continues(pool: PgPool) {
     collections(&pool, 25).await;
     let state = state(&pool);
     assert_eq!(sweep(&state).await["syncs_started"], 20);
@@ -123,7 +123,7 @@ async fn one_sweep_starts_at_most_twenty_runs_and_the_next_goes_on(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn nothing_is_started_where_there_is_nothing_to_read_and_it_is_not_asked_each_minute(pool: PgPool) {
+async fn a_collection_without_sources_starts_no_run_and_is_due_after_its_interval(pool: PgPool) {
     collections(&pool, 1).await;
     sql(&pool, "DELETE FROM collection_sources WHERE source_type <> 'upload'").await;
     let state = state(&pool);
@@ -133,7 +133,7 @@ async fn nothing_is_started_where_there_is_nothing_to_read_and_it_is_not_asked_e
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_run_that_nobody_ended_ends(pool: PgPool) {
+async fn a_run_whose_operations_have_ended_is_ended(pool: PgPool) {
     collections(&pool, 1).await;
     let state = state(&pool);
     sweep(&state).await;
@@ -153,7 +153,7 @@ async fn a_run_that_nobody_ended_ends(pool: PgPool) {
     assert_eq!(sweep(&state).await["syncs_settled"], 0);
 }
 
-/// Rows of everything that is kept for some time: as many old ones, and one that is young.
+/// Rows of every kind with a retention period: several old ones and a recent one.
 const ROWS: &str = "
     INSERT INTO idempotency_keys (user_id, key, method, path, request_hash, created_at)
     SELECT users.id, n::text, 'POST', '/', '\\x00', now() - CASE n WHEN 0 THEN interval '23 hours' ELSE interval '25 hours' END
@@ -173,7 +173,7 @@ const ROWS: &str = "
     INSERT INTO operations (uuid, collection_id, user_id, type, status, completed_at, sync_run_id)
     SELECT gen_random_uuid(), collections.id, owner_id, 'append', 'completed', runs.completed_at, runs.id
     FROM collections JOIN collection_sync_runs runs ON runs.collection_id = collections.id;
-    -- One that has waited for as long.
+    -- A pending one of the same age.
     INSERT INTO operations (uuid, collection_id, user_id, type, created_at)
     SELECT gen_random_uuid(), id, owner_id, 'append', now() - interval '91 days' FROM collections;
     INSERT INTO operation_items (operation_id, uri, location, file_name, state)
@@ -187,7 +187,7 @@ const ROWS: &str = "
     SELECT collection_id, 'notes', id, 'operation_completed' FROM operations;";
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_has_served_its_time_goes_and_everything_else_stays(pool: PgPool) {
+async fn rows_past_their_retention_period_are_deleted_and_no_others(pool: PgPool) {
     collections(&pool, 1).await;
     sql(&pool, "UPDATE collections SET sync_mode = 'one_time'").await;
     sql(&pool, ROWS).await;
@@ -220,13 +220,13 @@ async fn what_has_served_its_time_goes_and_everything_else_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_file_whose_event_was_given_up_is_expected_again(pool: PgPool) {
+async fn a_file_whose_event_is_a_dead_letter_is_expected_again(pool: PgPool) {
     collections(&pool, 1).await;
     let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM collections").fetch_one(&pool).await.unwrap();
     let event = |key: &str| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "staging"}, "object": {"key": key, "size": 12}}});
     let body = json!({"Records": [
-        event(&format!("uploads/{id}/a+b.txt")), event("uploads/stray.txt"),
-        event("uploads/6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/of-nobody.txt"),
+        event(&format!("uploads/{id}/a+b.txt")), event("uploads/no-collection.txt"),
+        event("uploads/6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/of-no-collection.txt"),
     ]});
     let letter = json!({"Records": [{"messageId": "m", "body": body.to_string(), "eventSource": "aws:sqs"}]});
     let invocation = Invocation::lasting(Duration::from_secs(120));
@@ -239,7 +239,7 @@ async fn a_file_whose_event_was_given_up_is_expected_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn an_index_that_cannot_be_dropped_is_tried_again(pool: PgPool) {
+async fn dropping_an_index_is_retried(pool: PgPool) {
     let state = state(&pool);
     sql(
         &pool,
@@ -249,9 +249,38 @@ async fn an_index_that_cannot_be_dropped_is_tried_again(pool: PgPool) {
     .await;
     for _ in 0..2 {
         let done = sweep(&state).await;
-        assert_eq!(done["vector_stores_dropped"], 0);
+        assert_eq!(done["indexes_dropped"], 0);
         let failed = done["failed_steps"].as_array().unwrap();
-        assert!(failed.contains(&json!("vector stores")), "{failed:?}");
+        assert!(failed.contains(&json!("retired indexes")), "{failed:?}");
         assert_eq!(count(&pool, "retired_vector_stores WHERE drops = 0 AND dropped_at IS NOT NULL").await, 1);
     }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn leftovers_of_deletions_start_audited_operations(pool: PgPool) {
+    collections(&pool, 2).await;
+    sql(
+        &pool,
+        "UPDATE collections SET sync_mode = 'one_time';
+        UPDATE collections SET deleted_at = now() - interval '1 hour' WHERE name = 'notes 1';
+        INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, chunk_count, deleted_at)
+        SELECT gen_random_uuid(), id, 'u', 'p', 'n', 10, 'deleted', 2, now() - interval '1 hour' FROM collections",
+    )
+    .await;
+    let state = state(&pool);
+    let done = sweep(&state).await;
+    assert_eq!(done["removals_queued"], 2);
+    // No message could be sent; the operations are left to the next sweep.
+    assert!(done["failed_steps"].as_array().unwrap().contains(&json!("unfinished removals")), "{done}");
+    for (operation_type, action, name) in
+        [("delete", "deletion_requeued", "notes 1"), ("remove_documents", "removal_requeued", "notes 2")]
+    {
+        let audited = format!(
+            "operations o JOIN collection_audit_log a ON a.operation_id = o.id
+            WHERE o.type = '{operation_type}' AND o.status = 'pending' AND a.action = '{action}'
+                AND a.collection_name = '{name}' AND a.user_id IS NULL"
+        );
+        assert_eq!(count(&pool, &audited).await, 1, "{operation_type}");
+    }
+    assert_eq!(sweep(&state).await["removals_queued"], 0, "they are pending");
 }

@@ -1,4 +1,4 @@
-//! Ownership of collections, and the lock that guards it and the permissions.
+//! Ownership of collections.
 
 use domain::{CollectionId, UserId};
 
@@ -6,20 +6,7 @@ use super::collection::Collections;
 use crate::DbError;
 
 impl Collections<'_> {
-    /// Locks the collection until the transaction ends and returns its owner; `None` if it does not exist
-    /// or is deleted. Changes of its owner, its permissions and its deletion wait for this lock.
-    pub async fn lock_owner(&mut self, id: CollectionId) -> Result<Option<UserId>, DbError> {
-        // NO KEY: does not block inserts of rows that refer to the collection.
-        let owner_id = sqlx::query_scalar!(
-            "SELECT owner_id FROM collections WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
-            id.0,
-        )
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        Ok(owner_id.map(UserId))
-    }
-
-    /// Transfers the collection to another user. The transaction must hold [`Self::lock_owner`].
+    /// Transfers the collection to another user. The transaction must hold [`Self::lock`].
     ///
     /// # Errors
     /// Returns [`DbError::Constraint`] with [`Self::NAME_CONSTRAINT`] if the new owner has a collection

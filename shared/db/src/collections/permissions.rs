@@ -143,7 +143,7 @@ impl<'c> CollectionPermissions<'c> {
     }
 
     /// Grants a permission, replacing the grantee's previous one. `before` is exact if the transaction
-    /// holds [`super::collection::Collections::lock_owner`].
+    /// holds [`super::collection::Collections::lock`].
     ///
     /// # Errors
     /// Returns [`DbError::Constraint`] if there is no such collection, user or API key.

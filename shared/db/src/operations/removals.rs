@@ -66,7 +66,41 @@ impl OperationItems<'_> {
     }
 }
 
+impl OperationItems<'_> {
+    /// Puts documents of the operation's collection on its work list that were deleted at least `age`
+    /// ago and still have points, `limit` at most. Returns how many.
+    pub async fn insert_unpurged(
+        &mut self,
+        operation_id: OperationId,
+        age: Duration,
+        limit: i64,
+    ) -> Result<u64, DbError> {
+        let done = sqlx::query_file!(
+            "queries/operations/insert_unpurged.sql",
+            operation_id.0,
+            age.as_secs_f64(),
+            limit
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}
+
 impl Operations<'_> {
+    /// Whether an operation of the collection is pending or processing.
+    pub async fn has_open(&mut self, collection_id: CollectionId) -> Result<bool, DbError> {
+        let has_open = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT FROM operations WHERE collection_id = $1 AND status IN ('pending', 'processing')
+            ) AS "has_open!""#,
+            collection_id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(has_open)
+    }
+
     /// Returns the collection's pending operation that removes documents, if there is one, and locks it: it
     /// cannot start before the transaction ends.
     pub async fn lock_pending_removal(
@@ -129,31 +163,6 @@ impl Operations<'_> {
         .fetch_one(&mut *self.connection)
         .await?;
         Ok(deleted)
-    }
-
-    /// Queues operations for deleted documents that may still have points, in collections without open
-    /// operations. Returns those operations.
-    pub async fn queue_unpurged(&mut self, age: Duration, limit: i64) -> Result<Vec<OperationId>, DbError> {
-        let ids = sqlx::query_file_scalar!("queries/operations/queue_unpurged.sql", age.as_secs_f64(), limit)
-            .fetch_all(&mut *self.connection)
-            .await?;
-        Ok(ids.into_iter().map(OperationId).collect())
-    }
-
-    /// Queues operations for deleted collections whose deletion failed. Returns those operations.
-    pub async fn queue_unfinished_deletions(
-        &mut self,
-        age: Duration,
-        limit: i64,
-    ) -> Result<Vec<OperationId>, DbError> {
-        let ids = sqlx::query_file_scalar!(
-            "queries/operations/queue_unfinished_deletions.sql",
-            age.as_secs_f64(),
-            limit
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        Ok(ids.into_iter().map(OperationId).collect())
     }
 }
 

@@ -4,6 +4,7 @@ use domain::{OperationId, SourceId};
 
 use super::source::CollectionSources;
 use crate::DbError;
+use crate::collections::CollectionLock;
 
 impl CollectionSources<'_> {
     /// Deletes a source whose documents are deleted, unless it was added again meanwhile, that is, unless
@@ -11,11 +12,13 @@ impl CollectionSources<'_> {
     /// transaction.
     pub async fn delete_unless_in_use(
         &mut self,
+        collection: &CollectionLock,
         id: SourceId,
         removal: OperationId,
     ) -> Result<bool, DbError> {
-        // Locked: adding the source again waits, and if that was faster, the next statement sees it.
-        self.find_for_update(id).await?;
+        // A request that adds the source again waits for the locks; one that was faster is visible to the
+        // next statement.
+        self.lock(collection, id).await?;
         let done = sqlx::query!(
             "DELETE FROM collection_sources s
             WHERE s.id = $1 AND NOT EXISTS (

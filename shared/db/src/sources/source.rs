@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::collections::CollectionLock;
 use crate::{DbError, Page};
 
 /// A source of documents of a collection.
@@ -89,16 +90,22 @@ impl<'c> CollectionSources<'c> {
         row.map(CollectionSource::try_from).transpose()
     }
 
-    /// Locks the source with this ID until the transaction ends and returns it.
-    pub async fn find_for_update(&mut self, id: SourceId) -> Result<Option<CollectionSource>, DbError> {
-        // A statement of its own: a statement that waited for the lock sees other tables as of its start.
+    /// Locks the row of one of the collection's sources until the transaction ends, and returns the
+    /// source. `None` if the collection has no such source.
+    pub async fn lock(
+        &mut self,
+        collection: &CollectionLock,
+        id: SourceId,
+    ) -> Result<Option<CollectionSource>, DbError> {
+        // A statement of its own: one that waits for a lock sees other tables as of its start.
         let locked = sqlx::query_scalar!("SELECT id FROM collection_sources WHERE id = $1 FOR UPDATE", id.0)
             .fetch_optional(&mut *self.connection)
             .await?;
-        match locked {
-            Some(_) => self.find(id).await,
-            None => Ok(None),
+        if locked.is_none() {
+            return Ok(None);
         }
+        let source = self.find(id).await?;
+        Ok(source.filter(|source| source.collection_id == collection.id()))
     }
 
     /// Replaces the path and the configuration of a source.

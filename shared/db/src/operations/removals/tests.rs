@@ -1,9 +1,6 @@
 //! Documents that leave their source, and sources that leave their collection.
 
-use std::time::Duration;
-
-use chrono::Utc;
-use domain::{DeletionReason, DocumentStatus, ErrorCategory, ItemId, OperationType};
+use domain::{DeletionReason, DocumentStatus, ItemId, OperationType};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -93,7 +90,8 @@ async fn removing_a_source_removes_only_its_documents(pool: PgPool) {
     assert_eq!(deleted, [1, 1, 0]);
     let mut tx = fixture.db.begin().await.unwrap();
     tx.documents().mark_source_purged(source).await.unwrap();
-    assert!(tx.collection_sources().delete_unless_in_use(source, removal).await.unwrap());
+    let lock = tx.collections().lock(fixture.collection_id).await.unwrap().unwrap();
+    assert!(tx.collection_sources().delete_unless_in_use(&lock, source, removal).await.unwrap());
     tx.commit().await.unwrap();
     fixture.finish(removal).await;
     assert_eq!(fixture.counts(removal).await.removed, 2);
@@ -116,61 +114,10 @@ async fn source_added_again_during_its_removal_is_kept(pool: PgPool) {
     let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().remove_source_documents(removal, source, 10).await.unwrap(), 1);
     let mut tx = fixture.db.begin().await.unwrap();
-    assert!(!tx.collection_sources().delete_unless_in_use(source, removal).await.unwrap());
+    let lock = tx.collections().lock(fixture.collection_id).await.unwrap().unwrap();
+    assert!(!tx.collection_sources().delete_unless_in_use(&lock, source, removal).await.unwrap());
     tx.commit().await.unwrap();
     fixture.finish(removal).await;
     let waiting = connection.operations().find(again).await.unwrap().unwrap();
     assert_eq!(waiting.source_id, Some(source));
-}
-
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn unpurged_documents_are_found(pool: PgPool) {
-    let fixture = Fixture::new(pool).await;
-    let (first, items) = fixture.run_append(&["a"]).await;
-    fixture.index(items[0], "a", "h").await;
-    fixture.finish(first).await;
-    let mut connection = fixture.connection().await;
-    assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
-    let at_once = Duration::ZERO;
-    let hour = Duration::from_secs(3600);
-    assert_eq!(connection.operations().queue_unpurged(hour, 10).await.unwrap(), []);
-    let queued = connection.operations().queue_unpurged(at_once, 10).await.unwrap();
-    assert_eq!(queued.len(), 1);
-    assert_eq!(
-        connection.operations().queue_unpurged(at_once, 10).await.unwrap(),
-        [],
-        "an operation is queued already"
-    );
-    let items = fixture.claim(queued[0]).await;
-    fixture.remove(&items).await;
-    fixture.finish(queued[0]).await;
-    assert_eq!(connection.operations().queue_unpurged(at_once, 10).await.unwrap(), []);
-}
-
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn failed_collection_deletion_is_queued_again(pool: PgPool) {
-    let fixture = Fixture::new(pool).await;
-    let (at_once, hour) = (Duration::ZERO, Duration::from_secs(3600));
-    let mut connection = fixture.connection().await;
-    assert_eq!(connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(), []);
-    assert!(connection.collections().mark_deleted(fixture.collection_id, Utc::now()).await.unwrap());
-    let deletion = fixture.insert_of_source(OperationType::Delete, None).await;
-    assert_eq!(
-        connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
-        [],
-        "it waits"
-    );
-    let mut tx = fixture.db.begin().await.unwrap();
-    tx.operations().mark_failed(deletion, "gave up", ErrorCategory::Unknown).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(connection.operations().queue_unfinished_deletions(hour, 10).await.unwrap(), [], "too soon");
-    let queued = connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap();
-    assert_eq!(queued.len(), 1);
-    let again = connection.operations().find(queued[0]).await.unwrap().unwrap();
-    assert_eq!((again.operation_type, again.collection_id), (OperationType::Delete, fixture.collection_id));
-    assert_eq!(
-        connection.operations().queue_unfinished_deletions(at_once, 10).await.unwrap(),
-        [],
-        "an operation is queued already"
-    );
 }

@@ -1,4 +1,4 @@
-//! What happens every minute.
+//! The steps that run every minute.
 
 use std::time::{Duration, Instant};
 
@@ -12,27 +12,28 @@ use queue::Stage;
 use serde::Serialize;
 
 use crate::retention::{Removed, retain};
-use crate::{State, embed_jobs, syncs, vector_stores};
+use crate::{State, embed_jobs, retired_indexes, syncs};
 
-/// The most that one run looks at of each kind; the next run goes on.
-const MOST_OPERATIONS: i64 = 500;
-const MOST_UPLOADS: i64 = 500;
+/// Rows of each kind that one invocation handles at most; the next one continues.
+const MAX_OPERATIONS: i64 = 500;
+const MAX_UPLOADS: i64 = 500;
+const MAX_COLLECTIONS: i64 = 100;
 
-/// Items that are looked up, and sent, at a time.
+/// Items that are read and sent together.
 const PAGE: i64 = 1000;
 
 /// Items and uploads in one message.
 const PER_MESSAGE: usize = 25;
 
-/// With less time than this left, no further page is begun.
+/// With less time left than this, no further page is read.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// An upload's event has had time to come after this.
+/// The event of an upload counts as missing after this.
 const EVENT_DELAY_SECS: i64 = 120;
-/// And is asked after for this long: a run or two may be missed.
+/// For this long, such uploads are checked every minute: an invocation or two may be missed.
 const EVENT_WINDOW_SECS: i64 = 180;
 
-/// What one run did.
+/// What one invocation did.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Done {
     operations_dispatched: usize,
@@ -43,21 +44,21 @@ pub(crate) struct Done {
     syncs_started: usize,
     syncs_settled: usize,
     removals_queued: usize,
-    uploads_asked_after: usize,
+    uploads_checked: usize,
     embed_jobs_submitted: usize,
-    vector_stores_dropped: usize,
+    indexes_dropped: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
 }
 
-/// Runs every step, whatever becomes of the others.
-pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
+/// Runs every step, even if others fail.
+pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     let started = Instant::now();
     let mut done = Done::default();
     let mut failed = Vec::new();
     let mut note = |step: &'static str, result: Result<(), StageError>| {
         if let Err(error) = result {
-            tracing::error!(step, error = error.chain(), "a step of sweep failed; the next run tries again");
+            tracing::error!(step, error = error.chain(), "a step failed; the next invocation retries it");
             failed.push(step);
         }
     };
@@ -78,9 +79,9 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
     note("finish", finish(state, &mut done).await);
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
-    note("left-overs", queue_unpurged(state, &mut done).await);
-    note("uploads", ask_after_uploads(state, &mut done).await);
-    note("vector stores", vector_stores::drop_due(state, &mut done.vector_stores_dropped).await);
+    note("unfinished removals", requeue_removals(state, &mut done).await);
+    note("uploads", check_uploads(state, &mut done).await);
+    note("retired indexes", retired_indexes::drop_due(state, &mut done.indexes_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
     done.failed_steps = failed;
     tracing::info!(
@@ -92,24 +93,25 @@ pub(crate) async fn heal(state: &State, invocation: &Invocation) -> Done {
         syncs_started = done.syncs_started,
         syncs_settled = done.syncs_settled,
         removals_queued = done.removals_queued,
-        uploads_asked_after = done.uploads_asked_after,
+        uploads_checked = done.uploads_checked,
         embed_jobs_submitted = done.embed_jobs_submitted,
-        vector_stores_dropped = done.vector_stores_dropped,
+        indexes_dropped = done.indexes_dropped,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
         ms = started.elapsed().as_millis(),
-        "swept"
+        "sweep finished"
     );
     done
 }
 
-/// Operations whose turn it is, and listings that stopped.
+/// Dispatches operations whose message seems lost: pending ones whose turn it is, and listings that
+/// stopped.
 async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
     let stall_timeouts = state.stall_timeouts;
     let mut connection = state.db.connection().await?;
     let overdue = connection
         .operations()
-        .list_overdue(stall_timeouts.pending, stall_timeouts.listing, MOST_OPERATIONS)
+        .list_overdue(stall_timeouts.pending, stall_timeouts.listing, MAX_OPERATIONS)
         .await?;
     drop(connection);
     dispatch::dispatch(&state.db, &state.queues, &overdue).await?;
@@ -117,8 +119,8 @@ async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Items whose message seems lost. While the stage's queue holds messages theirs may be among
-/// them, so they get much more time.
+/// Sends the messages of stalled items again. While the stage's queue has messages, theirs may be among
+/// them, so the timeout is much longer.
 async fn resend(
     state: &State,
     invocation: &Invocation,
@@ -167,7 +169,7 @@ async fn resend(
     Ok(())
 }
 
-/// Items by operation, in messages of limited size.
+/// Groups items by operation, in messages of limited size.
 fn stage_messages(items: impl Iterator<Item = (OperationId, ItemId)>) -> Vec<ScanMessage> {
     let mut items: Vec<(OperationId, ItemId)> = items.collect();
     items.sort();
@@ -181,9 +183,10 @@ fn stage_messages(items: impl Iterator<Item = (OperationId, ItemId)>) -> Vec<Sca
     messages
 }
 
-/// Operations whose last finisher was stopped before it could say so.
+/// Ends operations that have nothing left to do: the invocation that finished their last item was
+/// stopped before it could end them.
 async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
-    let finishable = state.db.connection().await?.operations().list_finishable(MOST_OPERATIONS).await?;
+    let finishable = state.db.connection().await?.operations().list_finishable(MAX_OPERATIONS).await?;
     for operation_id in finishable {
         if dispatch::end_operation(&state.db, &state.queues, operation_id).await? {
             done.operations_finished += 1;
@@ -192,25 +195,18 @@ async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Deleted documents whose vectors nobody has taken away, and deleted collections that are still there.
-async fn queue_unpurged(state: &State, done: &mut Done) -> Result<(), StageError> {
-    let mut connection = state.db.connection().await?;
-    let mut queued = connection.operations().queue_unpurged(state.stall_timeouts.unpurged, PAGE).await?;
-    queued.extend(
-        connection
-            .operations()
-            .queue_unfinished_deletions(state.stall_timeouts.unpurged, MOST_OPERATIONS)
-            .await?,
-    );
-    drop(connection);
-    dispatch::dispatch(&state.db, &state.queues, &queued).await?;
-    done.removals_queued = queued.len();
-    Ok(())
+/// Starts operations for deleted documents whose points are left over, and for deleted collections that
+/// still exist.
+async fn requeue_removals(state: &State, done: &mut Done) -> Result<(), StageError> {
+    let (db, age) = (&state.db, state.stall_timeouts.unpurged);
+    let mut committed = dispatch::queue_unpurged(db, age, MAX_COLLECTIONS, PAGE).await?;
+    committed.extend(dispatch::queue_unfinished_deletions(db, age, MAX_COLLECTIONS).await?);
+    done.removals_queued = committed.len();
+    dispatch::dispatch_all(db, &state.queues, committed).await
 }
 
-/// Uploads whose event may be lost, and those whose URL has run out: intake looks whether the
-/// bytes are there.
-async fn ask_after_uploads(state: &State, done: &mut Done) -> Result<(), StageError> {
+/// Has intake check uploads whose event is missing, and those whose presigned URL has expired.
+async fn check_uploads(state: &State, done: &mut Done) -> Result<(), StageError> {
     let now = Utc::now();
     let seconds = chrono::TimeDelta::seconds;
     let mut connection = state.db.connection().await?;
@@ -220,13 +216,13 @@ async fn ask_after_uploads(state: &State, done: &mut Done) -> Result<(), StageEr
             now - state.stall_timeouts.expired_upload,
             now - seconds(EVENT_DELAY_SECS + EVENT_WINDOW_SECS),
             now - seconds(EVENT_DELAY_SECS),
-            MOST_UPLOADS,
+            MAX_UPLOADS,
         )
         .await?;
     drop(connection);
-    let question = |ids: &[UploadId]| CheckUploads { check_uploads: ids.to_vec() };
-    state.queues.send_intake(&ids.chunks(PER_MESSAGE).map(question).collect::<Vec<_>>()).await?;
-    done.uploads_asked_after = ids.len();
+    let request = |ids: &[UploadId]| CheckUploads { check_uploads: ids.to_vec() };
+    state.queues.send_intake(&ids.chunks(PER_MESSAGE).map(request).collect::<Vec<_>>()).await?;
+    done.uploads_checked = ids.len();
     Ok(())
 }
 
@@ -235,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_travel_with_their_own_operation_in_messages_of_limited_size() {
+    fn items_are_sent_with_their_operation_in_messages_of_limited_size() {
         let operation =
             |byte: u8| OperationId(format!("00000000-0000-0000-0000-0000000000{byte:02x}").parse().unwrap());
         let items = (0..60).map(|id| (operation(u8::try_from(id % 2).unwrap()), ItemId(id)));

@@ -1,0 +1,34 @@
+//! The end of an operation, and the start of the collection's next one.
+
+use db::Db;
+use db::operations::Ending;
+use domain::{CollectionId, OperationId};
+use lambda::StageError;
+use queue::Queues;
+
+use crate::send::dispatch;
+
+/// Ends the operation if nothing is left to do in it, and dispatches the collection's next one.
+/// Returns whether this call ended it. A reindex whose new index is complete is sent to scan, which
+/// swaps the indexes.
+pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) -> Result<bool, StageError> {
+    let ending = db.connection().await?.operations().end_if_done(operation_id).await?;
+    let finished = match ending {
+        Ending::Ended(finished) => finished,
+        Ending::Open => return Ok(false),
+        Ending::AwaitsSwap => {
+            dispatch(db, queues, &[operation_id]).await?;
+            return Ok(false);
+        }
+    };
+    tracing::info!(operation.id = %operation_id, operation.status = %finished.status, "operation ended");
+    lambda::fault::point("operation-ended");
+    start_next(db, queues, finished.collection_id).await?;
+    Ok(true)
+}
+
+/// Dispatches the oldest pending operation of a collection in which none is running.
+pub async fn start_next(db: &Db, queues: &Queues, collection_id: CollectionId) -> Result<(), StageError> {
+    let next = db.connection().await?.operations().next_pending(collection_id).await?;
+    dispatch(db, queues, next.as_slice()).await
+}

@@ -1,0 +1,31 @@
+//! Who starts an operation.
+
+use domain::{Actor, UserId};
+use lambda::http::ClientInfo;
+
+/// Who starts an operation.
+#[derive(Debug, Clone, Copy)]
+pub enum Initiator<'a> {
+    /// The caller of a request, whose quotas are checked.
+    Caller {
+        /// The user or API key.
+        actor: Actor,
+        /// Where the request comes from.
+        client: &'a ClientInfo,
+    },
+    /// The program itself: an arrived upload, a schedule, a repair.
+    System {
+        /// The user that the operation belongs to.
+        on_behalf_of: UserId,
+    },
+}
+
+impl Initiator<'_> {
+    /// The user that the operation belongs to.
+    pub const fn user_id(&self) -> UserId {
+        match self {
+            Self::Caller { actor, .. } => actor.user_id,
+            Self::System { on_behalf_of } => *on_behalf_of,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Messages to scan, and their redelivery.
+
+use std::time::Duration;
+
+use db::Db;
+use domain::{OperationId, ScanMessage};
+use lambda::StageError;
+use lambda::sqs::Delivery;
+use queue::Queues;
+
+/// Operations that are dispatched by the request that starts them, at most; sweep dispatches the
+/// others.
+const MAX_DISPATCHED_AT_ONCE: usize = 100;
+
+/// Sends the messages that make these operations run, and records that they were sent.
+///
+/// # Errors
+/// Returns the queue's error if not all messages are sent.
+pub async fn dispatch(db: &Db, queues: &Queues, ids: &[OperationId]) -> Result<(), StageError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let messages: Vec<ScanMessage> =
+        ids.iter().map(|id| ScanMessage::RunOperation { operation_id: *id }).collect();
+    queues.send_scan(&messages).await?;
+    db.connection().await?.operations().mark_dispatched(ids).await?;
+    Ok(())
+}
+
+/// Dispatches operations that are committed. A failure delays them until the next sweep, and is no
+/// reason to tell the client that its request failed.
+pub(crate) async fn dispatch_or_leave(db: &Db, queues: &Queues, ids: &[OperationId]) {
+    let ids = &ids[..ids.len().min(MAX_DISPATCHED_AT_ONCE)];
+    if let Err(error) = dispatch(db, queues, ids).await {
+        tracing::warn!(
+            operation.id = ids.first().map(tracing::field::display),
+            operations = ids.len(),
+            error = error.chain(),
+            "operations could not be dispatched; sweep will dispatch them"
+        );
+    }
+}
+
+/// Makes a failed message visible again after `delay`. If that fails, the visibility timeout of the
+/// queue has the same effect later, so the failure is only logged.
+pub async fn redeliver_after(queues: &Queues, delivery: &Delivery, delay: Duration) {
+    let changed = queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay).await;
+    if let Err(error) = changed {
+        tracing::warn!(
+            error = lambda::error_chain(&error),
+            "the message's visibility could not be changed; it is redelivered after the queue's visibility timeout"
+        );
+    }
+}
