@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::needs(Access::Collection(Read)).handles(routes!(show::show)))
         .routes(Route::needs(Access::Collection(Admin)).handles(routes!(update::update)))
         .routes(Route::needs(Access::Collection(Admin)).handles(routes!(update::patch)))
-        // It changes the settings, and costs as much as all uploads together.
+        // A reindex changes the settings, and costs as much as indexing every document again.
         .routes(
             Route::needs(Access::Collection(Admin))
                 .limit(Rate::per_hour(12))

@@ -23,7 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                 .idempotent()
                 .handles(routes!(add::add)),
         )
-        // Paths and buckets tell of the owner's machines: readers of a public collection need them not.
+        // Paths and buckets reveal internals of the owner's systems, so that readers do not see them.
         .routes(Route::needs(Access::Collection(Write)).handles(routes!(list::list)))
         .routes(Route::needs(Access::Collection(Write)).handles(routes!(list::show)))
         .routes(Route::needs(Access::Collection(Write)).handles(routes!(remove::remove)))

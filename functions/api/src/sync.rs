@@ -1,4 +1,4 @@
-//! Reading all sources of a collection again: now, on a schedule, and how it went.
+//! Sync runs, which read all sources of a collection again, and their schedule.
 
 use access::{Access, Begun, Caller, Granted, Idempotency, IdempotentTx, Rate, Route};
 use axum::Json;
@@ -41,7 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::needs(Access::Collection(Read)).handles(routes!(show)))
 }
 
-/// A run that reads a collection's sources again.
+/// A sync run: reads all sources of a collection.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct SyncRunResponse {
     #[schema(value_type = i64)]
@@ -52,23 +52,23 @@ pub(crate) struct SyncRunResponse {
     triggered_by: SyncTrigger,
     started_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
-    /// `success` only if every source was read and none of its documents failed.
+    /// `success` only if every source was read and no document failed.
     #[schema(schema_with = words::sync_run_status)]
     status: SyncRunStatus,
-    /// Sources it was started with.
+    /// Sources at its start.
     expected_sources: i32,
-    /// Sources that were read without any failure.
+    /// Sources that were read and none of whose documents failed.
     completed_sources: i32,
     /// Sources that could not be read, or all of whose documents failed.
     failed_sources: i32,
     /// Sources some of whose documents failed.
     partial_sources: i32,
-    /// What went wrong, source by source, for those who may write to the collection.
+    /// Errors by source; only for callers with write access.
     error_summary: Option<String>,
 }
 
 impl SyncRunResponse {
-    /// As a caller with this access sees it.
+    /// The run as a caller with this access level sees it.
     fn new(run: SyncRun, access: AccessLevel) -> Self {
         Self {
             id: run.id,
@@ -99,18 +99,18 @@ pub(crate) struct SyncRunDetailsResponse {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListSyncRunsQuery {
-    /// One or more states, separated by commas.
+    /// One or more statuses, separated by commas.
     #[param(example = "failed,partial")]
     status: Option<String>,
-    /// Runs to pass over.
+    /// Runs to skip.
     #[param(minimum = 0, maximum = 100_000_000, default = 0)]
     offset: Option<i64>,
-    /// Runs to return.
+    /// Runs to return at most.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
 
-/// Some of a collection's runs, newest first.
+/// A page of a collection's runs, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SyncRunsResponse {
     items: Vec<SyncRunResponse>,
@@ -119,16 +119,17 @@ pub(crate) struct SyncRunsResponse {
     limit: i64,
 }
 
-/// Read all sources again, now
+/// Start a sync run
 ///
-/// Queues an operation for each source of the collection but its uploads, one after the other. What
-/// has not changed costs nothing. The schedule of a continuous collection stays as it is.
+/// Starts an operation for each source of the collection except its uploads; they run one after the
+/// other. Unchanged documents are not indexed again. The schedule of a continuous collection is not
+/// affected.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/run", tag = "sync",
     params(("collection_id" = Uuid, Path)),
     responses(
         (status = 202, body = SyncRunResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A run of the collection has not ended, or it has no sources."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A sync run has not ended, or the collection has no sources."),
     ),
 )]
 pub(crate) async fn run(
@@ -154,7 +155,7 @@ pub(crate) async fn run(
             );
         }
         SyncRunStart::NoSources(_) => {
-            return conflict("this collection has no source to read again; add one first");
+            return conflict("this collection has no sources; add one first");
         }
     };
     let details =
@@ -170,8 +171,8 @@ pub(crate) async fn run(
 
 /// Pause the schedule
 ///
-/// No further runs start by themselves; one that is running goes on, and `sync/run` still works.
-/// Asking again changes nothing.
+/// No more runs start on schedule. A run in progress continues, and `sync/run` still works. Repeating
+/// the request changes nothing.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/pause", tag = "sync",
     params(("collection_id" = Uuid, Path)),
@@ -194,9 +195,9 @@ pub(crate) async fn pause(
     answer(tx, &caller, &client, &found.collection.name, found.collection.id, "sync_paused", details).await
 }
 
-/// Go on with the schedule
+/// Resume the schedule
 ///
-/// A run whose time came meanwhile starts within a minute. Asking again changes nothing.
+/// A run that was due meanwhile starts within a minute. Repeating the request changes nothing.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/resume", tag = "sync",
     params(("collection_id" = Uuid, Path)),
@@ -225,7 +226,7 @@ fn no_schedule() -> ApiError {
     )
 }
 
-/// Writes down the change, if it was one, and shows the collection as it is now.
+/// Audits the change, if there is one, and returns the collection.
 async fn answer(
     mut tx: Tx,
     caller: &Caller,

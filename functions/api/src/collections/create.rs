@@ -1,4 +1,4 @@
-//! Making a collection.
+//! Creates a collection.
 
 use access::{Begun, Caller, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
@@ -15,14 +15,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::fields::{self, ONE_TIME};
-use super::index_settings::{self, AskedIndex, CheckedIndex};
+use super::index_settings::{self, CheckedIndex, RequestedIndex};
 use super::response::CollectionResponse;
 use crate::State;
 use crate::openapi::{BodyErrors, words};
 use crate::quotas::enforce;
 use crate::validation::Checks;
 
-/// A new collection. Fields that this version does not know are passed over.
+/// A collection to create. Unknown fields are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct CreateCollectionRequest {
     /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among the caller's collections.
@@ -30,45 +30,46 @@ pub(crate) struct CreateCollectionRequest {
     name: String,
     #[schema(max_length = 4000)]
     description: Option<String>,
-    /// One of those that `GET /api/v2/system/info` lists.
+    /// One of the models that `GET /api/v2/system/info` lists; the default is the installation's.
     embedding_model: Option<String>,
-    /// Precision of the stored vectors.
+    /// Data type of the stored vectors.
     #[schema(schema_with = words::optional_quantization, default = "float16")]
     quantization: Option<String>,
-    /// Tokens in a chunk, 16 up to what the model reads; the default is that or 1000, the smaller.
+    /// Tokens per chunk, from 16 to the model's limit; default 1000 or the model's limit, whichever is
+    /// smaller.
     #[schema(minimum = 16)]
     chunk_size: Option<i64>,
-    /// Tokens that a chunk repeats of the one before it; the default is a fifth of `chunk_size`.
+    /// Tokens that a chunk shares with the previous one; default a fifth of `chunk_size`.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
-    /// Where documents are cut; `GET /api/v2/chunking/strategies` says more of each.
+    /// How documents are split; see `GET /api/v2/chunking/strategies`.
     #[schema(schema_with = words::optional_chunking_strategy, default = "recursive")]
     chunking_strategy: Option<String>,
-    /// The strategy's parameters, as `GET /api/v2/chunking/strategies` lists them; others are refused.
+    /// The strategy's parameters; see `GET /api/v2/chunking/strategies`. Others are refused.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
-    /// Whether every signed-in user may read it.
+    /// Whether every signed-in user can read it; default false.
     is_public: Option<bool>,
-    /// Notes about it.
+    /// Arbitrary JSON object.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// `one_time`: a source is read when it is added; `continuous`: again and again.
+    /// `one_time`: sources are read when they are added; `continuous`: also on a schedule.
     #[schema(schema_with = fields::optional_sync_mode, default = "one_time")]
     sync_mode: Option<String>,
-    /// Minutes between two runs; a continuous collection needs it.
+    /// Minutes between two runs; required for a continuous collection.
     #[schema(minimum = 15, maximum = 525_600)]
     sync_interval_minutes: Option<i32>,
 }
 
 /// Create a collection
 ///
-/// It takes uploads and sources at once; they are indexed as soon as `initial_operation_id` has
-/// set it up.
+/// It accepts uploads and sources at once; they are indexed after the operation
+/// `initial_operation_id` has set it up.
 #[utoipa::path(
     post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
     responses(
         (status = 201, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name, or as many as they may have."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name, or the quota of collections is used up."),
         BodyErrors,
     ),
 )]
@@ -105,7 +106,7 @@ pub(crate) async fn create(
         Ok(collection) => collection,
         Err(error) => return Err(fields::explain(error, new.name, true)),
     };
-    enforce::admit_collection(&mut tx, owner_id).await?;
+    enforce::check_collections(&mut tx, owner_id).await?;
     let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
     let config = json!({
         "embedding_model": settings.embedding_model,
@@ -128,7 +129,7 @@ pub(crate) async fn create(
         .await
 }
 
-/// What the request's fields mean together, and the model they are about.
+/// Validates the request, and finds the model.
 fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedIndex, ApiError> {
     let mut checks = Checks::default();
     fields::check_name(&mut checks, request.name.trim());
@@ -140,7 +141,7 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedInde
     if let Some(metadata) = &request.metadata {
         fields::check_object(&mut checks, "metadata", metadata);
     }
-    let asked = AskedIndex {
+    let requested = RequestedIndex {
         embedding_model: request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model),
         quantization: request.quantization.as_deref().unwrap_or(Quantization::Float16.as_str()),
         chunk_size: request.chunk_size,
@@ -148,7 +149,7 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedInde
         chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(Strategy::default().name()),
         chunking_config: request.chunking_config.as_ref(),
     };
-    let checked = index_settings::check(&mut checks, state, asked);
+    let checked = index_settings::check(&mut checks, state, requested);
     checks.finish()?;
-    checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the collection's settings cannot be used"))
+    checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the index settings are invalid"))
 }

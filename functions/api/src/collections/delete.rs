@@ -1,4 +1,4 @@
-//! Deleting a collection.
+//! Deletes a collection.
 
 use access::{Caller, Granted};
 use axum::extract::State as Shared;
@@ -13,13 +13,13 @@ use crate::State;
 
 /// Delete a collection
 ///
-/// It is gone for everybody at once; its vectors and files follow. `Location` leads to the
-/// operation that removes them, which goes with the collection.
+/// It disappears at once; an operation deletes its vectors and files, and then the collection with
+/// itself. `Location` is that operation's URL.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses(
-        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
+        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes vectors and files."))),
     ),
 )]
 pub(crate) async fn delete(

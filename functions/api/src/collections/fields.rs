@@ -1,4 +1,4 @@
-//! What a collection's fields may hold, whether it is made or changed.
+//! The fields of a collection, validated when it is created or updated.
 
 use std::ops::RangeInclusive;
 
@@ -12,14 +12,14 @@ use utoipa::openapi::schema::Object;
 use crate::openapi::words;
 use crate::validation::{Checks, has_nul};
 
-/// Characters that file systems and URLs read as something else.
+/// Characters that have another meaning in file systems and URLs.
 const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
-/// A source is read when it is added.
+/// Sources are read once, when they are added.
 pub(crate) const ONE_TIME: &str = "one_time";
-/// A source is read again and again.
+/// Sources are read again on a schedule.
 const CONTINUOUS: &str = "continuous";
 const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
-/// A quarter of an hour to a year.
+/// 15 minutes to a year.
 const SYNC_INTERVAL_MINUTES: RangeInclusive<i64> = 15..=525_600;
 
 /// The schema of a sync mode.
@@ -55,7 +55,7 @@ pub(super) fn check_object(checks: &mut Checks, field: &str, object: &Map<String
     }
 }
 
-/// Whoever reads sources again and again must know how often.
+/// Checks the mode, and the interval, which a continuous collection needs.
 pub(super) fn check_sync(checks: &mut Checks, mode: &str, interval_minutes: Option<i32>) {
     one_of(checks, "sync_mode", mode, &SYNC_MODES);
     match interval_minutes {
@@ -66,7 +66,7 @@ pub(super) fn check_sync(checks: &mut Checks, mode: &str, interval_minutes: Opti
             let (least, most) = (SYNC_INTERVAL_MINUTES.start(), SYNC_INTERVAL_MINUTES.end());
             checks.refuse(
                 "sync_interval_minutes",
-                format!("is missing; a continuous collection needs {least} to {most}"),
+                format!("is missing; a continuous collection needs {least} to {most} minutes"),
             );
         }
         None => {}
@@ -79,7 +79,7 @@ pub(crate) fn one_of(checks: &mut Checks, field: &str, got: &str, offered: &[&st
     }
 }
 
-/// What the database says of a change to a collection of this name.
+/// Converts the error of a change: names are unique per owner.
 pub(super) fn explain(error: DbError, name: &str, is_owner: bool) -> ApiError {
     if error.constraint() != Some(Collections::NAME_CONSTRAINT) {
         return error.into();

@@ -1,4 +1,4 @@
-//! How a collection is indexed, as clients say it: when it is made, and when it is indexed anew.
+//! Index settings of a request: for a new collection, and for a reindex.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::State;
 use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
 use crate::validation::Checks;
 
-/// What a client asks for; what it leaves out is up to the model.
+/// The requested settings. Sizes that are absent follow from the model.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AskedIndex<'a> {
+pub(super) struct RequestedIndex<'a> {
     pub(super) embedding_model: &'a str,
     pub(super) quantization: &'a str,
     pub(super) chunk_size: Option<i64>,
@@ -23,7 +23,7 @@ pub(super) struct AskedIndex<'a> {
     pub(super) chunking_config: Option<&'a Map<String, Value>>,
 }
 
-/// An index that can be made.
+/// Valid settings, with the model that they name.
 #[derive(Debug)]
 pub(super) struct CheckedIndex {
     pub(super) settings: IndexSettings,
@@ -31,23 +31,27 @@ pub(super) struct CheckedIndex {
     pub(super) model: Arc<ModelFolder>,
 }
 
-/// What the fields mean together, and the model they are about. Nothing where one of them is refused.
-pub(super) fn check(checks: &mut Checks, state: &State, asked: AskedIndex<'_>) -> Option<CheckedIndex> {
-    let quantization = checks.word::<Quantization>("quantization", asked.quantization);
+/// Validates the settings together, and finds the model. `None` if a field is refused.
+pub(super) fn check(
+    checks: &mut Checks,
+    state: &State,
+    requested: RequestedIndex<'_>,
+) -> Option<CheckedIndex> {
+    let quantization = checks.word::<Quantization>("quantization", requested.quantization);
     let sizes = RequestedSizes {
-        embedding_model: Some(asked.embedding_model),
-        chunk_size: asked.chunk_size,
-        chunk_overlap: asked.chunk_overlap,
+        embedding_model: Some(requested.embedding_model),
+        chunk_size: requested.chunk_size,
+        chunk_overlap: requested.chunk_overlap,
     };
     let sizes = check_sizes(checks, state, sizes);
-    let nothing = Map::new();
-    let config = asked.chunking_config.unwrap_or(&nothing);
+    let empty = Map::new();
+    let config = requested.chunking_config.unwrap_or(&empty);
     fields::check_object(checks, "chunking_config", config);
     let fields = StrategyFields::OF_COLLECTIONS;
-    let strategy = check_strategy(checks, fields, asked.chunking_strategy, config, sizes.as_ref())?;
+    let strategy = check_strategy(checks, fields, requested.chunking_strategy, config, sizes.as_ref())?;
     let sizes = sizes?;
     let settings = IndexSettings {
-        embedding_model: asked.embedding_model.to_owned(),
+        embedding_model: requested.embedding_model.to_owned(),
         quantization: quantization?,
         chunks: sizes.chunks,
     };

@@ -1,4 +1,4 @@
-//! Finding collections.
+//! Lists collections.
 
 use access::Caller;
 use axum::Json;
@@ -23,28 +23,28 @@ const OWNERS: [&str; 2] = ["all", "me"];
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListCollectionsQuery {
-    /// Which page, from 1.
+    /// Page number, from 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Collections on a page.
+    /// Collections per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
-    /// Whether to list public collections of others too.
+    /// Whether to include public collections of other users.
     #[param(default = true)]
     include_public: Option<bool>,
-    /// `me` for the caller's own only.
+    /// `me` for the caller's own collections only.
     #[param(schema_with = collection_owner, default = "all")]
     owner: Option<String>,
-    /// Only those with this in their name or description, whatever the case.
+    /// Only collections whose name or description contains this text, ignoring case.
     #[param(max_length = 255)]
     search: Option<String>,
-    /// Only those in this state.
+    /// Only collections with this status.
     #[param(schema_with = words::collection_status)]
     status: Option<String>,
-    /// What decides the order.
+    /// The field to sort by.
     #[param(schema_with = words::collection_sort, default = "created_at")]
     sort_by: Option<String>,
-    /// Which way it goes; the default is `asc` for names and `desc` for everything else.
+    /// Sort order; default `asc` for names, `desc` for the other fields.
     #[param(schema_with = words::sort_order)]
     sort_order: Option<String>,
 }
@@ -84,9 +84,10 @@ pub(crate) async fn list(
     let status = status.and_then(|status| checks.word::<CollectionStatus>("status", status));
     let sort = filled(query.sort_by.as_deref()).unwrap_or(CollectionSort::CreatedAt.as_str());
     let sort = checks.word("sort_by", sort).unwrap_or(CollectionSort::CreatedAt);
-    let usual_order = if sort == CollectionSort::Name { SortOrder::Ascending } else { SortOrder::Descending };
-    let order = filled(query.sort_order.as_deref()).unwrap_or(usual_order.as_str());
-    let order = checks.word("sort_order", order).unwrap_or(usual_order);
+    let default_order =
+        if sort == CollectionSort::Name { SortOrder::Ascending } else { SortOrder::Descending };
+    let order = filled(query.sort_order.as_deref()).unwrap_or(default_order.as_str());
+    let order = checks.word("sort_order", order).unwrap_or(default_order);
     checks.finish()?;
     let query = CollectionQuery {
         include_public: query.include_public.unwrap_or(true),

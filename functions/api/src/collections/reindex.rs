@@ -1,4 +1,4 @@
-//! Indexing a collection anew, and going back.
+//! Reindexes a collection, and rolls a reindex back.
 
 use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::index_settings::{self, AskedIndex, CheckedIndex};
+use super::index_settings::{self, CheckedIndex, RequestedIndex};
 use super::response::{CollectionResponse, answer};
 use crate::State;
 use crate::audit::{self, Change};
@@ -22,38 +22,37 @@ use crate::openapi::words;
 use crate::operations::response::OperationResponse;
 use crate::validation::Checks;
 
-/// What the new index is to look like. What is left out stays as it is. Fields that this version does
-/// not know are passed over.
+/// Settings of the new index. Absent fields keep their values. Unknown fields are ignored.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct ReindexRequest {
-    /// One of those that `GET /api/v2/system/info` lists.
+    /// One of the models that `GET /api/v2/system/info` lists.
     embedding_model: Option<String>,
-    /// Precision of the stored vectors.
+    /// Data type of the stored vectors.
     #[schema(schema_with = words::optional_quantization)]
     quantization: Option<String>,
-    /// Tokens in a chunk, 16 up to what the model reads. Where it is left out and another model reads
-    /// less than the chunks have now, it is what that model reads or 1000, the smaller.
+    /// Tokens per chunk, from 16 to the model's limit. If absent and the current size exceeds the limit
+    /// of a new model, 1000 or that limit, whichever is smaller.
     #[schema(minimum = 16)]
     chunk_size: Option<i64>,
-    /// Tokens that a chunk repeats of the one before it; with another `chunk_size` the default is a
-    /// fifth of that.
+    /// Tokens that a chunk shares with the previous one; if `chunk_size` changes, the default is a fifth
+    /// of it.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
-    /// Where documents are cut; `GET /api/v2/chunking/strategies` says more of each.
+    /// How documents are split; see `GET /api/v2/chunking/strategies`.
     #[schema(schema_with = words::optional_chunking_strategy)]
     chunking_strategy: Option<String>,
-    /// The strategy's parameters, all of them; another strategy begins with its own defaults.
+    /// All parameters of the strategy; another strategy starts with its defaults.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
 }
 
-/// Index a collection anew
+/// Reindex a collection
 ///
-/// With another model, another precision, other chunks, or as it is. A second index is filled from
-/// what is staged of the documents; no source is read. Searches are answered from the old one until
-/// the new one is whole and has been checked; then one step changes all settings. If a document
-/// cannot be indexed anew, the operation fails and says which one, and everything stays as it was.
-/// What is uploaded meanwhile waits and comes into the new index.
+/// With another model, vector data type or chunking, or with the same settings. A second index is built
+/// from the staged documents; no source is read. Searches use the old index until the new one is
+/// complete and verified; then index and settings are swapped in one step. If a document cannot be
+/// indexed, the operation fails, names it, and changes nothing. Uploads that arrive meanwhile are
+/// indexed afterwards, into the new index.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/reindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
@@ -61,7 +60,7 @@ pub(crate) struct ReindexRequest {
     responses(
         (status = 202, body = OperationResponse),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection is being indexed anew already."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "A reindex of the collection is pending or running."),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
     ),
@@ -100,17 +99,17 @@ pub(crate) async fn start(
         .await
 }
 
-/// Go back to the index before the last reindex
+/// Roll back the last reindex
 ///
-/// It is kept for a day after it was replaced, or as long as the operator says. The collection has
-/// its old settings again at once. Not where something was indexed since that the old index lacks;
-/// what was deleted since stays deleted.
+/// The replaced index is kept for a day, or as long as the operator configures. Index and settings are
+/// swapped at once. Refused if documents were indexed since that the old index lacks; documents that
+/// were deleted since stay deleted.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/reindex/rollback", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses(
         (status = 200, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "No old index is kept, the old one lacks something, or an operation is running."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "No earlier index is kept, it lacks documents, or an operation is running."),
     ),
 )]
 pub(crate) async fn roll_back(
@@ -125,11 +124,11 @@ pub(crate) async fn roll_back(
     let replaced = match tx.collections().roll_back(before.id).await? {
         Rollback::Done { replaced, .. } => replaced,
         Rollback::NothingKept => {
-            return conflict("there is no earlier index to go back to; reindex instead".to_owned());
+            return conflict("no earlier index is kept; reindex instead".to_owned());
         }
         Rollback::Busy => {
             return conflict(
-                "an operation is running, or a reindex waits; wait until it has ended or cancel it"
+                "an operation is running or a reindex is pending; wait until it has ended or cancel it"
                     .to_owned(),
             );
         }
@@ -139,7 +138,7 @@ pub(crate) async fn roll_back(
                 many => format!("{many} documents were"),
             };
             return conflict(format!(
-                "{documents} indexed or changed since that the earlier index lacks; reindex instead"
+                "{documents} indexed or changed since the last reindex, and the earlier index lacks them; reindex instead"
             ));
         }
     };
@@ -160,18 +159,18 @@ pub(crate) async fn roll_back(
     Ok(answer(now, &error_counts)?.into_response())
 }
 
-/// The settings of the new index, all of them: what the request leaves out is as it is now.
+/// Returns all settings of the new index: absent fields have their current values.
 fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> Result<Value, ApiError> {
     let now = &collection.settings;
     let embedding_model = request.embedding_model.as_deref().unwrap_or(&now.embedding_model);
     let strategy = request.chunking_strategy.as_deref().unwrap_or(&collection.chunking_strategy);
-    // Chunks stay as long as they are where the model reads that much.
+    // Chunks keep their size if the model's limit allows it.
     let limit = state.models.require(embedding_model).map_or(u32::MAX, |model| model.manifest.max_tokens);
     let same_size = (now.chunks.chunk_size <= limit).then_some(i64::from(now.chunks.chunk_size));
     let chunk_size = request.chunk_size.or(same_size);
     let same_overlap =
         (chunk_size == Some(i64::from(now.chunks.chunk_size))).then_some(i64::from(now.chunks.chunk_overlap));
-    // Another strategy does not know the parameters of this one.
+    // The parameters of one strategy mean nothing to another.
     let kept = if strategy == collection.chunking_strategy {
         known_parameters(strategy, &collection.chunking_config)
     } else {
@@ -179,7 +178,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
     };
     let config = request.chunking_config.as_ref().unwrap_or(&kept);
     let mut checks = Checks::default();
-    let asked = AskedIndex {
+    let requested = RequestedIndex {
         embedding_model,
         quantization: request.quantization.as_deref().unwrap_or(now.quantization.as_str()),
         chunk_size,
@@ -187,10 +186,10 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         chunking_strategy: strategy,
         chunking_config: Some(config),
     };
-    let resolved = index_settings::check(&mut checks, state, asked);
+    let resolved = index_settings::check(&mut checks, state, requested);
     checks.finish()?;
     let Some(CheckedIndex { settings, strategy, .. }) = resolved else {
-        return Err(ApiError::new(ErrorKind::Invalid, "these settings cannot be used"));
+        return Err(ApiError::new(ErrorKind::Invalid, "the index settings are invalid"));
     };
     Ok(json!({
         "embedding_model": settings.embedding_model,

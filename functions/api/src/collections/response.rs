@@ -1,4 +1,4 @@
-//! What a collection looks like in answers.
+//! Collections in responses.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(crate) struct CollectionResponse {
     description: Option<String>,
     #[schema(value_type = i64)]
     owner_id: UserId,
-    /// The collection in Qdrant.
+    /// Name of its Qdrant collection.
     vector_store_name: String,
     embedding_model: String,
     #[schema(schema_with = words::quantization)]
@@ -41,7 +41,7 @@ pub(crate) struct CollectionResponse {
     #[schema(schema_with = words::collection_status)]
     status: CollectionStatus,
     status_message: Option<String>,
-    /// Live documents.
+    /// Documents that are not deleted.
     document_count: i64,
     vector_count: i64,
     total_size_bytes: i64,
@@ -56,14 +56,14 @@ pub(crate) struct CollectionResponse {
     sync_last_run_completed_at: Option<DateTime<Utc>>,
     #[schema(schema_with = words::optional_sync_run_status)]
     sync_last_run_status: Option<SyncRunStatus>,
-    /// What went wrong in the last run, source by source, for those who may write to the collection.
+    /// Errors of the last run by source; only for callers with write access.
     sync_last_error: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// What the caller may do with it.
+    /// The caller's access level.
     #[schema(schema_with = words::access)]
     access: AccessLevel,
-    /// The operation that sets it up; only in the answer to its creation.
+    /// The operation that sets it up; only in the response to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub(crate) initial_operation_id: Option<OperationId>,
@@ -108,7 +108,7 @@ impl CollectionResponse {
     }
 }
 
-/// The collection with its version.
+/// Returns the response with the collection's ETag.
 pub(crate) fn answer(
     found: AccessibleCollection,
     error_counts: &HashMap<CollectionId, i64>,
@@ -119,7 +119,7 @@ pub(crate) fn answer(
     Ok((etag, Json(body)).into_response())
 }
 
-/// What of a collection can be changed, as clients name it.
+/// Returns the fields that clients can change; their hash is the ETag.
 pub(crate) fn editable(details: &CollectionDetails) -> Value {
     json!({
         "name": details.name,

@@ -1,4 +1,4 @@
-//! Showing a collection.
+//! Shows a collection.
 
 use access::Granted;
 use axum::extract::State as Shared;
@@ -14,7 +14,7 @@ use crate::State;
     params(("collection_id" = Uuid, Path)),
     responses((
         status = 200, body = CollectionResponse,
-        headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+        headers(("ETag" = String, description = "Version of the fields that can be changed, for `If-Match`.")),
     )),
 )]
 pub(crate) async fn show(

@@ -1,4 +1,4 @@
-//! Changing what a collection is called and how it is kept.
+//! Updates a collection's name, description, visibility, metadata and schedule.
 
 use access::{Caller, Granted};
 use axum::extract::State as Shared;
@@ -17,8 +17,8 @@ use crate::audit::{self, Change};
 use crate::openapi::{BodyErrors, Versioned};
 use crate::validation::{Checks, given};
 
-/// What to change of a collection: what is absent stays as it is. Its model, quantization and chunk
-/// settings are part of its index and cannot be changed here.
+/// Fields to change; absent fields keep their values. The model, quantization and chunk settings belong
+/// to the index and are changed by a reindex.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "name": "handbooks", "sync_mode": "continuous", "sync_interval_minutes": 60 }))]
@@ -30,15 +30,15 @@ pub(crate) struct UpdateCollectionRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 4000)]
     description: Option<Option<String>>,
-    /// Whether every signed-in user may read it.
+    /// Whether every signed-in user can read it.
     is_public: Option<bool>,
-    /// Notes about it; they replace those it has.
+    /// Arbitrary JSON object; replaces the existing one.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// `one_time`: a source is read when it is added; `continuous`: again and again.
+    /// `one_time`: sources are read when they are added; `continuous`: also on a schedule.
     #[schema(schema_with = fields::optional_sync_mode)]
     sync_mode: Option<String>,
-    /// Minutes between two runs. It is kept while the mode is `one_time`; `null` removes it.
+    /// Minutes between two runs. Kept while the mode is `one_time`; `null` removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i32>, minimum = 15, maximum = 525_600)]
     sync_interval_minutes: Option<Option<i32>>,
@@ -46,16 +46,16 @@ pub(crate) struct UpdateCollectionRequest {
 
 /// Change a collection
 ///
-/// What the body does not name stays as it is; `PATCH` does the same.
+/// Absent fields keep their values; `PATCH` does the same.
 #[utoipa::path(
     put, path = "/api/v2/collections/{collection_id}", tag = "collections",
     params(("collection_id" = Uuid, Path), Versioned), request_body = UpdateCollectionRequest,
     responses(
         (
             status = 200, body = CollectionResponse,
-            headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+            headers(("ETag" = String, description = "Version of the fields that can be changed, for `If-Match`.")),
         ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Its owner has a collection of that name."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The owner already has a collection of that name."),
         Versioned,
         BodyErrors,
     ),
@@ -71,7 +71,7 @@ pub(crate) async fn update(
     let id = found.collection.id;
     let mut tx = state.db.begin().await?;
     let Some(before) = tx.collections().lock_details(id).await? else {
-        // Deleted since access to it was decided.
+        // Deleted after access was checked.
         return Err(ApiError::not_found("collection", id));
     };
     if_match.check(&ETag::of(&editable(&before))?)?;
@@ -106,9 +106,9 @@ pub(crate) async fn update(
     responses(
         (
             status = 200, body = CollectionResponse,
-            headers(("ETag" = String, description = "The version of what can be changed, for `If-Match`.")),
+            headers(("ETag" = String, description = "Version of the fields that can be changed, for `If-Match`.")),
         ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Its owner has a collection of that name."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The owner already has a collection of that name."),
         Versioned,
         BodyErrors,
     ),

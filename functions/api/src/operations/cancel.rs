@@ -1,4 +1,4 @@
-//! Stopping operations.
+//! Cancels operations.
 
 use access::{Caller, GrantedOperation};
 use axum::Json;
@@ -16,15 +16,15 @@ use crate::operations::response::OperationResponse;
 
 /// Cancel an operation
 ///
-/// One that waits is cancelled at once, and the next one starts. One that runs stops before its
-/// next document: what is indexed stays, what is not ends `cancelled`, and so does the operation.
-/// Asking again changes nothing.
+/// A pending operation is cancelled at once, and the next one starts. A running one stops before its
+/// next document: indexed documents stay, the others end as `cancelled`, and so does the operation.
+/// Repeating the request changes nothing.
 #[utoipa::path(
     post, path = "/api/v2/operations/{operation_id}/cancel", tag = "operations",
     params(("operation_id" = Uuid, Path)),
     responses(
         (status = 200, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has ended, or is of a type that cannot be cancelled."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The operation has ended, or its type cannot be cancelled."),
     ),
 )]
 pub(crate) async fn cancel(
@@ -33,7 +33,7 @@ pub(crate) async fn cancel(
     client: ClientInfo,
     GrantedOperation { operation, .. }: GrantedOperation,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    stop(&state, &caller, &client, &operation).await
+    request_cancel(&state, &caller, &client, &operation).await
 }
 
 /// Cancel an operation
@@ -44,7 +44,7 @@ pub(crate) async fn cancel(
     params(("operation_id" = Uuid, Path)),
     responses(
         (status = 200, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has ended, or is of a type that cannot be cancelled."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The operation has ended, or its type cannot be cancelled."),
     ),
 )]
 pub(crate) async fn delete(
@@ -53,10 +53,10 @@ pub(crate) async fn delete(
     client: ClientInfo,
     GrantedOperation { operation, .. }: GrantedOperation,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    stop(&state, &caller, &client, &operation).await
+    request_cancel(&state, &caller, &client, &operation).await
 }
 
-async fn stop(
+async fn request_cancel(
     state: &State,
     caller: &Caller,
     client: &ClientInfo,
@@ -82,18 +82,18 @@ fn require_cancellable(operation: &Operation) -> Result<(), ApiError> {
     let refuse = |reason: &str| Err(ApiError::new(ErrorKind::Conflict, reason));
     let has_begun = operation.status != OperationStatus::Pending;
     match (operation.operation_type, operation.status) {
-        (_, OperationStatus::Completed | OperationStatus::Failed | OperationStatus::Cancelled) => {
-            refuse(&format!("this operation has ended ({}); there is nothing to cancel", operation.status))
-        }
-        (OperationType::Delete, _) => refuse(
-            "the deletion of a collection cannot be cancelled: the collection is gone for everybody already",
+        (_, OperationStatus::Completed | OperationStatus::Failed | OperationStatus::Cancelled) => refuse(
+            &format!("this operation has already ended ({}); there is nothing to cancel", operation.status),
         ),
+        (OperationType::Delete, _) => {
+            refuse("the deletion of a collection cannot be cancelled: the collection is deleted already")
+        }
         (OperationType::RemoveDocuments, _) => {
             refuse("the removal of deleted documents cannot be cancelled; restore the documents instead")
         }
-        (OperationType::RemoveSource, _) if has_begun => {
-            refuse("this source is being removed; add it again when that is done")
-        }
+        (OperationType::RemoveSource, _) if has_begun => refuse(
+            "the removal of a source cannot be cancelled once it runs; add the source again when it has ended",
+        ),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Listing operations: the caller's, or those of a collection.
+//! Lists the caller's operations, or those of a collection.
 
 use access::{Caller, Granted};
 use axum::Json;
@@ -19,7 +19,7 @@ use crate::validation::Checks;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListOperationsQuery {
-    /// One or more states, separated by commas.
+    /// One or more statuses, separated by commas.
     #[param(example = "pending,processing")]
     status: Option<String>,
     /// One or more types, separated by commas.
@@ -28,10 +28,10 @@ pub(crate) struct ListOperationsQuery {
     /// The same as `operation_type`.
     #[serde(rename = "type")]
     type_alias: Option<String>,
-    /// Which page, from 1.
+    /// Page number, from 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Operations on a page.
+    /// Operations per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
@@ -84,19 +84,19 @@ pub(crate) async fn list(
 ) -> Result<Json<OperationsResponse>, ApiError> {
     let (paging, query) = query.check(None, Some(&caller))?;
     let mut connection = state.db.connection().await?;
-    // They asked for it themselves; a key that may only read did not.
+    // The caller started them, so that reasons are shown; a key with scope read may not see them.
     let (operations, total) = list_with_progress(connection.operations(), &query, caller.scope).await?;
     Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
 }
 
 /// List a collection's operations
 ///
-/// The answer is the bare list; the header `x-total-count` says how many there are in all.
+/// The response body is a plain list; the header `x-total-count` has the total.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
     params(("collection_id" = Uuid, Path), ListOperationsQuery),
     responses(
-        (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Operations in all."))),
+        (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Total number of operations."))),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
     ),
 )]
@@ -112,7 +112,7 @@ pub(crate) async fn list_of_collection(
     Ok(([total], Json(operations)))
 }
 
-/// A page of operations and how many there are in all, by two statements whatever the page's size.
+/// Returns a page of operations and the total, with a constant number of statements.
 async fn list_with_progress(
     mut operations: Operations<'_>,
     query: &OperationQuery,

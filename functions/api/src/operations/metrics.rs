@@ -1,4 +1,4 @@
-//! What operations measured.
+//! Metrics of an operation.
 
 use access::GrantedOperation;
 use axum::Json;
@@ -12,26 +12,26 @@ use utoipa::{IntoParams, ToSchema};
 use crate::State;
 use crate::paging::Paging;
 
-/// Which figures to list.
+/// Which metrics to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMetricsQuery {
-    /// Which page, from 1.
+    /// Page number, from 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Figures on a page.
+    /// Metrics per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
 
-/// One figure of an operation.
+/// One metric of an operation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "name": "embedding_seconds", "value": 12.8, "unit": "seconds", "recorded_at": "2026-11-25T12:00:00Z",
 }))]
 pub(crate) struct MetricResponse {
-    /// What was measured. The stages work side by side: each is measured from its first document to its
-    /// last.
+    /// Name of the metric. Stages run concurrently: the duration of each is from its first document to
+    /// its last.
     name: String,
     value: f64,
     /// `seconds`, `documents`, `chunks` or `bytes`.
@@ -40,7 +40,7 @@ pub(crate) struct MetricResponse {
     recorded_at: DateTime<Utc>,
 }
 
-/// What an operation measured.
+/// A page of metrics.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricsResponse {
     #[schema(value_type = Uuid)]
@@ -51,10 +51,10 @@ pub(crate) struct MetricsResponse {
     per_page: i64,
 }
 
-/// List what an operation measured
+/// List an operation's metrics
 ///
-/// Documents, chunks and bytes, and how long it waited, listed, read, chunked and embedded. Nothing until
-/// it has ended.
+/// Numbers of documents, chunks and bytes, and the durations of waiting, listing, reading, chunking and
+/// embedding. Empty until the operation has ended.
 #[utoipa::path(
     get, path = "/api/v2/operations/{operation_id}/metrics", tag = "operations",
     params(("operation_id" = Uuid, Path), ListMetricsQuery),

@@ -1,4 +1,4 @@
-//! What an operation looks like in answers.
+//! Operations in responses.
 
 use chrono::{DateTime, Utc};
 use db::operations::{ItemCounts, Operation, Operations};
@@ -28,37 +28,37 @@ pub(crate) struct OperationResponse {
     operation_type: OperationType,
     #[schema(schema_with = words::operation_status)]
     status: OperationStatus,
-    /// What it was asked to do; where its source is, only for those who may write to the collection.
+    /// Its settings; the location of its source only for callers with write access.
     #[schema(value_type = Object)]
     config: Value,
-    /// Why it failed, for those who may write to the collection.
+    /// Why it failed; only for callers with write access.
     error_message: Option<String>,
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
-    /// When somebody asked to stop it.
+    /// When its cancellation was requested.
     cancel_requested_at: Option<DateTime<Utc>>,
-    /// What it found. Once it ended, `counts` says how many documents were new, changed, unchanged,
-    /// removed, duplicate, skipped, failed and cancelled, and `chunks` how many chunks were
-    /// `embedded` and how many `reused` the vectors of an earlier version.
+    /// Its results. After its end, `counts` has the numbers of documents that were new, changed,
+    /// unchanged, removed, duplicate, skipped, failed and cancelled, and `chunks` the numbers of chunks
+    /// that were `embedded` or `reused` the vectors of an earlier version.
     #[schema(value_type = Object)]
     meta: Value,
-    /// How far it is.
+    /// Its progress.
     progress: Progress,
 }
 
-/// How far an operation is, in documents.
+/// The progress of an operation, in documents.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Progress {
     /// Documents found so far; final when `is_listed`.
     total: i64,
-    /// Documents that nothing more happens to.
+    /// Documents in a final state.
     done: i64,
-    /// `done` of `total`, 0 to 100; 100 only when the operation has ended.
+    /// `done` of `total` in percent; 100 only when the operation has ended.
     percent: f64,
-    /// Whether its source was listed to the end.
+    /// Whether its source is listed completely.
     is_listed: bool,
     by_state: StateCounts,
 }
@@ -66,30 +66,30 @@ pub(crate) struct Progress {
 /// Documents of an operation by their state.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StateCounts {
-    /// Known by name.
+    /// Listed, not read yet.
     listed: i64,
-    /// With their bytes staged.
+    /// Bytes staged.
     staged: i64,
-    /// Cut into chunks.
+    /// Split into chunks.
     chunked: i64,
     /// Searchable.
     completed: i64,
-    /// The same as at the last run.
+    /// Unchanged since the last run.
     unchanged: i64,
-    /// With the bytes of another document.
+    /// Same bytes as another document.
     duplicate: i64,
     /// Removed with their vectors.
     removed: i64,
-    /// With nothing to index.
+    /// Nothing to index.
     skipped: i64,
-    /// Not indexed, with a reason.
+    /// Not indexed; the document has the reason.
     failed: i64,
     /// Not indexed, because the operation was cancelled.
     cancelled: i64,
 }
 
 impl OperationResponse {
-    /// As a caller with this access sees it.
+    /// The operation as a caller with this access level sees it.
     pub(crate) fn new(operation: Operation, counts: &ItemCounts, access: AccessLevel) -> Self {
         Self {
             progress: progress(&operation, counts),
@@ -109,13 +109,13 @@ impl OperationResponse {
         }
     }
 
-    /// An operation that the caller has just added.
+    /// An operation that the caller has just started.
     pub(crate) fn fresh(operation: Operation) -> Self {
         Self::new(operation, &ItemCounts::default(), AccessLevel::Write)
     }
 }
 
-/// How far each of these is, by one statement.
+/// Adds the progress of each operation, with one statement.
 pub(crate) async fn with_progress(
     mut operations: Operations<'_>,
     items: Vec<Operation>,
@@ -156,7 +156,7 @@ fn progress(operation: &Operation, counts: &ItemCounts) -> Progress {
     }
 }
 
-/// To one decimal place.
+/// Rounds down to one decimal place.
 fn percent(done: i64, total: i64, is_final: bool) -> f64 {
     if is_final {
         return 100.0;
@@ -164,7 +164,7 @@ fn percent(done: i64, total: i64, is_final: bool) -> f64 {
     if total == 0 {
         return 0.0;
     }
-    // While the source is being listed everything found may be done already.
+    // While the source is being listed, everything that is known so far may be done.
     let per_mille = (done * 1000 / total).min(999);
     f64::from(i32::try_from(per_mille).unwrap_or(0)) / 10.0
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_percent_means_ended() {
+    fn one_hundred_percent_means_that_the_operation_has_ended() {
         assert_eq!(percent(0, 0, false), 0.0);
         assert_eq!(percent(1, 3, false), 33.3);
         assert_eq!(percent(3, 3, false), 99.9);

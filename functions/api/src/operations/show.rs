@@ -1,4 +1,4 @@
-//! Showing an operation, at once or when it changes.
+//! Shows an operation, at once or by long polling.
 
 use std::time::{Duration, Instant};
 
@@ -15,25 +15,25 @@ use super::response::{OperationResponse, is_final};
 use crate::State;
 use crate::validation::Checks;
 
-/// The longest that a caller may wait for news, in seconds: API Gateway gives up after 29.
+/// Maximum duration of a long poll in seconds; API Gateway times out after 29.
 const MAX_WAIT_SECONDS: i64 = 20;
-/// How often a waiting request looks, at first and at last.
+/// Interval between two reads of the operation during a long poll, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long to wait for news.
+/// How long to wait for a change.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowOperationQuery {
-    /// Answer when the operation's state or progress changes, or after this many seconds.
+    /// Long-polls: responds when the status or progress changes, or after this many seconds.
     #[param(minimum = 0, maximum = 20, default = 0)]
     wait_seconds: Option<i64>,
 }
 
 /// Show an operation
 ///
-/// With `wait_seconds` the answer comes when something changed. The operation that deletes a
-/// collection ends by disappearing with it.
+/// With `wait_seconds` it long-polls for a change. The operation that deletes a collection is deleted
+/// with it: 404 then means that it has ended.
 #[utoipa::path(
     get, path = "/api/v2/operations/{operation_id}", tag = "operations",
     params(("operation_id" = Uuid, Path), ShowOperationQuery),
@@ -61,19 +61,19 @@ pub(crate) async fn show(
         if is_final(seen.operation.status) || left.is_zero() {
             return Ok(Json(seen.into_response(access)));
         }
-        // Nothing is held while waiting, least of all a connection.
+        // No database connection is held while waiting.
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 3 / 2).min(LAST_PAUSE);
         let next = load_snapshot(&state, id).await?;
-        let is_news = next.operation.status != seen.operation.status || next.counts != seen.counts;
+        let has_changed = next.operation.status != seen.operation.status || next.counts != seen.counts;
         seen = next;
-        if is_news {
+        if has_changed {
             return Ok(Json(seen.into_response(access)));
         }
     }
 }
 
-/// An operation as it was at one moment.
+/// An operation and its counts at one moment.
 struct OperationSnapshot {
     operation: Operation,
     counts: ItemCounts,

@@ -1,15 +1,17 @@
-//! Whether limits leave room for what a request has just added: asked in its transaction, under a lock
-//! that makes everybody who adds to the same thing wait, so that no limit is passed by two at once.
+//! Quotas of users and of storage, checked after a request has inserted its rows, in the same transaction
+//! and under a lock, so that two concurrent requests cannot both take the last place.
+//!
+//! The quotas of operations and sources are checked where operations start: in the crate `dispatch`.
 
 use db::Tx;
 use domain::{CollectionId, ErrorKind, UserId};
 use lambda::http::ApiError;
 
-/// Whether the user may own the collection that they have just got.
+/// Checks the quota of collections of a user who has just got one.
 ///
 /// # Errors
-/// 409 where it is one too many; 503 when the database does not answer.
-pub(crate) async fn admit_collection(tx: &mut Tx, owner_id: UserId) -> Result<(), ApiError> {
+/// Returns `Conflict` if it is one too many.
+pub(crate) async fn check_collections(tx: &mut Tx, owner_id: UserId) -> Result<(), ApiError> {
     let owner = tx.users().lock(owner_id).await?;
     let owner = owner.ok_or_else(|| ApiError::not_found("user", owner_id))?;
     let limits = tx.user_resource_limits().find(owner_id).await?;
@@ -28,13 +30,14 @@ pub(crate) async fn admit_collection(tx: &mut Tx, owner_id: UserId) -> Result<()
     ))
 }
 
-/// Whether there is room for the uploads that were just announced, beside those that are announced and
-/// have not come yet. What comes is counted again when it is there: this spares sending it in vain.
+/// Checks the quotas of documents and bytes for the uploads that were just announced, together with those
+/// that were announced before and have not arrived. Arrived uploads are counted again when they are
+/// staged; this check saves the client an upload that would fail.
 ///
 /// # Errors
-/// 409 where there is not; 503 when the database does not answer.
-pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
-    // Whoever announces for a collection of the owner, or adds to one, waits here.
+/// Returns `Conflict` if a quota would be exceeded.
+pub(crate) async fn check_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
+    // Serializes all requests that add to collections of this owner.
     let owner_limits = tx.user_resource_limits().lock(owner_id).await?;
     let limits = tx.collection_resource_limits().find(id).await?;
     let room = tx.collection_resource_limits().projected_usage(id).await?;
@@ -46,7 +49,7 @@ pub(crate) async fn admit_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserI
 }
 
 fn check_room(who: &str, unit: &str, used: i64, expected: i64, most: i64) -> Result<(), ApiError> {
-    // What is announced and adds nothing is always welcome.
+    // Uploads that add nothing are always accepted.
     if expected == 0 || used + expected <= most {
         return Ok(());
     }
@@ -54,17 +57,17 @@ fn check_room(who: &str, unit: &str, used: i64, expected: i64, most: i64) -> Res
         ErrorKind::Conflict,
         format!(
             "{used} of at most {most} {unit} are used by {who}, and with these files {expected} more would be \
-             on their way; delete some, or ask an administrator for a higher limit"
+             announced; delete some, or ask an administrator for a higher limit"
         ),
     ))
 }
 
-/// Whether the user may own the bytes of the collection that they have just got.
+/// Checks the storage quota of a user who has just got a collection.
 ///
 /// # Errors
-/// 409 where they are too many; 503 when the database does not answer.
-pub(crate) async fn admit_storage(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
-    // In this order: nothing is added to the collection, then nothing to what they own.
+/// Returns `Conflict` if its bytes are too many.
+pub(crate) async fn check_storage(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
+    // Lock order: the limits of the collection, then those of its owner.
     tx.collection_resource_limits().lock(id).await?;
     let most = tx.user_resource_limits().lock(owner_id).await?.max_storage_bytes;
     let used = tx.user_resource_limits().usage(owner_id).await?.storage_bytes;

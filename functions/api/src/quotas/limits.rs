@@ -1,4 +1,4 @@
-//! How much collections and users may hold and do, and how much they do.
+//! Quotas and usage of collections and users.
 
 use access::{Caller, Granted};
 use axum::Json;
@@ -13,27 +13,27 @@ use utoipa::ToSchema;
 use crate::State;
 use crate::validation::Checks;
 
-/// Far beyond any real limit, and far from overflowing when bytes are added up.
+/// Largest accepted limit; sums of such limits do not overflow.
 const MOST_BYTES: i64 = 1 << 60;
 const MOST: i64 = 1_000_000_000;
 
-/// What a collection may hold and do.
+/// Quotas of a collection.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "max_documents": 100_000, "max_storage_bytes": 53_687_091_200_i64,
     "max_operations_per_hour": 1000, "max_sources": 100,
 }))]
 pub(crate) struct CollectionLimitsBody {
-    /// Documents that are searchable or on their way.
+    /// Documents that are indexed or being indexed.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_documents: i64,
-    /// Bytes of them; duplicates hold none.
+    /// Bytes of these documents; duplicates count as 0.
     #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
     max_storage_bytes: i64,
-    /// Operations that may be started in any hour.
+    /// Operations that may be started within an hour.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_operations_per_hour: i64,
-    /// Sources beside uploads.
+    /// Sources besides uploads.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_sources: i64,
 }
@@ -49,7 +49,7 @@ impl From<CollectionLimits> for CollectionLimitsBody {
     }
 }
 
-/// What a collection holds and does, in the terms of its limits.
+/// Usage of a collection's quotas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionUsageResponse {
     documents: i64,
@@ -69,7 +69,7 @@ impl From<CollectionUsage> for CollectionUsageResponse {
     }
 }
 
-/// A collection's limits and usage.
+/// A collection's quotas and usage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionLimitsResponse {
     #[schema(value_type = Uuid)]
@@ -78,13 +78,13 @@ pub(crate) struct CollectionLimitsResponse {
     usage: CollectionUsageResponse,
 }
 
-/// What a user may own.
+/// Quotas of a user.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"max_collections": 100, "max_storage_bytes": 53_687_091_200_i64}))]
 pub(crate) struct UserLimitsBody {
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_collections: i64,
-    /// Bytes of the documents of all collections together.
+    /// Bytes of the documents of all collections of the user.
     #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
     max_storage_bytes: i64,
 }
@@ -95,11 +95,11 @@ impl From<UserLimits> for UserLimitsBody {
     }
 }
 
-/// What a user owns, in the terms of their limits.
+/// Usage of a user's quotas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserUsageResponse {
     collections: i64,
-    /// Bytes of the documents of all of them.
+    /// Bytes of the documents of all collections of the user.
     storage_bytes: i64,
 }
 

@@ -87,8 +87,8 @@ pub(crate) async fn transfer(
         }
         Err(error) => return Err(error.into()),
     }
-    enforce::admit_collection(&mut tx, new.id).await?;
-    enforce::admit_storage(&mut tx, id, new.id).await?;
+    enforce::check_collections(&mut tx, new.id).await?;
+    enforce::check_storage(&mut tx, id, new.id).await?;
     // Owners need no permission, and an old one must not resurface after the next transfer.
     tx.collection_permissions().revoke(id, Grantee::User(new.id)).await?;
     tx.collection_permissions().grant(id, Grantee::User(old), Permission::Admin).await?;

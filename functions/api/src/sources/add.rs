@@ -1,4 +1,4 @@
-//! Adding a source: a place that a collection's documents come from without a client sending them.
+//! Adds a source: a place that documents are read from.
 
 use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
@@ -17,15 +17,15 @@ use crate::operations::response::OperationResponse;
 
 /// Add a source, or read one again
 ///
-/// Starts the operation that indexes it. A source that the collection already has is read again,
-/// with the settings of this call: what has not changed costs nothing.
+/// Starts the operation that indexes it. A source that the collection already has is read again with
+/// the settings of this request; unchanged documents are not indexed again.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
     params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest,
     responses(
         (status = 202, body = OperationResponse),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation keeps no secrets."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation has no key to encrypt secrets with."),
     ),
 )]
 pub(crate) async fn add(
@@ -67,7 +67,7 @@ pub(crate) async fn add(
     let (queued, operation) = source.start(operation).await?;
     let mut details =
         json!({ "source_id": source_id, "source_type": source_type, "source_path": source_path });
-    secrets.note(&mut details);
+    secrets.add_to_audit(&mut details);
     let action = if is_new { "source_added" } else { "source_read_again" };
     let audited = queued.audit(action, &details).await?;
     let response = OperationResponse::fresh(operation);

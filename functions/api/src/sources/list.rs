@@ -1,4 +1,4 @@
-//! Listing a collection's sources and showing one.
+//! Lists a collection's sources, and shows one.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -15,15 +15,15 @@ use crate::paging::Slice;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListSourcesQuery {
-    /// Sources to pass over.
+    /// Sources to skip.
     #[param(minimum = 0, maximum = 100_000_000, default = 0)]
     offset: Option<i64>,
-    /// Sources to return.
+    /// Sources to return at most.
     #[param(minimum = 1, maximum = 100, default = 50)]
     limit: Option<i64>,
 }
 
-/// Some of a collection's sources, in the order in which they were added.
+/// A page of a collection's sources, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourcesResponse {
     items: Vec<SourceResponse>,
@@ -63,7 +63,7 @@ pub(crate) async fn list(
     params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
     responses((
         status = 200, body = SourceResponse,
-        headers(("ETag" = String, description = "The version of what PATCH can change.")),
+        headers(("ETag" = String, description = "Version of the fields that PATCH can change.")),
     )),
 )]
 pub(crate) async fn show(

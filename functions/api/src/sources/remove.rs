@@ -1,4 +1,4 @@
-//! Removing sources with their documents.
+//! Removes a source with its documents.
 
 use access::{Caller, Granted};
 use axum::Json;
@@ -18,17 +18,17 @@ use crate::operations::response::OperationResponse;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RemoveSourceQuery {
-    /// The source's path, as it is listed.
+    /// The source's `source_path`.
     #[param(example = "/srv/documents")]
     source_path: String,
 }
 
 /// Remove a source
 ///
-/// Its documents go from lists and search results, their vectors are deleted, and then the source
-/// goes; what still reads it is cancelled. A document of another source with the same bytes takes
-/// the place of one that goes. The documents can be restored one by one. Asking again while it is
-/// being removed answers with the same operation.
+/// Starts the operation that soft-deletes its documents, deletes their vectors, and then the source.
+/// Operations that read the source are cancelled. If a document of another source has the same bytes as
+/// a deleted one, it is indexed instead. The documents can be restored one by one. Repeating the request
+/// returns the same operation.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
     params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),

@@ -1,4 +1,4 @@
-//! What a source looks like in answers.
+//! Sources in responses.
 
 use chrono::{DateTime, Utc};
 use db::sources::CollectionSource;
@@ -19,11 +19,11 @@ pub(crate) struct SourceResponse {
     collection_id: CollectionId,
     #[schema(schema_with = words::source_type)]
     source_type: SourceType,
-    /// What identifies it within the collection.
+    /// Identifies it within the collection: a path, or a bucket with a prefix.
     source_path: String,
     #[schema(value_type = Object)]
     source_config: Value,
-    /// Live documents that came from it.
+    /// Its documents that are not deleted.
     document_count: i64,
     size_bytes: i64,
     last_run_started_at: Option<DateTime<Utc>>,
@@ -33,7 +33,7 @@ pub(crate) struct SourceResponse {
     last_indexed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// Whether a password is set. No answer shows a secret.
+    /// Whether a password is set. No response contains a secret.
     has_password: bool,
     /// Whether an access token is set.
     has_token: bool,
@@ -69,7 +69,7 @@ impl From<CollectionSource> for SourceResponse {
     }
 }
 
-/// The version of what can be changed: the settings, and which secrets there are.
+/// Returns the ETag of the fields that can be changed: the settings, and which secrets are set.
 pub(crate) fn version(source: &CollectionSource) -> Result<ETag, ApiError> {
     ETag::of(&(&source.source_config, &source.secret_types))
 }

@@ -1,4 +1,4 @@
-//! Secrets of a source on their way in: encrypted here, and shown by nothing that leaves.
+//! Secrets of a source in requests: encrypted here, and never part of a response.
 
 use auth::{SecretCipher, SecretCipherError, SecretSlot};
 use db::Tx;
@@ -14,18 +14,20 @@ use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schem
 
 use crate::validation::Checks;
 
-/// Room for any key of SSH, and far below what a request may have.
+/// Enough for every SSH key, and far below the limit of a request body.
 const MAX_SECRET_BYTES: usize = 64 * 1024;
 
-/// The secrets that a request names, at most one of each type. An empty one deletes what is there.
+/// The secrets of a request, at most one of each type. An empty one deletes the stored secret.
 #[derive(Debug, Default)]
 pub(crate) struct SecretsRequest {
     named: Vec<(SecretType, SecretString)>,
 }
 
 impl SecretsRequest {
+    /// Checks the sizes.
+    ///
     /// # Errors
-    /// 422 for secrets that are too long.
+    /// Returns `Invalid` if a secret is too long.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
         let mut checks = Checks::default();
         for (secret_type, secret) in &self.named {
@@ -40,15 +42,15 @@ impl SecretsRequest {
         checks.finish()
     }
 
-    /// Whether nothing would be set or deleted.
+    /// Whether no secret is set or deleted.
     pub(crate) fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// Encrypts what is to be set and forgets what is to be deleted.
+    /// Encrypts and stores the secrets that are set, and deletes the empty ones.
     ///
     /// # Errors
-    /// 400 where this installation keeps no secrets, 503 when the database does not answer.
+    /// Returns `Invalid` with status 400 if this installation has no encryption key.
     pub(crate) async fn apply(
         &self,
         tx: &mut Tx,
@@ -78,8 +80,8 @@ impl SecretsRequest {
         Ok(())
     }
 
-    /// Says in an audit entry's details which secrets were set and which deleted.
-    pub(crate) fn note(&self, details: &mut Value) {
+    /// Adds to an audit entry's details which secrets were set and which deleted.
+    pub(crate) fn add_to_audit(&self, details: &mut Value) {
         let set: Vec<SecretType> = self.set().map(|(secret_type, _)| secret_type).collect();
         let deleted: Vec<SecretType> = self.deleted().collect();
         for (key, types) in [("secrets_set", set), ("secrets_deleted", deleted)] {
@@ -113,8 +115,8 @@ fn refuse(error: SecretCipherError) -> ApiError {
     }
 }
 
-/// By hand, because what serde writes says what came: a password in the wrong place or without its
-/// quotes would be in the answer.
+/// Implemented by hand, because serde's messages quote the input: a password of the wrong JSON type would
+/// be in the response.
 impl<'de> Deserialize<'de> for SecretsRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = match Value::deserialize(deserializer)? {
@@ -178,8 +180,8 @@ pub(crate) fn schema() -> Object {
     let object = ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
         .description(Some(
-            "Secrets to keep for the source, encrypted; no answer shows them. What is not named stays as it \
-            is, an empty text deletes.",
+            "Secrets of the source, stored encrypted; no response contains them. Absent secrets are kept, an \
+            empty string deletes a secret.",
         ))
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .write_only(true);
@@ -199,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_set_or_deleted_and_the_rest_is_left_alone() {
+    fn named_secrets_are_set_or_deleted_and_others_are_kept() {
         let request = read(&json!({ "token": "t", "ssh_key": "", "password": null })).unwrap();
         let mut details = json!({ "source_id": 1 });
-        request.note(&mut details);
+        request.add_to_audit(&mut details);
         assert_eq!(
             details,
             json!({ "source_id": 1, "secrets_set": ["token"], "secrets_deleted": ["ssh_key"] })
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn long_secrets_are_refused_by_their_length() {
+    fn long_secrets_are_refused() {
         let fits = "é".repeat(MAX_SECRET_BYTES / 2);
         assert!(read(&json!({ "token": fits })).unwrap().check().is_ok());
         let both = json!({ "token": fits.clone() + "x", "password": fits + "yy" });
@@ -224,9 +226,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, wherever it stands.
+        /// For any JSON type, in any place.
         #[test]
-        fn no_refusal_repeats_what_came(secret in "[a-z]{12,40}", number in 10_000_000_000u64.., name in 0usize..4) {
+        fn no_error_repeats_the_input(secret in "[a-z]{12,40}", number in 10_000_000_000u64.., name in 0usize..4) {
             let name = SecretType::ALL[name].as_str();
             for body in [
                 json!(secret),

@@ -1,4 +1,4 @@
-//! Changing a source that is there: its settings and its secrets.
+//! Updates the settings and secrets of a source.
 
 use access::{Caller, Granted};
 use axum::Json;
@@ -20,11 +20,11 @@ use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::BodyErrors;
 
-/// What is to be different. What is not named stays as it is.
+/// Fields to change; absent fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"secrets": {"token": "ghp_0123456789", "password": ""}}))]
 pub(crate) struct UpdateSourceRequest {
-    /// All settings of the source, in place of those that it has: see `GET /api/v2/connectors`.
+    /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`.
     #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
     #[schema(schema_with = secrets::schema)]
@@ -33,24 +33,24 @@ pub(crate) struct UpdateSourceRequest {
 
 /// Change a source's settings or secrets
 ///
-/// Reads nothing: the next run has the new settings. What identifies the source (a path, a bucket
-/// with its prefix) may change too, unless the collection has such a source already.
+/// Starts no operation: the next run uses the new settings. The path, or the bucket and prefix, can
+/// change too, unless another source of the collection has them.
 #[utoipa::path(
     patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
     params(
         ("collection_id" = Uuid, Path), ("source_id" = i64, Path),
-        ("If-Match" = Option<String>, Header, description = "Versions (ETags) to change; others are refused."),
+        ("If-Match" = Option<String>, Header, description = "ETags; the request is refused if the source has another one."),
     ),
     request_body = UpdateSourceRequest,
     responses(
         (
             status = 200, body = SourceResponse,
-            headers(("ETag" = String, description = "The version of what PATCH can change.")),
+            headers(("ETag" = String, description = "Version of the fields that PATCH can change.")),
         ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has such a source, or this one is being read."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "It is not the version that If-Match names."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another source has that path, or this one is being read."),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "The source does not have the ETag that If-Match names."),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation keeps no secrets."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation has no key to encrypt secrets with."),
     ),
 )]
 pub(crate) async fn update(
@@ -81,7 +81,7 @@ pub(crate) async fn update(
     let mut details = json!({ "source_id": id, "source_path": source.source_path });
     change_settings(&mut tx, &source, spec.as_ref(), &mut details).await?;
     secrets.apply(&mut tx, &state.secrets, id).await?;
-    secrets.note(&mut details);
+    secrets.add_to_audit(&mut details);
     let change = Change {
         action: "source_updated",
         actor: caller.actor(),
@@ -112,7 +112,7 @@ fn read_settings(
     Ok(spec)
 }
 
-/// Writes the settings, or that the source has changed where they stay.
+/// Stores the settings. If only secrets change, only the modification time is updated.
 async fn change_settings(
     tx: &mut Tx,
     source: &CollectionSource,
@@ -125,12 +125,12 @@ async fn change_settings(
     };
     let (path, config) = (spec.source_path(), spec.to_config());
     if path != source.source_path {
-        // A listing that goes on in another place would take its end for that of the source.
+        // A listing that continued in another place would treat documents there as missing.
         if let Some(running) = tx.operations().running_of_source(source.id).await? {
             return Err(ApiError::new(
                 ErrorKind::Conflict,
                 format!(
-                    "operation {running} is reading this source; wait for its end before you move the source"
+                    "operation {running} is reading this source; wait until it has ended before you change the path"
                 ),
             ));
         }
@@ -141,7 +141,7 @@ async fn change_settings(
         Ok(()) => Ok(()),
         Err(error) if error.constraint() == Some(CollectionSources::PATH_CONSTRAINT) => Err(ApiError::new(
             ErrorKind::Conflict,
-            format!("the collection has a source {path:?} already; change that one, or choose another place"),
+            format!("the collection already has a source {path:?}; update that one, or choose another path"),
         )),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! Announcing uploads: clients say what they have, get an address for each file, and put it there.
+//! Announces uploads: a client names its files and gets a presigned URL for each.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,74 +26,74 @@ use crate::openapi::BodyErrors;
 use crate::quotas::enforce;
 use crate::validation::Checks;
 
-/// The most files one call may announce.
+/// Files per request at most.
 const MAX_FILES: usize = 100;
-/// The longest that an address works: a day.
+/// Maximum lifetime of a presigned URL: a day.
 const MAX_LIFETIME_SECONDS: i64 = 86_400;
 const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 
-/// Files that the client is about to put.
+/// Files to upload.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct AnnounceUploadsRequest {
     /// 1 to 100 files.
     #[schema(min_items = 1, max_items = 100)]
     files: Vec<AnnouncedFile>,
-    /// How long the addresses work, 1 second to a day; an hour unless said.
+    /// Lifetime of the presigned URLs, 1 to 86400 seconds; default an hour.
     #[schema(minimum = 1, maximum = 86400)]
     expires_in_seconds: Option<i64>,
 }
 
-/// A file that the client is about to put.
+/// A file to upload.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct AnnouncedFile {
-    /// A relative path with `/` between folders, at most 512 bytes. The same name again replaces
+    /// A relative path with `/` as separator, at most 512 bytes. Uploading the same name again replaces
     /// the document.
     #[schema(example = "guides/été.md")]
     name: String,
-    /// In bytes; the address takes exactly that many.
+    /// In bytes; the presigned URL accepts exactly that many.
     #[schema(minimum = 0, example = 12)]
     size: i64,
-    /// Its media type; the address takes only that one.
+    /// Its media type; the PUT must have the same.
     #[schema(example = "text/markdown", default = "application/octet-stream")]
     content_type: Option<String>,
-    /// SHA-256 of its bytes in hex; the address takes only those bytes.
+    /// SHA-256 of its bytes in hex; the presigned URL accepts only those bytes.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<String>,
     #[schema(schema_with = metadata::optional_schema)]
     metadata: Option<Map<String, Value>>,
 }
 
-/// Where to put the files, in the order in which they were announced.
+/// Presigned URLs, in the order of the request's files.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AnnouncedUploadsResponse {
     uploads: Vec<AnnouncedUploadResponse>,
 }
 
-/// Where to put one file.
+/// The presigned URL of one file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AnnouncedUploadResponse {
-    /// Asks later what became of it.
+    /// The upload's id, to look up its status.
     #[schema(value_type = Uuid)]
     id: UploadId,
     name: String,
     url: String,
     method: String,
-    /// To be sent exactly like this.
+    /// Headers that the PUT must have.
     headers: std::collections::BTreeMap<String, String>,
-    /// When the address stops working.
+    /// When the presigned URL expires.
     expires_at: DateTime<Utc>,
 }
 
 /// Announce files to upload
 ///
-/// Put each file to its address with exactly the given headers: that is all. The bucket's event
-/// starts the operation that indexes it.
+/// PUT each file to its presigned URL with exactly the returned headers. No further call is needed: the
+/// bucket's event starts the operation that indexes it.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
     params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
     responses(
         (status = 201, body = AnnouncedUploadsResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection or its owner may not hold as much."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The storage or document quota of the collection or its owner is used up."),
         BodyErrors,
     ),
 )]
@@ -111,7 +111,7 @@ pub(crate) async fn announce(
         .expires_in_seconds
         .map_or(state.limits.upload_url_lifetime, |seconds| Duration::from_secs(seconds.unsigned_abs()));
 
-    // Signing needs no network: the transaction is not held up.
+    // Signed before the transaction begins, without network access.
     let now = Utc::now();
     let mut new_uploads = Vec::with_capacity(files.len());
     let mut uploads = Vec::with_capacity(files.len());
@@ -121,7 +121,7 @@ pub(crate) async fn announce(
             .artifacts
             .presign_upload(&key, file.size, file.content_type, file.sha256, now, lifetime)
             .await?;
-        // Version 7: ids of one call sort in the order of its files.
+        // Version 7: the ids of one request sort in the order of its files.
         let id = UploadId(Uuid::now_v7());
         new_uploads.push(NewUpload {
             id,
@@ -149,7 +149,7 @@ pub(crate) async fn announce(
         Begun::Again(answer) => return Ok(answer),
     };
     tx.uploads().insert_many(&new_uploads).await?;
-    enforce::admit_uploads(&mut tx, collection_id, found.collection.owner_id).await?;
+    enforce::check_uploads(&mut tx, collection_id, found.collection.owner_id).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",
@@ -162,7 +162,7 @@ pub(crate) async fn announce(
     tx.commit(StatusCode::CREATED, &AnnouncedUploadsResponse { uploads }).await
 }
 
-/// A file that was checked.
+/// A validated file.
 struct CheckedFile<'a> {
     name: &'a str,
     size: u64,
@@ -191,7 +191,10 @@ fn check(
         if let Some(reason) = name::refuse(&file.name) {
             checks.refuse(field("name"), reason);
         } else if !names.insert(file.name.as_str()) {
-            checks.refuse(field("name"), format!("comes twice in this call: {:?}", file.name));
+            checks.refuse(
+                field("name"),
+                format!("must be unique within the request, got {:?} twice", file.name),
+            );
         }
         let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
         if size.is_none() {
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_of_every_file_is_named() {
+    fn every_invalid_field_of_every_file_is_named() {
         let files = [
             file("../a"),
             AnnouncedFile { size: -1, ..file("b") },
@@ -254,7 +257,7 @@ mod tests {
         files[1].size: must be 0 to 10 bytes, got -1
         files[2].size: must be 0 to 10 bytes, got 11
         files[2].content_type: must be a media type like text/plain, got "text\n/html"
-        files[3].name: comes twice in this call: "b"
+        files[3].name: must be unique within the request, got "b" twice
         files[3].sha256: must be 64 hexadecimal digits
         files[4].metadata: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
         files[4].metadata: "a b" must be a string, a whole number of 64 bits or a boolean, got a list
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_a_hundred_files() {
+    fn a_request_has_1_to_100_files() {
         let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
         assert_eq!(
             check(&files, None, 10).err().unwrap().detail(),
@@ -273,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn empty_files_and_emoji_are_welcome() {
+    fn empty_files_and_emoji_are_accepted() {
         let files = [AnnouncedFile { size: 0, ..file("🦀.md") }];
         assert_eq!(check(&files, None, 10).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
     }
 
     #[test]
-    fn digests_read_back() {
+    fn digests_round_trip() {
         let digest = [0xa5; 32];
         assert_eq!(from_hex(&hex::encode(digest)), Some(digest));
         assert_eq!(from_hex(&hex::encode_upper(digest)), Some(digest));

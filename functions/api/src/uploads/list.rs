@@ -1,4 +1,4 @@
-//! Listing uploads and showing one.
+//! Lists a collection's uploads, and shows one.
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -23,14 +23,14 @@ pub(crate) struct UploadResponse {
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
     name: String,
-    /// The size that was announced, in bytes.
+    /// The announced size in bytes.
     size: i64,
     content_type: String,
     #[schema(schema_with = metadata::optional_schema)]
     metadata: Option<DocumentMetadata>,
     #[schema(schema_with = words::upload_status)]
     status: UploadStatus,
-    /// What this means, and what to do.
+    /// The status in words, with what to do next.
     message: String,
     /// The operation that indexes it.
     #[schema(value_type = Option<Uuid>)]
@@ -62,15 +62,15 @@ impl From<Upload> for UploadResponse {
 fn explain(upload: &Upload) -> String {
     match (upload.status, upload.operation_id) {
         (UploadStatus::Expected, _) => {
-            format!("no bytes came yet; put them to the address you were given, before {}", upload.expires_at)
+            format!("nothing uploaded yet; PUT the file to its presigned URL before {}", upload.expires_at)
         }
         (UploadStatus::Received, Some(operation_id)) => {
-            format!("the bytes came; GET /api/v2/operations/{operation_id} says how far they are")
+            format!("uploaded; see GET /api/v2/operations/{operation_id} for its progress")
         }
-        (UploadStatus::Received, None) => "the bytes came, and their operation is long over".to_owned(),
+        (UploadStatus::Received, None) => "uploaded; its operation has expired from the history".to_owned(),
         (UploadStatus::Expired, _) => format!(
-            "no bytes of {:?} came before {}, so nothing was indexed; announce the file again with \
-             POST /api/v2/collections/{}/uploads and put it to the new address",
+            "{:?} was not uploaded before {}, so nothing was indexed; announce it again with \
+             POST /api/v2/collections/{}/uploads and PUT it to the new presigned URL",
             upload.name, upload.expires_at, upload.collection_id
         ),
     }
@@ -80,18 +80,18 @@ fn explain(upload: &Upload) -> String {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUploadsQuery {
-    /// Only those in this state.
+    /// Only uploads with this status.
     #[param(schema_with = words::upload_status)]
     status: Option<String>,
-    /// Which page, from 1.
+    /// Page number, from 1.
     #[param(minimum = 1, maximum = 1_000_000, default = 1)]
     page: Option<i64>,
-    /// Uploads on a page.
+    /// Uploads per page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     per_page: Option<i64>,
 }
 
-/// A page of uploads in the order in which they were announced.
+/// A page of uploads, in the order of their announcement.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadsResponse {
     uploads: Vec<UploadResponse>,

@@ -1,10 +1,10 @@
-//! What a file may be called.
+//! Names of uploaded files.
 
-/// The longest name, in bytes: with its prefix it stays well inside S3's 1,024.
+/// Maximum length of a name in bytes; with its prefix it stays well below S3's limit of 1024.
 const MAX_BYTES: usize = 512;
 
-/// Why this is no name for a file, if it is none. A name is a relative path with `/` between
-/// folders, in any script.
+/// Returns why the name is invalid, if it is. A name is a relative path with `/` as separator, in any
+/// script.
 pub(crate) fn refuse(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("must not be empty".to_owned());

@@ -1,4 +1,4 @@
-//! Making, finding and deleting collections.
+//! Creating, listing and deleting collections.
 
 mod list;
 mod reindex;
@@ -55,7 +55,7 @@ async fn a_collection_starts_with_defaults_and_an_operation(pool: PgPool) {
       "vector_store_name": "[name]"
     }
     "#);
-    // The queue does not answer: the operation waits in the database, undispatched.
+    // The queue cannot be reached: the operation is in the database, undispatched.
     let operation = text(&created["initial_operation_id"]);
     let shown = api.get(&format!("/api/v2/operations/{operation}"), &token).await.expect(200);
     assert_eq!((&shown["type"], &shown["status"]), (&json!("index"), &json!("pending")));
@@ -68,7 +68,7 @@ async fn a_collection_starts_with_defaults_and_an_operation(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn settings_that_cannot_be_honoured_are_refused_by_name(pool: PgPool) {
+async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let create = |body| {
@@ -106,7 +106,7 @@ async fn settings_that_cannot_be_honoured_are_refused_by_name(pool: PgPool) {
     chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     chunk_size: 1000 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
     quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: must be 0 to 4294967295, got -1
-    name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
+    name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
     name: must have 1 to 255 characters, got 0
     metadata: must not have NUL characters
     "#);
@@ -133,7 +133,7 @@ async fn names_are_unique_per_owner_and_free_after_deletion(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_twenty_parallel_creations_of_one_name_one_wins(pool: PgPool) {
+async fn of_twenty_concurrent_creations_of_one_name_one_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let attempts = (0..20).map(|_| api.post("/api/v2/collections", &token, json!({ "name": "notes" })));
@@ -147,7 +147,7 @@ async fn of_twenty_parallel_creations_of_one_name_one_wins(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_strangers_collection_does_not_exist(pool: PgPool) {
+async fn a_collection_without_access_is_not_found(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
     let path = api.create_collection(&ada, "secrets").await;
@@ -185,7 +185,7 @@ async fn readers_of_a_public_collection_cannot_write(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn lists_come_in_pages(pool: PgPool) {
+async fn lists_are_paged(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     for name in ["a", "b", "c"] {

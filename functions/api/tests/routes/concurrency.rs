@@ -90,9 +90,12 @@ async fn one_of_50_refreshes_with_a_token_succeeds(options: PgPoolOptions, datab
     assert!(live == "1" || live == "0", "{live}");
 }
 
-/// Sessions are renewed while all of them are ended: none comes through.
+/// Sessions are refreshed while all of them are revoked: none survives.
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn no_refresh_outlives_the_end_of_all_sessions(options: PgPoolOptions, database: PgConnectOptions) {
+async fn no_refresh_survives_the_revocation_of_all_sessions(
+    options: PgPoolOptions,
+    database: PgConnectOptions,
+) {
     let api = api(options, database).await;
     let access = api.sign_up("ada").await;
     let mut tokens = Vec::new();

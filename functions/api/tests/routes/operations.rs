@@ -1,4 +1,4 @@
-//! Watching operations.
+//! Showing and listing operations.
 
 mod cancel;
 
@@ -51,7 +51,7 @@ async fn progress_counts_documents_by_state(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_waiting_caller_hears_of_a_change_at_once(pool: PgPool) {
+async fn a_long_poll_responds_to_a_change_at_once(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -66,14 +66,14 @@ async fn a_waiting_caller_hears_of_a_change_at_once(pool: PgPool) {
     assert_eq!(answer.expect(200)["status"], "failed");
     assert!(started.elapsed() >= Duration::from_millis(400));
     assert!(started.elapsed() < Duration::from_secs(5));
-    // It has ended: there is nothing to wait for.
+    // It has ended, so that the long poll responds at once.
     let started = Instant::now();
     assert_eq!(api.get(&waiting, &token).await.expect(200)["progress"]["percent"], 100.0);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_waiting_caller_is_answered_when_time_is_up(pool: PgPool) {
+async fn a_long_poll_responds_after_its_time_limit(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -89,7 +89,7 @@ async fn a_waiting_caller_is_answered_when_time_is_up(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn lists_filter_before_they_page(pool: PgPool) {
+async fn filters_apply_before_paging(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;

@@ -1,4 +1,4 @@
-//! What users and collections may hold and do.
+//! Quotas of users and collections.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ async fn add_source(api: &Api, token: &str, path: &str, name: impl std::fmt::Dis
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn limits_are_shown_with_what_is_used_and_set_by_superusers(pool: PgPool) {
+async fn limits_are_shown_with_usage_and_set_by_superusers(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let path = api.create_collection(&grace, "handbooks").await;
@@ -119,7 +119,7 @@ async fn limits_are_shown_with_what_is_used_and_set_by_superusers(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_fifty_parallel_creations_the_allowed_number_succeeds(pool: PgPool) {
+async fn of_fifty_concurrent_creations_the_allowed_number_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     limit_user(&api, &ada, 1, 3).await;
@@ -135,13 +135,13 @@ async fn of_fifty_parallel_creations_the_allowed_number_succeeds(pool: PgPool) {
         create("one more".to_owned()).await.problem(409),
         "ada has 3 of at most 3 collections; delete one, or ask an administrator for a higher limit"
     );
-    // One that is deleted makes room at once.
+    // Deleting a collection frees its place at once.
     let listed = api.get("/api/v2/collections", &ada).await.expect(200);
     let path = format!("/api/v2/collections/{}", text(&listed["collections"][0]["id"]));
     api.delete(&path, &ada).await.expect(204);
     create("one more".to_owned()).await.expect(201);
 
-    // Nobody gets more by being given them.
+    // A transfer of ownership does not exceed the quota.
     let grace = api.sign_up("grace").await;
     let path = api.create_collection(&grace, "theirs").await;
     let refused = api.post(&format!("{path}/owner"), &grace, json!({ "username": "ada" })).await.problem(409);
@@ -150,7 +150,7 @@ async fn of_fifty_parallel_creations_the_allowed_number_succeeds(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_fifty_parallel_sources_the_allowed_number_is_added(pool: PgPool) {
+async fn of_fifty_concurrent_sources_the_allowed_number_is_added(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -162,13 +162,13 @@ async fn of_fifty_parallel_sources_the_allowed_number_is_added(pool: PgPool) {
         add_source(&api, &ada, &path, "new").await.problem(409),
         "the collection has 4 of at most 4 sources; remove one, or ask an administrator for a higher limit"
     );
-    // One that is there may be read again.
+    // An existing one can be read again.
     let known = api.select("SELECT split_part(source_path, '/', 4) FROM collection_sources LIMIT 1").await;
     add_source(&api, &ada, &path, known).await.expect(202);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn operations_wait_for_their_hour(pool: PgPool) {
+async fn operations_per_hour_are_limited(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -177,7 +177,7 @@ async fn operations_wait_for_their_hour(pool: PgPool) {
     assert_eq!(count(answers), BTreeMap::from([(202, 5), (429, 45)]));
     assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type = 'append'").await, "5");
 
-    // The oldest leaves the hour in ten minutes.
+    // The oldest is older than an hour in ten minutes.
     api.sql(
         "UPDATE operations SET created_at = now() - interval '50 minutes'
         WHERE id = (SELECT min(id) FROM operations WHERE type = 'append')",
@@ -214,7 +214,7 @@ async fn announce(api: &Api, token: &str, path: &str, name: impl std::fmt::Displ
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_fifty_parallel_announcements_as_many_succeed_as_there_is_room_for(pool: PgPool) {
+async fn of_fifty_concurrent_announcements_as_many_succeed_as_the_quota_allows(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -224,14 +224,14 @@ async fn of_fifty_parallel_announcements_as_many_succeed_as_there_is_room_for(po
     assert_eq!(api.select("SELECT count(*)::text FROM uploads").await, "3");
     assert_eq!(
         announce(&api, &ada, &path, "more", 10).await.problem(409),
-        "0 of at most 3 documents are used by the collection, and with these files 4 more would be on their \
-         way; delete some, or ask an administrator for a higher limit"
+        "0 of at most 3 documents are used by the collection, and with these files 4 more would be \
+         announced; delete some, or ask an administrator for a higher limit"
     );
-    // What never came makes room.
+    // Expired uploads do not count.
     api.sql("UPDATE uploads SET expires_at = now() - interval '1 s'").await;
     announce(&api, &ada, &path, "more", 10).await.expect(201);
 
-    // Another version of a document is no other document, and is welcome where it is no larger.
+    // A new version of a document is no new document, and counts with the bytes that it adds.
     api.sql(
         "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
         SELECT gen_random_uuid(), id, 'upload://' || n || '.txt', n || '.txt', n || '.txt', 100, 'completed'
@@ -246,13 +246,13 @@ async fn of_fifty_parallel_announcements_as_many_succeed_as_there_is_room_for(po
     announce(&api, &ada, &path, 2, 100).await.expect(201);
     assert_eq!(
         announce(&api, &ada, &path, 2, 101).await.problem(409),
-        "200 of at most 310 bytes are used by the collection, and with these files 111 more would be on their \
-         way; delete some, or ask an administrator for a higher limit"
+        "200 of at most 310 bytes are used by the collection, and with these files 111 more would be \
+         announced; delete some, or ask an administrator for a higher limit"
     );
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_all_collections_of_an_owner_hold_is_limited(pool: PgPool) {
+async fn the_storage_of_all_collections_of_an_owner_is_limited(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace) = (api.sign_up("ada").await, api.sign_up("grace").await);
     let first = api.create_collection(&grace, "first").await;
@@ -274,11 +274,11 @@ async fn what_all_collections_of_an_owner_hold_is_limited(pool: PgPool) {
     assert_eq!(
         announce(&api, &grace, &first, "more", 11).await.problem(409),
         "90 of at most 100 bytes are used by all collections of its owner, and with these files 11 more would \
-         be on their way; delete some, or ask an administrator for a higher limit"
+         be announced; delete some, or ask an administrator for a higher limit"
     );
     assert_eq!(api.get("/api/v2/limits", &grace).await.expect(200)["usage"]["storage_bytes"], 90);
 
-    // Nobody gets more by being given it, nor keeps what they give away.
+    // A transfer of ownership counts for the new owner, and no longer for the old one.
     let body = json!({ "max_collections": 10, "max_storage_bytes": 44 });
     put(&api, "/api/v2/admin/users/1/limits", &ada, body).await.expect(200);
     let give = json!({ "username": "ada" });
@@ -296,7 +296,7 @@ async fn what_all_collections_of_an_owner_hold_is_limited(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_was_deleted_comes_back_where_there_is_room(pool: PgPool) {
+async fn deleted_documents_are_restored_within_the_quota(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -320,7 +320,7 @@ async fn what_was_deleted_comes_back_where_there_is_room(pool: PgPool) {
         "the collection holds 4 of at most 4 documents, and this would add 2; delete some, or ask an \
          administrator for a higher limit"
     );
-    // What was refused started nothing.
+    // Refused requests started no operation.
     assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type <> 'index'").await, "4");
     let usage = api.get(&format!("{path}/limits"), &ada).await.expect(200)["usage"].clone();
     assert_eq!((&usage["documents"], &usage["storage_bytes"]), (&json!(4), &json!(40)));

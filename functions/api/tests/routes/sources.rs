@@ -1,4 +1,4 @@
-//! Adding and changing sources.
+//! Adding and updating sources.
 
 mod secrets;
 
@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::harness::{Answer, Api};
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
+async fn adding_a_source_again_reads_the_same_source_again(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let path = api.create_collection(&token, "notes").await;
@@ -79,7 +79,7 @@ async fn a_source_added_again_is_the_same_source_read_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn sources_that_are_nobodys_to_read_are_refused(pool: PgPool) {
+async fn sources_outside_the_allowed_places_are_refused(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let sources = format!("{}/sources", api.create_collection(&token, "notes").await);
@@ -108,7 +108,7 @@ async fn patch(api: &Api, token: &str, path: &str, body: Value, if_match: &[(&st
     api.send_with(Method::PATCH, path, token, Some(&body), if_match).await
 }
 
-/// Adds a folder and returns its path.
+/// Adds a directory source and returns its URL path.
 async fn add_folder(api: &Api, token: &str, collection: &str, folder: &str) -> String {
     let body = json!({ "source_path": folder });
     let operation = api.post(&format!("{collection}/sources"), token, body).await.expect(202);
@@ -116,7 +116,7 @@ async fn add_folder(api: &Api, token: &str, collection: &str, folder: &str) -> S
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
+async fn a_source_can_be_updated_and_its_path_is_unique(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
@@ -150,7 +150,7 @@ async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
     let id = second.rsplit_once('/').unwrap().1;
     patch(&api, &ada, &format!("{other}/sources/{id}"), config.clone(), &[]).await.problem(404);
 
-    // What is as it was changes nothing, and nobody reads of it.
+    // An update that changes nothing is not audited.
     patch(&api, &ada, &first, config, &[]).await.expect(200);
     patch(&api, &ada, &first, json!({}), &[]).await.expect(200);
     let audited = api
@@ -164,7 +164,7 @@ async fn a_source_can_be_changed_and_its_place_is_its_own(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_changes_to_one_version_one_wins(pool: PgPool) {
+async fn of_concurrent_updates_of_one_version_one_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
@@ -183,7 +183,7 @@ async fn of_changes_to_one_version_one_wins(pool: PgPool) {
     let current = version(winners[0]);
     assert_ne!(current, seen);
 
-    // Which secrets there are is part of the version.
+    // Which secrets are set is part of the ETag.
     let secret = json!({ "secrets": { "token": "t" } });
     patch(&api, &ada, &path, secret.clone(), &if_seen).await.problem(412);
     let answer = patch(&api, &ada, &path, secret, &[("if-match", &current)]).await;

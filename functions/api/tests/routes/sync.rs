@@ -1,4 +1,4 @@
-//! Reading sources again.
+//! Sync runs and their schedule.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::harness::{Api, text};
 
-/// A collection with two folders, whose own operations have ended.
+/// A collection with two directory sources, whose operations have ended.
 async fn prepare(api: &Api, token: &str) -> String {
     let path = api.create_collection(token, "notes").await;
     for folder in ["/srv/docs/a", "/srv/docs/b"] {
@@ -21,7 +21,7 @@ async fn post(api: &Api, path: &str, token: &str) -> crate::harness::Answer {
     api.send(Method::POST, path, token, None).await
 }
 
-/// As the stages would end the run's operations: the first with a failed document.
+/// Ends the run's operations as the stages would: the first with a failed document.
 async fn end_operations(api: &Api) {
     let mut connection = api.state.db.connection().await.unwrap();
     while let Some(id) = next(api).await {
@@ -49,7 +49,7 @@ async fn next(api: &Api) -> Option<domain::OperationId> {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_run_is_started_shown_with_its_operations_and_ends_with_them(pool: PgPool) {
+async fn a_run_has_an_operation_for_each_source_and_ends_with_them(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = prepare(&api, &ada).await;
@@ -93,7 +93,7 @@ async fn a_run_is_started_shown_with_its_operations_and_ends_with_them(pool: PgP
     assert_eq!(collection["sync_last_run_completed_at"], ended["completed_at"]);
     assert_eq!(collection["sync_last_error"], ended["error_summary"]);
 
-    // A run is the collection's own.
+    // A run belongs to its collection.
     let other = api.create_collection(&ada, "other").await;
     api.get(&format!("{other}/sync/runs/{}", started["id"]), &ada).await.problem(404);
     let audit = api
@@ -108,7 +108,7 @@ async fn one_run_at_a_time_and_none_without_sources(pool: PgPool) {
     let ada = api.sign_up("ada").await;
     let empty = api.create_collection(&ada, "empty").await;
     let refused = post(&api, &format!("{empty}/sync/run"), &ada).await.problem(409);
-    assert_eq!(refused, "this collection has no source to read again; add one first");
+    assert_eq!(refused, "this collection has no sources; add one first");
 
     let path = prepare(&api, &ada).await;
     let run = format!("{path}/sync/run");
@@ -126,7 +126,7 @@ async fn one_run_at_a_time_and_none_without_sources(pool: PgPool) {
     assert_eq!(api.select(queued).await, "2");
     end_operations(&api).await;
 
-    // The same request twice is one run; another key is another one, when the first has ended.
+    // A repeated idempotency key starts no second run; another key does, when the first run has ended.
     let key = [("idempotency-key", "k1")];
     let first = api.send_with(Method::POST, &run, &ada, None, &key).await.expect(202);
     assert_eq!(api.send_with(Method::POST, &run, &ada, None, &key).await.expect(202), first);
@@ -152,7 +152,7 @@ async fn cancelling_its_operations_ends_a_run(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn history_is_listed_newest_first_by_status_and_slice(pool: PgPool) {
+async fn runs_are_listed_newest_first_with_filter_and_offset(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = prepare(&api, &ada).await;

@@ -1,4 +1,4 @@
-//! Announcing uploads and asking what became of them.
+//! Announcing uploads and showing their status.
 
 use serde_json::json;
 use sqlx::PgPool;
@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use crate::harness::{Api, text};
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn each_announced_file_gets_an_address_that_fits_it_only(pool: PgPool) {
+async fn each_announced_file_gets_a_presigned_url_for_itself_only(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let path = api.create_collection(&token, "notes").await;
@@ -33,7 +33,7 @@ async fn each_announced_file_gets_an_address_that_fits_it_only(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn names_that_leave_their_folder_are_refused(pool: PgPool) {
+async fn names_with_parent_folders_are_refused(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let path = api.create_collection(&token, "notes").await;
@@ -62,7 +62,7 @@ async fn names_that_leave_their_folder_are_refused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_is_said_of_a_file_is_checked_and_kept(pool: PgPool) {
+async fn metadata_of_a_file_is_validated_and_stored(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let uploads = format!("{}/uploads", api.create_collection(&token, "notes").await);
@@ -86,7 +86,7 @@ async fn what_is_said_of_a_file_is_checked_and_kept(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn an_upload_that_never_came_says_what_to_do(pool: PgPool) {
+async fn the_message_of_an_expired_upload_says_what_to_do(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let path = api.create_collection(&token, "notes").await;
@@ -95,7 +95,7 @@ async fn an_upload_that_never_came_says_what_to_do(pool: PgPool) {
     let upload = format!("{path}/uploads/{}", text(&announced["uploads"][0]["id"]));
     let expected = api.get(&upload, &token).await.expect(200);
     assert_eq!(expected["status"], "expected");
-    assert!(text(&expected["message"]).starts_with("no bytes came yet"), "{expected}");
+    assert!(text(&expected["message"]).starts_with("nothing uploaded yet; PUT the file"), "{expected}");
 
     api.sql("UPDATE uploads SET status = 'expired'").await;
     let expired = api.get(&upload, &token).await.expect(200);

@@ -1,4 +1,4 @@
-//! Finding collections.
+//! Listing collections.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -32,7 +32,7 @@ async fn names(api: &Api, token: &str, query: &str) -> (Vec<String>, i64) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn filters_decide_the_page_and_the_total(pool: PgPool) {
+async fn filters_apply_to_the_page_and_the_total(pool: PgPool) {
     let api = Api::new(pool);
     let ada = prepare(&api).await;
     for (query, expected) in [
@@ -66,7 +66,7 @@ async fn filters_decide_the_page_and_the_total(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn wrong_filters_are_all_named(pool: PgPool) {
+async fn every_invalid_filter_is_reported(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let wrong = "owner=you&status=done&sort_by=size&sort_order=up&search=%00&per_page=0";
@@ -85,7 +85,7 @@ async fn wrong_filters_are_all_named(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_list_counts_each_collections_failures(pool: PgPool) {
+async fn a_list_has_the_failed_documents_of_each_collection(pool: PgPool) {
     let api = Api::new(pool);
     let ada = prepare(&api).await;
     api.sql(

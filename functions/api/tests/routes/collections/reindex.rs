@@ -1,4 +1,4 @@
-//! Asking for a new index, and for the old one.
+//! Starting a reindex, and rolling one back.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::{Answer, Api};
 
 const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
-/// With a model that reads little beside the usual one.
+/// With a second model whose token limit is low.
 fn api(pool: PgPool) -> (Api, tempfile::TempDir) {
     let models = tempfile::tempdir().unwrap();
     for (name, short_name, max_tokens) in [(MINILM, "minilm-l6-v2", 256), ("small", "small", 100)] {
@@ -35,13 +35,13 @@ async fn roll_back(api: &Api, path: &str, token: &str) -> Answer {
     api.send(Method::POST, &format!("{path}/reindex/rollback"), token, None).await
 }
 
-/// As the pipeline would end them.
+/// Ends them as the pipeline would.
 async fn end_operations(api: &Api) {
     api.sql("UPDATE operations SET status = 'completed', completed_at = now()").await;
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn what_is_left_out_stays_as_it_is(pool: PgPool) {
+async fn absent_settings_keep_their_values(pool: PgPool) {
     let (api, _models) = api(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -78,7 +78,7 @@ async fn what_is_left_out_stays_as_it_is(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn wrong_settings_are_named_as_at_creation(pool: PgPool) {
+async fn invalid_settings_are_reported_as_at_creation(pool: PgPool) {
     let (api, _models) = api(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -105,7 +105,7 @@ async fn wrong_settings_are_named_as_at_creation(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn one_at_a_time_and_the_same_key_gets_the_same_answer(pool: PgPool) {
+async fn one_reindex_at_a_time_and_a_repeated_key_gets_the_first_response(pool: PgPool) {
     let (api, _models) = api(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -117,17 +117,14 @@ async fn one_at_a_time_and_the_same_key_gets_the_same_answer(pool: PgPool) {
     let first = keyed().await.expect(202);
     assert_eq!(keyed().await.expect(202), first);
     let refused = reindex(&api, &path, &ada, None).await.problem(409);
-    assert_eq!(
-        refused,
-        "this collection is being indexed anew already; wait for that operation or cancel it"
-    );
+    assert_eq!(refused, "a reindex of this collection is pending or running; wait for it or cancel it");
     let cancel = format!("/api/v2/operations/{}/cancel", first["id"].as_str().unwrap());
     api.post(&cancel, &ada, json!({})).await.expect(200);
     reindex(&api, &path, &ada, None).await.expect(202);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn who_may_write_may_not_choose_the_index(pool: PgPool) {
+async fn write_access_is_not_enough_to_reindex(pool: PgPool) {
     let (api, _models) = api(pool);
     let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
     let path = api.create_collection(&ada, "notes").await;
@@ -140,12 +137,12 @@ async fn who_may_write_may_not_choose_the_index(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_rollback_says_why_it_cannot_be_done(pool: PgPool) {
+async fn a_refused_rollback_has_the_reason(pool: PgPool) {
     let (api, _models) = api(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
     let nothing = roll_back(&api, &path, &ada).await.problem(409);
-    assert_eq!(nothing, "there is no earlier index to go back to; reindex instead");
+    assert_eq!(nothing, "no earlier index is kept; reindex instead");
     reindex(&api, &path, &ada, None).await.expect(202);
     api.sql(
         "INSERT INTO retired_vector_stores (name, collection_id, operation_id, replaced_by, settings, drop_after)
@@ -155,7 +152,7 @@ async fn a_rollback_says_why_it_cannot_be_done(pool: PgPool) {
     )
     .await;
     let busy = roll_back(&api, &path, &ada).await.problem(409);
-    assert!(busy.starts_with("an operation is running, or a reindex waits"), "{busy}");
+    assert!(busy.starts_with("an operation is running or a reindex is pending"), "{busy}");
     end_operations(&api).await;
     api.sql(
         "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, generation, chunk_count)
@@ -165,7 +162,7 @@ async fn a_rollback_says_why_it_cannot_be_done(pool: PgPool) {
     let changed = roll_back(&api, &path, &ada).await.problem(409);
     assert_eq!(
         changed,
-        "1 document was indexed or changed since that the earlier index lacks; reindex instead"
+        "1 document was indexed or changed since the last reindex, and the earlier index lacks them; reindex instead"
     );
 
     api.sql("UPDATE documents SET status = 'deleted'").await;

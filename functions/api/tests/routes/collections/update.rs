@@ -1,4 +1,4 @@
-//! Changing collections.
+//! Updating collections.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -12,7 +12,7 @@ async fn put(api: &Api, path: &str, token: &str, body: Value) -> Answer {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_change_keeps_what_it_does_not_name_and_is_written_down(pool: PgPool) {
+async fn an_update_keeps_absent_fields_and_is_audited(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -34,7 +34,7 @@ async fn a_change_keeps_what_it_does_not_name_and_is_written_down(pool: PgPool) 
     assert_eq!(api.get(&path, &ada).await.expect(200), changed);
     let cleared = put(&api, &path, &ada, json!({ "description": null, "sync_mode": "one_time" })).await;
     let cleared = cleared.expect(200);
-    // The interval waits for the next time.
+    // The interval is kept for later.
     assert_eq!((&cleared["description"], &cleared["sync_interval_minutes"]), (&Value::Null, &json!(60)));
     put(&api, &path, &ada, json!({ "sync_mode": "continuous" })).await.expect(200);
 
@@ -50,7 +50,7 @@ async fn a_change_keeps_what_it_does_not_name_and_is_written_down(pool: PgPool) 
     handbooks {"after": {"sync_mode": "one_time", "description": null}, "before": {"sync_mode": "continuous", "description": "all of it"}}
     handbooks {"after": {"sync_mode": "continuous"}, "before": {"sync_mode": "one_time"}}
     "#);
-    // What changes nothing is not written down.
+    // An update that changes nothing is not audited.
     put(&api, &path, &ada, json!({ "name": "handbooks" })).await.expect(200);
     put(&api, &path, &ada, json!({})).await.expect(200);
     let count = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'collection_updated'";
@@ -58,7 +58,7 @@ async fn a_change_keeps_what_it_does_not_name_and_is_written_down(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn wrong_values_are_all_named_and_nothing_changes(pool: PgPool) {
+async fn every_invalid_value_is_reported_and_nothing_changes(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -76,7 +76,7 @@ async fn wrong_values_are_all_named_and_nothing_changes(pool: PgPool) {
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
     name: must not have any of / \ * ? < > : " | or control characters, got '/'; description: must have 0 to 4000 characters, got 4001; sync_mode: must be one_time or continuous, got "daily"
-    sync_interval_minutes: is missing; a continuous collection needs 15 to 525600
+    sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes
     sync_interval_minutes: must be 15 to 525600, got 14
     metadata: must not have NUL characters; sync_interval_minutes: must be 15 to 525600, got 525601
     name: must have 1 to 255 characters, got 0; description: must not have NUL characters
@@ -102,7 +102,7 @@ async fn names_stay_unique_per_owner(pool: PgPool) {
     put(&api, &notes, &ada, json!({ "name": "diary" })).await.expect(200);
     put(&api, &notes, &ada, json!({ "name": "Diary" })).await.expect(200);
 
-    // Whoever administers it renames it among its owner's.
+    // An admin's new name must be unique among the owner's collections.
     api.sql(
         "INSERT INTO collection_permissions (collection_id, user_id, permission)
         SELECT c.id, u.id, 'admin' FROM collections c, users u WHERE c.name = 'Diary' AND u.username = 'bob'
@@ -132,7 +132,7 @@ async fn reading_or_writing_is_not_enough_to_change_settings(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn of_parallel_changes_of_one_version_one_wins(pool: PgPool) {
+async fn of_concurrent_updates_of_one_version_one_succeeds(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let path = api.create_collection(&ada, "notes").await;
@@ -162,7 +162,7 @@ async fn of_parallel_changes_of_one_version_one_wins(pool: PgPool) {
     let body = json!({ "description": "at last" });
     let headers = [("if-match", version.as_str())];
     api.send_with(Method::PATCH, &path, &ada, Some(&body), &headers).await.expect(200);
-    // Documents come and go without making it another version.
+    // Changes of documents do not change the ETag.
     api.sql("UPDATE collections SET document_count = 7, updated_at = now() + interval '1 hour'").await;
     let body = json!({ "description": "really" });
     let shown = api.get(&path, &ada).await;

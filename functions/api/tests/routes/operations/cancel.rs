@@ -1,4 +1,4 @@
-//! Stopping operations.
+//! Cancelling operations.
 
 use http::Method;
 use serde_json::json;
@@ -13,7 +13,7 @@ async fn append(api: &Api, token: &str, collection: &str) -> String {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_waiting_operation_is_cancelled_at_once(pool: PgPool) {
+async fn a_pending_operation_is_cancelled_at_once(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;
@@ -22,7 +22,7 @@ async fn a_waiting_operation_is_cancelled_at_once(pool: PgPool) {
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(api.get(&operation, &token).await.expect(200)["status"], "cancelled");
     let again = api.post(&format!("{operation}/cancel"), &token, json!({})).await.problem(409);
-    assert_eq!(again, "this operation has ended (cancelled); there is nothing to cancel");
+    assert_eq!(again, "this operation has already ended (cancelled); there is nothing to cancel");
     let audited = api
         .select("SELECT string_agg(action, ' ' ORDER BY id) FROM collection_audit_log WHERE action LIKE 'operation_%'")
         .await;
@@ -37,12 +37,13 @@ async fn a_running_operation_is_asked_to_stop_once(pool: PgPool) {
     let operation = append(&api, &token, &collection).await;
     api.sql("UPDATE operations SET status = 'processing' WHERE type = 'append'").await;
     for _ in 0..2 {
-        let asked = api.post(&format!("{operation}/cancel"), &token, json!({})).await.expect(200);
-        assert_eq!(asked["status"], "processing");
-        assert!(asked["cancel_requested_at"].is_string(), "{asked}");
+        let cancelled = api.post(&format!("{operation}/cancel"), &token, json!({})).await.expect(200);
+        assert_eq!(cancelled["status"], "processing");
+        assert!(cancelled["cancel_requested_at"].is_string(), "{cancelled}");
     }
-    let asked = "SELECT count(*)::text FROM collection_audit_log WHERE action = 'operation_cancel_requested'";
-    assert_eq!(api.select(asked).await, "1");
+    let cancelled =
+        "SELECT count(*)::text FROM collection_audit_log WHERE action = 'operation_cancel_requested'";
+    assert_eq!(api.select(cancelled).await, "1");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -57,7 +58,7 @@ async fn deletions_cannot_be_cancelled(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn readers_cannot_cancel_and_strangers_cannot_see(pool: PgPool) {
+async fn readers_cannot_cancel_and_others_get_404(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let collection = api.create_collection(&token, "notes").await;

@@ -1,4 +1,4 @@
-//! Secrets of sources: kept encrypted, there before the first run, shown by nothing.
+//! Secrets of sources: stored encrypted before the first run, and in no response.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::harness::{Answer, Api};
 
-const TOKEN: &str = "ghp_Zq81TokenThatNobodyMayEverSee";
-const SSH_KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nZq82KeyThatNobodyMayEverSee\n";
-/// What would give either away, whole or in part.
+const TOKEN: &str = "ghp_Zq81TokenThatMustNeverLeak";
+const SSH_KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nZq82KeyThatMustNeverLeak\n";
+/// Texts that would reveal a secret, wholly or in part.
 const TRACES: [&str; 2] = ["Zq81", "Zq82"];
 
 fn assert_no_trace(what: &str, text: &str) {
@@ -42,7 +42,7 @@ fn presence(source: &Value) -> [bool; 4] {
         .map(|name| source[name].as_bool().unwrap_or_else(|| panic!("no {name} in {source}")))
 }
 
-/// The source's secrets, as a function with the keys reads them.
+/// The source's secrets, decrypted with the keys.
 async fn decrypted(api: &Api, path: &str) -> Vec<(SecretType, String)> {
     let source_id = SourceId(path.rsplit_once('/').unwrap().1.parse().unwrap());
     let mut connection = api.state.db.connection().await.unwrap();
@@ -56,7 +56,7 @@ async fn decrypted(api: &Api, path: &str) -> Vec<(SecretType, String)> {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn secrets_are_there_with_the_operation_and_answers_say_only_which(pool: PgPool) {
+async fn secrets_are_stored_with_the_operation_and_responses_say_only_which_are_set(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
@@ -67,7 +67,7 @@ async fn secrets_are_there_with_the_operation_and_answers_say_only_which(pool: P
     let list = api.get(&format!("{collection}/sources"), &ada).await.expect(200);
     assert_eq!(presence(&list["items"][0]), [false, true, true, false]);
 
-    // Read again without a word of secrets: they stay. With one: it is replaced.
+    // A request without secrets keeps them; one with a secret replaces it.
     add(&api, &ada, &collection, Value::Null).await;
     assert_eq!(decrypted(&api, &path).await, both);
     add(&api, &ada, &collection, json!({ "token": "other", "ssh_key": null })).await;
@@ -122,7 +122,7 @@ async fn everything_stored(pool: &PgPool) -> String {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_secret_is_in_no_answer_no_row_and_no_log(pool: PgPool) {
+async fn a_secret_is_in_no_response_no_row_and_no_log(pool: PgPool) {
     let log = Log::default();
     let writer = {
         let log = log.clone();
@@ -170,7 +170,7 @@ async fn a_secret_is_in_no_answer_no_row_and_no_log(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn without_a_key_a_secret_is_refused_with_everything_that_came_with_it(pool: PgPool) {
+async fn without_a_key_a_request_with_a_secret_changes_nothing(pool: PgPool) {
     let api = Api::new(pool).with_state(|state| state.secrets = SecretCipher::default());
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
@@ -187,12 +187,12 @@ async fn without_a_key_a_secret_is_refused_with_everything_that_came_with_it(poo
     let both = json!({ "source_config": { "path": "/srv/docs/b" }, "secrets": { "password": TOKEN } });
     patch(&api, &ada, &path, both).await.problem(400);
     assert_eq!(api.get(&path, &ada).await.expect(200)["source_path"], "/srv/docs/a");
-    // To forget one takes no key.
+    // Deleting a secret needs no key.
     patch(&api, &ada, &path, json!({ "secrets": { "token": "" } })).await.expect(200);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn secrets_set_at_once_leave_one_of_each_type(pool: PgPool) {
+async fn concurrently_set_secrets_leave_one_of_each_type(pool: PgPool) {
     let api = Api::new(pool);
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
