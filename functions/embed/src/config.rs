@@ -9,7 +9,9 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-use crate::handler::TEXTS_PER_GROUP;
+/// Texts that go through the model in one call. Enough to fill its batches with texts of similar
+/// length, few enough that a group is stored well within the time limit.
+pub(crate) const TEXTS_PER_GROUP: usize = 512;
 
 /// Tokens per model call and texts per group on a GPU, which is fast only with large matrices.
 const GPU_BATCH_TOKENS: usize = 16_384;

@@ -9,12 +9,9 @@ use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
+use crate::config::TEXTS_PER_GROUP;
 use crate::jobs::groups;
 use crate::stage::{Request, drop_cancelled, embed_group, fail_all, prepare, store_group};
-
-/// Texts that go through the model in one call. Enough to fill its batches with texts of similar
-/// length, few enough that a group is stored well within the time limit.
-pub(crate) const TEXTS_PER_GROUP: usize = 512;
 
 /// The longest time that a group may take, with a margin: no group is started with less time left.
 const GROUP_TIME: Duration = Duration::from_secs(60);
