@@ -4,43 +4,48 @@ mod directory;
 mod file;
 mod s3;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 
+use crate::clients::Clients;
 use crate::files::Roots;
-use crate::{Connector, ConnectorError, Page, SourceReader, SourceSpec};
+use crate::{Connector, ConnectorError, Page, SourcePolicy, SourceReader, SourceSpec};
 
 /// Every connector, by source type.
-pub(crate) static CONNECTORS: &[&Connector] = &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR];
+static CONNECTORS: &[&Connector] = &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR];
 
-/// What the operator allows sources to read.
-#[derive(Debug, Clone, Default)]
-pub struct SourcePolicy {
-    /// Folders that directory and file sources must lie below; empty to forbid such sources.
-    pub directory_roots: Vec<PathBuf>,
-    /// The staging bucket, which holds the documents of every collection and is never a source.
-    pub staging_bucket: String,
+impl Connector {
+    /// Every connector, by name.
+    pub fn all() -> &'static [&'static Self] {
+        CONNECTORS
+    }
+
+    /// The connector of this source type.
+    pub fn find(source_type: &str) -> Option<&'static Self> {
+        CONNECTORS.iter().copied().find(|connector| connector.source_type.as_str() == source_type)
+    }
+
+    /// The source types of all connectors, for messages.
+    pub fn names() -> String {
+        let names: Vec<&str> = CONNECTORS.iter().map(|connector| connector.source_type.as_str()).collect();
+        names.join(", ")
+    }
 }
 
 /// Lists and opens sources with this function's own permissions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Connectors {
     policy: Arc<SourcePolicy>,
-    pub(crate) roots: Arc<Roots>,
-    pub(crate) s3: Client,
+    clients: Clients,
 }
 
 impl Connectors {
     /// Creates the clients; no request is sent.
     pub fn new(sdk: &SdkConfig, policy: SourcePolicy) -> Self {
-        Self {
-            roots: Arc::new(Roots::new(policy.directory_roots.clone())),
-            policy: Arc::new(policy),
-            s3: Client::new(sdk),
-        }
+        let roots = Arc::new(Roots::new(policy.directory_roots.clone()));
+        Self { policy: Arc::new(policy), clients: Clients { roots, s3: Client::new(sdk) } }
     }
 
     /// Lists one page of the source's documents, from the cursor on.
@@ -49,7 +54,7 @@ impl Connectors {
     /// Returns `NotFound` if the source does not exist, `Invalid` or `Forbidden` if it may not be read.
     pub async fn list(&self, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
         spec.authorize(&self.policy)?;
-        spec.source.list(self, cursor).await
+        spec.source.list(&self.clients, cursor).await
     }
 
     /// Opens a document by its [`crate::Entry::location`].
@@ -58,7 +63,7 @@ impl Connectors {
     /// Returns `NotFound` if the document is gone, `Invalid` or `Forbidden` if it may not be read.
     pub async fn open(&self, spec: &SourceSpec, location: &str) -> Result<SourceReader, ConnectorError> {
         spec.authorize(&self.policy)?;
-        spec.source.open(self, location).await
+        spec.source.open(&self.clients, location).await
     }
 }
 
@@ -70,5 +75,86 @@ impl Connectors {
         let policy =
             SourcePolicy { directory_roots: vec![root.to_owned()], staging_bucket: "staging".to_owned() };
         Self::new(&sdk, policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::SourceType;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::ConfigField;
+
+    /// The settings of the example whose fields `keep` selects.
+    fn example(connector: &Connector, keep: impl Fn(&ConfigField) -> bool) -> Value {
+        let whole = (connector.example)();
+        let mut settings = Map::new();
+        for field in connector.fields.iter().filter(|field| keep(field)) {
+            if let Some(value) = whole.get(field.name) {
+                settings.insert(field.name.to_owned(), value.clone());
+            }
+        }
+        Value::Object(settings)
+    }
+
+    fn parse(connector: &Connector, config: &Value) -> Result<SourceSpec, ConnectorError> {
+        SourceSpec::parse(connector.source_type.as_str(), config)
+    }
+
+    #[test]
+    fn source_types_are_unique_sorted_and_not_that_of_uploads() {
+        let listed: Vec<&str> =
+            Connector::all().iter().map(|connector| connector.source_type.as_str()).collect();
+        let sorted: BTreeSet<&str> = listed.iter().copied().collect();
+        assert_eq!(listed, sorted.into_iter().collect::<Vec<_>>());
+        assert!(!listed.contains(&SourceType::UPLOAD.as_str()));
+    }
+
+    #[test]
+    fn every_example_is_valid_and_has_declared_settings_only() {
+        for connector in Connector::all() {
+            let whole = (connector.example)();
+            assert_eq!(parse(connector, &whole).unwrap().source_type(), &connector.source_type);
+            assert_eq!(example(connector, |_| true), whole);
+        }
+    }
+
+    #[test]
+    fn required_settings_and_no_others_must_be_given() {
+        for connector in Connector::all() {
+            parse(connector, &example(connector, |field| field.value.is_required())).unwrap();
+            for required in connector.fields.iter().filter(|field| field.value.is_required()) {
+                let error = parse(connector, &example(connector, |field| field.name != required.name));
+                assert_eq!(error.unwrap_err().field(), Some(required.name));
+            }
+        }
+    }
+
+    #[test]
+    fn declared_defaults_apply() {
+        for connector in Connector::all() {
+            let least = example(connector, |field| field.value.is_required());
+            let config = parse(connector, &least).unwrap().to_config();
+            let names: Vec<&str> = config.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(names, connector.fields.iter().map(|field| field.name).collect::<Vec<_>>());
+            for field in connector.fields {
+                let expected = field.value.default().unwrap_or_else(|| least[field.name].clone());
+                assert_eq!(config[field.name], expected, "{} {}", connector.name, field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn value_of_another_type_is_refused_with_its_field() {
+        for connector in Connector::all() {
+            for field in connector.fields {
+                let mut config = (connector.example)();
+                config[field.name] = json!(7);
+                assert_eq!(parse(connector, &config).unwrap_err().field(), Some(field.name));
+            }
+        }
     }
 }

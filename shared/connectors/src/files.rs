@@ -8,9 +8,8 @@ use chrono::{DateTime, Utc};
 use tokio::io::AsyncReadExt;
 
 use crate::entry::{last_segment, mime_type};
-use crate::reader::Body;
+use crate::reader::{Body, Reading};
 use crate::settings::Settings;
-use crate::spec::Reading;
 use crate::{ConnectorError, Entry, SourcePolicy, SourceReader};
 
 /// Bytes read from a file at a time.

@@ -7,20 +7,26 @@
 //!
 //! A connector is one file in `connectors/`, declared and registered in `connectors.rs`.
 
+mod clients;
 mod connector;
 mod connectors;
 mod entry;
 mod error;
+mod field;
 mod files;
 mod patterns;
+mod policy;
 mod reader;
 mod settings;
+mod source;
 mod spec;
 mod walk;
 
-pub use connector::{ConfigField, Connector, FieldValue, SecretField};
-pub use connectors::{Connectors, SourcePolicy};
+pub use connector::Connector;
+pub use connectors::Connectors;
 pub use entry::{Entry, Page};
 pub use error::ConnectorError;
+pub use field::{ConfigField, FieldValue, OnMissing, SecretField};
+pub use policy::SourcePolicy;
 pub use reader::SourceReader;
-pub use spec::{OnMissing, SourceSpec};
+pub use spec::SourceSpec;

@@ -1,11 +1,14 @@
 //! A document being read.
 
 use std::fmt::Debug;
+use std::pin::Pin;
 
 use bytes::Bytes;
 
 use crate::ConnectorError;
-use crate::spec::Reading;
+
+/// A future of a connector.
+pub(crate) type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ConnectorError>> + Send + 'a>>;
 
 /// The bytes of a document, read in pieces.
 #[derive(Debug)]

@@ -1,32 +1,13 @@
 //! One source with validated settings.
 
-use std::fmt::Debug;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use domain::SourceType;
 use serde_json::Value;
 
 use crate::settings::Settings;
-use crate::{Connector, ConnectorError, Connectors, Page, SourcePolicy, SourceReader};
-
-/// A future of a connector.
-pub(crate) type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, ConnectorError>> + Send + 'a>>;
-
-/// What a connector makes of the settings of a source.
-pub(crate) trait Source: Debug + Send + Sync {
-    /// Identifies the source within its collection.
-    fn source_path(&self) -> String;
-
-    /// Refuses a source that the operator does not allow, as far as the settings alone can tell.
-    fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError>;
-
-    /// Lists one page, from the cursor on.
-    fn list<'a>(&'a self, connectors: &'a Connectors, cursor: Option<&'a str>) -> Reading<'a, Page>;
-
-    /// Opens a document by its [`crate::Entry::location`], which must be one of this source.
-    fn open<'a>(&'a self, connectors: &'a Connectors, location: &'a str) -> Reading<'a, SourceReader>;
-}
+use crate::source::Source;
+use crate::{Connector, ConnectorError, OnMissing, SourcePolicy};
 
 /// A source with validated settings. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,22 +15,6 @@ pub struct SourceSpec {
     connector: &'static Connector,
     settings: Settings,
     pub(crate) source: Arc<dyn Source>,
-}
-
-/// What happens to documents that are gone from their source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissing {
-    /// They are removed, and can be restored.
-    Remove,
-    /// They stay searchable and are marked as stale.
-    Keep,
-}
-
-impl OnMissing {
-    pub(crate) const FIELD: &'static str = "on_missing";
-
-    /// The values of the setting, the default first.
-    pub(crate) const WORDS: &'static [&'static str] = &["remove", "keep"];
 }
 
 impl SourceSpec {
@@ -109,7 +74,7 @@ impl SourceSpec {
         Value::Object(self.settings.as_map().clone())
     }
 
-    /// Refuses a source that the operator does not allow, by its settings alone. [`Connectors`] also
+    /// Refuses a source that the operator does not allow, by its settings alone. [`crate::Connectors`] also
     /// checks where a path really leads.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The streaming extractor.
 
-use crate::formats::{BlockReader, ReaderSummary};
-use crate::{Blocks, ExtractionError, Format};
+use crate::reader::{BlockReader, ReaderSummary};
+use crate::{Blocks, Content, EmptyReason, ExtractionError, Format};
 
 /// Reads one document of a known format.
 #[derive(Debug)]
@@ -28,36 +28,6 @@ pub struct Extracted {
     pub replaced: u64,
     /// The document's title, where the format has one.
     pub title: Option<String>,
-}
-
-/// Whether a document has text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// It has visible text.
-    Text,
-    /// It has none and is skipped for this reason.
-    Empty(EmptyReason),
-}
-
-/// Why a document has no text. Displays as a sentence for users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EmptyReason {
-    /// The file has 0 bytes.
-    NoBytes,
-    /// Only white space and invisible characters.
-    OnlyWhiteSpace,
-    /// Markup without visible text.
-    OnlyMarkup,
-}
-
-impl std::fmt::Display for EmptyReason {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::NoBytes => "the file is empty: 0 bytes",
-            Self::OnlyWhiteSpace => "the file contains only white space",
-            Self::OnlyMarkup => "the HTML has no visible text",
-        })
-    }
 }
 
 impl Extractor {

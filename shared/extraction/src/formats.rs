@@ -6,66 +6,14 @@ mod plain_text;
 mod source_code;
 mod unsupported;
 
-use std::fmt::Debug;
-
-use domain::Layout;
 use mime::Mime;
 
+use crate::ExtractionError;
+use crate::format::{Format, covers};
 use crate::text::looks_like_text;
-use crate::{Blocks, EmptyReason, ExtractionError};
 
 /// Every format that can be read, in the order in which messages name them.
 static FORMATS: &[&Format] = &[&plain_text::FORMAT, &markdown::FORMAT, &html::FORMAT, &source_code::FORMAT];
-
-/// A kind of document: how it is detected, read and chunked.
-///
-/// Detection goes by `signatures`, then `extensions` and `file_names`, then `media_types`, then
-/// `is_start_of`.
-#[derive(Debug)]
-pub struct Format {
-    /// For messages and metadata.
-    name: &'static str,
-    /// How the text is laid out, which decides where it is chunked.
-    layout: Layout,
-    /// First bytes that no other format starts with.
-    signatures: &'static [&'static [u8]],
-    /// File name extensions, in lower case.
-    extensions: &'static [&'static str],
-    /// Whole file names, in lower case.
-    file_names: &'static [&'static str],
-    /// Media types in lower case; `text/*` matches every text type that no format names.
-    media_types: &'static [&'static str],
-    /// Whether a file without any of these starts as the format does.
-    is_start_of: fn(&[u8]) -> bool,
-    /// The reason for a document that has bytes and no text.
-    pub(crate) empty_reason: EmptyReason,
-    /// Starts a document, given its content type.
-    pub(crate) open: fn(Option<&str>) -> Box<dyn BlockReader>,
-}
-
-/// Reads one document of a format. Buffers a bounded number of bytes, and yields the same blocks
-/// however the bytes are split.
-pub(crate) trait BlockReader: Debug + Send {
-    /// Reads the next bytes and appends the blocks that are known by now.
-    fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), ExtractionError>;
-
-    /// Appends the remaining blocks.
-    fn finish(self: Box<Self>, blocks: &mut Blocks) -> Result<ReaderSummary, ExtractionError>;
-
-    /// Memory held between calls.
-    #[cfg(test)]
-    fn buffered_bytes(&self) -> usize;
-}
-
-/// What a reader knows at the end of a document, beside its blocks.
-#[derive(Debug, Default)]
-pub(crate) struct ReaderSummary {
-    /// The WHATWG name of the encoding, for formats that are text.
-    pub(crate) encoding: Option<&'static str>,
-    /// Bytes that are invalid in the encoding.
-    pub(crate) replaced: u64,
-    pub(crate) title: Option<String>,
-}
 
 impl Format {
     /// Detects a document's format by its first bytes where they are unmistakable, then by its file
@@ -119,16 +67,6 @@ impl Format {
             refusal(&format!("a binary file of type {media_type}"))
         })
     }
-
-    /// The format's name, for example `Markdown`.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// How the text is laid out, which decides where it is chunked.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
 }
 
 fn find(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
@@ -143,11 +81,6 @@ fn refusal(description: &str) -> ExtractionError {
 /// Returns the media type without its parameters, or an empty string if it is malformed.
 fn media_type_of(content_type: &str) -> String {
     content_type.trim().parse::<Mime>().map(|mime| mime.essence_str().to_owned()).unwrap_or_default()
-}
-
-/// Whether a known media type such as `image/*` covers this one.
-fn covers(known: &str, media_type: &str) -> bool {
-    known.strip_suffix('*').is_some_and(|prefix| media_type.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -4,16 +4,20 @@
 //! any size, [`Block`]s come out as soon as they are known. Memory is bounded whatever the document's
 //! size, and the blocks do not depend on how the bytes were split into pieces. Pure: no IO.
 //!
-//! A format is one file in `formats/` and one line in `formats.rs`. Decoding and checking text is the
+//! A format is one file in `formats/`, declared and registered in `formats.rs`. Decoding and checking text is the
 //! business of the formats that are text; their shared parts are in `text.rs`.
 
 mod block;
+mod content;
 mod error;
 mod extractor;
+mod format;
 mod formats;
+mod reader;
 mod text;
 
 pub use block::{Block, Blocks};
+pub use content::{Content, EmptyReason};
 pub use error::ExtractionError;
-pub use extractor::{Content, EmptyReason, Extracted, Extractor};
-pub use formats::Format;
+pub use extractor::{Extracted, Extractor};
+pub use format::Format;

@@ -5,7 +5,7 @@ mod printable;
 
 use self::encoding::TextDecoder;
 use self::printable::PrintableCheck;
-use crate::formats::{BlockReader, ReaderSummary};
+use crate::reader::{BlockReader, ReaderSummary};
 use crate::{Blocks, ExtractionError};
 
 /// Bytes decoded at a time, so that a large push needs no large buffer.

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use domain::SourceType;
 use serde_json::json;
 
-use crate::connector::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
+use crate::clients::Clients;
+use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
 use crate::files::{Roots, authorize, entry, parse_path, require_utf8, unblock};
 use crate::patterns::Patterns;
+use crate::reader::Reading;
 use crate::settings::Settings;
-use crate::spec::{Reading, Source};
+use crate::source::Source;
 use crate::walk::{Visitor, Walk};
-use crate::{
-    ConfigField, Connector, ConnectorError, Connectors, FieldValue, Page, SourcePolicy, SourceReader,
-};
+use crate::{ConfigField, Connector, ConnectorError, FieldValue, Page, SourcePolicy, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("directory"),
@@ -88,15 +88,14 @@ impl Source for Folder {
         authorize(&self.path, policy)
     }
 
-    fn list<'a>(&'a self, connectors: &'a Connectors, cursor: Option<&'a str>) -> Reading<'a, Page> {
-        let (folder, roots) = (self.clone(), connectors.roots.clone());
+    fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page> {
+        let (folder, roots) = (self.clone(), clients.roots.clone());
         let cursor = cursor.map(PathBuf::from);
         Box::pin(unblock(&self.path, move || folder.list(&roots, cursor.as_deref())))
     }
 
-    fn open<'a>(&'a self, connectors: &'a Connectors, location: &'a str) -> Reading<'a, SourceReader> {
-        let (folder, roots, location) =
-            (self.path.clone(), connectors.roots.clone(), PathBuf::from(location));
+    fn open<'a>(&'a self, clients: &'a Clients, location: &'a str) -> Reading<'a, SourceReader> {
+        let (folder, roots, location) = (self.path.clone(), clients.roots.clone(), PathBuf::from(location));
         Box::pin(unblock(&self.path, move || {
             let climbs = location.components().any(|component| component == Component::ParentDir);
             if !location.starts_with(&folder) || climbs {

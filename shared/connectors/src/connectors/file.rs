@@ -6,11 +6,11 @@ use std::sync::Arc;
 use domain::SourceType;
 use serde_json::json;
 
+use crate::clients::Clients;
 use crate::files::{authorize, entry, io_error, parse_path, require_file, require_utf8, unblock};
-use crate::spec::{Reading, Source};
-use crate::{
-    ConfigField, Connector, ConnectorError, Connectors, FieldValue, Page, SourcePolicy, SourceReader,
-};
+use crate::reader::Reading;
+use crate::source::Source;
+use crate::{ConfigField, Connector, ConnectorError, FieldValue, Page, SourcePolicy, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("file"),
@@ -41,8 +41,8 @@ impl Source for SingleFile {
         authorize(&self.path, policy)
     }
 
-    fn list<'a>(&'a self, connectors: &'a Connectors, _: Option<&'a str>) -> Reading<'a, Page> {
-        let (roots, path) = (connectors.roots.clone(), self.path.clone());
+    fn list<'a>(&'a self, clients: &'a Clients, _: Option<&'a str>) -> Reading<'a, Page> {
+        let (roots, path) = (clients.roots.clone(), self.path.clone());
         Box::pin(unblock(&self.path, move || {
             let metadata = roots.resolve(&path)?.metadata().map_err(|error| io_error(&path, error))?;
             require_file(&path, &metadata)?;
@@ -52,8 +52,8 @@ impl Source for SingleFile {
         }))
     }
 
-    fn open<'a>(&'a self, connectors: &'a Connectors, location: &'a str) -> Reading<'a, SourceReader> {
-        let (roots, path, location) = (connectors.roots.clone(), self.path.clone(), PathBuf::from(location));
+    fn open<'a>(&'a self, clients: &'a Clients, location: &'a str) -> Reading<'a, SourceReader> {
+        let (roots, path, location) = (clients.roots.clone(), self.path.clone(), PathBuf::from(location));
         Box::pin(unblock(&self.path, move || {
             if location != path {
                 let message =
@@ -72,7 +72,7 @@ mod tests {
     use domain::{Classify, ErrorKind};
 
     use super::*;
-    use crate::SourceSpec;
+    use crate::{Connectors, SourceSpec};
 
     fn file(path: &Path) -> SourceSpec {
         SourceSpec::parse("file", &json!({ "path": path })).unwrap()

@@ -9,15 +9,14 @@ use chrono::{DateTime, Utc};
 use domain::SourceType;
 use serde_json::json;
 
-use crate::connector::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
+use crate::clients::Clients;
 use crate::entry::{last_segment, mime_type};
+use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
 use crate::patterns::Patterns;
-use crate::reader::Body;
+use crate::reader::{Body, Reading};
 use crate::settings::Settings;
-use crate::spec::{Reading, Source};
-use crate::{
-    ConfigField, Connector, ConnectorError, Connectors, Entry, FieldValue, Page, SourcePolicy, SourceReader,
-};
+use crate::source::Source;
+use crate::{ConfigField, Connector, ConnectorError, Entry, FieldValue, Page, SourcePolicy, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("s3"),
@@ -88,9 +87,9 @@ impl Source for Bucket {
 
     /// Lists in the order of S3; the cursor is the last key of the page before. Folder markers are
     /// left out. A page may have fewer entries than S3 listed, even none, without being the last.
-    fn list<'a>(&'a self, connectors: &'a Connectors, cursor: Option<&'a str>) -> Reading<'a, Page> {
+    fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page> {
         Box::pin(async move {
-            let request = connectors.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+            let request = clients.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
             let response = request.set_start_after(cursor.map(str::to_owned)).send().await;
             let response = response.map_err(|error| classify(self.source_path(), error))?;
             let objects = response.contents();
@@ -123,14 +122,14 @@ impl Source for Bucket {
         })
     }
 
-    fn open<'a>(&'a self, connectors: &'a Connectors, key: &'a str) -> Reading<'a, SourceReader> {
+    fn open<'a>(&'a self, clients: &'a Clients, key: &'a str) -> Reading<'a, SourceReader> {
         Box::pin(async move {
             let uri = format!("s3://{}/{key}", self.bucket);
             if !key.starts_with(&self.prefix) {
                 let message = format!("{uri} is not a document of the source {}", self.source_path());
                 return Err(ConnectorError::invalid("location", message));
             }
-            let response = connectors.s3.get_object().bucket(&self.bucket).key(key).send().await;
+            let response = clients.s3.get_object().bucket(&self.bucket).key(key).send().await;
             let response = response.map_err(|error| classify(&uri, error))?;
             let size = response.content_length().and_then(|length| u64::try_from(length).ok());
             let change_hint = etag(response.e_tag());
@@ -212,7 +211,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::SourceSpec;
+    use crate::{Connectors, SourceSpec};
 
     fn parse(config: &Value) -> Result<SourceSpec, ConnectorError> {
         SourceSpec::parse("s3", config)

@@ -9,7 +9,8 @@ mod tokenizer;
 use domain::Layout;
 
 use self::tokenizer::VisibleText;
-use super::{BlockReader, Format, ReaderSummary};
+use crate::Format;
+use crate::reader::{BlockReader, ReaderSummary};
 use crate::text::CheckedText;
 use crate::{Blocks, EmptyReason, ExtractionError};
 

@@ -2,8 +2,8 @@
 
 use domain::Layout;
 
-use super::Format;
 use crate::EmptyReason;
+use crate::Format;
 use crate::text::TextReader;
 
 const NAME: &str = "source code";

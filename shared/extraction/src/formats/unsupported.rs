@@ -1,6 +1,6 @@
 //! Formats that are known and cannot be read, so that errors can name them.
 
-use super::covers;
+use crate::format::covers;
 
 struct Unsupported {
     /// With its article, for messages.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::SourceSpec;
+use crate::{Connectors, SourceSpec};
 
 fn spec(config: Value) -> SourceSpec {
     SourceSpec::parse("directory", &config).unwrap()

@@ -1,0 +1,103 @@
+//! The settings and secrets that connectors declare.
+
+use domain::SecretType;
+use serde_json::{Value, json};
+
+/// A setting.
+#[derive(Debug)]
+pub struct ConfigField {
+    /// Its name in `source_config`.
+    pub name: &'static str,
+    /// Its type and default.
+    pub value: FieldValue,
+    /// What it does.
+    pub description: &'static str,
+}
+
+/// The type and default of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldValue {
+    /// A required string.
+    RequiredText,
+    /// A string; empty by default.
+    Text,
+    /// A boolean.
+    Boolean {
+        /// The value if the setting is left out.
+        default: bool,
+    },
+    /// A list of strings; empty by default.
+    TextList,
+    /// One of these strings; the first by default.
+    Word(&'static [&'static str]),
+}
+
+/// A secret that a connector uses.
+#[derive(Debug)]
+pub struct SecretField {
+    /// Its type.
+    pub secret_type: SecretType,
+    /// Whether no source can be read without it.
+    pub is_required: bool,
+    /// What it gives access to.
+    pub description: &'static str,
+}
+
+/// What happens to documents that are gone from their source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// They are removed, and can be restored.
+    Remove,
+    /// They stay searchable and are marked as stale.
+    Keep,
+}
+
+impl OnMissing {
+    pub(crate) const FIELD: &'static str = "on_missing";
+
+    /// The values of the setting, the default first.
+    pub(crate) const WORDS: &'static [&'static str] = &["remove", "keep"];
+}
+
+impl FieldValue {
+    /// The name of its type: `text`, `boolean` or `text_list`.
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::RequiredText | Self::Text | Self::Word(_) => "text",
+            Self::Boolean { .. } => "boolean",
+            Self::TextList => "text_list",
+        }
+    }
+
+    /// Whether the setting must be given.
+    pub const fn is_required(self) -> bool {
+        matches!(self, Self::RequiredText)
+    }
+
+    /// The value if the setting is left out; `None` for a required one.
+    pub fn default(self) -> Option<Value> {
+        match self {
+            Self::RequiredText => None,
+            Self::Text => Some(json!("")),
+            Self::Boolean { default } => Some(json!(default)),
+            Self::TextList => Some(json!([])),
+            Self::Word(words) => words.first().map(|word| json!(word)),
+        }
+    }
+}
+
+pub(crate) const INCLUDE_PATTERNS: ConfigField = ConfigField {
+    name: "include_patterns",
+    value: FieldValue::TextList,
+    description: "Globs: only documents whose path within the source matches one of them; empty for all.",
+};
+pub(crate) const EXCLUDE_PATTERNS: ConfigField = ConfigField {
+    name: "exclude_patterns",
+    value: FieldValue::TextList,
+    description: "Globs: no documents whose path within the source matches one of them.",
+};
+pub(crate) const ON_MISSING: ConfigField = ConfigField {
+    name: OnMissing::FIELD,
+    value: FieldValue::Word(OnMissing::WORDS),
+    description: "What happens to documents that are gone from the source: `remove` deletes them, `keep` marks them as stale.",
+};

@@ -1,0 +1,31 @@
+//! Whether a document has text, and why not.
+
+/// Whether a document has text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// It has visible text.
+    Text,
+    /// It has none and is skipped for this reason.
+    Empty(EmptyReason),
+}
+
+/// Why a document has no text. Displays as a sentence for users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyReason {
+    /// The file has 0 bytes.
+    NoBytes,
+    /// Only white space and invisible characters.
+    OnlyWhiteSpace,
+    /// Markup without visible text.
+    OnlyMarkup,
+}
+
+impl std::fmt::Display for EmptyReason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::NoBytes => "the file is empty: 0 bytes",
+            Self::OnlyWhiteSpace => "the file contains only white space",
+            Self::OnlyMarkup => "the HTML has no visible text",
+        })
+    }
+}
