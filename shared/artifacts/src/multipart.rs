@@ -59,15 +59,15 @@ impl ArtifactWriter {
         let (client, bucket) = (self.store.client().clone(), self.store.bucket().to_owned());
         if self.upload_id.is_none() {
             let request = client.put_object().bucket(bucket).key(&self.path).content_type(&self.content_type);
-            let answer = request.body(ByteStream::from(rest)).send().await;
-            answer.map_err(|error| ArtifactError::call(&self.path, "PutObject", error))?;
+            let response = request.body(ByteStream::from(rest)).send().await;
+            response.map_err(|error| ArtifactError::call(&self.path, "PutObject", error))?;
             return Ok(());
         }
         self.send_part(rest).await?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts)).build();
         let request = client.complete_multipart_upload().bucket(bucket).key(&self.path);
-        let answer = request.set_upload_id(self.upload_id).multipart_upload(parts).send().await;
-        answer.map_err(|error| ArtifactError::call(&self.path, "CompleteMultipartUpload", error))?;
+        let response = request.set_upload_id(self.upload_id).multipart_upload(parts).send().await;
+        response.map_err(|error| ArtifactError::call(&self.path, "CompleteMultipartUpload", error))?;
         Ok(())
     }
 
@@ -75,16 +75,17 @@ impl ArtifactWriter {
         let (client, bucket) = (self.store.client().clone(), self.store.bucket().to_owned());
         if self.upload_id.is_none() {
             let request = client.create_multipart_upload().bucket(&bucket).key(&self.path);
-            let answer = request.content_type(&self.content_type).send().await;
-            let answer =
-                answer.map_err(|error| ArtifactError::call(&self.path, "CreateMultipartUpload", error))?;
-            self.upload_id = answer.upload_id;
+            let response = request.content_type(&self.content_type).send().await;
+            let response =
+                response.map_err(|error| ArtifactError::call(&self.path, "CreateMultipartUpload", error))?;
+            self.upload_id = response.upload_id;
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let request = client.upload_part().bucket(&bucket).key(&self.path).part_number(number);
-        let answer = request.set_upload_id(self.upload_id.clone()).body(ByteStream::from(part)).send().await;
-        let answer = answer.map_err(|error| ArtifactError::call(&self.path, "UploadPart", error))?;
-        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build());
+        let response =
+            request.set_upload_id(self.upload_id.clone()).body(ByteStream::from(part)).send().await;
+        let response = response.map_err(|error| ArtifactError::call(&self.path, "UploadPart", error))?;
+        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(response.e_tag).build());
         Ok(())
     }
 }

@@ -86,10 +86,10 @@ impl ArtifactStore {
     pub async fn head(&self, key: &ArtifactKey) -> Result<Option<ObjectHead>, ArtifactError> {
         let path = key.path();
         match self.client.head_object().bucket(&self.bucket).key(&path).send().await {
-            Ok(answer) => Ok(Some(ObjectHead {
-                size_bytes: size(answer.content_length),
-                etag: etag(answer.e_tag.as_deref()),
-                content_type: answer.content_type,
+            Ok(response) => Ok(Some(ObjectHead {
+                size_bytes: size(response.content_length),
+                etag: etag(response.e_tag.as_deref()),
+                content_type: response.content_type,
             })),
             Err(SdkError::ServiceError(error)) if error.err().is_not_found() => Ok(None),
             Err(error) => Err(ArtifactError::call(path, "HeadObject", error)),
@@ -103,14 +103,14 @@ impl ArtifactStore {
     pub async fn open(&self, key: &ArtifactKey) -> Result<ArtifactReader, ArtifactError> {
         let path = key.path();
         match self.client.get_object().bucket(&self.bucket).key(&path).send().await {
-            Ok(answer) => Ok(ArtifactReader {
+            Ok(response) => Ok(ArtifactReader {
                 key: path,
                 head: ObjectHead {
-                    size_bytes: size(answer.content_length),
-                    etag: etag(answer.e_tag.as_deref()),
-                    content_type: answer.content_type,
+                    size_bytes: size(response.content_length),
+                    etag: etag(response.e_tag.as_deref()),
+                    content_type: response.content_type,
                 },
-                body: answer.body,
+                body: response.body,
             }),
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => {
                 Err(ArtifactError::NotFound { key: path })
@@ -206,9 +206,9 @@ impl ArtifactStore {
             return Ok(false);
         }
         let delete = delete.build().map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        let answer = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
-        let answer = answer.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        if let Some(failure) = answer.errors().first() {
+        let response = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+        let response = response.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
+        if let Some(failure) = response.errors().first() {
             let reason = failure.message().unwrap_or("no reason given").to_owned();
             return Err(ArtifactError::call(&prefix, "DeleteObjects", reason));
         }

@@ -123,15 +123,15 @@ impl BatchJobs {
             .build();
         let request = self.client.submit_job().job_name(name).job_queue(&self.queue);
         let request = request.job_definition(&self.definition).container_overrides(overrides);
-        let answer = request.send().await.map_err(|error| failed("SubmitJob", error))?;
-        Ok(answer.job_id.unwrap_or_default())
+        let response = request.send().await.map_err(|error| failed("SubmitJob", error))?;
+        Ok(response.job_id.unwrap_or_default())
     }
 
     /// Returns the job with this id, or `None` if there is none or it ended more than about a day ago.
     pub async fn find(&self, id: &str) -> Result<Option<Job>, BatchError> {
-        let answer = self.client.describe_jobs().jobs(id).send().await;
-        let answer = answer.map_err(|error| failed("DescribeJobs", error))?;
-        let job = answer.jobs.unwrap_or_default().into_iter().next();
+        let response = self.client.describe_jobs().jobs(id).send().await;
+        let response = response.map_err(|error| failed("DescribeJobs", error))?;
+        let job = response.jobs.unwrap_or_default().into_iter().next();
         Ok(job.map(|job| Job {
             name: job.job_name.unwrap_or_default(),
             status: job.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),

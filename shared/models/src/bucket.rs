@@ -86,10 +86,10 @@ impl ModelBucket {
 
     async fn read(&self, client: &Client, prefix: &str, key: &str) -> Result<ModelFolder, ModelsError> {
         let location = &self.location;
-        let answer = client.get_object().bucket(&location.bucket).key(key).send().await;
-        let answer = answer.map_err(|error| location.call_error(key, "GetObject", error))?;
+        let response = client.get_object().bucket(&location.bucket).key(key).send().await;
+        let response = response.map_err(|error| location.call_error(key, "GetObject", error))?;
         let bytes =
-            answer.body.collect().await.map_err(|error| location.call_error(key, "GetObject", error))?;
+            response.body.collect().await.map_err(|error| location.call_error(key, "GetObject", error))?;
         let bytes = bytes.into_bytes();
         let manifest = ModelManifest::read(Path::new(&location.url(key)), &bytes)?;
         // A directory per manifest: a new version of a model never mixes with files of the old one.

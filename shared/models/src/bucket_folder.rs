@@ -51,8 +51,8 @@ impl BucketFolder {
             let call_error = |error: Box<dyn std::error::Error + Send + Sync>| {
                 self.location.call_error(&key, "GetObject", error)
             };
-            let answer = request.send().await.map_err(|error| call_error(error.into()))?;
-            let mut body = answer.body;
+            let response = request.send().await.map_err(|error| call_error(error.into()))?;
+            let mut body = response.body;
             let mut digest = Sha256::new();
             while let Some(part) = body.next().await {
                 let part = part.map_err(|error| call_error(error.into()))?;

@@ -49,9 +49,9 @@ impl Consumer {
         let request = request
             .attribute_names(QueueAttributeName::QueueArn)
             .attribute_names(QueueAttributeName::VisibilityTimeout);
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| call_error(stage.as_str(), "GetQueueAttributes", error))?;
-        let mut attributes = answer.attributes.unwrap_or_default();
+        let response = request.send().await;
+        let response = response.map_err(|error| call_error(stage.as_str(), "GetQueueAttributes", error))?;
+        let mut attributes = response.attributes.unwrap_or_default();
         let arn = attributes.remove(&QueueAttributeName::QueueArn).unwrap_or_default();
         let seconds = attributes.get(&QueueAttributeName::VisibilityTimeout);
         // The default of SQS, in seconds.
@@ -79,9 +79,9 @@ impl Consumer {
             .max_number_of_messages(i32::try_from(MESSAGES_PER_CALL).unwrap_or(i32::MAX))
             .wait_time_seconds(whole_seconds(wait))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| call_error(self.stage.as_str(), "ReceiveMessage", error))?;
-        let received = answer.messages.unwrap_or_default().into_iter().map(|message| {
+        let response = request.send().await;
+        let response = response.map_err(|error| call_error(self.stage.as_str(), "ReceiveMessage", error))?;
+        let received = response.messages.unwrap_or_default().into_iter().map(|message| {
             let attributes = message.attributes.unwrap_or_default();
             let count = attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount);
             ReceivedMessage {
@@ -109,10 +109,10 @@ impl Consumer {
                     .map_err(|error| call_error(self.stage.as_str(), "DeleteMessageBatch", error))?;
                 request = request.entries(entry);
             }
-            let answer = request.send().await;
-            let answer =
-                answer.map_err(|error| call_error(self.stage.as_str(), "DeleteMessageBatch", error))?;
-            self.check_failures(&answer.failed)?;
+            let response = request.send().await;
+            let response =
+                response.map_err(|error| call_error(self.stage.as_str(), "DeleteMessageBatch", error))?;
+            self.check_failures(&response.failed)?;
         }
         Ok(())
     }
@@ -140,10 +140,10 @@ impl Consumer {
                     .map_err(|error| call_error(self.stage.as_str(), call, error))?;
                 request = request.entries(entry);
             }
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| call_error(self.stage.as_str(), call, error))?;
+            let response = request.send().await;
+            let response = response.map_err(|error| call_error(self.stage.as_str(), call, error))?;
             // A failure must not keep the other groups from being changed.
-            outcome = outcome.and(self.check_failures(&answer.failed));
+            outcome = outcome.and(self.check_failures(&response.failed));
         }
         outcome
     }

@@ -95,9 +95,9 @@ impl Queues {
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let request = self.client.get_queue_attributes().queue_url(self.url(stage)?);
-        let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
-        let answer = answer.map_err(|error| call_error(stage.as_str(), "GetQueueAttributes", error))?;
-        let counts = answer.attributes.unwrap_or_default();
+        let response = request.set_attribute_names(Some(names.to_vec())).send().await;
+        let response = response.map_err(|error| call_error(stage.as_str(), "GetQueueAttributes", error))?;
+        let counts = response.attributes.unwrap_or_default();
         let count = |name| counts.get(&name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         Ok(names.into_iter().map(count).sum())
     }
@@ -115,8 +115,8 @@ impl Queues {
         let url = url_from_arn(queue_arn);
         let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(&url);
-        let answer = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await;
-        answer.map_err(|error| call_error(&url, "ChangeMessageVisibility", error))?;
+        let response = request.receipt_handle(receipt_handle).visibility_timeout(seconds).send().await;
+        response.map_err(|error| call_error(&url, "ChangeMessageVisibility", error))?;
         Ok(())
     }
 
@@ -132,12 +132,12 @@ impl Queues {
                     .map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
                 request = request.entries(entry);
             }
-            let answer = request.send().await;
-            let answer = answer.map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
-            if let Some(first) = answer.failed.first() {
+            let response = request.send().await;
+            let response = response.map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
+            if let Some(first) = response.failed.first() {
                 return Err(QueueError::Rejected {
                     queue: stage.as_str(),
-                    rejected: answer.failed.len(),
+                    rejected: response.failed.len(),
                     reason: first.message.clone().unwrap_or_else(|| first.code.clone()),
                 });
             }

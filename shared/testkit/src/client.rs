@@ -10,7 +10,7 @@ use crate::{Stack, unique};
 
 /// An HTTP response with its body.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: StatusCode,
     /// The headers.
@@ -19,7 +19,7 @@ pub struct Answer {
     pub bytes: Bytes,
 }
 
-impl Answer {
+impl Response {
     /// Parses the body as JSON; an empty body is `null`.
     ///
     /// # Panics
@@ -108,7 +108,7 @@ impl TestUser {
     }
 
     /// Sends a request and reads the response.
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
         let mut request = self.http.request(method, format!("{}{path}", self.stack.api_url));
         if !self.access_token.is_empty() {
             request = request.bearer_auth(&self.access_token);
@@ -119,21 +119,21 @@ impl TestUser {
         let response = request.send().await.expect("the API responds");
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.expect("the response can be read");
-        Answer { status, headers, bytes }
+        Response { status, headers, bytes }
     }
 
     /// Sends a GET request.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, None).await
     }
 
     /// Sends a POST request with a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.send(Method::POST, path, Some(body)).await
     }
 
     /// Sends a DELETE request.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Response {
         self.send(Method::DELETE, path, None).await
     }
 

@@ -5,5 +5,5 @@
 mod client;
 mod stack;
 
-pub use client::{Answer, TestUser, Upload};
+pub use client::{Response, TestUser, Upload};
 pub use stack::{Stack, unique};
