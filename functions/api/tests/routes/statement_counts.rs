@@ -176,7 +176,7 @@ async fn lists_need_as_many_statements_for_10_rows_as_for_1000(pool: PgPool) {
     // The operation that created the collection.
     let operation = api.select("SELECT uuid::text FROM operations").await;
     let lists = lists(&api, &collection, &operation).await;
-    assert!(lists.len() >= 6, "{lists:?}");
+    assert_eq!(lists.len(), 15, "{lists:?}");
     let statements = Statements::default();
     let _counting = tracing::subscriber::set_default(statements.clone());
 

@@ -126,8 +126,9 @@ impl Expected {
     /// Returns whether a status meets the expectation.
     pub fn is_met_by(self, status: u16) -> bool {
         match self {
-            // 409: the resource is not in the state that the route needs. 503: the test has no S3, SQS or Qdrant.
-            Self::Allowed => (200..300).contains(&status) || [409, 503].contains(&status),
+            // 307: a download by presigned URL. 409: the resource is not in the state that the route needs. 503: the
+            // test has no S3, SQS or Qdrant.
+            Self::Allowed => (200..300).contains(&status) || [307, 409, 503].contains(&status),
             Self::Unauthorized => status == 401,
             Self::Forbidden => status == 403,
             Self::NotFound => status == 404,
