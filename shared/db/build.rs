@@ -1,4 +1,4 @@
-//! The migrations are embedded in the library: a new file must rebuild it.
+//! Rebuilds the crate when a migration is added, because the library embeds them.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations");

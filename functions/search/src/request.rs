@@ -324,10 +324,10 @@ mod tests {
             filtered(json!({ "a b": 1, "nested": [[1], 1.5], "none": [], "null": null })).unwrap_err();
         insta::assert_snapshot!(error.detail().replace("; metadata", "\nmetadata"), @r#"
         metadata_filter.attributes: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        metadata_filter.attributes: "nested" must be a string, a whole number of 64 bits or a boolean, got a list
-        metadata_filter.attributes: "nested" must be a string, a whole number of 64 bits or a boolean, got another number
+        metadata_filter.attributes: "nested" must be a string, a 64-bit integer or a boolean, got a list
+        metadata_filter.attributes: "nested" must be a string, a 64-bit integer or a boolean, got another number
         metadata_filter.attributes.none: 0 values were given; 1 to 100 are allowed
-        metadata_filter.attributes: "null" must be a string, a whole number of 64 bits or a boolean, got null
+        metadata_filter.attributes: "null" must be a string, a 64-bit integer or a boolean, got null
         "#);
         let many: serde_json::Map<_, _> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
         let error = filtered(many.into()).unwrap_err();

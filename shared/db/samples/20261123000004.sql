@@ -1,7 +1,7 @@
 INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size, content_hash, status)
 SELECT gen_random_uuid(), collection_id, id, 'file:///srv/documents/a.txt', 'a.txt', 'a.txt', 5000000000, 'abc', 'completed'
 FROM collection_sources;
--- The same bytes and the same name again, beside a deleted one: both are allowed.
+-- The same bytes and name as a soft-deleted document are allowed.
 INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size, content_hash, status)
 SELECT gen_random_uuid(), collection_id, source_id, uri, file_path, file_name, file_size, content_hash, 'deleted'
 FROM documents;

@@ -11,7 +11,7 @@ INSERT INTO operation_items (operation_id, uri, location, file_name, document_id
 SELECT operations.id, documents.uri, documents.uri, 'a.txt', documents.id, documents.id, 1
 FROM operations JOIN documents ON documents.collection_id = operations.collection_id AND documents.status = 'deleted'
 WHERE operations.type = 'restore_documents';
--- A source may go while a document that came from it stays as a deleted row.
+-- A source can be deleted while one of its documents stays as a soft-deleted row.
 INSERT INTO collection_sources (collection_id, source_path, source_type)
 SELECT id, '/srv/gone', 'directory' FROM collections;
 INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size, status, deletion_reason)

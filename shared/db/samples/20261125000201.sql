@@ -1,4 +1,4 @@
--- A reindex that runs.
+-- A running reindex.
 INSERT INTO operations (uuid, collection_id, user_id, type, config, meta)
 SELECT gen_random_uuid(), id, owner_id, 'reindex', '{"chunk_size": 128}', '{"vector_store_name": "staging_g2"}'
 FROM collections;

@@ -44,7 +44,7 @@ pub enum MetadataError {
         key: String,
     },
     /// The value has a type that cannot be filtered by.
-    #[error("{key:?} must be a string, a whole number of 64 bits or a boolean, got {got}")]
+    #[error("{key:?} must be a string, a 64-bit integer or a boolean, got {got}")]
     Type {
         /// Its key.
         key: String,
@@ -178,13 +178,13 @@ mod tests {
         insta::assert_snapshot!(errors.unwrap_err(), @r#"
         keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got ""
         keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        "fraction" must be a string, a whole number of 64 bits or a boolean, got another number
-        "huge" must be a string, a whole number of 64 bits or a boolean, got another number
-        "list" must be a string, a whole number of 64 bits or a boolean, got a list
+        "fraction" must be a string, a 64-bit integer or a boolean, got another number
+        "huge" must be a string, a 64-bit integer or a boolean, got another number
+        "list" must be a string, a 64-bit integer or a boolean, got a list
         "long" must have at most 256 characters, got 257
-        "none" must be a string, a whole number of 64 bits or a boolean, got null
+        "none" must be a string, a 64-bit integer or a boolean, got null
         "nul" must not have NUL characters
-        "object" must be a string, a whole number of 64 bits or a boolean, got an object
+        "object" must be a string, a 64-bit integer or a boolean, got an object
         "#);
         let many: Map<String, Value> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
         assert_eq!(parse(&many.into()).unwrap_err(), "must have at most 32 entries, got 33");

@@ -260,7 +260,7 @@ mod tests {
         files[3].name: must be unique within the request, got "b" twice
         files[3].sha256: must be 64 hexadecimal digits
         files[4].metadata: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        files[4].metadata: "a b" must be a string, a whole number of 64 bits or a boolean, got a list
+        files[4].metadata: "a b" must be a string, a 64-bit integer or a boolean, got a list
         "#);
     }
 

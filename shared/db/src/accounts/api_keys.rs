@@ -147,7 +147,7 @@ impl<'c> ApiKeys<'c> {
     }
 
     /// Returns the number of a user's keys that are enabled and not expired. Exact until the transaction
-    /// ends if it holds [`super::users::Users::lock`] on the user.
+    /// ends if it holds [`crate::accounts::Users::lock`] on the user.
     pub async fn count_active(&mut self, user_id: UserId, now: DateTime<Utc>) -> Result<i64, DbError> {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM api_keys

@@ -54,7 +54,7 @@ impl<'c> UserResourceLimits<'c> {
     }
 
     /// Returns the user's usage. Does not grow until the transaction ends if it holds
-    /// [`super::users::Users::lock`] on the user.
+    /// [`crate::accounts::Users::lock`] on the user.
     pub async fn usage(&mut self, id: UserId) -> Result<UserUsage, DbError> {
         let usage = sqlx::query_as!(
             UserUsage,

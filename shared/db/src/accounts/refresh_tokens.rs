@@ -92,7 +92,7 @@ impl<'c> RefreshTokens<'c> {
     }
 
     /// Exchanges a token: of several concurrent calls exactly one returns [`Spend::Spent`]. The transaction
-    /// must hold [`super::users::Users::lock`] on the token's user.
+    /// must hold [`crate::accounts::Users::lock`] on the token's user.
     pub async fn spend(&mut self, token_hash: &[u8; 32], now: DateTime<Utc>) -> Result<Spend, DbError> {
         let spent = sqlx::query!(
             "UPDATE refresh_tokens SET is_revoked = TRUE, last_used_at = clock_timestamp()

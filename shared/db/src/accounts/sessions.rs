@@ -65,7 +65,7 @@ impl RefreshTokens<'_> {
     }
 
     /// Ends a session of this user. Returns whether it was active. The transaction must hold
-    /// [`super::users::Users::lock`] on the user.
+    /// [`crate::accounts::Users::lock`] on the user.
     pub async fn revoke_session(&mut self, user_id: UserId, session_id: SessionId) -> Result<bool, DbError> {
         let done = sqlx::query!(
             "UPDATE refresh_tokens SET is_revoked = TRUE
@@ -79,7 +79,7 @@ impl RefreshTokens<'_> {
     }
 
     /// Ends all sessions of this user, optionally except one. Returns how many were active. The transaction
-    /// must hold [`super::users::Users::lock`] on the user.
+    /// must hold [`crate::accounts::Users::lock`] on the user.
     pub async fn revoke_sessions(
         &mut self,
         user_id: UserId,
