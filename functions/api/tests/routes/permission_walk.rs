@@ -17,6 +17,7 @@ use crate::harness::Api;
 
 struct Route {
     method: Method,
+    /// The path template, with the required query parameters.
     path: String,
     need: String,
     /// The example of the request body. An empty object for public routes, whose examples hold credentials
@@ -39,10 +40,17 @@ async fn routes(api: &Api) -> Vec<Route> {
             let need = operation["x-access"].as_str();
             let need = need.unwrap_or_else(|| panic!("{method} {path} does not declare its access rule"));
             let content = &operation["requestBody"]["content"]["application/json"];
-            let example = if need == "nobody" { json!({}) } else { content["example"].clone() };
+            let example = if need == "public" { json!({}) } else { content["example"].clone() };
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let query = parameters
+                .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true)
+                .filter_map(|parameter| parameter["name"].as_str())
+                .map(|name| format!("{name}={{{name}}}"));
+            let query = query.collect::<Vec<_>>().join("&");
+            let separator = if query.is_empty() { "" } else { "?" };
             routes.push(Route {
                 method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
-                path: path.clone(),
+                path: format!("{path}{separator}{query}"),
                 need: need.to_owned(),
                 body: content.is_object().then_some(example),
             });
@@ -105,7 +113,7 @@ impl Walk {
         // The body of a public route is empty, see `Route::body`; every other body is the documented example.
         // A missing refresh token is 400, for clients of Semantik's v2 API.
         let incomplete = if route.path == "/api/auth/refresh" { 400 } else { 422 };
-        let is_incomplete = route.need == "nobody" && body.is_some() && status == incomplete;
+        let is_incomplete = route.need == "public" && body.is_some() && status == incomplete;
         if !expected.is_met_by(status) && !is_incomplete {
             self.wrong.push(format!(
                 "{} {} requires {}; as {}: expected {expected:?}, got {} {}",

@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 
 /// Descriptions of `x-access` values.
 const ACCESS = {
-  nobody: "no credentials", person: "an access token", superuser: "an access token of a superuser",
+  public: "no credentials", "user-session": "an access token", superuser: "an access token of a superuser",
   "caller:read": "any credentials", "caller:write": "credentials with write scope", "caller:admin": "credentials with admin scope",
 };
 
@@ -17,8 +17,8 @@ function access(operation) {
   const need = operation["x-access"];
   if (need === undefined) return null;
   const [what, level] = need.split(":");
-  if (what === "everywhere") return `${ACCESS[`caller:${level}`]}, not restricted to some collections`;
-  if (what === "collection-in-person") return `${level} access to the collection, with an access token`;
+  if (what === "unrestricted-key") return `${ACCESS[`caller:${level}`]}, not restricted to some collections`;
+  if (what === "collection-user-session") return `${level} access to the collection, with an access token`;
   return ACCESS[need] ?? `${level} access to the ${what}`;
 }
 

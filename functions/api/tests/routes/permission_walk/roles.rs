@@ -90,7 +90,7 @@ impl Expected {
     /// Returns the expected result for a declared rule and a role.
     pub fn of(need: &str, role: &Role) -> Self {
         let (what, level) = need.split_once(':').unwrap_or((need, ""));
-        if what == "nobody" {
+        if what == "public" {
             return Self::Allowed;
         }
         if matches!(role.credential, Credential::Nothing | Credential::Invalid) {
@@ -103,12 +103,12 @@ impl Expected {
         let started = if role.name == STARTER { Some(AccessLevel::Write) } else { None };
         match what {
             "caller" => Self::forbidden_unless(scope >= access(level)),
-            "everywhere" => Self::forbidden_unless(scope >= access(level) && !is_restricted),
-            "person" => Self::forbidden_unless(is_session),
+            "unrestricted-key" => Self::forbidden_unless(scope >= access(level) && !is_restricted),
+            "user-session" => Self::forbidden_unless(is_session),
             "superuser" => Self::forbidden_unless(role.name == SUPERUSER),
             "collection" | "collections" => Self::reaching(role.collection, access(level)),
-            "collection-in-person" if !is_session && role.collection.is_some() => Self::Forbidden,
-            "collection-in-person" => Self::reaching(role.collection, access(level)),
+            "collection-user-session" if !is_session && role.collection.is_some() => Self::Forbidden,
+            "collection-user-session" => Self::reaching(role.collection, access(level)),
             "operation" => Self::reaching(role.collection.max(started), access(level)),
             _ => panic!("unknown access rule {need:?}: add it to Expected::of"),
         }

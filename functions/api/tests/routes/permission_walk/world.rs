@@ -309,6 +309,7 @@ impl World {
             "upload_id" => self.upload.to_string(),
             "run_id" => self.sync_run.to_string(),
             "source_id" => self.source.to_string(),
+            "source_path" => "/srv/docs/walk".to_owned(),
             "permission_id" => self.permission.to_string(),
             "connector_type" => "s3".to_owned(),
             "strategy_id" => "markdown".to_owned(),

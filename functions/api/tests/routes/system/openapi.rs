@@ -46,7 +46,7 @@ async fn every_declared_route_exists_and_requires_credentials_as_declared(pool: 
     assert_no_dangling_reference(&description, &description);
     let operations = operations(&description);
     for (path, method, operation) in operations {
-        let is_public = operation["x-access"] == "nobody";
+        let is_public = operation["x-access"] == "public";
         assert!(operation["x-access"].is_string(), "{method} {path} does not declare its access rule");
         assert_eq!(operation["security"].is_null(), is_public, "{method} {path}");
         assert!(is_public || operation["responses"]["401"].is_object(), "{method} {path}");
