@@ -3,9 +3,9 @@
 The method is that of Model2Vec (Stephan Tulkens and Thomas van Dongen, "Model2Vec: Fast State-of-the-Art Static
 Embeddings", 2024): the model embeds every token alone, principal component analysis reduces the dimensions, and each
 vector is weighted by the rarity of its token, after Arora et al., "A Simple but Tough-to-Beat Baseline for Sentence
-Embeddings" (2017), with frequencies by Zipf's law, because vocabularies are ordered by frequency. The mean of the
-vectors of a text approximates the embedding of the text for a thousandth of the cost, which is enough to detect where
-a text changes its subject.
+Embeddings" (2017), with frequencies by Zipf's law, because vocabularies are ordered by frequency. Semantic chunking
+compares passages by these vectors for a thousandth of the cost of the model, which is enough to detect where a text
+changes its subject.
 """
 
 from __future__ import annotations

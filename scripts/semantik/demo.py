@@ -47,7 +47,7 @@ QUESTIONS = (
     Question("how are passwords hashed?", "shared/auth/src/password.rs"),
     Question(
         "which user owns the PostgreSQL process when an administrator starts it?", "scripts/local_stack/postgres.py"),
-    Question("how are words of a sentence averaged into a single vector?", "shared/embedding/src/pooling.rs"),
+    Question("mean, first or last: how is the output of a transformer summarized?", "shared/embedding/src/pooling.rs"),
     Question("which texts share a batch so that little is padded?", "shared/embedding/src/batch.rs"),
 )
 

@@ -1,4 +1,4 @@
-//! Pooling: the hidden states of a text's tokens are combined into the vector of the text. Pure.
+//! Pooling: averages the hidden states of the tokens of a text into one vector, or chooses one of them. Pure.
 //!
 //! The three modes and their details are those of sentence-transformers, with which most public models were
 //! trained:
