@@ -59,7 +59,7 @@ pub(crate) struct ReindexRequest {
     request_body = Option<ReindexRequest>,
     responses(
         (status = 202, body = OperationResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON."),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "A reindex of the collection is pending or running."),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),

@@ -25,7 +25,7 @@ use crate::operations::response::OperationResponse;
     responses(
         (status = 202, body = OperationResponse),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation has no key to encrypt secrets with."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON, or this installation has no key to encrypt secrets with."),
     ),
 )]
 pub(crate) async fn add(

@@ -50,7 +50,7 @@ pub(crate) struct UpdateSourceRequest {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Another source has that path, or this one is being read."),
         (status = 412, body = Problem, content_type = "application/problem+json", description = "The source does not have the ETag that If-Match names."),
         BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON, or this installation has no key to encrypt secrets with."),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON, or this installation has no key to encrypt secrets with."),
     ),
 )]
 pub(crate) async fn update(
