@@ -129,7 +129,7 @@ async fn a_source_can_be_updated_and_its_path_is_unique(pool: PgPool) {
     assert_eq!(changed["source_config"]["recursive"], false);
     assert_eq!(changed, api.get(&first, &ada).await.expect(200));
     let taken = patch(&api, &ada, &second, config.clone(), &[]).await.problem(409);
-    assert!(taken.contains(r#"a source "/srv/docs/c" already"#), "{taken}");
+    assert!(taken.contains(r#"already has a source "/srv/docs/c""#), "{taken}");
 
     let mut details = Vec::new();
     for body in [

@@ -100,7 +100,7 @@ async fn the_message_of_an_expired_upload_says_what_to_do(pool: PgPool) {
     api.sql("UPDATE uploads SET status = 'expired'").await;
     let expired = api.get(&upload, &token).await.expect(200);
     let message = text(&expired["message"]);
-    assert!(message.contains("\"a.md\"") && message.contains("announce the file again"), "{message}");
+    assert!(message.contains("\"a.md\"") && message.contains("announce it again"), "{message}");
 
     let other = api.create_collection(&token, "other").await;
     let elsewhere = upload.replace(&path, &other);
