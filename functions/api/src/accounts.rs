@@ -10,6 +10,7 @@ pub(crate) mod users;
 
 use access::{Access, Rate, Route};
 use domain::AccessLevel::Read;
+use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,17 +19,17 @@ use crate::State;
 /// Returns the routes of accounts.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Public).limit(Rate::per_minute(30)).handles(routes!(register::register)))
-        .routes(Route::needs(Access::Public).handles(routes!(login::login)))
-        .routes(Route::needs(Access::Public).handles(routes!(login::refresh)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(login::logout)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(sessions::end_all)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(sessions::list)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(sessions::end)))
+        .routes(Route::requires(Access::Public).limit(Rate::per_minute(30)).problem(StatusCode::FORBIDDEN, "Registration is disabled.").conflict("The username or the email address is taken.").handles(routes!(register::register)))
+        .routes(Route::requires(Access::Public).problem(StatusCode::UNAUTHORIZED, "The username or the password is wrong.").problem(StatusCode::FORBIDDEN, "The account is deactivated.").problem(StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts; retry after the number of seconds in `Retry-After`.").handles(routes!(login::login)))
+        .routes(Route::requires(Access::Public).problem(StatusCode::BAD_REQUEST, "The refresh token is missing, or the request body is not valid JSON.").problem(StatusCode::UNAUTHORIZED, "The refresh token is unknown, used, revoked or expired.").problem(StatusCode::FORBIDDEN, "The account is deactivated.").handles(routes!(login::refresh)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(login::logout)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(sessions::end_all)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(sessions::list)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(sessions::end)))
         // Each request hashes up to three passwords.
         .routes(
-            Route::needs(Access::UserSession).limit(Rate::per_minute(20)).handles(routes!(passwords::change)),
+            Route::requires(Access::UserSession).limit(Rate::per_minute(20)).conflict("Another request changed the password at the same time.").problem(StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts; retry after the number of seconds in `Retry-After`.").handles(routes!(passwords::change)),
         )
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(me::me)))
-        .routes(Route::needs(Access::UserSession).limit(Rate::per_minute(20)).handles(routes!(me::update_me)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(me::me)))
+        .routes(Route::requires(Access::UserSession).limit(Rate::per_minute(20)).versioned().conflict("Another account has this email address.").problem(StatusCode::TOO_MANY_REQUESTS, "Too many requests or wrong passwords; retry after the number of seconds in `Retry-After`.").handles(routes!(me::update_me)))
 }

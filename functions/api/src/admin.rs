@@ -14,18 +14,32 @@ use crate::State;
 /// Returns the routes for superusers.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Superuser).handles(routes!(users::list)))
-        .routes(Route::needs(Access::Superuser).idempotent().handles(routes!(users::create)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(users::show)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(users::update)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(users::set_password)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(users::list)))
         .routes(
-            Route::needs(Access::Superuser).limit(Rate::per_minute(20)).handles(routes!(rebuild::rebuild)),
+            Route::requires(Access::Superuser)
+                .idempotent()
+                .conflict("The username or the email address is taken.")
+                .handles(routes!(users::create)),
         )
-        .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::show)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(system_settings::update)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::show_for_collection)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_collection)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::show_for_user)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(limits::set_for_user)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(users::show)))
+        .routes(
+            Route::requires(Access::Superuser)
+                .versioned()
+                .conflict("The account is the last active superuser.")
+                .handles(routes!(users::update)),
+        )
+        .routes(
+            Route::requires(Access::Superuser)
+                .conflict("The account is the caller's own.")
+                .handles(routes!(users::set_password)),
+        )
+        .routes(
+            Route::requires(Access::Superuser).limit(Rate::per_minute(20)).handles(routes!(rebuild::rebuild)),
+        )
+        .routes(Route::requires(Access::Superuser).handles(routes!(system_settings::show)))
+        .routes(Route::requires(Access::Superuser).versioned().handles(routes!(system_settings::update)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(limits::show_for_collection)))
+        .routes(Route::requires(Access::Superuser).versioned().handles(routes!(limits::set_for_collection)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(limits::show_for_user)))
+        .routes(Route::requires(Access::Superuser).versioned().handles(routes!(limits::set_for_user)))
 }

@@ -13,7 +13,7 @@ use db::{DbError, Tx};
 use domain::{ApiKeyId, ErrorKind, UserId};
 use http::StatusCode;
 use lambda::http::{
-    ApiError, ApiJson, ApiOptionalJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem,
+    ApiError, ApiJson, ApiOptionalJson, ApiPath, ClientInfo, ETag, FieldErrors, IfMatch, Page,
 };
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,14 +22,11 @@ use uuid::Uuid;
 
 use self::fields::{
     ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, Editable,
-    ListApiKeysQuery, RotateApiKeyRequest, UpdateApiKeyRequest,
+    RotateApiKeyRequest, UpdateApiKeyRequest,
 };
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-use crate::openapi::BodyErrors;
-use crate::paging::Paging;
-use crate::validation::Checks;
 
 /// The maximum number of active keys per user.
 const MAX_ACTIVE: i64 = 20;
@@ -39,14 +36,39 @@ const MAX_ACTIVE: i64 = 20;
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
-            Route::needs(Access::UserSession).limit(Rate::per_hour(30)).idempotent().handles(routes!(create)),
+            Route::requires(Access::UserSession)
+                .limit(Rate::per_hour(30))
+                .idempotent()
+                .problem(
+                    StatusCode::BAD_REQUEST,
+                    "The caller has 20 active keys, or the request body is not valid JSON.",
+                )
+                .conflict("The caller has a key of this name.")
+                .handles(routes!(create)),
         )
-        .routes(Route::needs(Access::UserSession).handles(routes!(list)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(show)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(update)))
-        .routes(Route::needs(Access::UserSession).handles(routes!(delete)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(list)))
+        .routes(Route::requires(Access::UserSession).handles(routes!(show)))
         .routes(
-            Route::needs(Access::UserSession).limit(Rate::per_hour(30)).idempotent().handles(routes!(rotate)),
+            Route::requires(Access::UserSession)
+                .versioned()
+                .problem(
+                    StatusCode::BAD_REQUEST,
+                    "The caller has 20 other active keys, or the request body is not valid JSON.",
+                )
+                .conflict("The caller has another key of this name.")
+                .handles(routes!(update)),
+        )
+        .routes(Route::requires(Access::UserSession).handles(routes!(delete)))
+        .routes(
+            Route::requires(Access::UserSession)
+                .limit(Rate::per_hour(30))
+                .idempotent()
+                .problem(
+                    StatusCode::BAD_REQUEST,
+                    "The caller has 20 other active keys, or the request body is not valid JSON.",
+                )
+                .conflict("The key has expired and the request has no `expires_in_days`.")
+                .handles(routes!(rotate)),
         )
 }
 
@@ -56,12 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
 /// up to 20 active keys.
 #[utoipa::path(
     post, path = "/api/v2/api-keys", tag = "api-keys", request_body = CreateApiKeyRequest,
-    responses(
-        (status = 201, body = ApiKeySecretResponse),
-        BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 active keys, or the request body is not valid JSON."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a key of this name."),
-    ),
+    responses((status = 201, body = ApiKeySecretResponse)),
 )]
 pub(crate) async fn create(
     Shared(state): Shared<State>,
@@ -76,15 +93,15 @@ pub(crate) async fn create(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
-    let mut checks = Checks::default();
-    let name = fields::check_name(&mut checks, &request.name);
-    let scope = fields::parse_scope(&mut checks, request.scope.as_deref().unwrap_or("admin"));
-    let days = fields::check_days(&mut checks, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
+    let mut errors = FieldErrors::default();
+    let name = fields::check_name(&mut errors, &request.name);
+    let scope = fields::parse_scope(&mut errors, request.scope.as_deref().unwrap_or("admin"));
+    let days = fields::check_days(&mut errors, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
     let collection_ids = match request.collection_ids {
-        Some(ids) => Some(fields::check_collections(&mut checks, &mut tx, &caller, ids).await?),
+        Some(ids) => Some(fields::check_collections(&mut errors, &mut tx, &caller, ids).await?),
         None => None,
     };
-    checks.finish()?;
+    errors.finish()?;
 
     lock_user(&mut tx, user_id).await?;
     check_active_count(&mut tx, user_id, now).await?;
@@ -110,18 +127,14 @@ pub(crate) async fn create(
 ///
 /// Requires a user session. Secrets are not included.
 #[utoipa::path(
-    get, path = "/api/v2/api-keys", tag = "api-keys", params(ListApiKeysQuery),
-    responses(
-        (status = 200, body = ApiKeysResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    get, path = "/api/v2/api-keys", tag = "api-keys", params(Page),
+    responses((status = 200, body = ApiKeysResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListApiKeysQuery>,
+    paging: Page,
 ) -> Result<Json<ApiKeysResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let mut connection = state.db.connection().await?;
     let page = connection.api_keys().list(caller.principal.user_id, paging.per_page, paging.offset()).await?;
     Ok(Json(ApiKeysResponse {
@@ -137,10 +150,7 @@ pub(crate) async fn list(
 /// Requires a user session. The secret is not included.
 #[utoipa::path(
     get, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-    ),
+    responses((status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
@@ -157,16 +167,9 @@ pub(crate) async fn show(
 /// Requires a user session. Takes effect with the next request of the key.
 #[utoipa::path(
     patch, path = "/api/v2/api-keys/{key_id}", tag = "api-keys",
-    params(("key_id" = Uuid, Path), ("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
+    params(("key_id" = Uuid, Path)),
     request_body = UpdateApiKeyRequest,
-    responses(
-        (status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`."))),
-        BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 other active keys, or the request body is not valid JSON."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has another key of this name."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "The key has another version than `If-Match`."),
-    ),
+    responses((status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`.")))),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,
@@ -185,22 +188,22 @@ pub(crate) async fn update(
     if_match.check(&fields::etag(&before)?)?;
 
     let mut key = before.clone();
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     if let Some(name) = &request.name {
-        key.name = fields::check_name(&mut checks, name);
+        key.name = fields::check_name(&mut errors, name);
     }
     if let Some(scope) = &request.scope {
-        key.scope = fields::parse_scope(&mut checks, scope);
+        key.scope = fields::parse_scope(&mut errors, scope);
     }
     match request.collection_ids {
         None => {}
         Some(None) => key.collection_ids = None,
         Some(Some(ids)) => {
-            let ids = fields::check_collections(&mut checks, &mut tx, &caller, ids).await?;
+            let ids = fields::check_collections(&mut errors, &mut tx, &caller, ids).await?;
             key.collection_ids = Some(ids);
         }
     }
-    checks.finish()?;
+    errors.finish()?;
     key.is_active = request.is_active.unwrap_or(before.is_active);
     if key.is_active && !before.is_active && !key.is_expired(now) {
         check_active_count(&mut tx, user_id, now).await?;
@@ -226,12 +229,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api-keys", params(("key_id" = Uuid, Path)),
     request_body = Option<RotateApiKeyRequest>,
-    responses(
-        (status = 201, body = ApiKeySecretResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The caller has 20 other active keys, or the request body is not valid JSON."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The key has expired and the request has no `expires_in_days`."),
-    ),
+    responses((status = 201, body = ApiKeySecretResponse)),
 )]
 pub(crate) async fn rotate(
     Shared(state): Shared<State>,
@@ -243,9 +241,9 @@ pub(crate) async fn rotate(
 ) -> Result<Response, ApiError> {
     let now = Utc::now();
     let user_id = caller.principal.user_id;
-    let mut checks = Checks::default();
-    let days = request.expires_in_days.map(|days| fields::check_days(&mut checks, days));
-    checks.finish()?;
+    let mut errors = FieldErrors::default();
+    let days = request.expires_in_days.map(|days| fields::check_days(&mut errors, days));
+    errors.finish()?;
     let mut tx = match idempotency.begin(&state.db, user_id).await? {
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
@@ -282,10 +280,7 @@ pub(crate) async fn rotate(
 /// deleted with it.
 #[utoipa::path(
     delete, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
-    responses(
-        (status = 204, description = "The key was deleted."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such key."),
-    ),
+    responses((status = 204, description = "The key was deleted.")),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,

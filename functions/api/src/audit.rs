@@ -14,6 +14,6 @@ use crate::State;
 /// Returns the routes of the audit log.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(log::list_of_collection)))
-        .routes(Route::needs(Access::Superuser).handles(routes!(log::list)))
+        .routes(Route::requires(Access::Collection(Admin)).handles(routes!(log::list_of_collection)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(log::list)))
 }

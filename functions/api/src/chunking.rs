@@ -16,13 +16,17 @@ use crate::State;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::list)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(strategies::show)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(strategies::list)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(strategies::show)))
         // Each request tokenizes up to 1 MiB, once or several times.
         .routes(
-            Route::needs(Access::Caller(Read)).limit(Rate::per_minute(30)).handles(routes!(preview::preview)),
+            Route::requires(Access::Caller(Read))
+                .limit(Rate::per_minute(30))
+                .handles(routes!(preview::preview)),
         )
         .routes(
-            Route::needs(Access::Caller(Read)).limit(Rate::per_minute(10)).handles(routes!(compare::compare)),
+            Route::requires(Access::Caller(Read))
+                .limit(Rate::per_minute(10))
+                .handles(routes!(compare::compare)),
         )
 }

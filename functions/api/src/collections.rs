@@ -20,29 +20,42 @@ use crate::State;
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
-            Route::needs(Access::UnrestrictedKey(Write))
+            Route::requires(Access::UnrestrictedKey(Write))
                 .limit(Rate::per_minute(60))
                 .idempotent()
+                .conflict("The caller has a collection of that name, or the quota of collections is used up.")
                 .handles(routes!(create::create)),
         )
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(list::list)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(show::show)))
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(update::update)))
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(update::patch)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(list::list)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(show::show)))
+        .routes(
+            Route::requires(Access::Collection(Admin))
+                .versioned()
+                .conflict("The owner already has a collection of that name.")
+                .handles(routes!(update::update)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Admin))
+                .versioned()
+                .conflict("The owner already has a collection of that name.")
+                .handles(routes!(update::patch)),
+        )
         // A reindex changes the settings, and costs as much as indexing every document again.
         .routes(
-            Route::needs(Access::Collection(Admin))
+            Route::requires(Access::Collection(Admin))
                 .limit(Rate::per_hour(12))
                 .idempotent()
+                .conflict("A reindex of the collection is pending or running.")
                 .handles(routes!(reindex::start)),
         )
         .routes(
-            Route::needs(Access::Collection(Admin))
+            Route::requires(Access::Collection(Admin))
                 .limit(Rate::per_hour(12))
+                .conflict("No earlier index is kept, it lacks documents, or an operation is running.")
                 .handles(routes!(reindex::roll_back)),
         )
         .routes(
-            Route::needs(Access::Collection(Owner))
+            Route::requires(Access::Collection(Owner))
                 .limit(Rate::per_minute(60))
                 .handles(routes!(delete::delete)),
         )

@@ -5,7 +5,7 @@ use axum::Json;
 use connectors::{ConfigField, Connector, SecretField};
 use domain::AccessLevel::Read;
 use domain::{ErrorKind, SecretType, SourceType};
-use lambda::http::{ApiError, ApiPath, Problem};
+use lambda::http::{ApiError, ApiPath};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,8 +17,8 @@ use crate::openapi::words;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(list)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(show)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(list)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(show)))
 }
 
 /// A connector: a type of source.
@@ -110,10 +110,7 @@ pub(crate) async fn list() -> Json<ConnectorsResponse> {
 #[utoipa::path(
     get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_connector", tag = "sources",
     params(("connector_type" = String, Path, description = "The `type` of a connector in the list.", example = "directory")),
-    responses(
-        (status = 200, body = ConnectorDetailResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such connector."),
-    ),
+    responses((status = 200, body = ConnectorDetailResponse)),
 )]
 pub(crate) async fn show(
     ApiPath(connector_type): ApiPath<String>,

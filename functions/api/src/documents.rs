@@ -20,16 +20,31 @@ use crate::State;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list::list)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(failed::count_failed)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(show::show)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::list)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::show)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::list_of_chunking)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(chunks::show_of_chunking)))
-        .routes(Route::needs(Access::Collection(Write)).handles(routes!(removal::delete)))
-        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(removal::restore)))
-        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(retry::retry)))
-        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(retry::retry_failed)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(download::download)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(failed::count_failed)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(show::show)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::list)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::show)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::list_of_chunking)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::show_of_chunking)))
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(removal::delete)))
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .idempotent()
+                .conflict("The document is not deleted, or a quota is exceeded.")
+                .handles(routes!(removal::restore)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .idempotent()
+                .conflict("The document is neither failed nor cancelled, or a quota is exceeded.")
+                .handles(routes!(retry::retry)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .idempotent()
+                .conflict("A quota is exceeded.")
+                .handles(routes!(retry::retry_failed)),
+        )
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(download::download)))
 }

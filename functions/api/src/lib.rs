@@ -20,9 +20,9 @@ mod connectors;
 mod documents;
 mod locks;
 mod mcp;
+mod nullable;
 mod openapi;
 mod operations;
-mod paging;
 mod preferences;
 mod quotas;
 mod redaction;
@@ -33,7 +33,6 @@ mod state;
 mod sync;
 mod system;
 mod uploads;
-mod validation;
 
 pub use config::{Config, Limits};
 pub use openapi::OpenApiError;

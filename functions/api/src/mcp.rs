@@ -14,10 +14,20 @@ use crate::State;
 /// Returns the routes of MCP profiles.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Caller(Write)).idempotent().handles(routes!(profiles::create_profile)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::list_profiles)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::show_profile)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(profiles::update_profile)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(profiles::delete_profile)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(profiles::show_profile_config)))
+        .routes(
+            Route::requires(Access::Caller(Write))
+                .idempotent()
+                .conflict("The caller has a profile of this name.")
+                .handles(routes!(profiles::create_profile)),
+        )
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::list_profiles)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::show_profile)))
+        .routes(
+            Route::requires(Access::Caller(Write))
+                .versioned()
+                .conflict("The caller has a profile of this name.")
+                .handles(routes!(profiles::update_profile)),
+        )
+        .routes(Route::requires(Access::Caller(Write)).handles(routes!(profiles::delete_profile)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::show_profile_config)))
 }

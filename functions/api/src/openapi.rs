@@ -3,18 +3,13 @@
 mod finish;
 pub(crate) mod words;
 
-use std::collections::BTreeMap;
-
-use access::problems;
 use domain::{Classify, ErrorKind};
 use lambda::http::{FieldError, Problem};
 use serde_json::Value;
 use thiserror::Error;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Required, Response};
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi as _};
+use utoipa::{Modify, OpenApi as _};
 
 /// The OpenAPI document of the search function. Generated; a test of that crate keeps it up to date. Linking
 /// the crate instead would link ONNX Runtime.
@@ -47,6 +42,7 @@ pub(crate) fn complete(generated: &OpenApi) -> Result<Value, OpenApiError> {
         };
         all.append(more);
     }
+    access::close_request_bodies(&mut document);
     finish::finish(&mut document);
     Ok(document)
 }
@@ -102,41 +98,5 @@ impl Modify for Bearer {
             .components
             .get_or_insert_default()
             .add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}
-
-/// Declares the header `If-Match`, and the response if the version differs.
-pub(crate) struct Versioned;
-
-impl IntoParams for Versioned {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let header = ParameterBuilder::new()
-            .name("If-Match")
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some("Only change this version (the `ETag` of a previous response); otherwise 412."))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
-            .build();
-        vec![header]
-    }
-}
-
-impl IntoResponses for Versioned {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(412, "The resource has another version than `If-Match`.")])
-    }
-}
-
-/// Declares the errors of routes with a JSON request body.
-pub(crate) struct BodyErrors;
-
-impl IntoResponses for BodyErrors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            (400, "The request body is not valid JSON."),
-            (413, "The request body is too large."),
-            (415, "The `Content-Type` is not `application/json`."),
-            (422, "A field is invalid; `errors` lists all invalid fields."),
-        ])
     }
 }

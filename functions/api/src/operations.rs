@@ -15,10 +15,18 @@ use crate::State;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list::list_of_collection)))
-        .routes(Route::needs(Access::UnrestrictedKey(Read)).handles(routes!(list::list)))
-        .routes(Route::needs(Access::Operation(Read)).handles(routes!(show::show)))
-        .routes(Route::needs(Access::Operation(Read)).handles(routes!(metrics::list_metrics)))
-        .routes(Route::needs(Access::Operation(Write)).handles(routes!(cancel::delete)))
-        .routes(Route::needs(Access::Operation(Write)).handles(routes!(cancel::cancel)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list_of_collection)))
+        .routes(Route::requires(Access::UnrestrictedKey(Read)).handles(routes!(list::list)))
+        .routes(Route::requires(Access::Operation(Read)).handles(routes!(show::show)))
+        .routes(Route::requires(Access::Operation(Read)).handles(routes!(metrics::list_metrics)))
+        .routes(
+            Route::requires(Access::Operation(Write))
+                .conflict("The operation has ended, or its type cannot be cancelled.")
+                .handles(routes!(cancel::delete)),
+        )
+        .routes(
+            Route::requires(Access::Operation(Write))
+                .conflict("The operation has ended, or its type cannot be cancelled.")
+                .handles(routes!(cancel::cancel)),
+        )
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use db::Tx;
 use db::accounts::StoredPreferences;
 use domain::AccessLevel::{Read, Write};
-use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, FieldErrors, IfMatch};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,17 +25,15 @@ use self::interface::{InterfaceChanges, InterfacePreferences};
 use self::search::{SearchChanges, SearchPreferences};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, Versioned};
-use crate::validation::Checks;
 
 /// Returns the routes of preferences.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(show)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(update)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_search)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_collection_defaults)))
-        .routes(Route::needs(Access::Caller(Write)).handles(routes!(reset_interface)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(show)))
+        .routes(Route::requires(Access::Caller(Write)).versioned().handles(routes!(update)))
+        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_search)))
+        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_collection_defaults)))
+        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_interface)))
 }
 
 /// The preferences of a user.
@@ -51,7 +49,6 @@ pub(crate) struct PreferencesResponse {
 
 /// Changes of preferences. Absent groups and fields stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({ "search": { "top_k": 20, "similarity_threshold": 0.3 } }))]
 pub(crate) struct UpdatePreferencesRequest {
     /// Defaults of the search form.
@@ -82,16 +79,11 @@ pub(crate) async fn show(Shared(state): Shared<State>, caller: Caller) -> Result
 ///
 /// Requires the scope `write`. Only groups in the request are validated.
 #[utoipa::path(
-    put, path = "/api/v2/preferences", tag = "preferences",
-    params(Versioned), request_body = UpdatePreferencesRequest,
-    responses(
-        (
+    put, path = "/api/v2/preferences", tag = "preferences", request_body = UpdatePreferencesRequest,
+    responses((
             status = 200, body = PreferencesResponse,
             headers(("ETag" = String, description = "Version of the preferences, for `If-Match`.")),
-        ),
-        Versioned,
-        BodyErrors,
-    ),
+        )),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,
@@ -104,7 +96,7 @@ pub(crate) async fn update(
     let stored = tx.user_preferences().lock(caller.principal.user_id).await?;
     let before = PreferencesResponse::read(stored)?;
     if_match.check(&ETag::of(&before)?)?;
-    let mut checks = Checks::default();
+    let mut checks = FieldErrors::default();
     let mut after = before.clone();
     // Stored groups are not validated again: a model that was since removed must not block other changes.
     if let Some(changes) = request.search {

@@ -12,6 +12,6 @@ use crate::State;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(limits::show)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(limits::show_of_collection)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(limits::show)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(limits::show_of_collection)))
 }

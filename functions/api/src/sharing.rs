@@ -14,10 +14,14 @@ use crate::State;
 /// Returns the routes of permissions and ownership.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::list)))
-        .routes(Route::needs(Access::Collection(Admin)).idempotent().handles(routes!(permissions::grant)))
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(permissions::revoke)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::show_own)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(permissions::leave)))
-        .routes(Route::needs(Access::CollectionUserSession(Owner)).handles(routes!(ownership::transfer)))
+        .routes(Route::requires(Access::Collection(Admin)).handles(routes!(permissions::list)))
+        .routes(Route::requires(Access::Collection(Admin)).idempotent().handles(routes!(permissions::grant)))
+        .routes(Route::requires(Access::Collection(Admin)).handles(routes!(permissions::revoke)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(permissions::show_own)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(permissions::leave)))
+        .routes(
+            Route::requires(Access::CollectionUserSession(Owner))
+                .conflict("The new owner has a collection of this name, or would exceed a quota.")
+                .handles(routes!(ownership::transfer)),
+        )
 }

@@ -10,6 +10,7 @@ mod update;
 
 use access::{Access, Rate, Route};
 use domain::AccessLevel::Write;
+use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,19 +19,29 @@ use crate::State;
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
-            Route::needs(Access::Collection(Write))
+            Route::requires(Access::Collection(Write))
                 .limit(Rate::per_minute(60))
                 .idempotent()
+                .problem(
+                    StatusCode::BAD_REQUEST,
+                    "The body is no JSON, or this installation has no key to encrypt secrets with.",
+                )
                 .handles(routes!(add::add)),
         )
         // Paths and buckets reveal internals of the owner's systems, so that readers do not see them.
-        .routes(Route::needs(Access::Collection(Write)).handles(routes!(list::list)))
-        .routes(Route::needs(Access::Collection(Write)).handles(routes!(list::show)))
-        .routes(Route::needs(Access::Collection(Write)).handles(routes!(remove::remove)))
-        .routes(Route::needs(Access::Collection(Write)).handles(routes!(remove::remove_by_path)))
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(list::list)))
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(list::show)))
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(remove::remove)))
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(remove::remove_by_path)))
         .routes(
-            Route::needs(Access::Collection(Write))
+            Route::requires(Access::Collection(Write))
                 .limit(Rate::per_minute(60))
+                .versioned()
+                .conflict("Another source has that path, or this one is being read.")
+                .problem(
+                    StatusCode::BAD_REQUEST,
+                    "The body is no JSON, or this installation has no key to encrypt secrets with.",
+                )
                 .handles(routes!(update::update)),
         )
 }

@@ -11,7 +11,7 @@ use dispatch::{Initiator, SyncRunStart, lock_collection};
 use domain::AccessLevel::{Admin, Read, Write};
 use domain::{AccessLevel, CollectionId, ErrorKind, SyncRunId, SyncRunStatus, SyncTrigger};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiPath, ClientInfo, ListQuery, OffsetPage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -23,22 +23,29 @@ use crate::audit::{self, Change};
 use crate::collections::response::{self, CollectionResponse};
 use crate::openapi::words;
 use crate::operations::response::{OperationResponse, with_progress};
-use crate::paging::Slice;
 use crate::redaction;
-use crate::validation::Checks;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
-            Route::needs(Access::Collection(Write))
+            Route::requires(Access::Collection(Write))
                 .limit(Rate::per_minute(60))
                 .idempotent()
+                .conflict("A sync run has not ended, or the collection has no sources.")
                 .handles(routes!(run)),
         )
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(pause)))
-        .routes(Route::needs(Access::Collection(Admin)).handles(routes!(resume)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(show)))
+        .routes(
+            Route::requires(Access::Collection(Admin))
+                .conflict("The collection is not continuous.")
+                .handles(routes!(pause)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Admin))
+                .conflict("The collection is not continuous.")
+                .handles(routes!(resume)),
+        )
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(list)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(show)))
 }
 
 /// A sync run: reads all sources of a collection.
@@ -102,12 +109,6 @@ pub(crate) struct ListSyncRunsQuery {
     /// One or more statuses, separated by commas.
     #[param(example = "failed,partial")]
     status: Option<String>,
-    /// Runs to skip.
-    #[param(minimum = 0, maximum = 100_000_000, default = 0)]
-    offset: Option<i64>,
-    /// Runs to return at most.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i64>,
 }
 
 /// A page of a collection's runs, newest first.
@@ -127,10 +128,7 @@ pub(crate) struct SyncRunsResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/run", tag = "sync",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 202, body = SyncRunResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A sync run has not ended, or the collection has no sources."),
-    ),
+    responses((status = 202, body = SyncRunResponse)),
 )]
 pub(crate) async fn run(
     Shared(state): Shared<State>,
@@ -176,10 +174,7 @@ pub(crate) async fn run(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/pause", tag = "sync",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has no schedule."),
-    ),
+    responses((status = 200, body = CollectionResponse)),
 )]
 pub(crate) async fn pause(
     Shared(state): Shared<State>,
@@ -201,10 +196,7 @@ pub(crate) async fn pause(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/resume", tag = "sync",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The collection has no schedule."),
-    ),
+    responses((status = 200, body = CollectionResponse)),
 )]
 pub(crate) async fn resume(
     Shared(state): Shared<State>,
@@ -251,21 +243,16 @@ async fn answer(
 /// List a collection's sync runs
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/sync/runs", tag = "sync",
-    params(("collection_id" = Uuid, Path), ListSyncRunsQuery),
-    responses(
-        (status = 200, body = SyncRunsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), ListSyncRunsQuery, OffsetPage),
+    responses((status = 200, body = SyncRunsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Granted(found): Granted,
-    ApiQuery(query): ApiQuery<ListSyncRunsQuery>,
+    ListQuery { page: slice, filters: query, mut errors }: ListQuery<OffsetPage, ListSyncRunsQuery>,
 ) -> Result<Json<SyncRunsResponse>, ApiError> {
-    let mut checks = Checks::default();
-    let statuses = checks.words("status", query.status.as_deref());
-    checks.finish()?;
-    let slice = Slice::new(query.offset, query.limit)?;
+    let statuses = errors.keywords("status", query.status.as_deref());
+    errors.finish()?;
     let collection_id = found.collection.id;
     let query = SyncRunQuery { collection_id, statuses, limit: slice.limit, offset: slice.offset };
     let page = state.db.connection().await?.sync_runs().list(&query).await?;

@@ -8,6 +8,7 @@ mod openapi;
 use access::{Access, Route};
 use axum::routing::get;
 use domain::AccessLevel::Read;
+use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,13 +17,18 @@ use crate::State;
 /// Returns the routes of the installation.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Public).handles(routes!(health::system_info)))
-        .routes(Route::needs(Access::Public).unlimited().handles(routes!(health::api_health)))
-        .routes(Route::needs(Access::Caller(Read)).handles(routes!(health::system_status)))
-        .routes(Route::needs(Access::Public).unlimited().handles(routes!(health::health)))
-        .routes(Route::needs(Access::Public).unlimited().handles(routes!(health::ready)))
-        .routes(Route::needs(Access::Public).unlimited().handles(routes!(openapi::describe)))
-        .routes(Route::needs(Access::Public).unlimited().handles(routes!(docs::page)))
+        .routes(Route::requires(Access::Public).handles(routes!(health::system_info)))
+        .routes(Route::requires(Access::Public).unlimited().handles(routes!(health::api_health)))
+        .routes(Route::requires(Access::Caller(Read)).handles(routes!(health::system_status)))
+        .routes(Route::requires(Access::Public).unlimited().handles(routes!(health::health)))
+        .routes(
+            Route::requires(Access::Public)
+                .unlimited()
+                .problem(StatusCode::SERVICE_UNAVAILABLE, "A dependency is unreachable; `detail` names it.")
+                .handles(routes!(health::ready)),
+        )
+        .routes(Route::requires(Access::Public).unlimited().handles(routes!(openapi::describe)))
+        .routes(Route::requires(Access::Public).unlimited().handles(routes!(docs::page)))
         // Aliases that clients and load balancers use, and the assets of the page; not in the OpenAPI document.
         .route("/healthz", get(health::health))
         .route("/api/health", get(health::health))

@@ -13,7 +13,12 @@ use crate::State;
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collection(Write)).idempotent().handles(routes!(announce::announce)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list::list)))
-        .routes(Route::needs(Access::Collection(Read)).handles(routes!(list::show)))
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .idempotent()
+                .conflict("The storage or document quota of the collection or its owner is used up.")
+                .handles(routes!(announce::announce)),
+        )
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::show)))
 }

@@ -1,4 +1,4 @@
-//! What the search function is told by its environment.
+//! Configuration, read from environment variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-/// The search function's settings.
+/// The configuration of the search function.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `DATABASE_URL`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
-    /// `JWT_SECRET`: what access tokens are signed with.
+    /// `JWT_SECRET`: verifies access tokens.
     pub jwt_secret: SecretString,
-    /// `MODELS_DIR`: the folders of model folders; default `$LAMBDA_TASK_ROOT/models`.
+    /// `MODELS_DIR`: folders that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
-    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none when unset.
+    /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none by default.
     pub models_url: Option<String>,
-    /// `ORT_DYLIB_PATH`: ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
+    /// `ORT_DYLIB_PATH`: the library of ONNX Runtime; default `$LAMBDA_TASK_ROOT/lib/libonnxruntime.so`.
     pub onnx_runtime: PathBuf,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda): decides how many threads a model gets.
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda) in vCPUs: the number of threads of a model.
     pub processors: Option<usize>,
     /// `RERANKER_DIR`: the folder of a cross-encoder, a Hugging Face ONNX export; default
-    /// `$LAMBDA_TASK_ROOT/reranker` if that is there, else results are not reranked.
+    /// `$LAMBDA_TASK_ROOT/reranker` if it exists, else results are not reranked.
     pub reranker_dir: Option<PathBuf>,
-    /// `RATE_LIMIT_FACTOR`: multiplies how often callers may search; 0 for no limits; default 1.
+    /// `RATE_LIMIT_FACTOR`: the factor on all rate limits, 0 for none; default 1.
     pub rate_limits: RateLimits,
 }
 
@@ -37,11 +37,11 @@ impl Config {
     /// Reads the environment.
     ///
     /// # Errors
-    /// Names the variable that is missing or wrong.
+    /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
-        // Shorter than the function's own limit, so that the caller hears which part is slow.
+        // Shorter than the function's time limit, so that the response names the slow collection.
         vectors.timeout = Duration::from_secs(10);
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),

@@ -1,4 +1,4 @@
-//! The passages around results.
+//! The context of results: neighbouring chunks and parent chunks.
 
 use std::collections::HashMap;
 
@@ -8,38 +8,20 @@ use uuid::Uuid;
 use vectors::{ChunkPayload, StoredChunk};
 
 use crate::State;
-use crate::response::{Neighbour, ParentPassage};
+use crate::response::{Neighbour, ParentChunk};
 use crate::retrieve::Hit;
+use crate::search_query::Surroundings;
 
-/// More than the largest parent has chunks, unless they are of a few words.
+/// The maximum number of chunks of a parent whose text is returned. Only parents with chunks of a few words
+/// have more.
 const MAX_SIBLINGS: u32 = 256;
 
-/// What is wanted around each hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Surroundings {
-    /// Chunks on each side.
-    pub(crate) reach: u32,
-    /// The passage that it was cut out of.
-    pub(crate) parent: bool,
-}
-
-impl Surroundings {
-    pub(crate) fn is_any(self) -> bool {
-        self.reach > 0 || self.parent
-    }
-
-    fn indexes(self, passage: &ChunkPayload) -> impl Iterator<Item = u32> {
-        let siblings = passage.metadata.parent.filter(|_| self.parent).map(|parent| siblings(&parent));
-        around(passage, self.reach).chain(siblings.into_iter().flatten())
-    }
-}
-
-/// The chunks around each hit, by their ids. One call for each collection; one that does not answer
-/// has none, which `warnings` says.
+/// Reads the chunks around each hit, by id, with one request per collection. A failed request adds a
+/// warning.
 pub(crate) async fn find_neighbours(
     state: &State,
     hits: &[(f32, Hit<'_>)],
-    wanted_around: Surroundings,
+    surroundings: Surroundings,
     warnings: &mut Vec<String>,
 ) -> HashMap<Uuid, StoredChunk> {
     let mut wanted: HashMap<&str, (&str, Vec<Uuid>)> = HashMap::new();
@@ -48,61 +30,62 @@ pub(crate) async fn find_neighbours(
         let (_, ids) = wanted
             .entry(collection.vector_store_name.as_str())
             .or_insert_with(|| (collection.name.as_str(), Vec::new()));
-        let indexes = wanted_around.indexes(&hit.chunk.payload);
+        let indexes = indexes(surroundings, &hit.chunk.payload);
         ids.extend(indexes.map(|index| id_of(&hit.chunk.payload, index)));
     }
-    let asked = wanted.into_iter().map(|(store, (name, mut ids))| async move {
+    let requests = wanted.into_iter().map(|(store, (name, mut ids))| async move {
         ids.sort_unstable();
         ids.dedup();
         (name, state.vectors.find_chunks(store, &ids).await)
     });
     let mut neighbours = HashMap::new();
-    for (name, found) in join_all(asked).await {
+    for (name, found) in join_all(requests).await {
         match found {
             Ok(chunks) => neighbours.extend(chunks.into_iter().map(|chunk| (chunk.id, chunk))),
             Err(error) => {
-                tracing::error!(error = lambda::error_chain(&error), "neighbours could not be read");
-                warnings.push(format!("the passages around the results in {name:?} could not be read"));
+                tracing::error!(error = lambda::error_chain(&error), "reading neighbouring chunks failed");
+                warnings.push(format!("the chunks around the results in {name:?} could not be read"));
             }
         }
     }
     neighbours
 }
 
-/// Those of `found` that are around `passage`, in their order, each without what another has.
+/// Returns the neighbours of a chunk in document order, without the text that they share with each other or
+/// with the chunk.
 pub(crate) fn neighbours_of(
-    passage: &ChunkPayload,
+    own: &ChunkPayload,
     reach: u32,
     found: &HashMap<Uuid, StoredChunk>,
 ) -> Vec<Neighbour> {
     let mut neighbours = Vec::new();
     let mut last_end = 0;
-    for index in around(passage, reach) {
-        let Some(chunk) = found.get(&id_of(passage, index)) else {
+    for index in around(own, reach) {
+        let Some(chunk) = found.get(&id_of(own, index)) else {
             continue;
         };
         let (start, end) = (chunk.payload.metadata.start_offset, chunk.payload.metadata.end_offset);
-        let is_before = index < own_index(passage);
-        let from = if is_before { last_end } else { last_end.max(passage.metadata.end_offset) };
-        let until = if is_before { end.min(passage.metadata.start_offset) } else { end };
+        let is_before = index < own_index(own);
+        let from = if is_before { last_end } else { last_end.max(own.metadata.end_offset) };
+        let until = if is_before { end.min(own.metadata.start_offset) } else { end };
         last_end = last_end.max(until);
         neighbours.push(Neighbour {
             chunk_id: chunk.id,
             chunk_index: index,
-            text: cut(&chunk.payload.content, start, from, until),
+            text: slice(&chunk.payload.content, start, from, until),
         });
     }
     neighbours
 }
 
-/// The passage that a hit was cut out of, if it was cut out of one. Put together from its chunks: white
-/// space that none of them has is a space or an empty line.
-pub(crate) fn parent_of(passage: &ChunkPayload, found: &HashMap<Uuid, StoredChunk>) -> Option<ParentPassage> {
-    let parent = passage.metadata.parent?;
+/// Returns the parent of a chunk, if it has one. Its text is joined from its chunks: white space that is in
+/// none of them becomes a space or an empty line.
+pub(crate) fn parent_of(own: &ChunkPayload, found: &HashMap<Uuid, StoredChunk>) -> Option<ParentChunk> {
+    let parent = own.metadata.parent?;
     let mut text = (parent.chunk_count <= MAX_SIBLINGS).then(String::new);
     let mut last_end = parent.start_offset;
     for index in siblings(&parent) {
-        let (Some(whole), Some(chunk)) = (&mut text, found.get(&id_of(passage, index))) else {
+        let (Some(whole), Some(chunk)) = (&mut text, found.get(&id_of(own, index))) else {
             text = None;
             break;
         };
@@ -112,10 +95,10 @@ pub(crate) fn parent_of(passage: &ChunkPayload, found: &HashMap<Uuid, StoredChun
             1 => whole.push(' '),
             _ => whole.push_str("\n\n"),
         }
-        whole.push_str(&cut(&chunk.payload.content, start, last_end, end));
+        whole.push_str(&slice(&chunk.payload.content, start, last_end, end));
         last_end = last_end.max(end);
     }
-    Some(ParentPassage {
+    Some(ParentChunk {
         parent_index: parent.index,
         start_offset: parent.start_offset,
         end_offset: parent.end_offset,
@@ -126,28 +109,35 @@ pub(crate) fn parent_of(passage: &ChunkPayload, found: &HashMap<Uuid, StoredChun
     })
 }
 
+/// The indexes of the chunks to read.
+fn indexes(surroundings: Surroundings, chunk: &ChunkPayload) -> impl Iterator<Item = u32> {
+    let parent = chunk.metadata.parent.filter(|_| surroundings.parent);
+    around(chunk, surroundings.reach).chain(parent.into_iter().flat_map(|parent| siblings(&parent)))
+}
+
 fn siblings(parent: &ChunkParent) -> std::ops::Range<u32> {
     parent.first_chunk..parent.first_chunk.saturating_add(parent.chunk_count.min(MAX_SIBLINGS))
 }
 
-/// The positions around a passage, its own left out.
-fn around(passage: &ChunkPayload, reach: u32) -> impl Iterator<Item = u32> {
-    let own = own_index(passage);
+/// The indexes around a chunk, without its own.
+fn around(chunk: &ChunkPayload, reach: u32) -> impl Iterator<Item = u32> {
+    let own = own_index(chunk);
     (own.saturating_sub(reach)..=own.saturating_add(reach)).filter(move |index| *index != own)
 }
 
-fn own_index(passage: &ChunkPayload) -> u32 {
-    u32::try_from(passage.chunk_index).unwrap_or_default()
+fn own_index(chunk: &ChunkPayload) -> u32 {
+    u32::try_from(chunk.chunk_index).unwrap_or_default()
 }
 
-fn id_of(passage: &ChunkPayload, index: u32) -> Uuid {
-    point_id(passage.document_id, passage.generation, index)
+fn id_of(chunk: &ChunkPayload, index: u32) -> Uuid {
+    point_id(chunk.document_id, chunk.generation, index)
 }
 
-/// The part of `content`, which starts at `start` of its document, between two of the document's places.
-fn cut(content: &str, start: u64, from: u64, until: u64) -> String {
-    let place = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
-    let (from, until) = (place(from).min(content.len()), place(until).min(content.len()));
+/// Returns the part of `content`, which starts at offset `start` of its document, between two offsets of
+/// the document.
+fn slice(content: &str, start: u64, from: u64, until: u64) -> String {
+    let position = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
+    let (from, until) = (position(from).min(content.len()), position(until).min(content.len()));
     content.get(from..until.max(from)).unwrap_or(content).to_owned()
 }
 
@@ -185,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn passages_and_their_neighbours_read_on_without_repeating_anything() {
+    fn a_chunk_and_its_neighbours_do_not_repeat_text() {
         let chunks = [chunk(0, 0, 13), chunk(1, 8, 18), chunk(2, 14, 23), chunk(3, 19, 27)];
         let found: HashMap<Uuid, StoredChunk> =
             chunks.iter().map(|chunk| (chunk.id, chunk.clone())).collect();
@@ -201,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_put_together_from_its_chunks() {
+    fn a_parent_is_joined_from_its_chunks() {
         let parent = ChunkParent {
             index: 3,
             start_offset: 4,
@@ -217,11 +207,11 @@ mod tests {
         });
         let by_id = |chunks: &[StoredChunk]| chunks.iter().map(|chunk| (chunk.id, chunk.clone())).collect();
         let found: HashMap<Uuid, StoredChunk> = by_id(&chunks);
-        let passage = parent_of(&chunks[1].payload, &found).unwrap();
-        assert_eq!((passage.parent_index, passage.text.as_deref()), (3, Some("two three four five")));
+        let joined = parent_of(&chunks[1].payload, &found).unwrap();
+        assert_eq!((joined.parent_index, joined.text.as_deref()), (3, Some("two three four five")));
         assert_eq!(parent_of(&chunks[1].payload, &by_id(&chunks[..2])).unwrap().text, None);
         let wanted = Surroundings { reach: 0, parent: true };
-        assert_eq!(wanted.indexes(&chunks[1].payload).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(indexes(wanted, &chunks[1].payload).collect::<Vec<_>>(), [1, 2, 3]);
         chunks[1].payload.metadata.parent = None;
         assert_eq!(parent_of(&chunks[1].payload, &found), None);
     }

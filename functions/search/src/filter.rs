@@ -1,9 +1,10 @@
-//! Which documents a search is for.
+//! Filters of a search by properties of documents.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{DocumentId, DocumentMetadata, MetadataError, MetadataValue, is_metadata_key};
+use lambda::http::FieldErrors;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -13,56 +14,54 @@ use utoipa::openapi::schema::{
 use uuid::Uuid;
 use vectors::ChunkFilter;
 
-use crate::request::Errors;
-
-/// The most values one field of a filter may list.
+/// The maximum number of values of one field of a filter.
 const MAX_VALUES: usize = 100;
 
-/// Conditions on documents. All must hold; where a field lists several values, any of them.
+/// Conditions on documents. All of them must hold; a field with several values matches any of them.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct MetadataFilter {
-    /// These documents.
+    /// The ids of documents.
     #[serde(default)]
     #[schema(value_type = Option<OneOrMany<Uuid>>)]
     pub document_id: Option<OneOrMany<Uuid>>,
-    /// Documents of these sources.
+    /// The ids of sources.
     #[serde(default)]
     pub source_id: Option<OneOrMany<i64>>,
-    /// Documents of these media types.
+    /// Media types.
     #[serde(default)]
     pub mime_type: Option<OneOrMany<String>>,
-    /// Documents with these names.
+    /// File names.
     #[serde(default)]
     pub file_name: Option<OneOrMany<String>>,
-    /// Documents in these folders, at whatever depth, or at these paths: whole parts of `file_path`,
-    /// so `notes/20` is not the beginning of `notes/2024`.
+    /// Folders, at any depth, or files: prefixes of `file_path` by whole path segments, so `notes/20` does
+    /// not match `notes/2024`.
     #[serde(default)]
     pub path_prefix: Option<OneOrMany<String>>,
-    /// Documents that this was said of as their `metadata`.
+    /// Entries of the documents' `metadata`.
     #[serde(default)]
     #[schema(schema_with = attributes_schema)]
     pub attributes: Option<Map<String, Value>>,
-    /// Documents first seen at this time or later.
+    /// Documents created at this time or later.
     #[serde(default)]
     pub created_from: Option<DateTime<Utc>>,
-    /// Documents first seen before this time.
+    /// Documents created before this time.
     #[serde(default)]
     pub created_before: Option<DateTime<Utc>>,
 }
 
 /// One value, or a list of them.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a value or a list of values of the field's type")]
+#[serde(untagged, expecting = "wrong type; a value or a list of values of the field's type allowed")]
 pub enum OneOrMany<T> {
-    /// One.
+    /// One value.
     One(T),
-    /// Any of these.
+    /// Any of several values.
     Many(Vec<T>),
 }
 
 impl MetadataFilter {
-    pub(crate) fn check(self, errors: &mut Errors) -> ChunkFilter {
+    /// Validates the filter and converts it to Qdrant's terms.
+    pub(crate) fn check(self, errors: &mut FieldErrors) -> ChunkFilter {
         let mut check = Check(errors);
         let ids = check.values("document_id", self.document_id);
         let paths = check.values("path_prefix", self.path_prefix);
@@ -77,13 +76,13 @@ impl MetadataFilter {
             created_before: self.created_before,
         };
         if filter.path_prefixes.iter().any(String::is_empty) {
-            errors.add("metadata_filter.path_prefix", "an empty path was given; name a folder".to_owned());
+            errors.add("metadata_filter.path_prefix", "empty path; a folder or a file allowed, got \"\"");
         }
         filter
     }
 }
 
-struct Check<'e>(&'e mut Errors);
+struct Check<'e>(&'e mut FieldErrors);
 
 impl Check<'_> {
     fn values<T>(&mut self, field: &str, values: Option<OneOrMany<T>>) -> Vec<T> {
@@ -125,9 +124,7 @@ impl Check<'_> {
     }
 
     fn count(&mut self, field: &str, values: usize) {
-        if values == 0 || values > MAX_VALUES {
-            self.0.add(field, format!("{values} values were given; 1 to {MAX_VALUES} are allowed"));
-        }
+        self.0.count(field, values, 1..=MAX_VALUES);
     }
 }
 
@@ -139,8 +136,8 @@ fn attributes_schema() -> Object {
     access::by_attribute()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
         .description(Some(
-            "Documents that this was said of as their `metadata`: for each key a value, or a list of which any \
-             will do. Types count, `2024` is not `\"2024\"`.",
+            "Entries of the documents' `metadata`: for each key a value, or a list of which any matches. Types \
+             count: `2024` does not match `\"2024\"`.",
         ))
         .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(any))))
         .examples([serde_json::json!({ "topic": "tides", "year": [2023, 2024] })])

@@ -1,4 +1,4 @@
-//! One search, from the query to the answer.
+//! The handlers of the search routes.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -10,37 +10,31 @@ use bm25::query_terms;
 use db::collections::{AccessibleCollection, Collection};
 use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
-use lambda::http::{ApiError, ApiJson, Problem, ReceivedAt};
+use lambda::http::{ApiError, ApiJson, ReceivedAt};
 use serde_json::Value;
 
-use crate::context::{Surroundings, find_neighbours, neighbours_of, parent_of};
+use crate::context::{find_neighbours, neighbours_of, parent_of};
 use crate::highlight::highlight;
 use crate::merge::{RankedList, ScoreType, merge};
 use crate::plan::Plan;
-use crate::request::Search;
 use crate::rerank::rerank;
 use crate::response::{SearchResponse, SearchResult, Timings};
 use crate::results::{Ranking, count_by_collection, describe, keep_live, page};
-use crate::retrieve::{Answers, Hit, embed, retrieve};
+use crate::retrieve::{Hit, Retrieved, embed, retrieve};
+use crate::search_query::{SearchQuery, Surroundings};
 use crate::{SearchRequest, State};
 
 /// Search collections
 ///
-/// By meaning, by words, or by both. Results come from all collections together: cosines of one model
-/// are compared; whatever else hits are ranked by does not compare across collections, so they are
-/// fused by rank. `score_type` says what the scores are, and `score_threshold` means the same in every
-/// mode. A collection that does not answer is named in `failed_collections`; the others still answer.
+/// Compares embeddings, terms (BM25), or both. Results of several collections are merged: cosine
+/// similarities of the same model are compared directly; all other scores are not comparable across
+/// collections, and are fused by rank. `score_type` names the kind of score; `score_threshold` is a cosine
+/// similarity in every mode. A collection that cannot be searched is listed in `failed_collections`, and
+/// the response has the results of the others.
 #[utoipa::path(
     post, path = "/api/v2/search", tag = "search",
     request_body(content = SearchRequest, example = json!({ "collection_uuids": ["7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f"], "query": "how are tides explained", "search_mode": "hybrid" })),
-    responses(
-        (status = 200, body = SearchResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "A collection does not exist, or the caller may not read it."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is not announced as JSON."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
-    ),
+    responses((status = 200, body = SearchResponse)),
 )]
 pub(crate) async fn search(
     Shared(state): Shared<State>,
@@ -48,23 +42,16 @@ pub(crate) async fn search(
     received: ReceivedAt,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, received, request.check()?).await.map(Json)
+    answer(&state, &caller, received, SearchQuery::new(request)?).await.map(Json)
 }
 
 /// Search one collection
 ///
-/// The same as searching collections, under the path that v2 clients use for one.
+/// Does the same as `POST /api/v2/search`, under the path that v2 clients use for one collection.
 #[utoipa::path(
     post, path = "/api/v2/search/single", tag = "search",
     request_body(content = SearchRequest, example = json!({ "collection_id": "7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f", "query": "how are tides explained" })),
-    responses(
-        (status = 200, body = SearchResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The body is no JSON."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "A collection does not exist, or the caller may not read it."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "The body is not announced as JSON."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
-    ),
+    responses((status = 200, body = SearchResponse)),
 )]
 pub(crate) async fn search_single(
     Shared(state): Shared<State>,
@@ -72,35 +59,35 @@ pub(crate) async fn search_single(
     received: ReceivedAt,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, received, request.check()?).await.map(Json)
+    answer(&state, &caller, received, SearchQuery::new(request)?).await.map(Json)
 }
 
-/// How often a search is begun: anew where a collection got another index under its hands.
-const TRIES: usize = 3;
+/// The maximum number of attempts: a search starts again if a collection's index was swapped meanwhile.
+const ATTEMPTS: usize = 3;
 
-/// Answers from one index of each collection, whatever happens to them meanwhile.
+/// Searches one index of each collection, even if a reindex or rollback swaps indexes meanwhile.
 async fn answer(
     state: &State,
     caller: &Caller,
     ReceivedAt(started): ReceivedAt,
-    search: Search,
+    search: SearchQuery,
 ) -> Result<SearchResponse, ApiError> {
-    // Until now PostgreSQL was asked who the caller is, and how often they searched.
+    // Until here, the time went into authentication and the rate limit.
     let mut timings = Timings { postgres_ms: millis_since(started), ..Timings::default() };
-    for _ in 0..TRIES {
+    for _ in 0..ATTEMPTS {
         if let Some(response) = attempt(state, caller, &search, started, &mut timings).await? {
             return Ok(response);
         }
     }
-    let reason = "a collection is being reindexed again and again; try again in a few seconds";
+    let reason = "A collection is being reindexed repeatedly; retry in a few seconds";
     Err(ApiError::new(ErrorKind::Unavailable, reason))
 }
 
-/// One try; nothing if a collection answers from another index by now.
+/// Searches once. Returns `None` if the index of a collection was swapped meanwhile.
 async fn attempt(
     state: &State,
     caller: &Caller,
-    search: &Search,
+    search: &SearchQuery,
     started: Instant,
     timings: &mut Timings,
 ) -> Result<Option<SearchResponse>, ApiError> {
@@ -117,19 +104,19 @@ async fn attempt(
     timings.embedding_ms += millis_since(embedding_started);
 
     let qdrant_started = Instant::now();
-    let answers = retrieve(state, &collections, &vectors, search, &plan).await;
+    let retrieved = retrieve(state, &collections, &vectors, search, &plan).await;
     timings.qdrant_ms += millis_since(qdrant_started);
-    let is_whole = answers.as_ref().is_ok_and(|answers| answers.failed.is_empty());
-    // What an index that was replaced does not answer is no failure.
-    if !is_whole && have_moved(state, caller, search, &collections).await? {
+    let is_complete = retrieved.as_ref().is_ok_and(|retrieved| retrieved.failed.is_empty());
+    // A swapped index explains the failure.
+    if !is_complete && have_swapped(state, caller, search, &collections).await? {
         return Ok(None);
     }
-    let Answers { lists, failed, mut warnings } = answers?;
+    let Retrieved { lists, failed, mut warnings } = retrieved?;
 
     let documents_started = Instant::now();
     let documents = find_documents(state, &lists).await?;
     timings.postgres_ms += millis_since(documents_started);
-    if lists.iter().flat_map(|list| &list.hits).any(|(_, hit)| is_of_another_index(hit, &documents)) {
+    if lists.iter().flat_map(|list| &list.hits).any(|(_, hit)| is_in_another_index(hit, &documents)) {
         return Ok(None);
     }
 
@@ -137,7 +124,7 @@ async fn attempt(
     let live = lists.into_iter().map(|list| RankedList { hits: keep_live(list.hits, &documents), ..list });
     let (hits, score_type) = merge(live.collect(), plan.rank_constant);
     let reranking_started = Instant::now();
-    let (hits, reranker_model) = rerank_if_wanted(state, &plan, &search.query, hits, &mut warnings).await;
+    let (hits, reranker_model) = rerank_if_requested(state, &plan, &search.query, hits, &mut warnings).await;
     if reranker_model.is_some() {
         timings.reranking_ms += millis_since(reranking_started);
     }
@@ -146,7 +133,7 @@ async fn attempt(
     let neighbours_started = Instant::now();
     let is_reranked = reranker_model.is_some();
     let results = present(state, search, hits, is_reranked, &documents, &mut warnings).await;
-    if search.around.is_any() {
+    if search.surroundings.is_any() {
         timings.qdrant_ms += millis_since(neighbours_started);
     }
     let total_time_ms = millis_since(started);
@@ -177,26 +164,26 @@ async fn attempt(
     }))
 }
 
-/// Whether one of the collections answers from another index by now.
-async fn have_moved(
+/// Returns whether the index of a collection was swapped.
+async fn have_swapped(
     state: &State,
     caller: &Caller,
-    search: &Search,
-    asked: &[Collection],
+    search: &SearchQuery,
+    before: &[Collection],
 ) -> Result<bool, ApiError> {
     let (now, _) = look_up(state, caller, &search.collections).await?;
-    Ok(asked.iter().zip(&now).any(|(asked, now)| asked.vector_store_name != now.vector_store_name))
+    Ok(before.iter().zip(&now).any(|(before, now)| before.vector_store_name != now.vector_store_name))
 }
 
-/// Whether the hit's document is in another index by now. Generations are read together with the
-/// index that they are in, so what is left is right.
-fn is_of_another_index(hit: &Hit<'_>, documents: &HashMap<DocumentId, LiveDocument>) -> bool {
+/// Returns whether the hit's document is in another index now. Generations are read together with their
+/// index, so all other hits are consistent.
+fn is_in_another_index(hit: &Hit<'_>, documents: &HashMap<DocumentId, LiveDocument>) -> bool {
     let document = documents.get(&hit.chunk.payload.document_id);
     document.is_some_and(|document| document.vector_store_name != hit.collection.vector_store_name)
 }
 
-/// The collections in the order in which they were named, all of them readable by the caller, and how
-/// the caller prefers to search.
+/// Loads the collections in the order of the request, all of them readable by the caller, and the caller's
+/// search preferences.
 async fn look_up(
     state: &State,
     caller: &Caller,
@@ -215,10 +202,10 @@ async fn look_up(
     Ok((collections, preferences.map(|preferences| preferences.search).unwrap_or_default()))
 }
 
-/// How the collections were searched: as asked for, unless none of them could be.
-fn mode_used(lists: &[RankedList<Hit<'_>>], asked: SearchMode) -> SearchMode {
-    let is_any_as_asked = lists.is_empty() || lists.iter().any(|list| list.mode == asked);
-    if is_any_as_asked { asked } else { SearchMode::Dense }
+/// Returns the mode of the search: the requested one, unless no collection supports it.
+fn mode_used(lists: &[RankedList<Hit<'_>>], requested: SearchMode) -> SearchMode {
+    let is_used = lists.is_empty() || lists.iter().any(|list| list.mode == requested);
+    if is_used { requested } else { SearchMode::Dense }
 }
 
 async fn find_documents(
@@ -237,9 +224,9 @@ async fn find_documents(
     Ok(documents.into_iter().map(|document| (document.id, document)).collect())
 }
 
-/// The best hits in the reranker's order and its name, where it was asked for and did its work; else the
-/// hits as they are.
-async fn rerank_if_wanted<'a>(
+/// Reranks the best hits if requested, and returns the reranker's name. Without a reranker, or if it fails,
+/// returns the hits unchanged and adds a warning.
+async fn rerank_if_requested<'a>(
     state: &State,
     plan: &Plan,
     query: &str,
@@ -265,23 +252,23 @@ async fn rerank_if_wanted<'a>(
     }
 }
 
-/// The results as the answer shows them, with their surroundings and marks where they were asked for.
+/// Converts hits to results, with their context and highlighting if requested.
 async fn present(
     state: &State,
-    search: &Search,
+    search: &SearchQuery,
     hits: Ranking<'_>,
     is_reranked: bool,
     documents: &HashMap<DocumentId, LiveDocument>,
     warnings: &mut Vec<String>,
 ) -> Vec<SearchResult> {
-    let around = match search.around.is_any() {
-        true => find_neighbours(state, &hits, search.around, warnings).await,
+    let around = match search.surroundings.is_any() {
+        true => find_neighbours(state, &hits, search.surroundings, warnings).await,
         false => HashMap::new(),
     };
     let query = query_terms(&search.query);
     let mut results = Vec::with_capacity(hits.len());
     for (score, hit) in hits {
-        let Surroundings { reach, parent } = search.around;
+        let Surroundings { reach, parent } = search.surroundings;
         let neighbours = (reach > 0).then(|| neighbours_of(&hit.chunk.payload, reach, &around));
         let parent = if parent { parent_of(&hit.chunk.payload, &around) } else { None };
         let highlighted_text = search.highlight.then(|| highlight(&hit.chunk.payload.content, &query));

@@ -1,19 +1,19 @@
-//! Passages with the query's words marked.
+//! Highlighting of the query's terms.
 
 use bm25::{TermWeights, find_terms};
 
-/// The passage as HTML: escaped, with `<mark>` around the words that are terms of the query.
-pub(crate) fn highlight(passage: &str, query: &TermWeights) -> String {
-    let mut html = String::with_capacity(passage.len() + 64);
+/// Returns the text as escaped HTML with `<mark>` around the terms of the query.
+pub(crate) fn highlight(text: &str, query: &TermWeights) -> String {
+    let mut html = String::with_capacity(text.len() + 64);
     let mut done = 0;
-    for place in find_terms(passage, query) {
-        escape(&passage[done..place.start], &mut html);
+    for place in find_terms(text, query) {
+        escape(&text[done..place.start], &mut html);
         html.push_str("<mark>");
-        escape(&passage[place.clone()], &mut html);
+        escape(&text[place.clone()], &mut html);
         html.push_str("</mark>");
         done = place.end;
     }
-    escape(&passage[done..], &mut html);
+    escape(&text[done..], &mut html);
     html
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_marked_and_nothing_of_the_passage_is_markup() {
+    fn terms_are_marked_and_markup_in_the_text_is_escaped() {
         let query = query_terms("are tides rising?");
         let html = highlight("<b>Tide & \"time\"</b> rises", &query);
         assert_eq!(html, "&lt;b&gt;<mark>Tide</mark> &amp; &quot;time&quot;&lt;/b&gt; <mark>rises</mark>");

@@ -1,11 +1,11 @@
-//! Finds passages by meaning, by words, or by both.
+//! Searches collections by embeddings, terms, or both.
 //!
 //! *Triggered by* `POST /api/v2/search` and `POST /api/v2/search/single`.
-//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, the model beside it.
+//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, models in its package.
 //! *Writes* nothing.
-//! *Safe to repeat because* it changes nothing.
-//! *Retries when* never: the caller decides. One collection that does not answer is reported
-//! beside the results of the others.
+//! *Safe to repeat because* it is read-only.
+//! *Retries when* never: the caller decides. A collection that cannot be searched is listed beside the
+//! results of the others. Errors of PostgreSQL and Qdrant are `Unavailable`.
 
 mod config;
 mod context;
@@ -22,6 +22,7 @@ mod response;
 mod results;
 mod retrieve;
 mod router;
+mod search_query;
 mod state;
 
 pub use config::Config;
@@ -30,6 +31,8 @@ pub use merge::ScoreType;
 pub use openapi::openapi;
 pub use query_vector::QueryVectors;
 pub use request::SearchRequest;
-pub use response::{CollectionResult, FailedCollection, Neighbour, SearchResponse, SearchResult, Timings};
+pub use response::{
+    CollectionResult, FailedCollection, Neighbour, ParentChunk, SearchResponse, SearchResult, Timings,
+};
 pub use router::router;
 pub use state::State;

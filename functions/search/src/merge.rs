@@ -1,39 +1,39 @@
-//! Several ranked lists become one.
+//! Merging of ranked lists.
 
 use domain::SearchMode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What the scores of an answer are.
+/// The kind of score of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreType {
-    /// Cosine similarity of query and passage, -1 to 1.
+    /// Cosine similarity of query and chunk, -1 to 1.
     Cosine,
-    /// BM25: the sum over the query's words of how rare the word is times how much the passage is about
-    /// it. 0 or more, without a bound; comparable within one answer only.
+    /// BM25: the sum over the query's terms of inverse document frequency times term weight. At least 0,
+    /// unbounded; comparable within one response only.
     Bm25,
-    /// Reciprocal rank fusion, scaled so that the first of every list has 1. It says how the passage
-    /// ranks, not how well it fits.
+    /// Reciprocal rank fusion, scaled so that a chunk that is first in every list has 1. It depends on ranks
+    /// only, not on similarity.
     Rrf,
-    /// The reranker's judgement, 0 to 1.
+    /// The reranker's relevance, 0 to 1.
     Reranker,
 }
 
 /// The hits of one collection, best first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RankedList<H> {
-    /// How the collection was searched.
+    /// The mode in which the collection was searched.
     pub(crate) mode: SearchMode,
-    /// Its model.
+    /// Its embedding model.
     pub(crate) model: String,
     /// Its hits with their scores.
     pub(crate) hits: Vec<(f32, H)>,
 }
 
-/// Merges the lists of several collections, best first. Cosines of one model are compared; whatever
-/// else hits are ranked by does not compare across collections, so they are ordered by their ranks
-/// within their lists.
+/// Merges the lists of several collections, best first. Cosine similarities of the same model are compared;
+/// all other scores are not comparable across collections, so hits are ordered by their ranks within their
+/// lists.
 pub(crate) fn merge<H>(mut lists: Vec<RankedList<H>>, rank_constant: u32) -> (Vec<(f32, H)>, ScoreType) {
     if lists.len() == 1
         && let Some(list) = lists.pop()
@@ -54,19 +54,19 @@ pub(crate) fn merge<H>(mut lists: Vec<RankedList<H>>, rank_constant: u32) -> (Ve
             merged.push((if compares_scores { score } else { by_rank(rank_constant, position) }, hit));
         }
     }
-    // Stable: equal hits stay in the order of the lists.
+    // The sort is stable: hits of equal score keep the order of the lists.
     merged.sort_by(|(left, _), (right, _)| right.total_cmp(left));
     (merged, if compares_scores { ScoreType::Cosine } else { ScoreType::Rrf })
 }
 
-/// The score of a hit at `position`, from 0, of one list: 1 for the first.
+/// Returns the score of the hit at `position`, from 0, of a list: 1 for the first.
 fn by_rank(rank_constant: u32, position: usize) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "constants and ranks are at most some thousands")]
     let (constant, position) = (rank_constant as f32, position as f32);
     (constant + 1.0) / (constant + position + 1.0)
 }
 
-/// A hybrid score as Qdrant computes it, the sum over two lists, scaled as [`ScoreType::Rrf`] says.
+/// Scales Qdrant's hybrid score, a sum over two lists, as described for [`ScoreType::Rrf`].
 pub(crate) fn scale_hybrid(rank_constant: u32, score: f32) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "the constant is at most 1000")]
     let best = 2.0 / (rank_constant as f32 + 1.0);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn cosines_of_one_model_are_compared() {
+    fn cosine_similarities_of_one_model_are_compared() {
         let lists = vec![
             list(SearchMode::Dense, "m", &[(0.9, 'a'), (0.2, 'b')]),
             list(SearchMode::Dense, "m", &[(0.5, 'c')]),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compare_is_ordered_by_rank() {
+    fn scores_that_are_not_comparable_are_fused_by_rank() {
         for (mode, model) in [(SearchMode::Dense, "n"), (SearchMode::Sparse, "m"), (SearchMode::Hybrid, "m")]
         {
             let lists = vec![
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_list_stays_as_it_is() {
+    fn a_single_list_is_returned_unchanged() {
         for (mode, score_type) in
             [(SearchMode::Sparse, ScoreType::Bm25), (SearchMode::Hybrid, ScoreType::Rrf)]
         {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_both_lists_has_one() {
+    fn the_first_of_both_lists_scores_one() {
         assert!((scale_hybrid(60, 1.0 / 61.0 + 1.0 / 61.0) - 1.0).abs() < 1e-6);
     }
 }

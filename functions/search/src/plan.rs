@@ -1,24 +1,24 @@
-//! A search with everything decided: what the request leaves open, the caller's preferences say.
+//! A search with all defaults applied: those of the caller's preferences, then those of the installation.
 
 use domain::SearchMode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::request::{MAX_RESULTS, Search};
+use crate::search_query::{MAX_RESULTS, SearchQuery};
 
-/// How many results there are by default.
+/// The default number of results.
 const DEFAULT_LIMIT: u32 = 10;
-/// The k of reciprocal rank fusion by default; from Cormack, Clarke and Büttcher, SIGIR 2009.
+/// The default constant k of reciprocal rank fusion, from Cormack, Clarke and Büttcher, SIGIR 2009.
 const DEFAULT_RANK_CONSTANT: u32 = 60;
-/// Passages that are looked at for each document of a grouped answer.
-const PASSAGES_PER_DOCUMENT: u32 = 8;
-/// Hits that a reranker puts in order for each result, and how many at least and at most.
+/// The number of chunks to retrieve for each document of grouped results.
+const CHUNKS_PER_DOCUMENT: u32 = 8;
+/// The number of hits to rerank for each result, and the bounds of their total.
 const RERANKED_PER_RESULT: usize = 5;
 const RERANKED: std::ops::RangeInclusive<usize> = 20..=200;
-/// The most passages that are looked at.
-const MOST_PASSAGES: u32 = 1254;
+/// The maximum number of chunks to retrieve from one collection.
+const MAX_DEPTH: u32 = 1254;
 
-/// What a user prefers where a request is silent; what is no preference is left out.
+/// The caller's search preferences.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Preferences {
@@ -29,7 +29,7 @@ struct Preferences {
     use_reranker: Option<bool>,
 }
 
-/// How to search.
+/// The parameters of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) mode: SearchMode,
@@ -38,16 +38,16 @@ pub(crate) struct Plan {
     pub(crate) rank_constant: u32,
     pub(crate) min_similarity: Option<f32>,
     pub(crate) group_size: Option<usize>,
-    /// How many of the best hits the reranker puts in order, where one was asked for.
+    /// The number of best hits to rerank, if reranking is requested.
     pub(crate) rerank: Option<usize>,
 }
 
 impl Plan {
-    /// Fills in what `search` leaves open. Preferences that cannot be read are none.
-    pub(crate) fn new(search: &Search, preferences: Value) -> Self {
+    /// Applies the defaults. Preferences that cannot be parsed are ignored.
+    pub(crate) fn new(search: &SearchQuery, preferences: Value) -> Self {
         let preferences: Preferences = serde_json::from_value(preferences).unwrap_or_default();
         let limit = search.limit.or(preferences.top_k).unwrap_or(DEFAULT_LIMIT).min(MAX_RESULTS);
-        // A threshold of 0 is the clients' way to say none; cosine similarity can be negative.
+        // A threshold of 0 means none: cosine similarity can be negative.
         let threshold = search.score_threshold.or(preferences.similarity_threshold);
         let reranks = search.use_reranker.or(preferences.use_reranker).unwrap_or(false);
         let window = (limit as usize * RERANKED_PER_RESULT).max(search.offset as usize + limit as usize);
@@ -62,19 +62,19 @@ impl Plan {
         }
     }
 
-    /// How many passages each collection is asked for: a few more than are wanted, because hits of
-    /// replaced generations are dropped afterwards.
+    /// Returns the number of chunks to retrieve from each collection: a few more than requested, because hits
+    /// of replaced generations are dropped afterwards.
     pub(crate) fn depth(&self) -> u64 {
-        let wanted = (self.offset + self.limit).max(self.rerank.unwrap_or(0));
-        let wanted = u32::try_from(wanted).unwrap_or(MOST_PASSAGES);
-        let wanted = match self.group_size {
-            Some(_) => wanted * PASSAGES_PER_DOCUMENT,
-            None => wanted + wanted / 4 + 4,
+        let depth = (self.offset + self.limit).max(self.rerank.unwrap_or(0));
+        let depth = u32::try_from(depth).unwrap_or(MAX_DEPTH);
+        let depth = match self.group_size {
+            Some(_) => depth * CHUNKS_PER_DOCUMENT,
+            None => depth + depth / 4 + 4,
         };
-        u64::from(wanted.min(MOST_PASSAGES))
+        u64::from(depth.min(MAX_DEPTH))
     }
 
-    /// Whether the query's vector is needed.
+    /// Returns whether the query's embedding is needed.
     pub(crate) fn needs_vector(&self) -> bool {
         self.mode != SearchMode::Sparse || self.min_similarity.is_some()
     }

@@ -1,4 +1,4 @@
-//! Queries as vectors.
+//! Embeddings of queries, with a cache.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,28 +8,28 @@ use embedding::Embedders;
 use lambda::http::ApiError;
 use lru::LruCache;
 
-/// Vectors that are kept: people page through results and change filters, and the model takes longer
-/// than everything else of a search.
-const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+/// The size of the cache, in queries: users page through results and change filters, and embedding takes
+/// longer than the rest of a search.
+const CACHED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
-/// Makes vectors of queries, and keeps the latest.
+/// Embeds queries and caches the latest embeddings.
 #[derive(Debug)]
 pub struct QueryVectors {
     embedders: Arc<Embedders>,
-    kept: Mutex<LruCache<(String, Quantization, String), Vec<f32>>>,
+    cache: Mutex<LruCache<(String, Quantization, String), Vec<f32>>>,
 }
 
 impl QueryVectors {
-    /// Queries become vectors by these models.
+    /// Creates an empty cache for these models.
     pub fn new(embedders: Embedders) -> Self {
-        Self { embedders: Arc::new(embedders), kept: Mutex::new(LruCache::new(KEPT)) }
+        Self { embedders: Arc::new(embedders), cache: Mutex::new(LruCache::new(CACHED)) }
     }
 
-    /// The query's vector by this model, as its passages were embedded for collections of this
-    /// quantization; computed off the thread that answers requests.
+    /// Embeds a query with the same model, and the same quantization of it, as the chunks of a collection.
+    /// Runs on the thread pool for blocking work.
     ///
     /// # Errors
-    /// Always ours, never the caller's: a collection's model belongs to this function's package.
+    /// Returns `Internal` if the model cannot be loaded or fails: it is part of this function's package.
     pub(crate) async fn embed(
         &self,
         model: &str,
@@ -37,12 +37,12 @@ impl QueryVectors {
         query: &str,
     ) -> Result<Vec<f32>, ApiError> {
         let key = (model.to_owned(), quantization, query.to_owned());
-        if let Some(vector) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(vector) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(vector.clone());
         }
-        let (embedders, asked) = (Arc::clone(&self.embedders), key.clone());
+        let (embedders, owned_key) = (Arc::clone(&self.embedders), key.clone());
         let vector = tokio::task::spawn_blocking(move || {
-            let (model, quantization, query) = asked;
+            let (model, quantization, query) = owned_key;
             embedders.find(&model, quantization)?.embed_query(&query)
         });
         let vector = match vector.await {
@@ -50,7 +50,7 @@ impl QueryVectors {
             Ok(Err(error)) => return Err(ApiError::internal(&error)),
             Err(panic) => return Err(ApiError::internal(&panic)),
         };
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(key, vector.clone());
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, vector.clone());
         Ok(vector)
     }
 }

@@ -1,4 +1,4 @@
-//! Puts the best hits in order by a model that reads query and passage together.
+//! Reranking by a cross-encoder.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use embedding::Reranker;
 
 use crate::results::Ranking;
 
-/// Reranks `hits`, best first, so that their scores are the model's. Gives them back as they were, with
-/// what went wrong, if the model fails.
+/// Reranks `hits`, best first, and replaces their scores. Returns them unchanged with the error if the model
+/// fails.
 pub(crate) async fn rerank<'a>(
     reranker: &Arc<Reranker>,
     query: &str,
     hits: Ranking<'a>,
 ) -> Result<Ranking<'a>, (Ranking<'a>, String)> {
-    let passages: Vec<String> = hits.iter().map(|(_, hit)| hit.chunk.payload.content.clone()).collect();
+    let texts: Vec<String> = hits.iter().map(|(_, hit)| hit.chunk.payload.content.clone()).collect();
     let (reranker, query) = (Arc::clone(reranker), query.to_owned());
     let scored = tokio::task::spawn_blocking(move || {
-        let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
-        reranker.scores(&query, &passages).map_err(|error| lambda::error_chain(&error))
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        reranker.scores(&query, &texts).map_err(|error| lambda::error_chain(&error))
     });
     let scores = match scored.await {
         Ok(Ok(scores)) => scores,
@@ -26,7 +26,7 @@ pub(crate) async fn rerank<'a>(
     };
     let mut reranked: Ranking<'a> =
         hits.into_iter().zip(scores).map(|((_, hit), score)| (score, hit)).collect();
-    // Stable: hits that the model does not tell apart stay in the order of the search.
+    // The sort is stable: hits of equal score keep the order of the search.
     reranked.sort_by(|(left, _), (right, _)| right.total_cmp(left));
     Ok(reranked)
 }

@@ -1,4 +1,4 @@
-//! What a search answers.
+//! The body of a search response.
 
 use domain::{CollectionId, DocumentId, DocumentMetadata, SearchMode, SearchType};
 use serde::Serialize;
@@ -8,168 +8,167 @@ use uuid::Uuid;
 
 use crate::merge::ScoreType;
 
-/// The answer to a search.
+/// The response to a search.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SearchResponse {
-    /// The query as it was searched.
+    /// The query, without surrounding white space.
     pub query: String,
-    /// The best passages, best first.
+    /// The best chunks, best first.
     pub results: Vec<SearchResult>,
-    /// How many results are in this answer.
+    /// The number of results in this response.
     pub total_results: usize,
-    /// How many better ones were left out, as asked for.
+    /// The number of better results that were skipped.
     pub offset: u32,
-    /// What the results' `score` is.
+    /// The kind of the results' `score`.
     pub score_type: ScoreType,
-    /// The collections that answered.
+    /// The collections that were searched.
     pub collections_searched: Vec<CollectionResult>,
-    /// What the client asked for.
+    /// The `search_type` of the request.
     #[schema(value_type = String)]
     pub search_type: SearchType,
-    /// How it was searched: `dense`, `sparse` or `hybrid`.
+    /// The mode of the search: `dense`, `sparse` or `hybrid`.
     #[schema(value_type = String)]
     pub search_mode_used: SearchMode,
-    /// What the caller should know.
+    /// Deviations from the request, for example fields without effect.
     pub warnings: Vec<String>,
-    /// Whether a reranker ordered the results.
+    /// Whether the results were reranked.
     pub reranking_used: bool,
-    /// The reranker, if one did.
+    /// The name of the reranker, if the results were reranked.
     pub reranker_model: Option<String>,
-    /// Milliseconds for the query's vector.
+    /// Time to embed the query, in milliseconds.
     pub embedding_time_ms: f64,
-    /// Milliseconds that Qdrant took, the slowest collection counting.
+    /// Time of the Qdrant requests, in milliseconds; collections are searched in parallel.
     pub search_time_ms: f64,
-    /// Milliseconds that a reranker took.
+    /// Time to rerank, in milliseconds.
     pub reranking_time_ms: Option<f64>,
-    /// Milliseconds for everything, from the moment the function was given the request.
+    /// Total time since the function received the request, in milliseconds.
     pub total_time_ms: f64,
-    /// The same, part by part.
+    /// The parts of `total_time_ms`.
     pub timings: Timings,
-    /// Whether the query was expanded by a language model.
+    /// Always false: queries are not expanded by a language model.
     pub hyde_used: bool,
-    /// Whether a collection did not answer.
+    /// Whether a collection could not be searched.
     pub partial_failure: bool,
-    /// The collections that did not answer.
+    /// The collections that could not be searched.
     pub failed_collections: Vec<FailedCollection>,
-    /// The API's version.
+    /// The version of the API.
     pub api_version: &'static str,
 }
 
-/// Where the milliseconds went; they add up to `total_time_ms`.
+/// Times in milliseconds, which add up to `total_time_ms`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Timings {
-    /// The query's vector.
+    /// Embedding the query.
     pub embedding_ms: f64,
-    /// Qdrant.
+    /// Requests to Qdrant.
     pub qdrant_ms: f64,
-    /// PostgreSQL: the caller, the collections, and the documents of the hits.
+    /// PostgreSQL queries: the caller, the collections, and the documents of the hits.
     pub postgres_ms: f64,
-    /// The reranker.
+    /// Reranking.
     pub reranking_ms: f64,
-    /// Everything else in this function.
+    /// The rest of the function.
     pub rest_ms: f64,
 }
 
-/// One passage.
+/// A chunk that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SearchResult {
-    /// The document it is from.
+    /// The id of the document.
     #[schema(value_type = Uuid)]
     pub document_id: DocumentId,
-    /// The chunk.
+    /// The id of the chunk.
     pub chunk_id: Uuid,
-    /// What the results are ordered by, see `score_type`.
+    /// The score that ranks the results, see `score_type`.
     pub score: f32,
-    /// Its score within its collection, before reranking: what `score_type` is where one collection is
-    /// searched.
+    /// The score within its collection, before merging and reranking.
     pub original_score: f32,
     /// The score after reranking.
     pub reranked_score: Option<f32>,
-    /// The passage.
+    /// The text of the chunk.
     pub text: String,
-    /// The passage as HTML, with `<mark>` around the words that it shares with the query; on request.
+    /// The text as HTML with `<mark>` around the query's terms, if `highlight` was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub highlighted_text: Option<String>,
-    /// The passages around it, in the order of the document; on request.
+    /// The neighbouring chunks in document order, if `context_chunks` were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Vec<Neighbour>>,
-    /// The larger passage that it was cut out of, where its collection is chunked so; on request.
+    /// The parent chunk, if `include_parent` was requested and the collection has hierarchical chunking.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ParentPassage>,
-    /// Offsets, type and dates.
+    pub parent: Option<ParentChunk>,
+    /// Offsets in the document, media type and creation time.
     pub metadata: Value,
-    /// What was said of the document when it was uploaded.
+    /// The metadata of the document.
     #[schema(value_type = Object)]
     pub document_metadata: DocumentMetadata,
     /// The file's name.
     pub file_name: String,
-    /// Where the file lies in its source.
+    /// The path of the file within its source.
     pub file_path: String,
-    /// The passage's position in the document, from 0.
+    /// The index of the chunk in the document, from 0.
     pub chunk_index: u32,
-    /// How many passages the document has.
+    /// The number of chunks of the document.
     pub total_chunks: u32,
-    /// The collection it is from.
+    /// The id of the collection.
     #[schema(value_type = Uuid)]
     pub collection_id: CollectionId,
-    /// That collection's name.
+    /// The name of the collection.
     pub collection_name: String,
-    /// The model that compared them.
+    /// The embedding model of the collection.
     pub embedding_model: String,
 }
 
-/// A passage before or after a result.
+/// A chunk before or after a result.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Neighbour {
-    /// The chunk.
+    /// The id of the chunk.
     pub chunk_id: Uuid,
-    /// Its position in the document.
+    /// The index of the chunk in the document, from 0.
     pub chunk_index: u32,
-    /// Its text, without what the result or a neighbour in between has already.
+    /// The text, without what it shares with the result or a neighbour in between.
     pub text: String,
 }
 
-/// A passage that several chunks were cut out of.
+/// A larger section of a document that contains several chunks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ParentPassage {
-    /// Its position among the document's, from 0.
+pub struct ParentChunk {
+    /// The index among the document's parents, from 0.
     pub parent_index: u32,
-    /// Where it starts in the document's text, in bytes of UTF-8.
+    /// The start in the document's text, in bytes of UTF-8.
     pub start_offset: u64,
-    /// Where it ends, exclusive.
+    /// The end in the document's text, exclusive.
     pub end_offset: u64,
-    /// Its length in the model's tokens.
+    /// The length in tokens of the embedding model.
     pub token_count: u32,
-    /// The index of its first chunk.
+    /// The index of the first chunk.
     pub first_chunk: u32,
-    /// How many chunks it has.
+    /// The number of chunks.
     pub chunk_count: u32,
-    /// Its text, put together from its chunks; null where one of them could not be read.
+    /// The text, joined from the chunks; null if one of them could not be read.
     pub text: Option<String>,
 }
 
-/// A collection that answered.
+/// A collection that was searched.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CollectionResult {
-    /// The collection.
+    /// The id of the collection.
     #[schema(value_type = Uuid)]
     pub id: CollectionId,
-    /// Its name.
+    /// The name of the collection.
     pub name: String,
-    /// How many of the results are from it.
+    /// The number of results from this collection.
     pub result_count: usize,
 }
 
-/// A collection that did not answer.
+/// A collection that could not be searched.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FailedCollection {
-    /// The collection.
+    /// The id of the collection.
     #[schema(value_type = Uuid)]
     pub collection_id: CollectionId,
-    /// Its name.
+    /// The name of the collection.
     pub collection_name: String,
-    /// What kind of failure it was.
+    /// The kind of the error.
     pub error: String,
-    /// What the caller can do.
+    /// What failed, and what to do.
     pub error_message: String,
 }

@@ -1,4 +1,4 @@
-//! From hits to what an answer says of them.
+//! From hits to results.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::response::{CollectionResult, FailedCollection, SearchResult};
 use crate::retrieve::Hit;
 
-/// Hits with the scores they are ordered by.
+/// Hits with the scores that rank them.
 pub(crate) type Ranking<'a> = Vec<(f32, Hit<'a>)>;
 
-/// Drops hits whose document is gone or has moved on to another generation.
+/// Drops hits whose document is deleted or has a newer generation.
 pub(crate) fn keep_live<'a>(hits: Ranking<'a>, documents: &HashMap<DocumentId, LiveDocument>) -> Ranking<'a> {
     let is_live = |(_, hit): &(f32, Hit<'_>)| {
         let document = documents.get(&hit.chunk.payload.document_id);
@@ -22,8 +22,8 @@ pub(crate) fn keep_live<'a>(hits: Ranking<'a>, documents: &HashMap<DocumentId, L
     hits.into_iter().filter(is_live).collect()
 }
 
-/// The page of hits from `offset` on. With a group size, documents are counted instead, in the order
-/// of their best passages, and each comes with up to that many passages.
+/// Returns the hits from `offset` on. With a group size, `offset` and `limit` count documents, ranked by their
+/// best chunks, and each document has up to that many chunks.
 pub(crate) fn page<'a>(
     hits: Ranking<'a>,
     offset: usize,
@@ -44,11 +44,11 @@ pub(crate) fn page<'a>(
             group.push((score, hit));
         }
     }
-    let wanted = order.into_iter().skip(offset).take(limit);
-    wanted.flat_map(|id| groups.remove(&id).unwrap_or_default()).collect()
+    let documents = order.into_iter().skip(offset).take(limit);
+    documents.flat_map(|id| groups.remove(&id).unwrap_or_default()).collect()
 }
 
-/// What is said of a hit; nothing if its document is not there.
+/// Converts a hit to a result. Returns `None` if its document is missing.
 pub(crate) fn describe(
     score: f32,
     hit: Hit<'_>,
@@ -79,16 +79,16 @@ pub(crate) fn describe(
     })
 }
 
-/// How many of the results each collection that answered has.
+/// Counts the results of each collection that was searched.
 pub(crate) fn count_by_collection(
     collections: &[Collection],
     failed: &[FailedCollection],
     results: &[SearchResult],
 ) -> Vec<CollectionResult> {
-    let answered = collections
+    let searched = collections
         .iter()
         .filter(|collection| failed.iter().all(|failed| failed.collection_id != collection.id));
-    answered
+    searched
         .map(|collection| CollectionResult {
             id: collection.id,
             name: collection.name.clone(),

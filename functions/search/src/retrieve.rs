@@ -1,4 +1,4 @@
-//! Asks Qdrant for the hits of all collections.
+//! Retrieval of hits from Qdrant.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,33 +11,32 @@ use vectors::{ChunkQuery, ScoredChunk, VectorsError};
 use crate::State;
 use crate::merge::{RankedList, scale_hybrid};
 use crate::plan::Plan;
-use crate::request::Search;
 use crate::response::FailedCollection;
+use crate::search_query::SearchQuery;
 
-/// A chunk that Qdrant found, with the collection it is in.
+/// A chunk that Qdrant found, with its collection.
 #[derive(Debug)]
 pub(crate) struct Hit<'a> {
     pub(crate) collection: &'a Collection,
     pub(crate) chunk: ScoredChunk,
 }
 
-/// What the collections answered.
+/// The hits of all collections.
 #[derive(Debug, Default)]
-pub(crate) struct Answers<'a> {
+pub(crate) struct Retrieved<'a> {
     pub(crate) lists: Vec<RankedList<Hit<'a>>>,
     pub(crate) failed: Vec<FailedCollection>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// What a query's vector depends on beside the query: the model, and the quantization that chooses
-/// among its graphs.
+/// What the embedding of a query depends on: the model, and the quantization that selects its graph.
 pub(crate) type Encoder<'a> = (&'a str, Quantization);
 
 fn encoder(collection: &Collection) -> Encoder<'_> {
     (collection.settings.embedding_model.as_str(), collection.settings.quantization)
 }
 
-/// The query's vector for every model of the collections.
+/// Embeds the query with every model of the collections.
 pub(crate) async fn embed<'a>(
     state: &State,
     collections: &'a [Collection],
@@ -51,26 +50,26 @@ pub(crate) async fn embed<'a>(
     Ok(try_join_all(vectors).await?.into_iter().collect())
 }
 
-/// Asks all collections at once. Fails only if none answers.
+/// Searches all collections in parallel. Fails only if none can be searched.
 pub(crate) async fn retrieve<'a>(
     state: &State,
     collections: &'a [Collection],
     vectors: &HashMap<Encoder<'a>, Vec<f32>>,
-    search: &Search,
+    search: &SearchQuery,
     plan: &Plan,
-) -> Result<Answers<'a>, ApiError> {
-    let asked = collections.iter().map(|collection| async move {
+) -> Result<Retrieved<'a>, ApiError> {
+    let requests = collections.iter().map(|collection| async move {
         let vector = vectors.get(&encoder(collection)).cloned();
-        (collection, ask(state, collection, vector.unwrap_or_default(), search, plan).await)
+        (collection, query(state, collection, vector.unwrap_or_default(), search, plan).await)
     });
-    let mut answers = Answers::default();
+    let mut retrieved = Retrieved::default();
     let mut first_error: Option<ApiError> = None;
-    for (collection, answer) in join_all(asked).await {
-        match answer {
+    for (collection, result) in join_all(requests).await {
+        match result {
             Ok((mode, chunks)) => {
                 if mode != plan.mode {
-                    answers.warnings.push(format!(
-                        "{:?} was searched by meaning alone: it was indexed before search by words, reindex it",
+                    retrieved.warnings.push(format!(
+                        "{:?} was searched in mode dense only: its index has no sparse vectors; reindex it",
                         collection.name
                     ));
                 }
@@ -81,43 +80,44 @@ pub(crate) async fn retrieve<'a>(
                     (chunk.score, Hit { collection, chunk })
                 });
                 let mut hits: Vec<(f32, Hit<'_>)> = hits.collect();
-                // Qdrant fuses hits of equal score in any order: the next page would repeat some.
+                // Qdrant returns hits of equal fused score in any order; without an order of their own the next
+                // page would repeat some.
                 hits.sort_by(|(left, one), (right, other)| {
                     right.total_cmp(left).then_with(|| one.chunk.id.cmp(&other.chunk.id))
                 });
                 let model = collection.settings.embedding_model.clone();
-                answers.lists.push(RankedList { mode, model, hits });
+                retrieved.lists.push(RankedList { mode, model, hits });
             }
-            Err(AskError::Vectors(error)) => {
-                tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "collection could not be searched");
-                answers.failed.push(failure(collection, error.kind()));
+            Err(QueryError::Vectors(error)) => {
+                tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "searching a collection failed");
+                retrieved.failed.push(failure(collection, error.kind()));
                 first_error.get_or_insert(error.into());
             }
-            Err(AskError::Embedding(error)) => return Err(error),
+            Err(QueryError::Embedding(error)) => return Err(error),
         }
     }
     match first_error {
-        Some(error) if answers.lists.is_empty() => Err(error),
-        _ => Ok(answers),
+        Some(error) if retrieved.lists.is_empty() => Err(error),
+        _ => Ok(retrieved),
     }
 }
 
-enum AskError {
+enum QueryError {
     Vectors(VectorsError),
     Embedding(ApiError),
 }
 
-/// One collection's answer, and how it was found: a collection without terms is searched by meaning,
-/// whatever was asked for.
-async fn ask(
+/// Searches one collection, and returns the mode: a collection without sparse vectors is searched in mode
+/// dense, whatever the request says.
+async fn query(
     state: &State,
     collection: &Collection,
     vector: Vec<f32>,
-    search: &Search,
+    search: &SearchQuery,
     plan: &Plan,
-) -> Result<(SearchMode, Vec<ScoredChunk>), AskError> {
+) -> Result<(SearchMode, Vec<ScoredChunk>), QueryError> {
     let name = &collection.vector_store_name;
-    let mut query = ChunkQuery {
+    let mut request = ChunkQuery {
         mode: plan.mode,
         vector,
         text: search.query.clone(),
@@ -127,21 +127,21 @@ async fn ask(
         limit: plan.depth(),
         exact: false,
     };
-    match state.vectors.search(name, &query).await {
+    match state.vectors.search(name, &request).await {
         Ok(chunks) => Ok((plan.mode, chunks)),
         Err(VectorsError::VectorMissing { .. }) if plan.mode != SearchMode::Dense => {
-            query.mode = SearchMode::Dense;
-            if query.vector.is_empty() {
+            request.mode = SearchMode::Dense;
+            if request.vector.is_empty() {
                 let (model, quantization) = encoder(collection);
                 let vector = state.queries.embed(model, quantization, &search.query).await;
-                query.vector = vector.map_err(AskError::Embedding)?;
+                request.vector = vector.map_err(QueryError::Embedding)?;
             }
-            let chunks = state.vectors.search(name, &query).await.map_err(AskError::Vectors)?;
+            let chunks = state.vectors.search(name, &request).await.map_err(QueryError::Vectors)?;
             Ok((SearchMode::Dense, chunks))
         }
-        // None of its documents has any: with the first that has, the collection gets the index.
+        // No document has metadata: the payload index is created with the first one that does.
         Err(VectorsError::AttributesMissing { .. }) => Ok((plan.mode, Vec::new())),
-        Err(error) => Err(AskError::Vectors(error)),
+        Err(error) => Err(QueryError::Vectors(error)),
     }
 }
 
@@ -151,9 +151,9 @@ fn failure(collection: &Collection, kind: ErrorKind) -> FailedCollection {
         collection_name: collection.name.clone(),
         error: format!("{kind:?}").to_lowercase(),
         error_message: if kind == ErrorKind::NotFound {
-            "the collection is not set up yet; wait for its first operation to complete".to_owned()
+            "the index does not exist yet; wait until the initial operation has completed".to_owned()
         } else {
-            "the collection does not answer; try again in a few seconds".to_owned()
+            "the index is temporarily unavailable; retry in a few seconds".to_owned()
         },
     }
 }

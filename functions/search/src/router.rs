@@ -9,16 +9,16 @@ use utoipa_axum::routes;
 use crate::State;
 use crate::handler;
 
-/// All routes of the search function, and what each asks of its caller.
+/// Builds the router of the search function, with the access that each route requires.
 pub fn router(state: State) -> Router {
-    let guard =
+    let access =
         AccessState { db: state.db.clone(), tokens: state.tokens.clone(), rate_limits: state.rate_limits };
     let (router, _) = routes().split_for_parts();
-    router.layer(Extension(guard)).with_state(state)
+    router.layer(Extension(access)).with_state(state)
 }
 
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
-        .routes(Route::needs(Access::Collections(Read)).handles(routes!(handler::search)))
-        .routes(Route::needs(Access::Collections(Read)).handles(routes!(handler::search_single)))
+        .routes(Route::requires(Access::Collections(Read)).handles(routes!(handler::search)))
+        .routes(Route::requires(Access::Collections(Read)).handles(routes!(handler::search_single)))
 }

@@ -1,4 +1,4 @@
-//! What the search function keeps between requests.
+//! The state of a process of the search function.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use vectors::VectorDatabase;
 use crate::Config;
 use crate::query_vector::QueryVectors;
 
-/// Clients and models, built once a process. Cheap to clone.
+/// Clients and models, created once per process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Where accounts, keys, collections and documents are.
+    /// The database.
     pub db: Db,
-    /// What access tokens are checked with.
+    /// Verifies access tokens.
     pub tokens: AccessTokens,
-    /// Where points are.
+    /// The Qdrant client.
     pub vectors: VectorDatabase,
-    /// The models, for queries.
+    /// The embedding models, for queries.
     pub queries: Arc<QueryVectors>,
-    /// What puts the best results in order, if anything does.
+    /// The reranker, if one is configured.
     pub reranker: Option<Arc<Reranker>>,
-    /// How far this installation keeps to the declared rates.
+    /// The factor on all declared rate limits.
     pub rate_limits: RateLimits,
 }
 
 impl State {
-    /// Prepares the clients and starts loading the models: nothing waits for the network, and the
-    /// first request waits only for what is left of the loading.
+    /// Creates the clients and starts loading the models in the background, without any network access. The
+    /// first request waits for the models.
     ///
     /// # Errors
-    /// Says which setting or file is wrong.
+    /// Names the setting or file that is invalid.
     pub fn open(config: &Config) -> Result<Self, lambda::Error> {
         let options = EmbedderOptions::sized_to(config.processors);
         let reranker = match &config.reranker_dir {

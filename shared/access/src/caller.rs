@@ -1,4 +1,4 @@
-//! From an `Authorization` header to a caller.
+//! Authentication: from an `Authorization` header to a caller.
 
 use auth::{AccessClaims, AccessTokens, TokenError};
 use axum::extract::FromRequestParts;
@@ -9,17 +9,17 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use lambda::http::ApiError;
 
-use crate::granted::provided;
+use crate::extension::provided;
 
-/// A key's time of use is written at most this often.
-const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// The shortest time between two updates of an API key's `last_used_at`.
+const USE_RECORDED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// The authenticated caller: an extractor for every route that needs one.
+/// The authenticated caller: an extractor for every route that is not public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Who it is.
+    /// The user, and the API key if there is one.
     pub principal: Principal,
-    /// The most this caller may do anywhere: an API key's scope; [`AccessLevel::Owner`] for a person.
+    /// The highest access this caller can have: an API key's scope; [`AccessLevel::Owner`] in a user session.
     pub scope: AccessLevel,
     /// The collections that an API key is limited to; `None` without a limit.
     pub only_collections: Option<Vec<CollectionId>>,
@@ -28,60 +28,60 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Who the audit log names.
+    /// The actor in the audit log.
     pub const fn actor(&self) -> Actor {
         self.principal.actor()
     }
 
-    /// What throttles count by: the API key, or the person.
-    pub(crate) fn subject(&self) -> String {
+    /// The key by which rate limits count requests: of the API key, else of the user.
+    pub(crate) fn rate_limit_key(&self) -> String {
         match self.principal.api_key_id {
             Some(key) => format!("key:{key}"),
             None => format!("user:{}", self.principal.user_id),
         }
     }
 
-    /// Refuses callers whose API key does not reach that far.
+    /// Rejects API keys with a lower scope.
     pub(crate) fn require_scope(&self, needed: AccessLevel) -> Result<(), ApiError> {
         if self.scope >= needed {
             return Ok(());
         }
         Err(ApiError::new(
             ErrorKind::Forbidden,
-            format!("this API key has {}; this needs {}", self.scope.phrase(), needed.phrase()),
+            format!("Insufficient API key scope; {} required, got {}", needed.phrase(), self.scope.phrase()),
         ))
     }
 
-    /// Refuses API keys that do not reach that far, or not every collection.
-    pub(crate) fn require_everywhere(&self, needed: AccessLevel) -> Result<(), ApiError> {
+    /// Rejects API keys with a lower scope, and those that are limited to some collections.
+    pub(crate) fn require_unrestricted(&self, needed: AccessLevel) -> Result<(), ApiError> {
         self.require_scope(needed)?;
         if self.only_collections.is_none() {
             return Ok(());
         }
         Err(ApiError::new(
             ErrorKind::Forbidden,
-            "this API key is limited to some collections; this is not about one of them",
+            "This API key is limited to some collections; use a key without collection_ids",
         ))
     }
 
-    /// Refuses API keys.
-    pub(crate) fn require_person(&self) -> Result<(), ApiError> {
+    /// Rejects API keys.
+    pub(crate) fn require_user_session(&self) -> Result<(), ApiError> {
         if self.principal.api_key_id.is_none() {
             return Ok(());
         }
         Err(ApiError::new(
             ErrorKind::Forbidden,
-            "no API key may do this; sign in at POST /api/auth/login and send the access token",
+            "API keys are not allowed here; sign in at POST /api/auth/login and send the access token",
         ))
     }
 
-    /// Refuses everybody but administrators in person.
+    /// Rejects everyone but superusers in a user session.
     pub(crate) fn require_superuser(&self) -> Result<(), ApiError> {
-        self.require_person()?;
+        self.require_user_session()?;
         if self.principal.is_superuser {
             return Ok(());
         }
-        Err(ApiError::new(ErrorKind::Forbidden, "only a superuser of this installation may do this"))
+        Err(ApiError::new(ErrorKind::Forbidden, "Only superusers are allowed to do this"))
     }
 }
 
@@ -93,17 +93,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// What came in the `Authorization` header, as far as it can be checked without the database.
+/// The credential in the `Authorization` header, verified as far as that is possible without the database.
 pub(crate) enum Credential {
     AccessToken(AccessClaims),
     ApiKey { hash: [u8; 32] },
 }
 
 impl Credential {
-    /// Reads the header.
+    /// Parses the header.
     ///
     /// # Errors
-    /// 401 for none, and for one that does not hold.
+    /// Returns `Unauthenticated` if it is absent, malformed, or an invalid or expired access token.
     pub(crate) fn read(
         headers: &HeaderMap,
         tokens: &AccessTokens,
@@ -123,14 +123,17 @@ impl Credential {
         if auth::is_api_key(credential) {
             return Ok(Self::ApiKey { hash: auth::hash_token(credential) });
         }
-        Err(refuse("this is neither an access token nor an API key (smtk_...)", Challenge::InvalidToken))
+        Err(refuse(
+            "The credential is neither an access token nor an API key (smtk_...)",
+            Challenge::InvalidToken,
+        ))
     }
 
-    /// Whose it is, by one statement.
+    /// Loads the caller by one statement.
     ///
     /// # Errors
-    /// 401 when its account or key is gone, deactivated or expired, or its session is over; 503 when
-    /// the database does not answer.
+    /// Returns `Unauthenticated` if the account or API key is deleted, deactivated or expired, or the session
+    /// has ended.
     pub(crate) async fn caller(
         &self,
         connection: &mut Connection,
@@ -144,9 +147,9 @@ impl Credential {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    const EXPECTED: &str = "send the header `Authorization: Bearer` with an access token or an API key";
+    const EXPECTED: &str = "send `Authorization: Bearer` with an access token or an API key";
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Err(refuse(&format!("this needs a signed-in caller; {EXPECTED}"), Challenge::Missing));
+        return Err(refuse(&format!("The Authorization header is missing; {EXPECTED}"), Challenge::Missing));
     };
     let credential = value
         .to_str()
@@ -156,7 +159,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
         .map(|(_, credential)| credential.trim())
         .filter(|credential| !credential.is_empty());
     credential.ok_or_else(|| {
-        refuse(&format!("the Authorization header cannot be read; {EXPECTED}"), Challenge::Missing)
+        refuse(&format!("The Authorization header is malformed; {EXPECTED}"), Challenge::Missing)
     })
 }
 
@@ -165,15 +168,15 @@ async fn by_access_token(
     claims: &AccessClaims,
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
-    // Asked each time: whoever is deactivated or signed out is out with the next request, not in
-    // 15 minutes.
+    // Read at every request: deactivating an account or signing out takes effect at once, not after 15
+    // minutes.
     let user = connection.users().find_with_session(claims.user_id, claims.sid, now).await?;
     let Some(user) = user.filter(|user| user.is_active) else {
-        return Err(refuse("this account no longer exists or is deactivated", Challenge::InvalidToken));
+        return Err(refuse("The account is deleted or deactivated", Challenge::InvalidToken));
     };
     if !user.session_is_alive {
         return Err(refuse(
-            "this session is over; sign in again at POST /api/auth/login",
+            "The session has ended; sign in again at POST /api/auth/login",
             Challenge::InvalidToken,
         ));
     }
@@ -193,19 +196,19 @@ async fn by_api_key(
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
     let Some(found) = connection.api_keys().find_by_hash(hash).await? else {
-        return Err(refuse("this API key is not valid", Challenge::InvalidToken));
+        return Err(refuse("The API key is not valid", Challenge::InvalidToken));
     };
     let key = found.key;
     if !key.is_active {
-        return Err(refuse("this API key was revoked", Challenge::InvalidToken));
+        return Err(refuse("The API key is revoked", Challenge::InvalidToken));
     }
     if let Some(at) = key.expires_at.filter(|at| *at <= now) {
-        return Err(refuse(&format!("this API key expired at {at}"), Challenge::InvalidToken));
+        return Err(refuse(&format!("The API key expired at {at}"), Challenge::InvalidToken));
     }
     if !found.user_is_active {
-        return Err(refuse("the account of this API key is deactivated", Challenge::InvalidToken));
+        return Err(refuse("The account of this API key is deactivated", Challenge::InvalidToken));
     }
-    if key.last_used_at.is_none_or(|at| at + USE_NOTED_EVERY <= now) {
+    if key.last_used_at.is_none_or(|at| at + USE_RECORDED_EVERY <= now) {
         connection.api_keys().mark_used(key.id, now).await?;
     }
     let principal = Principal {
@@ -217,11 +220,11 @@ async fn by_api_key(
     Ok(Caller { principal, scope: key.scope, only_collections: key.collection_ids, session_id: None })
 }
 
-/// What a 401 answers to, in the words of <https://www.rfc-editor.org/rfc/rfc6750#section-3>.
+/// The reason of a 401, see <https://www.rfc-editor.org/rfc/rfc6750#section-3>.
 enum Challenge {
-    /// No credentials came.
+    /// There are no credentials.
     Missing,
-    /// They came and do not hold.
+    /// The credentials are invalid.
     InvalidToken,
 }
 

@@ -1,22 +1,22 @@
-//! How a router can be put together wrongly.
+//! Defects in the declarations of a router.
 
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
-/// A defect in a router: a test that calls the route once finds it.
+/// A defect in a router, which any test of the route finds.
 #[derive(Debug, Error)]
 pub enum AccessError {
     /// The router has no `Extension(AccessState)` layer.
-    #[error("the router was not given its AccessState")]
+    #[error("the router has no AccessState extension")]
     NoState,
-    /// A handler asks for what its route's declaration does not provide.
+    /// A handler extracts something that the declaration of its route does not provide.
     #[error("the route's declaration does not provide {0}")]
     NotDeclared(&'static str),
-    /// A route needs access to something that its path does not name.
+    /// A route requires access to a resource that its path does not name.
     #[error("the route's path has no {{{0}}}")]
     NoPathParameter(&'static str),
-    /// An answer that is to be kept cannot be written as JSON.
-    #[error("an answer cannot be written as JSON")]
+    /// A response to store for an idempotency key cannot be serialized.
+    #[error("the response cannot be serialized as JSON")]
     Json(#[from] serde_json::Error),
 }
 

@@ -1,4 +1,4 @@
-//! What a route's declaration has looked up already: handlers take it as extractors.
+//! The collection or operation that the middleware loaded to authorize the caller: extractors for handlers.
 
 use axum::extract::FromRequestParts;
 use db::Connection;
@@ -8,28 +8,27 @@ use domain::{AccessLevel, CollectionId, ErrorKind, OperationId};
 use http::request::Parts;
 use lambda::http::ApiError;
 
-use crate::{AccessError, Caller};
+use crate::caller::Caller;
+use crate::extension::provided;
 
-/// The collection of a route that is declared with [`crate::Access::Collection`], as it was when
-/// access to it was decided.
+/// The collection of a route that is declared with [`crate::Access::Collection`], as of the access check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Granted(pub AccessibleCollection);
 
 /// The operation of a route that is declared with [`crate::Access::Operation`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrantedOperation {
-    /// The operation as it was when access to it was decided.
+    /// The operation as of the access check.
     pub operation: Operation,
-    /// The most that the caller may do with it.
+    /// The caller's highest access to it.
     pub access: AccessLevel,
 }
 
-/// The collection, if the caller may do at least this with it: owner, grants to the user, grants to
-/// the API key, its scope and being public are decided by one statement.
+/// Loads the collection and checks the caller's access in one statement: ownership, grants to the user and
+/// to the API key, the key's scope, and whether the collection is public.
 ///
 /// # Errors
-/// 404 where the caller may not even read it, 403 where they may not do this, 503 when the database
-/// does not answer.
+/// Returns `NotFound` if the caller cannot read it, `Forbidden` if they have too little access.
 pub(crate) async fn collection(
     connection: &mut Connection,
     caller: &Caller,
@@ -43,7 +42,8 @@ pub(crate) async fn collection(
     Ok(Granted(found))
 }
 
-/// The operation, if the caller may do at least this with its collection, or asked for it.
+/// Loads the operation and checks the caller's access to its collection. The user who started it can see and
+/// cancel it.
 ///
 /// # Errors
 /// As for [`collection`].
@@ -58,7 +58,7 @@ pub(crate) async fn operation(
     };
     let mut access = None;
     if operation.user_id == caller.principal.user_id && caller.only_collections.is_none() {
-        // The operation that deletes a collection is seen by nobody else any more.
+        // An operation that deletes its collection is visible to no other user.
         access = Some(caller.scope.min(AccessLevel::Write));
     }
     if access.is_none_or(|access| access < needed) {
@@ -80,7 +80,7 @@ fn require(access: AccessLevel, needed: AccessLevel, what: impl FnOnce() -> Stri
     let what = what();
     Err(ApiError::new(
         ErrorKind::Forbidden,
-        format!("you have {} to {what}; this needs {}", access.phrase(), needed.phrase()),
+        format!("Insufficient access to {what}; {} required, got {}", needed.phrase(), access.phrase()),
     ))
 }
 
@@ -98,12 +98,4 @@ impl<S: Sync> FromRequestParts<S> for GrantedOperation {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         provided(parts, "GrantedOperation")
     }
-}
-
-/// What the guard has put into the request.
-pub(crate) fn provided<T: Clone + Send + Sync + 'static>(
-    parts: &Parts,
-    what: &'static str,
-) -> Result<T, ApiError> {
-    parts.extensions.get::<T>().cloned().ok_or_else(|| AccessError::NotDeclared(what).into())
 }

@@ -1,9 +1,9 @@
-//! `Idempotency-Key`: a repeated request gets the answer of the first, and changes nothing
+//! `Idempotency-Key`: a repeated request gets the response of the first one and changes nothing
 //! (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>).
 //!
-//! The key is written in the transaction of the change. Two requests with one key meet at its primary
-//! key: the second waits until the first has committed, and reads its answer. A request that dies
-//! half-way leaves neither change nor key.
+//! The key is inserted in the transaction of the change. The primary key serializes concurrent requests with
+//! the same key: the second one waits until the first has committed, and reads its response. A request
+//! that fails half-way leaves neither the change nor the key.
 
 use std::ops::{Deref, DerefMut};
 
@@ -17,18 +17,17 @@ use domain::{ErrorKind, UserId};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use lambda::http::ApiError;
+use lambda::http::{ApiError, MAX_BODY_BYTES};
 use serde::Serialize;
 
-use crate::AccessError;
+use crate::error::AccessError;
+use crate::extension::provided;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const MAX_KEY_CHARS: usize = 255;
-/// As much as axum's own extractors read.
-const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// The request's key, if it has one: an extractor for routes that are declared idempotent.
+/// The idempotency key of the request, if it has one: an extractor for routes that are declared idempotent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Idempotency {
     request: Option<KeyedRequest>,
@@ -39,33 +38,33 @@ struct KeyedRequest {
     key: String,
     method: String,
     path: String,
-    /// A hash of the body that only the functions can make.
+    /// A keyed hash of the body: it reveals nothing about secrets in it.
     body_hash: [u8; 32],
 }
 
-/// How a request begins.
+/// Whether a request is repeated.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is the first with its key, or has none: do the work.
+    /// The first request with its key, or without a key: make the change.
     First(IdempotentTx),
-    /// It was answered before: this is the answer.
+    /// A repeated request, with the response to return.
     Again(Response),
 }
 
-/// A transaction that keeps its answer for the request's key.
+/// A transaction that stores its response under the idempotency key.
 #[derive(Debug)]
 pub struct IdempotentTx {
     tx: Tx,
-    /// The key under which the answer is kept.
+    /// The owner of the key, and the key.
     key: Option<(UserId, String)>,
 }
 
 impl Idempotency {
-    /// Starts the transaction of the change.
+    /// Begins the transaction of the change.
     ///
     /// # Errors
-    /// 422 when the key came with another request before, 409 when that request's answer cannot be
-    /// repeated, 503 when the database does not answer.
+    /// Returns `Invalid` if the key was used for a different request, `Conflict` if the first response
+    /// cannot be repeated.
     pub async fn begin(self, db: &Db, user_id: UserId) -> Result<Begun, ApiError> {
         let mut tx = db.begin().await?;
         let Some(request) = self.request else {
@@ -82,18 +81,18 @@ impl Idempotency {
             return Ok(Begun::First(IdempotentTx { tx, key: Some((user_id, request.key)) }));
         }
         let Some(known) = tx.idempotency_keys().find(user_id, &request.key).await? else {
-            // Swept between the two statements.
+            // The sweep deleted it between the two statements.
             return Err(ApiError::new(
                 ErrorKind::Conflict,
-                "this Idempotency-Key has just expired; send the request again",
+                "The Idempotency-Key has just expired; send the request again",
             ));
         };
         if !known.is_same(&new) {
             return Err(ApiError::invalid_field(
                 "Idempotency-Key",
                 format!(
-                    "{:?} came before with another request ({} {}); choose a new key for each change",
-                    request.key, known.method, known.path
+                    "already used for a different request ({} {}); a new key for each change allowed, got {:?}",
+                    known.method, known.path, request.key
                 ),
             ));
         }
@@ -110,10 +109,10 @@ impl Idempotency {
 }
 
 impl IdempotentTx {
-    /// Keeps the answer for the request's key, commits, and returns the answer.
+    /// Stores the response under the idempotency key, commits, and returns the response.
     ///
     /// # Errors
-    /// When the database refuses or does not answer: then nothing was changed.
+    /// Returns an error if the commit fails; nothing is changed then.
     pub async fn commit(mut self, status: StatusCode, body: &impl Serialize) -> Result<Response, ApiError> {
         let json = serde_json::to_value(body).map_err(AccessError::from)?;
         if let Some((user_id, key)) = &self.key {
@@ -123,8 +122,8 @@ impl IdempotentTx {
         Ok((status, axum::Json(json)).into_response())
     }
 
-    /// Commits and returns an answer that is shown once, as one that holds a secret: a repetition
-    /// is told the reason.
+    /// Commits and returns a response that must not be stored, such as one with a secret. A repeated request
+    /// gets `Conflict` with the reason.
     ///
     /// # Errors
     /// As for [`Self::commit`].
@@ -166,16 +165,15 @@ impl<S: Sync> FromRequestParts<S> for Idempotency {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        crate::granted::provided(parts, "Idempotency")
+        provided(parts, "Idempotency")
     }
 }
 
-/// Reads the header and the body: a keyed hash tells a repetition from another request, and tells
-/// whoever reads the database nothing of secrets in the body.
+/// Reads the header, and hashes the body to tell a repeated request from a different one.
 ///
 /// # Errors
-/// 422 for a key that is none, 413 for a body that is too large.
-pub(crate) async fn note(tokens: &AccessTokens, mut parts: Parts, body: Body) -> Result<Request, ApiError> {
+/// Returns `Invalid` for a malformed key, `TooLarge` for a body over the limit.
+pub(crate) async fn read(tokens: &AccessTokens, mut parts: Parts, body: Body) -> Result<Request, ApiError> {
     let Some(value) = parts.headers.get(&HEADER) else {
         parts.extensions.insert(Idempotency::default());
         return Ok(Request::from_parts(parts, body));
@@ -184,20 +182,20 @@ pub(crate) async fn note(tokens: &AccessTokens, mut parts: Parts, body: Body) ->
     if key.is_empty() || key.len() > MAX_KEY_CHARS {
         return Err(ApiError::invalid_field(
             "Idempotency-Key",
-            format!("must have 1 to {MAX_KEY_CHARS} visible ASCII characters, for example a UUID"),
+            format!("malformed; 1 to {MAX_KEY_CHARS} visible ASCII characters allowed, for example a UUID"),
         ));
     }
     let bytes = match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(ApiError::new(
-                ErrorKind::TooLarge,
-                "the body is larger than 2 MiB; documents go through uploads",
-            ));
+            return Err(ApiError::body_too_large());
         }
         Err(error) => {
-            return Err(ApiError::new(ErrorKind::Invalid, format!("the body cannot be read: {error}"))
-                .with_status(StatusCode::BAD_REQUEST));
+            return Err(ApiError::new(
+                ErrorKind::Invalid,
+                format!("The request body cannot be read: {error}"),
+            )
+            .with_status(StatusCode::BAD_REQUEST));
         }
     };
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str()).to_owned();

@@ -1,24 +1,28 @@
-//! What happens before a handler: who is calling, how often, whether they may, and whether the same
-//! was asked before.
+//! Access control of HTTP routes: authentication, rate limits, authorization and idempotency.
 //!
-//! A router declares each route with what it [`Access`]; that declaration is all there is. The layer
-//! that comes with it refuses everybody else before the request's body is read, the API's
-//! description says it (`x-access`), and a test tries every route as every kind of caller.
+//! A router declares each route with the [`Access`] that it requires. The middleware rejects all other
+//! callers before the request body is read, the OpenAPI document repeats the declaration (`x-access`), and a
+//! test calls every route as every kind of caller.
+//!
+//! Errors of the database are `Unavailable`.
 
+mod access;
 mod caller;
-mod description;
 mod error;
+mod extension;
 mod granted;
 mod idempotency;
+mod middleware;
+mod openapi;
 mod rate;
-mod requirement;
 mod route;
 
+pub use access::Access;
 pub use caller::Caller;
-pub use description::{attribute_value, by_attribute, problems};
 pub use error::AccessError;
 pub use granted::{Granted, GrantedOperation};
 pub use idempotency::{Begun, Idempotency, IdempotentTx};
+pub use middleware::AccessState;
+pub use openapi::{attribute_value, by_attribute, close_request_bodies};
 pub use rate::{Rate, RateFactorError, RateLimits};
-pub use requirement::Access;
-pub use route::{AccessState, Route};
+pub use route::Route;

@@ -1,4 +1,4 @@
-//! How often a caller may use a route, counted in PostgreSQL for all instances of a function.
+//! Rate limits per caller and route, counted in PostgreSQL for all instances of a function.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda::http::ApiError;
 use thiserror::Error;
 
-/// So many requests in so much time, and as many at once: a bucket that refills evenly.
+/// A rate limit: a token bucket that holds `requests` and refills evenly within `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     requests: u32,
@@ -18,12 +18,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many requests a minute.
+    /// A number of requests per minute.
     pub const fn per_minute(requests: u32) -> Self {
         Self { requests, period: Duration::from_secs(60) }
     }
 
-    /// So many requests an hour.
+    /// A number of requests per hour.
     pub const fn per_hour(requests: u32) -> Self {
         Self { requests, period: Duration::from_secs(3600) }
     }
@@ -37,14 +37,14 @@ impl Rate {
     }
 }
 
-/// An installation's factor on the declared rates.
+/// An installation's factor on all declared rate limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimits {
     factor: f64,
 }
 
 impl RateLimits {
-    /// The rates as they are declared.
+    /// The limits as declared: factor 1.
     pub const DECLARED: Self = Self { factor: 1.0 };
     #[expect(
         clippy::cast_possible_truncation,
@@ -60,7 +60,7 @@ impl RateLimits {
     }
 }
 
-/// Reads the factor on the declared rates; zero for no limits.
+/// Parses the factor; 0 disables all limits.
 impl FromStr for RateLimits {
     type Err = RateFactorError;
 
@@ -70,23 +70,23 @@ impl FromStr for RateLimits {
     }
 }
 
-/// A factor on the declared rates that is none.
+/// An invalid factor on the rate limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("choose a number from 0 (no limits), for example 1 or 2.5")]
+#[error("a number of at least 0 allowed, 0 for no limits")]
 pub struct RateFactorError;
 
-/// What is left of a rate, for the answer's headers.
+/// The remaining part of a rate limit, for the response headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Quota {
+pub(crate) struct RateLimitStatus {
     limit: u32,
     period_seconds: u64,
     remaining: u32,
-    /// Seconds until nothing counts any more.
+    /// Seconds until the limit is available in full.
     reset_seconds: u64,
 }
 
-impl Quota {
-    /// Writes `RateLimit-Policy` and `RateLimit`
+impl RateLimitStatus {
+    /// Adds `RateLimit-Policy` and `RateLimit`
     /// (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>), and the
     /// `X-RateLimit-*` headers that clients of Semantik's v2 API read.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
@@ -106,39 +106,39 @@ impl Quota {
     }
 }
 
-/// Counts a request of this subject on this route.
+/// Counts a request of this caller (`subject`) to this route.
 ///
 /// # Errors
-/// 429 with `Retry-After` when it came too early; 503 when the database does not answer.
+/// Returns `Throttled` with `Retry-After` if the limit is exceeded.
 pub(crate) async fn take(
     connection: &mut Connection,
     limits: RateLimits,
     declared: Rate,
     subject: &str,
     route: &str,
-) -> Result<Option<Quota>, ApiError> {
+) -> Result<Option<RateLimitStatus>, ApiError> {
     let Some(rate) = limits.of(declared) else {
         return Ok(None);
     };
     let key = format!("{subject} {route}");
     let bucket = connection.rate_limits().take(&key, rate.requests(), rate.period()).await?;
-    let quota = quota(rate, bucket);
+    let status = remaining(rate, bucket);
     let Bucket { is_admitted: false, .. } = bucket else {
-        return Ok(Some(quota));
+        return Ok(Some(status));
     };
     let one = rate.period().as_secs_f64() / f64::from(rate.requests());
     let wait = whole_seconds(bucket.backlog_seconds + one - rate.period().as_secs_f64()).max(1);
     let mut error = ApiError::new(
         ErrorKind::Throttled,
         format!(
-            "{} requests in {} seconds are allowed here; try again in {wait} seconds",
+            "Rate limit exceeded; {} requests per {} seconds allowed, retry in {wait} seconds",
             rate.requests(),
             rate.period().as_secs()
         ),
     )
     .with_header(header::RETRY_AFTER, HeaderValue::from(wait));
     let mut headers = HeaderMap::new();
-    quota.write(&mut headers);
+    status.write(&mut headers);
     for (name, value) in headers {
         if let Some(name) = name {
             error = error.with_header(name, value);
@@ -152,11 +152,11 @@ pub(crate) async fn take(
     clippy::cast_sign_loss,
     reason = "between zero and the limit, which is a u32"
 )]
-fn quota(rate: Rate, bucket: Bucket) -> Quota {
+fn remaining(rate: Rate, bucket: Bucket) -> RateLimitStatus {
     let period = rate.period().as_secs_f64();
     let used = (bucket.backlog_seconds / period * f64::from(rate.requests())).ceil();
     let remaining = (f64::from(rate.requests()) - used).clamp(0.0, f64::from(rate.requests())) as u32;
-    Quota {
+    RateLimitStatus {
         limit: rate.requests(),
         period_seconds: rate.period().as_secs(),
         remaining,
@@ -170,7 +170,7 @@ fn quota(rate: Rate, bucket: Bucket) -> Quota {
     reason = "a part of a period, which is an hour at most"
 )]
 fn whole_seconds(seconds: f64) -> u64 {
-    // Less than a microsecond is what floating point adds.
+    // Floating-point arithmetic adds less than a microsecond.
     (seconds - 1e-6).ceil().max(0.0) as u64
 }
 
@@ -179,17 +179,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotas_say_what_is_left() {
+    fn headers_carry_limit_remaining_and_reset() {
         let bucket = Bucket { is_admitted: true, backlog_seconds: 720.0 };
         let mut headers = HeaderMap::new();
-        quota(Rate::per_hour(10), bucket).write(&mut headers);
+        remaining(Rate::per_hour(10), bucket).write(&mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"route\";q=10;w=3600");
         assert_eq!(headers["ratelimit"], "\"route\";r=8;t=720");
         assert_eq!(headers["x-ratelimit-remaining"], "8");
     }
 
     #[test]
-    fn factors_scale_what_is_declared() {
+    fn factor_scales_the_declared_limits() {
         let rate = Rate::per_minute(60);
         assert_eq!(RateLimits::DECLARED.of(rate), Some(rate));
         assert_eq!("0.5".parse::<RateLimits>().unwrap().of(rate), Some(Rate::per_minute(30)));

@@ -3,50 +3,50 @@
 use secrecy::SecretString;
 use thiserror::Error;
 
-/// A variable that is missing or cannot be read.
+/// A variable that is missing or has an invalid value.
 #[derive(Debug, Error)]
 pub enum EnvError {
     /// Not set, or empty.
     #[error("environment variable {0} is not set")]
     Missing(&'static str),
-    /// Set to something that is not what it should be.
-    #[error("environment variable {name} is {got:?}: {reason}")]
+    /// Its value cannot be parsed.
+    #[error("environment variable {name}: invalid value; {reason}, got {got:?}")]
     Invalid {
         /// The variable.
         name: &'static str,
         /// Its value.
         got: String,
-        /// What is wrong with it.
+        /// What is wrong, or what is allowed.
         reason: String,
     },
 }
 
-/// The variable's value; an empty one counts as not set.
+/// Returns the variable's value; an empty one counts as not set.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The variable's value.
+/// Returns the variable's value.
 ///
 /// # Errors
-/// When it is not set or empty.
+/// Returns `Missing` if it is not set or empty.
 pub fn required(name: &'static str) -> Result<String, EnvError> {
     optional(name).ok_or(EnvError::Missing(name))
 }
 
-/// The variable's value, in a wrapper that does not print it.
+/// Returns the variable's value in a wrapper that is not printed.
 ///
 /// # Errors
-/// When it is not set or empty.
+/// Returns `Missing` if it is not set or empty.
 pub fn secret(name: &'static str) -> Result<SecretString, EnvError> {
     required(name).map(SecretString::from)
 }
 
-/// The variable's value read as a `T`, or the default where it is not set.
+/// Parses the variable's value, or returns the default if it is not set.
 ///
 /// # Errors
-/// When it is set to something that is not a `T`.
+/// Returns `Invalid` if the value cannot be parsed.
 pub fn parsed_or<T>(name: &'static str, default: T) -> Result<T, EnvError>
 where
     T: std::str::FromStr,
@@ -61,20 +61,20 @@ where
     }
 }
 
-/// The folder that holds what was deployed beside `bootstrap`.
+/// Returns the folder of the deployment package: `LAMBDA_TASK_ROOT`, else the current folder.
 pub fn task_root() -> std::path::PathBuf {
     optional("LAMBDA_TASK_ROOT").map_or_else(|| std::path::PathBuf::from("."), Into::into)
 }
 
-/// `MODELS_DIR`: the folders of model folders, separated by colons, relative ones below the task root;
-/// by default `models`. So a file system that is mounted can hold more models than a package may.
+/// Reads `MODELS_DIR`: the folders that contain model folders, separated by colons, relative to the task
+/// root; `models` by default. A mounted file system can hold more models than fit into a package.
 pub fn models_dirs() -> Vec<std::path::PathBuf> {
     let named = optional("MODELS_DIR").unwrap_or_else(|| "models".to_owned());
     std::env::split_paths(&named).map(|folder| task_root().join(folder)).collect()
 }
 
-/// The processors that this function has: Lambda gives one for each 1,769 MB of memory, and shows
-/// more than a small function may use. `None` where that is not said, as outside of Lambda.
+/// Returns the number of vCPUs of this function: Lambda allots one per 1,769 MB of memory, while the
+/// operating system reports more than a small function can use. `None` outside of Lambda.
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>)
 pub fn processors() -> Option<usize> {
     let megabytes: usize = optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Functions that take an event as it comes: schedules, dead letters, custom resources.
+//! Functions that handle raw events: schedules, dead letters, custom resources.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,17 +7,17 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-/// The invocation that an event or message came with.
+/// The invocation that delivered an event or a message.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// The invocation's id, for the logs.
+    /// The request id of the invocation, for the logs.
     pub request_id: String,
-    /// When the function will be stopped.
+    /// The time at which Lambda stops the function.
     pub deadline: Instant,
 }
 
 impl Invocation {
-    /// An invocation that may take this long, for callers that are no Lambda function.
+    /// Creates an invocation with this time limit, for programs that are not Lambda functions.
     pub fn lasting(duration: Duration) -> Self {
         Self { request_id: uuid::Uuid::new_v4().to_string(), deadline: Instant::now() + duration }
     }
@@ -27,7 +27,7 @@ impl Invocation {
         Self { request_id: context.request_id.clone(), deadline: Instant::now() + remaining }
     }
 
-    /// Time left before the function is stopped.
+    /// Returns the time left before the function is stopped.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
@@ -36,7 +36,7 @@ impl Invocation {
 /// Serves invocations with any JSON payload until the process is stopped.
 ///
 /// # Errors
-/// When the runtime's interface cannot be reached.
+/// Returns an error if the Lambda runtime API is unreachable.
 pub async fn run<S, F, R>(state: S, handle: F) -> Result<(), lambda_runtime::Error>
 where
     S: Send + Sync + 'static,

@@ -1,16 +1,17 @@
-//! Points at which a test can have a function die: between a commit and what follows it.
+//! Fault injection: points at which a test can crash a function, such as between a commit and the next
+//! message.
 //!
-//! Builds without debug assertions, which is what is deployed to AWS, have none of this.
+//! Compiled out of builds without debug assertions, and so of everything that is deployed to AWS.
 
-/// Ends the process as a crash would, if a file of that name lies in the folder that
-/// `FAULT_POINTS_DIR` names. The file goes first: each is for one death.
+/// Aborts the process if the folder `FAULT_POINTS_DIR` contains a file of this name. The file is deleted
+/// first: each one causes one crash.
 #[cfg(debug_assertions)]
 pub fn point(name: &'static str) {
     let Some(folder) = crate::env::optional("FAULT_POINTS_DIR") else {
         return;
     };
     if std::fs::remove_file(std::path::Path::new(&folder).join(name)).is_ok() {
-        tracing::warn!(fault.point = name, "dying on request");
+        tracing::warn!(fault.point = name, "crashing at a fault point");
         std::process::abort();
     }
 }

@@ -1,10 +1,13 @@
-//! HTTP functions: axum routers behind API Gateway, problem documents, one log line a request.
+//! HTTP functions: axum routers behind API Gateway, validation, problem documents, access logs.
 
 mod client;
 mod etag;
 mod extract;
+mod field_errors;
+mod fields;
 mod middleware;
 mod problem;
+mod query;
 mod received;
 
 use axum::Router;
@@ -13,9 +16,11 @@ use http::Request;
 
 pub use client::ClientInfo;
 pub use etag::{ETag, IfMatch};
-pub use extract::{ApiJson, ApiOptionalJson, ApiPath, ApiQuery};
+pub use extract::{ApiJson, ApiOptionalJson, ApiPath, MAX_BODY_BYTES};
+pub use field_errors::FieldErrors;
 pub use middleware::wrap;
 pub use problem::{ApiError, FieldError, Problem};
+pub use query::{ApiQuery, ListQuery, OffsetPage, Page, Paging, non_empty, refuse_unknown};
 pub use received::ReceivedAt;
 
 /// Decodes an HTTP API event (payload format 2.0) to the request that a router receives, as [`run`] does: for
@@ -30,7 +35,7 @@ pub fn request_from_event(event: &str) -> Result<Request<Body>, serde_json::Erro
 /// Serves the router behind API Gateway until the process is stopped.
 ///
 /// # Errors
-/// When the runtime's interface cannot be reached.
+/// Returns an error if the Lambda runtime API is unreachable.
 pub async fn run(router: Router) -> Result<(), lambda_runtime::Error> {
     lambda_http::run(wrap(router)).await
 }

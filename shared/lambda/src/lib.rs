@@ -1,5 +1,5 @@
-//! What every function does the same way: read its configuration, log, take a batch of messages
-//! apart, answer an HTTP request. The only user of lambda_runtime and lambda_http.
+//! What all functions share: configuration, logging, the SQS batch loop, HTTP requests and errors. The
+//! only user of lambda_runtime and lambda_http.
 
 pub mod env;
 pub mod event;

@@ -1,9 +1,9 @@
-//! The batch loop: one SQS event in, the messages that must be delivered again out.
+//! The SQS batch loop: takes an event and returns the messages to redeliver (`ReportBatchItemFailures`).
 //!
-//! A body that cannot be read fails its message, so that it ends in the dead-letter queue as
-//! evidence. A retryable error fails its message too, after asking for a delay that grows with
-//! the number of deliveries. Any other error is logged and the message acknowledged: the stage
-//! has recorded it. A panic fails only its own message.
+//! A message whose body cannot be parsed fails, and so ends in the dead-letter queue as evidence. A
+//! retryable error fails its message too, after its visibility timeout was set to a backoff that grows with
+//! the number of deliveries. Any other error is logged and the message acknowledged, since the stage has
+//! recorded the error. A panic fails only the message whose handler panicked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,33 +20,33 @@ use crate::event::Invocation;
 /// One delivery of one message.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The message's id, the same at every delivery.
+    /// The id of the message, the same at every delivery.
     pub message_id: String,
-    /// How often it was delivered, from 1.
+    /// The number of deliveries so far, from 1.
     pub receive_count: u32,
-    /// What the queue wants to hear when the message's visibility is changed.
+    /// The receipt handle, which changing the visibility timeout requires.
     pub receipt_handle: String,
-    /// The queue it came from.
+    /// The ARN of the queue.
     pub queue_arn: String,
-    /// The invocation that brought it.
+    /// The invocation that received it.
     pub invocation: Invocation,
 }
 
 impl Delivery {
-    /// How long a failed message should stay invisible: 2 s, doubling up to 4 minutes.
+    /// Returns the backoff before the next delivery: 2 s, doubling up to 4 minutes.
     pub fn backoff(&self) -> Duration {
         let doublings = self.receive_count.saturating_sub(1).min(7);
         Duration::from_secs((2_u64 << doublings).min(240))
     }
 }
 
-/// What the loop needs of a function's state: a way to ask for a later delivery.
+/// A function's state that can delay redeliveries.
 ///
-/// Without it a failed message would stay invisible for the queue's whole visibility time-out,
-/// which must exceed the function's longest run.
+/// Otherwise a failed message would stay invisible for the queue's whole visibility timeout, which must
+/// exceed the function's time limit.
 pub trait Redeliver {
-    /// Makes the message visible again after `delay`. A failure is only logged by the
-    /// implementation: the visibility time-out then applies.
+    /// Makes the message visible again after `delay`. Implementations only log a failure: the queue's
+    /// visibility timeout then applies.
     fn redeliver_after(&self, delivery: &Delivery, delay: Duration) -> impl Future<Output = ()> + Send;
 }
 
@@ -54,7 +54,7 @@ pub trait Redeliver {
 /// batch at a time.
 ///
 /// # Errors
-/// When the runtime's interface cannot be reached.
+/// Returns an error if the Lambda runtime API is unreachable.
 pub async fn run<S, M, F, R>(state: S, concurrency: usize, handle: F) -> Result<(), lambda_runtime::Error>
 where
     S: Redeliver + Send + Sync + 'static,
@@ -75,12 +75,11 @@ where
     .await
 }
 
-/// Serves SQS events whose messages are cheaper to handle together than one by one. `handle` gets
-/// the messages of an event and answers with one result for each, in their order. A panic fails
-/// them all.
+/// Serves SQS events whose messages are cheaper to handle together than one by one. `handle` receives
+/// the messages of an event and returns one result for each, in the same order. A panic fails all of them.
 ///
 /// # Errors
-/// When the runtime's interface cannot be reached.
+/// Returns an error if the Lambda runtime API is unreachable.
 pub async fn run_together<S, M, F, R>(state: S, handle: F) -> Result<(), lambda_runtime::Error>
 where
     S: Redeliver + Send + Sync + 'static,
@@ -100,7 +99,7 @@ where
     .await
 }
 
-/// Handles one event as [`run_together`] does. Public so that a test can hand in a recorded one.
+/// Handles one event as [`run_together`] does. Public so that tests can pass recorded events.
 pub async fn handle_together<S, M, F, R>(
     state: Arc<S>,
     event: SqsEvent,
@@ -134,8 +133,9 @@ where
         Err(panic) => deliveries.iter().map(|_| Err(panic.to_string())).collect::<Vec<_>>().into_iter(),
     };
     for delivery in deliveries {
-        let result =
-            results.next().unwrap_or_else(|| Err("the message was left without an answer".to_owned()));
+        let result = results
+            .next()
+            .unwrap_or_else(|| Err("the handler returned no result for the message".to_owned()));
         let span = message_span(&delivery);
         if !settle(state.as_ref(), &delivery, result).instrument(span).await {
             failures.push(delivery.message_id);
@@ -144,7 +144,7 @@ where
     response(failures)
 }
 
-/// Handles one event. Public so that a test can hand in a recorded one.
+/// Handles one event as [`run`] does. Public so that tests can pass recorded events.
 pub async fn handle_batch<S, M, F, R>(
     state: Arc<S>,
     event: SqsEvent,
@@ -185,15 +185,14 @@ where
     };
     let span = message_span(delivery);
     let work = handle(Arc::clone(&state), message, delivery.clone());
-    // A task of its own, so that a panic ends this message and not the batch.
+    // Runs in its own task so that a panic fails this message and not the batch.
     let outcome = tokio::spawn(work.instrument(span.clone())).await;
     let outcome = outcome.map_err(|panic| panic.to_string());
     settle(state.as_ref(), delivery, outcome).instrument(span).await
 }
 
-/// Says whether the message is done with; asks for a later delivery if it is not. The outer error
-/// is that of a message whose handler did not get to an answer. Public for programs that take
-/// messages themselves.
+/// Returns whether the message is to be acknowledged; delays its redelivery otherwise. The outer error of
+/// `outcome` is a panic. Public for programs that receive messages themselves.
 pub async fn settle<S: Redeliver>(
     state: &S,
     delivery: &Delivery,
@@ -202,22 +201,19 @@ pub async fn settle<S: Redeliver>(
     let error = match outcome {
         Ok(Ok(())) => return true,
         Ok(Err(error)) if !error.is_retryable() => {
-            tracing::error!(
-                error = error.chain(),
-                "message cannot be handled; another delivery would not help"
-            );
+            tracing::error!(error = error.chain(), "message failed permanently and is acknowledged");
             return true;
         }
         Ok(Err(error)) => error.chain(),
         Err(panic) => panic,
     };
     let delay = delivery.backoff();
-    tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be delivered again");
+    tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be redelivered");
     state.redeliver_after(delivery, delay).await;
     false
 }
 
-/// Where what is logged about a message belongs.
+/// Creates the log span of a message.
 pub fn message_span(delivery: &Delivery) -> tracing::Span {
     tracing::info_span!(
         "message",
@@ -237,13 +233,13 @@ fn response(failures: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     response
 }
 
-/// What was sent. Nothing, and a line in the log, if it cannot be read: the message is to be left alone
-/// until the queue gives it up.
+/// Parses a message body. Returns `None` and logs the error if it is invalid: the message must then stay in
+/// the queue until it is moved to the dead-letter queue.
 pub fn read_body<M: DeserializeOwned>(delivery: &Delivery, body: &str) -> Option<M> {
     match serde_json::from_str(body) {
         Ok(message) => Some(message),
         Err(error) => {
-            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be read; left for the dead-letter queue");
+            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be parsed; left for the dead-letter queue");
             None
         }
     }

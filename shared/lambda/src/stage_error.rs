@@ -1,8 +1,8 @@
-//! What a stage says when a message could not be handled.
+//! Errors of pipeline stages.
 
 use domain::{Classify, ErrorKind};
 
-/// An error with its causes, outermost first, separated by colons: what a log line says.
+/// Formats an error with its causes for a log line: outermost first, separated by colons.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -14,8 +14,8 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// An error on its way from a stage to the batch loop. Its kind decides whether the message is
-/// delivered again.
+/// The error of a stage that could not handle a message. Its kind decides whether the queue redelivers the
+/// message.
 #[derive(Debug)]
 pub struct StageError {
     kind: ErrorKind,
@@ -23,27 +23,27 @@ pub struct StageError {
 }
 
 impl StageError {
-    /// An error of this kind.
+    /// Creates an error of this kind.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into() }
     }
 
-    /// Marks an error as one that another delivery cannot mend.
+    /// Creates an error that a redelivery cannot repair.
     pub fn permanent(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::new(ErrorKind::Invalid, error)
     }
 
-    /// What kind of failure it is.
+    /// Returns the classification of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Whether the message should be delivered again.
+    /// Returns whether the queue should redeliver the message.
     pub fn is_retryable(&self) -> bool {
         self.kind.is_retryable()
     }
 
-    /// The error with its causes, outermost first, separated by colons.
+    /// Formats the error with its causes, see [`error_chain`].
     pub fn chain(&self) -> String {
         error_chain(self.source.as_ref())
     }

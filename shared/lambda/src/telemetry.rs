@@ -1,4 +1,4 @@
-//! Structured logs: one JSON object a line on standard output.
+//! Structured logging: one JSON object per line on standard output.
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -7,13 +7,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::env;
 
-/// Starts logging. `LOG_LEVEL` takes `tracing`'s filter syntax; the default is `info`.
+/// Installs the logger. `LOG_LEVEL` has `tracing`'s filter syntax; the default is `info`.
 pub fn init() {
     let filter = env::optional("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
     subscriber(&filter, std::io::stdout).init();
 }
 
-/// What [`init`] starts, with its lines written elsewhere. Public so that a test can read them.
+/// Builds the logger of [`init`] with another writer. Public so that tests can read the lines.
 pub fn subscriber<W>(filter: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -9,7 +9,7 @@ use db::accounts::{NewRefreshToken, Spend, User};
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, SessionId, UserId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ApiQuery, ClientInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +20,6 @@ use super::passwords::{self, MAX_PASSWORD_CHARS};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-use crate::openapi::BodyErrors;
 
 /// Credentials of an account.
 #[derive(Deserialize, ToSchema)]
@@ -75,13 +74,7 @@ pub(crate) struct MessageResponse {
 /// are throttled per account and IP address.
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
-    responses(
-        (status = 200, body = TokenResponse),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "The username or the password is wrong."),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failed attempts; retry after the number of seconds in `Retry-After`."),
-        BodyErrors,
-    ),
+    responses((status = 200, body = TokenResponse)),
 )]
 pub(crate) async fn login(
     Shared(state): Shared<State>,
@@ -128,14 +121,7 @@ pub(crate) async fn login(
 /// session.
 #[utoipa::path(
     post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, params(RefreshQuery),
-    responses(
-        (status = 200, body = TokenResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The refresh token is missing."),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "The refresh token is unknown, used, revoked or expired."),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The account is deactivated."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The request body is too large."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter or a field of the request body is invalid."),
-    ),
+    responses((status = 200, body = TokenResponse)),
 )]
 pub(crate) async fn refresh(
     Shared(state): Shared<State>,
@@ -207,12 +193,7 @@ pub(crate) async fn refresh(
 /// the caller's. Their access tokens are rejected from the next request on.
 #[utoipa::path(
     post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>,
-    responses(
-        (status = 200, body = MessageResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The request body is too large."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field of the request body is invalid."),
-    ),
+    responses((status = 200, body = MessageResponse)),
 )]
 pub(crate) async fn logout(
     Shared(state): Shared<State>,

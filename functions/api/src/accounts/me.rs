@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::Utc;
 use db::accounts::User;
-use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, FieldErrors, IfMatch};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -15,15 +15,14 @@ use super::users::{UserResponse, check_email, check_full_name, map_unique_violat
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-use crate::openapi::BodyErrors;
-use crate::validation::{Checks, given};
+use crate::nullable::nullable;
 
 /// Changes of the caller's account. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({ "full_name": "Ada Lovelace" }))]
 pub(crate) struct UpdateProfileRequest {
     /// Display name, at most 255 characters; `null` removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 255)]
     full_name: Option<Option<String>>,
     /// Email address, at most 254 characters. Changing it requires `current_password`.
@@ -56,14 +55,7 @@ pub(crate) async fn me(
 /// Requires a user session. Change the password at `POST /api/auth/password`.
 #[utoipa::path(
     patch, path = "/api/auth/me", tag = "auth", request_body = UpdateProfileRequest,
-    params(("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
-    responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another account has this email address."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "The account has another version than `If-Match`."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many requests or wrong passwords; retry after the number of seconds in `Retry-After`."),
-        BodyErrors,
-    ),
+    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn update_me(
     Shared(state): Shared<State>,
@@ -73,12 +65,12 @@ pub(crate) async fn update_me(
     ApiJson(request): ApiJson<UpdateProfileRequest>,
 ) -> Result<(ETag, Json<UserResponse>), ApiError> {
     let email = request.email.as_deref().map(str::trim);
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     if let Some(email) = email {
-        check_email(&mut checks, email);
+        check_email(&mut errors, email);
     }
-    check_full_name(&mut checks, request.full_name.as_ref().and_then(Option::as_deref));
-    checks.finish()?;
+    check_full_name(&mut errors, request.full_name.as_ref().and_then(Option::as_deref));
+    errors.finish()?;
     let confirmed = match request.current_password {
         Some(password) => Some(passwords::confirm(&state, &caller, &client, password, Utc::now()).await?),
         None => None,

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use db::Tx;
 use db::accounts::User;
 use domain::{Classify, ErrorKind};
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
@@ -18,8 +18,6 @@ use super::login_throttle::{self, Attempt};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-use crate::openapi::BodyErrors;
-use crate::validation::Checks;
 
 /// The maximum length of a password in characters; bounds the cost of hashing.
 pub(crate) const MAX_PASSWORD_CHARS: usize = 1024;
@@ -50,12 +48,7 @@ pub(crate) struct SessionsEndedResponse {
 /// keep working; revoke those that may have leaked. Wrong passwords count as failed sign-in attempts.
 #[utoipa::path(
     post, path = "/api/auth/password", tag = "auth", request_body = ChangePasswordRequest,
-    responses(
-        (status = 200, body = SessionsEndedResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another request changed the password at the same time."),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "Too many failed attempts; retry after the number of seconds in `Retry-After`."),
-        BodyErrors,
-    ),
+    responses((status = 200, body = SessionsEndedResponse)),
 )]
 pub(crate) async fn change(
     Shared(state): Shared<State>,
@@ -64,12 +57,12 @@ pub(crate) async fn change(
     ApiJson(request): ApiJson<ChangePasswordRequest>,
 ) -> Result<Json<SessionsEndedResponse>, ApiError> {
     let now = Utc::now();
-    let mut checks = Checks::default();
-    check(&mut checks, "new_password", &request.new_password);
+    let mut errors = FieldErrors::default();
+    check(&mut errors, "new_password", &request.new_password);
     if request.new_password == request.current_password {
-        checks.refuse("new_password", "must differ from the current password");
+        errors.add("new_password", "must differ from the current password");
     }
-    checks.finish()?;
+    errors.finish()?;
     let confirmed = confirm(&state, &caller, &client, request.current_password, now).await?;
     let hashed_password = hash(request.new_password).await?;
 
@@ -85,8 +78,8 @@ pub(crate) async fn change(
 }
 
 /// Checks the length of a new password.
-pub(crate) fn check(checks: &mut Checks, field: &str, password: &str) {
-    checks.length(field, password, 8..=MAX_PASSWORD_CHARS);
+pub(crate) fn check(errors: &mut FieldErrors, field: &str, password: &str) {
+    errors.length(field, password, 8..=MAX_PASSWORD_CHARS);
 }
 
 /// Returns the argon2id hash to store.

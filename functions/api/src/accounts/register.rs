@@ -5,7 +5,7 @@ use axum::extract::State as Shared;
 use db::accounts::NewUser;
 use domain::{Actor, ErrorKind};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,8 +14,6 @@ use super::passwords;
 use super::users::{UserResponse, check_email, check_full_name, check_username, map_unique_violation};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::BodyErrors;
-use crate::validation::Checks;
 
 /// An account to register.
 #[derive(Deserialize, ToSchema)]
@@ -40,12 +38,7 @@ pub(crate) struct RegisterRequest {
 /// registration and create the accounts themselves.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
-    responses(
-        (status = 201, body = UserResponse),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "Registration is closed."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The username or the email address is taken."),
-        BodyErrors,
-    ),
+    responses((status = 201, body = UserResponse)),
 )]
 pub(crate) async fn register(
     Shared(state): Shared<State>,
@@ -84,12 +77,12 @@ pub(crate) async fn register(
 }
 
 fn check(request: &RegisterRequest) -> Result<(), ApiError> {
-    let mut checks = Checks::default();
-    check_username(&mut checks, &request.username);
-    check_email(&mut checks, &request.email);
-    passwords::check(&mut checks, "password", &request.password);
-    check_full_name(&mut checks, request.full_name.as_deref());
-    checks.finish()
+    let mut errors = FieldErrors::default();
+    check_username(&mut errors, &request.username);
+    check_email(&mut errors, &request.email);
+    passwords::check(&mut errors, "password", &request.password);
+    check_full_name(&mut errors, request.full_name.as_deref());
+    errors.finish()
 }
 
 #[cfg(test)]
@@ -104,6 +97,6 @@ mod tests {
             password: "short".to_owned(),
             full_name: None,
         };
-        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: must have 3 to 64 characters, got 2; username: must consist of ASCII letters, digits and underscores, got "a!"; email: must be an email address like ada@example.org, got "ada@localhost"; password: must have 8 to 1024 characters, got 5"#);
+        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: wrong length; 3 to 64 characters allowed, got 2; username: must consist of ASCII letters, digits and underscores, got "a!"; email: must be an email address like ada@example.org, got "ada@localhost"; password: wrong length; 8 to 1024 characters allowed, got 5"#);
     }
 }

@@ -7,16 +7,15 @@ use chrono::{DateTime, Utc};
 use db::accounts::Session;
 use domain::SessionId;
 use http::StatusCode;
-use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
-use serde::{Deserialize, Serialize};
+use lambda::http::{ApiError, ApiPath, ClientInfo, Page};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::passwords::SessionsEndedResponse;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-use crate::paging::Paging;
 
 /// A user session: a sign-in and the tokens refreshed from it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,18 +51,6 @@ impl SessionResponse {
     }
 }
 
-/// Page of the list of sessions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListSessionsQuery {
-    /// Page number, starting at 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Sessions per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
-}
-
 /// A page of sessions, most recently used first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionsResponse {
@@ -81,18 +68,14 @@ pub(crate) struct SessionsResponse {
 ///
 /// Requires a user session; API keys are rejected. Lists active sessions only.
 #[utoipa::path(
-    get, path = "/api/auth/sessions", tag = "auth", params(ListSessionsQuery),
-    responses(
-        (status = 200, body = SessionsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    get, path = "/api/auth/sessions", tag = "auth", params(Page),
+    responses((status = 200, body = SessionsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListSessionsQuery>,
+    paging: Page,
 ) -> Result<Json<SessionsResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let mut connection = state.db.connection().await?;
     let page = connection
         .refresh_tokens()
@@ -112,10 +95,7 @@ pub(crate) async fn list(
 /// Requires a user session. The access tokens of the ended session are rejected from the next request on.
 #[utoipa::path(
     delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = Uuid, Path)),
-    responses(
-        (status = 204, description = "The session has ended."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such active session."),
-    ),
+    responses((status = 204, description = "The session has ended.")),
 )]
 pub(crate) async fn end(
     Shared(state): Shared<State>,

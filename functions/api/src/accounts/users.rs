@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 use db::DbError;
 use db::accounts::{User, Users};
 use domain::{ErrorKind, UserId};
-use lambda::http::ApiError;
+use lambda::http::{ApiError, FieldErrors};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::validation::Checks;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,11 +49,11 @@ impl From<User> for UserResponse {
 }
 
 /// Checks the length and the characters of a username.
-pub(crate) fn check_username(checks: &mut Checks, username: &str) {
-    checks.length("username", username, 3..=64);
+pub(crate) fn check_username(errors: &mut FieldErrors, username: &str) {
+    errors.length("username", username, 3..=64);
     let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
     if !username.chars().all(is_plain) {
-        checks.refuse(
+        errors.add(
             "username",
             format!("must consist of ASCII letters, digits and underscores, got {username:?}"),
         );
@@ -63,20 +61,20 @@ pub(crate) fn check_username(checks: &mut Checks, username: &str) {
 }
 
 /// Checks the form of an email address.
-pub(crate) fn check_email(checks: &mut Checks, email: &str) {
+pub(crate) fn check_email(errors: &mut FieldErrors, email: &str) {
     if !is_email(email.trim()) {
-        checks.refuse("email", format!("must be an email address like ada@example.org, got {email:?}"));
+        errors.add("email", format!("must be an email address like ada@example.org, got {email:?}"));
     }
 }
 
 /// Checks the length and the characters of a display name.
-pub(crate) fn check_full_name(checks: &mut Checks, full_name: Option<&str>) {
+pub(crate) fn check_full_name(errors: &mut FieldErrors, full_name: Option<&str>) {
     let Some(full_name) = full_name else {
         return;
     };
-    checks.length("full_name", full_name, 0..=255);
+    errors.length("full_name", full_name, 0..=255);
     if full_name.chars().any(char::is_control) {
-        checks.refuse("full_name", "must not contain control characters");
+        errors.add("full_name", "must not contain control characters");
     }
 }
 

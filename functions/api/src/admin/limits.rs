@@ -4,13 +4,12 @@ use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::{CollectionId, UserId};
-use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch};
 use serde_json::json;
 
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_collection;
-use crate::openapi::{BodyErrors, Versioned};
 use crate::quotas::limits::{
     CollectionLimitsBody, CollectionLimitsResponse, UserLimitsBody, UserLimitsResponse, of_collection,
     of_user,
@@ -22,10 +21,7 @@ use crate::quotas::limits::{
 #[utoipa::path(
     get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_collection_limits",
     tag = "administration", params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
-    ),
+    responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
 pub(crate) async fn show_for_collection(
     Shared(state): Shared<State>,
@@ -45,12 +41,8 @@ pub(crate) async fn show_for_collection(
 #[utoipa::path(
     put, path = "/api/v2/admin/collections/{collection_id}/limits",
     operation_id = "administration_set_collection_limits", tag = "administration",
-    params(("collection_id" = Uuid, Path), Versioned), request_body = CollectionLimitsBody,
-    responses(
-        (status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
-        BodyErrors, Versioned,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
-    ),
+    params(("collection_id" = Uuid, Path)), request_body = CollectionLimitsBody,
+    responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
 pub(crate) async fn set_for_collection(
     Shared(state): Shared<State>,
@@ -86,10 +78,7 @@ pub(crate) async fn set_for_collection(
 #[utoipa::path(
     get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_user_limits",
     tag = "administration", params(("user_id" = i64, Path)),
-    responses(
-        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
-    ),
+    responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
 pub(crate) async fn show_for_user(
     Shared(state): Shared<State>,
@@ -106,12 +95,8 @@ pub(crate) async fn show_for_user(
 /// reject further additions.
 #[utoipa::path(
     put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_set_user_limits",
-    tag = "administration", params(("user_id" = i64, Path), Versioned), request_body = UserLimitsBody,
-    responses(
-        (status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`."))),
-        BodyErrors, Versioned,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
-    ),
+    tag = "administration", params(("user_id" = i64, Path)), request_body = UserLimitsBody,
+    responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
 pub(crate) async fn set_for_user(
     Shared(state): Shared<State>,

@@ -6,13 +6,12 @@ use axum::extract::State as Shared;
 use dispatch::{Initiator, start_rebuilds};
 use domain::{CollectionId, OperationId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::State;
-use crate::openapi::BodyErrors;
 
 /// Selects the collections to rebuild.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,11 +50,7 @@ pub(crate) struct QueuedRebuild {
 /// cannot be read ends as `failed`, and retrying it indexes it again. Costs one write of every point.
 #[utoipa::path(
     post, path = "/api/v2/admin/rebuild", tag = "administration", request_body = RebuildRequest,
-    responses(
-        (status = 202, body = RebuildResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such collection."),
-        BodyErrors,
-    ),
+    responses((status = 202, body = RebuildResponse)),
 )]
 pub(crate) async fn rebuild(
     Shared(state): Shared<State>,

@@ -6,14 +6,13 @@ use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::system::Settings;
 use domain::UserId;
-use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::BodyErrors;
 
 /// Settings of the installation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,12 +76,7 @@ pub(crate) async fn show(
 #[utoipa::path(
     patch, path = "/api/v2/system-settings", operation_id = "administration_update_settings",
     tag = "administration", request_body = UpdateSystemSettingsRequest,
-    params(("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
-    responses(
-        (status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`."))),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "The settings have another version than `If-Match`."),
-        BodyErrors,
-    ),
+    responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`.")))),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,

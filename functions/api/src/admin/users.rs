@@ -9,7 +9,7 @@ use db::Tx;
 use db::accounts::{LockedUsers, NewUser, User, UserQuery};
 use domain::{ErrorKind, UserId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, FieldErrors, IfMatch, ListQuery, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -18,9 +18,7 @@ use crate::State;
 use crate::accounts::passwords::{self, SessionsEndedResponse};
 use crate::accounts::users::{self, UserResponse};
 use crate::audit::{self, Change};
-use crate::openapi::BodyErrors;
-use crate::paging::Paging;
-use crate::validation::{Checks, given};
+use crate::nullable::nullable;
 
 /// An account to create.
 #[derive(Deserialize, ToSchema)]
@@ -51,7 +49,7 @@ pub(crate) struct UpdateUserRequest {
     /// Whether the user administers this installation.
     is_superuser: Option<bool>,
     /// Display name, at most 255 characters; `null` removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 255)]
     full_name: Option<Option<String>>,
 }
@@ -68,12 +66,6 @@ pub(crate) struct SetPasswordRequest {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUsersQuery {
-    /// Page number, starting at 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Accounts per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
     /// Only accounts whose username, display name or email address contains this text, ignoring case.
     #[param(max_length = 255)]
     search: Option<String>,
@@ -116,24 +108,19 @@ impl<'a> Editable<'a> {
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/users", tag = "administration", params(ListUsersQuery),
-    responses(
-        (status = 200, body = UsersResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    get, path = "/api/v2/admin/users", tag = "administration", params(ListUsersQuery, Page),
+    responses((status = 200, body = UsersResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    ApiQuery(query): ApiQuery<ListUsersQuery>,
+    ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListUsersQuery>,
 ) -> Result<Json<UsersResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let search = query.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
-    let mut checks = Checks::default();
     if let Some(search) = search {
-        checks.length("search", search, 1..=255);
-        checks.no_nul("search", search);
+        errors.length("search", search, 1..=255);
+        errors.no_nul("search", search);
     }
-    checks.finish()?;
+    errors.finish()?;
     let query =
         UserQuery { search, is_active: query.is_active, limit: paging.per_page, offset: paging.offset() };
     let page = state.db.connection().await?.users().list(&query).await?;
@@ -151,11 +138,7 @@ pub(crate) async fn list(
 /// change it.
 #[utoipa::path(
     post, path = "/api/v2/admin/users", tag = "administration", request_body = CreateUserRequest,
-    responses(
-        (status = 201, body = UserResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The username or the email address is taken."),
-        BodyErrors,
-    ),
+    responses((status = 201, body = UserResponse)),
 )]
 pub(crate) async fn create(
     Shared(state): Shared<State>,
@@ -164,12 +147,12 @@ pub(crate) async fn create(
     idempotency: Idempotency,
     ApiJson(request): ApiJson<CreateUserRequest>,
 ) -> Result<Response, ApiError> {
-    let mut checks = Checks::default();
-    users::check_username(&mut checks, &request.username);
-    users::check_email(&mut checks, &request.email);
-    passwords::check(&mut checks, "password", &request.password);
-    users::check_full_name(&mut checks, request.full_name.as_deref());
-    checks.finish()?;
+    let mut errors = FieldErrors::default();
+    users::check_username(&mut errors, &request.username);
+    users::check_email(&mut errors, &request.email);
+    passwords::check(&mut errors, "password", &request.password);
+    users::check_full_name(&mut errors, request.full_name.as_deref());
+    errors.finish()?;
     let hashed_password = passwords::hash(request.password).await?;
 
     let mut tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
@@ -198,10 +181,7 @@ pub(crate) async fn create(
 /// Requires a superuser.
 #[utoipa::path(
     get, path = "/api/v2/admin/users/{user_id}", tag = "administration", params(("user_id" = i64, Path)),
-    responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
-    ),
+    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
@@ -218,15 +198,9 @@ pub(crate) async fn show(
 /// request on. The last active superuser can be neither deactivated nor demoted.
 #[utoipa::path(
     patch, path = "/api/v2/admin/users/{user_id}", tag = "administration",
-    params(("user_id" = i64, Path), ("If-Match" = Option<String>, Header, description = "Only change this version (the `ETag` of a previous response).")),
+    params(("user_id" = i64, Path)),
     request_body = UpdateUserRequest,
-    responses(
-        (status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`."))),
-        BodyErrors,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The account is the last active superuser."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "The account has another version than `If-Match`."),
-    ),
+    responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,
@@ -236,9 +210,9 @@ pub(crate) async fn update(
     ApiPath(id): ApiPath<UserId>,
     ApiJson(request): ApiJson<UpdateUserRequest>,
 ) -> Result<(ETag, Json<UserResponse>), ApiError> {
-    let mut checks = Checks::default();
-    users::check_full_name(&mut checks, request.full_name.as_ref().and_then(Option::as_deref));
-    checks.finish()?;
+    let mut errors = FieldErrors::default();
+    users::check_full_name(&mut errors, request.full_name.as_ref().and_then(Option::as_deref));
+    errors.finish()?;
 
     let mut tx = state.db.begin().await?;
     let (before, locked) = lock(&mut tx, &caller, id).await?;
@@ -280,12 +254,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     put, path = "/api/v2/admin/users/{user_id}/password", tag = "administration",
     params(("user_id" = i64, Path)), request_body = SetPasswordRequest,
-    responses(
-        (status = 200, body = SessionsEndedResponse),
-        BodyErrors,
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such account."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The account is the caller's own."),
-    ),
+    responses((status = 200, body = SessionsEndedResponse)),
 )]
 pub(crate) async fn set_password(
     Shared(state): Shared<State>,
@@ -294,9 +263,9 @@ pub(crate) async fn set_password(
     ApiPath(id): ApiPath<UserId>,
     ApiJson(request): ApiJson<SetPasswordRequest>,
 ) -> Result<Json<SessionsEndedResponse>, ApiError> {
-    let mut checks = Checks::default();
-    passwords::check(&mut checks, "new_password", &request.new_password);
-    checks.finish()?;
+    let mut errors = FieldErrors::default();
+    passwords::check(&mut errors, "new_password", &request.new_password);
+    errors.finish()?;
     if id == caller.principal.user_id {
         return Err(ApiError::new(
             ErrorKind::Conflict,

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use db::Tx;
 use db::accounts::ApiKey;
 use domain::{AccessLevel, ApiKeyId, CollectionId};
-use lambda::http::{ApiError, ETag};
+use lambda::http::{ApiError, ETag, FieldErrors};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::nullable::nullable;
 use crate::openapi::words;
-use crate::validation::{Checks, given};
 
 /// Default lifetime of a key in days.
 pub(crate) const DEFAULT_DAYS: i64 = 365;
@@ -49,7 +49,7 @@ pub(crate) struct UpdateApiKeyRequest {
     pub scope: Option<String>,
     /// Restricts the key to these collections, 1 to 100 that the caller can read; `null` removes the
     /// restriction.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]
     pub collection_ids: Option<Option<Vec<CollectionId>>>,
 }
@@ -115,18 +115,6 @@ pub(crate) struct ApiKeySecretResponse {
     pub api_key: String,
 }
 
-/// Page of the list of API keys.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListApiKeysQuery {
-    /// Page number, starting at 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    pub page: Option<i64>,
-    /// Keys per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    pub per_page: Option<i64>,
-}
-
 /// A page of API keys, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApiKeysResponse {
@@ -167,42 +155,42 @@ pub(crate) fn etag(key: &ApiKey) -> Result<ETag, ApiError> {
 }
 
 /// Checks a name and returns it without surrounding whitespace.
-pub(crate) fn check_name(checks: &mut Checks, got: &str) -> String {
+pub(crate) fn check_name(errors: &mut FieldErrors, got: &str) -> String {
     let name = got.trim();
-    checks.length("name", name, 1..=100);
+    errors.length("name", name, 1..=100);
     if name.chars().any(char::is_control) {
-        checks.refuse("name", "must not contain control characters");
+        errors.add("name", "must not contain control characters");
     }
     name.to_owned()
 }
 
 /// Parses a scope. An invalid one is reported and parsed as the lowest.
-pub(crate) fn parse_scope(checks: &mut Checks, got: &str) -> AccessLevel {
+pub(crate) fn parse_scope(errors: &mut FieldErrors, got: &str) -> AccessLevel {
     match got {
         "read" => AccessLevel::Read,
         "write" => AccessLevel::Write,
         "admin" => AccessLevel::Admin,
         _ => {
-            checks.refuse("scope", format!("must be read, write or admin, got {got:?}"));
+            errors.add("scope", format!("must be read, write or admin, got {got:?}"));
             AccessLevel::Read
         }
     }
 }
 
 /// Checks a lifetime in days.
-pub(crate) fn check_days(checks: &mut Checks, got: i64) -> i64 {
-    checks.range("expires_in_days", got, 1..=MAX_DAYS)
+pub(crate) fn check_days(errors: &mut FieldErrors, got: i64) -> i64 {
+    errors.range("expires_in_days", got, 1..=MAX_DAYS)
 }
 
 /// Checks that the caller can read the collections, and returns them sorted and without duplicates.
 pub(crate) async fn check_collections(
-    checks: &mut Checks,
+    errors: &mut FieldErrors,
     tx: &mut Tx,
     caller: &Caller,
     mut ids: Vec<CollectionId>,
 ) -> Result<Vec<CollectionId>, ApiError> {
     if ids.is_empty() || ids.len() > MAX_COLLECTIONS {
-        checks.refuse(
+        errors.add(
             "collection_ids",
             format!(
                 "must have 1 to {MAX_COLLECTIONS} entries, got {}; omit it for an unrestricted key",
@@ -216,7 +204,7 @@ pub(crate) async fn check_collections(
     let readable = tx.collections().find_accessible_many(&ids, &caller.principal).await?;
     for id in &ids {
         if !readable.iter().any(|found| found.collection.id == *id) {
-            checks.refuse("collection_ids", format!("no collection {id}, or you do not have access to it"));
+            errors.add("collection_ids", format!("no collection {id}, or you do not have access to it"));
         }
     }
     Ok(ids)

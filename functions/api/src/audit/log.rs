@@ -6,13 +6,12 @@ use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::audit::{AuditQuery, AuditRecord};
 use domain::{ApiKeyId, CollectionId, OperationId, UserId};
-use lambda::http::{ApiError, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiQuery, FieldErrors, non_empty};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
-use crate::validation::{Checks, filled};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 100;
@@ -145,10 +144,7 @@ pub(crate) struct AuditLogResponse {
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/audit-log", tag = "audit",
     params(("collection_id" = Uuid, Path), ListCollectionAuditQuery),
-    responses(
-        (status = 200, body = AuditLogResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    responses((status = 200, body = AuditLogResponse)),
 )]
 pub(crate) async fn list_of_collection(
     Shared(state): Shared<State>,
@@ -174,10 +170,7 @@ pub(crate) async fn list_of_collection(
 /// Requires a superuser. Covers the whole installation.
 #[utoipa::path(
     get, path = "/api/v2/audit-log", tag = "audit", params(ListAuditQuery),
-    responses(
-        (status = 200, body = AuditLogResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    responses((status = 200, body = AuditLogResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
@@ -201,11 +194,11 @@ async fn answer(state: &State, query: &AuditQuery<'_>) -> Result<Json<AuditLogRe
 
 impl ListAuditQuery {
     fn check(&self) -> Result<AuditQuery<'_>, ApiError> {
-        let mut checks = Checks::default();
-        let collection_id = filled(self.collection_id.as_deref()).and_then(|text| {
+        let mut errors = FieldErrors::default();
+        let collection_id = non_empty(self.collection_id.as_deref()).and_then(|text| {
             let id = text.parse::<CollectionId>();
             if id.is_err() {
-                checks.refuse("collection_id", format!("must be a UUID, got {text:?}"));
+                errors.add("collection_id", format!("must be a UUID, got {text:?}"));
             }
             id.ok()
         });
@@ -213,18 +206,18 @@ impl ListAuditQuery {
             [("collection_name", &self.collection_name, 255), ("action", &self.action, 100)]
         {
             if let Some(text) = text {
-                checks.length(field, text, 0..=most);
-                checks.no_nul(field, text);
+                errors.length(field, text, 0..=most);
+                errors.no_nul(field, text);
             }
         }
-        let from = parse_time(&mut checks, "from", self.from.as_deref());
-        let until = parse_time(&mut checks, "to", self.to.as_deref());
-        let limit = checks.range("limit", self.limit.unwrap_or(DEFAULT_LIMIT), 1..=MAX_LIMIT);
-        checks.finish()?;
+        let from = parse_time(&mut errors, "from", self.from.as_deref());
+        let until = parse_time(&mut errors, "to", self.to.as_deref());
+        let limit = errors.range("limit", self.limit.unwrap_or(DEFAULT_LIMIT), 1..=MAX_LIMIT);
+        errors.finish()?;
         Ok(AuditQuery {
             collection_id,
-            collection_name: filled(self.collection_name.as_deref()),
-            action: filled(self.action.as_deref()),
+            collection_name: non_empty(self.collection_name.as_deref()),
+            action: non_empty(self.action.as_deref()),
             user_id: self.user_id.map(UserId),
             from,
             until,
@@ -234,12 +227,12 @@ impl ListAuditQuery {
     }
 }
 
-fn parse_time(checks: &mut Checks, field: &str, text: Option<&str>) -> Option<DateTime<Utc>> {
-    let text = filled(text)?;
+fn parse_time(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<DateTime<Utc>> {
+    let text = non_empty(text)?;
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Some(time.to_utc()),
         Err(_) => {
-            checks.refuse(field, format!("must be an RFC 3339 time like 2026-01-31T00:00:00Z, got {text:?}"));
+            errors.add(field, format!("must be an RFC 3339 time like 2026-01-31T00:00:00Z, got {text:?}"));
             None
         }
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chunking::Strategy;
 use domain::ErrorKind;
-use lambda::http::{ApiError, ApiJson};
+use lambda::http::{ApiError, ApiJson, FieldErrors};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -15,12 +15,9 @@ use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strateg
 use super::split::{ChunkedText, check_size, chunk_all};
 use super::statistics::{ChunkStatistics, PreviewChunk};
 use crate::State;
-use crate::openapi::BodyErrors;
-use crate::validation::Checks;
 
 /// A text, and the strategies to compare.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "content": "# Tides\n\nThe moon lifts the water twice a day.", "file_name": "tides.md",
     "strategies": ["recursive", "markdown"],
@@ -81,27 +78,27 @@ pub(crate) struct ComparisonResponse {
 #[utoipa::path(
     post, path = "/api/v2/chunking/compare", operation_id = "chunking_compare", tag = "chunking",
     request_body = CompareRequest,
-    responses((status = 200, body = CompareResponse), BodyErrors),
+    responses((status = 200, body = CompareResponse)),
 )]
 pub(crate) async fn compare(
     Shared(state): Shared<State>,
     ApiJson(request): ApiJson<CompareRequest>,
 ) -> Result<Json<CompareResponse>, ApiError> {
     check_size(&request.content)?;
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     let requested = RequestedSizes {
         embedding_model: request.embedding_model.as_deref(),
         chunk_size: request.chunk_size,
         chunk_overlap: request.chunk_overlap,
     };
-    let checked = check_sizes(&mut checks, &state, requested);
+    let checked = check_sizes(&mut errors, &state, requested);
     let count = request.strategies.len();
     if !(2..=7).contains(&count) {
-        checks.refuse("strategies", format!("must be 2 to 7 strategies, got {count}"));
+        errors.add("strategies", format!("must be 2 to 7 strategies, got {count}"));
     }
     let configs = request.configs.unwrap_or_default();
     for name in configs.keys().filter(|name| !request.strategies.contains(name)) {
-        checks.refuse(format!("configs.{name}"), "must be of one of the strategies");
+        errors.add(format!("configs.{name}"), "must be of one of the strategies");
     }
     let no_parameters = Map::new();
     let mut strategies: Vec<Strategy> = Vec::new();
@@ -109,17 +106,17 @@ pub(crate) async fn compare(
         let field = format!("configs.{name}");
         let fields = StrategyFields { strategy: "strategies", config: &field };
         let config = configs.get(name).unwrap_or(&no_parameters);
-        let Some(strategy) = check_strategy(&mut checks, fields, name, config, checked.as_ref()) else {
+        let Some(strategy) = check_strategy(&mut errors, fields, name, config, checked.as_ref()) else {
             continue;
         };
         if strategies.iter().any(|other| other.name() == strategy.name()) {
-            checks.refuse("strategies", format!("must be different, got {name:?} twice"));
+            errors.add("strategies", format!("must be different, got {name:?} twice"));
         }
         strategies.push(strategy);
     }
     let max_chunks =
-        checks.range("max_chunks_per_strategy", request.max_chunks_per_strategy.unwrap_or(5), 1..=20);
-    checks.finish()?;
+        errors.range("max_chunks_per_strategy", request.max_chunks_per_strategy.unwrap_or(5), 1..=20);
+    errors.finish()?;
     let Some(checked) = checked else {
         return Err(ApiError::new(ErrorKind::Invalid, "chunking settings cannot be used"));
     };

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::ErrorKind;
-use lambda::http::{ApiError, ApiJson};
+use lambda::http::{ApiError, ApiJson, FieldErrors};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,12 +12,10 @@ use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strateg
 use super::split::{check_size, chunk_all};
 use super::statistics::{ChunkStatistics, PreviewChunk};
 use crate::State;
-use crate::openapi::{BodyErrors, words};
-use crate::validation::Checks;
+use crate::openapi::words;
 
 /// A text, and how to chunk it.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct PreviewRequest {
     /// The text, at most 1 MiB.
     #[schema(example = "# Tides\n\nThe moon lifts the water twice a day.")]
@@ -74,26 +72,26 @@ pub(crate) struct PreviewResponse {
 #[utoipa::path(
     post, path = "/api/v2/chunking/preview", operation_id = "chunking_preview", tag = "chunking",
     request_body = PreviewRequest,
-    responses((status = 200, body = PreviewResponse), BodyErrors),
+    responses((status = 200, body = PreviewResponse)),
 )]
 pub(crate) async fn preview(
     Shared(state): Shared<State>,
     ApiJson(request): ApiJson<PreviewRequest>,
 ) -> Result<Json<PreviewResponse>, ApiError> {
     check_size(&request.content)?;
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     let requested = RequestedSizes {
         embedding_model: request.embedding_model.as_deref(),
         chunk_size: request.chunk_size,
         chunk_overlap: request.chunk_overlap,
     };
-    let checked = check_sizes(&mut checks, &state, requested);
+    let checked = check_sizes(&mut errors, &state, requested);
     let name = request.strategy.as_deref().unwrap_or("recursive");
     let config = request.config.unwrap_or_default();
     let fields = StrategyFields { strategy: "strategy", config: "config" };
-    let strategy = check_strategy(&mut checks, fields, name, &config, checked.as_ref());
-    let max_chunks = checks.range("max_chunks", request.max_chunks.unwrap_or(10), 1..=50);
-    checks.finish()?;
+    let strategy = check_strategy(&mut errors, fields, name, &config, checked.as_ref());
+    let max_chunks = errors.range("max_chunks", request.max_chunks.unwrap_or(10), 1..=50);
+    errors.finish()?;
     let (Some(checked), Some(strategy)) = (checked, strategy) else {
         return Err(ApiError::new(ErrorKind::Invalid, "chunking settings cannot be used"));
     };

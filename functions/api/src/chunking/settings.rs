@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chunking::{Strategy, StrategyDefinition};
 use domain::ChunkSettings;
+use lambda::http::FieldErrors;
 use models::{ModelFolder, ModelsError};
 use serde_json::{Map, Value};
 
 use crate::State;
-use crate::validation::Checks;
 
 /// The sizes of chunks, and the model whose tokens they are counted in.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct RequestedSizes<'a> {
 
 /// Validates a model and sizes, with defaults filled in. `None` if a field error was recorded.
 pub(crate) fn check_sizes(
-    checks: &mut Checks,
+    checks: &mut FieldErrors,
     state: &State,
     requested: RequestedSizes<'_>,
 ) -> Option<Checked> {
@@ -37,7 +37,7 @@ pub(crate) fn check_sizes(
     let model = match state.models.require(name) {
         Ok(model) => model,
         Err(unknown @ ModelsError::Unknown { .. }) => {
-            checks.refuse("embedding_model", unknown.to_string());
+            checks.add("embedding_model", unknown.to_string());
             return None;
         }
         Err(error) => {
@@ -48,7 +48,7 @@ pub(crate) fn check_sizes(
     match model.manifest.chunk_settings(chunk_size, chunk_overlap) {
         Ok(chunks) => Some(Checked { model, chunks }),
         Err(error) => {
-            checks.refuse(error.field(), error.to_string());
+            checks.add(error.field(), error.to_string());
             None
         }
     }
@@ -57,7 +57,7 @@ pub(crate) fn check_sizes(
 /// Validates a strategy with its parameters for a model and sizes; without valid ones, only the
 /// strategy's name is checked.
 pub(crate) fn check_strategy(
-    checks: &mut Checks,
+    checks: &mut FieldErrors,
     fields: StrategyFields<'_>,
     name: &str,
     config: &Map<String, Value>,
@@ -65,7 +65,7 @@ pub(crate) fn check_strategy(
 ) -> Option<Strategy> {
     let Some(Checked { model, chunks }) = checked else {
         if StrategyDefinition::find(name).is_none() {
-            checks.refuse(fields.strategy, format!("must be {}, got {name:?}", StrategyDefinition::names()));
+            checks.add(fields.strategy, format!("must be {}, got {name:?}", StrategyDefinition::names()));
         }
         return None;
     };
@@ -73,7 +73,7 @@ pub(crate) fn check_strategy(
         Ok(strategy) => strategy,
         Err(errors) => {
             for error in errors {
-                checks.refuse(fields.name_of(&error.field), error.message);
+                checks.add(fields.name_of(&error.field), error.message);
             }
             return None;
         }
@@ -84,7 +84,7 @@ pub(crate) fn check_strategy(
             strategy.name(),
             model.manifest.name
         );
-        checks.refuse(fields.strategy, message);
+        checks.add(fields.strategy, message);
         return None;
     }
     Some(strategy)
@@ -113,11 +113,11 @@ impl StrategyFields<'_> {
 }
 
 /// Validates that a number fits.
-pub(crate) fn natural(checks: &mut Checks, field: &str, got: Option<i64>) -> Option<u32> {
+pub(crate) fn natural(checks: &mut FieldErrors, field: &str, got: Option<i64>) -> Option<u32> {
     let got = got?;
     let number = u32::try_from(got).ok();
     if number.is_none() {
-        checks.refuse(field, format!("must be 0 to {}, got {got}", u32::MAX));
+        checks.add(field, format!("must be 0 to {}, got {got}", u32::MAX));
     }
     number
 }

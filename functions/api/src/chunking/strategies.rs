@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chunking::{ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
 use domain::{ChunkSettings, ErrorKind};
-use lambda::http::{ApiError, ApiPath, Problem};
+use lambda::http::{ApiError, ApiPath, FieldErrors};
 use models::ModelFolder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 
 use super::settings::{RequestedSizes, check_sizes};
 use crate::State;
-use crate::validation::Checks;
 
 /// A chunking strategy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,10 +85,7 @@ pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<Strategies
 #[utoipa::path(
     get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "chunking_strategy", tag = "chunking",
     params(("strategy_id" = String, Path, description = "The strategy's name.", example = "markdown")),
-    responses(
-        (status = 200, body = StrategyResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such strategy."),
-    ),
+    responses((status = 200, body = StrategyResponse)),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
@@ -105,10 +101,10 @@ pub(crate) async fn show(
 
 /// The default model's name and sizes.
 fn defaults(state: &State) -> Result<(String, ChunkSettings), ApiError> {
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     let no_settings = RequestedSizes { embedding_model: None, chunk_size: None, chunk_overlap: None };
-    let checked = check_sizes(&mut checks, state, no_settings);
-    checks.finish()?;
+    let checked = check_sizes(&mut errors, state, no_settings);
+    errors.finish()?;
     let checked =
         checked.ok_or_else(|| ApiError::new(ErrorKind::Internal, "the default model is missing"))?;
     Ok((checked.model.manifest.name.clone(), checked.chunks))

@@ -8,8 +8,9 @@ use db::collections::NewCollection;
 use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::{AccessLevel, CollectionId, ErrorKind, OperationType, Quantization, vector_store_name};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,11 +19,10 @@ use super::fields::{self, ONE_TIME};
 use super::index_settings::{self, CheckedIndex, RequestedIndex};
 use super::response::CollectionResponse;
 use crate::State;
-use crate::openapi::{BodyErrors, words};
+use crate::openapi::words;
 use crate::quotas::enforce;
-use crate::validation::Checks;
 
-/// A collection to create. Unknown fields are ignored.
+/// A collection to create.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct CreateCollectionRequest {
     /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among the caller's collections.
@@ -59,6 +59,22 @@ pub(crate) struct CreateCollectionRequest {
     /// Minutes between two runs; required for a continuous collection.
     #[schema(minimum = 15, maximum = 525_600)]
     sync_interval_minutes: Option<i32>,
+    /// Accepted for compatibility with v2 clients; has no effect.
+    #[serde(rename = "default_reranker_id")]
+    #[schema(value_type = Option<String>)]
+    _default_reranker_id: Option<IgnoredAny>,
+    /// Accepted for compatibility with v2 clients; has no effect.
+    #[serde(rename = "extraction_config")]
+    #[schema(value_type = Option<Object>)]
+    _extraction_config: Option<IgnoredAny>,
+    /// Accepted for compatibility with v2 clients; has no effect: every collection has sparse vectors.
+    #[serde(rename = "sparse_index_config")]
+    #[schema(value_type = Option<Object>)]
+    _sparse_index_config: Option<IgnoredAny>,
+    /// Accepted for compatibility with v2 clients; has no effect.
+    #[serde(rename = "pipeline_config")]
+    #[schema(value_type = Option<Object>)]
+    _pipeline_config: Option<IgnoredAny>,
 }
 
 /// Create a collection
@@ -67,11 +83,7 @@ pub(crate) struct CreateCollectionRequest {
 /// `initial_operation_id` has set it up.
 #[utoipa::path(
     post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
-    responses(
-        (status = 201, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a collection of that name, or the quota of collections is used up."),
-        BodyErrors,
-    ),
+    responses((status = 201, body = CollectionResponse)),
 )]
 pub(crate) async fn create(
     Shared(state): Shared<State>,
@@ -131,15 +143,15 @@ pub(crate) async fn create(
 
 /// Validates the request, and finds the model.
 fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedIndex, ApiError> {
-    let mut checks = Checks::default();
-    fields::check_name(&mut checks, request.name.trim());
+    let mut errors = FieldErrors::default();
+    fields::check_name(&mut errors, request.name.trim());
     if let Some(description) = &request.description {
-        fields::check_description(&mut checks, description);
+        fields::check_description(&mut errors, description);
     }
     let sync_mode = request.sync_mode.as_deref().unwrap_or(ONE_TIME);
-    fields::check_sync(&mut checks, sync_mode, request.sync_interval_minutes);
+    fields::check_sync(&mut errors, sync_mode, request.sync_interval_minutes);
     if let Some(metadata) = &request.metadata {
-        fields::check_object(&mut checks, "metadata", metadata);
+        fields::check_object(&mut errors, "metadata", metadata);
     }
     let requested = RequestedIndex {
         embedding_model: request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model),
@@ -149,7 +161,7 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedInde
         chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(Strategy::default().name()),
         chunking_config: request.chunking_config.as_ref(),
     };
-    let checked = index_settings::check(&mut checks, state, requested);
-    checks.finish()?;
+    let checked = index_settings::check(&mut errors, state, requested);
+    errors.finish()?;
     checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the index settings are invalid"))
 }

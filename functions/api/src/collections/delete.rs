@@ -18,9 +18,7 @@ use crate::State;
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}", tag = "collections",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes vectors and files."))),
-    ),
+    responses((status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes vectors and files.")))),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,

@@ -5,12 +5,11 @@ use std::ops::RangeInclusive;
 use db::DbError;
 use db::collections::Collections;
 use domain::ErrorKind;
-use lambda::http::ApiError;
+use lambda::http::{ApiError, FieldErrors};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::Object;
 
 use crate::openapi::words;
-use crate::validation::{Checks, has_nul};
 
 /// Characters that have another meaning in file systems and URLs.
 const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
@@ -32,50 +31,44 @@ pub(crate) fn optional_sync_mode() -> Object {
     words::one_of_or_null(SYNC_MODES.into_iter())
 }
 
-pub(super) fn check_name(checks: &mut Checks, name: &str) {
-    checks.length("name", name, 1..=255);
+pub(super) fn check_name(errors: &mut FieldErrors, name: &str) {
+    errors.length("name", name, 1..=255);
     if let Some(bad) =
         name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character) || character.is_control())
     {
-        checks.refuse(
+        errors.add(
             "name",
             format!("must not have any of / \\ * ? < > : \" | or control characters, got {bad:?}"),
         );
     }
 }
 
-pub(super) fn check_description(checks: &mut Checks, description: &str) {
-    checks.length("description", description, 0..=4000);
-    checks.no_nul("description", description);
+pub(super) fn check_description(errors: &mut FieldErrors, description: &str) {
+    errors.length("description", description, 0..=4000);
+    errors.no_nul("description", description);
 }
 
-pub(super) fn check_object(checks: &mut Checks, field: &str, object: &Map<String, Value>) {
+pub(super) fn check_object(errors: &mut FieldErrors, field: &str, object: &Map<String, Value>) {
     if has_nul(object) {
-        checks.refuse(field, "must not have NUL characters");
+        errors.add(field, "contains a NUL character; every other character is allowed");
     }
 }
 
 /// Checks the mode, and the interval, which a continuous collection needs.
-pub(super) fn check_sync(checks: &mut Checks, mode: &str, interval_minutes: Option<i32>) {
-    one_of(checks, "sync_mode", mode, &SYNC_MODES);
+pub(super) fn check_sync(errors: &mut FieldErrors, mode: &str, interval_minutes: Option<i32>) {
+    errors.one_of("sync_mode", mode, &SYNC_MODES);
     match interval_minutes {
         Some(minutes) => {
-            checks.range("sync_interval_minutes", minutes.into(), SYNC_INTERVAL_MINUTES);
+            errors.range("sync_interval_minutes", minutes.into(), SYNC_INTERVAL_MINUTES);
         }
         None if mode == CONTINUOUS => {
             let (least, most) = (SYNC_INTERVAL_MINUTES.start(), SYNC_INTERVAL_MINUTES.end());
-            checks.refuse(
+            errors.add(
                 "sync_interval_minutes",
                 format!("is missing; a continuous collection needs {least} to {most} minutes"),
             );
         }
         None => {}
-    }
-}
-
-pub(crate) fn one_of(checks: &mut Checks, field: &str, got: &str, offered: &[&str]) {
-    if !offered.contains(&got) {
-        checks.refuse(field, format!("must be {}, got {got:?}", offered.join(" or ")));
     }
 }
 
@@ -86,4 +79,17 @@ pub(super) fn explain(error: DbError, name: &str, is_owner: bool) -> ApiError {
     }
     let who_has = if is_owner { "you already have" } else { "its owner already has" };
     ApiError::new(ErrorKind::Conflict, format!("{who_has} a collection named {name:?}; choose another name"))
+}
+
+/// Returns whether a text in the object has a NUL character, which PostgreSQL cannot store.
+fn has_nul(object: &Map<String, Value>) -> bool {
+    fn value_has_nul(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(value_has_nul),
+            Value::Object(object) => has_nul(object),
+            _ => false,
+        }
+    }
+    object.iter().any(|(key, value)| key.contains('\0') || value_has_nul(value))
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use chunking::Strategy;
 use domain::{IndexSettings, Quantization};
+use lambda::http::FieldErrors;
 use models::ModelFolder;
 use serde_json::{Map, Value};
 
 use super::fields;
 use crate::State;
 use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
-use crate::validation::Checks;
 
 /// The requested settings. Sizes that are absent follow from the model.
 #[derive(Debug, Clone, Copy)]
@@ -33,22 +33,22 @@ pub(super) struct CheckedIndex {
 
 /// Validates the settings together, and finds the model. `None` if a field is refused.
 pub(super) fn check(
-    checks: &mut Checks,
+    errors: &mut FieldErrors,
     state: &State,
     requested: RequestedIndex<'_>,
 ) -> Option<CheckedIndex> {
-    let quantization = checks.word::<Quantization>("quantization", requested.quantization);
+    let quantization = errors.keyword::<Quantization>("quantization", requested.quantization);
     let sizes = RequestedSizes {
         embedding_model: Some(requested.embedding_model),
         chunk_size: requested.chunk_size,
         chunk_overlap: requested.chunk_overlap,
     };
-    let sizes = check_sizes(checks, state, sizes);
+    let sizes = check_sizes(errors, state, sizes);
     let empty = Map::new();
     let config = requested.chunking_config.unwrap_or(&empty);
-    fields::check_object(checks, "chunking_config", config);
+    fields::check_object(errors, "chunking_config", config);
     let fields = StrategyFields::OF_COLLECTIONS;
-    let strategy = check_strategy(checks, fields, requested.chunking_strategy, config, sizes.as_ref())?;
+    let strategy = check_strategy(errors, fields, requested.chunking_strategy, config, sizes.as_ref())?;
     let sizes = sizes?;
     let settings = IndexSettings {
         embedding_model: requested.embedding_model.to_owned(),

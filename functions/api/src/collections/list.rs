@@ -5,17 +5,14 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, CollectionQuery};
 use domain::{CollectionId, CollectionSort, CollectionStatus, SortOrder};
-use lambda::http::{ApiError, ApiQuery, Problem};
+use lambda::http::{ApiError, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
 use utoipa::{IntoParams, ToSchema};
 
-use super::fields::one_of;
 use super::response::CollectionResponse;
 use crate::State;
 use crate::openapi::words;
-use crate::paging::Paging;
-use crate::validation::{Checks, filled};
 
 const OWNERS: [&str; 2] = ["all", "me"];
 
@@ -23,12 +20,6 @@ const OWNERS: [&str; 2] = ["all", "me"];
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListCollectionsQuery {
-    /// Page number, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Collections per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
     /// Whether to include public collections of other users.
     #[param(default = true)]
     include_public: Option<bool>,
@@ -60,35 +51,30 @@ pub(crate) struct CollectionsResponse {
 
 /// List collections that the caller can read
 #[utoipa::path(
-    get, path = "/api/v2/collections", tag = "collections", params(ListCollectionsQuery),
-    responses(
-        (status = 200, body = CollectionsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    get, path = "/api/v2/collections", tag = "collections", params(ListCollectionsQuery, Page),
+    responses((status = 200, body = CollectionsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListCollectionsQuery>,
+    ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListCollectionsQuery>,
 ) -> Result<Json<CollectionsResponse>, ApiError> {
-    let mut checks = Checks::default();
-    let paging = Paging::check(&mut checks, query.page, query.per_page);
-    let owner = filled(query.owner.as_deref()).unwrap_or(OWNERS[0]);
-    one_of(&mut checks, "owner", owner, &OWNERS);
-    let search = filled(query.search.as_deref());
+    let owner = non_empty(query.owner.as_deref()).unwrap_or(OWNERS[0]);
+    errors.one_of("owner", owner, &OWNERS);
+    let search = non_empty(query.search.as_deref());
     if let Some(search) = search {
-        checks.length("search", search, 1..=255);
-        checks.no_nul("search", search);
+        errors.length("search", search, 1..=255);
+        errors.no_nul("search", search);
     }
-    let status = filled(query.status.as_deref());
-    let status = status.and_then(|status| checks.word::<CollectionStatus>("status", status));
-    let sort = filled(query.sort_by.as_deref()).unwrap_or(CollectionSort::CreatedAt.as_str());
-    let sort = checks.word("sort_by", sort).unwrap_or(CollectionSort::CreatedAt);
+    let status = non_empty(query.status.as_deref());
+    let status = status.and_then(|status| errors.keyword::<CollectionStatus>("status", status));
+    let sort = non_empty(query.sort_by.as_deref()).unwrap_or(CollectionSort::CreatedAt.as_str());
+    let sort = errors.keyword("sort_by", sort).unwrap_or(CollectionSort::CreatedAt);
     let default_order =
         if sort == CollectionSort::Name { SortOrder::Ascending } else { SortOrder::Descending };
-    let order = filled(query.sort_order.as_deref()).unwrap_or(default_order.as_str());
-    let order = checks.word("sort_order", order).unwrap_or(default_order);
-    checks.finish()?;
+    let order = non_empty(query.sort_order.as_deref()).unwrap_or(default_order.as_str());
+    let order = errors.keyword("sort_order", order).unwrap_or(default_order);
+    errors.finish()?;
     let query = CollectionQuery {
         include_public: query.include_public.unwrap_or(true),
         owned: owner == "me",

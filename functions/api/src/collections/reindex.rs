@@ -9,8 +9,9 @@ use db::operations::Operations;
 use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::{ErrorKind, OperationType};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiOptionalJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiOptionalJson, ClientInfo, FieldErrors};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -20,9 +21,8 @@ use crate::State;
 use crate::audit::{self, Change};
 use crate::openapi::words;
 use crate::operations::response::OperationResponse;
-use crate::validation::Checks;
 
-/// Settings of the new index. Absent fields keep their values. Unknown fields are ignored.
+/// Settings of the new index. Absent fields keep their values.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct ReindexRequest {
     /// One of the models that `GET /api/v2/system/info` lists.
@@ -44,6 +44,14 @@ pub(crate) struct ReindexRequest {
     /// All parameters of the strategy; another strategy starts with its defaults.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
+    /// Accepted for compatibility with v2 clients; has no effect: a reindex includes all documents.
+    #[serde(rename = "force")]
+    #[schema(value_type = Option<bool>)]
+    _force: Option<IgnoredAny>,
+    /// Accepted for compatibility with v2 clients; has no effect.
+    #[serde(rename = "only_failed")]
+    #[schema(value_type = Option<bool>)]
+    _only_failed: Option<IgnoredAny>,
 }
 
 /// Reindex a collection
@@ -57,13 +65,7 @@ pub(crate) struct ReindexRequest {
     post, path = "/api/v2/collections/{collection_id}/reindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     request_body = Option<ReindexRequest>,
-    responses(
-        (status = 202, body = OperationResponse),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A reindex of the collection is pending or running."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too large."),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is wrong; `errors` names it."),
-    ),
+    responses((status = 202, body = OperationResponse)),
 )]
 pub(crate) async fn start(
     Shared(state): Shared<State>,
@@ -107,10 +109,7 @@ pub(crate) async fn start(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/reindex/rollback", tag = "collections",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = CollectionResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "No earlier index is kept, it lacks documents, or an operation is running."),
-    ),
+    responses((status = 200, body = CollectionResponse)),
 )]
 pub(crate) async fn roll_back(
     Shared(state): Shared<State>,
@@ -177,7 +176,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         Map::new()
     };
     let config = request.chunking_config.as_ref().unwrap_or(&kept);
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     let requested = RequestedIndex {
         embedding_model,
         quantization: request.quantization.as_deref().unwrap_or(now.quantization.as_str()),
@@ -186,8 +185,8 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         chunking_strategy: strategy,
         chunking_config: Some(config),
     };
-    let resolved = index_settings::check(&mut checks, state, requested);
-    checks.finish()?;
+    let resolved = index_settings::check(&mut errors, state, requested);
+    errors.finish()?;
     let Some(CheckedIndex { settings, strategy, .. }) = resolved else {
         return Err(ApiError::new(ErrorKind::Invalid, "the index settings are invalid"));
     };

@@ -5,7 +5,7 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use db::collections::CollectionDetails;
 use domain::AccessLevel;
-use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, ETag, FieldErrors, IfMatch};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,20 +14,18 @@ use super::fields;
 use super::response::{CollectionResponse, answer, editable};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, Versioned};
-use crate::validation::{Checks, given};
+use crate::nullable::nullable;
 
 /// Fields to change; absent fields keep their values. The model, quantization and chunk settings belong
 /// to the index and are changed by a reindex.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({ "name": "handbooks", "sync_mode": "continuous", "sync_interval_minutes": 60 }))]
 pub(crate) struct UpdateCollectionRequest {
     /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among its owner's collections.
     #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
     /// `null` removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 4000)]
     description: Option<Option<String>>,
     /// Whether every signed-in user can read it.
@@ -39,7 +37,7 @@ pub(crate) struct UpdateCollectionRequest {
     #[schema(schema_with = fields::optional_sync_mode)]
     sync_mode: Option<String>,
     /// Minutes between two runs. Kept while the mode is `one_time`; `null` removes it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<i32>, minimum = 15, maximum = 525_600)]
     sync_interval_minutes: Option<Option<i32>>,
 }
@@ -49,16 +47,11 @@ pub(crate) struct UpdateCollectionRequest {
 /// Absent fields keep their values; `PATCH` does the same.
 #[utoipa::path(
     put, path = "/api/v2/collections/{collection_id}", tag = "collections",
-    params(("collection_id" = Uuid, Path), Versioned), request_body = UpdateCollectionRequest,
-    responses(
-        (
+    params(("collection_id" = Uuid, Path)), request_body = UpdateCollectionRequest,
+    responses((
             status = 200, body = CollectionResponse,
             headers(("ETag" = String, description = "Version of the fields that can be changed, for `If-Match`.")),
-        ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The owner already has a collection of that name."),
-        Versioned,
-        BodyErrors,
-    ),
+        )),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,
@@ -102,16 +95,11 @@ pub(crate) async fn update(
 /// The same as `PUT`.
 #[utoipa::path(
     patch, path = "/api/v2/collections/{collection_id}", tag = "collections",
-    params(("collection_id" = Uuid, Path), Versioned), request_body = UpdateCollectionRequest,
-    responses(
-        (
+    params(("collection_id" = Uuid, Path)), request_body = UpdateCollectionRequest,
+    responses((
             status = 200, body = CollectionResponse,
             headers(("ETag" = String, description = "Version of the fields that can be changed, for `If-Match`.")),
-        ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The owner already has a collection of that name."),
-        Versioned,
-        BodyErrors,
-    ),
+        )),
 )]
 pub(crate) async fn patch(
     state: Shared<State>,
@@ -126,21 +114,21 @@ pub(crate) async fn patch(
 
 impl UpdateCollectionRequest {
     fn apply_to(self, before: &CollectionDetails) -> Result<CollectionDetails, ApiError> {
-        let mut checks = Checks::default();
+        let mut errors = FieldErrors::default();
         let mut after = before.clone();
         if let Some(name) = self.name {
             name.trim().clone_into(&mut after.name);
-            fields::check_name(&mut checks, &after.name);
+            fields::check_name(&mut errors, &after.name);
         }
         if let Some(description) = self.description {
             if let Some(description) = &description {
-                fields::check_description(&mut checks, description);
+                fields::check_description(&mut errors, description);
             }
             after.description = description;
         }
         after.is_public = self.is_public.unwrap_or(after.is_public);
         if let Some(metadata) = self.metadata {
-            fields::check_object(&mut checks, "metadata", &metadata);
+            fields::check_object(&mut errors, "metadata", &metadata);
             after.meta = Value::Object(metadata);
         }
         if let Some(mode) = self.sync_mode {
@@ -149,8 +137,8 @@ impl UpdateCollectionRequest {
         if let Some(minutes) = self.sync_interval_minutes {
             after.sync_interval_minutes = minutes;
         }
-        fields::check_sync(&mut checks, &after.sync_mode, after.sync_interval_minutes);
-        checks.finish()?;
+        fields::check_sync(&mut errors, &after.sync_mode, after.sync_interval_minutes);
+        errors.finish()?;
         Ok(after)
     }
 }

@@ -9,15 +9,13 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, point_id};
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiPath, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vectors::{ChunkMetadata, StoredChunk};
 
 use crate::State;
-use crate::paging::Paging;
-use crate::validation::{Checks, filled};
 
 /// A chunk of a document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,12 +68,6 @@ pub(crate) struct ListChunksQuery {
     /// Only chunks of this document.
     #[param(value_type = Option<Uuid>)]
     document_id: Option<String>,
-    /// Which page, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Chunks on a page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
 }
 
 /// A page of chunks, ordered by document and position.
@@ -93,22 +85,17 @@ pub(crate) struct ChunksResponse {
 /// indexed, a page may be shorter than `per_page`.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/chunks", tag = "chunks",
-    params(("collection_id" = Uuid, Path), ListChunksQuery),
-    responses(
-        (status = 200, body = ChunksResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), ListChunksQuery, Page),
+    responses((status = 200, body = ChunksResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Granted(found): Granted,
-    ApiQuery(query): ApiQuery<ListChunksQuery>,
+    ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListChunksQuery>,
 ) -> Result<Json<ChunksResponse>, ApiError> {
-    let mut checks = Checks::default();
-    let paging = Paging::check(&mut checks, query.page, query.per_page);
-    let document_id = filled(query.document_id.as_deref());
-    let document_id = document_id.and_then(|id| checks.word::<DocumentId>("document_id", id));
-    checks.finish()?;
+    let document_id = non_empty(query.document_id.as_deref());
+    let document_id = document_id.and_then(|id| errors.keyword::<DocumentId>("document_id", id));
+    errors.finish()?;
     let mut connection = state.db.connection().await?;
     let mut places = connection.chunk_ranges();
     let (places, total) =
@@ -163,16 +150,13 @@ pub(crate) async fn show(
 /// The same as `GET /api/v2/collections/{collection_id}/chunks`.
 #[utoipa::path(
     get, path = "/api/v2/chunking/collections/{collection_id}/chunks", operation_id = "chunks_list_of_chunking",
-    tag = "chunks", params(("collection_id" = Uuid, Path), ListChunksQuery),
-    responses(
-        (status = 200, body = ChunksResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    tag = "chunks", params(("collection_id" = Uuid, Path), ListChunksQuery, Page),
+    responses((status = 200, body = ChunksResponse)),
 )]
 pub(crate) async fn list_of_chunking(
     state: Shared<State>,
     granted: Granted,
-    query: ApiQuery<ListChunksQuery>,
+    query: ListQuery<Page, ListChunksQuery>,
 ) -> Result<Json<ChunksResponse>, ApiError> {
     list(state, granted, query).await
 }

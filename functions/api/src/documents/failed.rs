@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::CollectionId;
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiPath, ApiQuery};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -35,10 +35,7 @@ pub(crate) struct FailedCountResponse {
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/documents/failed/count", tag = "documents",
     params(("collection_id" = Uuid, Path), CountFailedQuery),
-    responses(
-        (status = 200, body = FailedCountResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    responses((status = 200, body = FailedCountResponse)),
 )]
 pub(crate) async fn count_failed(
     Shared(state): Shared<State>,

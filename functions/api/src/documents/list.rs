@@ -4,15 +4,13 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::DocumentQuery;
 use domain::{CollectionId, DocumentSort, SortOrder, SourceId};
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiPath, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::response::DocumentResponse;
 use crate::State;
 use crate::openapi::words;
-use crate::paging::Paging;
-use crate::validation::{Checks, filled};
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,12 +30,6 @@ pub(crate) struct ListDocumentsQuery {
     /// Which way it goes.
     #[param(schema_with = words::sort_order, default = "asc")]
     sort_order: Option<String>,
-    /// Which page, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Documents on a page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
 }
 
 /// A page of documents.
@@ -52,29 +44,24 @@ pub(crate) struct DocumentsResponse {
 /// List a collection's documents
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/documents", tag = "documents",
-    params(("collection_id" = Uuid, Path), ListDocumentsQuery),
-    responses(
-        (status = 200, body = DocumentsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), ListDocumentsQuery, Page),
+    responses((status = 200, body = DocumentsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     ApiPath(collection_id): ApiPath<CollectionId>,
-    ApiQuery(query): ApiQuery<ListDocumentsQuery>,
+    ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListDocumentsQuery>,
 ) -> Result<Json<DocumentsResponse>, ApiError> {
-    let mut checks = Checks::default();
-    let paging = Paging::check(&mut checks, query.page, query.per_page);
-    let status = filled(query.status.as_deref());
-    let status = status.and_then(|status| checks.word("status", status));
-    let search = filled(query.search.as_deref());
+    let status = non_empty(query.status.as_deref());
+    let status = status.and_then(|status| errors.keyword("status", status));
+    let search = non_empty(query.search.as_deref());
     if let Some(search) = search {
-        checks.length("search", search, 1..=255);
-        checks.no_nul("search", search);
+        errors.length("search", search, 1..=255);
+        errors.no_nul("search", search);
     }
-    let sort = filled(query.sort_by.as_deref()).map(|sort| checks.word("sort_by", sort));
-    let order = filled(query.sort_order.as_deref()).map(|order| checks.word("sort_order", order));
-    checks.finish()?;
+    let sort = non_empty(query.sort_by.as_deref()).map(|sort| errors.keyword("sort_by", sort));
+    let order = non_empty(query.sort_order.as_deref()).map(|order| errors.keyword("sort_order", order));
+    errors.finish()?;
     let query = DocumentQuery {
         collection_id,
         status,

@@ -1,16 +1,15 @@
 //! The metadata of documents in requests and responses.
 
 use domain::DocumentMetadata;
+use lambda::http::FieldErrors;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, Object, Schema, SchemaType, Type};
 
-use crate::validation::Checks;
-
 /// Validates metadata.
-pub(crate) fn check(checks: &mut Checks, field: &str, given: &Map<String, Value>) -> DocumentMetadata {
+pub(crate) fn check(checks: &mut FieldErrors, field: &str, given: &Map<String, Value>) -> DocumentMetadata {
     DocumentMetadata::parse(given).unwrap_or_else(|errors| {
         for error in errors {
-            checks.refuse(field, error.to_string());
+            checks.add(field, error.to_string());
         }
         DocumentMetadata::default()
     })

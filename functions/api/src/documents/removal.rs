@@ -6,7 +6,7 @@ use axum::response::Response;
 use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::{CollectionId, DocumentId, ErrorKind, OperationType};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiPath, ClientInfo};
 use serde_json::json;
 
 use super::find::find;
@@ -21,9 +21,7 @@ use crate::operations::response::OperationResponse;
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
-    responses(
-        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
-    ),
+    responses((status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors.")))),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,
@@ -68,10 +66,7 @@ pub(crate) async fn delete(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
-    responses(
-        (status = 202, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is not deleted, or a quota is exceeded."),
-    ),
+    responses((status = 202, body = OperationResponse)),
 )]
 pub(crate) async fn restore(
     Shared(state): Shared<State>,

@@ -6,7 +6,7 @@ use axum::response::Response;
 use dispatch::{Initiator, LockedCollection, StartOperation, lock_collection};
 use domain::{CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiPath, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiPath, ClientInfo};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -36,10 +36,7 @@ pub(crate) struct RetryResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/retry", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = RetryResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The document is neither failed nor cancelled, or a quota is exceeded."),
-    ),
+    responses((status = 200, body = RetryResponse)),
 )]
 pub(crate) async fn retry(
     Shared(state): Shared<State>,
@@ -70,10 +67,7 @@ pub(crate) async fn retry(
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/retry-failed", tag = "documents",
     params(("collection_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = RetryResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A quota is exceeded."),
-    ),
+    responses((status = 200, body = RetryResponse)),
 )]
 pub(crate) async fn retry_failed(
     Shared(state): Shared<State>,

@@ -9,18 +9,16 @@ use db::DbError;
 use db::accounts::{McpProfile, McpProfileSettings, McpProfiles};
 use domain::{CollectionId, ErrorKind, McpProfileId};
 use http::{HeaderMap, StatusCode};
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, ETag, IfMatch, Problem};
-use serde::{Deserialize, Serialize};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Page};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::client_config::McpConfigResponse;
 use super::settings::{CreateMcpProfileRequest, UpdateMcpProfileRequest, defaults, editable};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::{BodyErrors, Versioned};
-use crate::paging::Paging;
 
 /// An MCP profile: one search tool of an AI assistant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,18 +80,6 @@ impl From<McpProfile> for McpProfileResponse {
     }
 }
 
-/// Page of the list of profiles.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListMcpProfilesQuery {
-    /// Page number, starting at 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Profiles per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
-}
-
 /// A page of profiles, ordered by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct McpProfilesResponse {
@@ -112,11 +98,7 @@ pub(crate) struct McpProfilesResponse {
 /// Requires the scope `write`, and read access to the collections.
 #[utoipa::path(
     post, path = "/api/v2/mcp/profiles", tag = "mcp", request_body = CreateMcpProfileRequest,
-    responses(
-        (status = 201, body = McpProfileResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of this name."),
-        BodyErrors,
-    ),
+    responses((status = 201, body = McpProfileResponse)),
 )]
 pub(crate) async fn create_profile(
     Shared(state): Shared<State>,
@@ -144,18 +126,14 @@ pub(crate) async fn create_profile(
 
 /// List the caller's MCP profiles
 #[utoipa::path(
-    get, path = "/api/v2/mcp/profiles", tag = "mcp", params(ListMcpProfilesQuery),
-    responses(
-        (status = 200, body = McpProfilesResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    get, path = "/api/v2/mcp/profiles", tag = "mcp", params(Page),
+    responses((status = 200, body = McpProfilesResponse)),
 )]
 pub(crate) async fn list_profiles(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListMcpProfilesQuery>,
+    paging: Page,
 ) -> Result<Json<McpProfilesResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let mut connection = state.db.connection().await?;
     let user_id = caller.principal.user_id;
     let page = connection.mcp_profiles().list(user_id, paging.per_page, paging.offset()).await?;
@@ -170,13 +148,10 @@ pub(crate) async fn list_profiles(
 /// Show an MCP profile
 #[utoipa::path(
     get, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
-    responses(
-        (
+    responses((
             status = 200, body = McpProfileResponse,
             headers(("ETag" = String, description = "Version of the profile, for `If-Match`.")),
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
-    ),
+        )),
 )]
 pub(crate) async fn show_profile(
     Shared(state): Shared<State>,
@@ -192,17 +167,11 @@ pub(crate) async fn show_profile(
 /// unchanged.
 #[utoipa::path(
     put, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp",
-    params(("profile_id" = Uuid, Path), Versioned), request_body = UpdateMcpProfileRequest,
-    responses(
-        (
+    params(("profile_id" = Uuid, Path)), request_body = UpdateMcpProfileRequest,
+    responses((
             status = 200, body = McpProfileResponse,
             headers(("ETag" = String, description = "Version of the profile, for `If-Match`.")),
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The caller has a profile of this name."),
-        Versioned,
-        BodyErrors,
-    ),
+        )),
 )]
 pub(crate) async fn update_profile(
     Shared(state): Shared<State>,
@@ -240,10 +209,7 @@ pub(crate) async fn update_profile(
 /// Requires the scope `write`.
 #[utoipa::path(
     delete, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
-    responses(
-        (status = 204, description = "The profile was deleted."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
-    ),
+    responses((status = 204, description = "The profile was deleted.")),
 )]
 pub(crate) async fn delete_profile(
     Shared(state): Shared<State>,
@@ -267,10 +233,7 @@ pub(crate) async fn delete_profile(
 /// Returns the settings to paste into an AI assistant. Replace the placeholder by an API key.
 #[utoipa::path(
     get, path = "/api/v2/mcp/profiles/{profile_id}/config", tag = "mcp", params(("profile_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = McpConfigResponse),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "The caller has no such profile."),
-    ),
+    responses((status = 200, body = McpConfigResponse)),
 )]
 pub(crate) async fn show_profile_config(
     Shared(state): Shared<State>,

@@ -4,20 +4,19 @@ use access::Caller;
 use db::Tx;
 use db::accounts::McpProfileSettings;
 use domain::{CollectionId, SearchMode, SearchType};
-use lambda::http::ApiError;
+use lambda::http::{ApiError, FieldErrors};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::nullable::nullable;
 use crate::openapi::words;
-use crate::validation::{Checks, given};
 
 /// The maximum number of collections of one search.
 const MAX_COLLECTIONS: usize = 10;
 
 /// An MCP profile to create.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct CreateMcpProfileRequest {
     /// Name: 1 to 64 lower-case letters, digits, `_` and `-`, starting with a letter. Unique among the
     /// caller's profiles.
@@ -57,7 +56,6 @@ pub(crate) struct CreateMcpProfileRequest {
 
 /// Changes of an MCP profile. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(example = json!({ "result_count": 20, "enabled": true }))]
 pub(crate) struct UpdateMcpProfileRequest {
     /// Name: 1 to 64 lower-case letters, digits, `_` and `-`, starting with a letter. Unique among the
@@ -81,18 +79,18 @@ pub(crate) struct UpdateMcpProfileRequest {
     /// Whether to rerank results with a cross-encoder.
     use_reranker: Option<bool>,
     /// Minimum score of a result, 0 to 1; `null` for no minimum.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     score_threshold: Option<Option<f64>>,
     /// Weight of the dense vectors against the sparse ones, 0 to 1; `null` for the default of search.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     hybrid_alpha: Option<Option<f64>>,
     /// Which vectors to search.
     #[schema(schema_with = words::optional_search_mode)]
     search_mode: Option<SearchMode>,
     /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 1000)]
     rrf_k: Option<Option<i32>>,
     /// Whether to expand queries with HyDE (hypothetical document embeddings).
@@ -147,19 +145,19 @@ impl UpdateMcpProfileRequest {
         tx: &mut Tx,
         caller: &Caller,
     ) -> Result<McpProfileSettings, ApiError> {
-        let mut checks = Checks::default();
+        let mut errors = FieldErrors::default();
         let mut after = before.clone();
         if let Some(name) = self.name {
-            check_name(&mut checks, &name);
+            check_name(&mut errors, &name);
             after.name = name;
         }
         if let Some(description) = self.description {
-            checks.length("description", &description, 0..=1000);
-            checks.no_nul("description", &description);
+            errors.length("description", &description, 0..=1000);
+            errors.no_nul("description", &description);
             after.description = description;
         }
         if let Some(ids) = self.collection_ids {
-            check_collections(&mut checks, tx, caller, &ids).await?;
+            check_collections(&mut errors, tx, caller, &ids).await?;
             after.collection_ids = ids;
         }
         after.enabled = self.enabled.unwrap_or(after.enabled);
@@ -171,30 +169,30 @@ impl UpdateMcpProfileRequest {
         after.hybrid_alpha = self.hybrid_alpha.unwrap_or(after.hybrid_alpha);
         after.rrf_k = self.rrf_k.unwrap_or(after.rrf_k);
         after.use_hyde = self.use_hyde.unwrap_or(after.use_hyde);
-        checks.range("result_count", after.result_count.into(), 1..=100);
+        errors.range("result_count", after.result_count.into(), 1..=100);
         for (field, share) in
             [("score_threshold", after.score_threshold), ("hybrid_alpha", after.hybrid_alpha)]
         {
             if let Some(share) = share {
-                checks.fraction(field, share);
+                errors.range(field, share, 0.0..=1.0);
             }
         }
         if let Some(rrf_k) = after.rrf_k {
-            checks.range("rrf_k", rrf_k.into(), 1..=1000);
+            errors.range("rrf_k", rrf_k.into(), 1..=1000);
         }
-        checks.finish()?;
+        errors.finish()?;
         Ok(after)
     }
 }
 
-fn check_name(checks: &mut Checks, name: &str) {
+fn check_name(errors: &mut FieldErrors, name: &str) {
     let mut characters = name.chars();
     let is_first_valid = characters.next().is_some_and(|first| first.is_ascii_lowercase());
     let is_rest_valid = characters.all(|character| {
         character.is_ascii_lowercase() || character.is_ascii_digit() || "_-".contains(character)
     });
     if !is_first_valid || !is_rest_valid || name.len() > 64 {
-        checks.refuse(
+        errors.add(
             "name",
             format!(
                 "must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got {name:?}"
@@ -204,23 +202,23 @@ fn check_name(checks: &mut Checks, name: &str) {
 }
 
 async fn check_collections(
-    checks: &mut Checks,
+    errors: &mut FieldErrors,
     tx: &mut Tx,
     caller: &Caller,
     ids: &[CollectionId],
 ) -> Result<(), ApiError> {
     if ids.is_empty() || ids.len() > MAX_COLLECTIONS {
         let message = format!("must have 1 to {MAX_COLLECTIONS} entries, got {}", ids.len());
-        checks.refuse("collection_ids", message);
+        errors.add("collection_ids", message);
         return Ok(());
     }
     let readable = tx.collections().find_accessible_many(ids, &caller.principal).await?;
     for (index, id) in ids.iter().enumerate() {
         let field = format!("collection_ids[{index}]");
         if ids[..index].contains(id) {
-            checks.refuse(field, format!("is a duplicate of an earlier entry, got {id}"));
+            errors.add(field, format!("is a duplicate of an earlier entry, got {id}"));
         } else if !readable.iter().any(|found| found.collection.id == *id) {
-            checks.refuse(field, format!("no collection {id}, or you do not have access to it"));
+            errors.add(field, format!("no collection {id}, or you do not have access to it"));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use db::Tx;
 use db::operations::Operation;
 use dispatch::lock_operation;
 use domain::{AccessLevel, ErrorKind, OperationStatus, OperationType};
-use lambda::http::{ApiError, ClientInfo, Problem};
+use lambda::http::{ApiError, ClientInfo};
 use serde_json::json;
 
 use crate::State;
@@ -22,10 +22,7 @@ use crate::operations::response::OperationResponse;
 #[utoipa::path(
     post, path = "/api/v2/operations/{operation_id}/cancel", tag = "operations",
     params(("operation_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The operation has ended, or its type cannot be cancelled."),
-    ),
+    responses((status = 200, body = OperationResponse)),
 )]
 pub(crate) async fn cancel(
     Shared(state): Shared<State>,
@@ -42,10 +39,7 @@ pub(crate) async fn cancel(
 #[utoipa::path(
     delete, path = "/api/v2/operations/{operation_id}", tag = "operations",
     params(("operation_id" = Uuid, Path)),
-    responses(
-        (status = 200, body = OperationResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The operation has ended, or its type cannot be cancelled."),
-    ),
+    responses((status = 200, body = OperationResponse)),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,

@@ -6,14 +6,12 @@ use axum::extract::State as Shared;
 use db::operations::{OperationQuery, Operations};
 use domain::{AccessLevel, CollectionId};
 use http::{HeaderName, HeaderValue};
-use lambda::http::{ApiError, ApiQuery, Problem};
+use lambda::http::{ApiError, ListQuery, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::response::{OperationResponse, with_progress};
 use crate::State;
-use crate::paging::Paging;
-use crate::validation::Checks;
 
 /// Which operations to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,36 +26,28 @@ pub(crate) struct ListOperationsQuery {
     /// The same as `operation_type`.
     #[serde(rename = "type")]
     type_alias: Option<String>,
-    /// Page number, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Operations per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
 }
 
-impl ListOperationsQuery {
-    fn check(
-        &self,
-        collection_id: Option<CollectionId>,
-        caller: Option<&Caller>,
-    ) -> Result<(Paging, OperationQuery), ApiError> {
-        let mut checks = Checks::default();
-        let statuses = checks.words("status", self.status.as_deref());
-        let types = self.operation_type.as_deref().or(self.type_alias.as_deref());
-        let types = checks.words("operation_type", types);
-        checks.finish()?;
-        let paging = Paging::new(self.page, self.per_page)?;
-        let query = OperationQuery {
-            collection_id,
-            user_id: caller.map(|caller| caller.principal.user_id),
-            statuses,
-            types,
-            limit: paging.per_page,
-            offset: paging.offset(),
-        };
-        Ok((paging, query))
-    }
+/// Validates the parameters.
+fn check(
+    parameters: ListQuery<Page, ListOperationsQuery>,
+    collection_id: Option<CollectionId>,
+    caller: Option<&Caller>,
+) -> Result<(Page, OperationQuery), ApiError> {
+    let ListQuery { page, filters, mut errors } = parameters;
+    let statuses = errors.keywords("status", filters.status.as_deref());
+    let types = filters.operation_type.as_deref().or(filters.type_alias.as_deref());
+    let types = errors.keywords("operation_type", types);
+    errors.finish()?;
+    let query = OperationQuery {
+        collection_id,
+        user_id: caller.map(|caller| caller.principal.user_id),
+        statuses,
+        types,
+        limit: page.per_page,
+        offset: page.offset(),
+    };
+    Ok((page, query))
 }
 
 /// A page of operations, newest first.
@@ -71,22 +61,19 @@ pub(crate) struct OperationsResponse {
 
 /// List the caller's operations
 #[utoipa::path(
-    get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery),
-    responses(
-        (status = 200, body = OperationsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery, Page),
+    responses((status = 200, body = OperationsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+    parameters: ListQuery<Page, ListOperationsQuery>,
 ) -> Result<Json<OperationsResponse>, ApiError> {
-    let (paging, query) = query.check(None, Some(&caller))?;
+    let (page, query) = check(parameters, None, Some(&caller))?;
     let mut connection = state.db.connection().await?;
     // The caller started them, so that reasons are shown; a key with scope read may not see them.
     let (operations, total) = list_with_progress(connection.operations(), &query, caller.scope).await?;
-    Ok(Json(OperationsResponse { operations, total, page: paging.page, per_page: paging.per_page }))
+    Ok(Json(OperationsResponse { operations, total, page: page.page, per_page: page.per_page }))
 }
 
 /// List a collection's operations
@@ -94,19 +81,16 @@ pub(crate) async fn list(
 /// The response body is a plain list; the header `x-total-count` has the total.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
-    params(("collection_id" = Uuid, Path), ListOperationsQuery),
-    responses(
-        (status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Total number of operations."))),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), ListOperationsQuery, Page),
+    responses((status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Total number of operations.")))),
 )]
 pub(crate) async fn list_of_collection(
     Shared(state): Shared<State>,
     Granted(found): Granted,
-    ApiQuery(query): ApiQuery<ListOperationsQuery>,
+    parameters: ListQuery<Page, ListOperationsQuery>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
     let mut connection = state.db.connection().await?;
-    let (_, query) = query.check(Some(found.collection.id), None)?;
+    let (_, query) = check(parameters, Some(found.collection.id), None)?;
     let (operations, total) = list_with_progress(connection.operations(), &query, found.access).await?;
     let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
     Ok(([total], Json(operations)))

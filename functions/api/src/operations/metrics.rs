@@ -5,24 +5,11 @@ use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use domain::OperationId;
-use lambda::http::{ApiError, ApiQuery, Problem};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use lambda::http::{ApiError, Page};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::State;
-use crate::paging::Paging;
-
-/// Which metrics to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListMetricsQuery {
-    /// Page number, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Metrics per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
-}
 
 /// One metric of an operation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,18 +44,14 @@ pub(crate) struct MetricsResponse {
 /// embedding. Empty until the operation has ended.
 #[utoipa::path(
     get, path = "/api/v2/operations/{operation_id}/metrics", tag = "operations",
-    params(("operation_id" = Uuid, Path), ListMetricsQuery),
-    responses(
-        (status = 200, body = MetricsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("operation_id" = Uuid, Path), Page),
+    responses((status = 200, body = MetricsResponse)),
 )]
 pub(crate) async fn list_metrics(
     Shared(state): Shared<State>,
     GrantedOperation { operation, .. }: GrantedOperation,
-    ApiQuery(query): ApiQuery<ListMetricsQuery>,
+    paging: Page,
 ) -> Result<Json<MetricsResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let mut connection = state.db.connection().await?;
     let page = connection.operation_metrics().list(operation.id, paging.per_page, paging.offset()).await?;
     let metrics = page.items.into_iter().map(|metric| MetricResponse {

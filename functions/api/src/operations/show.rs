@@ -7,13 +7,12 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::operations::{ItemCounts, Operation};
 use domain::{AccessLevel, OperationId};
-use lambda::http::{ApiError, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiQuery, FieldErrors};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::response::{OperationResponse, is_final};
 use crate::State;
-use crate::validation::Checks;
 
 /// Maximum duration of a long poll in seconds; API Gateway times out after 29.
 const MAX_WAIT_SECONDS: i64 = 20;
@@ -37,19 +36,16 @@ pub(crate) struct ShowOperationQuery {
 #[utoipa::path(
     get, path = "/api/v2/operations/{operation_id}", tag = "operations",
     params(("operation_id" = Uuid, Path), ShowOperationQuery),
-    responses(
-        (status = 200, body = OperationResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    responses((status = 200, body = OperationResponse)),
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
     GrantedOperation { operation, access }: GrantedOperation,
     ApiQuery(query): ApiQuery<ShowOperationQuery>,
 ) -> Result<Json<OperationResponse>, ApiError> {
-    let mut checks = Checks::default();
-    let wait_seconds = checks.range("wait_seconds", query.wait_seconds.unwrap_or(0), 0..=MAX_WAIT_SECONDS);
-    checks.finish()?;
+    let mut errors = FieldErrors::default();
+    let wait_seconds = errors.range("wait_seconds", query.wait_seconds.unwrap_or(0), 0..=MAX_WAIT_SECONDS);
+    errors.finish()?;
     let deadline = Instant::now() + Duration::from_secs(wait_seconds.unsigned_abs());
 
     let id = operation.id;

@@ -2,14 +2,15 @@
 
 use chunking::Strategy;
 use domain::{Quantization, SparseType};
+use lambda::http::FieldErrors;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use utoipa::ToSchema;
 
 use crate::State;
 use crate::chunking::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
+use crate::nullable::nullable;
 use crate::openapi::words;
-use crate::validation::{Checks, given};
 
 /// Defaults that clients prefill in the form for new collections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -53,10 +54,9 @@ impl Default for CollectionDefaults {
 
 /// Changes of the defaults for new collections. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct CollectionDefaultsChanges {
     /// A model listed by `GET /api/v2/system/info`; `null` for the installation's default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     embedding_model: Option<Option<String>>,
     /// Quantization of the vectors.
@@ -66,11 +66,11 @@ pub(crate) struct CollectionDefaultsChanges {
     #[schema(schema_with = words::optional_chunking_strategy)]
     chunking_strategy: Option<String>,
     /// Maximum chunk size in tokens, 16 to the model's maximum; `null` for the model's default.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 16)]
     chunk_size: Option<Option<u32>>,
     /// Overlap of consecutive chunks in tokens, less than `chunk_size`; `null` for a fifth of it.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 0)]
     chunk_overlap: Option<Option<u32>>,
     /// Whether to index sparse vectors.
@@ -88,7 +88,7 @@ impl CollectionDefaults {
         self,
         changes: CollectionDefaultsChanges,
         state: &State,
-        checks: &mut Checks,
+        errors: &mut FieldErrors,
     ) -> Self {
         let changed = Self {
             embedding_model: changes.embedding_model.unwrap_or(self.embedding_model),
@@ -106,11 +106,11 @@ impl CollectionDefaults {
             chunk_size: changed.chunk_size.map(i64::from),
             chunk_overlap: changed.chunk_overlap.map(i64::from),
         };
-        let mut own = Checks::default();
+        let mut own = FieldErrors::default();
         let sizes = check_sizes(&mut own, state, sizes);
         let (fields, strategy) = (StrategyFields::OF_COLLECTIONS, &changed.chunking_strategy);
         let strategy = check_strategy(&mut own, fields, strategy, &Map::new(), sizes.as_ref());
-        checks.append("collection_defaults", own);
+        errors.append("collection_defaults", own);
         match strategy {
             Some(strategy) => Self { chunking_strategy: strategy.name().to_owned(), ..changed },
             None => changed,

@@ -1,9 +1,8 @@
 //! Preferences of the user interface.
 
+use lambda::http::FieldErrors;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::validation::Checks;
 
 /// Settings of the user interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,7 +28,6 @@ impl Default for InterfacePreferences {
 
 /// Changes of the user interface settings. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct InterfaceChanges {
     /// Polling interval of pages in milliseconds.
     #[schema(minimum = 10_000, maximum = 60_000)]
@@ -43,7 +41,7 @@ pub(crate) struct InterfaceChanges {
 
 impl InterfacePreferences {
     /// Applies and validates the changes.
-    pub(super) fn change(self, changes: &InterfaceChanges, checks: &mut Checks) -> Self {
+    pub(super) fn change(self, changes: &InterfaceChanges, errors: &mut FieldErrors) -> Self {
         let changed = Self {
             data_refresh_interval_ms: changes
                 .data_refresh_interval_ms
@@ -53,8 +51,8 @@ impl InterfacePreferences {
                 .unwrap_or(self.visualization_sample_limit),
             animation_enabled: changes.animation_enabled.unwrap_or(self.animation_enabled),
         };
-        checks.range("interface.data_refresh_interval_ms", changed.data_refresh_interval_ms, 10_000..=60_000);
-        checks.range(
+        errors.range("interface.data_refresh_interval_ms", changed.data_refresh_interval_ms, 10_000..=60_000);
+        errors.range(
             "interface.visualization_sample_limit",
             changed.visualization_sample_limit,
             10_000..=500_000,

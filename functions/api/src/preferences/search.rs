@@ -1,11 +1,12 @@
 //! Preferences for searches.
 
 use domain::{QualityTier, SearchMode};
+use lambda::http::FieldErrors;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::nullable::nullable;
 use crate::openapi::words;
-use crate::validation::{Checks, given};
 
 /// Defaults that clients prefill in the search form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -48,7 +49,6 @@ impl Default for SearchPreferences {
 
 /// Changes of the search preferences. Absent fields stay unchanged.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct SearchChanges {
     /// Number of results.
     #[schema(minimum = 1, maximum = 250, example = 20)]
@@ -62,7 +62,7 @@ pub(crate) struct SearchChanges {
     #[schema(minimum = 1, maximum = 100)]
     rrf_k: Option<i64>,
     /// Minimum score of a result; `null` for no minimum.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     similarity_threshold: Option<Option<f64>>,
     /// Whether to expand queries with HyDE (hypothetical document embeddings).
@@ -77,7 +77,7 @@ pub(crate) struct SearchChanges {
 
 impl SearchPreferences {
     /// Applies and validates the changes.
-    pub(super) fn change(self, changes: SearchChanges, checks: &mut Checks) -> Self {
+    pub(super) fn change(self, changes: SearchChanges, errors: &mut FieldErrors) -> Self {
         let changed = Self {
             top_k: changes.top_k.unwrap_or(self.top_k),
             mode: changes.mode.unwrap_or(self.mode),
@@ -88,12 +88,12 @@ impl SearchPreferences {
             hyde_quality_tier: changes.hyde_quality_tier.unwrap_or(self.hyde_quality_tier),
             hyde_timeout_seconds: changes.hyde_timeout_seconds.unwrap_or(self.hyde_timeout_seconds),
         };
-        checks.range("search.top_k", changed.top_k, 1..=250);
-        checks.range("search.rrf_k", changed.rrf_k, 1..=100);
+        errors.range("search.top_k", changed.top_k, 1..=250);
+        errors.range("search.rrf_k", changed.rrf_k, 1..=100);
         if let Some(threshold) = changed.similarity_threshold {
-            checks.fraction("search.similarity_threshold", threshold);
+            errors.range("search.similarity_threshold", threshold, 0.0..=1.0);
         }
-        checks.range("search.hyde_timeout_seconds", changed.hyde_timeout_seconds, 3..=180);
+        errors.range("search.hyde_timeout_seconds", changed.hyde_timeout_seconds, 3..=180);
         changed
     }
 }

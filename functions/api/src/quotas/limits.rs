@@ -6,12 +6,11 @@ use axum::extract::State as Shared;
 use db::accounts::{UserLimits, UserUsage};
 use db::collections::{CollectionLimits, CollectionUsage};
 use domain::{CollectionId, UserId};
-use lambda::http::{ApiError, ETag};
+use lambda::http::{ApiError, ETag, FieldErrors};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::State;
-use crate::validation::Checks;
 
 /// Largest accepted limit; sums of such limits do not overflow.
 const MOST_BYTES: i64 = 1 << 60;
@@ -162,12 +161,12 @@ pub(crate) async fn of_user(state: &State, id: UserId) -> Result<(ETag, Json<Use
 
 impl CollectionLimitsBody {
     pub(crate) fn check(self) -> Result<CollectionLimits, ApiError> {
-        let mut checks = Checks::default();
-        let max_documents = checks.range("max_documents", self.max_documents, 0..=MOST);
-        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
-        let per_hour = checks.range("max_operations_per_hour", self.max_operations_per_hour, 0..=MOST);
-        let max_sources = checks.range("max_sources", self.max_sources, 0..=MOST);
-        checks.finish()?;
+        let mut errors = FieldErrors::default();
+        let max_documents = errors.range("max_documents", self.max_documents, 0..=MOST);
+        let max_storage_bytes = errors.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        let per_hour = errors.range("max_operations_per_hour", self.max_operations_per_hour, 0..=MOST);
+        let max_sources = errors.range("max_sources", self.max_sources, 0..=MOST);
+        errors.finish()?;
         Ok(CollectionLimits {
             max_documents,
             max_storage_bytes,
@@ -179,10 +178,10 @@ impl CollectionLimitsBody {
 
 impl UserLimitsBody {
     pub(crate) fn check(self) -> Result<UserLimits, ApiError> {
-        let mut checks = Checks::default();
-        let max_collections = checks.range("max_collections", self.max_collections, 0..=MOST);
-        let max_storage_bytes = checks.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
-        checks.finish()?;
+        let mut errors = FieldErrors::default();
+        let max_collections = errors.range("max_collections", self.max_collections, 0..=MOST);
+        let max_storage_bytes = errors.range("max_storage_bytes", self.max_storage_bytes, 0..=MOST_BYTES);
+        errors.finish()?;
         let max_collections = i32::try_from(max_collections).unwrap_or(i32::MAX);
         Ok(UserLimits { max_collections, max_storage_bytes })
     }

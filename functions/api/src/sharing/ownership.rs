@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{Collections, Grantee};
 use domain::{CollectionId, ErrorKind, Permission, UserId};
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,7 +14,6 @@ use super::grantee;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_collection;
-use crate::openapi::BodyErrors;
 use crate::quotas::enforce;
 
 /// The new owner of a collection.
@@ -45,11 +44,7 @@ pub(crate) struct OwnerResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/owner", tag = "sharing",
     params(("collection_id" = Uuid, Path)), request_body = TransferOwnershipRequest,
-    responses(
-        (status = 200, body = OwnerResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The new owner has a collection of this name, or would exceed a quota."),
-        BodyErrors,
-    ),
+    responses((status = 200, body = OwnerResponse)),
 )]
 pub(crate) async fn transfer(
     Shared(state): Shared<State>,

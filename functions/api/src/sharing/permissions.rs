@@ -8,18 +8,16 @@ use chrono::{DateTime, Utc};
 use db::collections::{AccessibleCollection, CollectionPermission, Grantee};
 use domain::{AccessLevel, ApiKeyId, CollectionId, ErrorKind, Permission, PermissionId, Principal, UserId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiPath, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, FieldErrors, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::grantee::{self, NamedGrantee};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_collection;
-use crate::openapi::{BodyErrors, words};
-use crate::paging::Paging;
-use crate::validation::Checks;
+use crate::openapi::words;
 
 /// A permission to grant, to exactly one of `user_id`, `username` and `api_key_id`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,18 +87,6 @@ impl From<CollectionPermission> for PermissionResponse {
     }
 }
 
-/// Page of the list of permissions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListPermissionsQuery {
-    /// Page number, starting at 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Permissions per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
-}
-
 /// A page of a collection's permissions, oldest first. The owner has none.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PermissionsResponse {
@@ -135,18 +121,14 @@ pub(crate) struct OwnAccessResponse {
 /// Requires `admin` access to the collection.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
-    params(("collection_id" = Uuid, Path), ListPermissionsQuery),
-    responses(
-        (status = 200, body = PermissionsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A query parameter is invalid."),
-    ),
+    params(("collection_id" = Uuid, Path), Page),
+    responses((status = 200, body = PermissionsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Granted(found): Granted,
-    ApiQuery(query): ApiQuery<ListPermissionsQuery>,
+    paging: Page,
 ) -> Result<Json<PermissionsResponse>, ApiError> {
-    let paging = Paging::new(query.page, query.per_page)?;
     let mut connection = state.db.connection().await?;
     let page = connection
         .collection_permissions()
@@ -170,7 +152,6 @@ pub(crate) async fn list(
     responses(
         (status = 201, body = PermissionResponse, description = "The permission was granted."),
         (status = 200, body = PermissionResponse, description = "The grantee's permission was changed."),
-        BodyErrors,
     ),
 )]
 pub(crate) async fn grant(
@@ -286,8 +267,8 @@ pub(crate) async fn leave(
 
 impl GrantRequest {
     fn check(self) -> Result<(NamedGrantee, Permission), ApiError> {
-        let mut checks = Checks::default();
-        let permission = checks.word::<Permission>("permission", &self.permission);
+        let mut errors = FieldErrors::default();
+        let permission = errors.keyword::<Permission>("permission", &self.permission);
         let named = [
             self.user_id.map(|id| NamedGrantee::UserId(UserId(id))),
             self.username.map(NamedGrantee::Username),
@@ -297,12 +278,12 @@ impl GrantRequest {
         let (first, more) = (named.next(), named.count());
         if first.is_none() || more > 0 {
             let count = usize::from(first.is_some()) + more;
-            checks.refuse(
+            errors.add(
                 "username",
                 format!("exactly one of user_id, username and api_key_id is required, got {count}"),
             );
         }
-        checks.finish()?;
+        errors.finish()?;
         match (first, permission) {
             (Some(named), Some(permission)) => Ok((named, permission)),
             _ => Err(ApiError::new(ErrorKind::Invalid, "the request names no grantee or no permission")),

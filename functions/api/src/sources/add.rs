@@ -7,12 +7,11 @@ use db::sources::NewSource;
 use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::OperationType;
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo};
 use serde_json::json;
 
 use super::request::{AddSourceRequest, refuse_forbidden};
 use crate::State;
-use crate::openapi::BodyErrors;
 use crate::operations::response::OperationResponse;
 
 /// Add a source, or read one again
@@ -22,11 +21,7 @@ use crate::operations::response::OperationResponse;
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
     params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest,
-    responses(
-        (status = 202, body = OperationResponse),
-        BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON, or this installation has no key to encrypt secrets with."),
-    ),
+    responses((status = 202, body = OperationResponse)),
 )]
 pub(crate) async fn add(
     Shared(state): Shared<State>,

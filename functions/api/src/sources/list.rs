@@ -3,25 +3,12 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use domain::{CollectionId, SourceId};
-use lambda::http::{ApiError, ApiPath, ApiQuery, ETag, Problem};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use lambda::http::{ApiError, ApiPath, ETag, OffsetPage};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::response::{SourceResponse, version};
 use crate::State;
-use crate::paging::Slice;
-
-/// Which sources to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListSourcesQuery {
-    /// Sources to skip.
-    #[param(minimum = 0, maximum = 100_000_000, default = 0)]
-    offset: Option<i64>,
-    /// Sources to return at most.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i64>,
-}
 
 /// A page of a collection's sources, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,19 +22,15 @@ pub(crate) struct SourcesResponse {
 /// List a collection's sources
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
-    params(("collection_id" = Uuid, Path), ListSourcesQuery),
-    responses(
-        (status = 200, body = SourcesResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), OffsetPage),
+    responses((status = 200, body = SourcesResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     ApiPath(collection_id): ApiPath<CollectionId>,
-    ApiQuery(query): ApiQuery<ListSourcesQuery>,
+    slice: OffsetPage,
 ) -> Result<Json<SourcesResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    let slice = Slice::new(query.offset, query.limit)?;
     let page = connection.collection_sources().list(collection_id, slice.limit, slice.offset).await?;
     Ok(Json(SourcesResponse {
         items: page.items.into_iter().map(SourceResponse::from).collect(),

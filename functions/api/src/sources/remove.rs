@@ -6,7 +6,7 @@ use axum::extract::State as Shared;
 use dispatch::{Initiator, StartOperation, lock_collection};
 use domain::{AccessLevel, CollectionId, OperationType, SourceId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -50,10 +50,7 @@ pub(crate) async fn remove(
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
     params(("collection_id" = Uuid, Path), RemoveSourceQuery),
-    responses(
-        (status = 202, body = OperationResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    responses((status = 202, body = OperationResponse)),
 )]
 pub(crate) async fn remove_by_path(
     Shared(state): Shared<State>,

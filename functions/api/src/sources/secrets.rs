@@ -5,14 +5,12 @@ use db::Tx;
 use db::sources::NewSecret;
 use domain::{ErrorKind, SecretType, SourceId};
 use http::StatusCode;
-use lambda::http::ApiError;
+use lambda::http::{ApiError, FieldErrors};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
-
-use crate::validation::Checks;
 
 /// Enough for every SSH key, and far below the limit of a request body.
 const MAX_SECRET_BYTES: usize = 64 * 1024;
@@ -29,17 +27,17 @@ impl SecretsRequest {
     /// # Errors
     /// Returns `Invalid` if a secret is too long.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
-        let mut checks = Checks::default();
+        let mut errors = FieldErrors::default();
         for (secret_type, secret) in &self.named {
             let bytes = secret.expose_secret().len();
             if bytes > MAX_SECRET_BYTES {
-                checks.refuse(
+                errors.add(
                     format!("secrets.{secret_type}"),
                     format!("has {bytes} bytes; at most {MAX_SECRET_BYTES} are allowed"),
                 );
             }
         }
-        checks.finish()
+        errors.finish()
     }
 
     /// Whether no secret is set or deleted.

@@ -8,7 +8,7 @@ use db::Tx;
 use db::sources::{CollectionSource, CollectionSources};
 use dispatch::lock_collection;
 use domain::{CollectionId, ErrorKind, SourceId, SourceType};
-use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Problem};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -18,7 +18,6 @@ use super::response::{SourceResponse, version};
 use super::secrets::{self, SecretsRequest};
 use crate::State;
 use crate::audit::{self, Change};
-use crate::openapi::BodyErrors;
 
 /// Fields to change; absent fields keep their values.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,19 +38,12 @@ pub(crate) struct UpdateSourceRequest {
     patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
     params(
         ("collection_id" = Uuid, Path), ("source_id" = i64, Path),
-        ("If-Match" = Option<String>, Header, description = "ETags; the request is refused if the source has another one."),
     ),
     request_body = UpdateSourceRequest,
-    responses(
-        (
+    responses((
             status = 200, body = SourceResponse,
             headers(("ETag" = String, description = "Version of the fields that PATCH can change.")),
-        ),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another source has that path, or this one is being read."),
-        (status = 412, body = Problem, content_type = "application/problem+json", description = "The source does not have the ETag that If-Match names."),
-        BodyErrors,
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The request body is not valid JSON, or this installation has no key to encrypt secrets with."),
-    ),
+        )),
 )]
 pub(crate) async fn update(
     Shared(state): Shared<State>,

@@ -7,7 +7,7 @@ use axum::extract::State as Shared;
 use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind, Generation};
 use http::{HeaderValue, header};
 use lambda::StageError;
-use lambda::http::{ApiError, Problem};
+use lambda::http::ApiError;
 use models::ModelFolder;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -119,10 +119,7 @@ pub(crate) async fn health() -> Json<HealthResponse> {
 /// Needs no credentials. Contacts PostgreSQL, S3 and Qdrant.
 #[utoipa::path(
     get, path = "/readyz", tag = "system",
-    responses(
-        (status = 200, body = ReadyResponse),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A dependency is unreachable; `detail` names it."),
-    ),
+    responses((status = 200, body = ReadyResponse)),
 )]
 pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResponse>, ApiError> {
     let probes = probe(&state).await;

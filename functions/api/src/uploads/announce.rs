@@ -11,7 +11,7 @@ use db::uploads::NewUpload;
 use domain::{ArtifactKey, DocumentMetadata, UploadId};
 use hex::FromHex;
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ClientInfo, Problem};
+use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use mime::Mime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -22,9 +22,7 @@ use super::name;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::documents::metadata;
-use crate::openapi::BodyErrors;
 use crate::quotas::enforce;
-use crate::validation::Checks;
 
 /// Files per request at most.
 const MAX_FILES: usize = 100;
@@ -91,11 +89,7 @@ pub(crate) struct AnnouncedUploadResponse {
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
     params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
-    responses(
-        (status = 201, body = AnnouncedUploadsResponse),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The storage or document quota of the collection or its owner is used up."),
-        BodyErrors,
-    ),
+    responses((status = 201, body = AnnouncedUploadsResponse)),
 )]
 pub(crate) async fn announce(
     Shared(state): Shared<State>,
@@ -176,9 +170,9 @@ fn check(
     expires_in_seconds: Option<i64>,
     max_bytes: u64,
 ) -> Result<Vec<CheckedFile<'_>>, ApiError> {
-    let mut checks = Checks::default();
+    let mut errors = FieldErrors::default();
     if let Some(seconds) = expires_in_seconds {
-        checks.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
+        errors.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
     }
     if files.is_empty() || files.len() > MAX_FILES {
         let message = format!("must have 1 to {MAX_FILES} files, got {}", files.len());
@@ -189,31 +183,29 @@ fn check(
     for (position, file) in files.iter().enumerate() {
         let field = |name: &str| format!("files[{position}].{name}");
         if let Some(reason) = name::refuse(&file.name) {
-            checks.refuse(field("name"), reason);
+            errors.add(field("name"), reason);
         } else if !names.insert(file.name.as_str()) {
-            checks.refuse(
-                field("name"),
-                format!("must be unique within the request, got {:?} twice", file.name),
-            );
+            errors
+                .add(field("name"), format!("must be unique within the request, got {:?} twice", file.name));
         }
         let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
         if size.is_none() {
-            checks.refuse(field("size"), format!("must be 0 to {max_bytes} bytes, got {}", file.size));
+            errors.add(field("size"), format!("must be 0 to {max_bytes} bytes, got {}", file.size));
         }
         let content_type =
             file.content_type.as_deref().filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CONTENT_TYPE);
         if !is_media_type(content_type) {
-            checks.refuse(
+            errors.add(
                 field("content_type"),
                 format!("must be a media type like text/plain, got {content_type:?}"),
             );
         }
         let sha256 = file.sha256.as_deref().map(from_hex);
         if sha256 == Some(None) {
-            checks.refuse(field("sha256"), "must be 64 hexadecimal digits");
+            errors.add(field("sha256"), "must be 64 hexadecimal digits");
         }
         let metadata = file.metadata.as_ref();
-        let metadata = metadata.map(|given| metadata::check(&mut checks, &field("metadata"), given));
+        let metadata = metadata.map(|given| metadata::check(&mut errors, &field("metadata"), given));
         checked.push(CheckedFile {
             name: &file.name,
             size: size.unwrap_or_default(),
@@ -222,7 +214,7 @@ fn check(
             metadata,
         });
     }
-    checks.finish()?;
+    errors.finish()?;
     Ok(checked)
 }
 

@@ -5,15 +5,13 @@ use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::uploads::Upload;
 use domain::{CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus};
-use lambda::http::{ApiError, ApiPath, ApiQuery, Problem};
+use lambda::http::{ApiError, ApiPath, ListQuery, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
 use crate::documents::metadata;
 use crate::openapi::words;
-use crate::paging::Paging;
-use crate::validation::Checks;
 
 /// An announced upload.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,12 +81,6 @@ pub(crate) struct ListUploadsQuery {
     /// Only uploads with this status.
     #[param(schema_with = words::upload_status)]
     status: Option<String>,
-    /// Page number, from 1.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: Option<i64>,
-    /// Uploads per page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    per_page: Option<i64>,
 }
 
 /// A page of uploads, in the order of their announcement.
@@ -103,23 +95,18 @@ pub(crate) struct UploadsResponse {
 /// List a collection's uploads
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
-    params(("collection_id" = Uuid, Path), ListUploadsQuery),
-    responses(
-        (status = 200, body = UploadsResponse),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is wrong."),
-    ),
+    params(("collection_id" = Uuid, Path), ListUploadsQuery, Page),
+    responses((status = 200, body = UploadsResponse)),
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     ApiPath(collection_id): ApiPath<CollectionId>,
-    ApiQuery(query): ApiQuery<ListUploadsQuery>,
+    ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListUploadsQuery>,
 ) -> Result<Json<UploadsResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    let mut checks = Checks::default();
     let status = query.status.as_deref().filter(|status| !status.is_empty());
-    let status = status.and_then(|status| checks.word("status", status));
-    checks.finish()?;
-    let paging = Paging::new(query.page, query.per_page)?;
+    let status = status.and_then(|status| errors.keyword("status", status));
+    errors.finish()?;
     let page = connection.uploads().list(collection_id, status, paging.per_page, paging.offset()).await?;
     Ok(Json(UploadsResponse {
         uploads: page.items.into_iter().map(UploadResponse::from).collect(),

@@ -31,7 +31,10 @@ async fn rate_limit_reports_when_to_retry(pool: PgPool) {
     assert!((15..=20).contains(&wait), "{wait}");
     assert_eq!(refused.headers["x-ratelimit-remaining"], "0");
     let detail = refused.problem(429);
-    assert_eq!(detail, format!("3 requests in 60 seconds are allowed here; try again in {wait} seconds"));
+    assert_eq!(
+        detail,
+        format!("Rate limit exceeded; 3 requests per 60 seconds allowed, retry in {wait} seconds")
+    );
     api.get(COLLECTIONS, &ada).await.expect(200);
 
     // All instances of the function share the counts.
@@ -52,7 +55,7 @@ async fn repeated_request_returns_the_first_response_and_changes_nothing(pool: P
     assert_eq!(api.select("SELECT count(*)::text FROM collections").await, "1");
 
     let other = create(&api, &ada, "k1", "two").await.problem(422);
-    assert!(other.starts_with("Idempotency-Key: \"k1\" came before with another request"), "{other}");
+    assert!(other.starts_with("Idempotency-Key: already used for a different request"), "{other}");
     // Idempotency keys are scoped to the user.
     let bob = api.sign_up("bob").await;
     assert_ne!(create(&api, &bob, "k1", "one").await.expect(201)["id"], first["id"]);
@@ -91,7 +94,7 @@ async fn access_is_decided_before_the_body_is_read(pool: PgPool) {
     api.sql("UPDATE collections SET is_public = TRUE").await;
     let refused = api.send(Method::POST, &sources, &stranger, None).await.problem(403);
     assert!(refused.starts_with("you have read access to collection "), "{refused}");
-    assert!(refused.ends_with("; this needs write access"), "{refused}");
+    assert!(refused.contains("; write access required"), "{refused}");
     api.send(Method::POST, &sources, &ada, None).await.problem(415);
     api.get("/api/v2/collections/nonsense", &ada).await.problem(404);
 }

@@ -51,11 +51,11 @@ async fn registration_reports_taken_names_and_invalid_fields(pool: PgPool) {
     let wrong = again("a", "x", "short").await.expect(422);
     insta::assert_json_snapshot!(wrong, {".request_id" => "[id]"}, @r#"
     {
-      "detail": "username: must have 3 to 64 characters, got 1; email: must be an email address like ada@example.org, got \"x\"; password: must have 8 to 1024 characters, got 5",
+      "detail": "username: wrong length; 3 to 64 characters allowed, got 1; email: must be an email address like ada@example.org, got \"x\"; password: wrong length; 8 to 1024 characters allowed, got 5",
       "errors": [
         {
           "field": "username",
-          "message": "must have 3 to 64 characters, got 1"
+          "message": "wrong length; 3 to 64 characters allowed, got 1"
         },
         {
           "field": "email",
@@ -63,7 +63,7 @@ async fn registration_reports_taken_names_and_invalid_fields(pool: PgPool) {
         },
         {
           "field": "password",
-          "message": "must have 8 to 1024 characters, got 5"
+          "message": "wrong length; 8 to 1024 characters allowed, got 5"
         }
       ],
       "request_id": "[id]",
@@ -126,13 +126,13 @@ async fn each_rejected_credential_reports_the_reason(pool: PgPool) {
     let forged = api.get("/api/auth/me", &format!("{token}x")).await.problem(401);
     assert_eq!(forged, "the access token is not valid; sign in again at POST /api/auth/login");
     let strange = api.get("/api/auth/me", "hello").await.problem(401);
-    assert_eq!(strange, "this is neither an access token nor an API key (smtk_...)");
+    assert_eq!(strange, "The credential is neither an access token nor an API key (smtk_...)");
     let nobody = api.get("/api/auth/me", "").await.problem(401);
-    assert!(nobody.starts_with("this needs a signed-in caller"), "{nobody}");
+    assert!(nobody.starts_with("The Authorization header is missing"), "{nobody}");
 
     api.sql("UPDATE users SET is_active = FALSE").await;
     let gone = api.get("/api/auth/me", &token).await.problem(401);
-    assert_eq!(gone, "this account no longer exists or is deactivated");
+    assert_eq!(gone, "The account is deleted or deactivated");
     api.login("ada", PASSWORD).await.expect(403);
 }
 
@@ -193,13 +193,13 @@ async fn api_keys_act_for_their_user_within_their_scope(pool: PgPool) {
     assert_eq!(api.get("/api/auth/me", key).await.expect(200)["username"], "ada");
     assert_eq!(api.select("SELECT (last_used_at IS NOT NULL)::text FROM api_keys").await, "true");
     let refused = api.post("/api/v2/collections", key, json!({ "name": "c" })).await.problem(403);
-    assert_eq!(refused, "this API key has read access; this needs write access");
+    assert_eq!(refused, "Insufficient API key scope; write access required, got read access");
 
     api.sql("UPDATE api_keys SET expires_at = now() - interval '1 minute'").await;
     let expired = api.get("/api/auth/me", key).await.problem(401);
-    assert!(expired.starts_with("this API key expired at "), "{expired}");
+    assert!(expired.starts_with("The API key expired at "), "{expired}");
     api.sql("UPDATE api_keys SET is_active = FALSE").await;
-    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "this API key was revoked");
+    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "The API key is revoked");
     api.sql("DELETE FROM api_keys").await;
-    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "this API key is not valid");
+    assert_eq!(api.get("/api/auth/me", key).await.problem(401), "The API key is not valid");
 }

@@ -67,8 +67,8 @@ async fn all_invalid_fields_of_a_key_are_reported_at_once(pool: PgPool) {
     let body = json!({ "name": "", "scope": "owner", "expires_in_days": 0, "collection_ids": [id] });
     let refused = api.post(KEYS, &token, body).await.problem(422);
     let expected = format!(
-        "name: must have 1 to 100 characters, got 0; scope: must be read, write or admin, got \"owner\"; \
-        expires_in_days: must be 1 to 3650, got 0; collection_ids: no collection {id}, or you do not have access to it"
+        "name: wrong length; 1 to 100 characters allowed, got 0; scope: must be read, write or admin, got \"owner\"; \
+        expires_in_days: out of range; 1 to 3650 allowed, got 0; collection_ids: no collection {id}, or you do not have access to it"
     );
     assert_eq!(refused, expected);
     let empty = api.post(KEYS, &token, json!({ "name": "x", "collection_ids": [] })).await.problem(422);
@@ -95,9 +95,9 @@ async fn changes_of_a_key_take_effect_with_its_next_request(pool: PgPool) {
     let revoked = api.send_with(Method::PATCH, &path, &token, Some(&revoke), &[("if-match", &version)]).await;
     assert_ne!(revoked.headers[header::ETAG], version);
     assert_eq!(revoked.expect(200)["is_active"], false);
-    assert_eq!(api.get("/api/auth/me", &key).await.problem(401), "this API key was revoked");
+    assert_eq!(api.get("/api/auth/me", &key).await.problem(401), "The API key is revoked");
     let late = api.send_with(Method::PATCH, &path, &token, Some(&revoke), &[("if-match", &version)]).await;
-    assert!(late.problem(412).contains("somebody changed it since"));
+    assert!(late.problem(412).contains("has changed since"));
 
     let change = json!({ "is_active": true, "name": "nightly", "scope": "write" });
     let changed = api.send(Method::PATCH, &path, &token, Some(&change)).await.expect(200);
@@ -133,7 +133,7 @@ async fn rotation_replaces_the_secret_and_rejects_the_old_one(pool: PgPool) {
     let rotated = api.send(Method::POST, &format!("{path}/rotate"), &token, None).await.expect(201);
     let new = text(&rotated["api_key"]);
     assert_eq!((&rotated["id"], &rotated["expires_at"]), (&created["id"], &created["expires_at"]));
-    assert_eq!(api.get("/api/auth/me", &old).await.problem(401), "this API key is not valid");
+    assert_eq!(api.get("/api/auth/me", &old).await.problem(401), "The API key is not valid");
     api.get("/api/auth/me", &new).await.expect(200);
 
     api.sql("UPDATE api_keys SET expires_at = now() - interval '1 minute'").await;
@@ -196,7 +196,7 @@ async fn keys_belong_to_their_user_and_cannot_manage_keys(pool: PgPool) {
     for (method, path, body) in routes {
         api.send(method.clone(), &path, &eve, body).await.expect(404);
         let refused = api.send(method, &path, &key, body).await.problem(403);
-        assert!(refused.starts_with("no API key may do this"), "{refused}");
+        assert!(refused.starts_with("API keys are not allowed here"), "{refused}");
     }
     api.post(KEYS, &key, rename.clone()).await.expect(403);
     api.get(KEYS, &key).await.expect(403);

@@ -105,10 +105,10 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     insta::assert_snapshot!(details.join("\n"), @r#"
     chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     chunk_size: 1000 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
-    quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: must be 0 to 4294967295, got -1
+    quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: out of range; 0 to 4294967295 allowed, got -1
     name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
-    name: must have 1 to 255 characters, got 0
-    metadata: must not have NUL characters
+    name: wrong length; 1 to 255 characters allowed, got 0
+    metadata: contains a NUL character; every other character is allowed
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collections").await, "0");
 }
@@ -195,5 +195,5 @@ async fn lists_are_paged(pool: PgPool) {
     assert_eq!((&page["total"], &page["page"], &page["per_page"]), (&json!(3), &json!(2), &json!(2)));
     assert_eq!(page["collections"][0]["name"], "a");
     let wrong = api.get("/api/v2/collections?per_page=0", &token).await.problem(422);
-    assert_eq!(wrong, "per_page: must be 1 to 100, got 0");
+    assert_eq!(wrong, "per_page: out of range; 1 to 100 allowed, got 0");
 }

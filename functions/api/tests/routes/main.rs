@@ -52,4 +52,6 @@ mod sync;
 #[cfg(test)]
 mod system;
 #[cfg(test)]
+mod unknown_fields;
+#[cfg(test)]
 mod uploads;

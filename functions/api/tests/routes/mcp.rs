@@ -113,7 +113,7 @@ async fn all_invalid_fields_are_reported_at_once(pool: PgPool) {
     }
     let details = details.join("\n").replace(&mine, "[mine]").replace(&hers, "[hers]");
     insta::assert_snapshot!(details, @r#"
-    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "Hand books"; description: must have 0 to 1000 characters, got 1001; collection_ids: must have 1 to 10 entries, got 0; result_count: must be 1 to 100, got 0; score_threshold: must be 0 to 1, got -0.1; hybrid_alpha: must be 0 to 1, got 2; rrf_k: must be 1 to 1000, got 1001
+    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "Hand books"; description: wrong length; 0 to 1000 characters allowed, got 1001; collection_ids: must have 1 to 10 entries, got 0; result_count: out of range; 1 to 100 allowed, got 0; score_threshold: out of range; 0 to 1 allowed, got -0.1; hybrid_alpha: out of range; 0 to 1 allowed, got 2; rrf_k: out of range; 1 to 1000 allowed, got 1001
     name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got ""; collection_ids[1]: is a duplicate of an earlier entry, got [mine]; collection_ids[2]: no collection [hers], or you do not have access to it
     name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: must have 1 to 10 entries, got 11
     the body does not fit: missing field `collection_ids` at line 1 column 12

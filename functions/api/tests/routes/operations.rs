@@ -85,7 +85,7 @@ async fn a_long_poll_responds_after_its_time_limit(pool: PgPool) {
     );
     assert!(started.elapsed() >= Duration::from_secs(1));
     let refused = api.get(&format!("{operation}?wait_seconds=21"), &token).await.problem(422);
-    assert_eq!(refused, "wait_seconds: must be 0 to 20, got 21");
+    assert_eq!(refused, "wait_seconds: out of range; 0 to 20 allowed, got 21");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

@@ -94,14 +94,14 @@ async fn limits_are_shown_with_usage_and_set_by_superusers(pool: PgPool) {
     assert_ne!(set.headers[header::ETAG], tag.as_str());
     assert_eq!(set.expect(200)["limits"], wanted);
     let stale = api.send_with(Method::PUT, &admin, &ada, Some(&wanted), &[("if-match", &tag)]).await;
-    assert!(stale.problem(412).contains("somebody changed it since"));
+    assert!(stale.problem(412).contains("has changed since"));
     assert_eq!(api.get(&format!("{path}/limits"), &grace).await.expect(200)["limits"], wanted);
     let negative = json!({ "max_collections": -1, "max_storage_bytes": 1_i64 << 62 });
     let users = "/api/v2/admin/users/2/limits";
     assert_eq!(
         put(&api, users, &ada, negative).await.problem(422),
-        "max_collections: must be 0 to 1000000000, got -1; \
-         max_storage_bytes: must be 0 to 1152921504606846976, got 4611686018427387904"
+        "max_collections: out of range; 0 to 1000000000 allowed, got -1; \
+         max_storage_bytes: out of range; 0 to 1152921504606846976 allowed, got 4611686018427387904"
     );
     limit_user(&api, &ada, 2, 7).await;
     assert_eq!(api.get("/api/v2/limits", &grace).await.expect(200)["limits"]["max_collections"], 7);

@@ -171,7 +171,7 @@ async fn runs_are_listed_newest_first_with_filter_and_offset(pool: PgPool) {
     let wrong = api.get(&format!("{runs}?status=done"), &ada).await.problem(422);
     assert!(wrong.contains("allowed: running, success, partial, failed, cancelled"), "{wrong}");
     let wrong = api.get(&format!("{runs}?limit=101"), &ada).await.problem(422);
-    assert_eq!(wrong, "limit: must be 1 to 100, got 101");
+    assert_eq!(wrong, "limit: out of range; 1 to 100 allowed, got 101");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

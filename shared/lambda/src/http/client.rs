@@ -1,4 +1,4 @@
-//! Where a request came from.
+//! The client of a request.
 
 use std::convert::Infallible;
 
@@ -7,14 +7,14 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use lambda_http::request::RequestContext;
 
-/// The client of a request, for audit rows, throttles and logs.
+/// The client of a request, for the audit log, rate limits and logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientInfo {
-    /// The address API Gateway saw. Never taken from a header that a client can write.
+    /// The IP address that API Gateway saw. Never taken from a header, which a client could forge.
     pub ip_address: Option<String>,
-    /// What the client calls itself, cut to 256 characters.
+    /// The `User-Agent` header, cut to 256 characters.
     pub user_agent: Option<String>,
-    /// The request's id, also sent back as `x-request-id`.
+    /// The id of the request, also returned as `x-request-id`.
     pub request_id: String,
 }
 

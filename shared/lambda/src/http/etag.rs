@@ -1,4 +1,4 @@
-//! Versions of resources, so that nobody overwrites a change that they have not seen
+//! Optimistic concurrency control by `ETag` and `If-Match`
 //! (<https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1>).
 
 use axum::extract::FromRequestParts;
@@ -9,20 +9,20 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::ApiError;
+use super::problem::ApiError;
 
-/// How much of the hash an ETag holds: enough for versions of one resource never to collide.
+/// The length of an ETag, in bytes of the hash: collisions between versions of one resource are negligible.
 const VERSION_BYTES: usize = 12;
 
-/// The version of a resource: a hash of those of its fields that a client can change.
+/// The version of a resource: a hash of the fields that a client can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(HeaderValue);
 
 impl ETag {
-    /// The version of something with these editable fields.
+    /// Computes the version from the editable fields: the first 12 bytes of their SHA-256, in hexadecimal.
     ///
     /// # Errors
-    /// When they cannot be written as JSON, which is a defect.
+    /// Returns `Internal` if the fields cannot be serialized as JSON.
     pub fn of(editable: &impl Serialize) -> Result<Self, ApiError> {
         let json = serde_json::to_vec(editable).map_err(|error| ApiError::internal(&error))?;
         let digest = Sha256::digest(&json);
@@ -40,17 +40,17 @@ impl IntoResponseParts for ETag {
     }
 }
 
-/// The versions that a client is willing to change; any, where it names none.
+/// The versions that a client accepts as the one it changes; any, if the header is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IfMatch {
     allowed: Option<Vec<String>>,
 }
 
 impl IfMatch {
-    /// Refuses the change of a version that the client has not seen. Call it with the row locked.
+    /// Checks the current version. Call it with the row locked.
     ///
     /// # Errors
-    /// 412, which says what to do.
+    /// Returns 412 if the current version is none of those that the client sent.
     pub fn check(&self, current: &ETag) -> Result<(), ApiError> {
         let Some(allowed) = &self.allowed else {
             return Ok(());
@@ -62,8 +62,8 @@ impl IfMatch {
         Err(ApiError::new(
             ErrorKind::Conflict,
             format!(
-                "If-Match names {}, but the current version is {current}: somebody changed it since; \
-                get it again and repeat the change",
+                "If-Match is {}, but the current version is {current}: the resource has changed since; \
+                read it again and repeat the change",
                 allowed.join(", ")
             ),
         )
@@ -77,9 +77,12 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let mut allowed = Vec::new();
         for value in parts.headers.get_all(header::IF_MATCH) {
-            let text = value
-                .to_str()
-                .map_err(|_| ApiError::invalid_field("If-Match", "must be an ETag of an earlier answer"))?;
+            let text = value.to_str().map_err(|_| {
+                ApiError::invalid_field(
+                    "If-Match",
+                    "not an ETag; the value of the ETag header of an earlier response allowed",
+                )
+            })?;
             allowed.extend(text.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
         }
         Ok(Self { allowed: (!allowed.is_empty()).then_some(allowed) })
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_version_that_was_seen_may_be_changed() {
+    fn only_the_version_that_the_client_read_can_be_changed() {
         let (old, new) = (ETag::of(&json!({"name": "a"})).unwrap(), ETag::of(&json!({"name": "b"})).unwrap());
         let tag = old.0.to_str().unwrap();
         assert_eq!(tag.len(), 26, "{tag}");
@@ -105,6 +108,6 @@ mod tests {
         assert!(if_match(&["*"]).check(&new).is_ok());
         assert!(if_match(&["\"x\"", tag]).check(&old).is_ok());
         let refused = if_match(&[tag]).check(&new).unwrap_err();
-        assert!(refused.detail().contains("somebody changed it since"), "{}", refused.detail());
+        assert!(refused.detail().contains("has changed since"), "{}", refused.detail());
     }
 }

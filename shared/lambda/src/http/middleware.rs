@@ -1,4 +1,4 @@
-//! What happens around every request.
+//! The middleware of every route: request ids, problem documents, CORS, panics, access logs.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -13,12 +13,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 use tracing::Instrument;
 
-use super::problem::PendingProblem;
-use super::{ApiError, ClientInfo, ReceivedAt};
+use super::client::ClientInfo;
+use super::problem::{ApiError, PendingProblem};
+use super::received::ReceivedAt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Adds request ids, problem bodies, CORS answers, a catch for panics and the log line.
+/// Adds request ids, problem documents, CORS headers, a panic handler and one log line per request.
 pub fn wrap(router: Router) -> Router {
     router
         .fallback(no_such_route)
@@ -28,7 +29,7 @@ pub fn wrap(router: Router) -> Router {
         .layer(from_fn(observe))
 }
 
-/// Any origin may call: callers prove themselves by a header, never by a cookie.
+/// Allows any origin: callers authenticate by a header, never by a cookie.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AnyOrigin)
@@ -55,12 +56,12 @@ fn cors() -> CorsLayer {
 async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
-    // Whatever else serves the router may know the client already; no request can say that itself.
+    // Tests that serve the router set the client themselves; a request cannot set extensions.
     let known = parts.extensions.get::<ClientInfo>().cloned();
     let client = known.unwrap_or_else(|| ClientInfo::from_parts(&parts));
     let request_id = client.request_id.clone();
     let method = parts.method.clone();
-    // The template of the route, not the path: ids in paths would make every line unique.
+    // The route's template, not the path: ids in paths would make every line unique.
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = parts.uri.path().to_owned();
     parts.extensions.insert(client);
@@ -78,7 +79,7 @@ async fn observe(request: Request, next: Next) -> Response {
             http.route = route.unwrap_or(path),
             http.status = response.status().as_u16(),
             duration_ms = started.elapsed().as_secs_f64() * 1000.0,
-            "answered"
+            "request handled"
         );
     });
     response
@@ -95,7 +96,7 @@ fn write_problem(mut response: Response, request_id: &str) -> Response {
     if let Some(cause) = error.cause() {
         tracing::error!(request.id = request_id, error = cause, "request failed");
     }
-    // Headers that inner layers added, such as CORS, stay.
+    // Keeps the headers that inner layers added, such as those of CORS.
     let mut answer = error.into_problem_response(request_id);
     for (name, value) in response.headers() {
         if name != header::CONTENT_LENGTH && !answer.headers().contains_key(name) {
@@ -109,7 +110,7 @@ async fn no_such_route(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     ApiError::new(
         ErrorKind::NotFound,
-        format!("there is no route {method} {path}; GET /api/openapi.json lists them"),
+        format!("No such route: {method} {path}; GET /api/openapi.json lists all routes"),
     )
 }
 
@@ -117,7 +118,7 @@ async fn no_such_method(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     ApiError::new(
         ErrorKind::Invalid,
-        format!("{path} does not take {method}; GET /api/openapi.json lists what it takes"),
+        format!("Method {method} is not allowed for {path}; GET /api/openapi.json lists the allowed ones"),
     )
     .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
@@ -129,11 +130,7 @@ fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "unknown".to_owned());
     tracing::error!(panic = text, "handler panicked");
-    ApiError::new(
-        ErrorKind::Internal,
-        "something went wrong on our side; the request id leads to it in the logs",
-    )
-    .into_response()
+    ApiError::defect().into_response()
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_route_is_a_problem_document() {
+    async fn unknown_route_answers_with_a_problem_document() {
         let (status, body, headers) = answer(Router::new(), "/nowhere").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
@@ -166,14 +163,14 @@ mod tests {
           "type": "about:blank",
           "title": "Not Found",
           "status": 404,
-          "detail": "there is no route GET /nowhere; GET /api/openapi.json lists them",
+          "detail": "No such route: GET /nowhere; GET /api/openapi.json lists all routes",
           "request_id": "[id]"
         }
         "#);
     }
 
     #[tokio::test]
-    async fn panic_is_a_500_that_tells_nothing() {
+    async fn panic_answers_500_without_its_message() {
         async fn boom() -> &'static str {
             panic!("secret")
         }

@@ -1,5 +1,8 @@
 //! Errors as clients see them: RFC 9457 problem documents.
 
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
+
 use axum::response::{IntoResponse, Response};
 use domain::{Classify, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -8,32 +11,35 @@ use utoipa::ToSchema;
 
 use crate::error_chain;
 
-/// The body of every error answer, as `application/problem+json`
+/// The seconds after which a client may retry a request that failed since a backend was unavailable.
+const RETRY_SECONDS: u8 = 5;
+
+/// A problem document: the body of every error response, as `application/problem+json`
 /// (<https://www.rfc-editor.org/rfc/rfc9457>).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Always `about:blank`: the status is the problem's type.
     #[serde(rename = "type")]
     pub type_uri: String,
-    /// The status in words.
+    /// The reason phrase of the status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong and what to do about it.
+    /// What is wrong, and what to do about it.
     pub detail: String,
-    /// The request's id, to find it in the logs.
+    /// The id of the request, to find it in the logs.
     pub request_id: String,
-    /// The fields that are wrong, if fields are.
+    /// The invalid fields of the request; absent where the problem is another one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
 
-/// What is wrong with one field.
+/// An invalid field of a request: of its body, its query or its headers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
-    /// The field's name; dots and indexes lead to nested ones.
+    /// The name of the field; dots and indexes lead to nested fields, as in `files[0].name`.
     pub field: String,
-    /// What came, what is allowed.
+    /// What is wrong, what is allowed, and what was received.
     pub message: String,
 }
 
@@ -55,7 +61,7 @@ struct Parts {
 }
 
 impl ApiError {
-    /// An error whose text the client may read.
+    /// Creates an error whose detail is sent to the client.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self {
@@ -70,27 +76,37 @@ impl ApiError {
         }
     }
 
-    /// 404: no such thing, or none that the caller may know of.
-    pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, format!("there is no {what} {id} that you can see"))
+    /// Creates a 404: the resource does not exist, or the caller must not learn that it does.
+    pub fn not_found(resource: &str, id: impl Display) -> Self {
+        Self::new(ErrorKind::NotFound, format!("No such {resource}, or you do not have access to it: {id}"))
     }
 
-    /// 500: the cause goes to the log, the client learns only where to find it.
-    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        let mut error = Self::new(
+    /// Creates a 500 without details.
+    pub(super) fn defect() -> Self {
+        Self::new(
             ErrorKind::Internal,
-            "something went wrong on our side; the request id leads to it in the logs",
-        );
+            "Internal error; report the request id to the operator, who finds it in the logs",
+        )
+    }
+
+    /// Creates a 500: the cause is logged, the client gets the request id only.
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut error = Self::defect();
         error.parts.cause = Some(error_chain(cause));
         error
     }
 
-    /// 422 for one field.
+    /// Creates a 413 for a request body over the limit of 2 MiB.
+    pub fn body_too_large() -> Self {
+        Self::new(ErrorKind::TooLarge, "The request body is larger than 2 MiB; send documents as uploads")
+    }
+
+    /// Creates a 422 for one field.
     pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    /// 422 for several fields at once.
+    /// Creates a 422 for several fields.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let listed: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
@@ -99,7 +115,7 @@ impl ApiError {
         error
     }
 
-    /// Answers with another status of the same kind, e.g. 400 for a body that is no JSON.
+    /// Replaces the status, e.g. by 400 for a body that is not JSON.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.parts.status = status;
         self
@@ -111,22 +127,27 @@ impl ApiError {
         self
     }
 
-    /// What kind of failure it is.
+    /// The classification of the error.
     pub fn kind(&self) -> ErrorKind {
         self.parts.kind
     }
 
-    /// The sentence the client reads.
+    /// The text that the client gets.
     pub fn detail(&self) -> &str {
         &self.parts.detail
     }
 
-    pub(crate) fn cause(&self) -> Option<&str> {
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.parts.status
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
         self.parts.cause.as_deref()
     }
 
-    /// The finished answer.
-    pub(crate) fn into_problem_response(self, request_id: &str) -> Response {
+    /// Writes the problem document.
+    pub(super) fn into_problem_response(self, request_id: &str) -> Response {
         let problem = Problem {
             type_uri: "about:blank".to_owned(),
             title: self.parts.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -149,9 +170,10 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
         match kind {
             ErrorKind::Internal => Self::internal(&error),
             ErrorKind::Unavailable => {
-                let mut api_error =
-                    Self::new(kind, "a part of the service does not answer; try again in a few seconds");
-                api_error.parts.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                let detail =
+                    format!("A backend is temporarily unavailable; retry in {RETRY_SECONDS} seconds");
+                let mut api_error = Self::new(kind, detail)
+                    .with_header(header::RETRY_AFTER, HeaderValue::from(u16::from(RETRY_SECONDS)));
                 api_error.parts.cause = Some(error_chain(&error));
                 api_error
             }
@@ -160,14 +182,14 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
     }
 }
 
-/// Carries the error to the middleware, which knows the request's id and writes the body.
+/// Carries the error to the middleware, which knows the request id and writes the body.
 #[derive(Clone)]
-pub(crate) struct PendingProblem(pub(crate) std::sync::Arc<std::sync::Mutex<Option<ApiError>>>);
+pub(super) struct PendingProblem(pub(super) Arc<Mutex<Option<ApiError>>>);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.parts.status.into_response();
-        let carrier = PendingProblem(std::sync::Arc::new(std::sync::Mutex::new(Some(self))));
+        let carrier = PendingProblem(Arc::new(Mutex::new(Some(self))));
         response.extensions_mut().insert(carrier);
         response
     }

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::harness::{Api, PASSWORD, text};
 
-const OVER: &str = "this session is over; sign in again at POST /api/auth/login";
+const OVER: &str = "The session has ended; sign in again at POST /api/auth/login";
 const NEW_PASSWORD: &str = "another horse battery";
 
 /// Signs in and returns the access token and the refresh token.
@@ -167,7 +167,7 @@ async fn password_change_throttles_wrong_current_passwords(pool: PgPool) {
     let same = change("short", "short").await.problem(422);
     assert_eq!(
         same,
-        "new_password: must have 8 to 1024 characters, got 5; new_password: must differ from the current password"
+        "new_password: wrong length; 8 to 1024 characters allowed, got 5; new_password: must differ from the current password"
     );
     for _ in 0..5 {
         let wrong = change("wrong password", NEW_PASSWORD).await.problem(422);

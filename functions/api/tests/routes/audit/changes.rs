@@ -101,8 +101,9 @@ impl Changes {
     async fn in_accounts(&mut self) -> String {
         let none = Value::Null;
         let ada = json!({ "username": "ada", "email": "ada@example.org", "password": PASSWORD });
-        self.make("POST /api/auth/register", &[], "", ada.clone(), "user_registered").await;
-        let pair = self.make("POST /api/auth/login", &[], "", ada.clone(), "user_signed_in").await;
+        self.make("POST /api/auth/register", &[], "", ada, "user_registered").await;
+        let credentials = json!({ "username": "ada", "password": PASSWORD });
+        let pair = self.make("POST /api/auth/login", &[], "", credentials, "user_signed_in").await;
         let refresh = json!({ "refresh_token": pair["refresh_token"] });
         self.make("POST /api/auth/refresh", &[], "", refresh, "").await;
         let token = text(&pair["access_token"]);

@@ -15,7 +15,10 @@ async fn collection_without_chunks_sends_no_request_to_qdrant(pool: PgPool) {
     let by_another_path = chunks.replace("/v2/", "/v2/chunking/");
     assert_eq!(api.get(&by_another_path, &ada).await.expect(200), empty);
     let detail = api.get(&format!("{chunks}?document_id=x&per_page=101"), &ada).await.problem(422);
-    assert!(detail.starts_with("per_page: must be 1 to 100, got 101; document_id: "), "{detail}");
+    assert!(
+        detail.starts_with("per_page: out of range; 1 to 100 allowed, got 101; document_id: "),
+        "{detail}"
+    );
     api.get(&format!("{chunks}/no-id"), &ada).await.problem(404);
     // Qdrant is unavailable in this test, which is not the same as empty.
     api.sql(

@@ -17,7 +17,10 @@ async fn new_owner_gets_full_access_and_the_old_one_keeps_admin(pool: PgPool) {
     api.post(&owner, &grace, json!({ "username": "grace" })).await.problem(403);
     let (_, key) = api.api_key("ada", "admin", &[]).await;
     assert!(
-        api.post(&owner, &key, json!({ "username": "grace" })).await.problem(403).starts_with("no API key")
+        api.post(&owner, &key, json!({ "username": "grace" }))
+            .await
+            .problem(403)
+            .starts_with("API keys are not allowed here")
     );
     let (_, strange) = api.api_key("ada", "admin", &[uuid::Uuid::nil()]).await;
     api.post(&owner, &strange, json!({ "username": "grace" })).await.problem(404);

@@ -165,7 +165,7 @@ async fn a_secret_is_in_no_response_no_row_and_no_log(pool: PgPool) {
     assert_no_trace("the database", &stored);
     assert_no_trace("the state", &format!("{:?}", api.state));
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(logged.contains("connector_secrets") && logged.contains("answered"), "{logged}");
+    assert!(logged.contains("connector_secrets") && logged.contains("request handled"), "{logged}");
     assert_no_trace("the log", &logged);
 }
 

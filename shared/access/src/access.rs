@@ -4,7 +4,7 @@ use std::fmt;
 
 use domain::AccessLevel;
 
-use crate::Rate;
+use crate::rate::Rate;
 
 /// The access that a route requires of its caller. Its text is `x-access` in the OpenAPI document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
