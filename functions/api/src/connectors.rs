@@ -52,6 +52,7 @@ pub(crate) struct ConnectorDefinition {
 /// A setting in `source_config`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorFieldResponse {
+    /// Name of the field in `source_config`.
     name: &'static str,
     /// `text` for a string, `boolean`, or `text_list` for a list of strings.
     #[serde(rename = "type")]
@@ -61,16 +62,19 @@ pub(crate) struct ConnectorFieldResponse {
     /// The value if it is left out; `null` if it is required.
     #[schema(value_type = Value)]
     default: Option<Value>,
+    /// What the field means.
     description: &'static str,
 }
 
 /// A secret that a connector uses.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorSecretResponse {
+    /// Type of the secret.
     #[schema(schema_with = words::secret_type)]
     name: SecretType,
     /// Whether no source can be read without it.
     required: bool,
+    /// What the secret is used for.
     description: &'static str,
 }
 
@@ -87,6 +91,7 @@ pub(crate) struct ConnectorDetailResponse {
 /// All connectors, by `type`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorsResponse {
+    /// The connectors.
     connectors: Vec<ConnectorResponse>,
 }
 

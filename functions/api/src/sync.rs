@@ -51,13 +51,18 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
 /// A sync run: reads all sources of a collection.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct SyncRunResponse {
+    /// Identifies the sync run.
     #[schema(value_type = i64)]
     id: SyncRunId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// Whether a schedule or a request started the run.
     #[schema(schema_with = words::sync_trigger)]
     triggered_by: SyncTrigger,
+    /// When the run started.
     started_at: DateTime<Utc>,
+    /// When the run ended; `null` before that.
     completed_at: Option<DateTime<Utc>>,
     /// `success` only if every source was read and no document failed.
     #[schema(schema_with = words::sync_run_status)]
@@ -114,9 +119,13 @@ pub(crate) struct ListSyncRunsQuery {
 /// A page of a collection's runs, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SyncRunsResponse {
+    /// The sync runs of this page.
     items: Vec<SyncRunResponse>,
+    /// Number of sync runs on all pages.
     total: i64,
+    /// Number of skipped entries.
     offset: i64,
+    /// Maximum number of entries per page.
     limit: i64,
 }
 

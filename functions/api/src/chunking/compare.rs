@@ -49,25 +49,33 @@ pub(crate) struct CompareRequest {
 /// The chunks of a text by several strategies.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CompareResponse {
+    /// The embedding model whose tokenizer counted.
     embedding_model: String,
+    /// Maximum chunk size in tokens.
     chunk_size: u32,
+    /// Overlap of consecutive chunks in tokens.
     chunk_overlap: u32,
     /// In the order of the request.
     comparisons: Vec<ComparisonResponse>,
+    /// Time for all strategies in milliseconds.
     processing_time_ms: f64,
 }
 
 /// The chunks by one strategy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComparisonResponse {
+    /// Name of the strategy.
     strategy: &'static str,
     /// The strategy's parameters, defaults included.
     #[schema(value_type = Object)]
     config: Value,
+    /// Number of chunks.
     total_chunks: usize,
+    /// Sizes of the chunks.
     statistics: ChunkStatistics,
     /// The first chunks.
     sample_chunks: Vec<PreviewChunk>,
+    /// Time in milliseconds.
     processing_time_ms: f64,
 }
 

@@ -50,18 +50,24 @@ pub(crate) struct PreviewRequest {
 /// The chunks of a text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewResponse {
+    /// Name of the strategy.
     strategy: &'static str,
     /// The strategy's parameters, defaults included.
     #[schema(value_type = Object)]
     config: Value,
+    /// The embedding model whose tokenizer counted.
     embedding_model: String,
+    /// Maximum chunk size in tokens.
     chunk_size: u32,
+    /// Overlap of consecutive chunks in tokens.
     chunk_overlap: u32,
     /// The first chunks, exactly as indexing would produce them.
     chunks: Vec<PreviewChunk>,
     /// The number of all chunks.
     total_chunks: usize,
+    /// Sizes of the chunks, if requested.
     metrics: Option<ChunkStatistics>,
+    /// Time in milliseconds.
     processing_time_ms: f64,
 }
 

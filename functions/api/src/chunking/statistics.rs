@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 pub(crate) struct PreviewChunk {
     /// Its position in the document, from 0.
     index: u32,
+    /// Text of the chunk.
     content: String,
     /// Where it starts in the document's text, in bytes of UTF-8.
     start_offset: u64,
@@ -16,6 +17,7 @@ pub(crate) struct PreviewChunk {
     end_offset: u64,
     /// Tokens that the model reads, special tokens included.
     token_count: u32,
+    /// Number of characters.
     char_count: usize,
     /// The parent that it is a part of, if the strategy has parents.
     parent: Option<PreviewParent>,
@@ -26,23 +28,32 @@ pub(crate) struct PreviewChunk {
 pub(crate) struct PreviewParent {
     /// Its position among the document's parents, from 0.
     index: u32,
+    /// Offset of the first byte in the text.
     start_offset: u64,
+    /// Offset after the last byte in the text.
     end_offset: u64,
+    /// Number of tokens.
     token_count: u32,
     /// The index of its first chunk.
     first_chunk: u32,
+    /// Number of chunks within the parent.
     chunk_count: u32,
 }
 
 /// Statistics of chunks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunkStatistics {
+    /// Number of chunks.
     pub(crate) total_chunks: usize,
     /// Tokens of all chunks; overlap counts twice.
     total_tokens: u64,
+    /// Size of the smallest chunk in tokens.
     smallest_chunk_tokens: u32,
+    /// Median chunk size in tokens.
     median_chunk_tokens: u32,
+    /// Mean chunk size in tokens.
     average_chunk_tokens: f64,
+    /// Size of the largest chunk in tokens.
     largest_chunk_tokens: u32,
     /// Bytes of text that are in two chunks.
     repeated_bytes: u64,

@@ -41,25 +41,32 @@ pub(crate) struct StrategyResponse {
 /// An entry of `chunking_config`. Bounds that depend on `chunk_size` are those for its default.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ParameterResponse {
+    /// Name of the parameter.
     name: &'static str,
     /// `integer`, `number` or `boolean`.
     #[serde(rename = "type")]
     parameter_type: &'static str,
+    /// Minimum value, for numbers.
     minimum: Option<f64>,
+    /// Maximum value, for numbers.
     maximum: Option<f64>,
+    /// Value of an absent parameter.
     #[schema(value_type = Value)]
     default: Value,
+    /// What the parameter controls.
     description: &'static str,
 }
 
 /// Every strategy, the default first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StrategiesResponse {
+    /// The strategies.
     strategies: Vec<StrategyResponse>,
     /// The embedding model that the bounds are for.
     embedding_model: String,
     /// The `chunk_size` that the bounds are for.
     chunk_size: u32,
+    /// Default overlap of consecutive chunks in tokens.
     chunk_overlap: u32,
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct CreateCollectionRequest {
     /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among the caller's collections.
     #[schema(min_length = 1, max_length = 255, example = "handbooks")]
     name: String,
+    /// Description, at most 4000 characters; default none.
     #[schema(max_length = 4000)]
     description: Option<String>,
     /// One of the models that `GET /api/v2/system/info` lists; the default is the installation's.

@@ -43,9 +43,13 @@ pub(crate) struct ListCollectionsQuery {
 /// A page of collections.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionsResponse {
+    /// The collections of this page.
     collections: Vec<CollectionResponse>,
+    /// Number of matching collections on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 

@@ -19,46 +19,71 @@ use crate::redaction;
 /// A collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionResponse {
+    /// Identifies the collection.
     #[schema(value_type = Uuid)]
     id: CollectionId,
+    /// Name, unique among the owner's collections.
     name: String,
+    /// Description, if set.
     description: Option<String>,
+    /// The owner.
     #[schema(value_type = i64)]
     owner_id: UserId,
     /// Name of its Qdrant collection.
     vector_store_name: String,
+    /// Name of the embedding model.
     embedding_model: String,
+    /// Quantization of the vectors.
     #[schema(schema_with = words::quantization)]
     quantization: Quantization,
+    /// Maximum chunk size in tokens.
     chunk_size: u32,
+    /// Overlap of consecutive chunks in tokens.
     chunk_overlap: u32,
+    /// Name of the chunking strategy.
     chunking_strategy: String,
+    /// Parameters of the chunking strategy.
     #[schema(value_type = Object)]
     chunking_config: Value,
+    /// Whether every signed-in user can read the collection.
     is_public: bool,
+    /// Arbitrary JSON object set by clients.
     #[schema(value_type = Object)]
     metadata: Value,
+    /// State of the collection.
     #[schema(schema_with = words::collection_status)]
     status: CollectionStatus,
+    /// Explanation of the state, if any.
     status_message: Option<String>,
     /// Documents that are not deleted.
     document_count: i64,
+    /// Number of points in the index.
     vector_count: i64,
+    /// Total size of the documents in bytes.
     total_size_bytes: i64,
     /// Documents that failed.
     error_count: i64,
+    /// Whether sources are read once or continuously.
     #[schema(schema_with = fields::sync_mode)]
     sync_mode: String,
+    /// Interval between sync runs in minutes, for `continuous`.
     sync_interval_minutes: Option<i32>,
+    /// When scheduled sync runs were paused; `null` if they are not.
     sync_paused_at: Option<DateTime<Utc>>,
+    /// When the next sync run starts; `null` if none is scheduled.
     sync_next_run_at: Option<DateTime<Utc>>,
+    /// When the last sync run started; `null` before the first one.
     sync_last_run_started_at: Option<DateTime<Utc>>,
+    /// When the last completed sync run ended; `null` before that.
     sync_last_run_completed_at: Option<DateTime<Utc>>,
+    /// Status of the last sync run; `null` before the first one.
     #[schema(schema_with = words::optional_sync_run_status)]
     sync_last_run_status: Option<SyncRunStatus>,
     /// Errors of the last run by source; only for callers with write access.
     sync_last_error: Option<String>,
+    /// When the collection was created.
     created_at: DateTime<Utc>,
+    /// When the collection was last changed.
     updated_at: DateTime<Utc>,
     /// The caller's access level.
     #[schema(schema_with = words::access)]

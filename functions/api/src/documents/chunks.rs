@@ -20,18 +20,23 @@ use crate::State;
 /// A chunk of a document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunkResponse {
+    /// Identifies the chunk.
     id: Uuid,
     /// The same as `id`, as search results name it.
     chunk_id: Uuid,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// The document.
     #[schema(value_type = Uuid)]
     document_id: DocumentId,
+    /// File name of the document.
     file_name: String,
     /// Its position in the document, from 0.
     chunk_index: i32,
     /// The number of the document's chunks.
     total_chunks: i32,
+    /// Text of the chunk.
     content: String,
     /// Where it starts in the document's text, in bytes of UTF-8.
     start_offset: u64,
@@ -73,9 +78,13 @@ pub(crate) struct ListChunksQuery {
 /// A page of chunks, ordered by document and position.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChunksResponse {
+    /// The chunks of this page.
     chunks: Vec<ChunkResponse>,
+    /// Number of matching chunks on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 

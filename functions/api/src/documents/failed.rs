@@ -28,6 +28,7 @@ pub(crate) struct FailedCountResponse {
     permanent: i64,
     /// The cause is unknown.
     unknown: i64,
+    /// Number of failed documents.
     total: i64,
 }
 

@@ -35,9 +35,13 @@ pub(crate) struct ListDocumentsQuery {
 /// A page of documents.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DocumentsResponse {
+    /// The documents of this page.
     documents: Vec<DocumentResponse>,
+    /// Number of matching documents on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 

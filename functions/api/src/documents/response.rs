@@ -12,32 +12,43 @@ use crate::openapi::words;
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DocumentResponse {
+    /// Identifies the document.
     #[schema(value_type = Uuid)]
     id: DocumentId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// The source, if the document came from one.
     #[schema(value_type = Option<i64>)]
     source_id: Option<SourceId>,
     /// Identifies the document within its source, the same in every run.
     uri: Option<String>,
+    /// File name.
     file_name: String,
+    /// Path within the source.
     file_path: String,
     /// In bytes.
     file_size: i64,
+    /// Media type, if known.
     mime_type: Option<String>,
     /// SHA-256 of the bytes in hex; null before they were read.
     content_hash: Option<String>,
+    /// State of the document.
     #[schema(schema_with = words::document_status)]
     status: DocumentStatus,
     /// The reason if it failed or was skipped.
     error_message: Option<String>,
+    /// Category of the failure, for failed documents.
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
+    /// Number of chunks.
     chunk_count: i32,
     /// The original if this is a duplicate: a document with the same bytes, whose index entry it shares.
     #[schema(value_type = Option<Uuid>)]
     duplicate_of: Option<DocumentId>,
+    /// How often indexing was retried.
     retry_count: i32,
+    /// When indexing was last retried; `null` if never.
     last_retry_at: Option<DateTime<Utc>>,
     /// When it was last listed in its source.
     last_seen_at: Option<DateTime<Utc>>,
@@ -45,7 +56,9 @@ pub(crate) struct DocumentResponse {
     is_stale: bool,
     #[schema(schema_with = metadata::schema)]
     metadata: DocumentMetadata,
+    /// When the document was first seen.
     created_at: DateTime<Utc>,
+    /// When the document was last changed.
     updated_at: DateTime<Utc>,
 }
 

@@ -53,9 +53,13 @@ fn check(
 /// A page of operations, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OperationsResponse {
+    /// The operations of this page.
     operations: Vec<OperationResponse>,
+    /// Number of matching operations on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 

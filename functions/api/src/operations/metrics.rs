@@ -30,11 +30,16 @@ pub(crate) struct MetricResponse {
 /// A page of metrics.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MetricsResponse {
+    /// The operation.
     #[schema(value_type = Uuid)]
     operation_id: OperationId,
+    /// The metrics of this page.
     metrics: Vec<MetricResponse>,
+    /// Number of metrics on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 

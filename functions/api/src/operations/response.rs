@@ -16,16 +16,20 @@ use crate::redaction;
 /// An operation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OperationResponse {
+    /// Identifies the operation.
     #[schema(value_type = Uuid)]
     id: OperationId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
     /// The source it reads, if any.
     #[schema(value_type = Option<i64>)]
     source_id: Option<SourceId>,
+    /// Type of the operation.
     #[serde(rename = "type")]
     #[schema(schema_with = words::operation_type)]
     operation_type: OperationType,
+    /// State of the operation.
     #[schema(schema_with = words::operation_status)]
     status: OperationStatus,
     /// Its settings; the location of its source only for callers with write access.
@@ -33,10 +37,14 @@ pub(crate) struct OperationResponse {
     config: Value,
     /// Why it failed; only for callers with write access.
     error_message: Option<String>,
+    /// Category of the failure, for failed operations.
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
+    /// When the operation was requested.
     created_at: DateTime<Utc>,
+    /// When the operation started; `null` while it is pending.
     started_at: Option<DateTime<Utc>>,
+    /// When the operation ended; `null` before that.
     completed_at: Option<DateTime<Utc>>,
     /// When its cancellation was requested.
     cancel_requested_at: Option<DateTime<Utc>>,
@@ -60,6 +68,7 @@ pub(crate) struct Progress {
     percent: f64,
     /// Whether its source is listed completely.
     is_listed: bool,
+    /// Number of documents per state.
     by_state: StateCounts,
 }
 

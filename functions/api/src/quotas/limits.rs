@@ -51,9 +51,13 @@ impl From<CollectionLimits> for CollectionLimitsBody {
 /// Usage of a collection's quotas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionUsageResponse {
+    /// Number of documents.
     documents: i64,
+    /// Size of the documents in bytes.
     storage_bytes: i64,
+    /// Operations requested within the last hour.
     operations_last_hour: i64,
+    /// Number of sources.
     sources: i64,
 }
 
@@ -71,9 +75,12 @@ impl From<CollectionUsage> for CollectionUsageResponse {
 /// A collection's quotas and usage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionLimitsResponse {
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// The limits.
     limits: CollectionLimitsBody,
+    /// The current usage.
     usage: CollectionUsageResponse,
 }
 
@@ -81,6 +88,7 @@ pub(crate) struct CollectionLimitsResponse {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"max_collections": 100, "max_storage_bytes": 53_687_091_200_i64}))]
 pub(crate) struct UserLimitsBody {
+    /// Maximum number of collections.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_collections: i64,
     /// Bytes of the documents of all collections of the user.
@@ -97,6 +105,7 @@ impl From<UserLimits> for UserLimitsBody {
 /// Usage of a user's quotas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserUsageResponse {
+    /// Number of collections.
     collections: i64,
     /// Bytes of the documents of all collections of the user.
     storage_bytes: i64,
@@ -111,9 +120,12 @@ impl From<UserUsage> for UserUsageResponse {
 /// A user's limits and usage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserLimitsResponse {
+    /// The user.
     #[schema(value_type = i64)]
     user_id: UserId,
+    /// The limits.
     limits: UserLimitsBody,
+    /// The current usage.
     usage: UserUsageResponse,
 }
 

@@ -13,9 +13,13 @@ use crate::State;
 /// A page of a collection's sources, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourcesResponse {
+    /// The sources of this page.
     items: Vec<SourceResponse>,
+    /// Number of sources on all pages.
     total: i64,
+    /// Number of skipped entries.
     offset: i64,
+    /// Maximum number of entries per page.
     limit: i64,
 }
 

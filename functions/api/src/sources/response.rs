@@ -13,25 +13,37 @@ use crate::openapi::words;
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourceResponse {
+    /// Identifies the source.
     #[schema(value_type = i64)]
     id: SourceId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// Type of the source.
     #[schema(schema_with = words::source_type)]
     source_type: SourceType,
     /// Identifies it within the collection: a path, or a bucket with a prefix.
     source_path: String,
+    /// Settings of the connector.
     #[schema(value_type = Object)]
     source_config: Value,
     /// Its documents that are not deleted.
     document_count: i64,
+    /// Total size of the documents in bytes.
     size_bytes: i64,
+    /// When the source was last read; `null` before the first time.
     last_run_started_at: Option<DateTime<Utc>>,
+    /// When the last completed run ended; `null` before that.
     last_run_completed_at: Option<DateTime<Utc>>,
+    /// Status of the last run; `null` before the first one.
     last_run_status: Option<String>,
+    /// Error of the last run, if it failed.
     last_error: Option<String>,
+    /// When documents of the source were last indexed; `null` before the first time.
     last_indexed_at: Option<DateTime<Utc>>,
+    /// When the source was added.
     created_at: DateTime<Utc>,
+    /// When the source was last changed.
     updated_at: DateTime<Utc>,
     /// Whether a password is set. No response contains a secret.
     has_password: bool,

@@ -26,6 +26,7 @@ pub(crate) struct UpdateSourceRequest {
     /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`.
     #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
+    /// Secrets to set or to remove.
     #[schema(schema_with = secrets::schema)]
     secrets: Option<SecretsRequest>,
 }

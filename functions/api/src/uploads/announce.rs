@@ -64,6 +64,7 @@ pub(crate) struct AnnouncedFile {
 /// Presigned URLs, in the order of the request's files.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AnnouncedUploadsResponse {
+    /// The presigned URLs, in the order of the request.
     uploads: Vec<AnnouncedUploadResponse>,
 }
 
@@ -73,8 +74,11 @@ pub(crate) struct AnnouncedUploadResponse {
     /// The upload's id, to look up its status.
     #[schema(value_type = Uuid)]
     id: UploadId,
+    /// Name of the file.
     name: String,
+    /// Presigned URL.
     url: String,
+    /// HTTP method, `PUT`.
     method: String,
     /// Headers that the PUT must have.
     headers: std::collections::BTreeMap<String, String>,

@@ -16,16 +16,21 @@ use crate::openapi::words;
 /// An announced upload.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadResponse {
+    /// Identifies the upload.
     #[schema(value_type = Uuid)]
     id: UploadId,
+    /// The collection.
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
+    /// Name of the file.
     name: String,
     /// The announced size in bytes.
     size: i64,
+    /// Announced media type.
     content_type: String,
     #[schema(schema_with = metadata::optional_schema)]
     metadata: Option<DocumentMetadata>,
+    /// State of the upload.
     #[schema(schema_with = words::upload_status)]
     status: UploadStatus,
     /// The status in words, with what to do next.
@@ -33,8 +38,11 @@ pub(crate) struct UploadResponse {
     /// The operation that indexes it.
     #[schema(value_type = Option<Uuid>)]
     operation_id: Option<OperationId>,
+    /// When the presigned URL expires.
     expires_at: DateTime<Utc>,
+    /// When the file was received; `null` before that.
     received_at: Option<DateTime<Utc>>,
+    /// When the upload was announced.
     created_at: DateTime<Utc>,
 }
 
@@ -86,9 +94,13 @@ pub(crate) struct ListUploadsQuery {
 /// A page of uploads, in the order of their announcement.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadsResponse {
+    /// The uploads of this page.
     uploads: Vec<UploadResponse>,
+    /// Number of matching uploads on all pages.
     total: i64,
+    /// Page number, starting at 1.
     page: i64,
+    /// Maximum number of entries per page.
     per_page: i64,
 }
 
