@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                 .idempotent()
                 .problem(
                     StatusCode::BAD_REQUEST,
-                    "The body is no JSON, or this installation has no key to encrypt secrets with.",
+                    "The request body is not valid JSON, or this installation has no key to encrypt secrets with.",
                 )
                 .handles(routes!(add::add)),
         )
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                 .conflict("Another source has that path, or this one is being read.")
                 .problem(
                     StatusCode::BAD_REQUEST,
-                    "The body is no JSON, or this installation has no key to encrypt secrets with.",
+                    "The request body is not valid JSON, or this installation has no key to encrypt secrets with.",
                 )
                 .handles(routes!(update::update)),
         )
