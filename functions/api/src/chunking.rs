@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of chunking strategies and previews.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(strategies::list)))

@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of collections.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(

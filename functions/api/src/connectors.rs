@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use crate::State;
 use crate::openapi::words;
 
+/// Returns the routes of connectors.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(list)))

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of documents and chunks.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list)))

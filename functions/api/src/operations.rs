@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of operations.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list_of_collection)))

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of quotas.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(limits::show)))

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of sources.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(

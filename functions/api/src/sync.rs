@@ -25,6 +25,7 @@ use crate::openapi::words;
 use crate::operations::response::{OperationResponse, with_progress};
 use crate::redaction;
 
+/// Returns the routes of sync runs.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(

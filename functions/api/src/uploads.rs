@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+/// Returns the routes of uploads.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
