@@ -169,7 +169,7 @@ pub(crate) async fn run(
     let details =
         json!({ "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources });
     let audited = queued.audit("sync_run_started", &details).await?;
-    let response = SyncRunResponse::new(run, found.access);
+    let response = SyncRunResponse::new(*run, found.access);
     audited
         .commit_with(&state.db, &state.queues, async |tx: IdempotentTx| {
             tx.commit(StatusCode::ACCEPTED, &response).await

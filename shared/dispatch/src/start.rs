@@ -197,7 +197,7 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
             audited: None,
             to_dispatch: vec![first_operation],
         };
-        Ok(SyncRunStart::Started(queued, run))
+        Ok(SyncRunStart::Started(queued, Box::new(run)))
     }
 
     /// Adds to an operation that is pending instead of starting one. It is not dispatched again.
@@ -245,7 +245,7 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
 #[derive(Debug)]
 pub enum SyncRunStart<'a, T> {
     /// The run's operations are inserted; the first of them is dispatched after the commit.
-    Started(Queued<'a, T>, SyncRun),
+    Started(Queued<'a, T>, Box<SyncRun>),
     /// The collection's last run has not ended.
     AlreadyRunning(T),
     /// The collection has no source besides its uploads.
