@@ -169,7 +169,7 @@ impl UpdateMcpProfileRequest {
         after.hybrid_alpha = self.hybrid_alpha.unwrap_or(after.hybrid_alpha);
         after.rrf_k = self.rrf_k.unwrap_or(after.rrf_k);
         after.use_hyde = self.use_hyde.unwrap_or(after.use_hyde);
-        errors.range("result_count", after.result_count.into(), 1..=100);
+        errors.range("result_count", after.result_count, 1..=100);
         for (field, share) in
             [("score_threshold", after.score_threshold), ("hybrid_alpha", after.hybrid_alpha)]
         {
@@ -178,7 +178,7 @@ impl UpdateMcpProfileRequest {
             }
         }
         if let Some(rrf_k) = after.rrf_k {
-            errors.range("rrf_k", rrf_k.into(), 1..=1000);
+            errors.range("rrf_k", rrf_k, 1..=1000);
         }
         errors.finish()?;
         Ok(after)
