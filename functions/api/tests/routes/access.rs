@@ -93,7 +93,7 @@ async fn access_is_decided_before_the_body_is_read(pool: PgPool) {
     api.send(Method::POST, &sources, &stranger, None).await.problem(404);
     api.sql("UPDATE collections SET is_public = TRUE").await;
     let refused = api.send(Method::POST, &sources, &stranger, None).await.problem(403);
-    assert!(refused.starts_with("you have read access to collection "), "{refused}");
+    assert!(refused.starts_with("Insufficient access to collection "), "{refused}");
     assert!(refused.contains("; write access required"), "{refused}");
     api.send(Method::POST, &sources, &ada, None).await.problem(415);
     api.get("/api/v2/collections/nonsense", &ada).await.problem(404);

@@ -130,7 +130,7 @@ async fn every_field_error_of_a_preview_is_reported(pool: PgPool) {
         "config": { "min_chunk_size": 40, "depth": 2 },
     });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"config.depth: unknown parameter; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: out of range; 0 to 32 allowed, got 40; max_chunks: out of range; 1 to 50 allowed, got 51"#);
+    insta::assert_snapshot!(problem, @"config.depth: unknown parameter; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: must be 0 to 32, got 40; max_chunks: out of range; 1 to 50 allowed, got 51");
     let body = json!({
         "content": TEXT, "strategies": ["fixed", "gopher"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
         "max_chunks_per_strategy": 0,

@@ -105,7 +105,7 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     insta::assert_snapshot!(details.join("\n"), @r#"
     chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     chunk_size: 1000 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
-    quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: out of range; 0 to 4294967295 allowed, got -1
+    quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: must be 0 to 4294967295, got -1
     name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
     name: wrong length; 1 to 255 characters allowed, got 0
     metadata: contains a NUL character; every other character is allowed
@@ -181,7 +181,7 @@ async fn readers_of_a_public_collection_cannot_write(pool: PgPool) {
     api.post(&format!("{path}/sources"), &eve, source).await.expect(403);
     api.get(&format!("{path}/sources"), &eve).await.expect(403);
     let refused = api.delete(&path, &eve).await.problem(403);
-    assert!(refused.starts_with("you have read access to collection"), "{refused}");
+    assert!(refused.starts_with("Insufficient access to collection"), "{refused}");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

@@ -122,10 +122,10 @@ async fn all_invalid_values_are_reported_and_nothing_changes(pool: PgPool) {
     search.top_k: out of range; 1 to 250 allowed, got 251; search.rrf_k: out of range; 1 to 100 allowed, got 0; search.similarity_threshold: out of range; 0 to 1 allowed, got 1.5; search.hyde_timeout_seconds: out of range; 3 to 180 allowed, got 2; collection_defaults.chunk_size: 8 tokens are too few for a chunk; choose 16 to 256; collection_defaults.chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"; interface.data_refresh_interval_ms: out of range; 10000 to 60000 allowed, got 1; interface.visualization_sample_limit: out of range; 10000 to 500000 allowed, got 500001
     collection_defaults.embedding_model: there is no model "acme/none"; choose one of sentence-transformers/all-MiniLM-L6-v2
     collection_defaults.chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
-    the body does not fit: search.mode: unknown variant `fuzzy`, expected one of `dense`, `sparse`, `hybrid` at line 1 column 25
-    the body does not fit: search.top_k: invalid type: string "many", expected i64 at line 1 column 25
-    the body does not fit: search.colour: unknown field `colour`, expected one of `top_k`, `mode`, `use_reranker`, `rrf_k`, `similarity_threshold`, `use_hyde`, `hyde_quality_tier`, `hyde_timeout_seconds` at line 1 column 19
-    the body does not fit: theme: unknown field `theme`, expected one of `search`, `collection_defaults`, `interface` at line 1 column 8
+    search.mode: unknown value; dense, sparse, hybrid allowed, got "fuzzy"
+    search.top_k: wrong type; an integer allowed, got "many"
+    search.colour: unknown field `colour`; allowed are `top_k`, `mode`, `use_reranker`, `rrf_k`, `similarity_threshold`, `use_hyde`, `hyde_quality_tier`, `hyde_timeout_seconds`
+    theme: unknown field `theme`; allowed are `search`, `collection_defaults`, `interface`
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM user_preferences").await, "0");
 }

@@ -66,7 +66,7 @@ impl Caller {
         api.sql("UPDATE users SET is_superuser = true").await;
         let collection = api.create_collection(&token, "notes").await;
         let collection = collection.rsplit('/').next().unwrap().to_owned();
-        let operation = api.select("SELECT id::text FROM operations").await;
+        let operation = api.select("SELECT uuid::text FROM operations").await;
         Self { api, token, collection, operation }
     }
 
@@ -122,6 +122,8 @@ async fn every_request_body_rejects_unknown_fields_at_every_depth(pool: PgPool) 
             let mut body = content["example"].clone();
             body.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
             let errors = caller.errors(&method, &uri, Some(&body)).await;
+            // Errors of secrets repeat nothing that was received.
+            let field = if field.starts_with("secrets.") { "secrets".to_owned() } else { field };
             let is_named = errors.iter().any(|(named, _)| *named == field);
             assert!(is_named, "{method} {path} does not name {field}: {errors:?}");
             nested += 1;

@@ -80,7 +80,7 @@ async fn metadata_of_a_file_is_validated_and_stored(pool: PgPool) {
     let wrong = json!({ "files": [{ "name": "d", "size": 1, "metadata": { "pages": 1.5, "tags": ["a"] } }] });
     let problem = api.post(&uploads, &token, wrong).await.problem(422);
     assert!(problem.contains(r#"files[0].metadata: "pages" must be"#), "{problem}");
-    assert!(problem.contains(r#""tags" must be a string, a whole number"#), "{problem}");
+    assert!(problem.contains(r#""tags" must be a string, a 64-bit integer"#), "{problem}");
     let text = json!({ "files": [{ "name": "d", "size": 1, "metadata": "tides" }] });
     api.post(&uploads, &token, text).await.problem(422);
 }

@@ -72,9 +72,12 @@ async fn every_invalid_filter_is_reported(pool: PgPool) {
     let wrong = "owner=you&status=done&sort_by=size&sort_order=up&search=%00&per_page=0";
     let detail = api.get(&format!("/api/v2/collections?{wrong}"), &ada).await.problem(422);
     insta::assert_snapshot!(detail.replace("; ", "\n"), @r#"
-    per_page: out of range; 1 to 100 allowed, got 0
-    owner: must be all or me, got "you"
-    search: contains a NUL character; every other character is allowed
+    per_page: out of range
+    1 to 100 allowed, got 0
+    owner: unknown value
+    all, me allowed, got "you"
+    search: contains a NUL character
+    every other character is allowed
     status: "done" is not a collection status
     allowed: pending, ready, processing, error, degraded
     sort_by: "size" is not a field to sort collections by

@@ -75,12 +75,12 @@ async fn every_invalid_value_is_reported_and_nothing_changes(pool: PgPool) {
         details.push(put(&api, &path, &ada, body).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    name: must not have any of / \ * ? < > : " | or control characters, got '/'; description: wrong length; 0 to 4000 characters allowed, got 4001; sync_mode: must be one_time or continuous, got "daily"
+    name: must not have any of / \ * ? < > : " | or control characters, got '/'; description: wrong length; 0 to 4000 characters allowed, got 4001; sync_mode: unknown value; one_time, continuous allowed, got "daily"
     sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes
     sync_interval_minutes: out of range; 15 to 525600 allowed, got 14
     metadata: contains a NUL character; every other character is allowed; sync_interval_minutes: out of range; 15 to 525600 allowed, got 525601
     name: wrong length; 1 to 255 characters allowed, got 0; description: contains a NUL character; every other character is allowed
-    the body does not fit: chunk_size: unknown field `chunk_size`, expected one of `name`, `description`, `is_public`, `metadata`, `sync_mode`, `sync_interval_minutes` at line 1 column 13
+    chunk_size: unknown field `chunk_size`; allowed are `name`, `description`, `is_public`, `metadata`, `sync_mode`, `sync_interval_minutes`
     "#);
     assert_eq!(api.get(&path, &ada).await.expect(200), before);
 

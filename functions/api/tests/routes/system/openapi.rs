@@ -191,12 +191,12 @@ async fn malformed_requests_return_problem_documents(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
     let missing = api.post("/api/v2/collections", &token, json!({})).await.problem(422);
-    assert!(missing.contains("missing field `name`"), "{missing}");
+    assert!(missing.contains("name: missing"), "{missing}");
     let mistyped =
         api.post("/api/v2/collections", &token, json!({ "name": "c", "chunk_size": "x" })).await.problem(422);
     assert!(mistyped.contains("chunk_size"), "{mistyped}");
     let list = api.post("/api/v2/collections", &token, json!(["c"])).await.problem(422);
-    assert!(list.contains("expected an object"), "{list}");
+    assert!(list.contains("an object allowed"), "{list}");
     let not_json = api.send(Method::POST, "/api/v2/collections", &token, None).await.problem(415);
     assert!(not_json.contains("application/json"), "{not_json}");
     api.get("/api/v3/nothing", &token).await.problem(404);
