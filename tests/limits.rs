@@ -22,8 +22,8 @@ async fn a_collection_takes_no_more_documents_than_its_quota() {
     let refused = user.post(&format!("{path}/uploads"), &json!({ "files": files })).await.expect(409);
     assert_eq!(
         refused["detail"],
-        "0 of at most 2 documents are used by the collection, and with these files 3 more would be on their \
-         way; delete some, or ask an administrator for a higher limit"
+        "0 of at most 2 documents are used by the collection, and with these files 3 more would be announced; \
+         delete some, or ask an administrator for a higher limit"
     );
 
     // Files can be written to the bucket without an announcement.
