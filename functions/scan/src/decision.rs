@@ -40,14 +40,14 @@ pub(crate) fn decide(
         if is_searchable && existing.duplicate_of.is_none() {
             return Decision::Unchanged;
         }
-        let twin = context.original.as_ref().filter(|twin| twin.is_indexed);
-        if is_searchable && twin.is_some_and(|twin| Some(twin.id) == existing.duplicate_of) {
+        let original = context.original.as_ref().filter(|original| original.is_indexed);
+        if is_searchable && original.is_some_and(|original| Some(original.id) == existing.duplicate_of) {
             return Decision::Unchanged;
         }
     }
     match &context.original {
-        Some(twin) if twin.is_indexed => Decision::Duplicate { original: twin.id },
-        Some(twin) => Decision::Index { release: Some(twin.id) },
+        Some(original) if original.is_indexed => Decision::Duplicate { original: original.id },
+        Some(interrupted) => Decision::Index { release: Some(interrupted.id) },
         None => Decision::Index { release: None },
     }
 }
@@ -81,18 +81,18 @@ mod tests {
         serde_json::from_value(serde_json::json!({ "topic": topic })).unwrap()
     }
 
-    fn twin(is_indexed: bool) -> Original {
+    fn same_bytes(is_indexed: bool) -> Original {
         Original { id: DocumentId(Uuid::max()), is_indexed }
     }
 
-    fn decision(existing: Option<ExistingDocument>, twin: Option<Original>) -> Decision {
-        decide(&content("h"), &StagingContext { existing, original: twin }, Some(SourceId(1)), None)
+    fn decision(existing: Option<ExistingDocument>, original: Option<Original>) -> Decision {
+        decide(&content("h"), &StagingContext { existing, original }, Some(SourceId(1)), None)
     }
 
     #[test]
     fn empty_files_are_skipped_whatever_the_collection_holds() {
         let empty = Content { hash: "h".to_owned(), size_bytes: 0, is_blank: true };
-        let context = StagingContext { existing: Some(searchable("h")), original: Some(twin(true)) };
+        let context = StagingContext { existing: Some(searchable("h")), original: Some(same_bytes(true)) };
         assert!(matches!(decide(&empty, &context, None, None), Decision::Skip { .. }));
     }
 
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_same_bytes_are_not_indexed_again() {
         assert_eq!(decision(Some(searchable("h")), None), Decision::Unchanged);
-        let original = twin(true);
+        let original = same_bytes(true);
         assert_eq!(decision(None, Some(original.clone())), Decision::Duplicate { original: original.id });
         let known_duplicate = ExistingDocument { duplicate_of: Some(original.id), ..searchable("h") };
         assert_eq!(decision(Some(known_duplicate), Some(original)), Decision::Unchanged);
@@ -113,11 +113,11 @@ mod tests {
 
     #[test]
     fn changed_metadata_is_a_change_of_the_document() {
-        let decision = |existing: &ExistingDocument, twin: Option<&Original>, topic: &str| {
-            let context = StagingContext { existing: Some(existing.clone()), original: twin.cloned() };
+        let decision = |existing: &ExistingDocument, original: Option<&Original>, topic: &str| {
+            let context = StagingContext { existing: Some(existing.clone()), original: original.cloned() };
             decide(&content("h"), &context, Some(SourceId(1)), Some(&metadata(topic)))
         };
-        let original = twin(true);
+        let original = same_bytes(true);
         let duplicate = ExistingDocument { duplicate_of: Some(original.id), ..searchable("h") };
         assert_eq!(decision(&searchable("h"), None, "tides"), Decision::Unchanged);
         assert_eq!(decision(&searchable("h"), None, "moons"), Decision::Index { release: None });
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_hash_of_an_interrupted_run_is_released() {
-        let stale = twin(false);
+        let stale = same_bytes(false);
         assert_eq!(decision(None, Some(stale.clone())), Decision::Index { release: Some(stale.id) });
     }
 }

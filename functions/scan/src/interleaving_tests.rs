@@ -1,4 +1,4 @@
-//! Messages delivered in any order, twice, to processes that die at any step, lost, given up; and
+//! Messages delivered in any order, twice, to processes that die at any step, lost, dead-lettered; and
 //! between them people who upload, cancel, delete, restore and try again. Whatever the order, every
 //! operation and item ends, ends once, and the collection is what its documents say it is.
 

@@ -122,14 +122,16 @@ impl Pipeline {
             }
             OperationStatus::Processing => {}
             OperationStatus::Completed => return Ok(()),
-            OperationStatus::Failed | OperationStatus::Cancelled => return self.take_back(id).await,
+            OperationStatus::Failed | OperationStatus::Cancelled => {
+                return self.delete_orphaned_points(id).await;
+            }
         }
         if operation.cancel_requested_at.is_some() {
             self.step()?;
             let mut tx = self.db.begin().await.unwrap();
             tx.operations().cancel_open_items(id).await.unwrap();
             tx.commit().await.unwrap();
-            self.take_back(id).await?;
+            self.delete_orphaned_points(id).await?;
             return self.end(id).await;
         }
         self.step()?;
@@ -145,7 +147,7 @@ impl Pipeline {
         self.end(id).await
     }
 
-    async fn take_back(&mut self, id: OperationId) -> Step {
+    async fn delete_orphaned_points(&mut self, id: OperationId) -> Step {
         let mut connection = self.db.connection().await.unwrap();
         for item in connection.operation_items().list_abandoned(id, ItemId(0), 1000).await.unwrap() {
             self.step()?;

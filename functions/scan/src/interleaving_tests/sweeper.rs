@@ -9,7 +9,7 @@ use domain::{ErrorCategory, ItemId, ItemState, document_id};
 use super::pipeline::{Message, Pipeline, Step};
 
 impl Pipeline {
-    /// What sweep does with a message that was given up.
+    /// Handles a dead letter as sweep does.
     pub(super) async fn take_dead(&mut self, message: &Message) -> Step {
         let (id, items) = match message {
             Message::Run(id) => {
