@@ -94,6 +94,7 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
             actions += history.current().len();
             continue;
         };
+        eprintln!("case {case}: {first}; shrinking the history");
         // Shrinks the history as far as possible.
         let (mut shortest, mut wrong) = (history.current(), first);
         for _ in 0..200 {

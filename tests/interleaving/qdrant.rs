@@ -33,19 +33,18 @@ pub(crate) async fn start(life: Arc<Life>, storage: &Path) -> VectorDatabase {
     vectors
 }
 
-/// Serves every gRPC call by forwarding it, after [`Life::step`].
+/// Serves every gRPC call by forwarding it.
 fn serve_proxy(life: Arc<Life>, engine: Channel) -> SocketAddr {
     let forward = move |request: Request| {
         let (life, mut engine) = (Arc::clone(&life), engine.clone());
-        async move {
-            life.step().await;
+        life.serve(async move {
             let request = request.map(Body::new);
             let response = match engine.ready().await {
                 Ok(engine) => engine.call(request).await,
                 Err(error) => Err(error),
             };
             response.unwrap_or_else(|error| tonic::Status::unavailable(error.to_string()).into_http())
-        }
+        })
     };
     let listener = listen();
     let address = listener.local_addr().unwrap();
