@@ -2,7 +2,6 @@
 
 mod announce;
 mod list;
-mod name;
 
 use access::{Access, Route};
 use domain::AccessLevel::{Read, Write};

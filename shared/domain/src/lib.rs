@@ -3,6 +3,7 @@
 
 mod access;
 mod artifact;
+mod document_name;
 mod error;
 mod generation;
 mod ids;
@@ -18,6 +19,7 @@ mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
+pub use document_name::{DocumentName, DocumentNameError};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{

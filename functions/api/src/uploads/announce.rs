@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::NewUpload;
-use domain::{ArtifactKey, DocumentMetadata, UploadId};
+use domain::{ArtifactKey, DocumentMetadata, DocumentName, UploadId};
 use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
@@ -18,7 +18,6 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::name;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::documents::metadata;
@@ -114,7 +113,8 @@ pub(crate) async fn announce(
     let mut new_uploads = Vec::with_capacity(files.len());
     let mut uploads = Vec::with_capacity(files.len());
     for file in files {
-        let key = ArtifactKey::Upload { collection_id, name: file.name.to_owned() };
+        let name = file.name.as_str().to_owned();
+        let key = ArtifactKey::Upload { collection_id, name: name.clone() };
         let presigned = state
             .artifacts
             .presign_upload(&key, file.size, file.content_type, file.sha256, now, lifetime)
@@ -125,7 +125,7 @@ pub(crate) async fn announce(
             id,
             collection_id,
             user_id: caller.principal.user_id,
-            name: file.name.to_owned(),
+            name: name.clone(),
             object_key: key.path(),
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
             content_type: file.content_type.to_owned(),
@@ -135,7 +135,7 @@ pub(crate) async fn announce(
         });
         uploads.push(AnnouncedUploadResponse {
             id,
-            name: file.name.to_owned(),
+            name,
             url: presigned.url,
             method: presigned.method,
             headers: presigned.headers,
@@ -162,7 +162,7 @@ pub(crate) async fn announce(
 
 /// A validated file.
 struct CheckedFile<'a> {
-    name: &'a str,
+    name: DocumentName,
     size: u64,
     content_type: &'a str,
     sha256: Option<[u8; 32]>,
@@ -186,11 +186,12 @@ fn check(
     let mut checked = Vec::with_capacity(files.len());
     for (position, file) in files.iter().enumerate() {
         let field = |name: &str| format!("files[{position}].{name}");
-        if let Some(reason) = name::refuse(&file.name) {
-            errors.add(field("name"), reason);
-        } else if !names.insert(file.name.as_str()) {
-            errors
-                .add(field("name"), format!("must be unique within the request, got {:?} twice", file.name));
+        let name = DocumentName::parse(&file.name);
+        match &name {
+            Err(error) => errors.add(field("name"), error.to_string()),
+            Ok(name) if !names.insert(name.clone()) => errors
+                .add(field("name"), format!("must be unique within the request, got {:?} twice", file.name)),
+            Ok(_) => {}
         }
         let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
         if size.is_none() {
@@ -210,13 +211,9 @@ fn check(
         }
         let metadata = file.metadata.as_ref();
         let metadata = metadata.map(|given| metadata::check(&mut errors, &field("metadata"), given));
-        checked.push(CheckedFile {
-            name: &file.name,
-            size: size.unwrap_or_default(),
-            content_type,
-            sha256: sha256.flatten(),
-            metadata,
-        });
+        if let (Ok(name), Some(size)) = (name, size) {
+            checked.push(CheckedFile { name, size, content_type, sha256: sha256.flatten(), metadata });
+        }
     }
     errors.finish()?;
     Ok(checked)

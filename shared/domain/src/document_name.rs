@@ -1,16 +1,52 @@
-//! Names of uploaded files.
+//! Names of documents that are uploaded, or dropped into the bucket.
 
-/// Maximum length of a name in bytes; with its prefix it stays well below S3's limit of 1024.
-const MAX_BYTES: usize = 512;
+use thiserror::Error;
 
-/// Returns why the name is invalid, if it is. A name is a relative path with `/` as separator, in any
-/// script.
-pub(crate) fn refuse(name: &str) -> Option<String> {
+/// The name of an uploaded document within its collection: a relative path with `/` as separator, in any
+/// script. The same rules hold for announced uploads and for files that are dropped into the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentName(String);
+
+/// Why a name is refused: what is wrong with it, to be read after the field's name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct DocumentNameError(String);
+
+impl DocumentName {
+    /// Maximum length of a name in bytes; with its prefix it stays well below S3's limit of 1024.
+    pub const MAX_BYTES: usize = 512;
+
+    /// Validates a name.
+    ///
+    /// # Errors
+    /// Returns the reason if the name is refused.
+    pub fn parse(name: &str) -> Result<Self, DocumentNameError> {
+        match refuse(name) {
+            Some(reason) => Err(DocumentNameError(reason)),
+            None => Ok(Self(name.to_owned())),
+        }
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for DocumentName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Returns why the name is invalid, if it is.
+fn refuse(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("must not be empty".to_owned());
     }
-    if name.len() > MAX_BYTES {
-        return Some(format!("must have at most {MAX_BYTES} bytes in UTF-8, got {}", name.len()));
+    if name.len() > DocumentName::MAX_BYTES {
+        let most = DocumentName::MAX_BYTES;
+        return Some(format!("must have at most {most} bytes in UTF-8, got {}", name.len()));
     }
     if name.starts_with('/') {
         return Some(format!("must be a relative path, got {name:?}"));
@@ -35,7 +71,7 @@ mod tests {
     fn names_of_any_script_are_fine() {
         for name in ["a", "notes/a b.md", "🦀/été.txt", "..a/b..", "C:notes.txt", "%2e%2e/a", "名前.pdf"]
         {
-            assert_eq!(refuse(name), None, "{name}");
+            assert_eq!(DocumentName::parse(name).unwrap().as_str(), name);
         }
     }
 
@@ -44,7 +80,7 @@ mod tests {
         let reasons: Vec<String> =
             ["", "../etc/passwd", "a/../b", "a//b", "a/", "/a", "a\\b", "a\u{0}b", "./a", &"ä".repeat(257)]
                 .iter()
-                .filter_map(|name| refuse(name))
+                .map(|name| DocumentName::parse(name).unwrap_err().to_string())
                 .collect();
         insta::assert_snapshot!(reasons.join("\n"), @r#"
         must not be empty
@@ -63,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_accepted_name_stays_below_its_prefix(name in "[a-z./\\\\ ]{1,20}") {
-            if refuse(&name).is_none() {
+            if DocumentName::parse(&name).is_ok() {
                 let path = std::path::Path::new("/prefix").join(&name);
                 prop_assert!(path.starts_with("/prefix"));
                 prop_assert!(path.components().all(|part| !matches!(part, std::path::Component::ParentDir)));
