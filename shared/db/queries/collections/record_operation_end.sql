@@ -17,15 +17,17 @@ SET document_count = totals.documents,
     qdrant_staging = CASE WHEN o.type <> 'reindex' THEN c.qdrant_staging END,
     status = CASE
         WHEN o.type = 'index' AND o.status <> 'completed' THEN 'error'::collection_status
-        -- The operation never ran, so the collection's status is not about it.
-        WHEN o.started_at IS NULL THEN c.status
+        -- The operation never ran, so what the collection is doing is not about it. But the documents that it
+        -- was to retry have failed as before.
+        WHEN o.started_at IS NULL AND c.status NOT IN ('ready', 'degraded') THEN c.status
         WHEN totals.failed > 0 THEN 'degraded'
         ELSE 'ready'
     END,
     status_message = CASE
         WHEN o.type = 'index' AND o.status <> 'completed'
             THEN coalesce(o.error_message, 'the set-up was cancelled; add documents to set the collection up')
-        WHEN o.started_at IS NULL THEN c.status_message
+        WHEN o.started_at IS NULL AND (c.status NOT IN ('ready', 'degraded') OR (c.status = 'ready' AND totals.failed = 0))
+            THEN c.status_message
         WHEN o.type = 'reindex' AND o.status = 'failed' THEN format('the last reindex failed: %s', o.error_message)
         WHEN totals.failed > 0 THEN format('%s of %s documents could not be indexed', totals.failed, totals.documents)
     END,

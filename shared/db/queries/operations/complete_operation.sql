@@ -56,5 +56,5 @@ WHERE o.uuid = $1
                 OR EXISTS (SELECT FROM collections c WHERE c.id = o.collection_id AND c.deleted_at IS NOT NULL)
             )
     END
-RETURNING o.id, o.collection_id, o.source_id, o.type::text AS "operation_type!", o.status::text AS "status!",
+RETURNING o.id, o.collection_id, o.type::text AS "operation_type!", o.status::text AS "status!",
     o.completed_at AS "completed_at!", o.sync_run_id

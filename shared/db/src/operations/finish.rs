@@ -14,7 +14,7 @@ use crate::sync::SyncRuns;
 
 impl Operations<'_> {
     /// Ends the operation and does everything that belongs to its end: counters and status of its
-    /// collection and source, metrics, audit entry, duplicates to requeue, sync run. Of any number of
+    /// collection and the collection's sources, metrics, audit entry, duplicates to requeue, sync run. Of any number of
     /// concurrent callers, the one whose `UPDATE` changes the row does all of it; the others change nothing
     /// and get `None`.
     ///
@@ -42,9 +42,7 @@ impl Operations<'_> {
             RetiredVectorStores::new(self.connection).retire_staging(row.id).await?;
         }
         Collections::new(self.connection).record_operation_end(row.id).await?;
-        if row.source_id.is_some() {
-            CollectionSources::new(self.connection).record_operation_end(row.id).await?;
-        }
+        CollectionSources::new(self.connection).record_operation_end(row.id).await?;
         OperationMetrics::new(self.connection).record(row.id).await?;
         AuditLog::new(self.connection).insert_operation_end(row.id).await?;
         OperationItems::new(self.connection).requeue_duplicates(row.id).await?;

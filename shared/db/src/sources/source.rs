@@ -251,7 +251,8 @@ impl<'c> CollectionSources<'c> {
         Ok(source)
     }
 
-    /// Recounts the source of an operation that has just ended, and records how its last run ended.
+    /// Recounts the sources of the collection of an operation that has just ended, and records how the last
+    /// run of the operation's own source ended. The transaction must have locked the collection.
     pub(crate) async fn record_operation_end(&mut self, operation_sequence: i64) -> Result<(), DbError> {
         sqlx::query_file!("queries/sources/record_operation_end.sql", operation_sequence)
             .execute(&mut *self.connection)

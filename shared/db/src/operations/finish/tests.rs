@@ -1,9 +1,10 @@
-//! The end of an operation is atomic.
+//! The end of an operation is atomic, and the counters and the status are right after it.
 
-use domain::{ErrorCategory, OperationId};
+use domain::{CollectionStatus, ErrorCategory, OperationId, OperationType, SourceId};
 use sqlx::PgPool;
 
-use crate::testing::Fixture;
+use crate::operations::StagingOutcome;
+use crate::testing::{Fixture, binary, item};
 
 /// Tables that the statements after the guarded `UPDATE` insert into.
 const LATER_TABLES: [&str; 2] = ["operation_metrics", "collection_audit_log"];
@@ -105,4 +106,84 @@ async fn cancellation_that_fails_halfway_changes_nothing(pool: PgPool) {
     }
     assert!(connection.operations().cancel_pending(id).await.unwrap().is_some());
     assert_eq!(fixture.traces(id).await.0, "cancelled");
+}
+
+impl Fixture {
+    async fn size_of_source(&self, id: SourceId) -> i64 {
+        let source = self.connection().await.collection_sources().find(id).await.unwrap();
+        source.unwrap().size_bytes
+    }
+
+    /// Puts the failed documents on the work list of a new retry.
+    async fn retry(&self) -> OperationId {
+        let retry = self.insert_of_source(OperationType::RetryDocuments, None).await;
+        let mut connection = self.connection().await;
+        assert_eq!(connection.documents().retry(self.collection_id, None, retry).await.unwrap(), 1);
+        retry
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_retry_recounts_the_source_of_its_documents(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source_id = fixture.source("/notes").await;
+    let append = fixture.insert_of_source(OperationType::Append, Some(source_id)).await;
+    fixture.connection().await.operation_items().insert_many(append, &[item("a", "v1")]).await.unwrap();
+    let items = fixture.claim(append).await;
+    fixture.connection().await.operation_items().begin_staging(append, &items).await.unwrap();
+    assert!(fixture.stage_bytes(items[0], "a", "1", &StagingOutcome::Staged, 20).await.unwrap());
+    fixture.execute(&format!("UPDATE documents SET source_id = {}", source_id.0)).await;
+    assert!(fixture.fail(items[0], &binary()).await);
+    fixture.finish(append).await;
+    assert_eq!(fixture.size_of_source(source_id).await, 20);
+
+    let retry = fixture.retry().await;
+    let items = fixture.claim(retry).await;
+    fixture.connection().await.operation_items().begin_staging(retry, &items).await.unwrap();
+    assert!(fixture.stage_bytes(items[0], "a", "2", &StagingOutcome::Staged, 30).await.unwrap());
+    assert!(fixture.connection().await.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
+    fixture.connection().await.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+    fixture.finish(retry).await;
+    assert_eq!(fixture.document("a").await.file_size, 30);
+    assert_eq!(fixture.size_of_source(source_id).await, 30);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_document_that_another_source_indexes_moves_between_their_counters(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let first = fixture.source("/notes").await;
+    let read = fixture.read_source(first, &["a"]).await;
+    fixture.finish(read).await;
+    assert_eq!(fixture.size_of_source(first).await, 10);
+
+    let second = fixture.source("/notes/new").await;
+    let read = fixture.read_source(second, &["a"]).await;
+    fixture.finish(read).await;
+    assert_eq!(fixture.document("a").await.source_id, Some(second));
+    let sizes = (fixture.size_of_source(first).await, fixture.size_of_source(second).await);
+    assert_eq!(sizes, (0, 10));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_collection_whose_retry_is_cancelled_before_it_runs_is_degraded(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let status = async || {
+        let collection = fixture.connection().await.collections().find_any(fixture.collection_id).await;
+        collection.unwrap().unwrap().status
+    };
+    let (append, items) = fixture.run_append(&["a"]).await;
+    assert!(fixture.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.fail(items[0], &binary()).await);
+    let next = fixture.insert_operation(OperationType::Append).await;
+    fixture.finish(append).await;
+    assert_eq!(status().await, CollectionStatus::Degraded);
+
+    // The document is pending while the operation before the retry ends.
+    let retry = fixture.retry().await;
+    fixture.claim(next).await;
+    fixture.finish(next).await;
+    assert_eq!(status().await, CollectionStatus::Ready);
+
+    fixture.connection().await.operations().cancel_pending(retry).await.unwrap().unwrap();
+    assert_eq!(status().await, CollectionStatus::Degraded);
 }
