@@ -36,8 +36,6 @@ mod steps;
 mod work_list;
 
 #[cfg(test)]
-mod interleaving_tests;
-#[cfg(test)]
 mod resync_tests;
 
 pub use config::Config;

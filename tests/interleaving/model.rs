@@ -1,14 +1,13 @@
-//! What may be true of a collection: at any moment, and when nothing is under way.
+//! What may be true of a collection: at any moment, and when no work is left.
 
-use std::collections::BTreeSet;
-
-use domain::{DocumentId, Generation};
+use domain::{ArtifactKey, DocumentId, Generation, point_id};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::World;
+use crate::bytes::Bytes;
+use crate::world::World;
 
-/// What must not be there when nothing is under way, each with how many there are.
+/// What must not exist when no work is left, with the query that counts it.
 const NEVER: &[(&str, &str)] = &[
     ("operations that ended with open items or with other counts than their items",
     "SELECT count(*) FROM operations o WHERE o.collection_id = $1 AND o.meta -> 'counts' IS DISTINCT FROM (
@@ -25,15 +24,15 @@ const NEVER: &[(&str, &str)] = &[
     ("open items",
     "SELECT count(*) FROM operation_items i JOIN operations o ON o.id = i.operation_id
         WHERE o.collection_id = $1 AND i.state IN ('listed', 'staged', 'chunked')"),
-    ("items that failed or were skipped for no reason",
+    ("items that failed or were skipped without a reason",
     "SELECT count(*) FROM operation_items i JOIN operations o ON o.id = i.operation_id
         WHERE o.collection_id = $1 AND i.state IN ('failed', 'skipped') AND i.error_message IS NULL"),
-    ("documents that still wait",
+    ("documents that are still waiting",
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND status IN ('pending', 'processing')"),
-    ("documents that failed or were skipped for no reason",
+    ("documents that failed or were skipped without a reason",
     "SELECT count(*) FROM documents
         WHERE collection_id = $1 AND status IN ('failed', 'skipped') AND error_message IS NULL"),
-    ("searchable documents without a version",
+    ("searchable documents without a generation",
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'completed'
         AND (generation = 0 OR (duplicate_of IS NULL AND chunk_count = 0))"),
     ("duplicates of what is not searchable itself",
@@ -57,9 +56,9 @@ const NEVER: &[(&str, &str)] = &[
         WHERE s.collection_id = $1 AND (s.document_count <> d.documents OR s.size_bytes <> d.bytes)"),
 ];
 
-impl World {
-    /// At any moment: what has ended stays as it ended, and one operation runs at a time.
-    pub(super) async fn look(&mut self) -> Result<(), String> {
+impl World<'_> {
+    /// Checks what holds at any moment: an end is final, and one operation runs at a time.
+    pub(crate) async fn look(&mut self) -> Result<(), String> {
         let rows = sqlx::query(
             "SELECT 'operation ' || uuid AS what, status::text AS state,
                 status IN ('completed', 'failed', 'cancelled') AS has_ended, status = 'processing' AS runs
@@ -68,7 +67,7 @@ impl World {
             SELECT 'item ' || i.id, i.state::text, i.state NOT IN ('listed', 'staged', 'chunked'), FALSE
             FROM operation_items i JOIN operations o ON o.id = i.operation_id WHERE o.collection_id = $1",
         )
-        .bind(self.pipeline.collection_id.0)
+        .bind(self.collection_id.0)
         .fetch_all(&self.pipeline.pool)
         .await
         .unwrap();
@@ -90,12 +89,12 @@ impl World {
         Ok(())
     }
 
-    /// When nothing is under way: everything is accounted for, once, and found where it is said to be.
-    pub(super) async fn check(&mut self) -> Result<(), String> {
+    /// Checks what holds when no work is left: everything is accounted for once, and the index matches.
+    pub(crate) async fn check(&mut self) -> Result<(), String> {
         self.look().await?;
         for (what, statement) in NEVER {
             let count: i64 = sqlx::query_scalar(*statement)
-                .bind(self.pipeline.collection_id.0)
+                .bind(self.collection_id.0)
                 .fetch_one(&self.pipeline.pool)
                 .await
                 .unwrap();
@@ -103,29 +102,37 @@ impl World {
                 return Err(format!("{count} {what}"));
             }
         }
+        self.check_points().await
+    }
+
+    /// Checks that the index contains exactly the points of the searchable generations.
+    async fn check_points(&self) -> Result<(), String> {
         let rows = sqlx::query(
             "SELECT id, generation, chunk_count FROM documents
             WHERE collection_id = $1 AND status <> 'deleted' AND generation > 0 AND chunk_count > 0",
         )
-        .bind(self.pipeline.collection_id.0)
+        .bind(self.collection_id.0)
         .fetch_all(&self.pipeline.pool)
         .await
         .unwrap();
-        let mut expected = BTreeSet::new();
+        let mut expected = Vec::new();
         for row in rows {
             let id = DocumentId(row.get::<Uuid, _>("id"));
             let (generation, chunks) = (Generation(row.get("generation")), row.get::<i32, _>("chunk_count"));
-            let bytes = self.pipeline.copies.get(&(id, generation)).copied();
-            let batches = bytes.map_or(0, super::Bytes::batches);
-            if 2 * batches != chunks.unsigned_abs() {
+            let key = ArtifactKey::Raw { collection_id: self.collection_id, document_id: id, generation };
+            let content = self.pipeline.aws.object(&key.path());
+            let bytes = Bytes::ALL.into_iter().find(|bytes| Some(bytes.content()) == content);
+            if bytes.map(Bytes::chunks) != Some(chunks.unsigned_abs()) {
                 return Err(format!("document {id} has {chunks} chunks of {bytes:?}"));
             }
-            expected.extend((0..batches).map(|batch| (id, generation, batch)));
+            expected.extend((0..chunks.unsigned_abs()).map(|chunk| point_id(id, generation, chunk)));
         }
-        if self.pipeline.points != expected {
-            let lost: Vec<_> = expected.difference(&self.pipeline.points).collect();
-            let left: Vec<_> = self.pipeline.points.difference(&expected).collect();
-            return Err(format!("points that are lost: {lost:?}; that are left over: {left:?}"));
+        let found = self.pipeline.vectors().find_vectors(&self.index, &expected).await.unwrap();
+        let count = self.pipeline.vectors().count(&self.index).await.unwrap();
+        let lost = expected.len() - found.len();
+        let orphaned = count - found.len() as u64;
+        if lost > 0 || orphaned > 0 {
+            return Err(format!("{lost} points are lost and {orphaned} are orphaned"));
         }
         Ok(())
     }

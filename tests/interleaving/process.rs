@@ -1,0 +1,232 @@
+//! A process: the shipped stages, with clients of their own, in one life.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
+use connectors::{Connectors, SourcePolicy};
+use db::Db;
+use domain::IndexSettings;
+use embed::ChunkEmbedder;
+use embedding::EmbeddingError;
+use lambda::StageError;
+use lambda::event::Invocation;
+use lambda::sqs::Delivery;
+use models::ModelRegistry;
+use queue::Queues;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use sweep::StallTimeouts;
+
+use crate::aws::{Aws, BUCKET, Message};
+use crate::life::Life;
+use crate::qdrant::{Engine, Proxy};
+
+/// The model that the collections use.
+pub(crate) const MODEL: &str = "model";
+const DIMENSION: usize = 4;
+
+/// How often a dead process's connections are looked at until the server has handled what they had sent.
+const POLL: Duration = Duration::from_millis(1);
+
+pub(crate) struct Process {
+    pub(crate) life: Arc<Life>,
+    pool: PgPool,
+    intake: Arc<intake::State>,
+    scan: Arc<scan::State>,
+    chunk: Arc<chunk::State>,
+    embed: Arc<embed::State>,
+    sweep: Arc<sweep::State>,
+    _qdrant: Proxy,
+}
+
+impl Process {
+    pub(crate) fn start(database: &PgPool, aws: &Aws, engine: &Engine, models: &Path) -> Self {
+        let life = Arc::new(Life::new());
+        let registry = || ModelRegistry::open(models).unwrap();
+        let pool = counting_pool(database, &life);
+        let db = Db::from_pool(pool.clone());
+        let sdk = aws.sdk_config(&life);
+        let artifacts = ArtifactStore::new(&sdk, BUCKET);
+        let queues = Queues::new(&sdk, Aws::queue_urls());
+        let qdrant = engine.connect(&life);
+        let vectors = qdrant.vectors.clone();
+        let sources = SourcePolicy { directory_roots: Vec::new(), staging_bucket: BUCKET.to_owned() };
+        let at_once = Duration::ZERO;
+        Self {
+            intake: Arc::new(intake::State {
+                db: db.clone(),
+                artifacts: artifacts.clone(),
+                queues: queues.clone(),
+            }),
+            scan: Arc::new(scan::State {
+                db: db.clone(),
+                artifacts: artifacts.clone(),
+                connectors: Connectors::new(&sdk, sources),
+                queues: queues.clone(),
+                vectors: vectors.clone(),
+                models: registry(),
+                reindex_grace: Duration::from_secs(86_400),
+            }),
+            chunk: Arc::new(chunk::State {
+                db: db.clone(),
+                artifacts: artifacts.clone(),
+                queues: queues.clone(),
+                models: registry(),
+                tokens: Default::default(),
+            }),
+            embed: Arc::new(embed::State {
+                db: db.clone(),
+                artifacts,
+                queues: queues.clone(),
+                vectors: vectors.clone(),
+                embedder: Arc::new(ByteEmbedder),
+            }),
+            sweep: Arc::new(sweep::State {
+                db,
+                queues,
+                vectors,
+                stall_timeouts: StallTimeouts {
+                    pending: at_once,
+                    listing: at_once,
+                    item: at_once,
+                    queued_item: at_once,
+                    unpurged: at_once,
+                    expired_upload: at_once,
+                },
+                embed_jobs: None,
+            }),
+            life,
+            pool,
+            _qdrant: qdrant,
+        }
+    }
+
+    /// Has the stage that consumes the message's queue handle it.
+    pub(crate) async fn dispatch(&self, message: &Message) -> Result<(), StageError> {
+        let body = message.body.as_str();
+        match message.queue.as_str() {
+            "intake" => {
+                let notification = serde_json::from_str(body).unwrap();
+                self.notify(notification).await
+            }
+            "scan" => {
+                let work = serde_json::from_str(body).unwrap();
+                scan::handle(Arc::clone(&self.scan), work, delivery(message)).await
+            }
+            "chunk" => {
+                let work = serde_json::from_str(body).unwrap();
+                chunk::handle(Arc::clone(&self.chunk), work, delivery(message)).await
+            }
+            "embed" => {
+                let work = vec![serde_json::from_str(body).unwrap()];
+                embed::handle(Arc::clone(&self.embed), work, invocation()).await.remove(0)
+            }
+            other => panic!("no stage consumes {other}"),
+        }
+    }
+
+    /// Has intake handle a notification of the bucket.
+    pub(crate) async fn notify(&self, notification: intake::Notification) -> Result<(), StageError> {
+        intake::handle(Arc::clone(&self.intake), vec![notification], invocation()).await.remove(0)
+    }
+
+    /// Has sweep handle an event.
+    pub(crate) async fn sweep(&self, event: Value) -> Value {
+        sweep::handle(Arc::clone(&self.sweep), event, invocation()).await.unwrap()
+    }
+
+    /// Waits until the servers have handled every call that the process had sent before it died: its last
+    /// statement may commit after its death. The pool pings a connection that was dropped in the middle of a
+    /// statement before it is idle again.
+    pub(crate) async fn bury(&self) {
+        self.life.wait_until_served().await;
+        while self.pool.num_idle() < self.pool.size() as usize {
+            tokio::time::sleep(POLL).await;
+        }
+        self.pool.close().await;
+    }
+}
+
+/// A pool in which taking a connection counts as a call.
+fn counting_pool(database: &PgPool, life: &Arc<Life>) -> PgPool {
+    let (taken, made) = (Arc::clone(life), Arc::clone(life));
+    PgPoolOptions::new()
+        .max_connections(8)
+        .test_before_acquire(false)
+        .before_acquire(move |_, _| {
+            let life = Arc::clone(&taken);
+            Box::pin(async move {
+                life.step().await;
+                Ok(true)
+            })
+        })
+        .after_connect(move |_, _| {
+            let life = Arc::clone(&made);
+            Box::pin(async move {
+                life.step().await;
+                Ok(())
+            })
+        })
+        .connect_lazy_with((*database.connect_options()).clone())
+}
+
+fn delivery(message: &Message) -> Delivery {
+    Delivery {
+        message_id: message.id.to_string(),
+        receive_count: 1,
+        receipt_handle: message.id.to_string(),
+        queue_arn: message.queue.clone(),
+        invocation: invocation(),
+    }
+}
+
+fn invocation() -> Invocation {
+    Invocation::lasting(Duration::from_secs(600))
+}
+
+/// A model folder without a graph: a manifest and a tokenizer that counts words.
+pub(crate) fn write_model(models: &Path) {
+    let folder = models.join(MODEL);
+    std::fs::create_dir(&folder).unwrap();
+    let manifest = json!({
+        "name": MODEL, "short_name": MODEL, "dimension": DIMENSION, "max_tokens": 64, "special_tokens": 0,
+        "pooling": "mean", "normalize": true,
+    });
+    let tokenizer: Value = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "decoder": null,
+        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null,
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
+    });
+    std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
+    std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+}
+
+/// Sums of a text's bytes, as a vector: equal texts have equal vectors.
+#[derive(Debug)]
+struct ByteEmbedder;
+
+impl ChunkEmbedder for ByteEmbedder {
+    fn embed(
+        &self,
+        _: &IndexSettings,
+        texts: &[&str],
+        _: &AtomicBool,
+    ) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        let vector = |text: &&str| {
+            let mut vector = vec![1.0; DIMENSION];
+            for (position, byte) in text.bytes().enumerate() {
+                vector[position % DIMENSION] += f32::from(byte);
+            }
+            vector
+        };
+        Ok(texts.iter().map(vector).collect())
+    }
+
+    fn warm_up(&self) -> Result<(), EmbeddingError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! A collection, what clients do with it, and what happens to the messages of its operations.
+
+use std::collections::BTreeMap;
+
+use db::Tx;
+use dispatch::{Initiator, LockedCollection, Queued, StartOperation, lock_collection, lock_operation};
+use domain::{
+    ArtifactKey, CollectionId, DocumentId, Generation, OperationId, OperationType, UserId, document_id,
+};
+use serde_json::{Value, json};
+use sqlx::Row;
+use uuid::Uuid;
+
+use crate::aws::{BUCKET, etag};
+use crate::bytes::{Bytes, CHUNK_SIZE};
+use crate::pipeline::Pipeline;
+use crate::process::MODEL;
+use crate::{Action, Fate};
+
+/// The names of the files.
+pub(crate) const NAMES: [&str; 5] = ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"];
+
+/// Rounds of deliveries after which everything must have ended.
+const MAX_ROUNDS: usize = 200;
+
+pub(crate) struct World<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) collection_id: CollectionId,
+    /// Its Qdrant collection.
+    pub(crate) index: String,
+    user_id: UserId,
+    /// Operations and items that have ended, with how.
+    pub(crate) ended: BTreeMap<String, String>,
+}
+
+impl<'a> World<'a> {
+    /// Creates a collection, and deletes what earlier histories left.
+    pub(crate) async fn new(pipeline: &'a Pipeline) -> Self {
+        pipeline.aws.clear();
+        let earlier: Vec<String> = sqlx::query_scalar("DELETE FROM collections RETURNING vector_store_name")
+            .fetch_all(&pipeline.pool)
+            .await
+            .unwrap();
+        for index in earlier {
+            pipeline.vectors().delete_index(&index).await.unwrap();
+        }
+        let name = Uuid::new_v4().to_string();
+        let user_id: i64 = sqlx::query_scalar(
+            "WITH owner AS (
+                INSERT INTO users (username, email, hashed_password) VALUES ($1, $1 || '@example.org', 'x') RETURNING id
+            )
+            INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+            SELECT $1::uuid, $1, id, $1, $2, $3, 0 FROM owner RETURNING owner_id",
+        )
+        .bind(&name)
+        .bind(MODEL)
+        .bind(CHUNK_SIZE)
+        .fetch_one(&pipeline.pool)
+        .await
+        .unwrap();
+        let collection_id = CollectionId(name.parse().unwrap());
+        let mut world =
+            Self { pipeline, collection_id, index: name, user_id: UserId(user_id), ended: BTreeMap::new() };
+        let (queued, _) = world.start(world.lock().await, OperationType::Index).await;
+        world.commit(queued, true).await;
+        world.settle().await.unwrap();
+        world
+    }
+
+    pub(crate) async fn act(&mut self, action: &Action) {
+        match action {
+            Action::Upload(files) => self.upload(files).await,
+            Action::Deliver { place, fate } => {
+                let count = self.pipeline.aws.messages().len();
+                if count > 0 {
+                    self.deliver(place % count, *fate).await;
+                }
+            }
+            Action::Cancel { place } => self.cancel(*place).await,
+            Action::Delete { name, is_lost } => self.delete(NAMES[*name], *is_lost).await,
+            Action::Restore { name } => {
+                let id = self.document(NAMES[*name]);
+                let (mut queued, operation) =
+                    self.start(self.lock().await, OperationType::RestoreDocuments).await;
+                if queued.tx().documents().restore(id, operation).await.unwrap() {
+                    self.commit(queued, true).await;
+                }
+            }
+            Action::Retry => {
+                let (mut queued, operation) =
+                    self.start(self.lock().await, OperationType::RetryDocuments).await;
+                if queued.tx().documents().retry(self.collection_id, None, operation).await.unwrap() > 0 {
+                    self.commit(queued, true).await;
+                }
+            }
+            Action::Sweep => self.pipeline.sweep().await,
+        }
+    }
+
+    /// Puts files into the bucket, which notifies intake.
+    pub(crate) async fn upload(&mut self, files: &[(usize, Bytes)]) {
+        let files: BTreeMap<&str, Bytes> = files.iter().map(|(name, bytes)| (NAMES[*name], *bytes)).collect();
+        let records = files.iter().map(|(name, bytes)| {
+            let (key, content) = (self.upload_key(name), bytes.content());
+            let (size, etag) = (content.len(), etag(&content));
+            self.pipeline.aws.put_object(&key, content);
+            json!({
+                "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size, "eTag": etag}},
+            })
+        });
+        let event = json!({"Records": records.collect::<Vec<Value>>()});
+        self.pipeline.notify(serde_json::from_value(event).unwrap()).await.unwrap();
+    }
+
+    /// Lets everything end: no more faults, and sweep runs when the queues are empty.
+    pub(crate) async fn settle(&mut self) -> Result<(), String> {
+        for _ in 0..MAX_ROUNDS {
+            if self.pipeline.aws.messages().is_empty() {
+                self.pipeline.sweep().await;
+            }
+            let messages = self.pipeline.aws.messages();
+            if messages.is_empty() && self.open_operations().await == 0 {
+                return Ok(());
+            }
+            for message in messages {
+                if self.pipeline.handle(&message, None).await {
+                    self.pipeline.aws.delete_message(message.id);
+                }
+            }
+        }
+        Err(format!("{} operations never end", self.open_operations().await))
+    }
+
+    pub(crate) async fn count(&self, condition: &str) -> i64 {
+        let counted = format!("SELECT count(*) FROM documents WHERE collection_id = $1 AND {condition}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(counted))
+            .bind(self.collection_id.0)
+            .fetch_one(&self.pipeline.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Returns the staged bytes of a file's searchable generation.
+    pub(crate) async fn staged_content(&self, name: &str) -> Option<Vec<u8>> {
+        let document_id = self.document(name);
+        let generation: i32 = sqlx::query_scalar("SELECT generation FROM documents WHERE id = $1")
+            .bind(document_id.0)
+            .fetch_one(&self.pipeline.pool)
+            .await
+            .unwrap();
+        let (collection_id, generation) = (self.collection_id, Generation(generation));
+        self.pipeline.aws.object(&ArtifactKey::Raw { collection_id, document_id, generation }.path())
+    }
+
+    async fn deliver(&mut self, place: usize, fate: Fate) {
+        let aws = &self.pipeline.aws;
+        let message = aws.messages().swap_remove(place);
+        match fate {
+            Fate::Handled => {
+                if self.pipeline.handle(&message, None).await {
+                    aws.delete_message(message.id);
+                }
+            }
+            Fate::Twice => {
+                self.pipeline.handle(&message, None).await;
+            }
+            Fate::Dies(calls) => {
+                self.pipeline.handle(&message, Some(calls)).await;
+            }
+            Fate::Lost => aws.delete_message(message.id),
+            Fate::DeadLetter => {
+                aws.delete_message(message.id);
+                self.pipeline.take_dead_letter(&message).await;
+            }
+        }
+    }
+
+    async fn cancel(&mut self, place: usize) {
+        let open: Vec<Uuid> = sqlx::query(
+            "SELECT uuid FROM operations WHERE collection_id = $1 AND status IN ('pending', 'processing')
+                AND type <> 'remove_documents' ORDER BY id",
+        )
+        .bind(self.collection_id.0)
+        .fetch_all(&self.pipeline.pool)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+        if open.is_empty() {
+            return;
+        }
+        let id = OperationId(open[place % open.len()]);
+        let tx = self.pipeline.db.begin().await.unwrap();
+        let operation = lock_operation(tx, self.collection_id, id).await.unwrap().unwrap();
+        operation.cancel(&self.pipeline.db, &self.pipeline.queues).await.unwrap();
+    }
+
+    async fn delete(&mut self, name: &str, is_lost: bool) {
+        let id = self.document(name);
+        let mut collection = self.lock().await;
+        if !collection.tx().documents().mark_deleted(id).await.unwrap() {
+            return;
+        }
+        let pending = collection.tx().operations().lock_pending_removal(self.collection_id).await.unwrap();
+        let (mut queued, operation) = match pending {
+            Some(operation) => (collection.join(self.initiator(), operation), operation),
+            None => self.start(collection, OperationType::RemoveDocuments).await,
+        };
+        queued.tx().operation_items().insert_removals(operation, &[id]).await.unwrap();
+        self.commit(queued, !is_lost).await;
+    }
+
+    async fn lock(&self) -> LockedCollection<Tx> {
+        lock_collection(self.pipeline.db.begin().await.unwrap(), self.collection_id).await.unwrap()
+    }
+
+    async fn start(
+        &self,
+        collection: LockedCollection<Tx>,
+        operation_type: OperationType,
+    ) -> (Queued<'static, Tx>, OperationId) {
+        let operation = StartOperation { operation_type, initiator: self.initiator(), config: json!({}) };
+        let (queued, operation) = collection.start(operation).await.unwrap();
+        (queued, operation.id)
+    }
+
+    /// Commits an operation and sends its message, unless that is lost.
+    async fn commit(&self, queued: Queued<'_, Tx>, is_sent: bool) {
+        let committed = queued.audit("tested", &json!({})).await.unwrap().commit().await.unwrap();
+        if is_sent {
+            committed.dispatch(&self.pipeline.db, &self.pipeline.queues).await;
+        }
+    }
+
+    fn initiator(&self) -> Initiator<'static> {
+        Initiator::System { on_behalf_of: self.user_id }
+    }
+
+    pub(crate) fn upload_key(&self, name: &str) -> String {
+        format!("uploads/{}/{name}", self.collection_id)
+    }
+
+    pub(crate) fn document(&self, name: &str) -> DocumentId {
+        document_id(self.collection_id, &format!("upload://{name}"))
+    }
+
+    async fn open_operations(&self) -> i64 {
+        let open = "SELECT count(*) FROM operations WHERE collection_id = $1 AND status IN ('pending', 'processing')";
+        sqlx::query_scalar(open).bind(self.collection_id.0).fetch_one(&self.pipeline.pool).await.unwrap()
+    }
+}
