@@ -269,7 +269,9 @@ async fn search(client: &Client, id: &str) {
 async fn a_v2_client_works_with_an_api_key_until_it_is_revoked() {
     let anonymous = Client::new(&Stack::from_env().api_url);
     let (client, _) = sign_in(&anonymous).await;
-    let new = client.post("/api/v2/api-keys", json!({ "name": "ci", "expires_in_days": 30 })).await;
+    let new = client
+        .post("/api/v2/api-keys", json!({ "name": "ci", "scope": "write", "expires_in_days": 30 }))
+        .await;
     has(&new, "id name is_active permissions last_used_at expires_at created_at api_key");
     let key = anonymous.with_token(text(&new, "api_key"));
     assert!(key.token.starts_with("smtk_"), "{new}");

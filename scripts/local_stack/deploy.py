@@ -122,6 +122,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "SourceBucket": settings.source_bucket,
         "ModelsBucket": settings.models_bucket,
         "ModelsPrefix": MODELS_PREFIX,
+        "ApiUrl": emulator.api_url(settings, "{api_id}"),
         "DirectoryRoots": settings.directory_roots,
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         # All local clients share one IP address, and tests send many requests.

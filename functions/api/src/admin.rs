@@ -18,7 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(
             Route::requires(Access::Superuser)
                 .idempotent()
-                .conflict("The username or the email address is taken.")
+                .conflict("The username is taken.")
                 .handles(routes!(users::create)),
         )
         .routes(Route::requires(Access::Superuser).handles(routes!(users::show)))

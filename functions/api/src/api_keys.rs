@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::fields::{
-    ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, Editable,
-    RotateApiKeyRequest, UpdateApiKeyRequest,
+    ApiKeyResponse, ApiKeySecretResponse, ApiKeysResponse, CreateApiKeyRequest, DEFAULT_DAYS, DEFAULT_SCOPE,
+    Editable, RotateApiKeyRequest, UpdateApiKeyRequest,
 };
 use crate::State;
 use crate::audit::{self, Change};
@@ -95,7 +95,7 @@ pub(crate) async fn create(
     };
     let mut errors = FieldErrors::default();
     let name = fields::check_name(&mut errors, &request.name);
-    let scope = fields::parse_scope(&mut errors, request.scope.as_deref().unwrap_or("admin"));
+    let scope = fields::parse_scope(&mut errors, request.scope.as_deref().unwrap_or(DEFAULT_SCOPE));
     let days = fields::check_days(&mut errors, request.expires_in_days.unwrap_or(DEFAULT_DAYS));
     let collection_ids = match request.collection_ids {
         Some(ids) => Some(fields::check_collections(&mut errors, &mut tx, &caller, ids).await?),

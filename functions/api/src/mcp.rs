@@ -15,7 +15,7 @@ use crate::State;
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(
-            Route::requires(Access::Caller(Write))
+            Route::requires(Access::UnrestrictedKey(Write))
                 .idempotent()
                 .conflict("The caller has a profile of this name.")
                 .handles(routes!(profiles::create_profile)),
@@ -23,11 +23,11 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::list_profiles)))
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::show_profile)))
         .routes(
-            Route::requires(Access::Caller(Write))
+            Route::requires(Access::UnrestrictedKey(Write))
                 .versioned()
                 .conflict("The caller has a profile of this name.")
                 .handles(routes!(profiles::update_profile)),
         )
-        .routes(Route::requires(Access::Caller(Write)).handles(routes!(profiles::delete_profile)))
+        .routes(Route::requires(Access::UnrestrictedKey(Write)).handles(routes!(profiles::delete_profile)))
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(profiles::show_profile_config)))
 }

@@ -30,10 +30,10 @@ use crate::audit::{self, Change};
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Caller(Read)).handles(routes!(show)))
-        .routes(Route::requires(Access::Caller(Write)).versioned().handles(routes!(update)))
-        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_search)))
-        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_collection_defaults)))
-        .routes(Route::requires(Access::Caller(Write)).handles(routes!(reset_interface)))
+        .routes(Route::requires(Access::UnrestrictedKey(Write)).versioned().handles(routes!(update)))
+        .routes(Route::requires(Access::UnrestrictedKey(Write)).handles(routes!(reset_search)))
+        .routes(Route::requires(Access::UnrestrictedKey(Write)).handles(routes!(reset_collection_defaults)))
+        .routes(Route::requires(Access::UnrestrictedKey(Write)).handles(routes!(reset_interface)))
 }
 
 /// The preferences of a user.
@@ -77,7 +77,7 @@ pub(crate) async fn show(Shared(state): Shared<State>, caller: Caller) -> Result
 
 /// Change the caller's preferences
 ///
-/// Requires the scope `write`. Only groups in the request are validated.
+/// Requires the scope `write`, of a key that is not limited to some collections. Only groups in the request are validated.
 #[utoipa::path(
     put, path = "/api/v2/preferences", tag = "preferences", request_body = UpdatePreferencesRequest,
     responses((
@@ -114,7 +114,7 @@ pub(crate) async fn update(
 
 /// Reset the search preferences
 ///
-/// Requires the scope `write`. Restores the defaults of the group `search`.
+/// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `search`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/search", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
@@ -129,7 +129,7 @@ pub(crate) async fn reset_search(
 
 /// Reset the collection defaults
 ///
-/// Requires the scope `write`. Restores the defaults of the group `collection_defaults`.
+/// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `collection_defaults`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/collection-defaults", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
@@ -144,7 +144,7 @@ pub(crate) async fn reset_collection_defaults(
 
 /// Reset the interface preferences
 ///
-/// Requires the scope `write`. Restores the defaults of the group `interface`.
+/// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `interface`.
 #[utoipa::path(
     post, path = "/api/v2/preferences/reset/interface", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),

@@ -20,6 +20,11 @@ pub(crate) fn redact_config(access: AccessLevel, mut config: Value) -> Value {
     config
 }
 
+/// Removes the absolute path or URL of a document, unless the access level permits it.
+pub(crate) fn redact_uri(access: AccessLevel, uri: Option<String>) -> Option<String> {
+    uri.filter(|_| may_see_sources(access))
+}
+
 /// Replaces an error message about sources, unless the access level permits it.
 pub(crate) fn redact_error(access: AccessLevel, message: Option<String>) -> Option<String> {
     message.map(|message| {

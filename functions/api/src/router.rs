@@ -43,7 +43,7 @@ fn routes() -> OpenApiRouter<State> {
         .merge(preferences::routes()) // /api/v2/preferences
         .merge(mcp::routes())         // /api/v2/mcp/profiles
         .merge(collections::routes()) // /api/v2/collections
-        .merge(sharing::routes())     // /api/v2/collections/{id}/permissions, /api/v2/collections/{id}/owner
+        .merge(sharing::routes())     // /api/v2/collections/{id}/permissions, /api/v2/collections/{id}/owner, /api/v2/ownership-offers
         .merge(sources::routes())     // /api/v2/collections/{id}/sources
         .merge(connectors::routes())  // /api/v2/connectors
         .merge(sync::routes())        // /api/v2/collections/{id}/sync

@@ -290,6 +290,6 @@ pub(crate) async fn show(
     let run = run.filter(|run| run.collection_id == collection_id);
     let run = run.ok_or_else(|| ApiError::not_found("sync run", id))?;
     let operations = connection.operations().list_of_sync_run(id).await?;
-    let operations = with_progress(connection.operations(), operations, found.access).await?;
+    let operations = with_progress(connection.operations(), operations, |_| found.access).await?;
     Ok(Json(SyncRunDetailsResponse { run: SyncRunResponse::new(run, found.access), operations }))
 }

@@ -37,8 +37,7 @@ impl Job {
             source_id: self.work.source_id,
             generation,
             uri: self.work.uri.clone(),
-            // As `stage_item.sql` names the document.
-            path: self.work.uri.strip_prefix("upload://").unwrap_or(&self.work.location).to_owned(),
+            path: self.work.file_path.clone(),
             file_name: self.work.file_name.clone(),
             mime_type: self.work.mime_type.clone(),
             first_seen_at,
@@ -125,7 +124,7 @@ mod tests {
                 chunking_strategy: "recursive".to_owned(),
                 chunking_config: serde_json::Value::Null,
                 uri: "upload://a.txt".to_owned(),
-                location: "uploads/x/a.txt".to_owned(),
+                file_path: "a.txt".to_owned(),
                 file_name: "a.txt".to_owned(),
                 mime_type: Some("text/plain".to_owned()),
                 size_bytes: 10,

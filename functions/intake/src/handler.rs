@@ -217,6 +217,7 @@ fn new_item(file: &UploadedFile) -> NewItem {
         location: file.object_key.clone(),
         file_name: file.name.rsplit('/').next().unwrap_or(&file.name).to_owned(),
         size_bytes: file.size_bytes,
+        file_path: None,
         mime_type: None,
         change_hint: file.etag.clone(),
     }

@@ -67,6 +67,7 @@ pub(crate) async fn list_page(
         uri: entry.uri,
         location: entry.location,
         file_name: entry.file_name,
+        file_path: Some(entry.file_path),
         size_bytes: i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
         mime_type: entry.mime_type,
         change_hint: Some(entry.change_hint),

@@ -95,7 +95,7 @@ pub struct SearchResult {
     /// The parent chunk, if `include_parent` was requested and the collection has hierarchical chunking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentChunk>,
-    /// Offsets in the document, media type and creation time.
+    /// Path within the source (`source_path`), offsets in the document, media type and creation time.
     pub metadata: Value,
     /// The metadata of the document.
     #[schema(value_type = Object)]

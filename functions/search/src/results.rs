@@ -6,6 +6,7 @@ use db::collections::Collection;
 use db::documents::LiveDocument;
 use domain::DocumentId;
 use serde_json::json;
+use vectors::ChunkMetadata;
 
 use crate::response::{CollectionResult, FailedCollection, SearchResult};
 use crate::retrieve::Hit;
@@ -57,13 +58,15 @@ pub(crate) fn describe(
 ) -> Option<SearchResult> {
     let Hit { collection, chunk } = hit;
     let document = documents.get(&chunk.payload.document_id)?;
+    // The payload has the URI of the document, which names a place on the server.
+    let metadata = ChunkMetadata { source_path: document.file_path.clone(), ..chunk.payload.metadata };
     Some(SearchResult {
         document_id: document.id,
         chunk_id: chunk.id,
         score,
         original_score: chunk.score,
         reranked_score: is_reranked.then_some(score),
-        metadata: json!(chunk.payload.metadata),
+        metadata: json!(metadata),
         document_metadata: document.metadata.clone(),
         text: chunk.payload.content,
         highlighted_text: None,

@@ -26,8 +26,8 @@ pub enum Access {
     /// At least this access to every collection named in the request body. The middleware checks the
     /// caller and the key's scope; the handler's lookup returns only accessible collections.
     Collections(AccessLevel),
-    /// At least this access to the collection of the operation named by `{operation_id}`. The user who
-    /// started an operation may see and cancel it even after its collection is deleted.
+    /// At least this access to the collection of the operation named by `{operation_id}`. The owner of a
+    /// deleted collection has it until the operation is gone.
     Operation(AccessLevel),
 }
 

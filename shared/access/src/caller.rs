@@ -33,6 +33,11 @@ impl Caller {
         self.principal.actor()
     }
 
+    /// Returns whether the API key, if there is one, is not limited to other collections.
+    pub fn may_reach(&self, id: CollectionId) -> bool {
+        self.only_collections.as_ref().is_none_or(|only| only.contains(&id))
+    }
+
     /// The key by which rate limits count requests: of the API key, else of the user.
     pub(crate) fn rate_limit_key(&self) -> String {
         match self.principal.api_key_id {
@@ -65,7 +70,10 @@ impl Caller {
     }
 
     /// Rejects API keys.
-    pub(crate) fn require_user_session(&self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// Returns `Forbidden` for an API key.
+    pub fn require_user_session(&self) -> Result<(), ApiError> {
         if self.principal.api_key_id.is_none() {
             return Ok(());
         }

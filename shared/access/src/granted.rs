@@ -15,6 +15,16 @@ use crate::extension::provided;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Granted(pub AccessibleCollection);
 
+impl Granted {
+    /// Rejects callers with less access than one of the route's options needs.
+    ///
+    /// # Errors
+    /// Returns `Forbidden` if the caller has less access.
+    pub fn require(&self, needed: AccessLevel) -> Result<(), ApiError> {
+        require(self.0.access, needed, || format!("collection {}", self.0.collection.id))
+    }
+}
+
 /// The operation of a route that is declared with [`crate::Access::Operation`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrantedOperation {
@@ -42,8 +52,8 @@ pub(crate) async fn collection(
     Ok(Granted(found))
 }
 
-/// Loads the operation and checks the caller's access to its collection. The user who started it can see and
-/// cancel it.
+/// Loads the operation and checks the caller's present access to its collection; whoever started it has no more
+/// than that. Of a deleted collection, the owner sees the operations until they are gone with it.
 ///
 /// # Errors
 /// As for [`collection`].
@@ -56,21 +66,29 @@ pub(crate) async fn operation(
     let Some(operation) = connection.operations().find(id).await? else {
         return Err(ApiError::not_found("operation", id));
     };
-    let mut access = None;
-    if operation.user_id == caller.principal.user_id && caller.only_collections.is_none() {
-        // An operation that deletes its collection is visible to no other user.
-        access = Some(caller.scope.min(AccessLevel::Write));
-    }
-    if access.is_none_or(|access| access < needed) {
-        let found =
-            connection.collections().find_accessible(operation.collection_id, &caller.principal).await?;
-        access = access.max(found.map(|found| found.access));
-    }
+    let found = connection.collections().find_accessible(operation.collection_id, &caller.principal).await?;
+    let access = match found {
+        Some(found) => Some(found.access),
+        None => access_to_deleted(connection, caller, operation.collection_id).await?,
+    };
     let Some(access) = access else {
         return Err(ApiError::not_found("operation", id));
     };
     require(access, needed, || format!("the collection of operation {id}"))?;
     Ok(GrantedOperation { operation, access })
+}
+
+/// Returns the caller's access to the operations of a deleted collection: its owner watches the deletion.
+async fn access_to_deleted(
+    connection: &mut Connection,
+    caller: &Caller,
+    id: CollectionId,
+) -> Result<Option<AccessLevel>, ApiError> {
+    let collection = connection.collections().find_any(id).await?;
+    let is_owner = collection.is_some_and(|collection| {
+        collection.deleted_at.is_some() && collection.owner_id == caller.principal.user_id
+    });
+    Ok((is_owner && caller.may_reach(id)).then_some(caller.scope))
 }
 
 fn require(access: AccessLevel, needed: AccessLevel, what: impl FnOnce() -> String) -> Result<(), ApiError> {

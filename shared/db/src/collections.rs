@@ -7,6 +7,7 @@ mod details;
 mod limits;
 mod lock;
 mod ownership;
+mod ownership_offers;
 mod permissions;
 mod rebuild;
 mod retired_indexes;
@@ -20,6 +21,7 @@ pub use limits::{
     CollectionLimits, CollectionResourceLimits, CollectionUsage, OPERATIONS_COUNT_FOR, ProjectedUsage,
 };
 pub use lock::CollectionLock;
+pub use ownership_offers::{NewOwnershipOffer, OwnershipOffer, OwnershipOffers};
 pub use permissions::{CollectionPermission, CollectionPermissions, GrantOutcome, GrantableKey, Grantee};
 pub use retired_indexes::RetiredVectorStores;
 pub use rollback::Rollback;

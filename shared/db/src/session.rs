@@ -12,7 +12,9 @@ use crate::accounts::{
     ApiKeys, LoginAttempts, McpProfiles, RefreshTokens, UserPreferences, UserResourceLimits, Users,
 };
 use crate::audit::AuditLog;
-use crate::collections::{CollectionPermissions, CollectionResourceLimits, Collections, RetiredVectorStores};
+use crate::collections::{
+    CollectionPermissions, CollectionResourceLimits, Collections, OwnershipOffers, RetiredVectorStores,
+};
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
@@ -160,6 +162,8 @@ repositories! {
     operation_metrics: OperationMetrics,
     /// Operations.
     operations: Operations,
+    /// Open offers to hand over collections.
+    ownership_offers: OwnershipOffers,
     /// Refresh tokens.
     refresh_tokens: RefreshTokens,
     /// Token buckets of the rate limits.

@@ -152,6 +152,7 @@ pub(crate) fn item(name: &str, hint: &str) -> NewItem {
         location: format!("uploads/x/{name}"),
         file_name: name.to_owned(),
         size_bytes: 10,
+        file_path: None,
         mime_type: None,
         change_hint: Some(hint.to_owned()),
     }

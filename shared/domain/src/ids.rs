@@ -79,6 +79,11 @@ id!(
 );
 
 id!(
+    /// An offer to hand over a collection.
+    OwnershipOfferId(Uuid)
+);
+
+id!(
     /// An MCP profile.
     McpProfileId(Uuid)
 );

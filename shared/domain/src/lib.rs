@@ -23,8 +23,8 @@ pub use document_name::{DocumentName, DocumentNameError};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
-    ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, PermissionId, SessionId, SourceId,
-    SyncRunId, UploadId, UserId,
+    ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, OwnershipOfferId, PermissionId,
+    SessionId, SourceId, SyncRunId, UploadId, UserId,
 };
 pub use layout::Layout;
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};

@@ -1,5 +1,6 @@
 //! HTTP functions: axum routers behind API Gateway, validation, problem documents, access logs.
 
+mod base_url;
 mod client;
 mod etag;
 mod extract;
@@ -14,6 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 
+pub use base_url::BaseUrl;
 pub use client::ClientInfo;
 pub use etag::{ETag, IfMatch};
 pub use extract::{ApiJson, ApiOptionalJson, ApiPath, MAX_BODY_BYTES};

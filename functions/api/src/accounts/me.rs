@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::passwords;
-use super::users::{UserResponse, check_email, check_full_name, map_unique_violation};
+use super::users::{UserResponse, check_email, check_full_name};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
@@ -90,8 +90,7 @@ pub(crate) async fn update_me(
         ));
     }
     let full_name = request.full_name.unwrap_or_else(|| before.full_name.clone());
-    let after = tx.users().update_profile(before.id, full_name.as_deref(), email).await;
-    let after = after.map_err(|error| map_unique_violation(error, &before.username, email))?;
+    let after = tx.users().update_profile(before.id, full_name.as_deref(), email).await?;
     let after = after.ok_or_else(|| ApiError::not_found("user", before.id))?;
     let details = json!({ "before": Profile::of(&before), "after": Profile::of(&after) });
     let change = Change::of_accounts("profile_changed", caller.actor(), details);

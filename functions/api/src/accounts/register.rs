@@ -21,7 +21,7 @@ pub(crate) struct RegisterRequest {
     /// 3 to 64 ASCII letters, digits and underscores. Unique regardless of case.
     #[schema(min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_]+$", example = "ada")]
     username: String,
-    /// Email address, at most 254 characters. Unique regardless of case.
+    /// Email address, at most 254 characters. Not verified, and several accounts may have the same one.
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: String,
     /// Password, 8 to 1024 characters.
@@ -35,7 +35,8 @@ pub(crate) struct RegisterRequest {
 /// Register an account
 ///
 /// Needs no credentials. The first account of an installation becomes a superuser. Superusers can close
-/// registration and create the accounts themselves.
+/// registration and create the accounts themselves. The response does not depend on whether another account has
+/// the email address.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
     responses((status = 201, body = UserResponse)),
@@ -64,11 +65,7 @@ pub(crate) async fn register(
         hashed_password: &hashed_password,
         is_superuser: false,
     };
-    let user = tx
-        .users()
-        .insert(&new)
-        .await
-        .map_err(|error| map_unique_violation(error, new.username, new.email))?;
+    let user = tx.users().insert(&new).await.map_err(|error| map_unique_violation(error, new.username))?;
     let details = json!({ "username": user.username, "is_superuser": user.is_superuser });
     let change = Change::of_accounts("user_registered", Actor::user(user.id), details);
     audit::record(&mut tx, &client, change).await?;

@@ -16,7 +16,7 @@ pub(crate) struct UserResponse {
     id: UserId,
     /// 3 to 64 ASCII letters, digits and underscores. Unique regardless of case.
     username: String,
-    /// Email address. Unique regardless of case.
+    /// Email address, not verified.
     email: String,
     /// Display name, if set.
     full_name: Option<String>,
@@ -95,17 +95,11 @@ fn is_email(text: &str) -> bool {
 }
 
 /// Maps a violated unique constraint to a `Conflict` that names the field.
-pub(crate) fn map_unique_violation(error: DbError, username: &str, email: &str) -> ApiError {
+pub(crate) fn map_unique_violation(error: DbError, username: &str) -> ApiError {
     match error.constraint() {
         Some(Users::USERNAME_CONSTRAINT) => ApiError::new(
             ErrorKind::Conflict,
             format!("the username {username:?} is taken; choose another one"),
-        ),
-        Some(Users::EMAIL_CONSTRAINT) => ApiError::new(
-            ErrorKind::Conflict,
-            format!(
-                "an account with the email address {email:?} exists; sign in to it or use another address"
-            ),
         ),
         _ => error.into(),
     }

@@ -166,11 +166,8 @@ pub(crate) async fn create(
         hashed_password: &hashed_password,
         is_superuser: request.is_superuser.unwrap_or(false),
     };
-    let user = tx
-        .users()
-        .insert(&new)
-        .await
-        .map_err(|error| users::map_unique_violation(error, new.username, new.email))?;
+    let user =
+        tx.users().insert(&new).await.map_err(|error| users::map_unique_violation(error, new.username))?;
     let details = json!({ "user_id": user.id, "username": user.username, "after": Editable::of(&user) });
     audit::record(&mut tx, &client, Change::of_accounts("user_created", caller.actor(), details)).await?;
     tx.commit(StatusCode::CREATED, &UserResponse::from(user)).await

@@ -14,6 +14,8 @@ use crate::openapi::words;
 
 /// Default lifetime of a key in days.
 pub(crate) const DEFAULT_DAYS: i64 = 365;
+/// The scope of a key that is created without one: the least.
+pub(crate) const DEFAULT_SCOPE: &str = "read";
 const MAX_DAYS: i64 = 3650;
 const MAX_COLLECTIONS: usize = 100;
 
@@ -27,8 +29,9 @@ pub(crate) struct CreateApiKeyRequest {
     #[schema(minimum = 1, maximum = 3650, default = 365)]
     pub expires_in_days: Option<i64>,
     /// Highest access level of the key: `read`, `write` (also change documents and sources) or `admin`
-    /// (everything its user may do except managing accounts and API keys); default `admin`.
-    #[schema(schema_with = words::optional_key_scope, default = "admin")]
+    /// (everything its user may do except sharing collections and managing accounts and API keys); default
+    /// `read`.
+    #[schema(schema_with = words::optional_key_scope, default = "read")]
     pub scope: Option<String>,
     /// Restricts the key to these collections: 1 to 100 that the caller can read; default no restriction.
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]

@@ -1,6 +1,6 @@
 //! Listing entries of the audit log.
 
-use access::Granted;
+use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
@@ -45,14 +45,24 @@ pub(crate) struct AuditEntryResponse {
     /// The change, depending on the action; often `before` and `after` with the changed fields.
     #[schema(value_type = Object)]
     details: Value,
-    /// The client's IP address.
+    /// The client's IP address. In the log of a collection, only of the caller's own changes.
     ip_address: Option<String>,
-    /// The client's `User-Agent` header.
+    /// The client's `User-Agent` header. In the log of a collection, only of the caller's own changes.
     user_agent: Option<String>,
     /// The request's id, as in its response headers and in the logs.
     request_id: Option<String>,
     /// When the change was made.
     created_at: DateTime<Utc>,
+}
+
+impl AuditEntryResponse {
+    /// Hides where another user's request came from: sharing a collection does not share that.
+    fn without_client_of_others(self, caller: UserId) -> Self {
+        if self.user_id == Some(caller) {
+            return self;
+        }
+        Self { ip_address: None, user_agent: None, ..self }
+    }
 }
 
 impl From<AuditRecord> for AuditEntryResponse {
@@ -140,7 +150,8 @@ pub(crate) struct AuditLogResponse {
 
 /// List the audit log of a collection
 ///
-/// Requires `admin` access to the collection.
+/// Requires `admin` access to the collection. IP addresses and user agents are those of the caller's own
+/// changes only; superusers see all of them in `GET /api/v2/audit-log`.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/audit-log", tag = "audit",
     params(("collection_id" = Uuid, Path), ListCollectionAuditQuery),
@@ -148,6 +159,7 @@ pub(crate) struct AuditLogResponse {
 )]
 pub(crate) async fn list_of_collection(
     Shared(state): Shared<State>,
+    caller: Caller,
     Granted(found): Granted,
     ApiQuery(query): ApiQuery<ListCollectionAuditQuery>,
 ) -> Result<Json<AuditLogResponse>, ApiError> {
@@ -162,7 +174,10 @@ pub(crate) async fn list_of_collection(
         limit: query.limit,
     };
     let query = AuditQuery { collection_id: Some(found.collection.id), ..query.check()? };
-    answer(&state, &query).await
+    let mut log = load(&state, &query).await?;
+    let caller = caller.principal.user_id;
+    log.entries = log.entries.into_iter().map(|entry| entry.without_client_of_others(caller)).collect();
+    Ok(Json(log))
 }
 
 /// List the audit log
@@ -176,10 +191,10 @@ pub(crate) async fn list(
     Shared(state): Shared<State>,
     ApiQuery(query): ApiQuery<ListAuditQuery>,
 ) -> Result<Json<AuditLogResponse>, ApiError> {
-    answer(&state, &query.check()?).await
+    load(&state, &query.check()?).await.map(Json)
 }
 
-async fn answer(state: &State, query: &AuditQuery<'_>) -> Result<Json<AuditLogResponse>, ApiError> {
+async fn load(state: &State, query: &AuditQuery<'_>) -> Result<AuditLogResponse, ApiError> {
     let limit = query.limit;
     // One more row tells whether there is a next page.
     let query = AuditQuery { limit: limit + 1, ..*query };
@@ -189,7 +204,7 @@ async fn answer(state: &State, query: &AuditQuery<'_>) -> Result<Json<AuditLogRe
     let has_more = entries.len() > shown;
     entries.truncate(shown);
     let next_before_id = entries.last().filter(|_| has_more).map(|entry| entry.id);
-    Ok(Json(AuditLogResponse { entries, total: page.total, limit, next_before_id }))
+    Ok(AuditLogResponse { entries, total: page.total, limit, next_before_id })
 }
 
 impl ListAuditQuery {

@@ -49,7 +49,7 @@ pub(crate) struct CreateCollectionRequest {
     /// The strategy's parameters; see `GET /api/v2/chunking/strategies`. Others are refused.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
-    /// Whether every signed-in user can read it; default false.
+    /// Whether every signed-in user can read it; default false. API keys cannot create public collections.
     is_public: Option<bool>,
     /// Arbitrary JSON object.
     #[schema(value_type = Option<Object>)]
@@ -93,6 +93,9 @@ pub(crate) async fn create(
     idempotency: Idempotency,
     ApiJson(request): ApiJson<CreateCollectionRequest>,
 ) -> Result<Response, ApiError> {
+    if request.is_public == Some(true) {
+        caller.require_user_session()?;
+    }
     let CheckedIndex { settings, strategy, model } = check(&state, &request)?;
     let id = CollectionId(Uuid::new_v4());
     let owner_id = caller.principal.user_id;

@@ -28,7 +28,7 @@ pub(crate) struct UpdateCollectionRequest {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 4000)]
     description: Option<Option<String>>,
-    /// Whether every signed-in user can read it.
+    /// Whether every signed-in user can read it. API keys cannot change it.
     is_public: Option<bool>,
     /// Arbitrary JSON object; replaces the existing one.
     #[schema(value_type = Option<Object>)]
@@ -69,6 +69,9 @@ pub(crate) async fn update(
     };
     if_match.check(&ETag::of(&editable(&before))?)?;
     let after = request.apply_to(&before)?;
+    if after.is_public != before.is_public {
+        caller.require_user_session()?;
+    }
     if after != before {
         let is_owner = found.access == AccessLevel::Owner;
         let done = tx.collections().update_details(id, &after).await;

@@ -47,9 +47,20 @@ pub(crate) struct ChunkResponse {
     metadata: ChunkMetadata,
 }
 
+/// What a chunk's response says of its document.
+#[derive(Debug, Clone)]
+struct Document {
+    file_name: String,
+    file_path: String,
+    total_chunks: i32,
+}
+
 impl ChunkResponse {
-    fn new(chunk: StoredChunk, file_name: String, total_chunks: i32) -> Self {
+    fn new(chunk: StoredChunk, document: Document) -> Self {
         let StoredChunk { id, payload } = chunk;
+        let Document { file_name, file_path, total_chunks } = document;
+        // The payload has the URI of the document, which names a place on the server.
+        let metadata = ChunkMetadata { source_path: file_path, ..payload.metadata };
         Self {
             id,
             chunk_id: id,
@@ -59,9 +70,9 @@ impl ChunkResponse {
             chunk_index: payload.chunk_index,
             total_chunks,
             content: payload.content,
-            start_offset: payload.metadata.start_offset,
-            end_offset: payload.metadata.end_offset,
-            metadata: payload.metadata,
+            start_offset: metadata.start_offset,
+            end_offset: metadata.end_offset,
+            metadata,
         }
     }
 }
@@ -117,12 +128,17 @@ pub(crate) async fn list(
     for place in places {
         let indexes = place.first..place.first + place.count;
         ids.extend(indexes.map(|index| point_id(place.document_id, place.generation, index)));
-        documents.insert(place.document_id, (place.file_name, place.chunk_count));
+        let document = Document {
+            file_name: place.file_name,
+            file_path: place.file_path,
+            total_chunks: place.chunk_count,
+        };
+        documents.insert(place.document_id, document);
     }
     let stored = state.vectors.find_chunks(&found.collection.vector_store_name, &ids).await?;
     let describe = |chunk: StoredChunk| {
-        let (file_name, total_chunks) = documents.get(&chunk.payload.document_id)?.clone();
-        Some(ChunkResponse::new(chunk, file_name, total_chunks))
+        let document = documents.get(&chunk.payload.document_id)?.clone();
+        Some(ChunkResponse::new(chunk, document))
     };
     Ok(Json(ChunksResponse {
         chunks: stored.into_iter().filter_map(describe).collect(),
@@ -150,8 +166,9 @@ pub(crate) async fn show(
     let documents = connection.search_documents().find_live(&[chunk.payload.document_id]).await?;
     // Points of deleted documents and of replaced generations are orphaned.
     let is_current = |document: &LiveDocument| document.generation == chunk.payload.generation;
-    let document = documents.into_iter().find(is_current).ok_or_else(nothing)?;
-    Ok(Json(ChunkResponse::new(chunk, document.file_name, document.chunk_count)))
+    let LiveDocument { file_name, file_path, chunk_count: total_chunks, .. } =
+        documents.into_iter().find(is_current).ok_or_else(nothing)?;
+    Ok(Json(ChunkResponse::new(chunk, Document { file_name, file_path, total_chunks })))
 }
 
 /// List a collection's chunks (alternative path)

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use access::Granted;
 use artifacts::ArtifactError;
 use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use db::documents::{Document, DocumentArtifact};
-use domain::{ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
+use domain::{AccessLevel, ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath};
 use mime::Mime;
@@ -15,6 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::find::find;
 use crate::State;
+use crate::redaction;
 
 /// A function's response is limited to 6 MB, and base64 makes the bytes a third larger.
 const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
@@ -38,6 +40,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove
 )]
 pub(crate) async fn download(
     Shared(state): Shared<State>,
+    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Response, ApiError> {
     // Release the connection before the bytes are read.
@@ -50,7 +53,7 @@ pub(crate) async fn download(
         let content = connection.document_artifacts().find_content(id).await?;
         (document, content)
     };
-    let Some(content) = content else { return Err(not_staged(&document)) };
+    let Some(content) = content else { return Err(not_staged(&document, found.access)) };
     let key = content.key();
     let mut headers = safe_headers(&document, &content);
     if content.size_bytes > MAX_INLINE_BYTES {
@@ -58,7 +61,7 @@ pub(crate) async fn download(
     }
     let bytes = match state.artifacts.read(&key).await {
         Ok(bytes) => bytes,
-        Err(ArtifactError::NotFound { .. }) => return Err(not_staged(&document)),
+        Err(ArtifactError::NotFound { .. }) => return Err(not_staged(&document, found.access)),
         Err(error) => return Err(error.into()),
     };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -90,8 +93,9 @@ async fn redirect(state: &State, key: &ArtifactKey, headers: &HeaderMap) -> Resu
     Ok(response)
 }
 
-fn not_staged(document: &Document) -> ApiError {
-    let reason = document.error_message.as_deref().unwrap_or("it was not read yet");
+fn not_staged(document: &Document, access: AccessLevel) -> ApiError {
+    let reason = redaction::redact_error(access, document.error_message.clone());
+    let reason = reason.as_deref().unwrap_or("it was not read yet");
     ApiError::new(ErrorKind::NotFound, format!("document {} has no content: {reason}", document.id))
 }
 

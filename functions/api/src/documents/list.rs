@@ -1,10 +1,11 @@
 //! Lists documents.
 
+use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::DocumentQuery;
-use domain::{CollectionId, DocumentSort, SortOrder, SourceId};
-use lambda::http::{ApiError, ApiPath, ListQuery, Page, non_empty};
+use domain::{AccessLevel, DocumentSort, DocumentStatus, SortOrder, SourceId};
+use lambda::http::{ApiError, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +17,8 @@ use crate::openapi::words;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListDocumentsQuery {
-    /// Only documents with this status. Without it, deleted documents are left out.
+    /// Only documents with this status. Without it, deleted documents are left out; `deleted` requires write
+    /// access.
     #[param(schema_with = words::document_status)]
     status: Option<String>,
     /// Only documents of this source.
@@ -53,7 +55,7 @@ pub(crate) struct DocumentsResponse {
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    ApiPath(collection_id): ApiPath<CollectionId>,
+    granted: Granted,
     ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListDocumentsQuery>,
 ) -> Result<Json<DocumentsResponse>, ApiError> {
     let status = non_empty(query.status.as_deref());
@@ -66,8 +68,12 @@ pub(crate) async fn list(
     let sort = non_empty(query.sort_by.as_deref()).map(|sort| errors.keyword("sort_by", sort));
     let order = non_empty(query.sort_order.as_deref()).map(|order| errors.keyword("sort_order", order));
     errors.finish()?;
+    if status == Some(DocumentStatus::Deleted) {
+        granted.require(AccessLevel::Write)?;
+    }
+    let Granted(found) = granted;
     let query = DocumentQuery {
-        collection_id,
+        collection_id: found.collection.id,
         status,
         source_id: query.source_id.map(SourceId),
         search,
@@ -79,7 +85,11 @@ pub(crate) async fn list(
     let mut connection = state.db.connection().await?;
     let page = connection.documents().list(&query).await?;
     Ok(Json(DocumentsResponse {
-        documents: page.items.into_iter().map(DocumentResponse::from).collect(),
+        documents: page
+            .items
+            .into_iter()
+            .map(|document| DocumentResponse::new(document, found.access))
+            .collect(),
         total: page.total,
         page: paging.page,
         per_page: paging.per_page,

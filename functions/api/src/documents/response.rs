@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use db::documents::Document;
-use domain::{CollectionId, DocumentId, DocumentMetadata, DocumentStatus, ErrorCategory, SourceId};
+use domain::{
+    AccessLevel, CollectionId, DocumentId, DocumentMetadata, DocumentStatus, ErrorCategory, SourceId,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::metadata;
 use crate::openapi::words;
+use crate::redaction;
 
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,11 +24,12 @@ pub(crate) struct DocumentResponse {
     /// The source, if the document came from one.
     #[schema(value_type = Option<i64>)]
     source_id: Option<SourceId>,
-    /// Identifies the document within its source, the same in every run.
+    /// Identifies the document within its source, the same in every run: an absolute path or a URL. Only for
+    /// callers with write access.
     uri: Option<String>,
     /// File name.
     file_name: String,
-    /// Path within the source.
+    /// Path within the source, relative to its folder or prefix.
     file_path: String,
     /// In bytes.
     file_size: i64,
@@ -36,7 +40,7 @@ pub(crate) struct DocumentResponse {
     /// State of the document.
     #[schema(schema_with = words::document_status)]
     status: DocumentStatus,
-    /// The reason if it failed or was skipped.
+    /// The reason if it failed or was skipped; only for callers with write access.
     error_message: Option<String>,
     /// Category of the failure, for failed documents.
     #[schema(schema_with = words::error_category)]
@@ -62,20 +66,21 @@ pub(crate) struct DocumentResponse {
     updated_at: DateTime<Utc>,
 }
 
-impl From<Document> for DocumentResponse {
-    fn from(document: Document) -> Self {
+impl DocumentResponse {
+    /// The document as a caller with this access level sees it.
+    pub(crate) fn new(document: Document, access: AccessLevel) -> Self {
         Self {
             id: document.id,
             collection_id: document.collection_id,
             source_id: document.source_id,
-            uri: document.uri,
+            uri: redaction::redact_uri(access, document.uri),
             file_name: document.file_name,
             file_path: document.file_path,
             file_size: document.file_size,
             mime_type: document.mime_type,
             content_hash: document.content_hash,
             status: document.status,
-            error_message: document.error_message,
+            error_message: redaction::redact_error(access, document.error_message),
             error_category: document.error_category,
             chunk_count: document.chunk_count,
             duplicate_of: document.duplicate_of,

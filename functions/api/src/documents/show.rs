@@ -1,8 +1,9 @@
 //! Shows a document.
 
+use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
-use domain::{CollectionId, DocumentId};
+use domain::{AccessLevel, CollectionId, DocumentId, DocumentStatus};
 use lambda::http::{ApiError, ApiPath};
 
 use super::find::find;
@@ -10,6 +11,8 @@ use super::response::DocumentResponse;
 use crate::State;
 
 /// Show a document
+///
+/// A deleted document is shown to callers with write access only.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
@@ -17,8 +20,13 @@ use crate::State;
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
+    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
 ) -> Result<Json<DocumentResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
-    Ok(Json(find(connection.documents(), collection_id, id).await?.into()))
+    let document = find(connection.documents(), collection_id, id).await?;
+    if document.status == DocumentStatus::Deleted && found.access < AccessLevel::Write {
+        return Err(ApiError::not_found("document", id));
+    }
+    Ok(Json(DocumentResponse::new(document, found.access)))
 }

@@ -1,18 +1,21 @@
 //! Routes of MCP profiles: the collections an AI assistant searches, and the search settings.
 
+use std::collections::HashMap;
+
 use access::{Begun, Caller, Idempotency};
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use db::DbError;
 use db::accounts::{McpProfile, McpProfileSettings, McpProfiles};
+use db::collections::Collections;
+use db::{Connection, DbError};
 use domain::{CollectionId, ErrorKind, McpProfileId};
-use http::{HeaderMap, StatusCode};
-use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch, Page};
-use serde::Serialize;
+use http::StatusCode;
+use lambda::http::{ApiError, ApiJson, ApiPath, BaseUrl, ClientInfo, ETag, IfMatch, ListQuery, Page};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::client_config::McpConfigResponse;
@@ -30,9 +33,12 @@ pub(crate) struct McpProfileResponse {
     name: String,
     /// Description shown to the assistant.
     description: String,
-    /// Collections to search, in this order. Deleted collections are omitted.
+    /// Collections to search, in this order. Deleted collections, and those that the caller has no access to
+    /// any more, are omitted.
     #[schema(value_type = Vec<Uuid>)]
     collection_ids: Vec<CollectionId>,
+    /// The same collections with their names.
+    collections: Vec<McpCollectionResponse>,
     /// Whether the profile is offered to assistants.
     enabled: bool,
     /// `search_type` of the searches.
@@ -57,14 +63,30 @@ pub(crate) struct McpProfileResponse {
     updated_at: DateTime<Utc>,
 }
 
-impl From<McpProfile> for McpProfileResponse {
-    fn from(profile: McpProfile) -> Self {
+/// A collection of an MCP profile.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct McpCollectionResponse {
+    /// Identifies the collection.
+    #[schema(value_type = Uuid)]
+    id: CollectionId,
+    /// Name of the collection.
+    name: String,
+}
+
+impl McpProfileResponse {
+    fn new(profile: McpProfile, names: &HashMap<CollectionId, String>) -> Self {
         let McpProfile { id, settings, created_at, updated_at } = profile;
+        let accessible = settings.collection_ids.into_iter().filter_map(|id| {
+            let name = names.get(&id)?.clone();
+            Some(McpCollectionResponse { id, name })
+        });
+        let collections: Vec<McpCollectionResponse> = accessible.collect();
         Self {
             id,
             name: settings.name,
             description: settings.description,
-            collection_ids: settings.collection_ids,
+            collection_ids: collections.iter().map(|collection| collection.id).collect(),
+            collections,
             enabled: settings.enabled,
             search_type: settings.search_type,
             result_count: settings.result_count,
@@ -78,6 +100,39 @@ impl From<McpProfile> for McpProfileResponse {
             updated_at,
         }
     }
+}
+
+/// Describes profiles, with one statement for the collections that the caller can read.
+async fn describe(
+    mut collections: Collections<'_>,
+    caller: &Caller,
+    profiles: Vec<McpProfile>,
+) -> Result<Vec<McpProfileResponse>, ApiError> {
+    let mut ids: Vec<CollectionId> =
+        profiles.iter().flat_map(|profile| profile.settings.collection_ids.iter().copied()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let found = collections.find_accessible_many(&ids, &caller.principal).await?;
+    let names = found.into_iter().map(|found| (found.collection.id, found.collection.name)).collect();
+    Ok(profiles.into_iter().map(|profile| McpProfileResponse::new(profile, &names)).collect())
+}
+
+async fn describe_one(
+    collections: Collections<'_>,
+    caller: &Caller,
+    profile: McpProfile,
+) -> Result<McpProfileResponse, ApiError> {
+    let id = profile.id;
+    let described = describe(collections, caller, vec![profile]).await?.pop();
+    described.ok_or_else(|| ApiError::not_found("profile", id))
+}
+
+/// Which profiles to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListMcpProfilesQuery {
+    /// Only profiles that are offered to assistants, or only those that are not.
+    enabled: Option<bool>,
 }
 
 /// A page of profiles, ordered by name.
@@ -95,7 +150,8 @@ pub(crate) struct McpProfilesResponse {
 
 /// Create an MCP profile
 ///
-/// Requires the scope `write`, and read access to the collections.
+/// Requires the scope `write`, of a key that is not limited to some collections, and read access to the
+/// collections.
 #[utoipa::path(
     post, path = "/api/v2/mcp/profiles", tag = "mcp", request_body = CreateMcpProfileRequest,
     responses((status = 201, body = McpProfileResponse)),
@@ -121,24 +177,27 @@ pub(crate) async fn create_profile(
     let Some(profile) = tx.mcp_profiles().find(user_id, id).await? else {
         return Err(ApiError::not_found("profile", id));
     };
-    tx.commit(StatusCode::CREATED, &McpProfileResponse::from(profile)).await
+    let response = describe_one(tx.collections(), &caller, profile).await?;
+    tx.commit(StatusCode::CREATED, &response).await
 }
 
 /// List the caller's MCP profiles
 #[utoipa::path(
-    get, path = "/api/v2/mcp/profiles", tag = "mcp", params(Page),
+    get, path = "/api/v2/mcp/profiles", tag = "mcp", params(ListMcpProfilesQuery, Page),
     responses((status = 200, body = McpProfilesResponse)),
 )]
 pub(crate) async fn list_profiles(
     Shared(state): Shared<State>,
     caller: Caller,
-    paging: Page,
+    ListQuery { page: paging, filters: query, errors }: ListQuery<Page, ListMcpProfilesQuery>,
 ) -> Result<Json<McpProfilesResponse>, ApiError> {
+    errors.finish()?;
     let mut connection = state.db.connection().await?;
     let user_id = caller.principal.user_id;
-    let page = connection.mcp_profiles().list(user_id, paging.per_page, paging.offset()).await?;
+    let mut profiles = connection.mcp_profiles();
+    let page = profiles.list(user_id, query.enabled, paging.per_page, paging.offset()).await?;
     Ok(Json(McpProfilesResponse {
-        profiles: page.items.into_iter().map(McpProfileResponse::from).collect(),
+        profiles: describe(connection.collections(), &caller, page.items).await?,
         total: page.total,
         page: paging.page,
         per_page: paging.per_page,
@@ -158,12 +217,15 @@ pub(crate) async fn show_profile(
     caller: Caller,
     ApiPath(id): ApiPath<McpProfileId>,
 ) -> Result<Response, ApiError> {
-    answer(find(&state, &caller, id).await?)
+    let mut connection = state.db.connection().await?;
+    let profile = find(&mut connection, &caller, id).await?;
+    answer(connection.collections(), &caller, profile).await
 }
 
 /// Change an MCP profile
 ///
-/// Requires the scope `write`, and read access to the collections of the request. Absent fields stay
+/// Requires the scope `write`, of a key that is not limited to some collections, and read access to the
+/// collections of the request. Absent fields stay
 /// unchanged.
 #[utoipa::path(
     put, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp",
@@ -200,13 +262,14 @@ pub(crate) async fn update_profile(
         profile =
             tx.mcp_profiles().find(user_id, id).await?.ok_or_else(|| ApiError::not_found("profile", id))?;
     }
+    let response = answer(tx.collections(), &caller, profile).await?;
     tx.commit().await?;
-    answer(profile)
+    Ok(response)
 }
 
 /// Delete an MCP profile
 ///
-/// Requires the scope `write`.
+/// Requires the scope `write`, of a key that is not limited to some collections.
 #[utoipa::path(
     delete, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses((status = 204, description = "The profile was deleted.")),
@@ -239,21 +302,29 @@ pub(crate) async fn show_profile_config(
     Shared(state): Shared<State>,
     caller: Caller,
     ApiPath(id): ApiPath<McpProfileId>,
-    headers: HeaderMap,
+    base_url: BaseUrl,
 ) -> Result<Json<McpConfigResponse>, ApiError> {
-    let profile = find(&state, &caller, id).await?;
-    Ok(Json(McpConfigResponse::of(&profile.settings.name, &headers)))
+    let profile = find(&mut state.db.connection().await?, &caller, id).await?;
+    let api_url = base_url.configured(state.limits.api_url.as_deref());
+    Ok(Json(McpConfigResponse::of(&profile.settings.name, api_url)))
 }
 
-async fn find(state: &State, caller: &Caller, id: McpProfileId) -> Result<McpProfile, ApiError> {
-    let mut connection = state.db.connection().await?;
+async fn find(
+    connection: &mut Connection,
+    caller: &Caller,
+    id: McpProfileId,
+) -> Result<McpProfile, ApiError> {
     let profile = connection.mcp_profiles().find(caller.principal.user_id, id).await?;
     profile.ok_or_else(|| ApiError::not_found("profile", id))
 }
 
-fn answer(profile: McpProfile) -> Result<Response, ApiError> {
+async fn answer(
+    collections: Collections<'_>,
+    caller: &Caller,
+    profile: McpProfile,
+) -> Result<Response, ApiError> {
     let etag = ETag::of(&editable(&profile.settings))?;
-    Ok((etag, Json(McpProfileResponse::from(profile))).into_response())
+    Ok((etag, Json(describe_one(collections, caller, profile).await?)).into_response())
 }
 
 fn map_unique_violation(error: DbError, settings: &McpProfileSettings) -> ApiError {

@@ -1,9 +1,12 @@
 //! Lists the caller's operations, or those of a collection.
 
+use std::collections::HashMap;
+
 use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
-use db::operations::{OperationQuery, Operations};
+use db::Connection;
+use db::operations::OperationQuery;
 use domain::{AccessLevel, CollectionId};
 use http::{HeaderName, HeaderValue};
 use lambda::http::{ApiError, ListQuery, Page};
@@ -31,7 +34,7 @@ pub(crate) struct ListOperationsQuery {
 /// Validates the parameters.
 fn check(
     parameters: ListQuery<Page, ListOperationsQuery>,
-    collection_id: Option<CollectionId>,
+    collection_ids: Vec<CollectionId>,
     caller: Option<&Caller>,
 ) -> Result<(Page, OperationQuery), ApiError> {
     let ListQuery { page, filters, mut errors } = parameters;
@@ -40,7 +43,7 @@ fn check(
     let types = errors.keywords("operation_type", types);
     errors.finish()?;
     let query = OperationQuery {
-        collection_id,
+        collection_ids: Some(collection_ids),
         user_id: caller.map(|caller| caller.principal.user_id),
         statuses,
         types,
@@ -64,6 +67,8 @@ pub(crate) struct OperationsResponse {
 }
 
 /// List the caller's operations
+///
+/// Those that the caller started, of collections that the caller has access to.
 #[utoipa::path(
     get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery, Page),
     responses((status = 200, body = OperationsResponse)),
@@ -73,11 +78,31 @@ pub(crate) async fn list(
     caller: Caller,
     parameters: ListQuery<Page, ListOperationsQuery>,
 ) -> Result<Json<OperationsResponse>, ApiError> {
-    let (page, query) = check(parameters, None, Some(&caller))?;
     let mut connection = state.db.connection().await?;
-    // The caller started them, so that reasons are shown; a key with scope read may not see them.
-    let (operations, total) = list_with_progress(connection.operations(), &query, caller.scope).await?;
-    Ok(Json(OperationsResponse { operations, total, page: page.page, per_page: page.per_page }))
+    let access = access_by_collection(&mut connection, &caller).await?;
+    let (page, query) = check(parameters, access.keys().copied().collect(), Some(&caller))?;
+    let found = connection.operations().list(&query).await?;
+    let operations = with_progress(connection.operations(), found.items, |id| {
+        access.get(&id).copied().unwrap_or(AccessLevel::Read)
+    });
+    let operations = operations.await?;
+    Ok(Json(OperationsResponse { operations, total: found.total, page: page.page, per_page: page.per_page }))
+}
+
+/// Returns the caller's present access to each collection that the user started operations of.
+async fn access_by_collection(
+    connection: &mut Connection,
+    caller: &Caller,
+) -> Result<HashMap<CollectionId, AccessLevel>, ApiError> {
+    let started = connection.operations().collections_of(caller.principal.user_id).await?;
+    let ids: Vec<CollectionId> = started.iter().map(|(id, _)| *id).collect();
+    let accessible = connection.collections().find_accessible_many(&ids, &caller.principal).await?;
+    let mut access: HashMap<CollectionId, AccessLevel> =
+        accessible.into_iter().map(|found| (found.collection.id, found.access)).collect();
+    // The owner of a deleted collection watches its deletion.
+    let deleted = started.into_iter().filter(|(id, is_own_deleted)| *is_own_deleted && caller.may_reach(*id));
+    access.extend(deleted.map(|(id, _)| (id, caller.scope)));
+    Ok(access)
 }
 
 /// List a collection's operations
@@ -93,19 +118,10 @@ pub(crate) async fn list_of_collection(
     Granted(found): Granted,
     parameters: ListQuery<Page, ListOperationsQuery>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<OperationResponse>>), ApiError> {
+    let (_, query) = check(parameters, vec![found.collection.id], None)?;
     let mut connection = state.db.connection().await?;
-    let (_, query) = check(parameters, Some(found.collection.id), None)?;
-    let (operations, total) = list_with_progress(connection.operations(), &query, found.access).await?;
-    let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(total));
+    let page = connection.operations().list(&query).await?;
+    let operations = with_progress(connection.operations(), page.items, |_| found.access).await?;
+    let total = (HeaderName::from_static("x-total-count"), HeaderValue::from(page.total));
     Ok(([total], Json(operations)))
-}
-
-/// Returns a page of operations and the total, with a constant number of statements.
-async fn list_with_progress(
-    mut operations: Operations<'_>,
-    query: &OperationQuery,
-    access: AccessLevel,
-) -> Result<(Vec<OperationResponse>, i64), ApiError> {
-    let page = operations.list(query).await?;
-    Ok((with_progress(operations, page.items, access).await?, page.total))
 }

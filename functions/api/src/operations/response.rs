@@ -124,16 +124,18 @@ impl OperationResponse {
     }
 }
 
-/// Adds the progress of each operation, with one statement.
+/// Adds the progress of each operation, with one statement. `access` returns the caller's access to a
+/// collection.
 pub(crate) async fn with_progress(
     mut operations: Operations<'_>,
     items: Vec<Operation>,
-    access: AccessLevel,
+    access: impl Fn(CollectionId) -> AccessLevel,
 ) -> Result<Vec<OperationResponse>, ApiError> {
     let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
     let counts = operations.item_counts_of(&ids).await?;
     let described = items.into_iter().map(|operation| {
         let counts = counts.get(&operation.id).copied().unwrap_or_default();
+        let access = access(operation.collection_id);
         OperationResponse::new(operation, &counts, access)
     });
     Ok(described.collect())

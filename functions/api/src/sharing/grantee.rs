@@ -3,8 +3,8 @@
 use chrono::Utc;
 use db::Tx;
 use db::accounts::User;
-use db::collections::Grantee;
-use domain::{ApiKeyId, UserId};
+use db::collections::{GrantableKey, Grantee};
+use domain::{ApiKeyId, Principal, UserId};
 use lambda::http::ApiError;
 
 /// A reference to a grantee, from a request.
@@ -12,24 +12,46 @@ use lambda::http::ApiError;
 pub(crate) enum NamedGrantee {
     UserId(UserId),
     Username(String),
+    Email(String),
     ApiKey(ApiKeyId),
 }
 
-/// Returns the grantee that the request refers to.
+/// Returns the grantee that the request refers to. User ids can be counted through, so they are accepted only of
+/// users whom the caller knows from a common collection, or from a superuser.
 ///
 /// # Errors
 /// Returns `Invalid` if the account or the key does not exist or is inactive, and if it has access already
 /// because it is the owner or the owner's key.
-pub(crate) async fn find(tx: &mut Tx, named: NamedGrantee, owner_id: UserId) -> Result<Grantee, ApiError> {
+pub(crate) async fn find(
+    tx: &mut Tx,
+    named: NamedGrantee,
+    owner_id: UserId,
+    caller: &Principal,
+) -> Result<Grantee, ApiError> {
     match named {
         NamedGrantee::UserId(id) => {
-            let found = tx.users().find(id).await?;
-            let found = active(found, "user_id", || format!("no active account with id {id}"))?;
+            let is_known = caller.is_superuser || tx.users().share_a_collection(caller.user_id, id).await?;
+            let found = if is_known { tx.users().find(id).await? } else { None };
+            let found = active(found, "user_id", || {
+                format!(
+                    "no active account {id} that you share a collection with; name the user by username or email"
+                )
+            })?;
             Ok(Grantee::User(not_owner(found.id, owner_id, "user_id")?))
         }
         NamedGrantee::Username(name) => {
             let found = find_active(tx, "username", &name).await?;
             Ok(Grantee::User(not_owner(found.id, owner_id, "username")?))
+        }
+        NamedGrantee::Email(email) => {
+            // PostgreSQL rejects NUL in text parameters; no address contains it.
+            let found =
+                if email.contains('\0') { None } else { tx.users().find_by_email(email.trim()).await? };
+            let found = active(found, "email", || {
+                "no account that can be identified by this email address; name the user by username"
+                    .to_owned()
+            })?;
+            Ok(Grantee::User(not_owner(found.id, owner_id, "email")?))
         }
         NamedGrantee::ApiKey(id) => find_key(tx, id, owner_id).await,
     }
@@ -66,15 +88,13 @@ fn not_owner(user_id: UserId, owner_id: UserId, field: &'static str) -> Result<U
 async fn find_key(tx: &mut Tx, id: ApiKeyId, owner_id: UserId) -> Result<Grantee, ApiError> {
     let invalid = |message: String| ApiError::invalid_field("api_key_id", message);
     let found = tx.collection_permissions().find_grantable_key(id).await?;
-    let Some(key) = found.filter(|key| key.user_is_active) else {
-        return Err(invalid(format!("no API key {id} of an active account")));
+    // One error for all of them: the state of a key is its user's business.
+    let is_usable = |key: &GrantableKey| {
+        key.user_is_active && key.is_active && key.expires_at.is_none_or(|at| at > Utc::now())
     };
-    if !key.is_active {
-        return Err(invalid(format!("API key {id} is revoked; choose an active key")));
-    }
-    if let Some(at) = key.expires_at.filter(|at| *at <= Utc::now()) {
-        return Err(invalid(format!("API key {id} expired at {at}; choose an active key")));
-    }
+    let Some(key) = found.filter(is_usable) else {
+        return Err(invalid(format!("no active API key {id} of an active account")));
+    };
     if key.user_id == owner_id && !key.is_limited {
         return Err(invalid(format!(
             "API key {id} belongs to the collection's owner and has access already, within its scope"

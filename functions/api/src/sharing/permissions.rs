@@ -19,14 +19,17 @@ use crate::audit::{self, Change};
 use crate::locks::lock_collection;
 use crate::openapi::words;
 
-/// A permission to grant, to exactly one of `user_id`, `username` and `api_key_id`.
+/// A permission to grant, to exactly one of `username`, `email`, `user_id` and `api_key_id`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"username": "grace", "permission": "read"}))]
 pub(crate) struct GrantRequest {
-    /// The user to grant it to.
+    /// The user to grant it to, by id: of a user who shares a collection with the caller; superusers can name
+    /// any.
     user_id: Option<i64>,
     /// The user to grant it to, by username.
     username: Option<String>,
+    /// The user to grant it to, by email address. Refused unless exactly one active account has it.
+    email: Option<String>,
     /// The API key to grant it to, of any user. The key's user does not get access.
     #[schema(value_type = Option<Uuid>)]
     api_key_id: Option<ApiKeyId>,
@@ -144,7 +147,7 @@ pub(crate) async fn list(
 
 /// Grant a permission, or change it
 ///
-/// Requires `admin` access to the collection; only the owner can grant `admin` or change it. Replaces the
+/// Requires a user session with `admin` access to the collection; only the owner can grant `admin` or change it. Replaces the
 /// grantee's previous permission.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
@@ -169,7 +172,7 @@ pub(crate) async fn grant(
         Begun::Again(answer) => return Ok(answer),
     };
     let owner_id = lock_collection(&mut tx, id).await?;
-    let grantee = grantee::find(&mut tx, named, owner_id).await?;
+    let grantee = grantee::find(&mut tx, named, owner_id, &caller.principal).await?;
     let outcome = tx.collection_permissions().grant(id, grantee, permission).await?;
     require_owner_for_admin(&found, [Some(permission), outcome.before])?;
     let granted = tx.collection_permissions().find(id, outcome.id).await?;
@@ -185,7 +188,7 @@ pub(crate) async fn grant(
 
 /// Revoke a permission
 ///
-/// Requires `admin` access to the collection; only the owner can revoke `admin` of others.
+/// Requires a user session with `admin` access to the collection; only the owner can revoke `admin` of others.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", tag = "sharing",
     params(("collection_id" = Uuid, Path), ("permission_id" = i64, Path)),
@@ -272,6 +275,7 @@ impl GrantRequest {
         let named = [
             self.user_id.map(|id| NamedGrantee::UserId(UserId(id))),
             self.username.map(NamedGrantee::Username),
+            self.email.map(NamedGrantee::Email),
             self.api_key_id.map(NamedGrantee::ApiKey),
         ];
         let mut named = named.into_iter().flatten();
@@ -280,7 +284,7 @@ impl GrantRequest {
             let count = usize::from(first.is_some()) + more;
             errors.add(
                 "username",
-                format!("exactly one of user_id, username and api_key_id is required, got {count}"),
+                format!("exactly one of username, email, user_id and api_key_id is required, got {count}"),
             );
         }
         errors.finish()?;

@@ -216,3 +216,51 @@ async fn repeated_creation_creates_no_second_key_and_shows_no_secret(pool: PgPoo
     let kept = api.select("SELECT idempotency_keys::text FROM idempotency_keys").await;
     assert!(!kept.contains("smtk_"), "{kept}");
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_key_without_a_scope_reads_and_lives_a_year(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let created = create(&api, &token, json!({ "name": "ci" })).await;
+    assert_eq!((&created["scope"], &created["collection_ids"]), (&json!("read"), &Value::Null));
+    let days = "SELECT round(extract(epoch FROM expires_at - now()) / 86400)::text FROM api_keys";
+    assert_eq!(api.select(days).await, "365");
+    let key = text(&created["api_key"]);
+    api.get(&collection, &key).await.expect(200);
+    api.delete(&collection, &key).await.problem(403);
+    // A misspelt limit is refused, so that it cannot be passed over.
+    for field in ["scopes", "collections", "expires_at"] {
+        let refused = api.post(KEYS, &token, json!({ "name": "other", field: [] })).await.problem(422);
+        assert!(refused.starts_with(&format!("{field}: unknown field")), "{refused}");
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_limited_key_changes_nothing_account_wide(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let inside = api.create_collection(&token, "inside").await;
+    let outside = api.create_collection(&token, "outside").await;
+    let ids = [&inside, &outside].map(|path| text(&json!(path.rsplit('/').next().unwrap())));
+    let profile = json!({ "name": "all", "collection_ids": ids });
+    let profile = api.post("/api/v2/mcp/profiles", &token, profile).await.expect(201);
+    let profile = format!("/api/v2/mcp/profiles/{}", text(&profile["id"]));
+    let (_, key) = api.api_key("ada", "admin", &[ids[0].parse().unwrap()]).await;
+    let put = json!({ "search": { "top_k": 25 } });
+    for refused in [
+        api.send(Method::PUT, "/api/v2/preferences", &key, Some(&put)).await,
+        api.post("/api/v2/preferences/reset/search", &key, Value::Null).await,
+        api.post("/api/v2/mcp/profiles", &key, json!({ "name": "mine", "collection_ids": [ids[0]] })).await,
+        api.send(Method::PUT, &profile, &key, Some(&json!({ "enabled": false }))).await,
+        api.delete(&profile, &key).await,
+        api.post("/api/v2/collections", &key, json!({ "name": "new" })).await,
+    ] {
+        let refused = refused.problem(403);
+        assert!(refused.starts_with("This API key is limited to some collections"), "{refused}");
+    }
+    // It sees of a profile what it can search.
+    let seen = api.get(&profile, &key).await.expect(200);
+    assert_eq!(seen["collections"], json!([{ "id": ids[0], "name": "inside" }]));
+    assert_eq!(seen["collection_ids"], json!([ids[0]]));
+}

@@ -107,3 +107,27 @@ async fn superusers_read_entries_of_deleted_collections(pool: PgPool) {
     assert_eq!(day.status, StatusCode::OK);
     assert_eq!(day.body["total"].to_string(), total);
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_log_of_a_collection_does_not_say_where_others_sign_in_from(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace, root) = {
+        let root = api.sign_up("root").await;
+        (api.sign_up("ada").await, api.sign_up("grace").await, root)
+    };
+    let path = api.create_collection(&ada, "handbooks").await;
+    let grant = json!({ "username": "grace", "permission": "admin" });
+    api.post(&format!("{path}/permissions"), &ada, grant).await.expect(201);
+    api.sql("UPDATE collection_audit_log SET ip_address = '192.0.2.7', user_agent = 'browser'").await;
+    let origins = async |path: &str, token: &str| {
+        let log = api.get(path, token).await.expect(200);
+        let entries = log["entries"].as_array().unwrap().clone();
+        let entries = entries.iter().filter(|entry| entry["collection_id"].is_string());
+        entries.map(|entry| (entry["ip_address"].clone(), entry["user_agent"].clone())).collect::<Vec<_>>()
+    };
+    let (own, hidden) = ((json!("192.0.2.7"), json!("browser")), (Value::Null, Value::Null));
+    let log = format!("{path}/audit-log");
+    assert_eq!(origins(&log, &grace).await, [hidden.clone(), hidden]);
+    assert_eq!(origins(&log, &ada).await, [own.clone(), own.clone()]);
+    assert_eq!(origins("/api/v2/audit-log", &root).await, [own.clone(), own]);
+}

@@ -64,3 +64,36 @@ async fn document_is_found_in_its_own_collection_only(pool: PgPool) {
     let nothing = api.get(&format!("{collection}/{failed}"), &token).await.problem(404);
     assert!(nothing.ends_with(": not a text file"), "{nothing}");
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn readers_see_neither_deleted_documents_nor_places_on_the_server(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, grace, eve) = (api.sign_up("ada").await, api.sign_up("grace").await, api.sign_up("eve").await);
+    let collection = api.create_collection(&ada, "notes").await;
+    let grant = json!({ "username": "grace", "permission": "write" });
+    api.post(&format!("{collection}/permissions"), &ada, grant).await.expect(201);
+    api.send(http::Method::PATCH, &collection, &ada, Some(&json!({ "is_public": true }))).await.expect(200);
+    insert_documents(&api).await;
+    api.sql(
+        "UPDATE documents SET uri = 'file:///srv/secret-place/' || file_path,
+            error_message = 'cannot read /srv/secret-place' WHERE status <> 'completed'",
+    )
+    .await;
+    let list = format!("{collection}/documents");
+    let deleted = format!("{list}/00000000-0000-0000-0000-000000000003");
+    let failed = format!("{list}/00000000-0000-0000-0000-000000000002");
+    let (_, key) = api.api_key("ada", "read", &[]).await;
+    for reader in [&eve, &key] {
+        let refused = api.get(&format!("{list}?status=deleted"), reader).await.problem(403);
+        assert!(refused.contains("write access required, got read access"), "{refused}");
+        api.get(&deleted, reader).await.problem(404);
+        for path in [&list, &failed, &format!("{failed}/content")] {
+            let seen = api.get(path, reader).await.body.to_string();
+            assert!(!seen.contains("secret-place"), "{path}: {seen}");
+        }
+        assert_eq!(api.get(&failed, reader).await.expect(200)["file_path"], "a/2");
+    }
+    assert_eq!(api.get(&format!("{list}?status=deleted"), &grace).await.expect(200)["total"], 1);
+    assert_eq!(api.get(&deleted, &grace).await.expect(200)["status"], "deleted");
+    assert_eq!(api.get(&failed, &grace).await.expect(200)["uri"], "file:///srv/secret-place/a/2");
+}

@@ -217,6 +217,13 @@ impl Api {
         format!("/api/v2/collections/{}", text(&created["id"]))
     }
 
+    /// Offers a collection to a user and returns the path of the offer.
+    pub async fn offer(&self, collection: &str, owner: &str, to: &str) -> String {
+        let body = json!({ "username": to });
+        let offer = self.post(&format!("{collection}/owner"), owner, body).await.expect(201);
+        format!("/api/v2/ownership-offers/{}", text(&offer["id"]))
+    }
+
     /// Inserts an API key of the user, restricted to the collections if any; returns its id and its secret.
     pub async fn api_key(&self, username: &str, scope: &str, only: &[Uuid]) -> (Uuid, String) {
         let id = Uuid::new_v4();

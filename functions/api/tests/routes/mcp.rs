@@ -29,10 +29,11 @@ async fn profile_is_created_changed_listed_and_deleted(pool: PgPool) {
     let body = json!({ "name": "hand-books_1", "collection_ids": order });
     let created = api.post(PROFILES, &ada, body).await.expect(201);
     insta::assert_json_snapshot!(created, {
-        ".id" => "[id]", ".collection_ids" => "[ids]", ".created_at" => "[time]", ".updated_at" => "[time]",
+        ".id" => "[id]", ".collection_ids" => "[ids]", ".collections" => "[collections]", ".created_at" => "[time]", ".updated_at" => "[time]",
     }, @r#"
     {
       "collection_ids": "[ids]",
+      "collections": "[collections]",
       "created_at": "[time]",
       "description": "",
       "enabled": true,
@@ -50,6 +51,9 @@ async fn profile_is_created_changed_listed_and_deleted(pool: PgPool) {
     }
     "#);
     assert_eq!(created["collection_ids"], json!(order));
+    let name = |id: &String| if *id == a { "a" } else { "b" };
+    let named: Vec<Value> = order.iter().map(|id| json!({ "id": id, "name": name(id) })).collect();
+    assert_eq!(created["collections"], json!(named));
     let path = format!("{PROFILES}/{}", text(&created["id"]));
 
     order.reverse();
@@ -183,4 +187,54 @@ async fn client_configuration_has_the_api_url_and_a_key_placeholder(pool: PgPool
       "server_name": "semantik-notes"
     }
     "#);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn lists_honour_enabled_and_leave_out_collections_without_access(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, eve) = (api.sign_up("ada").await, api.sign_up("eve").await);
+    let mine = collection(&api, &ada, "mine").await;
+    let hers = collection(&api, &eve, "hers").await;
+    let grant = json!({ "username": "ada", "permission": "read" });
+    let permissions = format!("/api/v2/collections/{hers}/permissions");
+    let granted = api.post(&permissions, &eve, grant).await.expect(201);
+    for (name, enabled) in [("off", false), ("on", true)] {
+        let body = json!({ "name": name, "collection_ids": [mine, hers], "enabled": enabled });
+        api.post(PROFILES, &ada, body).await.expect(201);
+    }
+    let names = async |query: &str| {
+        let listed = api.get(&format!("{PROFILES}?{query}"), &ada).await.expect(200);
+        let profiles = listed["profiles"].as_array().unwrap().clone();
+        assert_eq!(listed["total"], profiles.len(), "{query}");
+        profiles.iter().map(|profile| text(&profile["name"])).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("").await, "off on");
+    assert_eq!(names("enabled=true").await, "on");
+    assert_eq!(names("enabled=false").await, "off");
+    api.get(&format!("{PROFILES}?enabled=perhaps"), &ada).await.problem(422);
+
+    let collections = async || {
+        let listed = api.get(&format!("{PROFILES}?enabled=true"), &ada).await.expect(200);
+        listed["profiles"][0]["collections"].clone()
+    };
+    let of_mine = json!({ "id": mine, "name": "mine" });
+    assert_eq!(collections().await, json!([of_mine, { "id": hers, "name": "hers" }]));
+    api.delete(&format!("{permissions}/{}", granted["id"]), &eve).await.expect(204);
+    assert_eq!(collections().await, json!([of_mine]));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn client_configuration_names_the_configured_url(pool: PgPool) {
+    let api = Api::new(pool).with_state(|state| {
+        let limits = api::Limits {
+            api_url: Some("https://example.org/semantik/".to_owned()),
+            ..api::Limits::clone(&state.limits)
+        };
+        state.limits = std::sync::Arc::new(limits);
+    });
+    let ada = api.sign_up("ada").await;
+    let ids = json!([collection(&api, &ada, "notes").await]);
+    let made = api.post(PROFILES, &ada, json!({ "name": "notes", "collection_ids": ids })).await.expect(201);
+    let config = api.get(&format!("{PROFILES}/{}/config", text(&made["id"])), &ada).await.expect(200);
+    assert_eq!(config["env"]["SEMANTIK_WEBUI_URL"], "https://example.org/semantik");
 }

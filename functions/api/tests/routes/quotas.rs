@@ -144,7 +144,8 @@ async fn of_fifty_concurrent_creations_the_allowed_number_succeeds(pool: PgPool)
     // A transfer of ownership does not exceed the quota.
     let grace = api.sign_up("grace").await;
     let path = api.create_collection(&grace, "theirs").await;
-    let refused = api.post(&format!("{path}/owner"), &grace, json!({ "username": "ada" })).await.problem(409);
+    let offer = api.offer(&path, &grace, "ada").await;
+    let refused = api.post(&format!("{offer}/accept"), &ada, Value::Null).await.problem(409);
     assert!(refused.starts_with("ada has 3 of at most 3 collections"), "{refused}");
     assert_eq!(api.get(&path, &grace).await.expect(200)["access"], "owner");
 }
@@ -281,15 +282,15 @@ async fn the_storage_of_all_collections_of_an_owner_is_limited(pool: PgPool) {
     // A transfer of ownership counts for the new owner, and no longer for the old one.
     let body = json!({ "max_collections": 10, "max_storage_bytes": 44 });
     put(&api, "/api/v2/admin/users/1/limits", &ada, body).await.expect(200);
-    let give = json!({ "username": "ada" });
+    let accept = format!("{}/accept", api.offer(&first, &grace, "ada").await);
     assert_eq!(
-        api.post(&format!("{first}/owner"), &grace, give.clone()).await.problem(409),
+        api.post(&accept, &ada, Value::Null).await.problem(409),
         "all collections of the new owner hold 0 of at most 44 bytes, and this one would add 45; delete some \
          of its documents, or ask an administrator for a higher limit"
     );
     let body = json!({ "max_collections": 10, "max_storage_bytes": 45 });
     put(&api, "/api/v2/admin/users/1/limits", &ada, body).await.expect(200);
-    api.post(&format!("{first}/owner"), &grace, give).await.expect(200);
+    api.post(&accept, &ada, Value::Null).await.expect(200);
     for (token, bytes) in [(&ada, 45), (&grace, 45)] {
         assert_eq!(api.get("/api/v2/limits", token).await.expect(200)["usage"]["storage_bytes"], bytes);
     }

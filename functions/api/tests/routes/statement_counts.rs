@@ -98,6 +98,13 @@ const GROW: &str = "
     ), more_collections AS (
         INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
         SELECT gen_random_uuid(), 'more ' || n, ada.id, 'store ' || n, 'a-model', 256, 51 FROM number, ada
+    ), offered AS (
+        INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+        SELECT gen_random_uuid(), 'offered', id, 'offered ' || id, 'a-model', 256, 51 FROM more_users
+        RETURNING id, owner_id
+    ), offers AS (
+        INSERT INTO ownership_offers (id, collection_id, from_user_id, to_user_id, expires_at)
+        SELECT gen_random_uuid(), offered.id, offered.owner_id, ada.id, now() + interval '1 day' FROM offered, ada
     ), grants AS (
         INSERT INTO collection_permissions (collection_id, user_id, permission)
         SELECT notes.id, more_users.id, 'read' FROM more_users, notes
@@ -176,7 +183,7 @@ async fn lists_need_as_many_statements_for_10_rows_as_for_1000(pool: PgPool) {
     // The operation that created the collection.
     let operation = api.select("SELECT uuid::text FROM operations").await;
     let lists = lists(&api, &collection, &operation).await;
-    assert_eq!(lists.len(), 15, "{lists:?}");
+    assert_eq!(lists.len(), 16, "{lists:?}");
     let statements = Statements::default();
     let _counting = tracing::subscriber::set_default(statements.clone());
 

@@ -19,7 +19,8 @@ SELECT
     CASE WHEN i.is_reindex THEN o.config ->> 'chunking_strategy' ELSE c.chunking_strategy END AS "chunking_strategy!",
     CASE WHEN i.is_reindex THEN coalesce(o.config -> 'chunking_config', '{}') ELSE c.chunking_config END AS "chunking_config!",
     i.uri,
-    i.location,
+    -- The path of a document is that of the version that was staged last.
+    coalesce(d.file_path, i.file_path, i.file_name) AS "file_path!",
     i.file_name,
     i.mime_type,
     i.size_bytes,

@@ -1,4 +1,4 @@
--- $1 collection or NULL, $2 user or NULL, $3 statuses or {}, $4 types or {}, $5 limit, $6 offset.
+-- $1 collections or NULL, $2 user or NULL, $3 statuses or {}, $4 types or {}, $5 limit, $6 offset.
 SELECT
     id,
     uuid,
@@ -20,7 +20,7 @@ SELECT
     scan_finished_at,
     meta
 FROM operations
-WHERE ($1::uuid IS NULL OR collection_id = $1)
+WHERE ($1::uuid[] IS NULL OR collection_id = ANY ($1))
     AND ($2::bigint IS NULL OR user_id = $2)
     AND ($3::text[] = '{}' OR status = ANY ($3::text[]::operation_status[]))
     AND ($4::text[] = '{}' OR type = ANY ($4::text[]::operation_type[]))

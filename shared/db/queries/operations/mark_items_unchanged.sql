@@ -1,7 +1,7 @@
 -- $1 operation, $2 only items after this one.
 WITH same AS (
     UPDATE documents d
-    SET last_seen_at = now(), is_stale = FALSE
+    SET last_seen_at = now(), is_stale = FALSE, file_path = coalesce(i.file_path, d.file_path)
     FROM operations o
     JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
     WHERE o.uuid = $1

@@ -47,7 +47,7 @@ item AS (
     WHERE i.id = $1
         AND i.state = 'listed'
         AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
-    RETURNING i.uri, i.location, i.file_name, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
+    RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
 ),
 document AS (
     INSERT INTO documents AS d (
@@ -57,8 +57,12 @@ document AS (
     )
     SELECT
         $2, $3, $4, item.uri,
-        -- Users know an upload by its name, not by its object key.
-        CASE WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10) ELSE item.location END,
+        -- Users know a document by its path within its source, not by where that is on the server. A retry has
+        -- no listing, so the path stays.
+        CASE
+            WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10)
+            ELSE coalesce(item.file_path, (SELECT file_path FROM documents WHERE id = $2), item.file_name)
+        END,
         item.file_name, $7, $8,
         -- A failed document does not claim its bytes, so that a copy of it is tried on its own.
         CASE WHEN $5::text <> 'failed' THEN $6 END,

@@ -63,25 +63,29 @@ impl<'c> McpProfiles<'c> {
         Self { connection }
     }
 
-    /// Returns a user's profiles with their collections, ordered by name.
+    /// Returns a user's profiles with their collections, ordered by name: all, or only those that are enabled,
+    /// or only those that are not.
     pub async fn list(
         &mut self,
         user_id: UserId,
+        enabled: Option<bool>,
         limit: i64,
         offset: i64,
     ) -> Result<Page<McpProfile>, DbError> {
         let total = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "total!" FROM mcp_profiles WHERE user_id = $1"#,
+            r#"SELECT count(*) AS "total!" FROM mcp_profiles
+            WHERE user_id = $1 AND ($2::boolean IS NULL OR enabled = $2)"#,
             user_id.0,
+            enabled,
         )
         .fetch_one(&mut *self.connection)
         .await?;
-        Ok(Page { items: self.select(user_id, None, limit, offset).await?, total })
+        Ok(Page { items: self.select(user_id, None, enabled, limit, offset).await?, total })
     }
 
     /// Returns a user's profile with this ID.
     pub async fn find(&mut self, user_id: UserId, id: McpProfileId) -> Result<Option<McpProfile>, DbError> {
-        Ok(self.select(user_id, Some(id), 1, 0).await?.pop())
+        Ok(self.select(user_id, Some(id), None, 1, 0).await?.pop())
     }
 
     /// Locks a user's profile until the transaction ends and returns it.
@@ -183,6 +187,7 @@ impl<'c> McpProfiles<'c> {
         &mut self,
         user_id: UserId,
         only: Option<McpProfileId>,
+        enabled: Option<bool>,
         limit: i64,
         offset: i64,
     ) -> Result<Vec<McpProfile>, DbError> {
@@ -196,12 +201,13 @@ impl<'c> McpProfiles<'c> {
                     ORDER BY named.position
                 ) AS "collection_ids!"
             FROM mcp_profiles
-            WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2)
+            WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($5::boolean IS NULL OR enabled = $5)
             ORDER BY name LIMIT $3 OFFSET $4"#,
             user_id.0,
             only.map(|id| id.0),
             limit,
             offset,
+            enabled,
         )
         .fetch_all(&mut *self.connection)
         .await?;

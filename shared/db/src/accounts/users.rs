@@ -83,8 +83,6 @@ pub struct Users<'c> {
 impl<'c> Users<'c> {
     /// The constraint that makes usernames unique.
     pub const USERNAME_CONSTRAINT: &'static str = "uq_users_username";
-    /// The constraint that makes email addresses unique.
-    pub const EMAIL_CONSTRAINT: &'static str = "uq_users_email";
 
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
@@ -94,8 +92,7 @@ impl<'c> Users<'c> {
     /// that only one of several concurrent first registrations does.
     ///
     /// # Errors
-    /// Returns [`DbError::Constraint`] with [`Self::USERNAME_CONSTRAINT`] or [`Self::EMAIL_CONSTRAINT`] if
-    /// that is taken.
+    /// Returns [`DbError::Constraint`] with [`Self::USERNAME_CONSTRAINT`] if that is taken.
     pub async fn insert(&mut self, new: &NewUser<'_>) -> Result<User, DbError> {
         if !self.any().await? {
             // Held until the transaction ends, so that the next caller sees this user.
@@ -143,6 +140,45 @@ impl<'c> Users<'c> {
         Ok(row.map(User::from))
     }
 
+    /// Returns the active user with this email address, ignoring case; `None` if there are several. Nobody
+    /// verified that an address belongs to its account, so it identifies a user only while it is unambiguous.
+    pub async fn find_by_email(&mut self, email: &str) -> Result<Option<User>, DbError> {
+        let rows = sqlx::query_as!(
+            UserRow,
+            "SELECT * FROM users WHERE lower(email) = lower($1) AND is_active LIMIT 2",
+            email,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let only = <[UserRow; 1]>::try_from(rows).ok();
+        Ok(only.map(|[row]| User::from(row)))
+    }
+
+    /// Returns whether the two users are members of the same collection: as its owner or by a permission.
+    pub async fn share_a_collection(&mut self, one: UserId, other: UserId) -> Result<bool, DbError> {
+        let shared = sqlx::query_scalar!(
+            r#"WITH common AS (
+                (
+                    SELECT id FROM collections WHERE owner_id = $1
+                    UNION SELECT collection_id FROM collection_permissions WHERE user_id = $1
+                )
+                INTERSECT
+                (
+                    SELECT id FROM collections WHERE owner_id = $2
+                    UNION SELECT collection_id FROM collection_permissions WHERE user_id = $2
+                )
+            )
+            SELECT EXISTS (
+                SELECT FROM common JOIN collections c ON c.id = common.id WHERE c.deleted_at IS NULL
+            ) AS "shared!""#,
+            one.0,
+            other.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(shared)
+    }
+
     /// Returns the user with this ID, and whether this session of theirs is active.
     pub async fn find_with_session(
         &mut self,
@@ -183,9 +219,6 @@ impl<'c> Users<'c> {
     }
 
     /// Updates what the user can change: full name and email address.
-    ///
-    /// # Errors
-    /// Returns [`DbError::Constraint`] with [`Self::EMAIL_CONSTRAINT`] if the email address is taken.
     pub async fn update_profile(
         &mut self,
         id: UserId,
@@ -311,12 +344,28 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn usernames_and_email_addresses_ignore_case(pool: PgPool) {
+    async fn usernames_ignore_case(pool: PgPool) {
         let db = Db::from_pool(pool);
-        register(db.clone(), "Ada".to_owned(), "Ada@Example.org".to_owned()).await.unwrap();
-        let taken = register(db.clone(), "bob".to_owned(), "ada@example.ORG".to_owned()).await.unwrap_err();
-        assert_eq!(taken.constraint(), Some(Users::EMAIL_CONSTRAINT));
+        register(db.clone(), "Ada".to_owned(), "ada@example.org".to_owned()).await.unwrap();
         let found = db.connection().await.unwrap().users().find_by_username("ADA").await.unwrap();
         assert_eq!(found.unwrap().username, "Ada");
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn an_email_address_identifies_a_user_while_one_active_account_has_it(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        register(db.clone(), "ada".to_owned(), "Ada@Example.org".to_owned()).await.unwrap();
+        let find = async || {
+            let found = db.connection().await.unwrap().users().find_by_email("ada@example.ORG").await;
+            found.unwrap().map(|user| user.username)
+        };
+        assert_eq!(find().await.as_deref(), Some("ada"));
+        register(db.clone(), "eve".to_owned(), "ada@example.org".to_owned()).await.unwrap();
+        assert_eq!(find().await, None);
+        sqlx::query("UPDATE users SET is_active = FALSE WHERE username = 'eve'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(find().await.as_deref(), Some("ada"));
     }
 }

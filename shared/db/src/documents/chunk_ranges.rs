@@ -15,6 +15,8 @@ pub struct ChunkRange {
     pub generation: Generation,
     /// Its file name.
     pub file_name: String,
+    /// Its path within its source.
+    pub file_path: String,
     /// Number of all its chunks.
     pub chunk_count: i32,
     /// Index of its first chunk on the page, from 0.
@@ -45,7 +47,7 @@ impl<'c> ChunkRanges<'c> {
     ) -> Result<(Vec<ChunkRange>, i64), DbError> {
         let rows = sqlx::query!(
             r#"WITH placed AS (
-                SELECT id, generation, file_name, chunk_count,
+                SELECT id, generation, file_name, file_path, chunk_count,
                     sum(chunk_count) OVER (ORDER BY created_at, id) AS after,
                     sum(chunk_count) OVER () AS total
                 FROM documents
@@ -53,7 +55,7 @@ impl<'c> ChunkRanges<'c> {
                     AND ($2::uuid IS NULL OR id = $2)
             )
             SELECT total.total AS "total!", p.id AS "id?: Uuid", p.generation AS "generation?",
-                p.file_name AS "file_name?", p.chunk_count AS "chunk_count?",
+                p.file_name AS "file_name?", p.file_path AS "file_path?", p.chunk_count AS "chunk_count?",
                 greatest($4 - (p.after - p.chunk_count), 0)::bigint AS first,
                 least($4 + $3, p.after)::bigint AS last_after, (p.after - p.chunk_count)::bigint AS before
             FROM (SELECT coalesce(max(total), 0)::bigint AS total FROM placed) AS total
@@ -70,8 +72,8 @@ impl<'c> ChunkRanges<'c> {
         let mut places = Vec::with_capacity(rows.len());
         for row in rows {
             // An empty page has one row with only the total.
-            let (Some(id), Some(generation), Some(file_name), Some(chunk_count)) =
-                (row.id, row.generation, row.file_name, row.chunk_count)
+            let (Some(id), Some(generation), Some(file_name), Some(file_path), Some(chunk_count)) =
+                (row.id, row.generation, row.file_name, row.file_path, row.chunk_count)
             else {
                 continue;
             };
@@ -81,6 +83,7 @@ impl<'c> ChunkRanges<'c> {
                 document_id: DocumentId(id),
                 generation: Generation(generation),
                 file_name,
+                file_path,
                 chunk_count,
                 first: u32::try_from(first).unwrap_or(0),
                 count: u32::try_from(last_after - before - first).unwrap_or(0),

@@ -42,8 +42,8 @@ pub struct ItemWork {
     pub chunking_config: Value,
     /// URI of the document.
     pub uri: String,
-    /// Location of the document in its source: a path, or an object key.
-    pub location: String,
+    /// Path of the document within its source.
+    pub file_path: String,
     /// The last component of its path.
     pub file_name: String,
     /// Media type.
@@ -144,7 +144,7 @@ impl OperationItems<'_> {
                 chunking_strategy: row.chunking_strategy,
                 chunking_config: row.chunking_config,
                 uri: row.uri,
-                location: row.location,
+                file_path: row.file_path,
                 file_name: row.file_name,
                 mime_type: row.mime_type,
                 size_bytes: row.size_bytes,

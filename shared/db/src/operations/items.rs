@@ -19,6 +19,8 @@ pub struct NewItem {
     pub location: String,
     /// The last component of its path.
     pub file_name: String,
+    /// Its path within the source; `None` for an upload, whose URI contains it.
+    pub file_path: Option<String>,
     /// Size in bytes, as listed.
     pub size_bytes: i64,
     /// Media type, if the source knows it.
@@ -106,7 +108,9 @@ impl<'c> OperationItems<'c> {
     ) -> Result<u64, DbError> {
         let columns = ItemColumns::of(items);
         let done = sqlx::query!(
-            "INSERT INTO operation_items (operation_id, uri, location, file_name, size_bytes, mime_type, change_hint)
+            "INSERT INTO operation_items (
+                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, file_path
+            )
             SELECT o.id, entry.*
             FROM (
                 -- Held until this commits, so that the listing cannot end concurrently.
@@ -114,7 +118,9 @@ impl<'c> OperationItems<'c> {
                 WHERE uuid = $1 AND status IN ('pending', 'processing') AND scan_finished_at IS NULL
                 FOR SHARE
             ) AS o
-            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[]) AS entry
+            CROSS JOIN unnest(
+                $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]
+            ) AS entry
             ON CONFLICT (operation_id, uri) DO NOTHING",
             operation_id.0,
             &columns.uris,
@@ -123,6 +129,7 @@ impl<'c> OperationItems<'c> {
             &columns.sizes,
             &columns.mime_types as &[Option<String>],
             &columns.change_hints as &[Option<String>],
+            &columns.file_paths as &[Option<String>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -323,6 +330,7 @@ struct ItemColumns {
     sizes: Vec<i64>,
     mime_types: Vec<Option<String>>,
     change_hints: Vec<Option<String>>,
+    file_paths: Vec<Option<String>>,
 }
 
 impl ItemColumns {
@@ -334,6 +342,7 @@ impl ItemColumns {
             sizes: items.iter().map(|item| item.size_bytes).collect(),
             mime_types: items.iter().map(|item| item.mime_type.clone()).collect(),
             change_hints: items.iter().map(|item| item.change_hint.clone()).collect(),
+            file_paths: items.iter().map(|item| item.file_path.clone()).collect(),
         }
     }
 }

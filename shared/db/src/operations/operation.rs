@@ -78,8 +78,8 @@ pub struct NewOperation {
 /// Filters and paging of a list of operations. An empty list of statuses or types means all of them.
 #[derive(Debug, Clone)]
 pub struct OperationQuery {
-    /// Only operations of this collection.
-    pub collection_id: Option<CollectionId>,
+    /// Only operations of these collections.
+    pub collection_ids: Option<Vec<CollectionId>>,
     /// Only operations started by this user.
     pub user_id: Option<UserId>,
     /// Only operations with one of these statuses.
@@ -209,14 +209,15 @@ impl<'c> Operations<'c> {
     pub async fn list(&mut self, query: &OperationQuery) -> Result<Page<Operation>, DbError> {
         let statuses: Vec<String> = query.statuses.iter().map(ToString::to_string).collect();
         let types: Vec<String> = query.types.iter().map(ToString::to_string).collect();
-        let collection_id = query.collection_id.map(|id| id.0);
+        let collection_ids: Option<Vec<Uuid>> =
+            query.collection_ids.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
         let user_id = query.user_id.map(|id| id.0);
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM operations
-            WHERE ($1::uuid IS NULL OR collection_id = $1) AND ($2::bigint IS NULL OR user_id = $2)
+            WHERE ($1::uuid[] IS NULL OR collection_id = ANY ($1)) AND ($2::bigint IS NULL OR user_id = $2)
                 AND ($3::text[] = '{}' OR status = ANY ($3::text[]::operation_status[]))
                 AND ($4::text[] = '{}' OR type = ANY ($4::text[]::operation_type[]))"#,
-            collection_id,
+            collection_ids.as_deref(),
             user_id,
             &statuses,
             &types,
@@ -226,7 +227,7 @@ impl<'c> Operations<'c> {
         let rows = sqlx::query_file_as!(
             OperationRow,
             "queries/operations/list_operations.sql",
-            collection_id,
+            collection_ids.as_deref(),
             user_id,
             &statuses,
             &types,
@@ -240,6 +241,20 @@ impl<'c> Operations<'c> {
             items.push(row.try_into()?);
         }
         Ok(Page { items, total })
+    }
+
+    /// Returns the collections that the user started operations of, whatever became of the user's access, and
+    /// whether each is a deleted one that the user owned.
+    pub async fn collections_of(&mut self, user_id: UserId) -> Result<Vec<(CollectionId, bool)>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT c.id, c.deleted_at IS NOT NULL AND c.owner_id = $1 AS "is_own_deleted!"
+            FROM collections c
+            WHERE EXISTS (SELECT FROM operations o WHERE o.collection_id = c.id AND o.user_id = $1)"#,
+            user_id.0,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (CollectionId(row.id), row.is_own_deleted)).collect())
     }
 
     /// Returns the number of the operation's items by state.

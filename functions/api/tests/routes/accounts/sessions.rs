@@ -184,7 +184,6 @@ async fn password_change_throttles_wrong_current_passwords(pool: PgPool) {
 async fn email_change_requires_the_password_and_display_name_does_not(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;
-    api.register("bob").await;
     let seen = api.get("/api/auth/me", &token).await;
     let version = seen.headers[header::ETAG].to_str().unwrap().to_owned();
     let patch = |body: Value, version: &str| {
@@ -207,8 +206,6 @@ async fn email_change_requires_the_password_and_display_name_does_not(pool: PgPo
     assert_eq!(wrong, "current_password: is wrong; send the current password of your account");
     let changed = patch(json!({ "email": new, "current_password": PASSWORD }), "*").await.expect(200);
     assert_eq!(changed["email"], new);
-    let taken = json!({ "email": "BOB@example.org", "current_password": PASSWORD });
-    assert!(patch(taken, "*").await.problem(409).contains("BOB@example.org"));
     let bad = patch(json!({ "email": "nowhere", "full_name": "a\u{0}b" }), "*").await.problem(422);
     assert_eq!(
         bad,

@@ -272,7 +272,16 @@ impl Changes {
         let give_up = "DELETE /api/v2/collections/{collection_id}/permissions/me";
         self.make(give_up, &[id], &theirs, none.clone(), "permission_given_up").await;
         let owner = "POST /api/v2/collections/{collection_id}/owner";
-        self.make(owner, &[id], ada, json!({ "username": grace }), "collection_handed_over").await;
+        let to = json!({ "username": grace });
+        self.make(owner, &[id], ada, to.clone(), "ownership_offered").await;
+        let withdraw = "DELETE /api/v2/collections/{collection_id}/owner/offer";
+        self.make(withdraw, &[id], ada, none.clone(), "ownership_offer_withdrawn").await;
+        let offer = self.make(owner, &[id], ada, to.clone(), "ownership_offered").await["id"].clone();
+        let decline = "POST /api/v2/ownership-offers/{offer_id}/decline";
+        self.make(decline, &[&offer], &theirs, none.clone(), "ownership_declined").await;
+        let offer = self.make(owner, &[id], ada, to, "ownership_offered").await["id"].clone();
+        let accept = "POST /api/v2/ownership-offers/{offer_id}/accept";
+        self.make(accept, &[&offer], &theirs, none.clone(), "collection_handed_over").await;
         let delete = "DELETE /api/v2/collections/{collection_id}";
         self.make(delete, &[id], &theirs, none, "collection_deleted").await;
     }

@@ -73,3 +73,56 @@ async fn readers_cannot_cancel_and_others_get_404(pool: PgPool) {
     }
     assert_eq!(api.get(&operation, &token).await.expect(200)["status"], "pending");
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn former_members_neither_see_nor_cancel_what_they_started(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, bob) = (api.sign_up("ada").await, api.sign_up("bob").await);
+    let collection = api.create_collection(&ada, "notes").await;
+    let permissions = format!("{collection}/permissions");
+    let grant = json!({ "username": "bob", "permission": "write" });
+    let granted = api.post(&permissions, &ada, grant).await.expect(201);
+    let operation = append(&api, &bob, &collection).await;
+    let (_, key) = api.api_key("bob", "admin", &[]).await;
+    assert_eq!(api.get("/api/v2/operations", &bob).await.expect(200)["total"], 1);
+
+    api.delete(&format!("{permissions}/{}", granted["id"]), &ada).await.expect(204);
+    for token in [&bob, &key] {
+        for answer in [
+            api.get(&operation, token).await,
+            api.get(&format!("{operation}/metrics"), token).await,
+            api.delete(&operation, token).await,
+            api.post(&format!("{operation}/cancel"), token, json!({})).await,
+        ] {
+            answer.problem(404);
+        }
+        let listed = api.get("/api/v2/operations", token).await.expect(200);
+        assert_eq!((&listed["total"], &listed["operations"]), (&json!(0), &json!([])));
+    }
+    assert_eq!(api.get(&operation, &ada).await.expect(200)["status"], "pending");
+
+    // With less access than before, they see what that access shows.
+    let grant = json!({ "username": "bob", "permission": "read" });
+    api.post(&permissions, &ada, grant).await.expect(201);
+    let seen = api.get("/api/v2/operations", &bob).await.expect(200);
+    assert_eq!((&seen["total"], &seen["operations"][0]["config"]["source_path"]), (&json!(1), &json!(null)));
+    api.delete(&operation, &bob).await.problem(403);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn owners_watch_the_deletion_of_their_collection(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, bob) = (api.sign_up("ada").await, api.sign_up("bob").await);
+    let collection = api.create_collection(&ada, "notes").await;
+    let grant = json!({ "username": "bob", "permission": "admin" });
+    api.post(&format!("{collection}/permissions"), &ada, grant).await.expect(201);
+    let (_, limited) = api.api_key("ada", "admin", &[uuid::Uuid::nil()]).await;
+    let answer = api.delete(&collection, &ada).await;
+    let operation = answer.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(api.get(&operation, &ada).await.expect(200)["type"], "delete");
+    assert_eq!(api.get("/api/v2/operations?type=delete", &ada).await.expect(200)["total"], 1);
+    for token in [&bob, &limited] {
+        api.get(&operation, token).await.problem(404);
+    }
+    assert_eq!(api.get("/api/v2/operations", &bob).await.expect(200)["total"], 0);
+}

@@ -10,9 +10,20 @@ pub enum Credential {
     /// An access token of the user with the role's name.
     Session,
     /// An API key of this user.
-    Key { of: &'static str, scope: AccessLevel, is_restricted: bool },
+    Key { of: &'static str, scope: AccessLevel, limit: Limit },
     /// An access token or an API key that is no longer valid.
     Invalid,
+}
+
+/// The collections that an API key is limited to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// All of its user's.
+    None,
+    /// The collection of the path.
+    This,
+    /// Another collection.
+    Another,
 }
 
 /// A caller's relation to the collection and the installation.
@@ -30,7 +41,7 @@ impl Role {
     }
 
     const fn key(name: &'static str, scope: AccessLevel, collection: AccessLevel) -> Self {
-        Self::new(name, Credential::Key { of: "owner", scope, is_restricted: false }, Some(collection))
+        Self::new(name, Credential::Key { of: "owner", scope, limit: Limit::None }, Some(collection))
     }
 
     /// Returns whether the collection of the path is public.
@@ -40,11 +51,9 @@ impl Role {
 }
 
 const PUBLIC_READER: &str = "public reader";
-/// Started the operation of the path, and lost access to the collection since.
-const STARTER: &str = "starter";
 const SUPERUSER: &str = "superuser";
 
-pub const ROLES: [Role; 19] = [
+pub const ROLES: [Role; 24] = [
     Role::new("anonymous", Credential::Nothing, None),
     Role::new("stranger", Credential::Session, None),
     Role::new(PUBLIC_READER, Credential::Session, Some(AccessLevel::Read)),
@@ -52,20 +61,40 @@ pub const ROLES: [Role; 19] = [
     Role::new("writer", Credential::Session, Some(AccessLevel::Write)),
     Role::new("admin", Credential::Session, Some(AccessLevel::Admin)),
     Role::new("owner", Credential::Session, Some(AccessLevel::Owner)),
-    Role::new(STARTER, Credential::Session, None),
+    // Started the operation and announced the upload of the path; the permission was revoked since.
+    Role::new("revoked writer", Credential::Session, None),
+    // Owned the collection, handed it over and left it.
+    Role::new("former owner", Credential::Session, None),
+    // Had a permission by an API key of their own, which was revoked.
+    Role::new("former member", Credential::Session, None),
     // Superusers administer accounts; that gives no access to collections.
     Role::new(SUPERUSER, Credential::Session, None),
     Role::key("key with read scope", AccessLevel::Read, AccessLevel::Read),
     Role::key("key with write scope", AccessLevel::Write, AccessLevel::Write),
     Role::key("key with admin scope", AccessLevel::Admin, AccessLevel::Owner),
     Role::new(
-        "key restricted to another collection",
-        Credential::Key { of: "owner", scope: AccessLevel::Admin, is_restricted: true },
+        "key limited to another collection",
+        Credential::Key { of: "owner", scope: AccessLevel::Admin, limit: Limit::Another },
+        None,
+    ),
+    Role::new(
+        "key limited to the collection",
+        Credential::Key { of: "owner", scope: AccessLevel::Admin, limit: Limit::This },
+        Some(AccessLevel::Owner),
+    ),
+    Role::new(
+        "key of the revoked writer, limited to the collection",
+        Credential::Key { of: "revoked writer", scope: AccessLevel::Admin, limit: Limit::This },
+        None,
+    ),
+    Role::new(
+        "key of the former owner",
+        Credential::Key { of: "former owner", scope: AccessLevel::Admin, limit: Limit::None },
         None,
     ),
     Role::new(
         "key with a read permission",
-        Credential::Key { of: "stranger", scope: AccessLevel::Admin, is_restricted: false },
+        Credential::Key { of: "stranger", scope: AccessLevel::Admin, limit: Limit::None },
         Some(AccessLevel::Read),
     ),
     Role::new("revoked key", Credential::Invalid, Some(AccessLevel::Owner)),
@@ -96,20 +125,18 @@ impl Expected {
         if matches!(role.credential, Credential::Nothing | Credential::Invalid) {
             return Self::Unauthorized;
         }
-        let (scope, is_restricted, is_session) = match role.credential {
-            Credential::Key { scope, is_restricted, .. } => (scope, is_restricted, false),
+        let (scope, is_limited, is_session) = match role.credential {
+            Credential::Key { scope, limit, .. } => (scope, limit != Limit::None, false),
             _ => (AccessLevel::Owner, false, true),
         };
-        let started = if role.name == STARTER { Some(AccessLevel::Write) } else { None };
         match what {
             "caller" => Self::forbidden_unless(scope >= access(level)),
-            "unrestricted-key" => Self::forbidden_unless(scope >= access(level) && !is_restricted),
+            "unrestricted-key" => Self::forbidden_unless(scope >= access(level) && !is_limited),
             "user-session" => Self::forbidden_unless(is_session),
             "superuser" => Self::forbidden_unless(role.name == SUPERUSER),
-            "collection" | "collections" => Self::reaching(role.collection, access(level)),
+            "collection" | "collections" | "operation" => Self::reaching(role.collection, access(level)),
             "collection-user-session" if !is_session && role.collection.is_some() => Self::Forbidden,
             "collection-user-session" => Self::reaching(role.collection, access(level)),
-            "operation" => Self::reaching(role.collection.max(started), access(level)),
             _ => panic!("unknown access rule {need:?}: add it to Expected::of"),
         }
     }

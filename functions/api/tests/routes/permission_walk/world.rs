@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-use super::roles::{Credential, ROLES, Role};
+use super::roles::{Credential, Limit, ROLES, Role};
 use crate::harness::PASSWORD;
 
 /// Fixture rows of one set of calls.
@@ -30,24 +30,28 @@ pub struct World {
     sync_run: i64,
 }
 
-/// A user with a session, an API key, an MCP profile and a collection.
+/// A user with a session, an API key, an MCP profile, a collection, and an offer of another one.
 struct User {
     id: i64,
     session: Uuid,
     key: Uuid,
     profile: Uuid,
     collection: Uuid,
+    /// An offer of another user's collection.
+    offer: Uuid,
 }
 
 /// The users: those of the roles, and the target of administration.
-const USERS: [&str; 12] = [
+const USERS: [&str; 14] = [
     "stranger",
     "public reader",
     "reader",
     "writer",
     "admin",
     "owner",
-    "starter",
+    "revoked writer",
+    "former owner",
+    "former member",
     "superuser",
     "deactivated user",
     "signed-out user",
@@ -78,10 +82,21 @@ const PEOPLE: &str = "
         INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
         SELECT gen_random_uuid(), 'own', id, gen_random_uuid()::text, 'a-model', 256, 51 FROM people
         RETURNING owner_id, id
+    ), offered AS (
+        INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
+        SELECT gen_random_uuid(), 'offered to ' || people.username, target.id, gen_random_uuid()::text, 'a-model', 256, 51
+        FROM people JOIN people target ON target.username = 'target ' || $1
+        RETURNING name, owner_id, id
+    ), offers AS (
+        INSERT INTO ownership_offers (id, collection_id, from_user_id, to_user_id, expires_at)
+        SELECT gen_random_uuid(), offered.id, offered.owner_id, people.id, now() + interval '1 day'
+        FROM people JOIN offered ON offered.name = 'offered to ' || people.username AND offered.owner_id <> people.id
+        RETURNING to_user_id, id
     )
-    SELECT people.id, username, family_id AS session, keys.id AS key, profiles.id AS profile, own.id AS collection
+    SELECT people.id, username, coalesce(offers.id, gen_random_uuid()) AS offer, family_id AS session, keys.id AS key, profiles.id AS profile, own.id AS collection
     FROM people JOIN sessions ON sessions.user_id = people.id JOIN keys ON keys.user_id = people.id
-    JOIN profiles ON profiles.user_id = people.id JOIN own ON own.owner_id = people.id";
+    JOIN profiles ON profiles.user_id = people.id JOIN own ON own.owner_id = people.id
+    LEFT JOIN offers ON offers.to_user_id = people.id";
 
 const COLLECTION: &str = "
     WITH collection AS (
@@ -116,9 +131,12 @@ const COLLECTION: &str = "
     ), sync_run AS (
         INSERT INTO collection_sync_runs (collection_id, triggered_by, status) SELECT id, 'manual', 'success' FROM collection
         RETURNING id
+    ), offer AS (
+        INSERT INTO ownership_offers (id, collection_id, from_user_id, to_user_id, expires_at)
+        SELECT gen_random_uuid(), id, $1, $4, now() + interval '1 day' FROM collection
     ), upload AS (
         INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, expires_at)
-        SELECT gen_random_uuid(), id, $1, 'b.txt', 'uploads/' || id || '/b.txt', 12, 'text/plain', now() + interval '1 hour'
+        SELECT gen_random_uuid(), id, $2, 'b.txt', 'uploads/' || id || '/b.txt', 12, 'text/plain', now() + interval '1 hour'
         FROM collection
         RETURNING id
     )
@@ -130,6 +148,19 @@ const GRANTS: &str = "
     INSERT INTO collection_permissions (collection_id, user_id, permission)
     VALUES ($1, $2, 'read'), ($1, $3, 'write'), ($1, $4, 'admin'), ($1, $5, 'admin')
     RETURNING id";
+
+// Rights that existed and ended: a permission of a user, one of an API key, and the ownership.
+const BEGIN_RIGHTS: &str = "
+    WITH granted AS (
+        INSERT INTO collection_permissions (collection_id, user_id, api_key_id, permission)
+        VALUES ($1, $2, NULL, 'write'), ($1, NULL, $3, 'admin')
+    )
+    UPDATE collections SET owner_id = $4 WHERE id = $1";
+const END_RIGHTS: &str = "
+    WITH revoked AS (
+        DELETE FROM collection_permissions WHERE collection_id = $1 AND (user_id = $2 OR api_key_id = $3)
+    )
+    UPDATE collections SET owner_id = $4 WHERE id = $1";
 
 // `last_used_at` is recent, because updating it would count as a change.
 const KEY: &str = "
@@ -158,13 +189,15 @@ impl World {
                 key: row.get("key"),
                 profile: row.get("profile"),
                 collection: row.get("collection"),
+                offer: row.get("offer"),
             };
             users.insert(name.to_owned(), user);
         }
         let made = sqlx::query(COLLECTION)
             .bind(users["owner"].id)
-            .bind(users["starter"].id)
+            .bind(users["revoked writer"].id)
             .bind(is_public)
+            .bind(users["target"].id)
             .fetch_one(&mut *tx)
             .await
             .unwrap();
@@ -181,6 +214,16 @@ impl World {
             sync_run: made.get("sync_run"),
             users,
         };
+        for (statement, owner) in [(BEGIN_RIGHTS, "former owner"), (END_RIGHTS, "owner")] {
+            sqlx::query(statement)
+                .bind(world.collection)
+                .bind(world.users["revoked writer"].id)
+                .bind(world.users["former member"].key)
+                .bind(world.users[owner].id)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
         // The permission of the reader is the first row.
         world.permission = sqlx::query(GRANTS)
             .bind(world.collection)
@@ -223,13 +266,18 @@ impl World {
                 .issue(UserId(user.id), &username, SessionId(user.session), Utc::now())
                 .unwrap();
         }
-        let (user, scope, is_restricted) = match role.credential {
+        let (user, scope, limit) = match role.credential {
             Credential::Nothing => return String::new(),
-            Credential::Key { of, scope, is_restricted } => (of, scope.as_str(), is_restricted),
+            Credential::Key { of, scope, limit } => (of, scope.as_str(), limit),
             Credential::Invalid if role.name == "key of a deactivated user" => {
-                ("deactivated user", "admin", false)
+                ("deactivated user", "admin", Limit::None)
             }
-            Credential::Invalid | Credential::Session => ("owner", "admin", false),
+            Credential::Invalid | Credential::Session => ("owner", "admin", Limit::None),
+        };
+        let only = match limit {
+            Limit::None => None,
+            Limit::This => Some(vec![self.collection]),
+            Limit::Another => Some(vec![other]),
         };
         let id = Uuid::new_v4();
         let key = OpaqueToken::api_key(ApiKeyId(id));
@@ -239,7 +287,7 @@ impl World {
             .bind(role.name)
             .bind(key.hash().to_vec())
             .bind(scope)
-            .bind(is_restricted.then(|| vec![other]))
+            .bind(only)
             .bind(role.name != "revoked key")
             .bind((role.name == "expired key").then(Utc::now))
             .execute(&mut *connection)
@@ -283,8 +331,11 @@ impl World {
             *id = json!(self.collection);
         }
         if let Some(ids) = body.get_mut("collection_ids").filter(|ids| ids.is_array()) {
-            let is_restricted = matches!(role.credential, Credential::Key { is_restricted: true, .. });
-            *ids = json!([if is_restricted { self.other } else { self.own(role).collection }]);
+            *ids = json!([match role.credential {
+                Credential::Key { limit: Limit::This, .. } => self.collection,
+                Credential::Key { limit: Limit::Another, .. } => self.other,
+                _ => self.own(role).collection,
+            }]);
         }
         body
     }
@@ -316,6 +367,7 @@ impl World {
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
             "profile_id" => own.profile.to_string(),
+            "offer_id" => own.offer.to_string(),
             // The account that superusers administer.
             "user_id" => self.users["target"].id.to_string(),
             _ => panic!("no fixture for {{{name}}}: add it to World::fixture"),

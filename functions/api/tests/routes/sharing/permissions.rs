@@ -110,6 +110,8 @@ async fn ineffective_grants_are_rejected(pool: PgPool) {
         (json!({ "user_id": 99 }), "read"),
         (json!({}), "owner"),
         (json!({ "username": "grace", "user_id": 2 }), "read"),
+        (json!({ "email": "nobody@example.org" }), "read"),
+        (json!({ "email": "gone@example.org" }), "read"),
         (json!({ "api_key_id": Uuid::nil() }), "read"),
         (json!({ "api_key_id": orphan }), "read"),
         (json!({ "api_key_id": revoked }), "read"),
@@ -128,13 +130,15 @@ async fn ineffective_grants_are_rejected(pool: PgPool) {
     username: no active account with username "nobody"
     username: no active account with username "gone"
     username: no active account with username "a\0"
-    user_id: no active account with id 99
-    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of user_id, username and api_key_id is required, got 0
-    username: exactly one of user_id, username and api_key_id is required, got 2
-    api_key_id: no API key 00000000-0000-0000-0000-000000000000 of an active account
-    api_key_id: no API key orphan of an active account
-    api_key_id: API key revoked is revoked; choose an active key
-    api_key_id: API key expired expired at 2026-01-01 00:00:00 UTC; choose an active key
+    user_id: no active account 99 that you share a collection with; name the user by username or email
+    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of username, email, user_id and api_key_id is required, got 0
+    username: exactly one of username, email, user_id and api_key_id is required, got 2
+    email: no account that can be identified by this email address; name the user by username
+    email: no account that can be identified by this email address; name the user by username
+    api_key_id: no active API key 00000000-0000-0000-0000-000000000000 of an active account
+    api_key_id: no active API key orphan of an active account
+    api_key_id: no active API key revoked of an active account
+    api_key_id: no active API key expired of an active account
     api_key_id: API key own belongs to the collection's owner and has access already, within its scope
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_permissions").await, "0");
@@ -160,13 +164,82 @@ async fn only_the_owner_grants_and_revokes_admin(pool: PgPool) {
         listed["permissions"].as_array().unwrap().iter().map(|row| &row["permission"]).collect();
     assert_eq!(levels, ["admin", "admin", "write"]);
 
-    // Callers can drop their own admin permission; an owner's key with scope admin acts as the owner.
+    // Callers can drop their own admin permission.
     api.delete(&format!("{path}/permissions/{}", own["id"]), &grace).await.expect(204);
-    let (_, key) = api.api_key("ada", "admin", &[]).await;
-    api.delete(&format!("{path}/permissions/{}", other["id"]), &key).await.expect(204);
+    api.delete(&format!("{path}/permissions/{}", other["id"]), &ada).await.expect(204);
     // Permissions of another collection are not found.
     let elsewhere = api.create_collection(&ada, "others").await;
     api.delete(&format!("{elsewhere}/permissions/{}", 3), &ada).await.problem(404);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn api_keys_do_not_share_whatever_their_scope(pool: PgPool) {
+    let api = Api::new(pool);
+    let ada = api.sign_up("ada").await;
+    api.register("grace").await;
+    let path = api.create_collection(&ada, "handbooks").await;
+    let granted = grant(&api, &ada, &path, json!({ "username": "grace" }), "read").await.expect(201);
+    let (_, key) = api.api_key("ada", "admin", &[]).await;
+    let refusals = [
+        grant(&api, &key, &path, json!({ "username": "grace" }), "write").await,
+        api.delete(&format!("{path}/permissions/{}", granted["id"]), &key).await,
+        api.post(&format!("{path}/owner"), &key, json!({ "username": "grace" })).await,
+        api.send(Method::PATCH, &path, &key, Some(&json!({ "is_public": true }))).await,
+        api.post("/api/v2/collections", &key, json!({ "name": "public", "is_public": true })).await,
+    ];
+    for refused in refusals {
+        assert!(refused.problem(403).starts_with("API keys are not allowed here"));
+    }
+    // Everything else that an owner may do, the key still does.
+    let renamed =
+        api.send(Method::PATCH, &path, &key, Some(&json!({ "name": "books", "is_public": false }))).await;
+    assert_eq!(renamed.expect(200)["name"], "books");
+    api.get(&format!("{path}/permissions"), &key).await.expect(200);
+    api.post("/api/v2/collections", &key, json!({ "name": "private" })).await.expect(201);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn users_are_named_by_username_or_email_and_by_id_only_within_a_common_collection(pool: PgPool) {
+    let api = Api::new(pool);
+    // The first account is a superuser, who can name anybody.
+    let (root, ada) = (api.sign_up("root").await, api.sign_up("ada").await);
+    let alan = api.sign_up("alan").await;
+    api.register("grace").await;
+    let path = api.create_collection(&ada, "handbooks").await;
+    let unknown = |id: i64| {
+        format!(
+            "user_id: no active account {id} that you share a collection with; name the user by username or email"
+        )
+    };
+    // Neither an existing account nor a missing one is confirmed.
+    for id in [4, 99] {
+        let refused = grant(&api, &ada, &path, json!({ "user_id": id }), "read").await.problem(422);
+        assert_eq!(refused, unknown(id));
+    }
+    let granted =
+        grant(&api, &ada, &path, json!({ "email": " Grace@Example.org" }), "read").await.expect(201);
+    assert_eq!(granted["grantee"], json!({ "user_id": 4, "username": "grace" }));
+    grant(&api, &ada, &path, json!({ "user_id": 4 }), "write").await.expect(200);
+    // Members of a common collection are known in every other one; a public collection is not common.
+    let other = api.create_collection(&ada, "others").await;
+    grant(&api, &ada, &other, json!({ "user_id": 4 }), "read").await.expect(201);
+    let elsewhere = api.create_collection(&alan, "elsewhere").await;
+    api.sql("UPDATE collections SET is_public = TRUE").await;
+    let refused = grant(&api, &alan, &elsewhere, json!({ "user_id": 4 }), "read").await.problem(422);
+    assert_eq!(refused, unknown(4));
+    let own = api.create_collection(&root, "administration").await;
+    grant(&api, &root, &own, json!({ "user_id": 4 }), "read").await.expect(201);
+
+    // An address that two accounts claim identifies nobody.
+    let body =
+        json!({ "username": "eve", "email": "grace@example.org", "password": crate::harness::PASSWORD });
+    api.post("/api/auth/register", "", body).await.expect(201);
+    let refused =
+        grant(&api, &alan, &elsewhere, json!({ "email": "grace@example.org" }), "read").await.problem(422);
+    assert_eq!(
+        refused,
+        "email: no account that can be identified by this email address; name the user by username"
+    );
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

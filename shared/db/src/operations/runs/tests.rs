@@ -158,7 +158,7 @@ async fn lists_filter_and_return_the_total(pool: PgPool) {
     let third = fixture.insert_operation(OperationType::Append).await;
     let mut connection = fixture.connection().await;
     let mut query = OperationQuery {
-        collection_id: Some(fixture.collection_id),
+        collection_ids: Some(vec![fixture.collection_id]),
         user_id: None,
         statuses: Vec::new(),
         types: Vec::new(),

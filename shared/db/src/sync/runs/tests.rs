@@ -112,7 +112,7 @@ async fn run_queues_an_operation_for_each_source_except_uploads(pool: PgPool) {
     assert_eq!((run.triggered_by, run.user_id), (SyncTrigger::Manual, Some(fixture.user_id)));
 
     let query = OperationQuery {
-        collection_id: Some(fixture.collection_id),
+        collection_ids: Some(vec![fixture.collection_id]),
         user_id: Some(fixture.user_id),
         statuses: vec![OperationStatus::Pending],
         types: vec![OperationType::Append],

@@ -1,0 +1,2 @@
+-- Open offers are lost.
+DROP TABLE ownership_offers;

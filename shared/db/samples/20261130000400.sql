@@ -1,0 +1,1 @@
+UPDATE operation_items SET file_path = 'guides/a.md';
