@@ -13,6 +13,7 @@ adds, without changing its files:
   MiniStack would answer 403 itself.
 - Messages that were in flight when the emulator was killed become visible at once: their functions were killed, too.
 - Memory is bounded (emulator_memory.py).
+- Only this user can read the state.
 
 It also disables Nagle's algorithm in the Lambda runtime API, which otherwise adds 40 ms to every invocation.
 """
@@ -207,7 +208,15 @@ def forward_preflights() -> None:
     apigateway.handle_execute = handle
 
 
+def close_state(folder: Path) -> None:
+    """Lets only this user read the state: it holds the secrets that the functions get by their environment."""
+    os.umask(0o077)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+
 def main() -> None:
+    close_state(Path(os.environ["STATE_DIR"]))
     # Set to find this package; the functions inherit the environment and need nothing of it.
     os.environ.pop("PYTHONPATH", None)
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True

@@ -116,6 +116,28 @@ class EmulatorTest(unittest.TestCase):
         self.emulator.start()
 
 
+class SecrecyTest(unittest.TestCase):
+    def test_only_the_user_reads_the_state(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder, "state")
+            state.mkdir(mode=0o755)
+            # Of an emulator of an earlier version.
+            (state / "acm.json").write_text("{}")
+            (state / "acm.json").chmod(0o644)
+            emulator = Emulator(folder)
+            emulator.start()
+            self.addCleanup(emulator.kill)
+            client = emulator.client("iam")
+            client.create_role(RoleName="secret", AssumeRolePolicyDocument=json.dumps(POLICY))
+            client.close()
+            emulator.checkpoint()
+            files = [path for path in state.rglob("*") if path.is_file()]
+            self.assertTrue(any("secret" in path.read_text() for path in files))
+            for path in files:
+                self.assertEqual(oct(path.stat().st_mode & 0o777), "0o600", path.name)
+            emulator.kill()
+
+
 class DurabilityTest(EmulatorTest):
     def setUp(self) -> None:
         super().setUp()

@@ -8,4 +8,6 @@ mod token;
 pub use opaque::{OpaqueToken, hash_token, is_api_key};
 pub use password::{PasswordError, hash_password, password_parameters, verify_password};
 pub use secret_cipher::{SealedSecret, SecretCipher, SecretCipherError, SecretSlot};
-pub use token::{ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, TokenError};
+pub use token::{
+    ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, TokenError,
+};

@@ -14,6 +14,8 @@ use crate::hash_token;
 pub const ACCESS_TOKEN_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 /// How long a refresh token is valid.
 pub const REFRESH_TOKEN_LIFETIME: TimeDelta = TimeDelta::days(30);
+/// The longest time from a sign-in to the next, however often the tokens are refreshed.
+pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(90);
 
 /// HS256 needs a key of at least 256 bits: a shorter one could be brute-forced from one token.
 const MIN_SECRET_BYTES: usize = 32;

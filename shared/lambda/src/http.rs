@@ -1,6 +1,7 @@
 //! HTTP functions: axum routers behind API Gateway, validation, problem documents, access logs.
 
 mod base_url;
+mod caching;
 mod client;
 mod etag;
 mod extract;

@@ -1,7 +1,7 @@
 //! Signing in, refreshing tokens, signing out.
 
 use access::Caller;
-use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, hash_token};
+use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, hash_token};
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
@@ -9,10 +9,10 @@ use db::accounts::{NewRefreshToken, Spend, User};
 use db::{DbError, Tx};
 use domain::{Actor, ErrorKind, SessionId, UserId};
 use http::StatusCode;
-use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ApiQuery, ClientInfo};
+use lambda::http::{ApiError, ApiJson, ApiOptionalJson, ClientInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::login_throttle;
@@ -37,20 +37,13 @@ pub(crate) struct LoginRequest {
 pub(crate) struct TokenResponse {
     /// A JWT for the header `Authorization: Bearer`.
     access_token: String,
-    /// Can be exchanged once for the next pair at `POST /api/auth/refresh`; valid for 30 days.
+    /// Can be exchanged once for the next pair at `POST /api/auth/refresh`; valid for 30 days, and not beyond 90
+    /// days after the sign-in.
     refresh_token: String,
     /// Always `bearer`.
     token_type: &'static str,
     /// Lifetime of the access token in seconds.
     expires_in: i64,
-}
-
-/// The refresh token as a query parameter.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct RefreshQuery {
-    /// The refresh token. Prefer the request body: URLs are logged by proxies.
-    refresh_token: Option<String>,
 }
 
 /// A refresh token.
@@ -118,19 +111,18 @@ pub(crate) async fn login(
 /// Exchange a refresh token for a new pair
 ///
 /// A refresh token can be used once. Reuse means that it was copied, so it revokes all tokens of that
-/// session.
+/// session. A session ends 90 days after the sign-in, however often its tokens were exchanged.
 #[utoipa::path(
-    post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, params(RefreshQuery),
+    post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>,
     responses((status = 200, body = TokenResponse)),
 )]
 pub(crate) async fn refresh(
     Shared(state): Shared<State>,
     client: ClientInfo,
-    ApiQuery(query): ApiQuery<RefreshQuery>,
     ApiOptionalJson(request): ApiOptionalJson<RefreshRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
     let now = Utc::now();
-    let Some(token) = request.refresh_token.or(query.refresh_token).filter(|token| !token.is_empty()) else {
+    let Some(token) = request.refresh_token.filter(|token| !token.is_empty()) else {
         return Err(ApiError::invalid_field(
             "refresh_token",
             "is missing; send {\"refresh_token\": \"...\"}",
@@ -237,7 +229,7 @@ async fn issue_tokens(
         session_id: session.id,
         session_started_at: session.started_at,
         token_hash: &refresh_token.hash(),
-        expires_at: now + REFRESH_TOKEN_LIFETIME,
+        expires_at: (now + REFRESH_TOKEN_LIFETIME).min(session.started_at + SESSION_LIFETIME),
         ip_address: client.ip_address.as_deref(),
         user_agent: client.user_agent.as_deref(),
     };

@@ -98,3 +98,61 @@ async fn access_is_decided_before_the_body_is_read(pool: PgPool) {
     api.send(Method::POST, &sources, &ada, None).await.problem(415);
     api.get("/api/v2/collections/nonsense", &ada).await.problem(404);
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn responses_are_stored_by_nobody_or_by_the_signed_in_client_alone(pool: PgPool) {
+    let api = Api::new(pool).with_search();
+    api.register("ada").await;
+    let credentials = json!({ "username": "ada", "password": crate::harness::PASSWORD });
+    let signed_in = api.post("/api/auth/login", "", credentials).await;
+    let token = text(&signed_in.body["access_token"]);
+    let refresh = json!({ "refresh_token": signed_in.body["refresh_token"] });
+    let created = api.post("/api/v2/api-keys", &token, json!({ "name": "ci" })).await;
+    let rotate = format!("/api/v2/api-keys/{}/rotate", text(&created.body["id"]));
+    let rotated = api.post(&rotate, &token, json!({})).await;
+    let refreshed = api.post("/api/auth/refresh", "", refresh).await;
+    let searched = api.post("/api/v2/search", &token, json!({})).await;
+    let refused = api.get("/api/auth/me", "").await;
+    let profile = api.get("/api/auth/me", &token).await;
+    let page = api.get("/api/docs", "").await;
+    let preflight = api.send(http::Method::OPTIONS, "/api/v2/collections", "", None).await;
+    for (answer, expected) in [
+        (&signed_in, Some("private, no-store")),
+        (&created, Some("private, no-store")),
+        (&rotated, Some("private, no-store")),
+        (&refreshed, Some("private, no-store")),
+        (&searched, Some("private, no-store")),
+        (&refused, Some("private, no-store")),
+        (&profile, Some("private, no-cache")),
+    ] {
+        let got = answer.headers.get("cache-control").map(|value| value.to_str().unwrap());
+        assert_eq!(got, expected, "{}", answer.body);
+    }
+    for answer in [&signed_in, &created, &searched, &refused, &profile, &page, &preflight] {
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers["strict-transport-security"], "max-age=31536000");
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_version_that_the_client_has_is_answered_with_304(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    let ids = json!([collection.rsplit('/').next().unwrap()]);
+    let profile = json!({ "name": "notes", "collection_ids": ids });
+    let profile = api.post("/api/v2/mcp/profiles", &token, profile).await.expect(201);
+    let profile = format!("/api/v2/mcp/profiles/{}", text(&profile["id"]));
+    for path in ["/api/auth/me", "/api/v2/preferences", &collection, &profile] {
+        let first = api.get(path, &token).await;
+        let version = first.headers["etag"].to_str().unwrap().to_owned();
+        let known = [("if-none-match", version.as_str())];
+        let again = api.send_with(http::Method::GET, path, &token, None, &known).await;
+        assert_eq!((again.status.as_u16(), &again.body), (304, &serde_json::Value::Null), "{path}");
+        assert_eq!(again.headers["etag"], first.headers["etag"]);
+        // Without access, the version is worth nothing.
+        assert_eq!(api.send_with(http::Method::GET, path, "", None, &known).await.status.as_u16(), 401);
+        let other = [("if-none-match", "\"other\"")];
+        api.send_with(http::Method::GET, path, &token, None, &other).await.expect(200);
+    }
+}

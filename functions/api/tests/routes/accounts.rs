@@ -180,18 +180,49 @@ async fn refresh_token_works_once_and_reuse_revokes_the_session(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn refresh_token_is_required_and_accepted_in_the_query(pool: PgPool) {
+async fn refresh_token_is_required_in_the_body(pool: PgPool) {
     let api = Api::new(pool);
     api.register("ada").await;
     let token = text(&api.login("ada", PASSWORD).await.expect(200)["refresh_token"]);
+    // URLs end up in logs: a token in one is refused, not used, and not repeated.
     let path = format!("/api/auth/refresh?refresh_token={token}");
-    api.send(http::Method::POST, &path, "", None).await.expect(200);
+    for body in [None, Some(json!({ "refresh_token": token }))] {
+        let refused = api.send(http::Method::POST, &path, "", body.as_ref()).await.problem(422);
+        assert!(refused.starts_with("refresh_token: unknown") && !refused.contains(&token), "{refused}");
+    }
+    api.post("/api/auth/refresh", "", json!({ "refresh_token": token })).await.expect(200);
     let missing = api.send(http::Method::POST, "/api/auth/refresh", "", None).await.problem(400);
     let null = api.post("/api/auth/refresh", "", json!(null)).await.problem(400);
     assert_eq!(null, missing);
     assert!(missing.starts_with("refresh_token: is missing"), "{missing}");
     let unknown = api.post("/api/auth/refresh", "", json!({"refresh_token": "smtr_x"})).await.problem(401);
     assert!(unknown.starts_with("the refresh token is not valid"), "{unknown}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_session_ends_90_days_after_the_sign_in_however_often_it_is_refreshed(pool: PgPool) {
+    let api = Api::new(pool);
+    api.register("ada").await;
+    let mut pair = api.login("ada", PASSWORD).await.expect(200);
+    let left = "SELECT round(extract(epoch FROM max(expires_at) - now()) / 86400)::text FROM refresh_tokens";
+    assert_eq!(api.select(left).await, "30");
+    for (age, days_left) in [(29, "30"), (58, "30"), (80, "10"), (89, "1")] {
+        let aged = format!("UPDATE refresh_tokens SET session_started_at = now() - interval '{age} days'");
+        sqlx::query(sqlx::AssertSqlSafe(aged)).execute(&api.pool).await.unwrap();
+        pair = api
+            .post("/api/auth/refresh", "", json!({ "refresh_token": pair["refresh_token"] }))
+            .await
+            .expect(200);
+        assert_eq!(api.select("SELECT round(extract(epoch FROM expires_at - now()) / 86400)::text FROM refresh_tokens WHERE NOT is_revoked").await, days_left);
+    }
+    api.sql("UPDATE refresh_tokens SET expires_at = session_started_at + interval '89 days'").await;
+    let ended = api
+        .post("/api/auth/refresh", "", json!({ "refresh_token": pair["refresh_token"] }))
+        .await
+        .problem(401);
+    assert_eq!(ended, "the refresh token has expired; sign in again at POST /api/auth/login");
+    let ended = api.get("/api/auth/me", &text(&pair["access_token"])).await.problem(401);
+    assert!(ended.starts_with("The session has ended"), "{ended}");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

@@ -1,4 +1,4 @@
-//! The middleware of every route: request ids, problem documents, CORS, panics, access logs.
+//! The middleware of every route: request ids, problem documents, response headers, CORS, panics, access logs.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -8,23 +8,26 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use domain::ErrorKind;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 use tracing::Instrument;
 
+use super::caching::Caching;
 use super::client::ClientInfo;
 use super::problem::{ApiError, PendingProblem};
 use super::received::ReceivedAt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Adds request ids, problem documents, CORS headers, a panic handler and one log line per request.
+/// Adds request ids, problem documents, security and cache headers, conditional requests, CORS headers, a panic
+/// handler and one log line per request.
 pub fn wrap(router: Router) -> Router {
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn(refuse_encoded_body))
         .layer(cors())
         .layer(from_fn(observe))
 }
@@ -38,6 +41,7 @@ fn cors() -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
         ])
         .expose_headers([
@@ -64,12 +68,14 @@ async fn observe(request: Request, next: Next) -> Response {
     // The route's template, not the path: ids in paths would make every line unique.
     let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = parts.uri.path().to_owned();
+    let caching = Caching::of(&parts);
     parts.extensions.insert(client);
     parts.extensions.insert(ReceivedAt(started));
 
     let span = tracing::info_span!("request", request.id = request_id);
     let response = next.run(Request::from_parts(parts, body)).instrument(span.clone()).await;
-    let mut response = write_problem(response, &request_id);
+    let mut response = caching.apply(write_problem(response, &request_id));
+    add_security_headers(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -104,6 +110,29 @@ fn write_problem(mut response: Response, request_id: &str) -> Response {
         }
     }
     answer
+}
+
+/// Browsers neither guess the type of a response nor fall back to plain HTTP for a year.
+fn add_security_headers(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+}
+
+/// Refuses a compressed request body: handlers would take it for invalid JSON.
+async fn refuse_encoded_body(request: Request, next: Next) -> Response {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let Some(encoding) = encoding.filter(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    else {
+        return next.run(request).await;
+    };
+    let got = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
+    ApiError::new(
+        ErrorKind::Invalid,
+        format!("Content-Encoding: unsupported; send the request body uncompressed, got {got:?}"),
+    )
+    .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+    .into_response()
 }
 
 async fn no_such_route(request: Request) -> ApiError {
@@ -167,6 +196,33 @@ mod tests {
           "request_id": "[id]"
         }
         "#);
+    }
+
+    #[tokio::test]
+    async fn every_response_has_security_headers() {
+        let router = || Router::new().route("/boom", get(async || -> &'static str { panic!("secret") }));
+        for uri in ["/nowhere", "/boom"] {
+            let (_, _, headers) = answer(router(), uri).await;
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{uri}");
+            assert_eq!(headers[header::STRICT_TRANSPORT_SECURITY], "max-age=31536000", "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_request_body_is_refused_with_what_is_accepted() {
+        let router = || wrap(Router::new().route("/", axum::routing::post(async || "{}")));
+        for (encoding, status) in [("gzip", 415), ("br, gzip", 415), ("identity", 200), ("Identity", 200)] {
+            let request = http::Request::post("/").header(header::CONTENT_ENCODING, encoding);
+            let response = router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), status, "{encoding}");
+            if status == 415 {
+                assert_eq!(response.headers()[header::ACCEPT_ENCODING], "identity");
+                let bytes = response.into_body().collect().await.unwrap().to_bytes();
+                let problem: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+                let detail = problem["detail"].as_str().unwrap();
+                assert!(detail.contains("send the request body uncompressed, got"), "{detail}");
+            }
+        }
     }
 
     #[tokio::test]

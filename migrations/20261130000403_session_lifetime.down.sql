@@ -1,0 +1,2 @@
+-- Tokens keep their earlier expiry.
+SELECT 1;
