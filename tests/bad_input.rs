@@ -170,13 +170,13 @@ async fn names_with_path_traversal_are_rejected_and_unusual_ones_accepted() {
 }
 
 #[tokio::test]
-async fn identical_files_share_one_index_entry() {
+async fn identical_files_are_searchable_each() {
     let user = user().await;
     let collection = user.create_collection().await;
     let text = "Granite is a coarse-grained igneous rock.";
     let first = &user.upload(&collection, &[Upload::text("granite.txt", text)]).await[0];
     user.wait_until_idle(&collection).await;
-    // The same name again is unchanged. The same bytes under another name are a visible duplicate.
+    // The same name again is unchanged. The same bytes under another name are a document of its own.
     let again = &user.upload(&collection, &[Upload::text("granite.txt", text)]).await[0];
     let copy = &user.upload(&collection, &[Upload::text("copy of granite.txt", text)]).await[0];
     user.wait_until_idle(&collection).await;

@@ -12,6 +12,7 @@ mod chunks;
 mod collection_deletion;
 mod document_lifecycle;
 mod embed_job;
+mod equal_bytes;
 mod event_payloads;
 mod first_light;
 mod large_artifacts;

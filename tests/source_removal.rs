@@ -19,7 +19,7 @@ async fn removing_a_source_deletes_its_documents_and_vectors_and_no_others() {
     let added = user.post(&format!("{path}/sources"), &source).await.expect(202);
     let source_id = added["source_id"].clone();
     user.wait_for_operation(added["id"].as_str().unwrap()).await;
-    // The second is a duplicate of a document of the source, and takes its place when that is deleted.
+    // The second has the bytes of a document of the source, and stays when that is deleted.
     user.upload(
         &collection,
         &[
@@ -30,7 +30,7 @@ async fn removing_a_source_deletes_its_documents_and_vectors_and_no_others() {
     .await;
     user.wait_until_idle(&collection).await;
     let row = user.get(&path).await.expect(200);
-    assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(4), &json!(3)), "{row}");
+    assert_eq!((&row["document_count"], &row["vector_count"]), (&json!(4), &json!(4)), "{row}");
 
     let removal = user.delete(&format!("{path}/sources/{source_id}")).await.expect(202);
     let removed = user.wait_for_operation(removal["id"].as_str().unwrap()).await;
@@ -46,7 +46,7 @@ async fn removing_a_source_deletes_its_documents_and_vectors_and_no_others() {
     let found = user.search(&collection, "the biggest creature on the planet").await;
     assert!(found.iter().all(|result| result["file_name"] != "whales.md"), "{found:?}");
     let found = user.search(&collection, "hot liquid stone").await;
-    assert_eq!(found[0]["file_name"], "lava.txt", "the duplicate took its place: {found:?}");
+    assert_eq!(found[0]["file_name"], "lava.txt", "it has points of its own: {found:?}");
 
     // Its documents can be restored one by one, although the source is gone.
     let documents = user.get(&format!("{path}/documents?status=deleted")).await.expect(200);

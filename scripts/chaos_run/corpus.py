@@ -122,7 +122,7 @@ def make(number: int, documents: int, root: Path) -> Corpus:
     removed_count = max(documents * 10 // 100, 4)
     kept = maker.folder(documents - uploads_count - removed_count - 3, is_odd=True)
     removed = maker.folder(removed_count, is_odd=False)
-    # A duplicate in the other source: when one is removed, the other becomes the original.
+    # The same bytes in the other source: when one is removed, the other stays.
     shared = next(iter(maker.plain(kept)))
     removed.put("copy-of-another-source.txt", kept.contents[shared])
     uploads = maker.uploads(uploads_count)

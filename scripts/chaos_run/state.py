@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,8 +28,7 @@ SELECT json_build_object(
     'documents', (SELECT coalesce(json_agg(json_build_object(
         'id', d.id, 'uri', d.uri, 'source', s.source_path, 'size', d.file_size, 'mime_type', d.mime_type,
         'hash', d.content_hash, 'status', d.status, 'reason', d.error_message, 'category', d.error_category,
-        'chunks', d.chunk_count, 'generation', d.generation, 'duplicate_of', d.duplicate_of, 'stale', d.is_stale,
-        'deletion', d.deletion_reason)), '[]')
+        'chunks', d.chunk_count, 'generation', d.generation, 'stale', d.is_stale, 'deletion', d.deletion_reason)), '[]')
         FROM documents d LEFT JOIN collection_sources s ON s.id = d.source_id WHERE d.collection_id = '{id}'),
     'collection', (SELECT json_build_object(
         'status', status, 'message', status_message, 'documents', document_count, 'vectors', vector_count,
@@ -82,18 +81,13 @@ def capture(lab: Lab, story: Story, verdict: Verdict) -> dict[str, Any]:
 
 
 class _Reader:
-    """Names documents without ids. Duplicates have one name, because any of them may be the original."""
+    """Names documents without ids."""
 
     def __init__(self, lab: Lab, rows: dict[str, Any]):
         self._lab = lab
         self._rows = rows
         self._live = [row for row in rows["documents"] if row["status"] != "deleted"]
         self._by_id = {row["id"]: row for row in rows["documents"]}
-        by_hash: dict[str, list[str]] = defaultdict(list)
-        for row in self._live:
-            if row["hash"] and row["status"] == "completed":
-                by_hash[row["hash"]].append(self._plain_uri(row["uri"]))
-        self._duplicates = {hash: sorted(uris) for hash, uris in by_hash.items() if len(uris) > 1}
 
     def plain(self, text: str | None) -> str | None:
         """Replaces the folder of the sources, which differs between runs."""
@@ -103,13 +97,11 @@ class _Reader:
         return text.replace(str(self._lab.sources), "SOURCES")
 
     def key(self, row: dict[str, Any]) -> str:
-        """Returns the name of a document: its URI, or the first URI of its duplicates."""
-        duplicates = self._duplicates.get(row["hash"]) if row["status"] == "completed" else None
-        return duplicates[0] if duplicates else self._plain_uri(row["uri"])
+        """Returns the name of a document."""
+        return self._plain_uri(row["uri"])
 
     def documents(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        groups: dict[str, list[Any]] = defaultdict(list)
         for row in self._rows["documents"]:
             name = self._plain_uri(row["uri"])
             if row["status"] == "deleted":
@@ -118,14 +110,9 @@ class _Reader:
             entry = {
                 "status": row["status"], "reason": self.plain(row["reason"]), "category": row["category"],
                 "size": row["size"], "mime_type": row["mime_type"], "chunks": row["chunks"], "hash": row["hash"],
-                "stale": row["stale"], "source": self.plain(row["source"]), "duplicate": bool(row["duplicate_of"]),
+                "stale": row["stale"], "source": self.plain(row["source"]),
             }
-            if row["hash"] in self._duplicates and row["status"] == "completed":
-                # Compared without regard to which of them is the original.
-                groups[row["hash"]].append([entry.pop("chunks"), entry.pop("duplicate")])
             found[name] = entry
-        for hash, members in groups.items():
-            found[f"duplicates of {self._duplicates[hash][0]}"] = sorted(members)
         return found
 
     def points(self, verdict: Verdict) -> dict[str, Any]:
@@ -138,7 +125,7 @@ class _Reader:
             if point["collection"] != self._rows["collection"]["store"] or row is None:
                 verdict.duplicated.append(f"{name}: no document refers to it, in {point['collection']}")
                 continue
-            if row["status"] == "deleted" or row["duplicate_of"] or payload["generation"] != row["generation"]:
+            if row["status"] == "deleted" or payload["generation"] != row["generation"]:
                 verdict.duplicated.append(
                     f"{name}: of the old generation {payload['generation']}, the row is {row['status']} "
                     f"at {row['generation']}")
@@ -152,13 +139,11 @@ class _Reader:
             entry = {name: payload[name] for name in payload if name not in _UNCOMPARED}
             entry["metadata"] = {
                 name: value for name, value in payload["metadata"].items() if name not in _UNCOMPARED}
-            if row["hash"] not in self._duplicates:
-                entry["metadata"]["source_path"] = self.plain(payload["metadata"]["source_path"])
-                entry["metadata"]["file_name"] = payload["metadata"]["file_name"]
-                entry["path_prefixes"] = [self.plain(prefix) for prefix in payload["path_prefixes"]]
+            entry["metadata"]["source_path"] = self.plain(payload["metadata"]["source_path"])
+            entry["path_prefixes"] = [self.plain(prefix) for prefix in payload["path_prefixes"]]
             found[key] = {"payload": entry, "vectors": point["vectors"]}
         for row in self._live:
-            wanted = 0 if row["duplicate_of"] else row["chunks"]
+            wanted = row["chunks"]
             if counts[row["id"]] < wanted:
                 verdict.lost.append(f"{row['uri']}: {counts[row['id']]} of {wanted} points")
             elif counts[row["id"]] > wanted:
@@ -177,27 +162,25 @@ class _Reader:
                 row = self._by_id.get(rest[0])
                 if row is None:
                     verdict.duplicated.append(f"object {key}: its document does not exist")
-                elif row["status"] != "deleted" and not row["duplicate_of"] and row["generation"] == int(rest[1]):
+                elif row["status"] != "deleted" and row["generation"] == int(rest[1]):
                     counts[f"{kind} of {self.key(row)}"] += 1
         for row in self._live:
-            is_indexed = row["status"] == "completed" and not row["duplicate_of"]
-            for kind in ("raw", "chunks", "vectors") if is_indexed else ():
+            for kind in ("raw", "chunks", "vectors") if row["status"] == "completed" else ():
                 if not counts[f"{kind} of {self.key(row)}"]:
                     verdict.lost.append(f"{row['uri']}: no object in {kind}/")
         return dict(counts)
 
     def search(self, story: Story, query: str) -> list[Any]:
-        answer, _ = story.client.search(story.collection_id, query, RESULTS)
+        answer, _ = story.client.search(story.collection_id, query, RESULTS, collapse_duplicates=False)
         return [
             [f"{self.key(self._by_id[one['document_id']])} #{one['chunk_index']}", one["score"]]
             for one in answer["results"]
         ]
 
 
-# Ids, times and names of duplicates.
+# Ids, times, and what names the folder of the sources.
 _UNCOMPARED = {
-    "document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "file_name",
-    "path_prefixes",
+    "document_id", "collection_id", "source_id", "generation", "created_at", "source_path", "path_prefixes",
 }
 
 

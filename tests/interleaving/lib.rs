@@ -147,15 +147,16 @@ async fn a_document_uploaded_again_before_its_removal_keeps_its_points(pool: PgP
     play(&Pipeline::start(&pool).await, &history).await.unwrap();
 }
 
-/// Found by the test above: its bytes were no longer searchable, and no operation would have changed that.
+/// Found by the test above, when documents with equal bytes shared points: its bytes were no longer
+/// searchable, and no operation would have changed that.
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_duplicate_is_indexed_when_its_original_changes_and_its_own_upload_is_cancelled(pool: PgPool) {
+async fn a_document_with_the_bytes_of_one_that_changes_stays_searchable(pool: PgPool) {
     let deliver = |place| Action::Deliver { place, fate: Fate::Handled };
     let history = [
         vec![Action::Upload(vec![(0, Bytes::Text(0))])],
         vec![deliver(0); 4],
         vec![Action::Upload(vec![(1, Bytes::Text(0))])],
-        vec![deliver(0); 2],
+        vec![deliver(0); 4],
         vec![
             Action::Upload(vec![(0, Bytes::Text(2))]),
             deliver(0),

@@ -34,11 +34,9 @@ const NEVER: &[(&str, &str)] = &[
         WHERE collection_id = $1 AND status IN ('failed', 'skipped') AND error_message IS NULL"),
     ("searchable documents without a generation",
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'completed'
-        AND (generation = 0 OR (duplicate_of IS NULL AND chunk_count = 0))"),
-    ("duplicates of what is not searchable itself",
-    "SELECT count(*) FROM documents d LEFT JOIN documents o ON o.id = d.duplicate_of
-        WHERE d.collection_id = $1 AND d.status = 'completed' AND d.duplicate_of IS NOT NULL
-            AND (o.status IS DISTINCT FROM 'completed' OR o.content_hash IS DISTINCT FROM d.content_hash)"),
+        AND (generation = 0 OR chunk_count = 0)"),
+    ("documents without points of their own because another one has the same bytes",
+    "SELECT count(*) FROM documents WHERE collection_id = $1 AND duplicate_of IS NOT NULL"),
     ("deleted documents with points",
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'deleted' AND chunk_count > 0"),
     ("collections with other counts than their documents",

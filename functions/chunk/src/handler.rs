@@ -1,7 +1,7 @@
 //! Chunks one staged document.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chunking::{ChunkingError, Strategy};
 use db::operations::{ItemFailure, ItemWork, StagedVersion};
@@ -14,6 +14,10 @@ use segmentation::DocumentSettings;
 
 use crate::State;
 use crate::stream::{ChunkedDocument, chunk_document};
+
+const HEAD_START: Duration = Duration::from_secs(10);
+const HEAD_START_PER_BATCH: Duration = Duration::from_secs(5);
+const MAX_HEAD_START: Duration = Duration::from_secs(120);
 
 /// Chunks the item's document. If it is chunked already, does the steps that may be missing.
 ///
@@ -97,7 +101,14 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
     lambda::fault::point("chunk-committed");
     if is_mine {
         let batches: Vec<u32> = (0..document.batch_count).collect();
-        send_batches(state, work, &batches).await?;
+        match work.original {
+            // Sent at once, both would be embedded: this one waits for the vectors of the other.
+            Some(original) if original.is_open => {
+                let messages = messages(work, &batches);
+                state.queues.send_embed_after(head_start(document.batch_count), &messages).await?;
+            }
+            _ => send_batches(state, work, &batches).await?,
+        }
     }
     Ok("chunked")
 }
@@ -118,11 +129,19 @@ async fn read_and_chunk(
 }
 
 async fn send_batches(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {
-    let (operation_id, item_id) = (work.operation_id, work.item_id);
-    let message = |batch: &u32| EmbedBatch { operation_id, item_id, batch: *batch };
-    let messages: Vec<EmbedBatch> = batches.iter().map(message).collect();
-    state.queues.send_embed(&messages).await?;
+    state.queues.send_embed(&messages(work, batches)).await?;
     Ok(())
+}
+
+fn messages(work: &ItemWork, batches: &[u32]) -> Vec<EmbedBatch> {
+    let (operation_id, item_id) = (work.operation_id, work.item_id);
+    batches.iter().map(|batch| EmbedBatch { operation_id, item_id, batch: *batch }).collect()
+}
+
+/// Returns how long a document waits for another one with the same bytes to be embedded. If that takes
+/// longer, both are embedded.
+fn head_start(batch_count: u32) -> Duration {
+    (HEAD_START + HEAD_START_PER_BATCH * batch_count).min(MAX_HEAD_START)
 }
 
 /// Ends the item without indexing its document.

@@ -14,7 +14,7 @@ pub(crate) struct Job {
     pub(crate) staged: StagedVersion,
     pub(crate) batch: u32,
     pub(crate) chunks: Vec<ChunkRecord>,
-    /// The vector of each chunk that an earlier generation contains.
+    /// The vector of each chunk that an earlier generation or another document contains.
     pub(crate) known: Vec<Option<Vec<f32>>>,
 }
 
@@ -131,6 +131,7 @@ mod tests {
                 metadata: DocumentMetadata::default(),
                 staged: Some(staged),
                 base: None,
+                original: None,
                 chunk_count: chunks,
                 missing_batches: vec![0],
             },

@@ -1,10 +1,11 @@
-//! Reuses the vectors of chunks whose text an earlier generation of the document contains: a change costs
-//! only the chunks that changed, and a restored document costs nothing.
+//! Reuses the vectors of chunks whose text an earlier generation of the document contains, or another
+//! document with the same bytes: a change costs only the chunks that changed, a restored document or a copy
+//! costs nothing.
 
 use std::collections::HashMap;
 
 use artifacts::{ArtifactError, BatchKey, codec};
-use db::operations::ItemWork;
+use db::operations::{ArtifactRef, ItemWork};
 use domain::{ArtifactKey, ChunkRecord};
 use lambda::StageError;
 
@@ -14,8 +15,8 @@ use crate::State;
 /// deleted text shifts what follows. Farther away, embedding costs less than searching.
 const REACH: u32 = 4;
 
-/// Returns a vector for each of the batch's chunks that the item's base generation contains, `None` for
-/// the others. Unreadable staged vectors are computed again.
+/// Returns a vector for each of the batch's chunks that the original or the item's base generation contains,
+/// `None` for the others. Staged vectors that are unreadable, not there yet or deleted are computed again.
 pub(crate) async fn find_reusable_vectors(
     state: &State,
     work: &ItemWork,
@@ -23,11 +24,29 @@ pub(crate) async fn find_reusable_vectors(
     chunks: &[ChunkRecord],
 ) -> Result<Vec<Option<Vec<f32>>>, StageError> {
     let mut known = vec![None; chunks.len()];
-    let Some(base) = work.base else {
-        return Ok(known);
-    };
+    for version in reusable_versions(work) {
+        let mut wanted = Wanted::of(chunks, &known);
+        take_from(state, work, version, batch, &mut wanted, &mut known).await?;
+    }
+    Ok(known)
+}
+
+/// Returns the versions whose staged vectors may be reused, those with the same bytes first.
+fn reusable_versions(work: &ItemWork) -> impl Iterator<Item = ArtifactRef> {
+    let original = work.original.map(|original| original.version);
+    original.into_iter().chain(work.base.filter(|base| Some(*base) != original))
+}
+
+/// Adds the vectors of the wanted texts that the version has, and removes those texts.
+async fn take_from(
+    state: &State,
+    work: &ItemWork,
+    version: ArtifactRef,
+    batch: u32,
+    wanted: &mut Wanted<'_>,
+    known: &mut [Option<Vec<f32>>],
+) -> Result<(), StageError> {
     let origin = codec::vectors_origin(&work.settings);
-    let mut wanted = Wanted::of(chunks);
     let mut end = u32::MAX;
     for batch in nearby_batches(batch) {
         if wanted.is_empty() {
@@ -36,9 +55,9 @@ pub(crate) async fn find_reusable_vectors(
         if batch >= end {
             continue;
         }
-        let (document_id, generation) = (base.document_id, base.generation);
+        let ArtifactRef { document_id, generation } = version;
         let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
-        let base_chunks = match state.artifacts.read_chunks(key).await {
+        let staged_chunks = match state.artifacts.read_chunks(key).await {
             Ok(chunks) => chunks,
             Err(ArtifactError::NotFound { .. }) => {
                 end = batch;
@@ -46,20 +65,19 @@ pub(crate) async fn find_reusable_vectors(
             }
             Err(error) => return Err(error.into()),
         };
-        if base_chunks.len() < ArtifactKey::CHUNKS_PER_BATCH {
+        if staged_chunks.len() < ArtifactKey::CHUNKS_PER_BATCH {
             end = batch + 1;
         }
-        let same = wanted.take(&base_chunks);
-        if same.is_empty() {
+        if !wanted.has_any_of(&staged_chunks) {
             continue;
         }
         match state.artifacts.read_vectors(key).await {
-            Ok(staged) if staged.origin == origin && staged.vectors.len() == base_chunks.len() => {
-                for (place, row) in same {
+            Ok(staged) if staged.origin == origin && staged.vectors.len() == staged_chunks.len() => {
+                for (place, row) in wanted.take(&staged_chunks) {
                     known[place] = Some(staged.vectors[row].clone());
                 }
             }
-            // Computed by another model, or never embedded.
+            // Computed by another model, or not embedded.
             Ok(_) | Err(ArtifactError::NotFound { .. }) => {}
             Err(error @ ArtifactError::Malformed { .. }) => {
                 tracing::warn!(
@@ -70,7 +88,7 @@ pub(crate) async fn find_reusable_vectors(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Returns the batch itself, then those around it, nearest first.
@@ -84,12 +102,16 @@ fn nearby_batches(batch: u32) -> impl Iterator<Item = u32> {
 struct Wanted<'c>(HashMap<&'c str, Vec<usize>>);
 
 impl<'c> Wanted<'c> {
-    fn of(chunks: &'c [ChunkRecord]) -> Self {
+    fn of(chunks: &'c [ChunkRecord], known: &[Option<Vec<f32>>]) -> Self {
         let mut places: HashMap<&str, Vec<usize>> = HashMap::with_capacity(chunks.len());
-        for (place, chunk) in chunks.iter().enumerate() {
+        for (place, chunk) in chunks.iter().enumerate().filter(|(place, _)| known[*place].is_none()) {
             places.entry(&chunk.text).or_default().push(place);
         }
         Self(places)
+    }
+
+    fn has_any_of(&self, theirs: &[ChunkRecord]) -> bool {
+        theirs.iter().any(|chunk| self.0.contains_key(chunk.text.as_str()))
     }
 
     fn is_empty(&self) -> bool {
@@ -128,7 +150,8 @@ mod tests {
     #[test]
     fn equal_texts_are_matched_once_at_any_position() {
         let ours = chunks(&["a", "new", "b", "a"]);
-        let mut wanted = Wanted::of(&ours);
+        let mut wanted = Wanted::of(&ours, &vec![None; ours.len()]);
+        assert!(wanted.has_any_of(&ours) && !wanted.has_any_of(&chunks(&["old"])));
         let mut same = wanted.take(&chunks(&["b", "a", "a", "old"]));
         same.sort_unstable();
         assert_eq!(same, [(0, 1), (2, 0), (3, 1)]);
@@ -136,6 +159,9 @@ mod tests {
         assert!(!wanted.is_empty());
         assert_eq!(wanted.take(&chunks(&["new"])), [(1, 0)]);
         assert!(wanted.is_empty());
+        let known = [None, None, Some(vec![1.0]), None];
+        let mut wanted = Wanted::of(&ours, &known);
+        assert_eq!(wanted.take(&chunks(&["b"])), [], "its vector is known");
     }
 
     #[test]

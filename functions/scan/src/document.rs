@@ -3,11 +3,11 @@
 use artifacts::{ArtifactError, ArtifactWriter};
 use db::DbError;
 use db::collections::Collection;
-use db::documents::{Documents, ExistingDocument, StagingContext};
+use db::documents::ExistingDocument;
 use db::operations::{Operation, StagedItem, StagingItem, StagingOutcome};
 use db::sources::CollectionSource;
 use dispatch::FailedDocument;
-use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind, ItemState};
+use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;
 
 use crate::State;
@@ -16,9 +16,6 @@ use crate::decision::{Decision, decide};
 use crate::index::delete_points_before;
 use crate::source::open;
 use crate::steps::{Bytes, Step};
-
-/// How often another document with the same bytes may get ahead before the message is retried.
-const ATTEMPTS: usize = 4;
 
 /// The document to stage and what it belongs to.
 #[derive(Clone, Copy)]
@@ -128,74 +125,55 @@ async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> 
     Ok(Read { content: scanner.finish(), mime_type, change_hint: reader.change_hint(item), raw })
 }
 
-/// Decides what to do with the bytes and records it. Decides again if another document with the same bytes
-/// got ahead: then this one is its duplicate.
+/// Decides what to do with the bytes and records it.
 async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<Step, StageError> {
     let Read { content, mime_type, change_hint, raw } = read;
     let Context { collection, item, document_id, .. } = *context;
     let mut bytes = Bytes { read: content.size_bytes, copied: 0 };
-    let mut raw = Some(raw);
-    for _ in 0..ATTEMPTS {
-        let mut connection = state.db.connection().await?;
-        let known = connection.documents().staging_context(collection.id, document_id, &content.hash).await?;
-        let outcome = match decide(&content, &known, item.source_id, item.metadata.as_ref()) {
-            Decision::Unchanged => {
-                connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
-                return Ok(Step::Ended { bytes });
-            }
-            Decision::Skip { reason } => StagingOutcome::Skipped { reason: reason.to_owned() },
-            Decision::Duplicate { original } => StagingOutcome::Duplicate { original },
-            Decision::Index { release } => {
-                if let Some(other) = release {
-                    connection.documents().release_hash(other, &content.hash).await?;
-                }
-                StagingOutcome::Staged
-            }
-        };
-        drop(connection);
-        if outcome == StagingOutcome::Staged {
-            if let Some(raw) = raw.take() {
-                if matches!(raw, RawDocument::Object { .. }) {
-                    bytes.copied = content.size_bytes;
-                }
-                raw.stage(state, &context.key()).await?;
-            }
-            if known.existing.as_ref().is_some_and(ExistingDocument::may_have_orphaned_points) {
-                delete_points_before(state, collection, document_id, item.generation).await?;
-            }
+    let mut connection = state.db.connection().await?;
+    let existing = connection.documents().find_existing(document_id).await?;
+    let outcome = match decide(&content, existing.as_ref(), item.source_id, item.metadata.as_ref()) {
+        Decision::Unchanged => {
+            connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
+            return Ok(Step::Ended { bytes });
         }
-        let staged = StagedItem {
-            content_hash: Some(&content.hash),
-            size_bytes: i64::try_from(content.size_bytes).unwrap_or(i64::MAX),
-            mime_type: mime_type.as_deref(),
-            change_hint: change_hint.as_deref(),
-            ..staged_item(context, &outcome)
-        };
-        let marked = state.db.connection().await?.operation_items().mark_staged(&staged).await;
-        let is_ours = match marked {
-            Ok(is_ours) => is_ours,
-            Err(error) if error.constraint() == Some(Documents::HASH_CONSTRAINT) => continue,
-            Err(DbError::LimitReached { reason, .. }) => {
-                refuse(state, context, &staged, reason).await?;
-                return Ok(Step::Ended { bytes });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match outcome {
-            StagingOutcome::Staged => return Ok(Step::Staged { id: item.id, bytes }),
-            // Its original has failed since the decision.
-            StagingOutcome::Duplicate { .. } if !is_ours && is_listed(state, context).await? => continue,
-            _ => {}
+        Decision::Skip { reason } => StagingOutcome::Skipped { reason: reason.to_owned() },
+        Decision::Index => StagingOutcome::Staged,
+    };
+    drop(connection);
+    let is_staged = outcome == StagingOutcome::Staged;
+    if is_staged {
+        if matches!(raw, RawDocument::Object { .. }) {
+            bytes.copied = content.size_bytes;
         }
-        if has_points(&known) {
+        raw.stage(state, &context.key()).await?;
+        if existing.as_ref().is_some_and(ExistingDocument::may_have_orphaned_points) {
             delete_points_before(state, collection, document_id, item.generation).await?;
         }
-        return Ok(Step::Ended { bytes });
     }
-    Err(StageError::new(
-        ErrorKind::Unavailable,
-        "documents with the same bytes keep changing concurrently; staging is retried",
-    ))
+    let staged = StagedItem {
+        content_hash: Some(&content.hash),
+        size_bytes: i64::try_from(content.size_bytes).unwrap_or(i64::MAX),
+        mime_type: mime_type.as_deref(),
+        change_hint: change_hint.as_deref(),
+        ..staged_item(context, &outcome)
+    };
+    let marked = state.db.connection().await?.operation_items().mark_staged(&staged).await;
+    match marked {
+        Ok(_) => {}
+        Err(DbError::LimitReached { reason, .. }) => {
+            refuse(state, context, &staged, reason).await?;
+            return Ok(Step::Ended { bytes });
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if is_staged {
+        return Ok(Step::Staged { id: item.id, bytes });
+    }
+    if existing.is_some_and(|existing| existing.generation.exists()) {
+        delete_points_before(state, collection, document_id, item.generation).await?;
+    }
+    Ok(Step::Ended { bytes })
 }
 
 /// Fails an item that exceeds a quota and deletes its staged bytes: a retry, once there is room, reads them
@@ -214,16 +192,6 @@ async fn refuse(
         state.artifacts.delete(&context.key()).await?;
     }
     Ok(())
-}
-
-async fn is_listed(state: &State, context: &Context<'_>) -> Result<bool, DbError> {
-    let mut connection = state.db.connection().await?;
-    let items = connection.operation_items().begin_staging(context.operation.id, &[context.item.id]).await?;
-    Ok(items.first().is_some_and(|item| item.state == ItemState::Listed))
-}
-
-fn has_points(known: &StagingContext) -> bool {
-    known.existing.as_ref().is_some_and(|existing| existing.generation.exists())
 }
 
 fn staged_item<'a>(context: &Context<'_>, outcome: &'a StagingOutcome) -> StagedItem<'a> {

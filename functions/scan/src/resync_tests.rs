@@ -93,9 +93,9 @@ impl Bench {
         let column = |field: fn(&NewItem) -> String| items.iter().map(field).collect::<Vec<_>>();
         sqlx::query(
             "INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size,
-                content_hash, status, generation, last_generation, change_hint)
+                content_hash, status, generation, last_generation, chunk_count, change_hint)
             SELECT gen_random_uuid(), s.collection_id, s.id, entry.uri, entry.name, entry.name, 1,
-                entry.uri, 'completed', 1, 1, entry.hint
+                entry.uri, 'completed', 1, 1, 2, entry.hint
             FROM collection_sources s,
                 unnest($1::text[], $2::text[], $3::text[]) AS entry (uri, name, hint)",
         )

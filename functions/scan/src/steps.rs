@@ -17,7 +17,7 @@ const MESSAGES_PER_CALL: usize = 10;
 pub(crate) enum Step {
     /// It is staged, now or before, and is to be chunked.
     Staged { id: ItemId, bytes: Bytes },
-    /// It has ended: unchanged, duplicate, skipped, failed or cancelled.
+    /// It has ended: unchanged, skipped, failed or cancelled.
     Ended { bytes: Bytes },
     /// It is past this stage already.
     Passed,

@@ -44,6 +44,7 @@ pub(crate) struct Done {
     syncs_started: usize,
     syncs_settled: usize,
     removals_queued: usize,
+    duplicates_queued: usize,
     uploads_checked: usize,
     embed_jobs_submitted: usize,
     indexes_dropped: usize,
@@ -80,6 +81,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
     note("schedule", syncs::start_due(state, &mut done.syncs_started).await);
     note("unfinished removals", requeue_removals(state, &mut done).await);
+    note("documents without points", index_duplicates(state, &mut done).await);
     note("uploads", check_uploads(state, &mut done).await);
     note("retired indexes", retired_indexes::drop_due(state, &mut done.indexes_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
@@ -93,6 +95,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         syncs_started = done.syncs_started,
         syncs_settled = done.syncs_settled,
         removals_queued = done.removals_queued,
+        duplicates_queued = done.duplicates_queued,
         uploads_checked = done.uploads_checked,
         embed_jobs_submitted = done.embed_jobs_submitted,
         indexes_dropped = done.indexes_dropped,
@@ -203,6 +206,13 @@ async fn requeue_removals(state: &State, done: &mut Done) -> Result<(), StageErr
     committed.extend(dispatch::queue_unfinished_deletions(db, age, MAX_COLLECTIONS).await?);
     done.removals_queued = committed.len();
     dispatch::dispatch_all(db, &state.queues, committed).await
+}
+
+/// Starts operations that give points to documents that earlier versions recorded as duplicates.
+async fn index_duplicates(state: &State, done: &mut Done) -> Result<(), StageError> {
+    let committed = dispatch::queue_without_points(&state.db, MAX_COLLECTIONS, PAGE).await?;
+    done.duplicates_queued = committed.len();
+    dispatch::dispatch_all(&state.db, &state.queues, committed).await
 }
 
 /// Has intake check uploads whose event is missing, and those whose presigned URL has expired.

@@ -15,4 +15,4 @@ pub use document::{Document, DocumentQuery, Documents};
 pub use failures::FailedCounts;
 pub use search::{LiveDocument, SearchDocuments};
 pub use searchable::SearchableDocument;
-pub use staging::{ExistingDocument, Original, StagingContext};
+pub use staging::ExistingDocument;

@@ -11,9 +11,10 @@ mod reindex;
 mod removals;
 mod runs;
 mod staging;
+mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
-pub use item_work::{BatchDone, ItemFailure, ItemWork, StagedVersion};
+pub use item_work::{BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
 pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem};
 pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};

@@ -41,6 +41,35 @@ pub async fn queue_unpurged(
     Ok(committed)
 }
 
+/// Starts an operation in each idle collection that has searchable documents without points: earlier
+/// versions recorded documents with equal bytes as duplicates. The operations are to be dispatched with
+/// [`crate::dispatch_all`].
+pub async fn queue_without_points(
+    db: &Db,
+    max_collections: i64,
+    max_documents: i64,
+) -> Result<Vec<Committed>, StageError> {
+    let reason = "documents with equal bytes get points of their own";
+    let ids = db.connection().await?.collections().list_without_points(reason, max_collections).await?;
+    let mut committed = Vec::new();
+    for id in ids {
+        let Some(collection) = lock_idle(db, id).await? else { continue };
+        if collection.is_deleted() {
+            continue;
+        }
+        let config = json!({ "work_list": "given", "reason": reason });
+        let start = repair(&collection, OperationType::Append, config);
+        let (mut queued, operation) = collection.start(start).await?;
+        let documents =
+            queued.tx().operation_items().insert_without_points(operation.id, max_documents).await?;
+        if documents > 0 {
+            let details = json!({ "reason": reason, "documents": documents });
+            committed.push(queued.audit("duplicates_requeued", &details).await?.commit().await?);
+        }
+    }
+    Ok(committed)
+}
+
 /// Starts an operation for each deleted collection that still exists `age` after its deletion, and
 /// after the last operation that was to purge it. The operations are to be dispatched with
 /// [`crate::dispatch_all`].

@@ -13,10 +13,6 @@
 //! 4. [`Audited::commit_with`] commits, then dispatches. A message that cannot be sent is left to
 //!    sweep: the operation is safe in the database by then.
 //!
-//! One kind of operation is inserted by SQL in `db` instead: when an operation ends, the transaction that
-//! ends it also queues the duplicates of documents that changed or disappeared. It holds the collection
-//! lock, the end itself is audited, and [`end_operation`] dispatches what is queued.
-//!
 //! Every call is safe to repeat. A process that dies between two of them loses nothing: sweep finds
 //! operations that could end, and operations whose message was not sent.
 //!
@@ -33,7 +29,7 @@ mod quotas;
 mod send;
 mod start;
 
-pub use bulk::{queue_unfinished_deletions, queue_unpurged, start_rebuilds};
+pub use bulk::{queue_unfinished_deletions, queue_unpurged, queue_without_points, start_rebuilds};
 pub use cancel::{LockedOperation, cancel_items, lock_operation};
 pub use end::{end_operation, start_next};
 pub use error::{QuotaExceeded, StartError};

@@ -83,7 +83,7 @@ labels!(
         Pending = "pending",
         /// Being chunked or embedded for the first time.
         Processing = "processing",
-        /// Searchable, or a duplicate of a searchable document.
+        /// Searchable.
         Completed = "completed",
         /// Not searchable; the reason is in `error_message`.
         Failed = "failed",
@@ -149,7 +149,7 @@ labels!(
         Completed = "completed",
         /// Unchanged since it was indexed.
         Unchanged = "unchanged",
-        /// Same bytes as another document.
+        /// Same bytes as another document. Earlier versions ended items so; such documents are indexed now.
         Duplicate = "duplicate",
         /// Its document and the document's points are deleted.
         Removed = "removed",

@@ -86,6 +86,12 @@ impl Queues {
         self.send(Stage::Embed, messages).await
     }
 
+    /// Sends messages to the embed function that are delivered after `delay`, 15 minutes at most. Errors as for
+    /// [`Self::send_intake`].
+    pub async fn send_embed_after(&self, delay: Duration, messages: &[EmbedBatch]) -> Result<(), QueueError> {
+        self.send_after(delay, Stage::Embed, messages).await
+    }
+
     /// Returns the approximate number of messages in a stage's queue: visible, delayed and in flight. SQS counts
     /// approximately, so use it only to decide whether to look closer.
     pub async fn depth(&self, stage: Stage) -> Result<u64, QueueError> {
@@ -121,13 +127,26 @@ impl Queues {
     }
 
     async fn send<M: Serialize>(&self, stage: Stage, messages: &[M]) -> Result<(), QueueError> {
+        self.send_after(Duration::ZERO, stage, messages).await
+    }
+
+    async fn send_after<M: Serialize>(
+        &self,
+        delay: Duration,
+        stage: Stage,
+        messages: &[M],
+    ) -> Result<(), QueueError> {
         let url = self.url(stage)?;
+        let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        // Without a delay of its own, a message has that of the queue.
+        let delay = (delay > 0).then_some(delay);
         for group in messages.chunks(MESSAGES_PER_CALL) {
             let mut request = self.client.send_message_batch().queue_url(url);
             for (position, message) in group.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(position.to_string())
                     .message_body(serde_json::to_string(message)?)
+                    .set_delay_seconds(delay)
                     .build()
                     .map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
                 request = request.entries(entry);

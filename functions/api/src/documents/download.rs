@@ -102,10 +102,11 @@ fn not_staged(document: &Document, access: AccessLevel) -> ApiError {
 /// The bytes are untrusted: whatever they are, a browser must only save them.
 fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    // A duplicate shares its original's bytes, and has a name and media type of its own.
-    let mime_type = match document.duplicate_of {
-        Some(_) => document.mime_type.as_deref().unwrap_or(OCTETS),
-        None => &content.mime_type,
+    // Recorded as a duplicate by an earlier version, it has the bytes of its original, but a media type of its
+    // own.
+    let mime_type = match content.document_id == document.id {
+        true => &content.mime_type,
+        false => document.mime_type.as_deref().unwrap_or(OCTETS),
     };
     let content_type = HeaderValue::from_str(mime_type).ok();
     headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static(OCTETS)));

@@ -16,8 +16,8 @@ use crate::operations::response::OperationResponse;
 /// Delete a document
 ///
 /// Removes the document from lists and search results at once, and its vectors with the operation in
-/// `Location`. If it has duplicates, one of them becomes the original. Reading its source again does not
-/// restore it; restoring or uploading it does.
+/// `Location`. Documents with the same bytes stay. Reading its source again does not restore it; restoring or
+/// uploading it does.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),

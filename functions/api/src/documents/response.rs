@@ -47,7 +47,8 @@ pub(crate) struct DocumentResponse {
     error_category: Option<ErrorCategory>,
     /// Number of chunks.
     chunk_count: i32,
-    /// The original if this is a duplicate: a document with the same bytes, whose index entry it shares.
+    /// The oldest document of the collection with the same bytes, if that is another one. Both are searchable,
+    /// each under its own path and metadata.
     #[schema(value_type = Option<Uuid>)]
     duplicate_of: Option<DocumentId>,
     /// How often indexing was retried.

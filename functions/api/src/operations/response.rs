@@ -50,7 +50,8 @@ pub(crate) struct OperationResponse {
     cancel_requested_at: Option<DateTime<Utc>>,
     /// Its results. After its end, `counts` has the numbers of documents that were new, changed,
     /// unchanged, removed, duplicate, skipped, failed and cancelled, and `chunks` the numbers of chunks
-    /// that were `embedded` or `reused` the vectors of an earlier version.
+    /// that were `embedded` or `reused` the vectors of an earlier version or of a document with the same bytes.
+    /// `duplicate` counts only in operations of before 2026-12.
     #[schema(value_type = Object)]
     meta: Value,
     /// Its progress.
@@ -85,7 +86,7 @@ pub(crate) struct StateCounts {
     completed: i64,
     /// Unchanged since the last run.
     unchanged: i64,
-    /// Same bytes as another document.
+    /// Same bytes as another document, in operations of before 2026-12; such documents are indexed now.
     duplicate: i64,
     /// Removed with their vectors.
     removed: i64,

@@ -26,7 +26,7 @@ pub(crate) struct CollectionLimitsBody {
     /// Documents that are indexed or being indexed.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_documents: i64,
-    /// Bytes of these documents; duplicates count as 0.
+    /// Bytes of these documents. Documents with the same bytes hold theirs each.
     #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
     max_storage_bytes: i64,
     /// Operations that may be started within an hour.

@@ -19,7 +19,14 @@ SELECT
     generation,
     last_generation,
     change_hint,
-    duplicate_of,
+    CASE WHEN status IN ('pending', 'processing', 'completed') THEN (
+        SELECT o.id FROM documents o
+        WHERE o.collection_id = documents.collection_id AND o.content_hash = documents.content_hash
+            AND o.status IN ('pending', 'processing', 'completed')
+            AND (o.created_at, o.id) < (documents.created_at, documents.id)
+        ORDER BY o.created_at, o.id
+        LIMIT 1
+    ) END AS duplicate_of,
     last_seen_at,
     is_stale,
     created_at,

@@ -3,7 +3,7 @@ WITH before AS (
     SELECT
         d.id,
         d.deletion_reason,
-        -- A duplicate has no staged bytes of its own; its original has the same bytes.
+        -- Recorded as a duplicate by an earlier version, it has no staged bytes of its own; its original has the same.
         coalesce(original.id, d.id) AS copy_document_id,
         CASE
             WHEN original.id IS NOT NULL THEN original.generation

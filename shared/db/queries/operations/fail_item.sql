@@ -20,7 +20,6 @@ document AS (
         mime_type = item.mime_type,
         -- Kept for the next attempt.
         attributes = coalesce(item.attributes, d.attributes),
-        duplicate_of = NULL,
         updated_at = now()
     FROM item
     -- A failed reindex leaves documents searchable as they are.

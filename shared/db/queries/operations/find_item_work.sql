@@ -34,6 +34,9 @@ SELECT
     d.created_at AS "first_seen_at?",
     i.base_document_id,
     i.base_generation,
+    original.id AS "original_id?",
+    original.generation AS "original_generation?",
+    original.is_open AS "original_is_open?",
     -- Without metadata of its own, an upload keeps the document's.
     coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<DocumentMetadata>",
     i.chunk_count,
@@ -43,4 +46,19 @@ FROM operation_items i
 JOIN operations o ON o.id = i.operation_id
 JOIN collections c ON c.id = o.collection_id
 LEFT JOIN documents d ON d.id = i.document_id
+-- The oldest document with the same bytes, which may be on its way in the same operation. A reindex gives it a new
+-- generation.
+LEFT JOIN LATERAL (
+    SELECT oldest.id, coalesce(its.generation, oldest.last_generation) AS generation,
+        coalesce(its.state IN ('listed', 'staged', 'chunked'), FALSE) AS is_open
+    FROM (
+        SELECT o.id, o.last_generation FROM documents o
+        WHERE o.collection_id = d.collection_id AND o.content_hash = d.content_hash
+            AND o.status IN ('pending', 'processing', 'completed') AND o.duplicate_of IS NULL
+            AND (o.created_at, o.id) < (d.created_at, d.id)
+        ORDER BY o.created_at, o.id
+        LIMIT 1
+    ) AS oldest
+    LEFT JOIN operation_items its ON its.document_id = oldest.id AND its.operation_id = i.operation_id
+) AS original ON i.state IN ('listed', 'staged', 'chunked')
 WHERE i.id = ANY ($1)

@@ -15,7 +15,6 @@ document AS (
         AND d.status <> 'deleted'
         AND d.generation > 0
         AND d.chunk_count > 0
-        AND d.duplicate_of IS NULL
         AND NOT EXISTS (
             SELECT FROM operation_items i WHERE i.operation_id = running.id AND i.document_id = d.id
         )

@@ -30,7 +30,6 @@ document AS (
         chunk_count = item.chunk_count,
         error_message = NULL,
         error_category = NULL,
-        duplicate_of = NULL,
         source_id = coalesce((SELECT o.source_id FROM operations o WHERE o.id = item.operation_id), d.source_id),
         updated_at = now()
     FROM item

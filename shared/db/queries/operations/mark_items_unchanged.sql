@@ -17,12 +17,8 @@ WITH same AS (
         AND (d.source_id IS NOT NULL OR o.source_id IS NULL)
         -- A later generation that was staged but never indexed has overwritten the change hint.
         AND d.generation = d.last_generation
-        -- A duplicate whose original has changed is no longer searchable.
-        AND NOT EXISTS (
-            SELECT FROM documents original
-            WHERE original.id = d.duplicate_of
-                AND (original.content_hash IS DISTINCT FROM d.content_hash OR original.status = 'deleted')
-        )
+        -- Earlier versions recorded documents with equal bytes without points.
+        AND (d.status = 'skipped' OR d.chunk_count > 0)
     RETURNING i.id AS item_id, d.id AS document_id
 )
 UPDATE operation_items i

@@ -9,7 +9,7 @@ SET status = CASE
         WHEN $2::text = 'failed' THEN 'failed'
         -- It was being retried; it is failed as before.
         WHEN d.error_category IS NOT NULL THEN 'failed'
-        WHEN d.chunk_count > 0 AND d.duplicate_of IS NULL THEN 'completed'
+        WHEN d.chunk_count > 0 THEN 'completed'
         ELSE 'cancelled'
     END,
     error_message = CASE WHEN $2::text = 'failed' AND d.status <> 'completed' THEN $3 ELSE d.error_message END,
@@ -24,7 +24,6 @@ WHERE i.id = ANY ($1)
     AND (
         d.status IN ('pending', 'processing')
         OR (
-            d.status = 'completed' AND d.duplicate_of IS NULL
-            AND d.last_generation > d.generation AND d.content_hash = i.content_hash
+            d.status = 'completed' AND d.last_generation > d.generation AND d.content_hash = i.content_hash
         )
     )

@@ -1,28 +1,35 @@
--- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, duplicate, skipped,
--- failed), $6 content hash, $7 size in bytes, $8 media type, $9 original of a duplicate, $10 reason, $11
--- category, $12 change hint of the version that was read or NULL.
-WITH original AS (
-    -- Locked, so that it cannot fail before this commits.
-    SELECT id FROM documents
-    WHERE id = $9 AND content_hash = $6 AND status NOT IN ('failed', 'skipped', 'cancelled', 'deleted')
-    FOR SHARE
+-- $1 item, $2 document, $3 collection, $4 source, $5 the item's new state (staged, skipped, failed), $6 content
+-- hash, $7 size in bytes, $8 media type, $9 reason, $10 category, $11 change hint of the version that was read or
+-- NULL.
+WITH known AS (
+    SELECT status, chunk_count FROM documents WHERE id = $2 AND status <> 'deleted'
 ),
-known AS (
-    SELECT status, chunk_count, duplicate_of FROM documents WHERE id = $2 AND status <> 'deleted'
+live AS (
+    SELECT id, generation FROM documents
+    WHERE collection_id = $3 AND content_hash = $6 AND id <> $2 AND status = 'completed' AND chunk_count > 0
+        AND generation = last_generation
+    ORDER BY created_at, id
+    LIMIT 1
+),
+deleted AS (
+    SELECT id, generation FROM documents
+    WHERE collection_id = $3 AND content_hash = $6 AND id <> $2 AND status = 'deleted' AND duplicate_of IS NULL
+        AND generation > 0 AND generation = last_generation AND NOT EXISTS (SELECT FROM live)
+    ORDER BY created_at, id
+    LIMIT 1
 ),
 -- The version whose staged vectors can be reused: one with the same bytes, else the document's own.
 base AS (
-    SELECT b.id, b.generation
-    FROM documents b
+    SELECT id, generation
+    FROM (
+        SELECT id, generation, content_hash IS NOT DISTINCT FROM $6 AND generation = last_generation AS is_equal,
+            TRUE AS is_own
+        FROM documents WHERE id = $2 AND generation > 0 AND duplicate_of IS NULL
+        UNION ALL SELECT id, generation, TRUE, FALSE FROM live
+        UNION ALL SELECT id, generation, TRUE, FALSE FROM deleted
+    ) AS candidates
     WHERE $5::text = 'staged'
-        AND b.generation > 0
-        AND b.duplicate_of IS NULL
-        AND (
-            b.id = $2
-            OR b.id = (SELECT duplicate_of FROM documents WHERE id = $2)
-            OR (b.collection_id = $3 AND b.content_hash = $6)
-        )
-    ORDER BY b.content_hash IS NOT DISTINCT FROM $6 AND b.generation = b.last_generation DESC, b.id = $2 DESC
+    ORDER BY is_equal DESC, is_own DESC
     LIMIT 1
 ),
 item AS (
@@ -32,9 +39,9 @@ item AS (
         content_hash = $6,
         size_bytes = $7,
         mime_type = $8,
-        change_hint = coalesce($12, i.change_hint),
-        error_message = $10,
-        error_category = $11::text::error_category,
+        change_hint = coalesce($11, i.change_hint),
+        error_message = $9,
+        error_category = $10::text::error_category,
         base_document_id = (SELECT id FROM base),
         base_generation = (SELECT generation FROM base),
         is_new = NOT EXISTS (
@@ -46,13 +53,12 @@ item AS (
         updated_at = now()
     WHERE i.id = $1
         AND i.state = 'listed'
-        AND ($9::uuid IS NULL OR EXISTS (SELECT FROM original))
     RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
 ),
 document AS (
     INSERT INTO documents AS d (
         id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
-        status, error_message, error_category, generation, last_generation, change_hint, duplicate_of,
+        status, error_message, error_category, generation, last_generation, change_hint,
         last_seen_at, source_metadata, staged_size, attributes
     )
     SELECT
@@ -66,13 +72,12 @@ document AS (
         item.file_name, $7, $8,
         -- A failed document does not claim its bytes, so that a copy of it is tried on its own.
         CASE WHEN $5::text <> 'failed' THEN $6 END,
-        CASE $5::text WHEN 'staged' THEN 'pending' WHEN 'duplicate' THEN 'completed' ELSE $5::text END::document_status,
-        $10,
-        $11::text::error_category,
-        CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.generation ELSE 0 END,
-        item.generation,
-        CASE WHEN $5::text IN ('duplicate', 'skipped') THEN item.change_hint END,
+        CASE $5::text WHEN 'staged' THEN 'pending' ELSE $5::text END::document_status,
         $9,
+        $10::text::error_category,
+        CASE WHEN $5::text = 'skipped' THEN item.generation ELSE 0 END,
+        item.generation,
+        CASE WHEN $5::text = 'skipped' THEN item.change_hint END,
         now(),
         jsonb_build_object('location', item.location),
         $7,
@@ -85,33 +90,33 @@ document AS (
         content_hash = EXCLUDED.content_hash,
         staged_size = EXCLUDED.staged_size,
         last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
-        duplicate_of = EXCLUDED.duplicate_of,
+        -- It has points of its own from here on.
+        duplicate_of = NULL,
         last_seen_at = now(),
         is_stale = FALSE,
         updated_at = now(),
         deleted_at = NULL,
         deletion_reason = NULL,
         -- A changed document shows its searchable version until the new one is indexed.
-        status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.status ELSE EXCLUDED.status END,
         -- The row keeps the source that is in the payload of the searchable points.
-        source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
-        file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.file_size ELSE EXCLUDED.file_size END,
-        mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL
+        mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.mime_type ELSE EXCLUDED.mime_type END,
         -- Without metadata in the upload, the document keeps its own, unless it was deleted.
         attributes = CASE
-            WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.duplicate_of IS NULL THEN d.attributes
+            WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0 THEN d.attributes
             WHEN d.status = 'deleted' THEN EXCLUDED.attributes
             ELSE coalesce((SELECT item.attributes FROM item), d.attributes)
         END,
         error_message = EXCLUDED.error_message,
         error_category = EXCLUDED.error_category,
         change_hint = CASE WHEN EXCLUDED.status IN ('pending', 'failed') THEN d.change_hint ELSE EXCLUDED.change_hint END,
-        -- A duplicate or empty document has no points: the new generation makes searches leave out the old
-        -- ones.
+        -- An empty document has no points: the new generation makes searches leave out the old ones.
         generation = CASE
             WHEN EXCLUDED.status IN ('pending', 'failed') AND d.status <> 'deleted' THEN d.generation
             ELSE EXCLUDED.generation

@@ -11,8 +11,7 @@ use crate::DbError;
 pub struct CollectionLimits {
     /// Maximum number of documents that are searchable or being indexed.
     pub max_documents: i64,
-    /// Maximum size of those documents in bytes. Duplicates count 0; while a new version is indexed, the
-    /// larger version counts.
+    /// Maximum size of those documents in bytes. While a new version is indexed, the larger version counts.
     pub max_storage_bytes: i64,
     /// Maximum number of operations started within any hour. Setting up and deleting the collection do not
     /// count.
@@ -253,7 +252,7 @@ mod tests {
         let mut tx = db.begin().await.unwrap();
         let mut limits = tx.collection_resource_limits();
         let usage = limits.usage(COLLECTION).await.unwrap();
-        // Pending, processing, completed, and a duplicate of the last one.
+        // Pending, processing, completed, and what earlier versions recorded as a duplicate, without bytes.
         let expected =
             CollectionUsage { documents: 4, storage_bytes: 30, operations_last_hour: 2, sources: 1 };
         assert_eq!(usage, expected);

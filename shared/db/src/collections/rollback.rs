@@ -73,7 +73,7 @@ impl Collections<'_> {
             LEFT JOIN operation_items i ON i.document_id = d.id AND i.operation_id = $2
                 AND i.state = 'completed'
             WHERE d.collection_id = $1 AND d.status <> 'deleted'
-                AND CASE WHEN i.id IS NULL THEN d.chunk_count > 0 AND d.duplicate_of IS NULL
+                AND CASE WHEN i.id IS NULL THEN d.chunk_count > 0
                     ELSE d.generation <> i.base_generation END"#,
             id.0,
             kept.operation_id,

@@ -47,7 +47,8 @@ impl<'c> DocumentArtifacts<'c> {
     }
 
     /// Returns the bytes of the document's searchable generation, or else of the last one that was staged;
-    /// for a duplicate, those of its original. `None` if nothing is staged.
+    /// for a document that an earlier version recorded as a duplicate, those of its original. `None` if nothing is
+    /// staged.
     pub async fn find_content(&mut self, id: DocumentId) -> Result<Option<DocumentArtifact>, DbError> {
         let row = sqlx::query!(
             "SELECT a.document_id, a.collection_id, a.generation, a.mime_type, a.content_hash, a.size_bytes

@@ -53,7 +53,7 @@ pub struct Document {
     pub last_generation: Generation,
     /// Change hint of the indexed version.
     pub change_hint: Option<String>,
-    /// The original whose index entry it shares.
+    /// The oldest document of the collection with the same bytes, if that is another one.
     pub duplicate_of: Option<DocumentId>,
     /// When a listing of its source last included it.
     pub last_seen_at: Option<DateTime<Utc>>,
@@ -101,9 +101,6 @@ pub struct Documents<'c> {
 }
 
 impl<'c> Documents<'c> {
-    /// The unique index that prevents two documents of a collection from being indexed with the same bytes.
-    pub const HASH_CONSTRAINT: &'static str = "uq_documents_collection_content_hash";
-
     pub(crate) fn new(connection: &'c mut PgConnection) -> Self {
         Self { connection }
     }
@@ -115,9 +112,17 @@ impl<'c> Documents<'c> {
             r#"SELECT id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type,
                 content_hash, status::text AS "status!", error_message,
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
-                generation, last_generation, change_hint, duplicate_of, last_seen_at, is_stale,
+                generation, last_generation, change_hint, last_seen_at, is_stale,
                 created_at, updated_at, deleted_at, meta, source_metadata,
-                attributes AS "attributes: Json<DocumentMetadata>"
+                attributes AS "attributes: Json<DocumentMetadata>",
+                CASE WHEN status IN ('pending', 'processing', 'completed') THEN (
+                    SELECT o.id FROM documents o
+                    WHERE o.collection_id = documents.collection_id AND o.content_hash = documents.content_hash
+                        AND o.status IN ('pending', 'processing', 'completed')
+                        AND (o.created_at, o.id) < (documents.created_at, documents.id)
+                    ORDER BY o.created_at, o.id
+                    LIMIT 1
+                ) END AS duplicate_of
             FROM documents WHERE id = $1"#,
             id.0,
         )

@@ -73,7 +73,7 @@ impl<'a> EarlyEnd<'a> {
 
 impl Operations<'_> {
     /// Ends the operation if its source is listed and it has no open items. Counters and status of its
-    /// collection and source, metrics, audit entry, requeued duplicates and its sync run change in the same
+    /// collection and source, metrics, audit entry and its sync run change in the same
     /// transaction. Of any number of concurrent callers, one gets [`Ending::Ended`].
     ///
     /// Call it after the change to the last item is committed, so that the later of two concurrent changes

@@ -3,7 +3,6 @@
 use domain::{CollectionId, OperationId, OperationType, SyncRunId};
 
 use super::completion::{EarlyEnd, FinishedOperation};
-use super::items::OperationItems;
 use super::metrics::OperationMetrics;
 use super::operation::Operations;
 use crate::DbError;
@@ -14,7 +13,7 @@ use crate::sync::SyncRuns;
 
 impl Operations<'_> {
     /// Ends the operation and does everything that belongs to its end: counters and status of its
-    /// collection and the collection's sources, metrics, audit entry, duplicates to requeue, sync run. Of any number of
+    /// collection and the collection's sources, metrics, audit entry, sync run. Of any number of
     /// concurrent callers, the one whose `UPDATE` changes the row does all of it; the others change nothing
     /// and get `None`.
     ///
@@ -45,7 +44,6 @@ impl Operations<'_> {
         CollectionSources::new(self.connection).record_operation_end(row.id).await?;
         OperationMetrics::new(self.connection).record(row.id).await?;
         AuditLog::new(self.connection).insert_operation_end(row.id).await?;
-        OperationItems::new(self.connection).requeue_duplicates(row.id).await?;
         if let Some(run_id) = row.sync_run_id {
             SyncRuns::new(self.connection).settle(SyncRunId(run_id)).await?;
         }
@@ -55,16 +53,6 @@ impl Operations<'_> {
             status: DbError::parse_label("operations", "status", &row.status)?,
             completed_at: row.completed_at,
         }))
-    }
-}
-
-impl OperationItems<'_> {
-    /// Queues append operations for the duplicates whose original this operation has changed or deleted.
-    async fn requeue_duplicates(&mut self, operation_sequence: i64) -> Result<(), DbError> {
-        sqlx::query_file!("queries/operations/requeue_duplicates.sql", operation_sequence)
-            .execute(&mut *self.connection)
-            .await?;
-        Ok(())
     }
 }
 

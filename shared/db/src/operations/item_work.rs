@@ -56,6 +56,9 @@ pub struct ItemWork {
     pub staged: Option<StagedVersion>,
     /// The version whose staged vectors are reused for chunks with the same text.
     pub base: Option<ArtifactRef>,
+    /// The oldest document with the same bytes, if the item is open and there is an older one. Its staged
+    /// vectors are reused, too.
+    pub original: Option<Original>,
     /// Number of its chunks, once it is chunked.
     pub chunk_count: u32,
     /// Chunk batches without points, by index; empty before it is chunked.
@@ -74,6 +77,15 @@ pub struct StagedVersion {
     pub searchable_generation: Generation,
     /// When the document was first seen.
     pub first_seen_at: DateTime<Utc>,
+}
+
+/// An older document with the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    /// Where its chunks and vectors are staged.
+    pub version: ArtifactRef,
+    /// Whether the same operation is yet to index it.
+    pub is_open: bool,
 }
 
 /// The outcome of writing a batch of points.
@@ -153,6 +165,13 @@ impl OperationItems<'_> {
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
                     ArtifactRef { document_id: DocumentId(document_id), generation: Generation(generation) }
                 }),
+                original: row.original_id.zip(row.original_generation).map(|(document_id, generation)| {
+                    let version = ArtifactRef {
+                        document_id: DocumentId(document_id),
+                        generation: Generation(generation),
+                    };
+                    Original { version, is_open: row.original_is_open.unwrap_or(false) }
+                }),
                 chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
                 missing_batches: missing_batches(row.batch_count, &row.batches_done),
             });
@@ -213,10 +232,8 @@ impl OperationItems<'_> {
         }))
     }
 
-    /// Ends an open item that cannot be indexed, together with its document and that document's duplicates.
-    /// Returns whether the item was open.
-    ///
-    /// Runs two statements: call it in a transaction.
+    /// Ends an open item that cannot be indexed, together with its document. Returns whether the item was
+    /// open.
     pub async fn mark_failed(&mut self, id: ItemId, failure: &ItemFailure) -> Result<bool, DbError> {
         let (state, reason, category) = match failure {
             ItemFailure::Skipped { reason } => ("skipped", reason, None),
@@ -225,11 +242,7 @@ impl OperationItems<'_> {
         let row = sqlx::query_file!("queries/operations/fail_item.sql", id.0, state, reason, category)
             .fetch_optional(&mut *self.connection)
             .await?;
-        if row.is_none() {
-            return Ok(false);
-        }
-        self.release_duplicates(&[id], state, Some(reason), category).await?;
-        Ok(true)
+        Ok(row.is_some())
     }
 
     /// Cancels an open item. A searchable version of its document stays searchable. Returns whether the
@@ -251,7 +264,7 @@ impl OperationItems<'_> {
         Ok(true)
     }
 
-    /// Ends the documents of items that ended early, and the duplicates of those documents.
+    /// Ends the documents of items that ended early.
     pub(crate) async fn release_documents(
         &mut self,
         ids: &[ItemId],
@@ -260,20 +273,6 @@ impl OperationItems<'_> {
         let (state, reason, category) = (end.as_str(), end.reason(), end.category());
         let item_ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         sqlx::query_file!("queries/operations/release_documents.sql", &item_ids, state, reason, category)
-            .execute(&mut *self.connection)
-            .await?;
-        self.release_duplicates(ids, state, reason, category).await
-    }
-
-    async fn release_duplicates(
-        &mut self,
-        ids: &[ItemId],
-        state: &str,
-        reason: Option<&str>,
-        category: Option<&str>,
-    ) -> Result<(), DbError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        sqlx::query_file!("queries/operations/release_duplicates.sql", &ids, state, reason, category)
             .execute(&mut *self.connection)
             .await?;
         Ok(())

@@ -168,7 +168,6 @@ impl Operations<'_> {
         let uncovered = sqlx::query_scalar!(
             r#"SELECT count(*) AS "uncovered!" FROM documents d
             WHERE d.collection_id = $2 AND d.status <> 'deleted' AND d.chunk_count > 0
-                AND d.duplicate_of IS NULL
                 AND NOT EXISTS (
                     SELECT FROM operation_items i
                     WHERE i.operation_id = $1 AND i.document_id = d.id AND i.state = 'completed'

@@ -56,11 +56,6 @@ pub struct ArtifactRef {
 pub enum StagingOutcome {
     /// The bytes are staged and will be indexed.
     Staged,
-    /// Another document has the same bytes.
-    Duplicate {
-        /// That document.
-        original: DocumentId,
-    },
     /// The document has no content to index.
     Skipped {
         /// The reason.
@@ -148,23 +143,18 @@ impl OperationItems<'_> {
     }
 
     /// Records the outcome for a listed item: updates the item, its document and the staged bytes in one
-    /// statement. Returns whether it did; it does not if the item is no longer listed, the original of a
-    /// duplicate was deleted, or the document was deleted since [`Self::settle`].
+    /// statement. Returns whether it did; it does not if the item is no longer listed, or the document was deleted
+    /// since [`Self::settle`].
     ///
     /// A searchable document stays as it is until its new version is indexed.
     ///
     /// # Errors
-    /// Returns [`DbError::Constraint`] with [`crate::documents::Documents::HASH_CONSTRAINT`] if another
-    /// document has claimed the same content hash since it was looked up, and [`DbError::LimitReached`] if
-    /// the document exceeds a quota of the collection or its owner.
+    /// Returns [`DbError::LimitReached`] if the document exceeds a quota of the collection or its owner.
     pub async fn mark_staged(&mut self, staged: &StagedItem<'_>) -> Result<bool, DbError> {
-        let (state, original, reason, category) = match staged.outcome {
-            StagingOutcome::Staged => (ItemState::Staged, None, None, None),
-            StagingOutcome::Duplicate { original } => (ItemState::Duplicate, Some(original.0), None, None),
-            StagingOutcome::Skipped { reason } => (ItemState::Skipped, None, Some(reason), None),
-            StagingOutcome::Failed { reason, category } => {
-                (ItemState::Failed, None, Some(reason), Some(category))
-            }
+        let (state, reason, category) = match staged.outcome {
+            StagingOutcome::Staged => (ItemState::Staged, None, None),
+            StagingOutcome::Skipped { reason } => (ItemState::Skipped, Some(reason), None),
+            StagingOutcome::Failed { reason, category } => (ItemState::Failed, Some(reason), Some(category)),
         };
         let row = sqlx::query_file!(
             "queries/operations/stage_item.sql",
@@ -176,7 +166,6 @@ impl OperationItems<'_> {
             staged.content_hash,
             staged.size_bytes,
             staged.mime_type,
-            original,
             reason,
             category.map(|category| category.as_str()),
             staged.change_hint,

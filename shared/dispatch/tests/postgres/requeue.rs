@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dispatch::{Committed, dispatch_all, queue_unfinished_deletions, queue_unpurged};
+use dispatch::{Committed, dispatch_all, queue_unfinished_deletions, queue_unpurged, queue_without_points};
 use sqlx::PgPool;
 
 use crate::bench::Bench;
@@ -39,6 +39,30 @@ async fn points_of_deleted_documents_are_removed_by_a_new_operation(pool: PgPool
     bench.sql("UPDATE operations SET status = 'failed', completed_at = now()").await;
     bench.sql("UPDATE documents SET chunk_count = 0").await;
     assert_eq!(queue(Duration::ZERO).await.len(), 0, "nothing is left");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn duplicates_of_earlier_versions_are_indexed_in_bounded_steps(pool: PgPool) {
+    let bench = Bench::new(pool).await;
+    bench.sql(DOCUMENTS).await;
+    let queue = async || queue_without_points(&bench.db, 10, 2).await.unwrap();
+    assert_eq!(queue().await.len(), 0, "all have points");
+    bench
+        .sql(
+            "UPDATE documents SET status = 'completed', deleted_at = NULL, chunk_count = 0 WHERE uri <> 'u4'",
+        )
+        .await;
+    bench.sql("UPDATE documents SET duplicate_of = (SELECT id FROM documents WHERE uri = 'u4') WHERE uri <> 'u4'").await;
+    let committed = queue().await;
+    assert_eq!(committed.iter().flat_map(Committed::operations).count(), 1);
+    let items = "operation_items WHERE copy_document_id IS NULL AND state = 'listed'";
+    assert_eq!(bench.count(items).await, 2, "the original has other bytes, so its copy is of no use");
+    assert_eq!(bench.count("collection_audit_log WHERE action = 'duplicates_requeued'").await, 1);
+    assert_eq!(queue().await.len(), 0, "an operation is open");
+    bench.sql("UPDATE operations SET status = 'cancelled', completed_at = now()").await;
+    assert_eq!(queue().await.len(), 0, "a cancelled one is not started again at once");
+    bench.sql("UPDATE operations SET status = 'completed'").await;
+    assert_eq!(queue().await.len(), 1);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

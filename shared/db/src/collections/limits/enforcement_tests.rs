@@ -115,36 +115,35 @@ async fn every_change_of_a_document_is_counted(pool: PgPool) {
     let (operation, items) = fixture.run_append(&["a", "b", "c", "d", "e"]).await;
     fixture.index(items[0], "a", "h1").await;
     assert!(fixture.fail(items[1], &binary()).await);
-    // A duplicate counts as a document of 0 bytes; a failed document does not count.
-    let original = StagingOutcome::Duplicate { original: fixture.document_id("a") };
-    assert!(fixture.stage(items[2], "c", "h1", &original).await.unwrap());
-    assert_eq!(fixture.used().await, (2, 10));
+    // A document with the bytes of another one holds its own; a failed document does not count.
+    fixture.index(items[2], "c", "h1").await;
+    assert_eq!(fixture.used().await, (2, 20));
     assert!(fixture.stage(items[3], "d", "h4", &StagingOutcome::Staged).await.unwrap());
     assert!(fixture.stage(items[4], "e", "h5", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(fixture.used().await, (4, 30));
+    assert_eq!(fixture.used().await, (4, 40));
     assert!(fixture.fail(items[3], &binary()).await);
-    assert_eq!(fixture.used().await, (3, 20));
+    assert_eq!(fixture.used().await, (3, 30));
     // A cancelled document does not count.
     let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_open_items(operation).await.unwrap();
     assert!(tx.operations().complete_if_done(operation).await.unwrap().is_some());
     tx.commit().await.unwrap();
-    assert_eq!(fixture.used().await, (2, 10));
+    assert_eq!(fixture.used().await, (2, 20));
 
     // Deleted, restored; retried, failed again.
     let mut connection = fixture.connection().await;
     assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
-    assert_eq!(fixture.used().await, (1, 0));
+    assert_eq!(fixture.used().await, (1, 10));
     let restoring = fixture.insert_operation(OperationType::RestoreDocuments).await;
     assert!(connection.documents().restore(fixture.document_id("a"), restoring).await.unwrap());
-    assert_eq!(fixture.used().await, (2, 10));
+    assert_eq!(fixture.used().await, (2, 20));
     let retrying = fixture.insert_operation(OperationType::RetryDocuments).await;
     let failed = connection.documents().retry(fixture.collection_id, None, retrying).await.unwrap();
-    assert_eq!((failed, fixture.used().await), (1, (3, 20)));
+    assert_eq!((failed, fixture.used().await), (1, (3, 30)));
     let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_pending(retrying).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(fixture.used().await, (2, 10));
+    assert_eq!(fixture.used().await, (2, 20));
 
     // The counts are deleted with the collection.
     sqlx::query("DELETE FROM collections").execute(&fixture.pool).await.unwrap();

@@ -7,41 +7,30 @@ use crate::operations::{StagedItem, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn deleted_document_is_hidden_and_its_duplicate_is_requeued(pool: PgPool) {
+async fn deleted_document_is_hidden_and_one_with_the_same_bytes_is_not(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (first, items) = fixture.run_append(&["a", "b"]).await;
     fixture.index(items[0], "a", "same").await;
-    let duplicate = StagingOutcome::Duplicate { original: fixture.document_id("a") };
-    assert!(fixture.stage(items[1], "b", "same", &duplicate).await.unwrap());
+    fixture.index(items[1], "b", "same").await;
     fixture.finish(first).await;
-    assert_eq!(fixture.counts_of_collection().await, (2, 2, 20));
+    assert_eq!(fixture.counts_of_collection().await, (2, 4, 20));
+    assert_eq!(fixture.document("b").await.duplicate_of, Some(fixture.document_id("a")));
 
     let removal = fixture.delete("a").await;
-    assert_eq!(fixture.counts_of_collection().await, (1, 0, 10));
+    assert_eq!(fixture.counts_of_collection().await, (1, 2, 10));
     let mut connection = fixture.connection().await;
-    let live = connection.search_documents().find_live(&[fixture.document_id("a")]).await.unwrap();
-    assert_eq!(live, [], "searches leave it out");
+    let ids = [fixture.document_id("a"), fixture.document_id("b")];
+    let live = connection.search_documents().find_live(&ids).await.unwrap();
+    assert_eq!(live.iter().map(|live| live.id).collect::<Vec<_>>(), [ids[1]], "searches leave it out");
     assert_eq!(fixture.document("a").await.chunk_count, 2, "its points still exist");
     let items = fixture.claim(removal).await;
     fixture.remove(&items).await;
     assert_eq!(fixture.document("a").await.chunk_count, 0);
     fixture.finish(removal).await;
-    assert_eq!(fixture.counts_of_collection().await, (1, 0, 10));
-
-    let promotion = connection.operations().next_pending(fixture.collection_id).await.unwrap().unwrap();
-    let items = fixture.claim(promotion).await;
-    let staging = connection.operation_items().begin_staging(promotion, &items).await.unwrap();
-    let copy = staging[0].staged_bytes.unwrap();
-    assert_eq!(
-        (copy.document_id, copy.generation),
-        (fixture.document_id("a"), Generation(1)),
-        "its bytes lie staged"
-    );
-    fixture.index(items[0], "b", "same").await;
-    let work = connection.operation_items().find_work(&items).await.unwrap();
-    assert_eq!(work[0].base, Some(copy), "its staged vectors can be reused");
-    fixture.finish(promotion).await;
     assert_eq!(fixture.counts_of_collection().await, (1, 2, 10));
+    assert_eq!(fixture.document("b").await.duplicate_of, None);
+    let next = connection.operations().next_pending(fixture.collection_id).await.unwrap();
+    assert_eq!(next, None, "there is nothing to index again");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

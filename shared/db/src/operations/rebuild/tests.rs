@@ -4,16 +4,15 @@ use domain::{DocumentStatus, Generation, OperationId};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::operations::{RebuiltDocument, StagingOutcome};
+use crate::operations::RebuiltDocument;
 use crate::testing::Fixture;
 
-/// Indexes three documents: two with two chunks each, and a duplicate of the first.
+/// Indexes three documents with two chunks each, the third with the bytes of the first.
 async fn indexed(fixture: &Fixture) -> OperationId {
     let (first, items) = fixture.run_append(&["a", "b", "c"]).await;
     fixture.index(items[0], "a", "1").await;
     fixture.index(items[1], "b", "2").await;
-    let duplicate = StagingOutcome::Duplicate { original: fixture.document_id("a") };
-    assert!(fixture.stage(items[2], "c", "1", &duplicate).await.unwrap());
+    fixture.index(items[2], "c", "1").await;
     fixture.finish(first).await;
     let mut tx = fixture.db.begin().await.unwrap();
     let queued =
@@ -39,13 +38,13 @@ async fn each_document_with_points_is_listed_once(pool: PgPool) {
         after = Some(last.id);
         listed.extend(page);
     }
-    let mut expected = [fixture.document_id("a"), fixture.document_id("b")];
+    let mut expected = ["a", "b", "c"].map(|name| fixture.document_id(name));
     expected.sort_unstable();
     assert_eq!(listed.iter().map(|document| document.id).collect::<Vec<_>>(), expected);
     assert!(listed.iter().all(|document| (document.generation, document.chunk_count) == (Generation(1), 2)));
     assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
     let left = connection.documents().list_searchable(fixture.collection_id, None, 10).await.unwrap();
-    assert_eq!(left.len(), 1);
+    assert_eq!(left.len(), 2);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -64,11 +63,12 @@ async fn rebuilt_index_is_used_at_once_without_lost_documents(pool: PgPool) {
         chunk_count: 2,
         reason: reason.map(str::to_owned),
     };
-    let documents = [rebuilt("a", None), rebuilt("b", Some("its vectors are not staged"))];
+    let documents =
+        [rebuilt("a", None), rebuilt("b", Some("its vectors are not staged")), rebuilt("c", None)];
     connection.operation_items().insert_rebuilt(id, &documents).await.unwrap();
     // A retry handles the same documents; the recorded outcomes stay.
     connection.operation_items().insert_rebuilt(id, &[rebuilt("b", None)]).await.unwrap();
-    assert_eq!(connection.operation_items().count_rebuilt_chunks(id).await.unwrap(), 2);
+    assert_eq!(connection.operation_items().count_rebuilt_chunks(id).await.unwrap(), 4);
     assert_eq!(fixture.document("b").await.status, DocumentStatus::Completed, "until the swap");
 
     assert!(!connection.collections().swap_rebuilt(id, "another", "new").await.unwrap());
@@ -81,11 +81,11 @@ async fn rebuilt_index_is_used_at_once_without_lost_documents(pool: PgPool) {
     let operation = connection.operations().find(id).await.unwrap().unwrap();
     assert_eq!(
         (&operation.meta["counts"]["unchanged"], &operation.meta["counts"]["failed"]),
-        (&json!(1), &json!(1))
+        (&json!(2), &json!(1))
     );
     assert_eq!(operation.meta["chunks"]["embedded"], 0);
     let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();
-    assert_eq!((collection.vector_store_name.as_str(), collection.vector_count), ("new", 2));
+    assert_eq!((collection.vector_store_name.as_str(), collection.vector_count), ("new", 4));
     assert_eq!(collection.status.as_str(), "degraded");
     assert_eq!(connection.documents().count_unfinished(fixture.collection_id).await.unwrap(), (1, 0));
 }

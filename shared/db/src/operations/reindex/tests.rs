@@ -158,14 +158,8 @@ async fn failed_or_cancelled_reindex_changes_nothing(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(generation, 4);
-    let context = fixture
-        .connection()
-        .await
-        .documents()
-        .staging_context(fixture.collection_id, fixture.document_id("a"), "a")
-        .await
-        .unwrap();
-    let existing = context.existing.unwrap();
+    let existing = fixture.connection().await.documents().find_existing(fixture.document_id("a")).await;
+    let existing = existing.unwrap().unwrap();
     assert_eq!(existing.generation, existing.last_generation, "it is unchanged");
     fixture.index(items[1], "c", "c").await;
     fixture.connection().await.operation_items().mark_cancelled(items[0]).await.unwrap();

@@ -4,8 +4,8 @@ use domain::{DocumentStatus, ErrorCategory, Generation, ItemId, OperationId, Ope
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::documents::Documents;
-use crate::operations::StagingOutcome;
+use crate::documents::Document;
+use crate::operations::{ArtifactRef, Original, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -87,64 +87,73 @@ async fn same_change_hint_skips_staging(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn same_bytes_are_claimed_by_one_document(pool: PgPool) {
+async fn documents_with_equal_bytes_are_indexed_each_and_embedded_once(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
-    let (operation_id, items) = fixture.run_append(&["a", "b"]).await;
+    let version = |name: &str, generation: i32| ArtifactRef {
+        document_id: fixture.document_id(name),
+        generation: Generation(generation),
+    };
+    let (first, items) = fixture.run_append(&["a", "b"]).await;
     fixture.stage(items[0], "a", "same", &StagingOutcome::Staged).await.unwrap();
-    let refused = fixture.stage(items[1], "b", "same", &StagingOutcome::Staged).await.unwrap_err();
-    assert_eq!(refused.constraint(), Some(Documents::HASH_CONSTRAINT));
-
+    fixture.stage(items[1], "b", "same", &StagingOutcome::Staged).await.unwrap();
     let mut connection = fixture.connection().await;
-    let context = connection
-        .documents()
-        .staging_context(fixture.collection_id, fixture.document_id("b"), "same")
-        .await
-        .unwrap();
-    let original = context.original.unwrap();
-    assert_eq!((original.id, original.is_indexed), (fixture.document_id("a"), true));
-    let duplicate = StagingOutcome::Duplicate { original: original.id };
-    assert!(fixture.stage(items[1], "b", "same", &duplicate).await.unwrap());
-
-    // What cannot be indexed under one name cannot be indexed under the other.
-    assert!(fixture.fail(items[0], &binary()).await);
+    let mut work = connection.operation_items().find_work(&items).await.unwrap();
+    work.sort_by_key(|work| work.item_id);
+    assert_eq!(work[0].original, None, "it is the oldest");
+    assert_eq!(work[1].original, Some(Original { version: version("a", 1), is_open: true }));
+    assert_eq!((work[0].base, work[1].base), (None, None));
+    for item in &items {
+        connection.operation_items().mark_chunked(*item, 2, 1).await.unwrap();
+        connection.operation_items().mark_batch_done(*item, 0, 0).await.unwrap().unwrap();
+    }
     let (original, copy) = (fixture.document("a").await, fixture.document("b").await);
-    assert_eq!((original.status, copy.status), (DocumentStatus::Failed, DocumentStatus::Failed));
-    assert_eq!(copy.error_message, original.error_message);
-    fixture.finish(operation_id).await;
+    assert_eq!((original.status, original.duplicate_of), (DocumentStatus::Completed, None));
+    assert_eq!((copy.status, copy.duplicate_of), (DocumentStatus::Completed, Some(original.id)));
+    assert_eq!((original.chunk_count, copy.chunk_count), (2, 2));
+    fixture.finish(first).await;
+    assert_eq!(fixture.counts_of_collection().await, (2, 4, 20));
+
+    // A third one reuses the vectors of the oldest, whether that is live or deleted.
+    let (second, items) = fixture.run_append(&["c"]).await;
+    fixture.stage(items[0], "c", "same", &StagingOutcome::Staged).await.unwrap();
+    let work = connection.operation_items().find_work(&items).await.unwrap();
+    assert_eq!(work[0].base, Some(version("a", 1)));
+    assert_eq!(work[0].original, Some(Original { version: version("a", 1), is_open: false }));
+    connection.operation_items().mark_cancelled(items[0]).await.unwrap();
+    fixture.finish(second).await;
+    for (deleted, base) in [("a", "b"), ("b", "a")] {
+        assert!(connection.documents().mark_deleted(fixture.document_id(deleted)).await.unwrap());
+        let (operation, items) = fixture.run_append(&["c"]).await;
+        fixture.stage(items[0], "c", "same", &StagingOutcome::Staged).await.unwrap();
+        let work = connection.operation_items().find_work(&items).await.unwrap();
+        assert_eq!(work[0].base, Some(version(base, 1)), "{deleted} is deleted");
+        connection.operation_items().mark_cancelled(items[0]).await.unwrap();
+        fixture.finish(operation).await;
+    }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn duplicate_is_requeued_when_its_original_changes(pool: PgPool) {
+async fn a_document_does_not_change_with_another_one_that_had_its_bytes(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (first, items) = fixture.run_append(&["a", "b"]).await;
     fixture.index(items[0], "a", "same").await;
-    let duplicate = StagingOutcome::Duplicate { original: fixture.document_id("a") };
-    assert!(fixture.stage(items[1], "b", "same", &duplicate).await.unwrap());
+    fixture.index(items[1], "b", "same").await;
     fixture.finish(first).await;
-    assert_eq!(
-        fixture.connection().await.operations().next_pending(fixture.collection_id).await.unwrap(),
-        None
-    );
+    let before = fixture.document("b").await;
 
     let (second, items) = fixture.run_append(&["a"]).await;
     fixture.index(items[0], "a", "different").await;
     fixture.finish(second).await;
-    let mut connection = fixture.connection().await;
-    let third = connection.operations().next_pending(fixture.collection_id).await.unwrap().unwrap();
-    assert_eq!(connection.operation_items().mark_unchanged(third, ItemId(0)).await.unwrap(), 0);
-    let items = connection.operation_items().list_undispatched(third, ItemId(0), 10).await.unwrap();
-    connection.operations().claim(third).await.unwrap();
-    let staging = connection.operation_items().begin_staging(third, &items).await.unwrap();
-    assert_eq!(staging.iter().map(|item| item.uri.as_str()).collect::<Vec<_>>(), ["upload://b"]);
-    fixture.index(items[0], "b", "same").await;
-    let promoted = fixture.document("b").await;
-    assert_eq!((promoted.duplicate_of, promoted.chunk_count), (None, 2));
+    let (third, items) = fixture.run_append(&["a"]).await;
+    assert!(fixture.fail(items[0], &binary()).await);
     fixture.finish(third).await;
+    assert_eq!(fixture.document("b").await, Document { duplicate_of: None, ..before });
+    let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().next_pending(fixture.collection_id).await.unwrap(), None);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn hash_claim_of_a_cancelled_operation_is_recognized(pool: PgPool) {
+async fn content_hash_of_a_version_that_is_not_indexed_is_released(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (first, items) = fixture.run_append(&["a"]).await;
     fixture.index(items[0], "a", "old").await;
@@ -165,19 +174,6 @@ async fn hash_claim_of_a_cancelled_operation_is_recognized(pool: PgPool) {
         "what was searchable stays so"
     );
     assert_eq!(fixture.counts(second).await.failed, 1);
-
-    // As an earlier release left it.
-    sqlx::query("UPDATE documents SET content_hash = 'new'").execute(&fixture.pool).await.unwrap();
-    let mut connection = fixture.connection().await;
-    let context = connection
-        .documents()
-        .staging_context(fixture.collection_id, fixture.document_id("b"), "new")
-        .await
-        .unwrap();
-    assert!(!context.original.unwrap().is_indexed);
-    connection.documents().release_hash(fixture.document_id("a"), "new").await.unwrap();
-    let (_, items) = fixture.run_append(&["b"]).await;
-    fixture.index(items[0], "b", "new").await;
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
