@@ -134,9 +134,14 @@ class Client:
             if operation["status"] in ("completed", "failed", "cancelled"):
                 return operation
 
-    def search(self, collection_id: str, query: str, k: int, mode: str = "dense") -> tuple[dict[str, Any], float]:
+    def search(
+        self, collection_id: str, query: str, k: int, mode: str = "dense", *, collapse_duplicates: bool = True,
+    ) -> tuple[dict[str, Any], float]:
         """Returns the response of a search, and its duration in milliseconds as measured by this client."""
-        body = {"collection_uuids": [collection_id], "query": query, "k": k, "search_mode": mode}
+        body = {
+            "collection_uuids": [collection_id], "query": query, "k": k, "search_mode": mode,
+            "collapse_duplicates": collapse_duplicates,
+        }
         response = self._request("POST", "/api/v2/search", body)
         return json.loads(response.body), response.seconds * 1000
 

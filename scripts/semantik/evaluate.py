@@ -186,7 +186,7 @@ def run_queries(
     parts: dict[str, list[float]] = {part: [] for part in PARTS}
     with ProgressBar(f"searching, {mode}", len(judged.queries)) as progress:
         for query_id, text in judged.queries.items():
-            answer, milliseconds = client.search(collection_id, text, CHUNKS_PER_QUERY, mode)
+            answer, milliseconds = client.search(collection_id, text, CHUNKS_PER_QUERY, mode, collapse_duplicates=False)
             if answer.get("partial_failure") or answer["search_mode_used"] != mode:
                 raise CommandError(f"query {query_id} was not run completely: {answer.get('failed_collections')}")
             hits = [(ids[hit["document_id"]], hit["score"]) for hit in answer["results"]]

@@ -8,24 +8,25 @@ use uuid::Uuid;
 use vectors::{ChunkPayload, StoredChunk};
 
 use crate::State;
+use crate::collapse::Passage;
 use crate::response::{Neighbour, ParentChunk};
-use crate::retrieve::Hit;
+use crate::results::Ranking;
 use crate::search_query::Surroundings;
 
 /// The maximum number of chunks of a parent whose text is returned. Only parents with chunks of a few words
 /// have more.
 const MAX_SIBLINGS: u32 = 256;
 
-/// Reads the chunks around each hit, by id, with one request per collection. A failed request adds a
+/// Reads the chunks around each passage, by id, with one request per collection. A failed request adds a
 /// warning.
 pub(crate) async fn find_neighbours(
     state: &State,
-    hits: &[(f32, Hit<'_>)],
+    passages: &Ranking<'_>,
     surroundings: Surroundings,
     warnings: &mut Vec<String>,
 ) -> HashMap<Uuid, StoredChunk> {
     let mut wanted: HashMap<&str, (&str, Vec<Uuid>)> = HashMap::new();
-    for (_, hit) in hits {
+    for (_, Passage { hit, .. }) in passages {
         let collection = hit.collection;
         let (_, ids) = wanted
             .entry(collection.vector_store_name.as_str())

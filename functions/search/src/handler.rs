@@ -9,18 +9,19 @@ use axum::extract::State as Shared;
 use bm25::query_terms;
 use db::collections::{AccessibleCollection, Collection};
 use db::documents::LiveDocument;
-use domain::{CollectionId, DocumentId, ErrorKind, SearchMode};
+use domain::{CollectionId, DocumentId, ErrorKind};
 use lambda::http::{ApiError, ApiJson, ReceivedAt};
 use serde_json::Value;
 
 use crate::context::{find_neighbours, neighbours_of, parent_of};
+use crate::find::{Encoded, Found, find, millis_since};
 use crate::highlight::highlight;
-use crate::merge::{RankedList, ScoreType, merge};
+use crate::merge::ScoreType;
 use crate::plan::Plan;
 use crate::rerank::rerank;
 use crate::response::{SearchResponse, SearchResult, Timings};
-use crate::results::{Ranking, count_by_collection, describe, keep_live, page};
-use crate::retrieve::{Hit, Retrieved, embed, retrieve};
+use crate::results::{Ranking, count_by_collection, describe, page};
+use crate::retrieve::embed;
 use crate::search_query::{SearchQuery, Surroundings};
 use crate::{SearchRequest, State};
 
@@ -103,36 +104,28 @@ async fn attempt(
     };
     timings.embedding_ms += millis_since(embedding_started);
 
-    let qdrant_started = Instant::now();
-    let retrieved = retrieve(state, &collections, &vectors, search, &plan).await;
-    timings.qdrant_ms += millis_since(qdrant_started);
-    let is_complete = retrieved.as_ref().is_ok_and(|retrieved| retrieved.failed.is_empty());
-    // A swapped index explains the failure.
-    if !is_complete && have_swapped(state, caller, search, &collections).await? {
+    let encoded = Encoded { collections: &collections, vectors: &vectors };
+    let Some(found) = find(state, search, &plan, encoded, timings).await? else {
         return Ok(None);
-    }
-    let Retrieved { lists, failed, mut warnings } = retrieved?;
+    };
+    let Found { passages, score_type, mode_used, documents, failed, mut warnings } = match found {
+        Ok(found) if found.failed.is_empty() => found,
+        // A swapped index explains the failure.
+        _ if have_swapped(state, caller, search, &collections).await? => return Ok(None),
+        found => found?,
+    };
 
-    let documents_started = Instant::now();
-    let documents = find_documents(state, &lists).await?;
-    timings.postgres_ms += millis_since(documents_started);
-    if lists.iter().flat_map(|list| &list.hits).any(|(_, hit)| is_in_another_index(hit, &documents)) {
-        return Ok(None);
-    }
-
-    let mode_used = mode_used(&lists, plan.mode);
-    let live = lists.into_iter().map(|list| RankedList { hits: keep_live(list.hits, &documents), ..list });
-    let (hits, score_type) = merge(live.collect(), plan.rank_constant);
     let reranking_started = Instant::now();
-    let (hits, reranker_model) = rerank_if_requested(state, &plan, &search.query, hits, &mut warnings).await;
+    let (passages, reranker_model) =
+        rerank_if_requested(state, &plan, &search.query, passages, &mut warnings).await;
     if reranker_model.is_some() {
         timings.reranking_ms += millis_since(reranking_started);
     }
-    let hits = page(hits, plan.offset, plan.limit, plan.group_size);
+    let passages = page(passages, plan.offset, plan.limit, plan.group_size);
 
     let neighbours_started = Instant::now();
     let is_reranked = reranker_model.is_some();
-    let results = present(state, search, hits, is_reranked, &documents, &mut warnings).await;
+    let results = present(state, search, passages, is_reranked, &documents, &mut warnings).await;
     if search.surroundings.is_any() {
         timings.qdrant_ms += millis_since(neighbours_started);
     }
@@ -175,13 +168,6 @@ async fn have_swapped(
     Ok(before.iter().zip(&now).any(|(before, now)| before.vector_store_name != now.vector_store_name))
 }
 
-/// Returns whether the hit's document is in another index now. Generations are read together with their
-/// index, so all other hits are consistent.
-fn is_in_another_index(hit: &Hit<'_>, documents: &HashMap<DocumentId, LiveDocument>) -> bool {
-    let document = documents.get(&hit.chunk.payload.document_id);
-    document.is_some_and(|document| document.vector_store_name != hit.collection.vector_store_name)
-}
-
 /// Loads the collections in the order of the request, all of them readable by the caller, and the caller's
 /// search preferences.
 async fn look_up(
@@ -202,83 +188,58 @@ async fn look_up(
     Ok((collections, preferences.map(|preferences| preferences.search).unwrap_or_default()))
 }
 
-/// Returns the mode of the search: the requested one, unless no collection supports it.
-fn mode_used(lists: &[RankedList<Hit<'_>>], requested: SearchMode) -> SearchMode {
-    let is_used = lists.is_empty() || lists.iter().any(|list| list.mode == requested);
-    if is_used { requested } else { SearchMode::Dense }
-}
-
-async fn find_documents(
-    state: &State,
-    lists: &[RankedList<Hit<'_>>],
-) -> Result<HashMap<DocumentId, LiveDocument>, ApiError> {
-    let hits = lists.iter().flat_map(|list| &list.hits);
-    let mut ids: Vec<DocumentId> = hits.map(|(_, hit)| hit.chunk.payload.document_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut connection = state.db.connection().await?;
-    let documents = connection.search_documents().find_live(&ids).await?;
-    Ok(documents.into_iter().map(|document| (document.id, document)).collect())
-}
-
-/// Reranks the best hits if requested, and returns the reranker's name. Without a reranker, or if it fails,
-/// returns the hits unchanged and adds a warning.
+/// Reranks the best passages if requested, and returns the reranker's name. Without a reranker, or if it
+/// fails, returns the passages unchanged and adds a warning.
 async fn rerank_if_requested<'a>(
     state: &State,
     plan: &Plan,
     query: &str,
-    mut hits: Ranking<'a>,
+    mut passages: Ranking<'a>,
     warnings: &mut Vec<String>,
 ) -> (Ranking<'a>, Option<String>) {
     let Some(window) = plan.rerank else {
-        return (hits, None);
+        return (passages, None);
     };
     let Some(reranker) = &state.reranker else {
         warnings.push("no reranker is configured; the results are ranked without one".to_owned());
-        return (hits, None);
+        return (passages, None);
     };
-    let rest = hits.split_off(window.min(hits.len()));
-    match rerank(reranker, query, hits).await {
+    let rest = passages.split_off(window.min(passages.len()));
+    match rerank(reranker, query, passages).await {
         Ok(reranked) => (reranked, Some(reranker.name().to_owned())),
-        Err((mut hits, error)) => {
+        Err((mut passages, error)) => {
             tracing::error!(reranker = reranker.name(), error, "reranking failed");
             warnings.push("the reranker failed; the results are ranked without it".to_owned());
-            hits.extend(rest);
-            (hits, None)
+            passages.extend(rest);
+            (passages, None)
         }
     }
 }
 
-/// Converts hits to results, with their context and highlighting if requested.
+/// Converts passages to results, with their context and highlighting if requested.
 async fn present(
     state: &State,
     search: &SearchQuery,
-    hits: Ranking<'_>,
+    passages: Ranking<'_>,
     is_reranked: bool,
     documents: &HashMap<DocumentId, LiveDocument>,
     warnings: &mut Vec<String>,
 ) -> Vec<SearchResult> {
     let around = match search.surroundings.is_any() {
-        true => find_neighbours(state, &hits, search.surroundings, warnings).await,
+        true => find_neighbours(state, &passages, search.surroundings, warnings).await,
         false => HashMap::new(),
     };
     let query = query_terms(&search.query);
-    let mut results = Vec::with_capacity(hits.len());
-    for (score, hit) in hits {
+    let mut results = Vec::with_capacity(passages.len());
+    for (score, passage) in passages {
         let Surroundings { reach, parent } = search.surroundings;
-        let neighbours = (reach > 0).then(|| neighbours_of(&hit.chunk.payload, reach, &around));
-        let parent = if parent { parent_of(&hit.chunk.payload, &around) } else { None };
-        let highlighted_text = search.highlight.then(|| highlight(&hit.chunk.payload.content, &query));
-        if let Some(result) = describe(score, hit, is_reranked, documents) {
+        let neighbours = (reach > 0).then(|| neighbours_of(&passage.hit.chunk.payload, reach, &around));
+        let parent = if parent { parent_of(&passage.hit.chunk.payload, &around) } else { None };
+        let highlighted_text =
+            search.highlight.then(|| highlight(&passage.hit.chunk.payload.content, &query));
+        if let Some(result) = describe(score, passage, is_reranked, documents) {
             results.push(SearchResult { neighbours, parent, highlighted_text, ..result });
         }
     }
     results
-}
-
-fn millis_since(started: Instant) -> f64 {
-    started.elapsed().as_secs_f64() * 1000.0
 }

@@ -7,9 +7,11 @@
 //! *Retries when* never: the caller decides. A collection that cannot be searched is listed beside the
 //! results of the others. Errors of PostgreSQL and Qdrant are `Unavailable`.
 
+mod collapse;
 mod config;
 mod context;
 mod filter;
+mod find;
 mod handler;
 mod highlight;
 mod merge;
@@ -32,7 +34,8 @@ pub use openapi::openapi;
 pub use query_vector::QueryVectors;
 pub use request::SearchRequest;
 pub use response::{
-    CollectionResult, FailedCollection, Neighbour, ParentChunk, SearchResponse, SearchResult, Timings,
+    CollectionResult, DuplicatePassage, FailedCollection, Neighbour, ParentChunk, SearchResponse,
+    SearchResult, Timings,
 };
 pub use router::router;
 pub use state::State;

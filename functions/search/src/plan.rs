@@ -3,6 +3,7 @@
 use domain::SearchMode;
 use serde::Deserialize;
 use serde_json::Value;
+use vectors::CANDIDATES;
 
 use crate::search_query::{MAX_RESULTS, SearchQuery};
 
@@ -11,12 +12,12 @@ const DEFAULT_LIMIT: u32 = 10;
 /// The default constant k of reciprocal rank fusion, from Cormack, Clarke and Büttcher, SIGIR 2009.
 const DEFAULT_RANK_CONSTANT: u32 = 60;
 /// The number of chunks to retrieve for each document of grouped results.
-const CHUNKS_PER_DOCUMENT: u32 = 8;
+const CHUNKS_PER_DOCUMENT: u64 = 8;
+/// The factor by which more chunks are retrieved if there were too few.
+const DEEPER: u64 = 4;
 /// The number of hits to rerank for each result, and the bounds of their total.
 const RERANKED_PER_RESULT: usize = 5;
 const RERANKED: std::ops::RangeInclusive<usize> = 20..=200;
-/// The maximum number of chunks to retrieve from one collection.
-const MAX_DEPTH: u32 = 1254;
 
 /// The caller's search preferences.
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) rank_constant: u32,
     pub(crate) min_similarity: Option<f32>,
     pub(crate) group_size: Option<usize>,
+    /// Whether passages with the same text are shown once.
+    pub(crate) collapses: bool,
     /// The number of best hits to rerank, if reranking is requested.
     pub(crate) rerank: Option<usize>,
 }
@@ -50,7 +53,8 @@ impl Plan {
         // A threshold of 0 means none: cosine similarity can be negative.
         let threshold = search.score_threshold.or(preferences.similarity_threshold);
         let reranks = search.use_reranker.or(preferences.use_reranker).unwrap_or(false);
-        let window = (limit as usize * RERANKED_PER_RESULT).max(search.offset as usize + limit as usize);
+        // It does not depend on the offset, so every page shows a part of the same ranking.
+        let window = limit as usize * RERANKED_PER_RESULT;
         Self {
             mode: search.mode.or(preferences.mode).unwrap_or(SearchMode::Dense),
             limit: limit as usize,
@@ -58,20 +62,31 @@ impl Plan {
             rank_constant: search.rank_constant.or(preferences.rrf_k).unwrap_or(DEFAULT_RANK_CONSTANT),
             min_similarity: threshold.filter(|threshold| *threshold > 0.0),
             group_size: search.group_size.map(|size| size as usize),
+            collapses: search.collapses,
             rerank: reranks.then(|| window.clamp(*RERANKED.start(), *RERANKED.end())),
         }
     }
 
-    /// Returns the number of chunks to retrieve from each collection: a few more than requested, because hits
-    /// of replaced generations are dropped afterwards.
+    /// Returns the number of results to rank before the page can be taken: passages, or documents where results
+    /// are grouped.
+    pub(crate) fn needed(&self) -> usize {
+        (self.offset + self.limit).max(self.rerank.unwrap_or(0))
+    }
+
+    /// Returns the number of chunks to retrieve from each collection at first: a few more than needed, because
+    /// hits of replaced generations, duplicates and the last ones of equal score are left out afterwards.
     pub(crate) fn depth(&self) -> u64 {
-        let depth = (self.offset + self.limit).max(self.rerank.unwrap_or(0));
-        let depth = u32::try_from(depth).unwrap_or(MAX_DEPTH);
+        let needed = self.needed() as u64;
         let depth = match self.group_size {
-            Some(_) => depth * CHUNKS_PER_DOCUMENT,
-            None => depth + depth / 4 + 4,
+            Some(_) => needed * CHUNKS_PER_DOCUMENT,
+            None => needed + needed / 4 + 4,
         };
-        u64::from(depth.min(MAX_DEPTH))
+        depth.min(CANDIDATES)
+    }
+
+    /// Returns how many chunks to retrieve if `depth` were too few; at most as many as a search compares.
+    pub(crate) fn deeper(depth: u64) -> u64 {
+        (depth * DEEPER).min(CANDIDATES)
     }
 
     /// Returns whether the query's embedding is needed.

@@ -57,6 +57,9 @@ pub struct SearchRequest {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 10)]
     pub group_size: Option<u32>,
+    /// Whether passages with the same text are returned once, with the others in `duplicates`; true by default.
+    #[serde(default)]
+    pub collapse_duplicates: Option<bool>,
     /// Whether each result also has its text as HTML with the query's terms marked.
     #[serde(default)]
     pub highlight: Option<bool>,

@@ -13,7 +13,8 @@ pub(crate) async fn rerank<'a>(
     query: &str,
     hits: Ranking<'a>,
 ) -> Result<Ranking<'a>, (Ranking<'a>, String)> {
-    let texts: Vec<String> = hits.iter().map(|(_, hit)| hit.chunk.payload.content.clone()).collect();
+    let texts: Vec<String> =
+        hits.iter().map(|(_, passage)| passage.hit.chunk.payload.content.clone()).collect();
     let (reranker, query) = (Arc::clone(reranker), query.to_owned());
     let scored = tokio::task::spawn_blocking(move || {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -25,7 +26,7 @@ pub(crate) async fn rerank<'a>(
         Err(panic) => return Err((hits, panic.to_string())),
     };
     let mut reranked: Ranking<'a> =
-        hits.into_iter().zip(scores).map(|((_, hit), score)| (score, hit)).collect();
+        hits.into_iter().zip(scores).map(|((_, passage), score)| (score, passage)).collect();
     // The sort is stable: hits of equal score keep the order of the search.
     reranked.sort_by(|(left, _), (right, _)| right.total_cmp(left));
     Ok(reranked)

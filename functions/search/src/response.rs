@@ -115,6 +115,30 @@ pub struct SearchResult {
     pub collection_name: String,
     /// The embedding model of the collection.
     pub embedding_model: String,
+    /// The number of other passages with the same text among those compared. They are not results of their
+    /// own, unless `collapse_duplicates` is false.
+    pub duplicate_count: usize,
+    /// The best of those, 10 at most.
+    pub duplicates: Vec<DuplicatePassage>,
+}
+
+/// A passage with the same text as a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DuplicatePassage {
+    /// The id of its document.
+    #[schema(value_type = Uuid)]
+    pub document_id: DocumentId,
+    /// The id of the chunk.
+    pub chunk_id: Uuid,
+    /// The index of the chunk in the document, from 0.
+    pub chunk_index: u32,
+    /// The file's name.
+    pub file_name: String,
+    /// The path of the file within its source.
+    pub file_path: String,
+    /// The id of the collection.
+    #[schema(value_type = Uuid)]
+    pub collection_id: CollectionId,
 }
 
 /// A chunk before or after a result.

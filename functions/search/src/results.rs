@@ -1,6 +1,6 @@
 //! From hits to results.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use db::collections::Collection;
 use db::documents::LiveDocument;
@@ -8,14 +8,18 @@ use domain::DocumentId;
 use serde_json::json;
 use vectors::ChunkMetadata;
 
-use crate::response::{CollectionResult, FailedCollection, SearchResult};
+use crate::collapse::{Passage, collapse};
+use crate::response::{CollectionResult, DuplicatePassage, FailedCollection, SearchResult};
 use crate::retrieve::Hit;
 
-/// Hits with the scores that rank them.
-pub(crate) type Ranking<'a> = Vec<(f32, Hit<'a>)>;
+/// Passages with the scores that rank them.
+pub(crate) type Ranking<'a> = Vec<(f32, Passage<Hit<'a>>)>;
 
 /// Drops hits whose document is deleted or has a newer generation.
-pub(crate) fn keep_live<'a>(hits: Ranking<'a>, documents: &HashMap<DocumentId, LiveDocument>) -> Ranking<'a> {
+pub(crate) fn keep_live<'a>(
+    hits: Vec<(f32, Hit<'a>)>,
+    documents: &HashMap<DocumentId, LiveDocument>,
+) -> Vec<(f32, Hit<'a>)> {
     let is_live = |(_, hit): &(f32, Hit<'_>)| {
         let document = documents.get(&hit.chunk.payload.document_id);
         document.is_some_and(|document| document.generation == hit.chunk.payload.generation)
@@ -23,40 +27,59 @@ pub(crate) fn keep_live<'a>(hits: Ranking<'a>, documents: &HashMap<DocumentId, L
     hits.into_iter().filter(is_live).collect()
 }
 
-/// Returns the hits from `offset` on. With a group size, `offset` and `limit` count documents, ranked by their
+/// Merges hits with the same text, unless every hit is to be shown.
+pub(crate) fn passages(hits: Vec<(f32, Hit<'_>)>, collapses: bool) -> Ranking<'_> {
+    if collapses {
+        collapse(hits, |hit| &hit.chunk.payload.content, Hit::age)
+    } else {
+        hits.into_iter().map(|(score, hit)| (score, Passage::new(hit))).collect()
+    }
+}
+
+/// Returns the number of results that the passages are: documents, where results are grouped.
+pub(crate) fn count(passages: &Ranking<'_>, group_size: Option<usize>) -> usize {
+    if group_size.is_none() {
+        return passages.len();
+    }
+    let documents: HashSet<DocumentId> =
+        passages.iter().map(|(_, passage)| passage.hit.chunk.payload.document_id).collect();
+    documents.len()
+}
+
+/// Returns the passages from `offset` on. With a group size, `offset` and `limit` count documents, ranked by their
 /// best chunks, and each document has up to that many chunks.
 pub(crate) fn page<'a>(
-    hits: Ranking<'a>,
+    passages: Ranking<'a>,
     offset: usize,
     limit: usize,
     group_size: Option<usize>,
 ) -> Ranking<'a> {
     let Some(group_size) = group_size else {
-        return hits.into_iter().skip(offset).take(limit).collect();
+        return passages.into_iter().skip(offset).take(limit).collect();
     };
     let mut order: Vec<DocumentId> = Vec::new();
     let mut groups: HashMap<DocumentId, Ranking<'a>> = HashMap::new();
-    for (score, hit) in hits {
-        let group = groups.entry(hit.chunk.payload.document_id).or_insert_with_key(|id| {
+    for (score, passage) in passages {
+        let group = groups.entry(passage.hit.chunk.payload.document_id).or_insert_with_key(|id| {
             order.push(*id);
             Vec::new()
         });
         if group.len() < group_size {
-            group.push((score, hit));
+            group.push((score, passage));
         }
     }
     let documents = order.into_iter().skip(offset).take(limit);
     documents.flat_map(|id| groups.remove(&id).unwrap_or_default()).collect()
 }
 
-/// Converts a hit to a result. Returns `None` if its document is missing.
+/// Converts a passage to a result. Returns `None` if its document is missing.
 pub(crate) fn describe(
     score: f32,
-    hit: Hit<'_>,
+    passage: Passage<Hit<'_>>,
     is_reranked: bool,
     documents: &HashMap<DocumentId, LiveDocument>,
 ) -> Option<SearchResult> {
-    let Hit { collection, chunk } = hit;
+    let Passage { hit: Hit { collection, chunk }, duplicates, duplicate_count } = passage;
     let document = documents.get(&chunk.payload.document_id)?;
     // The payload has the URI of the document, which names a place on the server.
     let metadata = ChunkMetadata { source_path: document.file_path.clone(), ..chunk.payload.metadata };
@@ -79,6 +102,23 @@ pub(crate) fn describe(
         collection_id: collection.id,
         collection_name: collection.name.clone(),
         embedding_model: collection.settings.embedding_model.clone(),
+        duplicate_count,
+        duplicates: duplicates.iter().filter_map(|hit| describe_duplicate(hit, documents)).collect(),
+    })
+}
+
+fn describe_duplicate(
+    hit: &Hit<'_>,
+    documents: &HashMap<DocumentId, LiveDocument>,
+) -> Option<DuplicatePassage> {
+    let document = documents.get(&hit.chunk.payload.document_id)?;
+    Some(DuplicatePassage {
+        document_id: document.id,
+        chunk_id: hit.chunk.id,
+        chunk_index: u32::try_from(hit.chunk.payload.chunk_index).unwrap_or_default(),
+        file_name: document.file_name.clone(),
+        file_path: document.file_path.clone(),
+        collection_id: hit.collection.id,
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use db::collections::Collection;
-use domain::{Classify, ErrorKind, Quantization, SearchMode};
+use domain::{Classify, DocumentId, ErrorKind, Quantization, SearchMode};
 use futures_util::future::{join_all, try_join_all};
 use lambda::http::ApiError;
-use vectors::{ChunkQuery, ScoredChunk, VectorsError};
+use uuid::Uuid;
+use vectors::{CANDIDATES, ChunkQuery, ScoredChunk, VectorsError};
 
 use crate::State;
 use crate::merge::{RankedList, scale_hybrid};
@@ -19,6 +21,14 @@ use crate::search_query::SearchQuery;
 pub(crate) struct Hit<'a> {
     pub(crate) collection: &'a Collection,
     pub(crate) chunk: ScoredChunk,
+}
+
+impl Hit<'_> {
+    /// Orders hits with equal scores, and passages with the same text: the oldest document first.
+    pub(crate) fn age(&self) -> (DateTime<Utc>, DocumentId, i32, Uuid) {
+        let payload = &self.chunk.payload;
+        (payload.metadata.created_at, payload.document_id, payload.chunk_index, self.chunk.id)
+    }
 }
 
 /// The hits of all collections.
@@ -50,17 +60,18 @@ pub(crate) async fn embed<'a>(
     Ok(try_join_all(vectors).await?.into_iter().collect())
 }
 
-/// Searches all collections in parallel. Fails only if none can be searched.
+/// Searches all collections in parallel for their `depth` best chunks. Fails only if none can be searched.
 pub(crate) async fn retrieve<'a>(
     state: &State,
     collections: &'a [Collection],
     vectors: &HashMap<Encoder<'a>, Vec<f32>>,
     search: &SearchQuery,
     plan: &Plan,
+    depth: u64,
 ) -> Result<Retrieved<'a>, ApiError> {
     let requests = collections.iter().map(|collection| async move {
         let vector = vectors.get(&encoder(collection)).cloned();
-        (collection, query(state, collection, vector.unwrap_or_default(), search, plan).await)
+        (collection, query(state, collection, vector.unwrap_or_default(), search, plan, depth).await)
     });
     let mut retrieved = Retrieved::default();
     let mut first_error: Option<ApiError> = None;
@@ -73,6 +84,7 @@ pub(crate) async fn retrieve<'a>(
                         collection.name
                     ));
                 }
+                let may_have_more = chunks.len() as u64 >= depth && depth < CANDIDATES;
                 let hits = chunks.into_iter().map(|mut chunk| {
                     if mode == SearchMode::Hybrid {
                         chunk.score = scale_hybrid(plan.rank_constant, chunk.score);
@@ -80,18 +92,19 @@ pub(crate) async fn retrieve<'a>(
                     (chunk.score, Hit { collection, chunk })
                 });
                 let mut hits: Vec<(f32, Hit<'_>)> = hits.collect();
-                // Qdrant returns hits of equal fused score in any order; without an order of their own the next
-                // page would repeat some.
+                // Qdrant returns hits of equal score in any order.
                 hits.sort_by(|(left, one), (right, other)| {
-                    right.total_cmp(left).then_with(|| one.chunk.id.cmp(&other.chunk.id))
+                    right.total_cmp(left).then_with(|| one.age().cmp(&other.age()))
                 });
+                let rest = hits.last().map(|(score, _)| *score).filter(|_| may_have_more);
                 let model = collection.settings.embedding_model.clone();
-                retrieved.lists.push(RankedList { mode, model, hits });
+                retrieved.lists.push(RankedList { mode, model, hits, rest });
             }
             Err(QueryError::Vectors(error)) => {
                 tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "searching a collection failed");
-                retrieved.failed.push(failure(collection, error.kind()));
-                first_error.get_or_insert(error.into());
+                let failure = failure(collection, error.kind());
+                first_error.get_or_insert_with(|| unsearchable(&failure, &error));
+                retrieved.failed.push(failure);
             }
             Err(QueryError::Embedding(error)) => return Err(error),
         }
@@ -115,6 +128,7 @@ async fn query(
     vector: Vec<f32>,
     search: &SearchQuery,
     plan: &Plan,
+    depth: u64,
 ) -> Result<(SearchMode, Vec<ScoredChunk>), QueryError> {
     let name = &collection.vector_store_name;
     let mut request = ChunkQuery {
@@ -124,7 +138,7 @@ async fn query(
         rank_constant: plan.rank_constant,
         min_similarity: plan.min_similarity,
         filter: search.filter.clone(),
-        limit: plan.depth(),
+        limit: depth,
         exact: false,
     };
     match state.vectors.search(name, &request).await {
@@ -141,7 +155,20 @@ async fn query(
         }
         // No document has metadata: the payload index is created with the first one that does.
         Err(VectorsError::AttributesMissing { .. }) => Ok((plan.mode, Vec::new())),
+        // The index is created with the first document.
+        Err(VectorsError::NotFound { .. }) if collection.vector_count == 0 => Ok((plan.mode, Vec::new())),
         Err(error) => Err(QueryError::Vectors(error)),
+    }
+}
+
+/// Returns the error of a search that found no collection to search.
+fn unsearchable(failure: &FailedCollection, error: &VectorsError) -> ApiError {
+    match error.kind() {
+        ErrorKind::Internal => ApiError::internal(error),
+        _ => ApiError::unavailable(
+            error,
+            format!("Collection {:?} cannot be searched: {}", failure.collection_name, failure.error_message),
+        ),
     }
 }
 
@@ -151,9 +178,9 @@ fn failure(collection: &Collection, kind: ErrorKind) -> FailedCollection {
         collection_name: collection.name.clone(),
         error: format!("{kind:?}").to_lowercase(),
         error_message: if kind == ErrorKind::NotFound {
-            "the index does not exist yet; wait until the initial operation has completed".to_owned()
+            "its index is missing; ask an administrator to rebuild it".to_owned()
         } else {
-            "the index is temporarily unavailable; retry in a few seconds".to_owned()
+            "its index is temporarily unavailable; retry in a few seconds".to_owned()
         },
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct SearchQuery {
     pub(crate) filter: ChunkFilter,
     /// The maximum number of chunks per document, where results are grouped.
     pub(crate) group_size: Option<u32>,
+    /// Whether passages with the same text are shown once.
+    pub(crate) collapses: bool,
     pub(crate) highlight: bool,
     pub(crate) surroundings: Surroundings,
     pub(crate) use_reranker: Option<bool>,
@@ -102,6 +104,7 @@ impl SearchQuery {
             score_threshold: request.score_threshold,
             filter,
             group_size: is_grouped.then(|| request.group_size.unwrap_or(1)),
+            collapses: request.collapse_duplicates.unwrap_or(true),
             highlight: request.highlight.unwrap_or(false),
             surroundings: Surroundings {
                 reach: request.context_chunks.unwrap_or(0),

@@ -28,7 +28,7 @@ pub use generation::DocumentGeneration;
 pub use indexes::IndexSpec;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
-pub use search::{ChunkQuery, ScoredChunk};
+pub use search::{CANDIDATES, ChunkQuery, ScoredChunk};
 
 /// The name of the vector that holds the embedding.
 const DENSE: &str = "dense";

@@ -11,14 +11,10 @@ use uuid::Uuid;
 use crate::chunks::read_point;
 use crate::{ChunkFilter, ChunkPayload, DENSE, SPARSE, VectorDatabase, VectorsError};
 
-/// Candidates from quantized vectors per result, which are then rescored with the float32 vectors. Ignored by
-/// indexes without quantized vectors.
-const OVERSAMPLING: f64 = 2.0;
-
-/// Candidates per list when two lists are fused: enough for the first pages, or for the deepest page that is
-/// allowed. There are only two depths, so that the ranking does not depend on the requested page.
-const CANDIDATES: u64 = 200;
-const MAX_CANDIDATES: u64 = 1500;
+/// The most results of a search, and the number of candidates that every search compares: in the HNSW graph, of
+/// quantized vectors before they are rescored, and of each list when two lists are fused. It does not depend on
+/// [`ChunkQuery::limit`], so a smaller limit returns the beginning of the same ranking.
+pub const CANDIDATES: u64 = 1500;
 
 /// A search for chunks.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +31,8 @@ pub struct ChunkQuery {
     pub min_similarity: Option<f32>,
     /// Conditions on the chunks.
     pub filter: ChunkFilter,
-    /// The most results to return.
+    /// The most results to return, up to [`CANDIDATES`]. Where the last ones have equal scores, any of them may be
+    /// returned.
     pub limit: u64,
     /// Whether to compare with every vector instead of searching the HNSW graph.
     pub exact: bool,
@@ -77,7 +74,7 @@ impl ChunkQuery {
         let by_terms =
             || Query::new_nearest(VectorInput::new_sparse(terms.ids.clone(), terms.weights.clone()));
         let by_vector = || Query::new_nearest(self.vector.clone());
-        let depth = if self.limit <= CANDIDATES { CANDIDATES } else { self.limit.max(MAX_CANDIDATES) };
+        let depth = CANDIDATES;
         match (self.mode, self.min_similarity) {
             (SearchMode::Sparse, None) => with_filter(request.query(by_terms()).using(SPARSE), filter).into(),
             (SearchMode::Sparse, Some(minimum)) => {
@@ -117,9 +114,16 @@ impl ChunkQuery {
     }
 
     fn params(&self) -> SearchParams {
+        // Qdrant multiplies with the limit and rounds down. Ignored by indexes without quantized vectors.
+        #[expect(clippy::cast_precision_loss, reason = "both are at most some thousands")]
+        let oversampling = ((CANDIDATES as f64 + 0.5) / self.limit.max(1) as f64).max(1.0);
         let quantization =
-            QuantizationSearchParamsBuilder::default().rescore(true).oversampling(OVERSAMPLING);
-        SearchParamsBuilder::default().exact(self.exact).quantization(quantization.build()).build()
+            QuantizationSearchParamsBuilder::default().rescore(true).oversampling(oversampling);
+        SearchParamsBuilder::default()
+            .hnsw_ef(CANDIDATES)
+            .exact(self.exact)
+            .quantization(quantization.build())
+            .build()
     }
 }
 

@@ -14,6 +14,7 @@ mod filters;
 mod indexing;
 mod points;
 mod queries;
+mod ranking;
 mod server;
 mod snapshots;
 mod support;

@@ -20,16 +20,16 @@ use vectors::{
 
 use crate::support::{Context, Numbers, contract, cosine, eventually};
 
-const DIMENSION: usize = 8;
+pub(crate) const DIMENSION: usize = 8;
 
-fn store(context: &Context) -> VectorDatabase {
+pub(crate) fn store(context: &Context) -> VectorDatabase {
     let mut config = VectorsConfig::new(&context.url);
     config.api_key = context.api_key.clone().map(SecretString::from);
     config.timeout = Duration::from_secs(60);
     VectorDatabase::connect(&config).unwrap()
 }
 
-fn spec(context: &Context, quantization: Quantization) -> IndexSpec {
+pub(crate) fn spec(context: &Context, quantization: Quantization) -> IndexSpec {
     let name = context.name(quantization.as_str());
     IndexSpec { name, dimension: DIMENSION as u64, quantization }
 }
@@ -38,7 +38,11 @@ fn document(number: u128) -> DocumentId {
     DocumentId(Uuid::from_u128(number))
 }
 
-fn document_generation(document_id: DocumentId, source_id: i64, generation: i32) -> DocumentGeneration {
+pub(crate) fn document_generation(
+    document_id: DocumentId,
+    source_id: i64,
+    generation: i32,
+) -> DocumentGeneration {
     DocumentGeneration {
         document_id,
         collection_id: CollectionId(Uuid::from_u128(1)),
@@ -53,7 +57,7 @@ fn document_generation(document_id: DocumentId, source_id: i64, generation: i32)
     }
 }
 
-fn record(index: u32, text: &str) -> ChunkRecord {
+pub(crate) fn record(index: u32, text: &str) -> ChunkRecord {
     ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4, parent: None }
 }
 

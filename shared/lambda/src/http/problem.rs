@@ -96,6 +96,14 @@ impl ApiError {
         error
     }
 
+    /// Creates a 503: the cause is logged, the client gets the detail and when to retry.
+    pub fn unavailable(cause: &(dyn std::error::Error + 'static), detail: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Unavailable, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(u16::from(RETRY_SECONDS)));
+        error.parts.cause = Some(error_chain(cause));
+        error
+    }
+
     /// Creates a 413 for a request body over the limit of 2 MiB.
     pub fn body_too_large() -> Self {
         Self::new(ErrorKind::TooLarge, "The request body is larger than 2 MiB; send documents as uploads")
@@ -172,10 +180,7 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
             ErrorKind::Unavailable => {
                 let detail =
                     format!("A backend is temporarily unavailable; retry in {RETRY_SECONDS} seconds");
-                let mut api_error = Self::new(kind, detail)
-                    .with_header(header::RETRY_AFTER, HeaderValue::from(u16::from(RETRY_SECONDS)));
-                api_error.parts.cause = Some(error_chain(&error));
-                api_error
+                Self::unavailable(&error, detail)
             }
             _ => Self::new(kind, error.to_string()),
         }
