@@ -70,13 +70,13 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         Ok(document) => document,
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
-            let reason = error.chain();
+            let (reason, cause) = (error.reason(), error.chain());
             dispatch::log_failed(FailedDocument {
                 stage: "chunk",
                 operation_id: work.operation_id,
                 item_id: work.item_id,
                 document_id: Some(staged.document_id),
-                reason: &reason,
+                reason: &cause,
             });
             let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
             end_unindexed(state, work, staged, &failure).await?;

@@ -72,7 +72,7 @@ pub(crate) async fn prepare(state: &State, requests: &[Request]) -> (Vec<Job>, V
             let failed = |request: &Request| Outcome {
                 position: request.position,
                 document_id: None,
-                result: Err(copy(&error)),
+                result: Err(error.copy()),
             };
             return (Vec::new(), requests.iter().map(failed).collect());
         }
@@ -138,8 +138,7 @@ async fn prepare_one(state: &State, request: Request, work: ItemWork) -> Result<
         }
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
-            let reason = format!("the staged chunks cannot be read; index it again: {}", error.chain());
-            fail(state, &work, reason).await?;
+            fail(state, &work, &error).await?;
             Ok(Prepared::Done("failed"))
         }
     }
@@ -197,7 +196,7 @@ pub(crate) async fn embed_group(
             let failed = |(position, document_id)| Outcome {
                 position,
                 document_id: Some(document_id),
-                result: Err(copy(&error)),
+                result: Err(error.copy()),
             };
             return Err(places.into_iter().map(failed).collect());
         }
@@ -231,20 +230,15 @@ pub(crate) async fn store_group(state: &State, embedded: Vec<EmbeddedJob>) -> Ve
 
 /// Returns the same error for every message of a group.
 pub(crate) fn fail_all(group: &[Job], error: &StageError) -> Vec<Outcome> {
-    group.iter().map(|job| Outcome::of(job, Err(copy(error)))).collect()
+    group.iter().map(|job| Outcome::of(job, Err(error.copy()))).collect()
 }
 
 /// Records on each document why it cannot be embedded.
 async fn fail_documents(state: &State, group: &[Job], error: &StageError) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
-        let failed = fail(state, &job.work, error.chain()).await;
+        let failed = fail(state, &job.work, error).await;
         outcomes.push(Outcome::of(job, failed.map(|()| "failed")));
     }
     outcomes
-}
-
-/// Errors cannot be cloned: this keeps the kind and the text.
-fn copy(error: &StageError) -> StageError {
-    StageError::new(error.kind(), error.chain())
 }

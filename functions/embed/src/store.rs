@@ -21,7 +21,7 @@ pub(crate) async fn store(
         Ok(()) => {}
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
-            fail(state, &job.work, error.chain()).await?;
+            fail(state, &job.work, &error).await?;
             return Ok(None);
         }
     }
@@ -76,15 +76,15 @@ pub(crate) async fn delete_useless_points(state: &State, work: &ItemWork) -> Res
 }
 
 /// Marks the item as failed, with a reason that the user can act on.
-pub(crate) async fn fail(state: &State, work: &ItemWork, reason: String) -> Result<(), StageError> {
+pub(crate) async fn fail(state: &State, work: &ItemWork, error: &StageError) -> Result<(), StageError> {
     dispatch::log_failed(FailedDocument {
         stage: "embed",
         operation_id: work.operation_id,
         item_id: work.item_id,
         document_id: work.staged.map(|staged| staged.document_id),
-        reason: &reason,
+        reason: &error.chain(),
     });
-    let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
+    let failure = ItemFailure::Failed { reason: error.reason(), category: ErrorCategory::Permanent };
     let mut tx = state.db.begin().await?;
     tx.operation_items().mark_failed(work.item_id, &failure).await?;
     tx.commit().await?;

@@ -66,10 +66,9 @@ pub async fn handle(
         let Err(error) = queue_files(&state, collection_id, &files).await else {
             continue;
         };
-        let (kind, chain) = (error.kind(), error.chain());
         for (result, collections) in results.iter_mut().zip(&collections_by_message) {
             if collections.contains(&collection_id) {
-                *result = Err(StageError::new(kind, chain.clone()));
+                *result = Err(error.copy());
             }
         }
     }

@@ -42,13 +42,13 @@ pub(crate) async fn stage_document(state: &State, context: &Context<'_>) -> Resu
         Ok(read) => register(state, context, read).await,
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
-            let reason = error.chain();
+            let (reason, cause) = (error.reason(), error.chain());
             dispatch::log_failed(FailedDocument {
                 stage: "scan",
                 operation_id: context.operation.id,
                 item_id: context.item.id,
                 document_id: Some(context.document_id),
-                reason: &reason,
+                reason: &cause,
             });
             let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
             let unread = StagedItem {

@@ -39,12 +39,13 @@ pub(crate) async fn cancel(
 pub(crate) async fn fail(
     state: &State,
     operation: &Operation,
-    reason: &str,
+    error: &StageError,
     invocation: &Invocation,
 ) -> Result<&'static str, StageError> {
-    tracing::warn!(operation.id = %operation.id, reason, "operation failed");
+    tracing::warn!(operation.id = %operation.id, reason = error.chain(), "operation failed");
+    let reason = error.reason();
     let mut tx = state.db.begin().await?;
-    let finished = tx.operations().mark_failed(operation.id, reason, ErrorCategory::Permanent).await?;
+    let finished = tx.operations().mark_failed(operation.id, &reason, ErrorCategory::Permanent).await?;
     tx.commit().await?;
     if let Some(finished) = finished {
         dispatch::start_next(&state.db, &state.queues, finished.collection_id).await?;

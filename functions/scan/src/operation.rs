@@ -49,7 +49,7 @@ pub(crate) async fn run_operation(
     match run(state, &operation, &collection, invocation).await {
         Ok(outcome) => Ok(outcome),
         Err(error) if error.is_retryable() => Err(error),
-        Err(error) => fail(state, &operation, &error.chain(), invocation).await,
+        Err(error) => fail(state, &operation, &error, invocation).await,
     }
 }
 

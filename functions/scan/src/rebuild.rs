@@ -176,8 +176,10 @@ enum WriteError {
 impl From<ArtifactError> for WriteError {
     fn from(error: ArtifactError) -> Self {
         match error {
-            ArtifactError::NotFound { .. } | ArtifactError::Malformed { .. } => {
-                Self::Unusable(error.to_string())
+            ArtifactError::NotFound { .. } => Self::Unusable("a staged file is missing".to_owned()),
+            ArtifactError::Malformed { .. } => {
+                tracing::warn!(error = lambda::error_chain(&error), "a staged file is damaged");
+                Self::Unusable("a staged file is damaged".to_owned())
             }
             other => Self::Failed(other.into()),
         }

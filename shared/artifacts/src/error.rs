@@ -57,4 +57,13 @@ impl Classify for ArtifactError {
             Self::Malformed { .. } => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => {
+                Some("a staged file of the document is missing; index it again from its source".to_owned())
+            }
+            Self::Replaced { .. } | Self::Call { .. } | Self::Malformed { .. } => None,
+        }
+    }
 }

@@ -18,4 +18,8 @@ impl Classify for BatchError {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Unavailable
     }
+
+    fn public_message(&self) -> Option<String> {
+        None
+    }
 }

@@ -76,4 +76,8 @@ impl Classify for ChunkingError {
             }
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        (self.kind() == ErrorKind::Invalid).then(|| self.to_string())
+    }
 }

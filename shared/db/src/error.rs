@@ -116,4 +116,14 @@ impl Classify for DbError {
             Self::Inconsistent { .. } | Self::Migrate(_) | Self::Statement(_) => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        match self {
+            Self::LimitReached { reason, .. } => Some(reason.clone()),
+            Self::Constraint { .. } => {
+                Some("the change conflicts with another one; read the resource again and retry".to_owned())
+            }
+            _ => None,
+        }
+    }
 }

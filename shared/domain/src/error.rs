@@ -53,4 +53,11 @@ impl ErrorKind {
 pub trait Classify: std::error::Error {
     /// Returns the class of this error.
     fn kind(&self) -> ErrorKind;
+
+    /// Returns the text that users may see, in a response or as the reason on a document; `None` if the error's
+    /// text is for the log only. Errors that repeat what PostgreSQL, S3, SQS, Qdrant or ONNX Runtime said, or
+    /// name objects in them, override this.
+    fn public_message(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }

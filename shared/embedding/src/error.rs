@@ -149,4 +149,11 @@ impl Classify for EmbeddingError {
             | Self::NotFinite { .. } => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        match self {
+            Self::Model(error) => error.public_message(),
+            _ => None,
+        }
+    }
 }

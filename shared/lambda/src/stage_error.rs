@@ -19,13 +19,20 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[derive(Debug)]
 pub struct StageError {
     kind: ErrorKind,
+    /// What users may see.
+    public_message: Option<String>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
+
+/// The reason on a document or operation if the cause is for the log only.
+const INTERNAL_REASON: &str =
+    "an internal error prevented it; retry it, or ask the operator, who finds the cause in the logs";
 
 impl StageError {
     /// Creates an error of this kind.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { kind, source: source.into() }
+        let source: Box<dyn std::error::Error + Send + Sync> = source.into();
+        Self { kind, public_message: Some(source.to_string()), source }
     }
 
     /// Creates an error that a redelivery cannot repair.
@@ -43,7 +50,18 @@ impl StageError {
         self.kind.is_retryable()
     }
 
-    /// Formats the error with its causes, see [`error_chain`].
+    /// Returns what users see as the reason on a document or operation. The log has [`Self::chain`].
+    pub fn reason(&self) -> String {
+        self.public_message.clone().unwrap_or_else(|| INTERNAL_REASON.to_owned())
+    }
+
+    /// Returns the same error for another message. Errors cannot be cloned: this keeps the kind and the texts.
+    pub fn copy(&self) -> Self {
+        let source = self.chain().into();
+        Self { kind: self.kind, public_message: self.public_message.clone(), source }
+    }
+
+    /// Formats the error with its causes for the log, see [`error_chain`].
     pub fn chain(&self) -> String {
         error_chain(self.source.as_ref())
     }
@@ -51,12 +69,42 @@ impl StageError {
 
 impl<E: Classify + Send + Sync + 'static> From<E> for StageError {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), source: Box::new(error) }
+        Self { kind: error.kind(), public_message: error.public_message(), source: Box::new(error) }
     }
 }
 
 impl std::fmt::Display for StageError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.chain())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("GetObject https://bucket.internal:9000/raw/1 answered <Code>NoSuchKey</Code>")]
+    struct Backend;
+
+    impl Classify for Backend {
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::NotFound
+        }
+
+        fn public_message(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn reasons_do_not_repeat_what_a_backend_said() {
+        let error = StageError::from(Backend);
+        assert_eq!(
+            (error.reason().as_str(), error.copy().reason().as_str()),
+            (INTERNAL_REASON, INTERNAL_REASON)
+        );
+        assert!(error.chain().contains("NoSuchKey") && error.copy().chain().contains("NoSuchKey"));
+        assert_eq!(StageError::new(ErrorKind::Invalid, "it is empty").reason(), "it is empty");
     }
 }

@@ -143,4 +143,8 @@ impl Classify for ModelsError {
             | Self::MissingFile { .. } => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        matches!(self, Self::Unknown { .. }).then(|| self.to_string())
+    }
 }

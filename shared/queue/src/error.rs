@@ -42,4 +42,8 @@ impl Classify for QueueError {
             Self::NotConfigured(_) | Self::Encode(_) => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        None
+    }
 }

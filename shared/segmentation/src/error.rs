@@ -28,4 +28,12 @@ impl Classify for SegmentationError {
             Self::Models(error) => error.kind(),
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        match self {
+            Self::Extraction(error) => error.public_message(),
+            Self::Chunking(error) => error.public_message(),
+            Self::Models(error) => error.public_message(),
+        }
+    }
 }

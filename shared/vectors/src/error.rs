@@ -117,6 +117,18 @@ impl Classify for VectorsError {
             | Self::Unwritable { .. } => ErrorKind::Internal,
         }
     }
+
+    fn public_message(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => {
+                Some("the collection's index is missing; ask an administrator to rebuild it".to_owned())
+            }
+            Self::VectorMissing { .. } => {
+                Some("the collection's index lacks a vector; reindex the collection".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl From<QdrantError> for VectorsError {
@@ -183,6 +195,23 @@ mod tests {
         assert_eq!(kind(Code::Internal, "Service internal error"), ErrorKind::Internal);
         assert_eq!(kind(Code::ResourceExhausted, "slow down"), ErrorKind::Throttled);
         assert_eq!(kind(Code::Unauthenticated, "no key"), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn what_qdrant_said_is_for_the_log_only() {
+        for code in (0..=16).map(Code::from_i32) {
+            for message in [
+                "secret",
+                "Not existing vector name secret",
+                "Index required but not found for \"attributes\"",
+            ] {
+                let status = Status::new(code, format!("{message} of 7b0f_minilm_f16"));
+                let error = VectorsError::from(QdrantError::ResponseError { status });
+                assert!(error.to_string().contains("7b0f_minilm_f16"), "{error}");
+                let public = error.public_message().unwrap_or_default();
+                assert!(!public.contains("secret") && !public.contains("minilm"), "{public}");
+            }
+        }
     }
 
     #[tokio::test]

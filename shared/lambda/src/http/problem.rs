@@ -175,14 +175,16 @@ impl ApiError {
 impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
     fn from(error: E) -> Self {
         let kind = error.kind();
-        match kind {
-            ErrorKind::Internal => Self::internal(&error),
-            ErrorKind::Unavailable => {
+        match (kind, error.public_message()) {
+            (ErrorKind::Internal, _) => Self::internal(&error),
+            (ErrorKind::Unavailable, _) | (ErrorKind::Throttled, None) => {
                 let detail =
                     format!("A backend is temporarily unavailable; retry in {RETRY_SECONDS} seconds");
                 Self::unavailable(&error, detail)
             }
-            _ => Self::new(kind, error.to_string()),
+            (_, Some(detail)) => Self::new(kind, detail),
+            // What a backend refused is not the request's fault.
+            (_, None) => Self::internal(&error),
         }
     }
 }
@@ -197,5 +199,43 @@ impl IntoResponse for ApiError {
         let carrier = PendingProblem(Arc::new(Mutex::new(Some(self))));
         response.extensions_mut().insert(carrier);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an adapter makes of an answer of its server.
+    #[derive(Debug, thiserror::Error)]
+    #[error("Not found: Collection `7b0f_minilm_f16` doesn't exist!")]
+    struct Backend(ErrorKind);
+
+    impl Classify for Backend {
+        fn kind(&self) -> ErrorKind {
+            self.0
+        }
+
+        fn public_message(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn clients_do_not_get_the_words_of_a_backend() {
+        for (kind, status) in [
+            (ErrorKind::NotFound, 500_u16),
+            (ErrorKind::Conflict, 500),
+            (ErrorKind::Invalid, 500),
+            (ErrorKind::Forbidden, 500),
+            (ErrorKind::Internal, 500),
+            (ErrorKind::Throttled, 503),
+            (ErrorKind::Unavailable, 503),
+        ] {
+            let error = ApiError::from(Backend(kind));
+            assert_eq!(error.status(), status, "{kind:?}");
+            assert!(!error.detail().contains("minilm"), "{kind:?}: {}", error.detail());
+            assert!(error.cause().is_some_and(|cause| cause.contains("minilm")), "{kind:?}: it is logged");
+        }
     }
 }
