@@ -92,6 +92,7 @@ class Lab:
         packages = {name: build.assemble(name, binaries / name) for name in build.FUNCTIONS}
         deploy.up(self.settings, packages)
         self.packages_digest = " ".join(sorted(path.name for path in deploy.ARCHIVES.iterdir()))
+        deploy.grant_sources(self.settings)
         self.outputs = deploy.outputs(self.settings)
         self._sweep_name = self._function("Sweep")
         self.set_visibility_timeouts()

@@ -145,6 +145,7 @@ def up(stack: Settings) -> None:
     with _step("template.yaml") as notes:
         notes.append(deploy.up(stack, packages))
         deploy.upload_models(stack, settings.SMALL_MODELS)
+        deploy.grant_sources(stack)
         emulator.checkpoint(stack)
         batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))
     variables = environment(stack)

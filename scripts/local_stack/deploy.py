@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 import zipfile
@@ -120,6 +121,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "JwtSecret": load_secrets()["jwt_secret"],
         "ConnectorSecretsKeys": load_secrets()["connector_secrets_keys"],
         "SourceBucket": settings.source_bucket,
+        "ProtectedBuckets": settings.deploy_bucket,
         "ModelsBucket": settings.models_bucket,
         "ModelsPrefix": MODELS_PREFIX,
         "ApiUrl": emulator.api_url(settings, "{api_id}"),
@@ -177,6 +179,26 @@ def _upload(settings: Settings, archives: dict[str, Path]) -> None:
     for name in sorted(wanted.keys() - present):
         with wanted[name].open("rb") as body:
             s3.put_object(Bucket=settings.deploy_bucket, Key=name, Body=body)
+
+
+def grant_sources(settings: Settings) -> list[str]:
+    """Grants the stack's own bucket and directories of sources to everyone, by the operator's command.
+
+    The users of a local stack are the developer and tests. A production installation grants nothing by itself.
+    """
+    client = emulator.client(settings, "lambda")
+    function = outputs(settings)["MigrateFunctionName"]
+    places = [{"bucket": settings.source_bucket}]
+    places += [{"directory": root} for root in settings.directory_roots.split(":")]
+    outcomes = []
+    for place in places:
+        event = {"command": "grant-source", "everyone": True} | place
+        response = client.invoke(FunctionName=function, Payload=json.dumps(event))
+        answer = json.loads(response["Payload"].read())
+        if "outcome" not in answer:
+            raise StackError(f"{place} could not be granted: {answer}; see `scripts/stack logs emulator`")
+        outcomes.append(answer["outcome"])
+    return outcomes
 
 
 def upload_models(settings: Settings, models: Path) -> None:

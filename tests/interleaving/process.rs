@@ -54,7 +54,7 @@ impl Process {
         let queues = Queues::new(&sdk, Aws::queue_urls());
         let qdrant = engine.connect(&life);
         let vectors = qdrant.vectors.clone();
-        let sources = SourcePolicy { directory_roots: Vec::new(), staging_bucket: BUCKET.to_owned() };
+        let sources = SourcePolicy::new(Vec::new(), BUCKET, None, &[]);
         let at_once = Duration::ZERO;
         Self {
             intake: Arc::new(intake::State {

@@ -2,6 +2,7 @@
 
 mod limits;
 mod rebuild;
+mod source_grants;
 mod system_settings;
 mod users;
 
@@ -36,6 +37,14 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(
             Route::requires(Access::Superuser).limit(Rate::per_minute(20)).handles(routes!(rebuild::rebuild)),
         )
+        .routes(
+            Route::requires(Access::Superuser)
+                .idempotent()
+                .conflict("The place is already granted to this user, or to everyone.")
+                .handles(routes!(source_grants::grant_source)),
+        )
+        .routes(Route::requires(Access::Superuser).handles(routes!(source_grants::list_source_grants)))
+        .routes(Route::requires(Access::Superuser).handles(routes!(source_grants::revoke_source_grant)))
         .routes(Route::requires(Access::Superuser).handles(routes!(system_settings::show)))
         .routes(Route::requires(Access::Superuser).versioned().handles(routes!(system_settings::update)))
         .routes(Route::requires(Access::Superuser).handles(routes!(limits::show_for_collection)))

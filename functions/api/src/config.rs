@@ -42,6 +42,9 @@ pub struct Limits {
     /// `DIRECTORY_ROOTS`: directories that `file` and `directory` sources must lie under;
     /// colon-separated; default none.
     pub directory_roots: Vec<PathBuf>,
+    /// `PROTECTED_BUCKETS`: buckets that no source reads besides those of documents and models,
+    /// comma-separated; default none.
+    pub protected_buckets: Vec<String>,
     /// `API_URL`: the base URL that clients reach the API by, with `{api_id}` for the id of the API; default
     /// the one of the request.
     pub api_url: Option<String>,
@@ -61,6 +64,7 @@ impl Default for Limits {
         Self {
             default_embedding_model: "sentence-transformers/all-MiniLM-L6-v2".to_owned(),
             directory_roots: Vec::new(),
+            protected_buckets: Vec::new(),
             api_url: None,
             max_upload_bytes: 5 * 1024 * 1024 * 1024,
             upload_url_lifetime: Duration::from_secs(3600),
@@ -111,6 +115,7 @@ impl Limits {
             directory_roots: std::env::split_paths(&roots)
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
+            protected_buckets: env::list("PROTECTED_BUCKETS"),
             api_url: env::optional("API_URL"),
             max_upload_bytes: env::parsed_or("MAX_UPLOAD_BYTES", default.max_upload_bytes)?,
             upload_url_lifetime: Duration::from_secs(lifetime),

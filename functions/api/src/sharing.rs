@@ -10,6 +10,7 @@ use domain::AccessLevel::{Admin, Owner, Read};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::grantee::find_active as find_active_user;
 use crate::State;
 
 /// Returns the routes of permissions and ownership.

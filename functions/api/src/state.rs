@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use auth::{AccessTokens, SecretCipher};
+use connectors::SourcePolicy;
 use db::Db;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -32,6 +33,8 @@ pub struct State {
     pub models: Arc<ModelRegistry>,
     /// Tokenizers by model, loaded on first use.
     pub tokens_by_model: Arc<TokensByModel>,
+    /// What sources may read at all.
+    pub source_policy: Arc<SourcePolicy>,
     /// Limits and defaults of requests.
     pub limits: Arc<Limits>,
 }
@@ -43,6 +46,12 @@ impl State {
     /// Returns an error that names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
+        let source_policy = SourcePolicy::new(
+            config.limits.directory_roots.clone(),
+            &config.staging_bucket,
+            config.models_url.as_deref(),
+            &config.limits.protected_buckets,
+        );
         let queues = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
         Ok(Self {
             db: Db::connect(&config.db)?,
@@ -53,6 +62,7 @@ impl State {
             vectors: VectorDatabase::connect(&config.vectors)?,
             models: Arc::new(ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?),
             tokens_by_model: Arc::default(),
+            source_policy: Arc::new(source_policy),
             limits: Arc::new(config.limits.clone()),
         })
     }

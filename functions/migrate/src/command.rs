@@ -8,6 +8,7 @@ use db::{Db, DbError};
 use secrecy::SecretString;
 
 use crate::Config;
+use crate::grant_source::{GrantSource, GrantSourceError, grant_source};
 use crate::reencrypt::{ReencryptError, Reencrypted, reencrypt};
 
 /// Manages the schema of the database that `DATABASE_URL` names, and the secrets in it.
@@ -35,6 +36,8 @@ enum Command {
     /// To rotate keys: put the new one before the old ones, deploy, run this until no secrets are left
     /// under old keys, remove the old keys and deploy again. Fails while any are left.
     ReencryptSecrets,
+    /// Grant a bucket or a directory that sources may read, to one user or to everyone
+    GrantSource(GrantSource),
 }
 
 /// Runs the command line of this process.
@@ -72,6 +75,8 @@ enum CommandError {
     Reencrypt(#[from] ReencryptError),
     #[error("{0}")]
     SecretsLeft(Reencrypted),
+    #[error(transparent)]
+    GrantSource(#[from] GrantSourceError),
 }
 
 async fn execute(
@@ -108,6 +113,7 @@ async fn execute(
             let report = reencrypt(db, connector_secrets_keys, None).await?;
             if report.left > 0 { Err(CommandError::SecretsLeft(report)) } else { Ok(report.to_string()) }
         }
+        Command::GrantSource(request) => Ok(grant_source(db, request).await?),
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::State;
 use crate::custom_resource::{self, CloudFormationResponse, RequestType};
+use crate::grant_source::{GrantSource, grant_source};
 use crate::reencrypt::reencrypt;
 
 /// Time reserved for the response: without one, CloudFormation waits for an hour.
@@ -84,7 +85,21 @@ async fn handle_manual(
             tracing::info!(reencrypted = report.reencrypted, left = report.left, "secrets re-encrypted");
             Ok(serde_json::to_value(report)?)
         }
-        Some(_) => Err("unknown command; send {} to migrate, or {\"command\": \"reencrypt-secrets\"}".into()),
+        Some(Some("grant-source")) => {
+            let mut request = event.clone();
+            if let Some(fields) = request.as_object_mut() {
+                fields.remove("command");
+            }
+            let request: GrantSource = serde_json::from_value(request)?;
+            let outcome = grant_source(&state.db, &request).await;
+            let outcome = outcome.map_err(|error| lambda::error_chain(&error))?;
+            tracing::info!(outcome, "source grant handled");
+            Ok(json!({ "outcome": outcome }))
+        }
+        Some(_) => {
+            Err("unknown command; send {} to migrate, or the command reencrypt-secrets or grant-source"
+                .into())
+        }
     }
 }
 
@@ -237,6 +252,10 @@ mod tests {
             invoke(json!({ "command": "reencrypt-secrets" })).await.unwrap(),
             json!({ "key_id": "630dcd2966c43366", "reencrypted": 0, "left": 0, "unreadable": [] })
         );
+        let grant = json!({ "command": "grant-source", "directory": "/srv/docs", "everyone": true });
+        assert_eq!(invoke(grant).await.unwrap(), json!({ "outcome": "granted /srv/docs to everyone" }));
+        let misspelt = json!({ "command": "grant-source", "directory": "/srv/docs", "everybody": true });
+        assert!(invoke(misspelt).await.unwrap_err().to_string().contains("everybody"));
         for unknown in [json!({ "command": "down" }), json!({ "command": 1 })] {
             assert!(invoke(unknown).await.unwrap_err().to_string().contains("reencrypt-secrets"));
         }

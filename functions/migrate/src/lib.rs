@@ -1,9 +1,9 @@
 //! Migrates the database to the schema of this release, and re-encrypts the secrets of sources with the
-//! newest key.
+//! newest key. Also grants places that sources may read, as the operator.
 //!
 //! *Triggered by* CloudFormation, as the custom resource `Migration`, before the other functions
 //! are created or updated; and manually, by the command `migrate` or an invocation with `{}` or
-//! `{"command": "reencrypt-secrets"}`.
+//! `{"command": "reencrypt-secrets"}` or `{"command": "grant-source", …}`.
 //! *Reads* the migrations embedded in the binary.
 //! *Writes* the schema, the re-encrypted secrets, and the response that CloudFormation waits for.
 //! *Safe to repeat because* only missing migrations are applied, under an advisory lock, and a secret
@@ -13,6 +13,7 @@
 mod command;
 mod config;
 mod custom_resource;
+mod grant_source;
 mod handler;
 mod reencrypt;
 mod state;

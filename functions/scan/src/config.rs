@@ -24,6 +24,9 @@ pub struct Config {
     /// `DIRECTORY_ROOTS`: the directories that file and directory sources must be in, separated by colons;
     /// default none.
     pub directory_roots: Vec<PathBuf>,
+    /// `PROTECTED_BUCKETS`: buckets that no source reads besides those of documents and models, separated by
+    /// commas; default none.
+    pub protected_buckets: Vec<String>,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
@@ -51,6 +54,7 @@ impl Config {
             directory_roots: std::env::split_paths(&roots)
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
+            protected_buckets: env::list("PROTECTED_BUCKETS"),
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),

@@ -62,7 +62,7 @@ pub(crate) async fn list_page(
     source: &CollectionSource,
     cursor: Option<&str>,
 ) -> Result<ListedPage, StageError> {
-    let page = state.connectors.list(&spec(source)?, cursor).await?;
+    let page = state.connectors.list(&granted_spec(state, source).await?, cursor).await?;
     let items = page.entries.into_iter().map(|entry| NewItem {
         uri: entry.uri,
         location: entry.location,
@@ -119,7 +119,7 @@ pub(crate) async fn open(
     if source.source_type == SourceType::UPLOAD {
         return open_upload(state, collection_id, item).await;
     }
-    let reader = state.connectors.open(&spec(source)?, &item.location).await?;
+    let reader = state.connectors.open(&granted_spec(state, source).await?, &item.location).await?;
     Ok(SourceReader::Connector(Box::new(reader)))
 }
 
@@ -185,6 +185,12 @@ impl SourceReader {
         };
         mime_type_of(declared, &item.file_name)
     }
+}
+
+/// Returns the source with what it may read now: a grant may have ended since the operation started.
+async fn granted_spec(state: &State, source: &CollectionSource) -> Result<SourceSpec, StageError> {
+    let grants = state.db.connection().await?.source_grants().of_source(source.id).await?;
+    Ok(spec(source)?.granted(grants))
 }
 
 fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {

@@ -43,10 +43,12 @@ impl State {
             chunk: Some(config.chunk_queue_url.clone()),
             ..QueueUrls::default()
         };
-        let sources = SourcePolicy {
-            directory_roots: config.directory_roots.clone(),
-            staging_bucket: config.staging_bucket.clone(),
-        };
+        let sources = SourcePolicy::new(
+            config.directory_roots.clone(),
+            &config.staging_bucket,
+            config.models_url.as_deref(),
+            &config.protected_buckets,
+        );
         Ok(Self {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),

@@ -34,7 +34,7 @@ impl Connector {
     }
 }
 
-/// Lists and opens sources with this function's own permissions. Cheap to clone.
+/// Lists and opens sources with this function's own permissions, within what each was granted. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Connectors {
     policy: Arc<SourcePolicy>,
@@ -45,7 +45,10 @@ impl Connectors {
     /// Creates the clients; no request is sent.
     pub fn new(sdk: &SdkConfig, policy: SourcePolicy) -> Self {
         let roots = Arc::new(Roots::new(policy.directory_roots.clone()));
-        Self { policy: Arc::new(policy), clients: Clients { roots, s3: Client::new(sdk) } }
+        Self {
+            policy: Arc::new(policy),
+            clients: Clients { roots, s3: Client::new(sdk), grants: Arc::default() },
+        }
     }
 
     /// Lists one page of the source's documents, from the cursor on.
@@ -54,7 +57,8 @@ impl Connectors {
     /// Returns `NotFound` if the source does not exist, `Invalid` or `Forbidden` if it may not be read.
     pub async fn list(&self, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
         spec.authorize(&self.policy)?;
-        spec.source.list(&self.clients, cursor).await
+        spec.require_grant()?;
+        spec.source.list(&self.clients.within(&spec.grants), cursor).await
     }
 
     /// Opens a document by its [`crate::Entry::location`].
@@ -63,7 +67,8 @@ impl Connectors {
     /// Returns `NotFound` if the document is gone, `Invalid` or `Forbidden` if it may not be read.
     pub async fn open(&self, spec: &SourceSpec, location: &str) -> Result<SourceReader, ConnectorError> {
         spec.authorize(&self.policy)?;
-        spec.source.open(&self.clients, location).await
+        spec.require_grant()?;
+        spec.source.open(&self.clients.within(&spec.grants), location).await
     }
 }
 
@@ -72,8 +77,7 @@ impl Connectors {
     /// Connectors for folders below this root.
     pub(crate) fn below(root: &std::path::Path) -> Self {
         let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-        let policy =
-            SourcePolicy { directory_roots: vec![root.to_owned()], staging_bucket: "staging".to_owned() };
+        let policy = SourcePolicy::new(vec![root.to_owned()], "staging", None, &[]);
         Self::new(&sdk, policy)
     }
 }

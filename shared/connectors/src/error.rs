@@ -1,6 +1,6 @@
 //! Why a source cannot be used.
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, ErrorKind, ServerPlace};
 use thiserror::Error;
 
 /// A source whose settings are invalid, or that cannot be listed or read.
@@ -42,6 +42,15 @@ pub enum ConnectorError {
 impl ConnectorError {
     pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid { field, message: message.into() }
+    }
+
+    pub(crate) fn not_granted(place: &ServerPlace) -> Self {
+        Self::Forbidden {
+            what: place.to_string(),
+            reason:
+                "no grant of a superuser covers it; ask one to grant it (POST /api/v2/admin/source-grants)"
+                    .to_owned(),
+        }
     }
 
     pub(crate) fn unavailable(

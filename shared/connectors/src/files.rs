@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use domain::ServerPlace;
 use tokio::io::AsyncReadExt;
 
 use crate::entry::{last_segment, mime_type};
@@ -15,15 +16,26 @@ use crate::{ConnectorError, Entry, SourcePolicy, SourceReader};
 /// Bytes read from a file at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// The folders that sources must lie below.
+/// The folders that a source must lie below: one of the operator's roots, and one of those that were granted.
 #[derive(Debug)]
 pub(crate) struct Roots {
     roots: Vec<PathBuf>,
+    granted: Vec<PathBuf>,
 }
 
 impl Roots {
+    /// Creates the operator's roots; nothing is granted.
     pub(crate) fn new(roots: Vec<PathBuf>) -> Self {
-        Self { roots }
+        Self { roots, granted: Vec::new() }
+    }
+
+    /// Returns the roots for a source with these grants.
+    pub(crate) fn within(&self, grants: &[ServerPlace]) -> Self {
+        let directory = |grant: &ServerPlace| match grant {
+            ServerPlace::Directory { path } => Some(PathBuf::from(path)),
+            ServerPlace::Bucket { .. } => None,
+        };
+        Self { roots: self.roots.clone(), granted: grants.iter().filter_map(directory).collect() }
     }
 
     /// Resolves all links of a path and checks that it lies below a root. Blocks.
@@ -36,9 +48,12 @@ impl Roots {
         }
     }
 
-    /// Whether a resolved path lies below a root. Blocks.
+    /// Whether a resolved path lies below a root and below a granted folder. Blocks.
     pub(crate) fn contain(&self, resolved: &Path) -> bool {
-        self.roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| resolved.starts_with(root))
+        let is_below = |roots: &[PathBuf]| {
+            roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| resolved.starts_with(root))
+        };
+        is_below(&self.roots) && is_below(&self.granted)
     }
 
     /// Opens a regular file below a root. Blocks.
@@ -76,6 +91,11 @@ pub(crate) fn authorize(path: &Path, policy: &SourcePolicy) -> Result<(), Connec
     } else {
         Err(outside(path, &policy.directory_roots))
     }
+}
+
+/// The place of a file or folder.
+pub(crate) fn place(path: &Path) -> ServerPlace {
+    ServerPlace::Directory { path: path.display().to_string() }
 }
 
 /// Runs blocking work on a thread of its own.
@@ -148,7 +168,7 @@ fn outside(path: &Path, roots: &[PathBuf]) -> ConnectorError {
         format!("this installation reads no directories; its operator can set DIRECTORY_ROOTS, got {path:?}")
     } else {
         let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-        format!("must be below a configured root ({}), got {path:?}", roots.join(", "))
+        format!("must be below a configured root ({}) and a granted folder, got {path:?}", roots.join(", "))
     };
     ConnectorError::invalid("path", message)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use domain::ServerPlace;
+
 use crate::clients::Clients;
 use crate::reader::Reading;
 use crate::{ConnectorError, Page, SourcePolicy, SourceReader};
@@ -13,6 +15,9 @@ pub(crate) trait Source: Debug + Send + Sync {
 
     /// Refuses a source that the operator does not allow, as far as the settings alone can tell.
     fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError>;
+
+    /// The place on the server's side that it reads, which a superuser grants.
+    fn place(&self) -> ServerPlace;
 
     /// Lists one page, from the cursor on.
     fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page>;

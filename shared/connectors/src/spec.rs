@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::SourceType;
+use domain::{ServerPlace, SourceType};
 use serde_json::Value;
 
 use crate::settings::Settings;
@@ -15,6 +15,7 @@ pub struct SourceSpec {
     connector: &'static Connector,
     settings: Settings,
     pub(crate) source: Arc<dyn Source>,
+    pub(crate) grants: Arc<[ServerPlace]>,
 }
 
 impl SourceSpec {
@@ -29,7 +30,7 @@ impl SourceSpec {
         };
         let mut settings = Settings::read(connector.fields, source_config)?;
         let source = (connector.parse)(&mut settings)?;
-        Ok(Self { connector, settings, source })
+        Ok(Self { connector, settings, source, grants: Arc::default() })
     }
 
     /// The type and the settings that a path stands for: a folder, or the URI of a bucket.
@@ -78,9 +79,33 @@ impl SourceSpec {
     /// checks where a path really leads.
     ///
     /// # Errors
-    /// Returns `Invalid` for the staging bucket and for paths outside the configured roots.
+    /// Returns `Invalid` for buckets of this installation and for paths outside the configured roots.
     pub fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
         self.source.authorize(policy)
+    }
+}
+
+impl SourceSpec {
+    /// Returns the source with what it may read. Without grants, it reads nothing.
+    pub fn granted(self, grants: Vec<ServerPlace>) -> Self {
+        Self { grants: grants.into(), ..self }
+    }
+
+    /// The place on the server's side that the source reads.
+    pub fn place(&self) -> ServerPlace {
+        self.source.place()
+    }
+
+    /// Refuses a source that no grant covers.
+    ///
+    /// # Errors
+    /// Returns `Forbidden` if none of [`Self::granted`] covers [`Self::place`].
+    pub fn require_grant(&self) -> Result<(), ConnectorError> {
+        let place = self.place();
+        if self.grants.iter().any(|grant| grant.covers(&place)) {
+            return Ok(());
+        }
+        Err(ConnectorError::not_granted(&place))
     }
 }
 

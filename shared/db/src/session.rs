@@ -18,7 +18,7 @@ use crate::collections::{
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
-use crate::sources::{CollectionSources, ConnectorSecrets};
+use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants};
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
 use crate::uploads::Uploads;
@@ -172,6 +172,8 @@ repositories! {
     retired_vector_stores: RetiredVectorStores,
     /// The document fields that search results need.
     search_documents: SearchDocuments,
+    /// Places on the server's side that sources may read.
+    source_grants: SourceGrants,
     /// Sync runs.
     sync_runs: SyncRuns,
     /// Settings of the installation.

@@ -79,6 +79,11 @@ id!(
 );
 
 id!(
+    /// A grant of a place on the server's side.
+    SourceGrantId(Uuid)
+);
+
+id!(
     /// An offer to hand over a collection.
     OwnershipOfferId(Uuid)
 );

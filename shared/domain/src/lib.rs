@@ -12,6 +12,7 @@ mod message;
 mod metadata;
 mod point;
 mod search;
+mod server_place;
 mod settings;
 mod sort;
 mod source_type;
@@ -24,13 +25,14 @@ pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, OwnershipOfferId, PermissionId,
-    SessionId, SourceId, SyncRunId, UploadId, UserId,
+    SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
 };
 pub use layout::Layout;
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use point::{document_id, point_id};
 pub use search::{QualityTier, SearchMode, SearchType, SparseType};
+pub use server_place::ServerPlace;
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
 pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use source_type::SourceType;

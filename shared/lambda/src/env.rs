@@ -61,6 +61,12 @@ where
     }
 }
 
+/// Returns the entries of a comma-separated variable; none if it is not set.
+pub fn list(name: &'static str) -> Vec<String> {
+    let value = optional(name).unwrap_or_default();
+    value.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+}
+
 /// Returns the folder of the deployment package: `LAMBDA_TASK_ROOT`, else the current folder.
 pub fn task_root() -> std::path::PathBuf {
     optional("LAMBDA_TASK_ROOT").map_or_else(|| std::path::PathBuf::from("."), Into::into)

@@ -10,13 +10,14 @@ use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo};
 use serde_json::json;
 
-use super::request::{AddSourceRequest, refuse_forbidden};
+use super::request::{AddSourceRequest, authorize};
 use crate::State;
 use crate::operations::response::OperationResponse;
 
 /// Add a source, or read one again
 ///
-/// Starts the operation that indexes it. A source that the collection already has is read again with
+/// Needs a grant of the place that it reads, which superusers give (`POST /api/v2/admin/source-grants`): now, and
+/// whenever it is read. Starts the operation that indexes it. A source that the collection already has is read again with
 /// the settings of this request; unchanged documents are not indexed again.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
@@ -34,7 +35,7 @@ pub(crate) async fn add(
     let secrets = request.secrets.take().unwrap_or_default();
     secrets.check()?;
     let spec = request.into_spec()?;
-    refuse_forbidden(&state, &spec)?;
+    authorize(&state, state.db.connection().await?.source_grants(), &caller, &spec).await?;
 
     let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
@@ -51,6 +52,7 @@ pub(crate) async fn add(
     let collection = lock_collection(tx, found.collection.id).await?;
     let (mut source, is_new) = collection.add_source(&new).await?;
     let (source_id, source_type) = (source.source().id, source.source().source_type.clone());
+    source.tx().source_grants().set_grantee(source_id, caller.principal.user_id).await?;
     secrets.apply(source.tx(), &state.secrets, source_id).await?;
     let operation = StartOperation {
         operation_type: OperationType::Append,

@@ -1,6 +1,8 @@
 //! The request that adds a source.
 
-use connectors::{Connector, ConnectorError, SourcePolicy, SourceSpec};
+use access::Caller;
+use connectors::{Connector, ConnectorError, SourceSpec};
+use db::sources::SourceGrants;
 use lambda::http::ApiError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -70,14 +72,18 @@ fn describe_path(
     Ok((source_type.to_string(), config))
 }
 
-/// Refuses what no collection may read: the staging bucket, and paths outside the roots. By name only;
-/// the scan function checks where a path really leads.
-pub(crate) fn refuse_forbidden(state: &State, spec: &SourceSpec) -> Result<(), ApiError> {
-    let policy = SourcePolicy {
-        directory_roots: state.limits.directory_roots.clone(),
-        staging_bucket: state.artifacts.bucket().to_owned(),
-    };
-    spec.authorize(&policy).map_err(explain)
+/// Refuses what no collection may read: buckets of this installation, and paths outside the roots; and what the
+/// user was not granted. By name only; the scan function checks where a path really leads, and that the grant
+/// still exists.
+pub(crate) async fn authorize(
+    state: &State,
+    mut grants: SourceGrants<'_>,
+    caller: &Caller,
+    spec: &SourceSpec,
+) -> Result<(), ApiError> {
+    spec.authorize(&state.source_policy).map_err(explain)?;
+    let granted = grants.of_user(caller.principal.user_id).await?;
+    spec.clone().granted(granted).require_grant().map_err(explain)
 }
 
 /// Names the field as in the request.

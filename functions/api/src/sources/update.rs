@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::request::{explain, refuse_forbidden};
+use super::request::{authorize, explain};
 use super::response::{SourceResponse, version};
 use super::secrets::{self, SecretsRequest};
 use crate::State;
@@ -34,7 +34,8 @@ pub(crate) struct UpdateSourceRequest {
 /// Change a source's settings or secrets
 ///
 /// Starts no operation: the next run uses the new settings. The path, or the bucket and prefix, can
-/// change too, unless another source of the collection has them.
+/// change too, unless another source of the collection has them. New settings need a grant of the caller, by which
+/// the source is read from then on.
 #[utoipa::path(
     patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
     params(
@@ -64,7 +65,11 @@ pub(crate) async fn update(
     if_match.check(&version(&source)?)?;
 
     let spec = match request.source_config {
-        Some(config) => Some(read_settings(&state, &source, config)?),
+        Some(config) => {
+            let spec = parse_settings(&source, config)?;
+            authorize(&state, tx.source_grants(), &caller, &spec).await?;
+            Some(spec)
+        }
         None => None,
     };
     let spec = spec.filter(|spec| spec.to_config() != source.source_config);
@@ -73,6 +78,9 @@ pub(crate) async fn update(
     }
     let mut details = json!({ "source_id": id, "source_path": source.source_path });
     change_settings(&mut tx, &source, spec.as_ref(), &mut details).await?;
+    if spec.is_some() {
+        tx.source_grants().set_grantee(id, caller.principal.user_id).await?;
+    }
     secrets.apply(&mut tx, &state.secrets, id).await?;
     secrets.add_to_audit(&mut details);
     let change = Change {
@@ -89,20 +97,14 @@ pub(crate) async fn update(
     Ok((version(&changed)?, Json(changed.into())))
 }
 
-fn read_settings(
-    state: &State,
-    source: &CollectionSource,
-    config: Map<String, Value>,
-) -> Result<SourceSpec, ApiError> {
+fn parse_settings(source: &CollectionSource, config: Map<String, Value>) -> Result<SourceSpec, ApiError> {
     if source.source_type == SourceType::UPLOAD {
         return Err(ApiError::invalid_field(
             "source_config",
             "the source of uploads has no settings; change another source",
         ));
     }
-    let spec = SourceSpec::parse(source.source_type.as_str(), &Value::Object(config)).map_err(explain)?;
-    refuse_forbidden(state, &spec)?;
-    Ok(spec)
+    SourceSpec::parse(source.source_type.as_str(), &Value::Object(config)).map_err(explain)
 }
 
 /// Stores the settings. If only secrets change, only the modification time is updated.

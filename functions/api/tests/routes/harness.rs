@@ -12,6 +12,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Body;
+use connectors::SourcePolicy;
 use db::Db;
 use domain::ApiKeyId;
 use embedding::{EmbedderOptions, Embedders};
@@ -98,6 +99,12 @@ impl Api {
             vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
             tokens_by_model: Arc::default(),
+            source_policy: Arc::new(SourcePolicy::new(
+                vec![PathBuf::from("/srv/docs")],
+                "staging",
+                Some("s3://models/small"),
+                &["code".to_owned()],
+            )),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],
                 rate_limits,
@@ -194,8 +201,20 @@ impl Api {
         self.send(Method::DELETE, path, token, None).await
     }
 
-    /// Registers an account; its password is [`PASSWORD`].
+    /// Grants the places that tests read to everyone.
+    pub async fn grant_places(&self) {
+        self.sql(
+            "INSERT INTO source_grants (id, bucket, path)
+            VALUES (gen_random_uuid(), NULL, '/srv/docs'), (gen_random_uuid(), 'manuals', '')
+            ON CONFLICT DO NOTHING",
+        )
+        .await;
+    }
+
+    /// Registers an account; its password is [`PASSWORD`]. Accounts of tests may read `/srv/docs` and the bucket
+    /// `manuals`.
     pub async fn register(&self, username: &str) -> Value {
+        self.grant_places().await;
         let body =
             json!({ "username": username, "email": format!("{username}@example.org"), "password": PASSWORD });
         self.post("/api/auth/register", "", body).await.expect(201)

@@ -42,6 +42,8 @@ mod redaction;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod source_grants;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod starting_operations;

@@ -95,9 +95,9 @@ async fn sources_outside_the_allowed_places_are_refused(pool: PgPool) {
     }
     let details = details.join("\n").replace(&Connector::names(), "[connectors]");
     insta::assert_snapshot!(details, @r#"
-    source_config.path: must be below a configured root (/srv/docs), got "/etc"
+    source_config.path: must be below a configured root (/srv/docs) and a granted folder, got "/etc"
     source_config.path: must be an absolute path without "..", got "/srv/docs/../../etc"
-    source_config.bucket: staging is the staging bucket, which holds the documents of every collection; choose another bucket
+    source_config.bucket: staging is a bucket of this installation itself; choose another bucket
     source_type: unknown type "gopher"; allowed: [connectors]
     source_type: is required; send one of [connectors] with source_config
     "#);
@@ -141,7 +141,7 @@ async fn a_source_can_be_updated_and_its_path_is_unique(pool: PgPool) {
         details.push(patch(&api, &ada, &second, body, &[]).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    source_config.path: must be below a configured root (/srv/docs), got "/etc"
+    source_config.path: must be below a configured root (/srv/docs) and a granted folder, got "/etc"
     source_config: unknown setting "token"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
     source_config: unknown setting "bucket"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
     source_config.path: is required

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use domain::SourceType;
+use domain::{ServerPlace, SourceType};
 use serde_json::json;
 
 use crate::clients::Clients;
 use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
-use crate::files::{Roots, authorize, entry, parse_path, require_utf8, unblock};
+use crate::files::{Roots, authorize, entry, parse_path, place, require_utf8, unblock};
 use crate::patterns::Patterns;
 use crate::reader::Reading;
 use crate::settings::Settings;
@@ -86,6 +86,10 @@ impl Source for Folder {
 
     fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
         authorize(&self.path, policy)
+    }
+
+    fn place(&self) -> ServerPlace {
+        place(&self.path)
     }
 
     fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page> {

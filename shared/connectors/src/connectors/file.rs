@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::SourceType;
+use domain::{ServerPlace, SourceType};
 use serde_json::json;
 
 use crate::clients::Clients;
-use crate::files::{authorize, entry, io_error, parse_path, require_file, require_utf8, unblock};
+use crate::files::{authorize, entry, io_error, parse_path, place, require_file, require_utf8, unblock};
 use crate::reader::Reading;
 use crate::source::Source;
 use crate::{ConfigField, Connector, ConnectorError, FieldValue, Page, SourcePolicy, SourceReader};
@@ -39,6 +39,10 @@ impl Source for SingleFile {
 
     fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
         authorize(&self.path, policy)
+    }
+
+    fn place(&self) -> ServerPlace {
+        place(&self.path)
     }
 
     fn list<'a>(&'a self, clients: &'a Clients, _: Option<&'a str>) -> Reading<'a, Page> {
@@ -75,7 +79,8 @@ mod tests {
     use crate::{Connectors, SourceSpec};
 
     fn file(path: &Path) -> SourceSpec {
-        SourceSpec::parse("file", &json!({ "path": path })).unwrap()
+        let spec = SourceSpec::parse("file", &json!({ "path": path })).unwrap();
+        spec.clone().granted(vec![spec.place()])
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime as AwsDateTime};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain::SourceType;
+use domain::{ServerPlace, SourceType};
 use serde_json::json;
 
 use crate::clients::Clients;
@@ -67,6 +67,11 @@ impl Bucket {
             patterns: Patterns::parse(settings)?,
         })
     }
+
+    /// Returns the place of the objects whose keys start with this.
+    fn place_of(&self, prefix: &str) -> ServerPlace {
+        ServerPlace::Bucket { bucket: self.bucket.clone(), prefix: prefix.to_owned() }
+    }
 }
 
 impl Source for Bucket {
@@ -75,14 +80,16 @@ impl Source for Bucket {
     }
 
     fn authorize(&self, policy: &SourcePolicy) -> Result<(), ConnectorError> {
-        if self.bucket != policy.staging_bucket {
+        if !policy.own_buckets.contains(&self.bucket) {
             return Ok(());
         }
-        let message = format!(
-            "{} is the staging bucket, which holds the documents of every collection; choose another bucket",
-            self.bucket
-        );
+        let message =
+            format!("{} is a bucket of this installation itself; choose another bucket", self.bucket);
         Err(ConnectorError::invalid("bucket", message))
+    }
+
+    fn place(&self) -> ServerPlace {
+        self.place_of(&self.prefix)
     }
 
     /// Lists in the order of S3; the cursor is the last key of the page before. Folder markers are
@@ -103,7 +110,8 @@ impl Source for Bucket {
                 let file_path = key.strip_prefix(&self.prefix).unwrap_or(key).trim_start_matches('/');
                 // A prefix may be a whole key.
                 let file_path = if file_path.is_empty() { last_segment(key) } else { file_path };
-                if !self.patterns.match_path(file_path) {
+                // A prefix without a slash lists more than the folder that is granted.
+                if !clients.may_read(&self.place_of(key)) || !self.patterns.match_path(file_path) {
                     continue;
                 }
                 let file_name = last_segment(key).to_owned();
@@ -129,6 +137,7 @@ impl Source for Bucket {
                 let message = format!("{uri} is not a document of the source {}", self.source_path());
                 return Err(ConnectorError::invalid("location", message));
             }
+            clients.require_grant(&self.place_of(key))?;
             let response = clients.s3.get_object().bucket(&self.bucket).key(key).send().await;
             let response = response.map_err(|error| classify(&uri, error))?;
             let size = response.content_length().and_then(|length| u64::try_from(length).ok());
@@ -241,19 +250,57 @@ mod tests {
     }
 
     #[test]
-    fn staging_bucket_is_refused() {
-        let policy = SourcePolicy { staging_bucket: "staging".to_owned(), ..SourcePolicy::default() };
-        let error = parse(&json!({ "bucket": "staging" })).unwrap().authorize(&policy).unwrap_err();
-        assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("bucket")));
-        assert!(error.to_string().contains("staging bucket"), "{error}");
+    fn buckets_of_the_installation_are_refused_even_if_they_are_granted() {
+        let policy =
+            SourcePolicy::new(Vec::new(), "staging", Some("s3://models/small"), &["code".to_owned()]);
+        for bucket in ["staging", "models", "code"] {
+            let spec = parse(&json!({ "bucket": bucket })).unwrap();
+            let granted = spec.clone().granted(vec![spec.place()]);
+            let error = granted.authorize(&policy).unwrap_err();
+            assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("bucket")));
+            assert!(error.to_string().contains("of this installation itself"), "{error}");
+        }
         assert!(parse(&json!({ "bucket": "manuals" })).unwrap().authorize(&policy).is_ok());
+    }
+
+    #[test]
+    fn a_source_needs_a_grant_that_covers_its_prefix() {
+        let folder =
+            |prefix: &str| ServerPlace::Bucket { bucket: "manuals".to_owned(), prefix: prefix.to_owned() };
+        for (grants, prefix, is_covered) in [
+            (vec![], "a/b/", false),
+            (vec![folder("a/b/")], "a/b/", true),
+            (vec![folder("x/"), folder("a/b/")], "a/b/c", true),
+            (vec![folder("a/b/")], "a/b", true),
+            (vec![folder("a/b/")], "a/bc", false),
+            (vec![folder("a/b/")], "", false),
+            (vec![folder("")], "", true),
+        ] {
+            let spec = parse(&json!({ "bucket": "manuals", "prefix": prefix })).unwrap().granted(grants);
+            let checked = spec.require_grant();
+            assert_eq!(checked.is_ok(), is_covered, "{prefix}: {checked:?}");
+            if let Err(error) = checked {
+                assert_eq!(error.kind(), ErrorKind::Forbidden);
+                assert!(error.to_string().contains("no grant of a superuser covers it"), "{error}");
+            }
+        }
     }
 
     #[tokio::test]
     async fn key_outside_the_prefix_cannot_be_opened() {
         let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/" })).unwrap();
+        let spec = spec.clone().granted(vec![spec.place()]);
         let connectors = Connectors::below(std::path::Path::new("/srv"));
         let error = connectors.open(&spec, "b/secret.txt").await.unwrap_err();
         assert_eq!(error.field(), Some("location"));
+    }
+
+    #[tokio::test]
+    async fn key_outside_the_granted_folder_cannot_be_opened() {
+        let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/b" })).unwrap();
+        let granted = ServerPlace::Bucket { bucket: "manuals".to_owned(), prefix: "a/b/".to_owned() };
+        let connectors = Connectors::below(std::path::Path::new("/srv"));
+        let error = connectors.open(&spec.granted(vec![granted]), "a/bc/secret.txt").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
     }
 }

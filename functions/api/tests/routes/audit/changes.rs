@@ -102,6 +102,7 @@ impl Changes {
         let none = Value::Null;
         let ada = json!({ "username": "ada", "email": "ada@example.org", "password": PASSWORD });
         self.make("POST /api/auth/register", &[], "", ada, "user_registered").await;
+        self.api.grant_places().await;
         let credentials = json!({ "username": "ada", "password": PASSWORD });
         let pair = self.make("POST /api/auth/login", &[], "", credentials, "user_signed_in").await;
         let refresh = json!({ "refresh_token": pair["refresh_token"] });
@@ -164,6 +165,10 @@ impl Changes {
         self.make("PUT /api/v2/admin/users/{user_id}/limits", &[id], ada, limits, "user_limits_set").await;
         let all = json!({ "collection_ids": null });
         self.make("POST /api/v2/admin/rebuild", &[], ada, all, "rebuild_started").await;
+        let place = json!({ "bucket": "guides", "everyone": true });
+        let granted = self.make("POST /api/v2/admin/source-grants", &[], ada, place, "source_granted").await;
+        let revoke = "DELETE /api/v2/admin/source-grants/{grant_id}";
+        self.make(revoke, &[&granted["id"]], ada, Value::Null, "source_grant_revoked").await;
         let closed = json!({ "registration_open": false });
         self.make("PATCH /api/v2/system-settings", &[], ada, closed, "system_settings_changed").await;
         text(&made["username"])

@@ -28,6 +28,7 @@ pub struct World {
     source: i64,
     permission: i64,
     sync_run: i64,
+    grant: Uuid,
 }
 
 /// A user with a session, an API key, an MCP profile, a collection, and an offer of another one.
@@ -134,6 +135,8 @@ const COLLECTION: &str = "
     ), offer AS (
         INSERT INTO ownership_offers (id, collection_id, from_user_id, to_user_id, expires_at)
         SELECT gen_random_uuid(), id, $1, $4, now() + interval '1 day' FROM collection
+    ), grant_of_place AS (
+        INSERT INTO source_grants (id, path) SELECT gen_random_uuid(), '/srv/docs/' || id FROM collection RETURNING id
     ), upload AS (
         INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, expires_at)
         SELECT gen_random_uuid(), id, $2, 'b.txt', 'uploads/' || id || '/b.txt', 12, 'text/plain', now() + interval '1 hour'
@@ -141,8 +144,9 @@ const COLLECTION: &str = "
         RETURNING id
     )
     SELECT collection.id AS collection, other.id AS other, document.id AS document, operation.uuid AS operation,
-        upload.id AS upload, source.id AS source, sync_run.id AS sync_run
-    FROM collection, other, document, operation, upload, source, sync_run";
+        upload.id AS upload, source.id AS source, sync_run.id AS sync_run,
+        grant_of_place.id AS grant_of_place
+    FROM collection, other, document, operation, upload, source, sync_run, grant_of_place";
 
 const GRANTS: &str = "
     INSERT INTO collection_permissions (collection_id, user_id, permission)
@@ -212,6 +216,7 @@ impl World {
             source: made.get("source"),
             permission: 0,
             sync_run: made.get("sync_run"),
+            grant: made.get("grant_of_place"),
             users,
         };
         for (statement, owner) in [(BEGIN_RIGHTS, "former owner"), (END_RIGHTS, "owner")] {
@@ -368,6 +373,7 @@ impl World {
             "key_id" => own.key.to_string(),
             "profile_id" => own.profile.to_string(),
             "offer_id" => own.offer.to_string(),
+            "grant_id" => self.grant.to_string(),
             // The account that superusers administer.
             "user_id" => self.users["target"].id.to_string(),
             _ => panic!("no fixture for {{{name}}}: add it to World::fixture"),

@@ -29,12 +29,18 @@ fn paths(page: Page) -> Vec<String> {
     page.entries.into_iter().map(|entry| entry.file_path).collect()
 }
 
+/// The source with a grant of the whole root, and of its own path if that is elsewhere.
+fn granted(root: &TempDir, spec: &SourceSpec) -> SourceSpec {
+    let whole = ServerPlace::Directory { path: root.path().display().to_string() };
+    spec.clone().granted(vec![whole, spec.place()])
+}
+
 async fn list_from(root: &TempDir, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
-    Connectors::below(root.path()).list(spec, cursor).await
+    Connectors::below(root.path()).list(&granted(root, spec), cursor).await
 }
 
 async fn open(root: &TempDir, spec: &SourceSpec, location: &Path) -> Result<SourceReader, ConnectorError> {
-    Connectors::below(root.path()).open(spec, location.to_str().unwrap()).await
+    Connectors::below(root.path()).open(&granted(root, spec), location.to_str().unwrap()).await
 }
 
 /// The paths of a source that fits in one page.
@@ -255,4 +261,29 @@ fn path_is_normalised() {
     let error = SourceSpec::parse("directory", &json!({ "path": "docs" })).unwrap_err();
     assert_eq!(error.field(), Some("path"));
     assert!(error.to_string().contains("absolute"), "{error}");
+}
+
+#[tokio::test]
+async fn only_granted_folders_are_read_and_links_do_not_lead_out_of_them() {
+    let root = TempDir::new().unwrap();
+    for name in ["docs/a.md", "docs2/b.md", "secret/c.md"] {
+        write(&root, name);
+    }
+    symlink(root.path().join("secret"), root.path().join("docs/linked")).unwrap();
+    symlink(root.path().join("secret/c.md"), root.path().join("docs/c.md")).unwrap();
+    let connectors = Connectors::below(root.path());
+    let grant = |name: &str| ServerPlace::Directory { path: root.path().join(name).display().to_string() };
+    let spec = |name: &str| directory(&root.path().join(name));
+    let listed = connectors.list(&spec("docs").granted(vec![grant("docs")]), None).await.unwrap();
+    assert_eq!(paths(listed), ["a.md"]);
+    let both = spec("docs").granted(vec![grant("docs"), grant("secret")]);
+    assert_eq!(paths(connectors.list(&both, None).await.unwrap()), ["a.md", "c.md", "linked/c.md"]);
+    let linked = root.path().join("docs/c.md");
+    let error = connectors.open(&spec("docs").granted(vec![grant("docs")]), linked.to_str().unwrap()).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
+    for (name, grants) in [("docs2", vec![grant("docs")]), ("docs", vec![]), ("docs", vec![grant("docs2")])] {
+        let error = connectors.list(&spec(name).granted(grants), None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
+        assert!(error.to_string().contains("no grant of a superuser covers it"), "{error}");
+    }
 }

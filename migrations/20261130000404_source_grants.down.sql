@@ -1,0 +1,3 @@
+-- All grants are lost.
+DROP TABLE source_grantees;
+DROP TABLE source_grants;
