@@ -66,12 +66,12 @@ async fn an_unknown_model_names_the_known_ones() {
       "type": "about:blank",
       "title": "Unprocessable Entity",
       "status": 422,
-      "detail": "embedding_model: there is no model \"acme/none\"; choose one of semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2",
+      "detail": "embedding_model: unknown model; semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2 allowed, got \"acme/none\"",
       "request_id": "[id]",
       "errors": [
         {
           "field": "embedding_model",
-          "message": "there is no model \"acme/none\"; choose one of semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2"
+          "message": "unknown model; semantik/all-MiniLM-L3-128, sentence-transformers/all-MiniLM-L6-v2 allowed, got \"acme/none\""
         }
       ]
     }

@@ -158,7 +158,7 @@ async fn invalid_chunking_settings_are_rejected_by_name() {
         (
             json!({ "chunking_strategy": "hierarchical", "chunk_size": 64, "chunking_config": { "parent_size": 8000 } }),
             "chunking_config.parent_size",
-            "must be 64 to 1024, got 8000",
+            "out of range; 64 to 1024 allowed, got 8000",
         ),
         (
             json!({ "chunking_config": { "parent_size": 256 } }),

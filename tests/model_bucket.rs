@@ -60,7 +60,7 @@ async fn models_of_a_bucket_are_found_and_opened_without_a_deployment() {
     folder.put("one/deeper/model.json", "not a manifest of a model").await;
     let one = registry.require(&name).unwrap();
     let unknown = registry.require("org/two").unwrap_err();
-    assert_eq!(unknown.to_string(), format!(r#"there is no model "org/two"; choose one of {name}"#));
+    assert_eq!(unknown.to_string(), format!(r#"unknown model; {name} allowed, got "org/two""#));
 
     // A missing file, a damaged one, and the right one.
     let absent = one.tokenizer_path().unwrap_err();

@@ -106,7 +106,7 @@ impl Limits {
             return Err(EnvError::Invalid {
                 name: "UPLOAD_URL_SECONDS",
                 got: lifetime.to_string(),
-                reason: "must be 60 to 604800".to_owned(),
+                reason: "out of range; 60 to 604800 allowed".to_owned(),
             });
         }
         Ok(Self {

@@ -173,8 +173,8 @@ mod tests {
         1 to 100 allowed, got 0;
         score_threshold: out of range;
         0 to 1 allowed, got 2;
-        search_mode: "fuzzy" is not a search mode;
-        allowed: dense, sparse, hybrid;
+        search_mode: unknown search mode;
+        dense, sparse, hybrid allowed, got "fuzzy";
         group_by: unknown value;
         document allowed, got "source";
         metadata_filter.mime_type: wrong number of items;
@@ -223,14 +223,17 @@ mod tests {
         let error =
             filtered(json!({ "a b": 1, "nested": [[1], 1.5], "none": [], "null": null })).unwrap_err();
         insta::assert_snapshot!(error.detail().replace("; metadata", "\nmetadata"), @r#"
-        metadata_filter.attributes: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        metadata_filter.attributes: "nested" must be a string, a 64-bit integer or a boolean, got a list
-        metadata_filter.attributes: "nested" must be a string, a 64-bit integer or a boolean, got another number
+        metadata_filter.attributes: wrong key; 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-' allowed, got "a b"
+        metadata_filter.attributes: "nested" has a wrong type; a string, a 64-bit integer or a boolean allowed, got a list
+        metadata_filter.attributes: "nested" has a wrong type; a string, a 64-bit integer or a boolean allowed, got another number
         metadata_filter.attributes.none: wrong number of items; 1 to 100 allowed, got 0
-        metadata_filter.attributes: "null" must be a string, a 64-bit integer or a boolean, got null
+        metadata_filter.attributes: "null" has a wrong type; a string, a 64-bit integer or a boolean allowed, got null
         "#);
         let many: serde_json::Map<_, _> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
         let error = filtered(many.into()).unwrap_err();
-        assert_eq!(error.detail(), "metadata_filter.attributes: must have at most 32 entries, got 33");
+        assert_eq!(
+            error.detail(),
+            "metadata_filter.attributes: too many entries; at most 32 allowed, got 33"
+        );
     }
 }

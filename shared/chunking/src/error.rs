@@ -12,7 +12,7 @@ pub enum ChunkingError {
     #[error("{field}: {0}", field = .0.field())]
     Settings(#[from] ChunkSettingsError),
     /// The model's special tokens leave no room for text.
-    #[error("chunk_size: no room for text beside the model's {special} special tokens; must be at least {}, got {chunk_size}", special + 8)]
+    #[error("chunk_size: no room for text beside the model's {special} special tokens; at least {} allowed, got {chunk_size}", special + 8)]
     NoRoomForText {
         /// The requested size.
         chunk_size: u32,

@@ -75,7 +75,7 @@ impl Strategy {
         chunks: ChunkSettings,
     ) -> Result<Self, Vec<FieldError>> {
         let Some(definition) = StrategyDefinition::find(name) else {
-            let message = format!("must be {}, got {name:?}", StrategyDefinition::names());
+            let message = format!("unknown value; {} allowed, got {name:?}", StrategyDefinition::names());
             return Err(vec![FieldError { field: "chunking_strategy".to_owned(), message }]);
         };
         let mut reader = Reader { config, chunk_size: chunks.chunk_size, errors: Vec::new() };
@@ -94,7 +94,7 @@ impl Strategy {
                 let most = chunks.chunk_size / 2;
                 if chunks.chunk_overlap > most {
                     let message = format!(
-                        "must be 0 to {most} with hierarchical (half of chunk_size), got {}",
+                        "out of range; 0 to {most} allowed with hierarchical (half of chunk_size), got {}",
                         chunks.chunk_overlap
                     );
                     reader.refuse("chunk_overlap".to_owned(), message);
@@ -194,8 +194,8 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&mut self, parameter: &ParameterDefinition, allowed: &str, got: &Value) {
-        let message = format!("must be {allowed}, got {got}");
+    fn wrong(&mut self, parameter: &ParameterDefinition, what: &str, allowed: &str, got: &Value) {
+        let message = format!("{what}; {allowed} allowed, got {got}");
         self.refuse(format!("chunking_config.{}", parameter.name), message);
     }
 
@@ -212,7 +212,7 @@ impl Reader<'_> {
         match number.filter(|number| (min..=max).contains(number)) {
             Some(number) => number,
             None => {
-                self.wrong(parameter, &format!("{min} to {max}"), value);
+                self.wrong(parameter, "out of range", &format!("{min} to {max}"), value);
                 default
             }
         }
@@ -232,7 +232,7 @@ impl Reader<'_> {
         match value.as_f64().filter(|number| (0.0..=1.0).contains(number)) {
             Some(number) => number,
             None => {
-                self.wrong(parameter, "0 to 1", value);
+                self.wrong(parameter, "out of range", "0 to 1", value);
                 default
             }
         }
@@ -248,7 +248,7 @@ impl Reader<'_> {
         match value.as_bool() {
             Some(value) => value,
             None => {
-                self.wrong(parameter, "true or false", value);
+                self.wrong(parameter, "wrong type", "true or false", value);
                 default
             }
         }
@@ -298,7 +298,7 @@ mod tests {
     fn errors_name_the_field_and_what_is_allowed() {
         assert_eq!(
             read("gopher", json!({})).unwrap_err(),
-            r#"chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "gopher""#
+            r#"chunking_strategy: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "gopher""#
         );
         assert_eq!(
             read("recursive", json!({ "parent_size": 3 })).unwrap_err(),
@@ -306,7 +306,7 @@ mod tests {
         );
         assert_eq!(
             read("hierarchical", json!({ "parent_size": 5000, "levels": 3 })).unwrap_err(),
-            "chunking_config.levels: unknown parameter; hierarchical has parent_size; chunking_config.parent_size: must be 256 to 4096, got 5000"
+            "chunking_config.levels: unknown parameter; hierarchical has parent_size; chunking_config.parent_size: out of range; 256 to 4096 allowed, got 5000"
         );
         assert_eq!(
             read(
@@ -314,11 +314,11 @@ mod tests {
                 json!({ "similarity_threshold": 2, "min_chunk_size": -1, "window_sentences": "3" })
             )
             .unwrap_err(),
-            r#"chunking_config.similarity_threshold: must be 0 to 1, got 2; chunking_config.window_sentences: must be 1 to 10, got "3"; chunking_config.min_chunk_size: must be 0 to 128, got -1"#
+            r#"chunking_config.similarity_threshold: out of range; 0 to 1 allowed, got 2; chunking_config.window_sentences: out of range; 1 to 10 allowed, got "3"; chunking_config.min_chunk_size: out of range; 0 to 128 allowed, got -1"#
         );
         assert_eq!(
             read("code", json!({ "split_declarations": "yes" })).unwrap_err(),
-            r#"chunking_config.split_declarations: must be true or false, got "yes""#
+            r#"chunking_config.split_declarations: wrong type; true or false allowed, got "yes""#
         );
         let chunks = ChunkSettings { chunk_size: 100, chunk_overlap: 51 };
         let errors = Strategy::parse("hierarchical", &Map::new(), chunks).unwrap_err();

@@ -75,7 +75,7 @@ pub(crate) fn parse_path(settings: &mut Settings) -> Result<PathBuf, ConnectorEr
     let parsed = Path::new(given);
     let climbs = parsed.components().any(|component| component == Component::ParentDir);
     if !parsed.is_absolute() || climbs {
-        let message = format!("must be an absolute path without \"..\", got {given:?}");
+        let message = format!("wrong path; an absolute path without \"..\" allowed, got {given:?}");
         return Err(ConnectorError::invalid("path", message));
     }
     // Components drop repeated and trailing slashes, so that a folder has one identity.
@@ -111,12 +111,15 @@ pub(crate) fn require_file(path: &Path, metadata: &Metadata) -> Result<(), Conne
     if metadata.is_file() {
         return Ok(());
     }
-    let message = format!("must be a regular file; use source_type directory for a folder, got {path:?}");
+    let message =
+        format!("not a regular file; a file allowed (source_type directory reads a folder), got {path:?}");
     Err(ConnectorError::invalid("path", message))
 }
 
 pub(crate) fn require_utf8(path: &Path) -> Result<&str, ConnectorError> {
-    path.to_str().ok_or_else(|| ConnectorError::invalid("path", format!("must be UTF-8, got {path:?}")))
+    path.to_str().ok_or_else(|| {
+        ConnectorError::invalid("path", format!("wrong encoding; a path in UTF-8 allowed, got {path:?}"))
+    })
 }
 
 /// `location` is an absolute path, `file_path` the path within the source.
@@ -168,7 +171,10 @@ fn outside(path: &Path, roots: &[PathBuf]) -> ConnectorError {
         format!("this installation reads no directories; its operator can set DIRECTORY_ROOTS, got {path:?}")
     } else {
         let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-        format!("must be below a configured root ({}) and a granted folder, got {path:?}", roots.join(", "))
+        format!(
+            "outside the configured roots; a granted path below {} allowed, got {path:?}",
+            roots.join(", ")
+        )
     };
     ConnectorError::invalid("path", message)
 }

@@ -36,7 +36,7 @@ fn compile(field: &'static str, patterns: &[&str]) -> Result<GlobSet, ConnectorE
     let wrong = |pattern: &str, error: globset::Error| {
         ConnectorError::invalid(
             field,
-            format!("invalid glob ({error}); must be like \"**/*.md\", got {pattern:?}"),
+            format!("invalid glob ({error}); a pattern like \"**/*.md\" allowed, got {pattern:?}"),
         )
     };
     let mut set = GlobSetBuilder::new();

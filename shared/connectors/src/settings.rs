@@ -12,11 +12,11 @@ impl Settings {
     /// Checks names and types and fills in the defaults. `null` counts as left out.
     pub(crate) fn read(fields: &[ConfigField], config: &Value) -> Result<Self, ConnectorError> {
         let Some(config) = config.as_object() else {
-            return Err(ConnectorError::invalid("source_config", "must be an object"));
+            return Err(ConnectorError::invalid("source_config", "wrong type; an object allowed"));
         };
         if let Some(unknown) = config.keys().find(|key| !fields.iter().any(|field| field.name == *key)) {
             let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
-            let message = format!("unknown setting {unknown:?}; allowed: {}", known.join(", "));
+            let message = format!("unknown setting; {} allowed, got {unknown:?}", known.join(", "));
             return Err(ConnectorError::invalid("source_config", message));
         }
         let mut settings = Map::new();
@@ -74,7 +74,7 @@ fn check_type(field: &ConfigField, value: &Value) -> Result<Value, ConnectorErro
     match expected {
         None => Ok(value.clone()),
         Some(expected) => {
-            Err(ConnectorError::invalid(field.name, format!("must be {expected}, got {value}")))
+            Err(ConnectorError::invalid(field.name, format!("wrong value; {expected} allowed, got {value}")))
         }
     }
 }

@@ -25,7 +25,7 @@ impl SourceSpec {
     /// Returns `Invalid` with the field if the type is unknown or a setting is wrong.
     pub fn parse(source_type: &str, source_config: &Value) -> Result<Self, ConnectorError> {
         let Some(connector) = Connector::find(source_type) else {
-            let message = format!("unknown type {source_type:?}; allowed: {}", Connector::names());
+            let message = format!("unknown value; {} allowed, got {source_type:?}", Connector::names());
             return Err(ConnectorError::invalid("source_type", message));
         };
         let mut settings = Settings::read(connector.fields, source_config)?;
@@ -134,7 +134,7 @@ mod tests {
     fn errors_name_the_field_the_problem_and_what_is_allowed() {
         for (source_type, config, field, words) in [
             ("gopher", json!({}), "source_type", ["gopher", "directory, file, "]),
-            ("directory", json!([]), "source_config", ["must be", "object"]),
+            ("directory", json!([]), "source_config", ["wrong type", "object"]),
             ("directory", json!({ "path": "/a", "recursive": "yes" }), "recursive", ["yes", "true or false"]),
             ("directory", json!({}), "path", ["is", "required"]),
             (

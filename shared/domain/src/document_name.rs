@@ -42,23 +42,25 @@ impl std::fmt::Display for DocumentName {
 /// Returns why the name is invalid, if it is.
 fn refuse(name: &str) -> Option<String> {
     if name.is_empty() {
-        return Some("must not be empty".to_owned());
+        return Some("empty; 1 to 512 bytes are allowed".to_owned());
     }
     if name.len() > DocumentName::MAX_BYTES {
         let most = DocumentName::MAX_BYTES;
-        return Some(format!("must have at most {most} bytes in UTF-8, got {}", name.len()));
+        return Some(format!("too long; at most {most} bytes in UTF-8 allowed, got {}", name.len()));
     }
     if name.starts_with('/') {
-        return Some(format!("must be a relative path, got {name:?}"));
+        return Some(format!("starts with '/'; a relative path allowed, got {name:?}"));
     }
     if name.contains('\\') {
-        return Some(format!("must have '/' between folders, not '\\', got {name:?}"));
+        return Some(format!("contains '\\'; '/' allowed between folders, got {name:?}"));
     }
     if name.chars().any(char::is_control) {
-        return Some(format!("must not have control characters, got {name:?}"));
+        return Some(format!("contains control characters; all other characters allowed, got {name:?}"));
     }
     let bad_segment = name.split('/').find(|segment| matches!(*segment, "" | "." | ".."));
-    bad_segment.map(|segment| format!("must not have {segment:?} between two '/', got {name:?}"))
+    bad_segment.map(|segment| {
+        format!("contains the folder {segment:?}; names of folders allowed between two '/', got {name:?}")
+    })
 }
 
 #[cfg(test)]
@@ -83,16 +85,16 @@ mod tests {
                 .map(|name| DocumentName::parse(name).unwrap_err().to_string())
                 .collect();
         insta::assert_snapshot!(reasons.join("\n"), @r#"
-        must not be empty
-        must not have ".." between two '/', got "../etc/passwd"
-        must not have ".." between two '/', got "a/../b"
-        must not have "" between two '/', got "a//b"
-        must not have "" between two '/', got "a/"
-        must be a relative path, got "/a"
-        must have '/' between folders, not '\', got "a\\b"
-        must not have control characters, got "a\0b"
-        must not have "." between two '/', got "./a"
-        must have at most 512 bytes in UTF-8, got 514
+        empty; 1 to 512 bytes are allowed
+        contains the folder ".."; names of folders allowed between two '/', got "../etc/passwd"
+        contains the folder ".."; names of folders allowed between two '/', got "a/../b"
+        contains the folder ""; names of folders allowed between two '/', got "a//b"
+        contains the folder ""; names of folders allowed between two '/', got "a/"
+        starts with '/'; a relative path allowed, got "/a"
+        contains '\'; '/' allowed between folders, got "a\\b"
+        contains control characters; all other characters allowed, got "a\0b"
+        contains the folder "."; names of folders allowed between two '/', got "./a"
+        too long; at most 512 bytes in UTF-8 allowed, got 514
         "#);
     }
 

@@ -29,14 +29,14 @@ pub enum MetadataValue {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MetadataError {
     /// The document has too many entries.
-    #[error("must have at most {} entries, got {got}", DocumentMetadata::MAX_ENTRIES)]
+    #[error("too many entries; at most {} allowed, got {got}", DocumentMetadata::MAX_ENTRIES)]
     TooMany {
         /// Number of entries received.
         got: usize,
     },
     /// The key cannot be used in a filter.
     #[error(
-        "keys must be 1 to {} of A-Z, a-z, 0-9, '_', '.' and '-', got {key:?}",
+        "wrong key; 1 to {} of A-Z, a-z, 0-9, '_', '.' and '-' allowed, got {key:?}",
         DocumentMetadata::MAX_KEY_LENGTH
     )]
     Key {
@@ -44,7 +44,7 @@ pub enum MetadataError {
         key: String,
     },
     /// The value has a type that cannot be filtered by.
-    #[error("{key:?} must be a string, a 64-bit integer or a boolean, got {got}")]
+    #[error("{key:?} has a wrong type; a string, a 64-bit integer or a boolean allowed, got {got}")]
     Type {
         /// Its key.
         key: String,
@@ -52,7 +52,10 @@ pub enum MetadataError {
         got: &'static str,
     },
     /// The string is too long.
-    #[error("{key:?} must have at most {} characters, got {got}", DocumentMetadata::MAX_TEXT_LENGTH)]
+    #[error(
+        "{key:?} is too long; at most {} characters allowed, got {got}",
+        DocumentMetadata::MAX_TEXT_LENGTH
+    )]
     TooLong {
         /// Its key.
         key: String,
@@ -60,7 +63,7 @@ pub enum MetadataError {
         got: usize,
     },
     /// The string contains U+0000, which PostgreSQL cannot store.
-    #[error("{key:?} must not have NUL characters")]
+    #[error("{key:?} contains a NUL character; every other character is allowed")]
     Nul {
         /// Its key.
         key: String,
@@ -176,18 +179,18 @@ mod tests {
             "long": "é".repeat(257), "none": null, "nul": "a\0", "object": {},
         }));
         insta::assert_snapshot!(errors.unwrap_err(), @r#"
-        keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got ""
-        keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        "fraction" must be a string, a 64-bit integer or a boolean, got another number
-        "huge" must be a string, a 64-bit integer or a boolean, got another number
-        "list" must be a string, a 64-bit integer or a boolean, got a list
-        "long" must have at most 256 characters, got 257
-        "none" must be a string, a 64-bit integer or a boolean, got null
-        "nul" must not have NUL characters
-        "object" must be a string, a 64-bit integer or a boolean, got an object
+        wrong key; 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-' allowed, got ""
+        wrong key; 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-' allowed, got "a b"
+        "fraction" has a wrong type; a string, a 64-bit integer or a boolean allowed, got another number
+        "huge" has a wrong type; a string, a 64-bit integer or a boolean allowed, got another number
+        "list" has a wrong type; a string, a 64-bit integer or a boolean allowed, got a list
+        "long" is too long; at most 256 characters allowed, got 257
+        "none" has a wrong type; a string, a 64-bit integer or a boolean allowed, got null
+        "nul" contains a NUL character; every other character is allowed
+        "object" has a wrong type; a string, a 64-bit integer or a boolean allowed, got an object
         "#);
         let many: Map<String, Value> = (0..33).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(parse(&many.into()).unwrap_err(), "must have at most 32 entries, got 33");
+        assert_eq!(parse(&many.into()).unwrap_err(), "too many entries; at most 32 allowed, got 33");
         assert!(parse(&json!({ "k".repeat(65): 1 })).is_err());
     }
 

@@ -17,7 +17,7 @@ labels!(
 
 labels!(
     /// Sort keys of lists of collections.
-    CollectionSort, "field to sort collections by" {
+    CollectionSort, "sort field" {
         /// Time of creation.
         CreatedAt = "created_at",
         /// Time of the last change.
@@ -31,7 +31,7 @@ labels!(
 
 labels!(
     /// Sort keys of lists of documents.
-    DocumentSort, "field to sort documents by" {
+    DocumentSort, "sort field" {
         /// Time when the document was first seen.
         CreatedAt = "created_at",
         /// Time of the last change.

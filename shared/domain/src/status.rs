@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// A label that is not in the set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{got:?} is not a {what}; allowed: {allowed}")]
+#[error("unknown {what}; {allowed} allowed, got {got:?}")]
 pub struct ParseStatusError {
     /// The kind of label, for example "operation status".
     pub what: &'static str,
@@ -276,6 +276,9 @@ mod tests {
     #[test]
     fn unknown_word_names_what_is_allowed() {
         let error = "float64".parse::<Quantization>().unwrap_err();
-        assert_eq!(error.to_string(), r#""float64" is not a quantization; allowed: float32, float16, int8"#);
+        assert_eq!(
+            error.to_string(),
+            r#"unknown quantization; float32, float16, int8 allowed, got "float64""#
+        );
     }
 }

@@ -117,7 +117,7 @@ pub enum ModelsError {
         source: io::Error,
     },
     /// There is no model with this name.
-    #[error("there is no model {name:?}; choose one of {}", known.join(", "))]
+    #[error("unknown model; {} allowed, got {name:?}", known.join(", "))]
     Unknown {
         /// The requested name.
         name: String,

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(registry.require("org/a").unwrap().path, models_dir.path().join("two"));
         assert!(matches!(registry.require("a").unwrap_err(), ModelsError::Unknown { .. }));
         let error = registry.require("org/c").unwrap_err();
-        assert_eq!(error.to_string(), r#"there is no model "org/c"; choose one of org/a, org/b"#);
+        assert_eq!(error.to_string(), r#"unknown model; org/a, org/b allowed, got "org/c""#);
     }
 
     #[test]

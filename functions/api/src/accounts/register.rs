@@ -94,6 +94,6 @@ mod tests {
             password: "short".to_owned(),
             full_name: None,
         };
-        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: wrong length; 3 to 64 characters allowed, got 2; username: must consist of ASCII letters, digits and underscores, got "a!"; email: must be an email address like ada@example.org, got "ada@localhost"; password: wrong length; 8 to 1024 characters allowed, got 5"#);
+        insta::assert_snapshot!(check(&request).unwrap_err().detail(), @r#"username: wrong length; 3 to 64 characters allowed, got 2; username: wrong characters; ASCII letters, digits and underscores allowed, got "a!"; email: wrong format; an email address like ada@example.org allowed, got "ada@localhost"; password: wrong length; 8 to 1024 characters allowed, got 5"#);
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn check_username(errors: &mut FieldErrors, username: &str) {
     if !username.chars().all(is_plain) {
         errors.add(
             "username",
-            format!("must consist of ASCII letters, digits and underscores, got {username:?}"),
+            format!("wrong characters; ASCII letters, digits and underscores allowed, got {username:?}"),
         );
     }
 }
@@ -63,7 +63,10 @@ pub(crate) fn check_username(errors: &mut FieldErrors, username: &str) {
 /// Checks the form of an email address.
 pub(crate) fn check_email(errors: &mut FieldErrors, email: &str) {
     if !is_email(email.trim()) {
-        errors.add("email", format!("must be an email address like ada@example.org, got {email:?}"));
+        errors.add(
+            "email",
+            format!("wrong format; an email address like ada@example.org allowed, got {email:?}"),
+        );
     }
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn check_full_name(errors: &mut FieldErrors, full_name: Option<&str>)
     };
     errors.length("full_name", full_name, 0..=255);
     if full_name.chars().any(char::is_control) {
-        errors.add("full_name", "must not contain control characters");
+        errors.add("full_name", "contains control characters; all other characters are allowed");
     }
 }
 

@@ -162,7 +162,7 @@ pub(crate) fn check_name(errors: &mut FieldErrors, got: &str) -> String {
     let name = got.trim();
     errors.length("name", name, 1..=100);
     if name.chars().any(char::is_control) {
-        errors.add("name", "must not contain control characters");
+        errors.add("name", "contains control characters; all other characters are allowed");
     }
     name.to_owned()
 }
@@ -174,7 +174,7 @@ pub(crate) fn parse_scope(errors: &mut FieldErrors, got: &str) -> AccessLevel {
         "write" => AccessLevel::Write,
         "admin" => AccessLevel::Admin,
         _ => {
-            errors.add("scope", format!("must be read, write or admin, got {got:?}"));
+            errors.add("scope", format!("unknown value; read, write, admin allowed, got {got:?}"));
             AccessLevel::Read
         }
     }
@@ -196,7 +196,7 @@ pub(crate) async fn check_collections(
         errors.add(
             "collection_ids",
             format!(
-                "must have 1 to {MAX_COLLECTIONS} entries, got {}; omit it for an unrestricted key",
+                "wrong number of items; 1 to {MAX_COLLECTIONS} allowed, got {}; omit it for an unrestricted key",
                 ids.len()
             ),
         );

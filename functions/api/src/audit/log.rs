@@ -213,7 +213,7 @@ impl ListAuditQuery {
         let collection_id = non_empty(self.collection_id.as_deref()).and_then(|text| {
             let id = text.parse::<CollectionId>();
             if id.is_err() {
-                errors.add("collection_id", format!("must be a UUID, got {text:?}"));
+                errors.add("collection_id", format!("wrong format; a UUID allowed, got {text:?}"));
             }
             id.ok()
         });
@@ -247,7 +247,10 @@ fn parse_time(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Opti
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Some(time.to_utc()),
         Err(_) => {
-            errors.add(field, format!("must be an RFC 3339 time like 2026-01-31T00:00:00Z, got {text:?}"));
+            errors.add(
+                field,
+                format!("wrong format; an RFC 3339 time like 2026-01-31T00:00:00Z allowed, got {text:?}"),
+            );
             None
         }
     }

@@ -102,11 +102,11 @@ pub(crate) async fn compare(
     let checked = check_sizes(&mut errors, &state, requested);
     let count = request.strategies.len();
     if !(2..=7).contains(&count) {
-        errors.add("strategies", format!("must be 2 to 7 strategies, got {count}"));
+        errors.add("strategies", format!("wrong number of items; 2 to 7 allowed, got {count}"));
     }
     let configs = request.configs.unwrap_or_default();
     for name in configs.keys().filter(|name| !request.strategies.contains(name)) {
-        errors.add(format!("configs.{name}"), "must be of one of the strategies");
+        errors.add(format!("configs.{name}"), "not one of `strategies`; settings of those are allowed");
     }
     let no_parameters = Map::new();
     let mut strategies: Vec<Strategy> = Vec::new();
@@ -118,7 +118,7 @@ pub(crate) async fn compare(
             continue;
         };
         if strategies.iter().any(|other| other.name() == strategy.name()) {
-            errors.add("strategies", format!("must be different, got {name:?} twice"));
+            errors.add("strategies", format!("not unique; each strategy once allowed, got {name:?} twice"));
         }
         strategies.push(strategy);
     }

@@ -65,7 +65,10 @@ pub(crate) fn check_strategy(
 ) -> Option<Strategy> {
     let Some(Checked { model, chunks }) = checked else {
         if StrategyDefinition::find(name).is_none() {
-            checks.add(fields.strategy, format!("must be {}, got {name:?}", StrategyDefinition::names()));
+            checks.add(
+                fields.strategy,
+                format!("unknown value; {} allowed, got {name:?}", StrategyDefinition::names()),
+            );
         }
         return None;
     };
@@ -117,7 +120,7 @@ pub(crate) fn natural(checks: &mut FieldErrors, field: &str, got: Option<i64>) -
     let got = got?;
     let number = u32::try_from(got).ok();
     if number.is_none() {
-        checks.add(field, format!("must be 0 to {}, got {got}", u32::MAX));
+        checks.add(field, format!("out of range; 0 to {} allowed, got {got}", u32::MAX));
     }
     number
 }

@@ -33,7 +33,7 @@ pub(crate) fn check_size(content: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "content: must have at most {MAX_CONTENT_BYTES} bytes, got {}; upload longer documents",
+        "content: too long; at most {MAX_CONTENT_BYTES} bytes allowed, got {}; upload longer documents",
         content.len()
     );
     Err(ApiError::new(ErrorKind::TooLarge, message))

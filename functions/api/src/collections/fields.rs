@@ -38,7 +38,7 @@ pub(super) fn check_name(errors: &mut FieldErrors, name: &str) {
     {
         errors.add(
             "name",
-            format!("must not have any of / \\ * ? < > : \" | or control characters, got {bad:?}"),
+            format!("contains a character that is not allowed; all but / \\ * ? < > : \" | and control characters allowed, got {bad:?}"),
         );
     }
 }

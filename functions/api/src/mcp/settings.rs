@@ -195,7 +195,7 @@ fn check_name(errors: &mut FieldErrors, name: &str) {
         errors.add(
             "name",
             format!(
-                "must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got {name:?}"
+                "wrong format; 1 to 64 lower-case letters, digits, '_' and '-' allowed, starting with a letter, got {name:?}"
             ),
         );
     }
@@ -208,7 +208,7 @@ async fn check_collections(
     ids: &[CollectionId],
 ) -> Result<(), ApiError> {
     if ids.is_empty() || ids.len() > MAX_COLLECTIONS {
-        let message = format!("must have 1 to {MAX_COLLECTIONS} entries, got {}", ids.len());
+        let message = format!("wrong number of items; 1 to {MAX_COLLECTIONS} allowed, got {}", ids.len());
         errors.add("collection_ids", message);
         return Ok(());
     }
@@ -216,7 +216,8 @@ async fn check_collections(
     for (index, id) in ids.iter().enumerate() {
         let field = format!("collection_ids[{index}]");
         if ids[..index].contains(id) {
-            errors.add(field, format!("is a duplicate of an earlier entry, got {id}"));
+            errors
+                .add(field, format!("duplicate of an earlier entry; each collection once allowed, got {id}"));
         } else if !readable.iter().any(|found| found.collection.id == *id) {
             errors.add(field, format!("no collection {id}, or you do not have access to it"));
         }

@@ -127,11 +127,12 @@ mod tests {
             (json!({}), format!("source_type: is required; send one of {connectors} with source_config")),
             (
                 json!({"source_type": "gopher"}),
-                format!(r#"source_type: unknown type "gopher"; allowed: {connectors}"#),
+                format!(r#"source_type: unknown value; {connectors} allowed, got "gopher""#),
             ),
             (
                 json!({"source_type": "directory", "source_config": {"path": "docs"}}),
-                r#"source_config.path: must be an absolute path without "..", got "docs""#.to_owned(),
+                r#"source_config.path: wrong path; an absolute path without ".." allowed, got "docs""#
+                    .to_owned(),
             ),
         ] {
             assert_eq!(spec(request).unwrap_err().detail(), expected);

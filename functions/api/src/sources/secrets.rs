@@ -33,7 +33,7 @@ impl SecretsRequest {
             if bytes > MAX_SECRET_BYTES {
                 errors.add(
                     format!("secrets.{secret_type}"),
-                    format!("has {bytes} bytes; at most {MAX_SECRET_BYTES} are allowed"),
+                    format!("too long; at most {MAX_SECRET_BYTES} bytes allowed, got {bytes}"),
                 );
             }
         }
@@ -121,26 +121,23 @@ impl<'de> Deserialize<'de> for SecretsRequest {
             Value::Object(fields) => fields,
             other => {
                 return Err(D::Error::custom(format!(
-                    "secrets: {} came; an object with some of {} is allowed",
-                    kind(&other),
-                    names()
+                    "secrets: wrong type; an object with some of {} allowed, got {}",
+                    names(),
+                    kind(&other)
                 )));
             }
         };
         let mut named = Vec::with_capacity(fields.len());
         for (name, value) in fields {
             let Ok(secret_type) = name.parse::<SecretType>() else {
-                return Err(D::Error::custom(format!(
-                    "secrets: a field of another name came; allowed: {}",
-                    names()
-                )));
+                return Err(D::Error::custom(format!("secrets: unknown field; {} allowed", names())));
             };
             match value {
                 Value::Null => {}
                 Value::String(secret) => named.push((secret_type, SecretString::from(secret))),
                 other => {
                     return Err(D::Error::custom(format!(
-                        "secrets.{secret_type}: {} came; a text is allowed, an empty one to delete the secret",
+                        "secrets.{secret_type}: wrong type; a string allowed (an empty one deletes the secret), got {}",
                         kind(&other)
                     )));
                 }
@@ -218,8 +215,8 @@ mod tests {
         let error = read(&both).unwrap().check().unwrap_err();
         assert_eq!(
             error.detail(),
-            "secrets.token: has 65537 bytes; at most 65536 are allowed; \
-             secrets.password: has 65538 bytes; at most 65536 are allowed"
+            "secrets.token: too long; at most 65536 bytes allowed, got 65537; \
+             secrets.password: too long; at most 65536 bytes allowed, got 65538"
         );
     }
 

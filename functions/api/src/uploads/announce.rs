@@ -179,7 +179,7 @@ fn check(
         errors.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
     }
     if files.is_empty() || files.len() > MAX_FILES {
-        let message = format!("must have 1 to {MAX_FILES} files, got {}", files.len());
+        let message = format!("wrong number of items; 1 to {MAX_FILES} allowed, got {}", files.len());
         return Err(ApiError::invalid_field("files", message));
     }
     let mut names = HashSet::with_capacity(files.len());
@@ -189,25 +189,34 @@ fn check(
         let name = DocumentName::parse(&file.name);
         match &name {
             Err(error) => errors.add(field("name"), error.to_string()),
-            Ok(name) if !names.insert(name.clone()) => errors
-                .add(field("name"), format!("must be unique within the request, got {:?} twice", file.name)),
+            Ok(name) if !names.insert(name.clone()) => errors.add(
+                field("name"),
+                format!("not unique; one file of each name allowed, got {:?} twice", file.name),
+            ),
             Ok(_) => {}
         }
         let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
         if size.is_none() {
-            errors.add(field("size"), format!("must be 0 to {max_bytes} bytes, got {}", file.size));
+            errors.add(
+                field("size"),
+                format!("out of range; 0 to {max_bytes} bytes allowed, got {}", file.size),
+            );
         }
         let content_type =
             file.content_type.as_deref().filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CONTENT_TYPE);
         if !is_media_type(content_type) {
             errors.add(
                 field("content_type"),
-                format!("must be a media type like text/plain, got {content_type:?}"),
+                format!("wrong format; a media type like text/plain allowed, got {content_type:?}"),
             );
         }
         let sha256 = file.sha256.as_deref().map(from_hex);
         if sha256 == Some(None) {
-            errors.add(field("sha256"), "must be 64 hexadecimal digits");
+            let got = file.sha256.as_deref().unwrap_or_default().chars().count();
+            errors.add(
+                field("sha256"),
+                format!("wrong format; 64 hexadecimal digits allowed, got {got} characters"),
+            );
         }
         let metadata = file.metadata.as_ref();
         let metadata = metadata.map(|given| metadata::check(&mut errors, &field("metadata"), given));
@@ -245,15 +254,15 @@ mod tests {
             AnnouncedFile { metadata: json!({ "a b": [1] }).as_object().cloned(), ..file("d") },
         ];
         let error = check(&files, None, 10).err().unwrap();
-        insta::assert_snapshot!(error.detail().replace("; ", "\n"), @r#"
-        files[0].name: must not have ".." between two '/', got "../a"
-        files[1].size: must be 0 to 10 bytes, got -1
-        files[2].size: must be 0 to 10 bytes, got 11
-        files[2].content_type: must be a media type like text/plain, got "text\n/html"
-        files[3].name: must be unique within the request, got "b" twice
-        files[3].sha256: must be 64 hexadecimal digits
-        files[4].metadata: keys must be 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-', got "a b"
-        files[4].metadata: "a b" must be a string, a 64-bit integer or a boolean, got a list
+        insta::assert_snapshot!(error.detail().replace("; files[", "\nfiles["), @r#"
+        files[0].name: contains the folder ".."; names of folders allowed between two '/', got "../a"
+        files[1].size: out of range; 0 to 10 bytes allowed, got -1
+        files[2].size: out of range; 0 to 10 bytes allowed, got 11
+        files[2].content_type: wrong format; a media type like text/plain allowed, got "text\n/html"
+        files[3].name: not unique; one file of each name allowed, got "b" twice
+        files[3].sha256: wrong format; 64 hexadecimal digits allowed, got 3 characters
+        files[4].metadata: wrong key; 1 to 64 of A-Z, a-z, 0-9, '_', '.' and '-' allowed, got "a b"
+        files[4].metadata: "a b" has a wrong type; a string, a 64-bit integer or a boolean allowed, got a list
         "#);
     }
 
@@ -262,9 +271,12 @@ mod tests {
         let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
         assert_eq!(
             check(&files, None, 10).err().unwrap().detail(),
-            "files: must have 1 to 100 files, got 101"
+            "files: wrong number of items; 1 to 100 allowed, got 101"
         );
-        assert_eq!(check(&[], None, 10).err().unwrap().detail(), "files: must have 1 to 100 files, got 0");
+        assert_eq!(
+            check(&[], None, 10).err().unwrap().detail(),
+            "files: wrong number of items; 1 to 100 allowed, got 0"
+        );
         assert_eq!(check(&files[..100], None, 10).unwrap().len(), 100);
     }
 

@@ -49,7 +49,7 @@ async fn registration_reports_taken_names_and_invalid_fields(pool: PgPool) {
     let wrong = again("a", "x", "short").await.expect(422);
     insta::assert_json_snapshot!(wrong, {".request_id" => "[id]"}, @r#"
     {
-      "detail": "username: wrong length; 3 to 64 characters allowed, got 1; email: must be an email address like ada@example.org, got \"x\"; password: wrong length; 8 to 1024 characters allowed, got 5",
+      "detail": "username: wrong length; 3 to 64 characters allowed, got 1; email: wrong format; an email address like ada@example.org allowed, got \"x\"; password: wrong length; 8 to 1024 characters allowed, got 5",
       "errors": [
         {
           "field": "username",
@@ -57,7 +57,7 @@ async fn registration_reports_taken_names_and_invalid_fields(pool: PgPool) {
         },
         {
           "field": "email",
-          "message": "must be an email address like ada@example.org, got \"x\""
+          "message": "wrong format; an email address like ada@example.org allowed, got \"x\""
         },
         {
           "field": "password",

@@ -67,12 +67,12 @@ async fn all_invalid_fields_of_a_key_are_reported_at_once(pool: PgPool) {
     let body = json!({ "name": "", "scope": "owner", "expires_in_days": 0, "collection_ids": [id] });
     let refused = api.post(KEYS, &token, body).await.problem(422);
     let expected = format!(
-        "name: wrong length; 1 to 100 characters allowed, got 0; scope: must be read, write or admin, got \"owner\"; \
+        "name: wrong length; 1 to 100 characters allowed, got 0; scope: unknown value; read, write, admin allowed, got \"owner\"; \
         expires_in_days: out of range; 1 to 3650 allowed, got 0; collection_ids: no collection {id}, or you do not have access to it"
     );
     assert_eq!(refused, expected);
     let empty = api.post(KEYS, &token, json!({ "name": "x", "collection_ids": [] })).await.problem(422);
-    assert!(empty.starts_with("collection_ids: must have 1 to 100 entries, got 0"), "{empty}");
+    assert!(empty.starts_with("collection_ids: wrong number of items; 1 to 100 allowed, got 0"), "{empty}");
 
     create(&api, &token, json!({ "name": "CI" })).await;
     let taken = api.post(KEYS, &token, json!({ "name": "ci" })).await.problem(409);

@@ -130,22 +130,22 @@ async fn every_field_error_of_a_preview_is_reported(pool: PgPool) {
         "config": { "min_chunk_size": 40, "depth": 2 },
     });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @"config.depth: unknown parameter; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: must be 0 to 32, got 40; max_chunks: out of range; 1 to 50 allowed, got 51");
+    insta::assert_snapshot!(problem, @"config.depth: unknown parameter; semantic has breakpoint_percentile, similarity_threshold, window_sentences, min_chunk_size; config.min_chunk_size: out of range; 0 to 32 allowed, got 40; max_chunks: out of range; 1 to 50 allowed, got 51");
     let body = json!({
         "content": TEXT, "strategies": ["fixed", "gopher"], "configs": { "markdown": {}, "fixed": { "a": 1 } },
         "max_chunks_per_strategy": 0,
     });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"configs.markdown: must be of one of the strategies; configs.fixed.a: unknown parameter; fixed has no parameters; strategies: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "gopher"; max_chunks_per_strategy: out of range; 1 to 20 allowed, got 0"#);
+    insta::assert_snapshot!(problem, @r#"configs.markdown: not one of `strategies`; settings of those are allowed; configs.fixed.a: unknown parameter; fixed has no parameters; strategies: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "gopher"; max_chunks_per_strategy: out of range; 1 to 20 allowed, got 0"#);
     let body = json!({ "content": TEXT, "strategies": ["fixed"], "embedding_model": "x" });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"embedding_model: there is no model "x"; choose one of sentence-transformers/all-MiniLM-L6-v2; strategies: must be 2 to 7 strategies, got 1"#);
+    insta::assert_snapshot!(problem, @r#"embedding_model: unknown model; sentence-transformers/all-MiniLM-L6-v2 allowed, got "x"; strategies: wrong number of items; 2 to 7 allowed, got 1"#);
     let body = json!({ "content": TEXT, "strategies": ["fixed", "fixed_size"] });
     let problem = api.post("/api/v2/chunking/compare", &token, body).await.problem(422);
-    insta::assert_snapshot!(problem, @r#"strategies: must be different, got "fixed_size" twice"#);
+    insta::assert_snapshot!(problem, @r#"strategies: not unique; each strategy once allowed, got "fixed_size" twice"#);
     let body = json!({ "content": "word ".repeat(250_000) });
     let problem = api.post("/api/v2/chunking/preview", &token, body).await.problem(413);
-    insta::assert_snapshot!(problem, @"content: must have at most 1048576 bytes, got 1250000; upload longer documents");
+    insta::assert_snapshot!(problem, @"content: too long; at most 1048576 bytes allowed, got 1250000; upload longer documents");
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

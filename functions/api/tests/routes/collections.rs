@@ -78,11 +78,11 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     let unknown = create(json!({ "name": "c", "embedding_model": "acme/none" })).await.expect(422);
     insta::assert_json_snapshot!(unknown, {".request_id" => "[id]"}, @r#"
     {
-      "detail": "embedding_model: there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2",
+      "detail": "embedding_model: unknown model; sentence-transformers/all-MiniLM-L6-v2 allowed, got \"acme/none\"",
       "errors": [
         {
           "field": "embedding_model",
-          "message": "there is no model \"acme/none\"; choose one of sentence-transformers/all-MiniLM-L6-v2"
+          "message": "unknown model; sentence-transformers/all-MiniLM-L6-v2 allowed, got \"acme/none\""
         }
       ],
       "request_id": "[id]",
@@ -105,8 +105,8 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     insta::assert_snapshot!(details.join("\n"), @r#"
     chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     chunk_size: 1000 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
-    quantization: "float64" is not a quantization; allowed: float32, float16, int8; chunk_size: must be 0 to 4294967295, got -1
-    name: must not have any of / \ * ? < > : " | or control characters, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
+    quantization: unknown quantization; float32, float16, int8 allowed, got "float64"; chunk_size: out of range; 0 to 4294967295 allowed, got -1
+    name: contains a character that is not allowed; all but / \ * ? < > : " | and control characters allowed, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "cut"
     name: wrong length; 1 to 255 characters allowed, got 0
     metadata: contains a NUL character; every other character is allowed
     "#);

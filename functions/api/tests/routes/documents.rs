@@ -37,7 +37,7 @@ async fn lists_include_failed_documents_with_their_reason(pool: PgPool) {
     );
     assert_eq!(api.get(&collection, &token).await.expect(200)["error_count"], 1);
     let wrong = api.get(&format!("{collection}/documents?status=done"), &token).await.problem(422);
-    assert!(wrong.starts_with(r#"status: "done" is not a document status"#), "{wrong}");
+    assert!(wrong.starts_with(r#"status: unknown document status"#), "{wrong}");
     let none = api.get(&format!("{collection}/documents?source_id=7&page=3"), &token).await.expect(200);
     assert_eq!(none["total"], 0);
 }

@@ -117,9 +117,9 @@ async fn all_invalid_fields_are_reported_at_once(pool: PgPool) {
     }
     let details = details.join("\n").replace(&mine, "[mine]").replace(&hers, "[hers]");
     insta::assert_snapshot!(details, @r#"
-    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "Hand books"; description: wrong length; 0 to 1000 characters allowed, got 1001; collection_ids: must have 1 to 10 entries, got 0; result_count: out of range; 1 to 100 allowed, got 0; score_threshold: out of range; 0 to 1 allowed, got -0.1; hybrid_alpha: out of range; 0 to 1 allowed, got 2; rrf_k: out of range; 1 to 1000 allowed, got 1001
-    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got ""; collection_ids[1]: is a duplicate of an earlier entry, got [mine]; collection_ids[2]: no collection [hers], or you do not have access to it
-    name: must be 1 to 64 lower-case letters, digits, '_' and '-', starting with a letter, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: must have 1 to 10 entries, got 11
+    name: wrong format; 1 to 64 lower-case letters, digits, '_' and '-' allowed, starting with a letter, got "Hand books"; description: wrong length; 0 to 1000 characters allowed, got 1001; collection_ids: wrong number of items; 1 to 10 allowed, got 0; result_count: out of range; 1 to 100 allowed, got 0; score_threshold: out of range; 0 to 1 allowed, got -0.1; hybrid_alpha: out of range; 0 to 1 allowed, got 2; rrf_k: out of range; 1 to 1000 allowed, got 1001
+    name: wrong format; 1 to 64 lower-case letters, digits, '_' and '-' allowed, starting with a letter, got ""; collection_ids[1]: duplicate of an earlier entry; each collection once allowed, got [mine]; collection_ids[2]: no collection [hers], or you do not have access to it
+    name: wrong format; 1 to 64 lower-case letters, digits, '_' and '-' allowed, starting with a letter, got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; collection_ids: wrong number of items; 1 to 10 allowed, got 11
     collection_ids: missing; this field is required
     search_mode: unknown value; dense, sparse, hybrid allowed, got "fuzzy"
     colour: unknown field `colour`; allowed are `name`, `description`, `collection_ids`, `enabled`, `search_type`, `result_count`, `use_reranker`, `score_threshold`, `hybrid_alpha`, `search_mode`, `rrf_k`, `use_hyde`

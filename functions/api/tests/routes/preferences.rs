@@ -119,8 +119,8 @@ async fn all_invalid_values_are_reported_and_nothing_changes(pool: PgPool) {
         details.push(put(&api, &ada, body).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    search.top_k: out of range; 1 to 250 allowed, got 251; search.rrf_k: out of range; 1 to 100 allowed, got 0; search.similarity_threshold: out of range; 0 to 1 allowed, got 1.5; search.hyde_timeout_seconds: out of range; 3 to 180 allowed, got 2; collection_defaults.chunk_size: 8 tokens are too few for a chunk; choose 16 to 256; collection_defaults.chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"; interface.data_refresh_interval_ms: out of range; 10000 to 60000 allowed, got 1; interface.visualization_sample_limit: out of range; 10000 to 500000 allowed, got 500001
-    collection_defaults.embedding_model: there is no model "acme/none"; choose one of sentence-transformers/all-MiniLM-L6-v2
+    search.top_k: out of range; 1 to 250 allowed, got 251; search.rrf_k: out of range; 1 to 100 allowed, got 0; search.similarity_threshold: out of range; 0 to 1 allowed, got 1.5; search.hyde_timeout_seconds: out of range; 3 to 180 allowed, got 2; collection_defaults.chunk_size: 8 tokens are too few for a chunk; choose 16 to 256; collection_defaults.chunking_strategy: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "cut"; interface.data_refresh_interval_ms: out of range; 10000 to 60000 allowed, got 1; interface.visualization_sample_limit: out of range; 10000 to 500000 allowed, got 500001
+    collection_defaults.embedding_model: unknown model; sentence-transformers/all-MiniLM-L6-v2 allowed, got "acme/none"
     collection_defaults.chunk_overlap: 100 tokens are not less than a chunk of 100; choose 0 to 99
     search.mode: unknown value; dense, sparse, hybrid allowed, got "fuzzy"
     search.top_k: wrong type; an integer allowed, got "many"

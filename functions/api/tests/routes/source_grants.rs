@@ -137,8 +137,8 @@ async fn grants_are_validated_listed_and_not_doubled(pool: PgPool) {
     bucket: exactly one of bucket and directory is required
     username: exactly one of username and "everyone": true is required
     prefix: not allowed with directory; it belongs to a bucket
-    directory: must be below a configured root (/srv/docs) and a granted folder, got "/etc"
-    bucket: must be a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens, got "M"
+    directory: outside the configured roots; a granted path below /srv/docs allowed, got "/etc"
+    bucket: wrong format; a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens allowed, got "M"
     bucket: staging is a bucket of this installation itself; choose another bucket
     bucket: models is a bucket of this installation itself; choose another bucket
     bucket: code is a bucket of this installation itself; choose another bucket

@@ -95,10 +95,10 @@ async fn sources_outside_the_allowed_places_are_refused(pool: PgPool) {
     }
     let details = details.join("\n").replace(&Connector::names(), "[connectors]");
     insta::assert_snapshot!(details, @r#"
-    source_config.path: must be below a configured root (/srv/docs) and a granted folder, got "/etc"
-    source_config.path: must be an absolute path without "..", got "/srv/docs/../../etc"
+    source_config.path: outside the configured roots; a granted path below /srv/docs allowed, got "/etc"
+    source_config.path: wrong path; an absolute path without ".." allowed, got "/srv/docs/../../etc"
     source_config.bucket: staging is a bucket of this installation itself; choose another bucket
-    source_type: unknown type "gopher"; allowed: [connectors]
+    source_type: unknown value; [connectors] allowed, got "gopher"
     source_type: is required; send one of [connectors] with source_config
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collection_sources").await, "0");
@@ -141,9 +141,9 @@ async fn a_source_can_be_updated_and_its_path_is_unique(pool: PgPool) {
         details.push(patch(&api, &ada, &second, body, &[]).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    source_config.path: must be below a configured root (/srv/docs) and a granted folder, got "/etc"
-    source_config: unknown setting "token"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
-    source_config: unknown setting "bucket"; allowed: path, recursive, include_patterns, exclude_patterns, on_missing
+    source_config.path: outside the configured roots; a granted path below /srv/docs allowed, got "/etc"
+    source_config: unknown setting; path, recursive, include_patterns, exclude_patterns, on_missing allowed, got "token"
+    source_config: unknown setting; path, recursive, include_patterns, exclude_patterns, on_missing allowed, got "bucket"
     source_config.path: is required
     "#);
     let other = api.create_collection(&ada, "other").await;

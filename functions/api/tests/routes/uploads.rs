@@ -41,15 +41,15 @@ async fn names_with_parent_folders_are_refused(pool: PgPool) {
     let refused = api.post(&format!("{path}/uploads"), &token, files).await.expect(422);
     insta::assert_json_snapshot!(refused, {".request_id" => "[id]"}, @r#"
     {
-      "detail": "files[0].name: must not have \"..\" between two '/', got \"a/../../b\"; files[1].size: must be 0 to 5368709120 bytes, got -1",
+      "detail": "files[0].name: contains the folder \"..\"; names of folders allowed between two '/', got \"a/../../b\"; files[1].size: out of range; 0 to 5368709120 bytes allowed, got -1",
       "errors": [
         {
           "field": "files[0].name",
-          "message": "must not have \"..\" between two '/', got \"a/../../b\""
+          "message": "contains the folder \"..\"; names of folders allowed between two '/', got \"a/../../b\""
         },
         {
           "field": "files[1].size",
-          "message": "must be 0 to 5368709120 bytes, got -1"
+          "message": "out of range; 0 to 5368709120 bytes allowed, got -1"
         }
       ],
       "request_id": "[id]",
@@ -79,8 +79,8 @@ async fn metadata_of_a_file_is_validated_and_stored(pool: PgPool) {
 
     let wrong = json!({ "files": [{ "name": "d", "size": 1, "metadata": { "pages": 1.5, "tags": ["a"] } }] });
     let problem = api.post(&uploads, &token, wrong).await.problem(422);
-    assert!(problem.contains(r#"files[0].metadata: "pages" must be"#), "{problem}");
-    assert!(problem.contains(r#""tags" must be a string, a 64-bit integer"#), "{problem}");
+    assert!(problem.contains(r#"files[0].metadata: "pages" has a wrong type"#), "{problem}");
+    assert!(problem.contains(r#""tags" has a wrong type; a string, a 64-bit integer"#), "{problem}");
     let text = json!({ "files": [{ "name": "d", "size": 1, "metadata": "tides" }] });
     api.post(&uploads, &token, text).await.problem(422);
 }

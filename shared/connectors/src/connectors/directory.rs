@@ -66,8 +66,10 @@ impl Folder {
     /// identity when a link such as `current` moves to a new release.
     fn list(&self, roots: &Roots, cursor: Option<&Path>) -> Result<Page, ConnectorError> {
         if !roots.resolve(&self.path)?.is_dir() {
-            let message =
-                format!("must be a folder; use source_type file for a single file, got {:?}", self.path);
+            let message = format!(
+                "not a folder; a folder allowed (source_type file reads a single file), got {:?}",
+                self.path
+            );
             return Err(ConnectorError::invalid("path", message));
         }
         let page = Page { entries: Vec::new(), next: None, unreadable: 0 };

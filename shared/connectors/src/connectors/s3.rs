@@ -58,7 +58,7 @@ impl Bucket {
         let (bucket, prefix) = (settings.text("bucket"), settings.text("prefix"));
         check_bucket_name(bucket)?;
         if prefix.len() > MAX_PREFIX_BYTES {
-            let message = format!("must have at most {MAX_PREFIX_BYTES} bytes, got {}", prefix.len());
+            let message = format!("too long; at most {MAX_PREFIX_BYTES} bytes allowed, got {}", prefix.len());
             return Err(ConnectorError::invalid("prefix", message));
         }
         Ok(Self {
@@ -176,7 +176,7 @@ fn check_bucket_name(bucket: &str) -> Result<(), ConnectorError> {
         return Ok(());
     }
     let message = format!(
-        "must be a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens, got {bucket:?}"
+        "wrong format; a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens allowed, got {bucket:?}"
     );
     Err(ConnectorError::invalid("bucket", message))
 }

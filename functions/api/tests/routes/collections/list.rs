@@ -78,12 +78,12 @@ async fn every_invalid_filter_is_reported(pool: PgPool) {
     all, me allowed, got "you"
     search: contains a NUL character
     every other character is allowed
-    status: "done" is not a collection status
-    allowed: pending, ready, processing, error, degraded
-    sort_by: "size" is not a field to sort collections by
-    allowed: created_at, updated_at, name, document_count
-    sort_order: "up" is not a sort order
-    allowed: asc, desc
+    status: unknown collection status
+    pending, ready, processing, error, degraded allowed, got "done"
+    sort_by: unknown sort field
+    created_at, updated_at, name, document_count allowed, got "size"
+    sort_order: unknown sort order
+    asc, desc allowed, got "up"
     "#);
 }
 

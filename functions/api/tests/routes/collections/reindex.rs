@@ -93,11 +93,11 @@ async fn invalid_settings_are_reported_as_at_creation(pool: PgPool) {
         details.push(reindex(&api, &path, &ada, Some(&body)).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    quantization: "int4" is not a quantization; allowed: float32, float16, int8; embedding_model: there is no model "x"; choose one of sentence-transformers/all-MiniLM-L6-v2, small; chunking_strategy: must be recursive or fixed or markdown or code or semantic or hierarchical or hybrid, got "cut"
+    quantization: unknown quantization; float32, float16, int8 allowed, got "int4"; embedding_model: unknown model; sentence-transformers/all-MiniLM-L6-v2, small allowed, got "x"; chunking_strategy: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "cut"
     chunk_size: 257 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
     chunk_size: 101 tokens are more than the 100 that small reads; choose 16 to 100
     chunk_overlap: 256 tokens are not less than a chunk of 256; choose 0 to 255
-    chunk_size: must be 0 to 4294967295, got -1; chunking_config: contains a NUL character; every other character is allowed; chunking_config.a: unknown parameter; recursive has no parameters
+    chunk_size: out of range; 0 to 4294967295 allowed, got -1; chunking_config: contains a NUL character; every other character is allowed; chunking_config.a: unknown parameter; recursive has no parameters
     "#);
     reindex(&api, &path, &ada, Some(&json!([]))).await.problem(422);
     let queued = "SELECT count(*)::text FROM operations WHERE type = 'reindex'";

@@ -75,7 +75,7 @@ async fn every_invalid_value_is_reported_and_nothing_changes(pool: PgPool) {
         details.push(put(&api, &path, &ada, body).await.problem(422));
     }
     insta::assert_snapshot!(details.join("\n"), @r#"
-    name: must not have any of / \ * ? < > : " | or control characters, got '/'; description: wrong length; 0 to 4000 characters allowed, got 4001; sync_mode: unknown value; one_time, continuous allowed, got "daily"
+    name: contains a character that is not allowed; all but / \ * ? < > : " | and control characters allowed, got '/'; description: wrong length; 0 to 4000 characters allowed, got 4001; sync_mode: unknown value; one_time, continuous allowed, got "daily"
     sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes
     sync_interval_minutes: out of range; 15 to 525600 allowed, got 14
     metadata: contains a NUL character; every other character is allowed; sync_interval_minutes: out of range; 15 to 525600 allowed, got 525601

@@ -131,7 +131,7 @@ async fn ineffective_grants_are_rejected(pool: PgPool) {
     username: no active account with username "gone"
     username: no active account with username "a\0"
     user_id: no active account 99 that you share a collection with; name the user by username or email
-    permission: "owner" is not a permission; allowed: read, write, admin; username: exactly one of username, email, user_id and api_key_id is required, got 0
+    permission: unknown permission; read, write, admin allowed, got "owner"; username: exactly one of username, email, user_id and api_key_id is required, got 0
     username: exactly one of username, email, user_id and api_key_id is required, got 2
     email: no account that can be identified by this email address; name the user by username
     email: no account that can be identified by this email address; name the user by username

@@ -200,7 +200,7 @@ async fn sources_that_cannot_be_listed_have_a_reason() {
         (directory(outside.path()), ErrorKind::Invalid, "root"),
         (directory(&outside.path().join("gone")), ErrorKind::Invalid, "root"),
         (directory(&root.path().join("escape")), ErrorKind::Invalid, "root"),
-        (directory(&file), ErrorKind::Invalid, "must be a folder"),
+        (directory(&file), ErrorKind::Invalid, "not a folder"),
         (directory(&gone), ErrorKind::NotFound, "gone"),
         (directory(&file.join("x")), ErrorKind::NotFound, "a.txt/x"),
     ] {
