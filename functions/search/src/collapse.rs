@@ -21,14 +21,9 @@ impl<H> Passage<H> {
     }
 }
 
-/// Merges hits with the same text into one passage, at the place and with the score of the best of them. It
-/// shows the one with the lowest `age`, so that all passages of copied documents are those of one document,
-/// whatever the order of hits with equal scores.
-pub(crate) fn collapse<H, A: Ord>(
-    hits: Vec<(f32, H)>,
-    text: impl Fn(&H) -> &str,
-    age: impl Fn(&H) -> A,
-) -> Vec<(f32, Passage<H>)> {
+/// Merges hits with the same text into one passage, which shows the first of them. Later hits change neither
+/// its place nor what it shows, so a page does not depend on how many hits were retrieved.
+pub(crate) fn collapse<H>(hits: Vec<(f32, H)>, text: impl Fn(&H) -> &str) -> Vec<(f32, Passage<H>)> {
     let mut texts: HashMap<&str, usize> = HashMap::with_capacity(hits.len());
     let mut places = Vec::with_capacity(hits.len());
     for (_, hit) in &hits {
@@ -41,13 +36,9 @@ pub(crate) fn collapse<H, A: Ord>(
             passages.push((score, Passage::new(hit)));
             continue;
         };
-        let other = match age(&hit) < age(&passage.hit) {
-            true => std::mem::replace(&mut passage.hit, hit),
-            false => hit,
-        };
         passage.duplicate_count += 1;
         if passage.duplicates.len() < MAX_NAMED {
-            passage.duplicates.push(other);
+            passage.duplicates.push(hit);
         }
     }
     passages
@@ -65,7 +56,7 @@ mod tests {
     type Hit = (String, usize);
 
     fn collapsed(hits: &[(f32, Hit)]) -> Vec<(f32, Passage<Hit>)> {
-        collapse(hits.to_vec(), |(text, _)| text, |(_, age)| *age)
+        collapse(hits.to_vec(), |(text, _)| text)
     }
 
     fn hit(score: f32, text: &str, age: usize) -> (f32, Hit) {
@@ -73,11 +64,11 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_shown_with_the_best_score_and_names_the_others() {
+    fn the_best_is_shown_and_names_the_others() {
         let hits = [hit(0.9, "a", 3), hit(0.8, "b", 4), hit(0.7, "a", 1), hit(0.6, "a", 2)];
         let found = collapsed(&hits);
         let named = |age| ("a".to_owned(), age);
-        let first = Passage { hit: named(1), duplicates: vec![named(3), named(2)], duplicate_count: 2 };
+        let first = Passage { hit: named(3), duplicates: vec![named(1), named(2)], duplicate_count: 2 };
         assert_eq!(found, [(0.9, first), (0.8, Passage::new(("b".to_owned(), 4)))]);
     }
 
@@ -104,8 +95,8 @@ mod tests {
             for (score, Passage { hit, duplicates, duplicate_count }) in &found {
                 let same = hits.iter().filter(|(_, (text, _))| *text == hit.0);
                 let best = same.clone().map(|(score, _)| *score).fold(f32::MIN, f32::max);
-                let oldest = same.map(|(_, (_, age))| *age).min();
-                prop_assert_eq!((*score, Some(hit.1)), (best, oldest));
+                let first = same.map(|(_, (_, age))| *age).next();
+                prop_assert_eq!((*score, Some(hit.1)), (best, first));
                 prop_assert_eq!(duplicates.len(), (*duplicate_count).min(MAX_NAMED));
                 prop_assert!(duplicates.iter().all(|(text, age)| *text == hit.0 && *age != hit.1));
             }
@@ -116,10 +107,10 @@ mod tests {
         #[test]
         fn passages_keep_their_places_when_more_hits_follow(hits in hits(), cut in 0_usize..80) {
             let cut = cut.min(hits.len());
-            let texts = |found: Vec<(f32, Passage<Hit>)>| -> Vec<(f32, String)> {
-                found.into_iter().map(|(score, passage)| (score, passage.hit.0)).collect()
+            let shown = |found: Vec<(f32, Passage<Hit>)>| -> Vec<(f32, Hit)> {
+                found.into_iter().map(|(score, passage)| (score, passage.hit)).collect()
             };
-            let (few, all) = (texts(collapsed(&hits[..cut])), texts(collapsed(&hits)));
+            let (few, all) = (shown(collapsed(&hits[..cut])), shown(collapsed(&hits)));
             prop_assert_eq!(&few[..], &all[..few.len()]);
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn keep_live<'a>(
 /// Merges hits with the same text, unless every hit is to be shown.
 pub(crate) fn passages(hits: Vec<(f32, Hit<'_>)>, collapses: bool) -> Ranking<'_> {
     if collapses {
-        collapse(hits, |hit| &hit.chunk.payload.content, Hit::age)
+        collapse(hits, |hit| &hit.chunk.payload.content)
     } else {
         hits.into_iter().map(|(score, hit)| (score, Passage::new(hit))).collect()
     }

@@ -24,7 +24,7 @@ pub(crate) struct Hit<'a> {
 }
 
 impl Hit<'_> {
-    /// Orders hits with equal scores, and passages with the same text: the oldest document first.
+    /// Orders hits with equal scores: the oldest document first.
     pub(crate) fn age(&self) -> (DateTime<Utc>, DocumentId, i32, Uuid) {
         let payload = &self.chunk.payload;
         (payload.metadata.created_at, payload.document_id, payload.chunk_index, self.chunk.id)

@@ -132,7 +132,7 @@ mod tests {
             let error = SourceSpec::parse("file", &json!({ "path": path })).unwrap_err();
             assert_eq!(error.field(), Some("path"));
             assert!(
-                error.to_string().contains(&format!("absolute path without \"..\", got {path:?}")),
+                error.to_string().contains(&format!("absolute path without \"..\" allowed, got {path:?}")),
                 "{error}"
             );
         }

@@ -140,8 +140,8 @@ impl<'c> Users<'c> {
         Ok(row.map(User::from))
     }
 
-    /// Returns the active user with this email address, ignoring case; `None` if there are several. Nobody
-    /// verified that an address belongs to its account, so it identifies a user only while it is unambiguous.
+    /// Returns the active user with this email address, ignoring case; `None` if there are several.
+    /// Addresses are not verified, so one identifies a user only while it is unambiguous.
     pub async fn find_by_email(&mut self, email: &str) -> Result<Option<User>, DbError> {
         let rows = sqlx::query_as!(
             UserRow,
