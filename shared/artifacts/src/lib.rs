@@ -6,6 +6,7 @@
 //! If S3 cannot be reached or rejects a request, every call returns [`ArtifactError::Call`], which is
 //! `Unavailable`.
 
+mod arrival;
 mod batches;
 pub mod codec;
 mod error;
@@ -13,8 +14,9 @@ mod multipart;
 mod presign;
 mod store;
 
+pub use arrival::ArrivedObject;
 pub use batches::BatchKey;
 pub use error::ArtifactError;
 pub use multipart::ArtifactWriter;
-pub use presign::PresignedUpload;
+pub use presign::{PresignedUpload, UploadContent};
 pub use store::{ArtifactReader, ArtifactStore, ObjectHead};
