@@ -8,6 +8,7 @@
 
 mod batches;
 pub mod codec;
+mod deletion;
 mod error;
 mod multipart;
 mod presign;

@@ -19,7 +19,7 @@ mod source_type;
 mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
-pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
+pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, StagedObject, upload_name_from_key};
 pub use document_name::{DocumentName, DocumentNameError};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
