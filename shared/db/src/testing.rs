@@ -11,6 +11,7 @@ use crate::documents::Document;
 use crate::operations::{ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome};
 use crate::{Connection, Db};
 
+mod erasure;
 mod lifecycle;
 mod reindex;
 
