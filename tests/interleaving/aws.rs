@@ -2,6 +2,7 @@
 //! bytes of their requests and responses.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,9 @@ use crate::life::Life;
 
 /// The bucket's name.
 pub(crate) const BUCKET: &str = "staging";
+
+/// Objects on a page of a listing: few, so that listings have several pages.
+const LISTED: usize = 7;
 
 /// With an IP address as endpoint, the SDK puts the bucket's name into the path.
 const ENDPOINT: &str = "http://127.0.0.1";
@@ -90,6 +94,14 @@ impl Aws {
         self.stored.lock().unwrap().objects.get(key).cloned()
     }
 
+    pub(crate) fn delete_object(&self, key: &str) {
+        self.stored.lock().unwrap().objects.remove(key).unwrap();
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.stored.lock().unwrap().objects.keys().cloned().collect()
+    }
+
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.stored.lock().unwrap().messages.clone()
     }
@@ -128,6 +140,8 @@ impl Connector {
                 stored.objects.insert(path.to_owned(), body);
                 with_etag(response(200, Vec::new()), etag)
             }
+            ("GET", _) if uri.contains("list-type=2") => stored.list_objects(uri),
+            ("POST", _) => stored.delete_objects(&body),
             ("GET" | "HEAD", _) => stored.read_object(path),
             ("DELETE", _) => {
                 stored.objects.remove(path);
@@ -168,6 +182,35 @@ impl Stored {
         self.objects.insert(to.to_owned(), content);
         let body = format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>");
         response(200, body.into_bytes())
+    }
+
+    /// Lists a page of keys, in their order.
+    fn list_objects(&self, uri: &str) -> HttpResponse {
+        let parameter = |name: &str| {
+            let query = uri.split_once('?')?.1;
+            let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+            Some(percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned())
+        };
+        let (prefix, after) =
+            (parameter("prefix").unwrap_or_default(), parameter("start-after").unwrap_or_default());
+        let mut keys = self.objects.keys().filter(|key| key.starts_with(&prefix) && **key > after);
+        let mut body = String::from("<ListBucketResult>");
+        for key in keys.by_ref().take(LISTED) {
+            let size = self.objects[key].len();
+            // Long ago, so that no event can be on its way.
+            let modified = "2020-01-01T00:00:00.000Z";
+            write!(body, "<Contents><Key>{key}</Key><Size>{size}</Size><LastModified>{modified}</LastModified></Contents>").unwrap();
+        }
+        let is_truncated = keys.next().is_some();
+        write!(body, "<IsTruncated>{is_truncated}</IsTruncated></ListBucketResult>").unwrap();
+        response(200, body.into_bytes())
+    }
+
+    fn delete_objects(&mut self, body: &[u8]) -> HttpResponse {
+        for part in std::str::from_utf8(body).unwrap().split("<Key>").skip(1) {
+            self.objects.remove(part.split("</Key>").next().unwrap());
+        }
+        response(200, b"<DeleteResult></DeleteResult>".to_vec())
     }
 
     /// See the SQS API reference, AWS JSON protocol.

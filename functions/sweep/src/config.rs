@@ -22,6 +22,10 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
+    /// `STAGING_BUCKET`: its objects are compared with the documents.
+    pub staging_bucket: String,
+    /// How often a sample of each collection is checked. `SWEEP_INTEGRITY_SECONDS`, default 86400.
+    pub integrity_interval: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -92,6 +96,8 @@ impl Config {
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
+            staging_bucket: env::required("STAGING_BUCKET")?,
+            integrity_interval: Duration::from_secs(env::parsed_or("SWEEP_INTEGRITY_SECONDS", 86_400)?),
             stall_timeouts: StallTimeouts::from_env()?,
             embed_jobs: env::optional("EMBED_JOB_QUEUE").map(EmbedJobsConfig::from_env).transpose()?,
         })

@@ -5,7 +5,8 @@
 //! jobs.
 //! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
 //! items whose message became a dead letter; sync runs that are due; embed jobs for a backlog that is
-//! too large for the embed function. Deletes expired rows and replaced indexes.
+//! too large for the embed function; what a sampled check of a collection found. Deletes expired rows and
+//! replaced indexes.
 //! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
 //! a collection has one sync run at a time, and a job's name tells whether it is running.
 //! *Retries when* PostgreSQL, SQS or AWS Batch cannot be reached: the next minute tries again.
@@ -14,6 +15,7 @@ mod config;
 mod dead_letters;
 mod embed_jobs;
 mod handler;
+mod integrity;
 mod recovery;
 mod retention;
 mod retired_indexes;

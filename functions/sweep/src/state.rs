@@ -1,5 +1,8 @@
 //! Clients and settings that live as long as the process.
 
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
 use batch_jobs::BatchJobs;
 use db::Db;
 use queue::{QueueUrls, Queues};
@@ -16,6 +19,10 @@ pub struct State {
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
+    /// How often a sample of each collection is checked.
+    pub integrity_interval: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -39,6 +46,8 @@ impl State {
             db: Db::connect(&config.db)?,
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            integrity_interval: config.integrity_interval,
             stall_timeouts: config.stall_timeouts,
             embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
                 batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),

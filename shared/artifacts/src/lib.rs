@@ -9,12 +9,14 @@
 mod batches;
 pub mod codec;
 mod error;
+mod listing;
 mod multipart;
 mod presign;
 mod store;
 
 pub use batches::BatchKey;
 pub use error::ArtifactError;
+pub use listing::{ListedObject, ObjectPage};
 pub use multipart::ArtifactWriter;
 pub use presign::PresignedUpload;
 pub use store::{ArtifactReader, ArtifactStore, ObjectHead};

@@ -4,7 +4,6 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use domain::{ArtifactKey, CollectionId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -191,28 +190,10 @@ impl ArtifactStore {
         prefix: &str,
         collection_id: CollectionId,
     ) -> Result<bool, ArtifactError> {
-        let prefix = format!("{prefix}/{collection_id}/");
-        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
-        let listing = listing.map_err(|error| ArtifactError::call(&prefix, "ListObjectsV2", error))?;
-        let mut delete = Delete::builder().quiet(true);
-        let mut is_empty = true;
-        for key in listing.contents().iter().filter_map(|object| object.key()) {
-            let object = ObjectIdentifier::builder().key(key).build();
-            delete =
-                delete.objects(object.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?);
-            is_empty = false;
-        }
-        if is_empty {
-            return Ok(false);
-        }
-        let delete = delete.build().map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        let response = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
-        let response = response.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        if let Some(failure) = response.errors().first() {
-            let reason = failure.message().unwrap_or("no reason given").to_owned();
-            return Err(ArtifactError::call(&prefix, "DeleteObjects", reason));
-        }
-        Ok(listing.is_truncated().unwrap_or(false))
+        let page = self.list(&format!("{prefix}/{collection_id}/"), None).await?;
+        let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+        self.delete_keys(&keys).await?;
+        Ok(page.is_truncated)
     }
 }
 

@@ -57,6 +57,61 @@ impl ArtifactKey {
     /// The first folders of all keys, each followed by a collection ID.
     pub const PREFIXES: [&'static str; 4] = ["uploads", "raw", "chunks", "vectors"];
 
+    /// The first folders of the keys of staged objects, which are named by their document.
+    pub const STAGED_PREFIXES: [&'static str; 3] = ["raw", "chunks", "vectors"];
+
+    /// Parses an object key; `None` if no artifact has it.
+    pub fn parse(path: &str) -> Option<Self> {
+        if let Some((collection_id, name)) = upload_name_from_key(path) {
+            return Some(Self::Upload { collection_id, name: name.to_owned() });
+        }
+        let mut parts = path.split('/');
+        let kind = parts.next()?;
+        let collection_id = parts.next()?.parse().ok()?;
+        let document_id = parts.next()?.parse().ok()?;
+        let generation = Generation(parts.next()?.parse().ok()?);
+        let file = parts.next();
+        let batch = |suffix| file?.strip_suffix(suffix)?.parse().ok();
+        let key = match kind {
+            "raw" => Self::Raw { collection_id, document_id, generation },
+            "chunks" => Self::Chunks { collection_id, document_id, generation, batch: batch(".jsonl")? },
+            "vectors" => {
+                Self::Vectors { collection_id, document_id, generation, batch: batch(".safetensors")? }
+            }
+            _ => return None,
+        };
+        // A number may be written in several ways, a key in one.
+        (key.path() == path).then_some(key)
+    }
+
+    /// The document; `None` for an upload.
+    pub const fn document_id(&self) -> Option<DocumentId> {
+        match self {
+            Self::Upload { .. } => None,
+            Self::Raw { document_id, .. }
+            | Self::Chunks { document_id, .. }
+            | Self::Vectors { document_id, .. } => Some(*document_id),
+        }
+    }
+
+    /// The document's generation; `None` for an upload.
+    pub const fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Upload { .. } => None,
+            Self::Raw { generation, .. }
+            | Self::Chunks { generation, .. }
+            | Self::Vectors { generation, .. } => Some(*generation),
+        }
+    }
+
+    /// The number of the batch, if it is one of several.
+    pub const fn batch(&self) -> Option<u32> {
+        match self {
+            Self::Upload { .. } | Self::Raw { .. } => None,
+            Self::Chunks { batch, .. } | Self::Vectors { batch, .. } => Some(*batch),
+        }
+    }
+
     /// Returns the object key, without a leading slash.
     pub fn path(&self) -> String {
         match self {
@@ -125,6 +180,27 @@ mod tests {
         let collection_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
         let key = ArtifactKey::Upload { collection_id, name: "notes/a b.md".to_owned() };
         assert_eq!(upload_name_from_key(&key.path()), Some((collection_id, "notes/a b.md")));
+    }
+
+    #[test]
+    fn every_key_reads_back() {
+        let collection_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let document_id = "1c9c5a3e-7e0b-4e9f-8d6c-2f4b5a697887".parse().unwrap();
+        let generation = Generation(12);
+        for key in [
+            ArtifactKey::Upload { collection_id, name: "notes/a b.md".to_owned() },
+            ArtifactKey::Raw { collection_id, document_id, generation },
+            ArtifactKey::Chunks { collection_id, document_id, generation, batch: 7 },
+            ArtifactKey::Vectors { collection_id, document_id, generation, batch: 7 },
+        ] {
+            assert_eq!(ArtifactKey::parse(&key.path()), Some(key));
+        }
+        let raw = ArtifactKey::Raw { collection_id, document_id, generation }.path();
+        let written_otherwise = raw.replace("/12", "/012");
+        for other in [format!("{raw}/x"), written_otherwise, raw.replace("raw/", "other/"), "raw/".to_owned()]
+        {
+            assert_eq!(ArtifactKey::parse(&other), None, "{other}");
+        }
     }
 
     #[test]

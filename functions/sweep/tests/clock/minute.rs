@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifacts::ArtifactStore;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -41,6 +42,8 @@ fn state(pool: &PgPool) -> Arc<State> {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
         vectors: VectorDatabase::connect(&VectorsConfig::new(UNREACHABLE)).unwrap(),
+        artifacts: ArtifactStore::new(&sdk, "staging"),
+        integrity_interval: Duration::from_secs(86_400),
         stall_timeouts,
         embed_jobs: None,
     })
