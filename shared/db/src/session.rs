@@ -162,7 +162,7 @@ repositories! {
     operation_metrics: OperationMetrics,
     /// Operations.
     operations: Operations,
-    /// Open offers to hand over collections.
+    /// Open offers to transfer collections.
     ownership_offers: OwnershipOffers,
     /// Refresh tokens.
     refresh_tokens: RefreshTokens,

@@ -84,7 +84,7 @@ id!(
 );
 
 id!(
-    /// An offer to hand over a collection.
+    /// An offer to transfer a collection.
     OwnershipOfferId(Uuid)
 );
 

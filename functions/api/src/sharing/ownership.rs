@@ -31,7 +31,7 @@ pub(crate) struct OfferOwnershipRequest {
     username: String,
 }
 
-/// An open offer to hand over a collection.
+/// An open offer to transfer a collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OwnershipOfferResponse {
     /// Identifies the offer.
@@ -179,7 +179,7 @@ pub(crate) async fn withdraw(
 
 /// List the offers to the caller
 ///
-/// Requires a user session. The open offers of collections that other users want to hand over to the caller.
+/// Requires a user session. The open offers of collections that other users offer to transfer to the caller.
 #[utoipa::path(
     get, path = "/api/v2/ownership-offers", tag = "sharing", params(Page),
     responses((status = 200, body = OwnershipOffersResponse)),
@@ -279,11 +279,11 @@ async fn lock_owned(tx: &mut Tx, id: CollectionId, owner: UserId) -> Result<(), 
     }
     Err(ApiError::new(
         ErrorKind::Conflict,
-        format!("collection {id} was handed over to another user at the same time; reload it"),
+        format!("collection {id} was transferred to another user at the same time; reload it"),
     ))
 }
 
-/// Locks the offered collection's row and returns the offer, which nobody can change until the transaction ends.
+/// Locks the offered collection's row and returns the offer; it cannot change until the transaction ends.
 async fn lock_offer(
     tx: &mut Tx,
     recipient: UserId,

@@ -1,4 +1,4 @@
-//! Offers to hand over a collection: the recipient accepts or declines.
+//! Offers to transfer a collection: the recipient accepts or declines.
 
 use chrono::{DateTime, Utc};
 use domain::{CollectionId, OwnershipOfferId, UserId};

@@ -7,7 +7,7 @@ use http::header;
 use http::request::Parts;
 use lambda_http::request::RequestContext;
 
-/// The placeholder for the API's id in a configured URL.
+/// The part of a configured URL that stands for the API's id.
 const API_ID: &str = "{api_id}";
 
 /// The base URL of the API as this request names it: without a trailing slash, routes start after it.

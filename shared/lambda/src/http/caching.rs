@@ -30,7 +30,7 @@ impl Caching {
 
     /// Adds `Cache-Control` unless the handler did, and answers 304 if the client has this version.
     ///
-    /// Responses to requests that change something may carry tokens, keys or presigned URLs: nobody stores them.
+    /// Responses to requests that change something may carry tokens, keys or presigned URLs: no cache stores them.
     /// What a signed-in user reads is stored by that user's client only, and checked before each use.
     pub(super) fn apply(&self, mut response: Response) -> Response {
         let is_error = response.status().is_client_error() || response.status().is_server_error();
