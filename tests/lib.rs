@@ -22,6 +22,7 @@ mod paging;
 mod readme;
 mod rebuild;
 mod redelivery;
+mod refusals;
 mod reindex;
 mod resync_cost;
 mod search;

@@ -6,7 +6,7 @@
 use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
 use db::operations::StagedVersion;
-use domain::{ArtifactKey, ChunkRecord, CollectionId, ErrorKind};
+use domain::{ArtifactKey, ChunkRecord, Classify, CollectionId, ErrorKind};
 use extraction::Extracted;
 use lambda::StageError;
 use segmentation::{DocumentChunker, DocumentSettings, ModelTokens};
@@ -38,7 +38,15 @@ pub(crate) async fn chunk_document(
     settings: DocumentSettings,
 ) -> Result<ChunkedDocument, StageError> {
     let StagedVersion { document_id, generation, .. } = staged;
-    let reader = state.artifacts.open(&ArtifactKey::Raw { collection_id, document_id, generation }).await?;
+    let raw = ArtifactKey::Raw { collection_id, document_id, generation };
+    let reader = match state.artifacts.open(&raw).await {
+        // The text is for users, to whom a key says nothing.
+        Err(error @ ArtifactError::NotFound { .. }) => {
+            let reason = "its raw document is missing; index it again from its source";
+            return Err(StageError::new(error.kind(), reason));
+        }
+        opened => opened?,
+    };
     let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
     let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
     let chunking =

@@ -134,6 +134,7 @@ mod tests {
                 original: None,
                 chunk_count: chunks,
                 missing_batches: vec![0],
+                last_error: None,
             },
             staged,
             batch: 0,

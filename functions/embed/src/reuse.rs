@@ -59,7 +59,7 @@ async fn take_from(
         let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
         let staged_chunks = match state.artifacts.read_chunks(key).await {
             Ok(chunks) => chunks,
-            Err(ArtifactError::NotFound { .. }) => {
+            Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => {
                 end = batch;
                 continue;
             }
@@ -77,8 +77,8 @@ async fn take_from(
                     known[place] = Some(staged.vectors[row].clone());
                 }
             }
-            // Computed by another model, or not embedded.
-            Ok(_) | Err(ArtifactError::NotFound { .. }) => {}
+            // Computed by another model, never embedded, or archived.
+            Ok(_) | Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => {}
             Err(error @ ArtifactError::Malformed { .. }) => {
                 tracing::warn!(
                     error = lambda::error_chain(&error),

@@ -30,14 +30,20 @@ async fn copy(
     let from = ArtifactKey::Raw { collection_id, document_id: base.document_id, generation: base.generation };
     let to =
         ArtifactKey::Raw { collection_id, document_id: staged.document_id, generation: staged.generation };
-    let copied = match state.artifacts.head(&from).await? {
-        Some(head) => state.artifacts.copy(&from, &head.etag, &to).await.map(|()| head.size_bytes),
-        None => Err(ArtifactError::NotFound { key: from.path() }),
+    let copied = match state.artifacts.head(&from).await {
+        Ok(Some(head)) => state.artifacts.copy(&from, &head.etag, &to).await.map(|()| head.size_bytes),
+        Ok(None) => Err(ArtifactError::NotFound { key: from.path() }),
+        Err(error) => Err(error),
     };
     let bytes = match copied {
         Ok(copied) => Bytes { read: 0, copied },
-        Err(ArtifactError::NotFound { .. }) => {
-            let reason = "its raw document is missing; index it again from its source".to_owned();
+        Err(error @ (ArtifactError::NotFound { .. } | ArtifactError::Refused { .. })) => {
+            let reason = match error {
+                ArtifactError::NotFound { .. } => {
+                    "its raw document is missing; index it again from its source".to_owned()
+                }
+                refused => refused.to_string(),
+            };
             let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
             let mut tx = state.db.begin().await?;
             tx.operation_items().mark_failed(work.item_id, &failure).await?;

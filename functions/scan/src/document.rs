@@ -36,29 +36,47 @@ impl Context<'_> {
     }
 }
 
-/// Stages the item's document. A document that cannot be read is recorded as failed.
+/// Stages the item's document. A document that cannot be read is recorded as failed; if a retry may help, the reason
+/// is noted on the item, for the case that none does.
 pub(crate) async fn stage_document(state: &State, context: &Context<'_>) -> Result<Step, StageError> {
     match read(state, context).await {
         Ok(read) => register(state, context, read).await,
-        Err(error) if error.is_retryable() => Err(error),
-        Err(error) => {
-            let (reason, cause) = (error.reason(), error.chain());
-            dispatch::log_failed(FailedDocument {
-                stage: "scan",
-                operation_id: context.operation.id,
-                item_id: context.item.id,
-                document_id: Some(context.document_id),
-                reason: &cause,
-            });
-            let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
-            let unread = StagedItem {
-                size_bytes: context.item.size_bytes,
-                mime_type: context.item.mime_type.as_deref(),
-                ..staged_item(context, &outcome)
-            };
-            state.db.connection().await?.operation_items().mark_staged(&unread).await?;
-            Ok(Step::Ended { bytes: Bytes::default() })
+        Err(error) if error.is_retryable() => {
+            let reason = retry_reason(error.kind());
+            let mut connection = state.db.connection().await?;
+            connection.operation_items().note_failed_attempt(context.item.id, reason).await?;
+            Err(error)
         }
+        Err(error) => fail(state, context, &error).await,
+    }
+}
+
+/// Records that the document cannot be staged, whatever is tried.
+async fn fail(state: &State, context: &Context<'_>, error: &StageError) -> Result<Step, StageError> {
+    let (reason, cause) = (error.reason(), error.chain());
+    dispatch::log_failed(FailedDocument {
+        stage: "scan",
+        operation_id: context.operation.id,
+        item_id: context.item.id,
+        document_id: Some(context.document_id),
+        reason: &cause,
+    });
+    let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+    let unread = StagedItem {
+        size_bytes: context.item.size_bytes,
+        mime_type: context.item.mime_type.as_deref(),
+        ..staged_item(context, &outcome)
+    };
+    state.db.connection().await?.operation_items().mark_staged(&unread).await?;
+    Ok(Step::Ended { bytes: Bytes::default() })
+}
+
+/// Returns what users learn of an error that is retried. Its own text names hosts, keys and calls: it is for the log.
+fn retry_reason(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Throttled => "its storage limits the request rate",
+        ErrorKind::Unavailable => "its storage does not answer",
+        _ => "an internal error occurred",
     }
 }
 
@@ -146,7 +164,11 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
         if matches!(raw, RawDocument::Object { .. }) {
             bytes.copied = content.size_bytes;
         }
-        raw.stage(state, &context.key()).await?;
+        match raw.stage(state, &context.key()).await {
+            // S3 may refuse to copy what it let us read.
+            Err(error) if !error.is_retryable() => return fail(state, context, &error).await,
+            staged => staged?,
+        }
         if existing.as_ref().is_some_and(ExistingDocument::may_have_orphaned_points) {
             delete_points_before(state, collection, document_id, item.generation).await?;
         }

@@ -181,6 +181,7 @@ impl From<ArtifactError> for WriteError {
                 tracing::warn!(error = lambda::error_chain(&error), "a staged file is damaged");
                 Self::Unusable("a staged file is damaged".to_owned())
             }
+            ArtifactError::Refused { .. } => Self::Unusable(error.to_string()),
             other => Self::Failed(other.into()),
         }
     }

@@ -110,8 +110,8 @@ pub(crate) async fn open(
         let key = ArtifactKey::Raw { collection_id, document_id, generation };
         match open_object(state, key).await {
             Ok(object) => return Ok(SourceReader::Staged(object)),
-            // It was never staged: it is read from its source.
-            Err(ArtifactError::NotFound { .. }) => {}
+            // It was never staged, or its staged bytes were archived: it is read from its source.
+            Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -87,13 +87,15 @@ async fn stage_listed(
     drop(connection);
     let (removals, items): (Vec<_>, Vec<_>) =
         items.into_iter().partition(|item| item.is_removal && item.state == ItemState::Listed);
-    remove_documents(state, collection, &removals).await?;
+    // If it fails, the other items are staged nevertheless; only the removals remain for the next delivery.
+    let removed = remove_documents(state, collection, &removals).await;
     let sources = sources.as_slice();
     let steps = items.into_iter().map(|item| async move {
         let source = sources.iter().find(|source| Some(source.id) == item.source_id);
         stage_item(state, operation, collection, source, &item, invocation).await
     });
     let mut tally = run_steps(state, operation.id, steps.collect()).await?;
+    removed?;
     if !removals.is_empty() {
         dispatch::end_operation(&state.db, &state.queues, operation.id).await?;
     }

@@ -176,16 +176,19 @@ async fn fail_items(
     step: &str,
 ) -> Result<(), StageError> {
     let works = state.db.connection().await?.operation_items().find_work(ids).await?;
-    let reason = reason(step);
     let mut partly_embedded = Vec::new();
     for work in works.iter().filter(|work| is_affected(work)) {
+        let (reason, category) = match &work.last_error {
+            Some(cause) => (reason_with_cause(step, cause), ErrorCategory::Transient),
+            None => (reason(step), ErrorCategory::Unknown),
+        };
         let mut tx = state.db.begin().await?;
         if work.state == ItemState::Listed && !work.is_reindex {
             // Its document may not exist yet: it is created as a failed one.
-            let outcome = StagingOutcome::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
+            let outcome = StagingOutcome::Failed { reason: reason.clone(), category };
             tx.operation_items().mark_staged(&unstaged(work, &outcome)).await?;
         } else {
-            let failure = ItemFailure::Failed { reason: reason.clone(), category: ErrorCategory::Unknown };
+            let failure = ItemFailure::Failed { reason: reason.clone(), category };
             tx.operation_items().mark_failed(work.item_id, &failure).await?;
         }
         tx.commit().await?;
@@ -221,6 +224,10 @@ fn unstaged<'a>(work: &'a ItemWork, outcome: &'a StagingOutcome) -> StagedItem<'
 
 fn reason(step: &str) -> String {
     format!("failed repeatedly: it could not be {step} in several attempts; retry it later")
+}
+
+fn reason_with_cause(step: &str, cause: &str) -> String {
+    format!("failed repeatedly: it could not be {step} in several attempts, because {cause}; retry it later")
 }
 
 /// Enough of an unknown body to recognise it in a log.

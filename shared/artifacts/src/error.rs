@@ -1,5 +1,7 @@
 //! Errors of calls to the staging bucket.
 
+use aws::S3Refusal;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use domain::{Classify, ErrorKind};
 use thiserror::Error;
 
@@ -18,7 +20,15 @@ pub enum ArtifactError {
         /// The object's key.
         key: String,
     },
-    /// The call failed: S3 rejected it or could not be reached.
+    /// S3 refuses to return the object; a retry cannot help. The text is for users, and names no key.
+    #[error("S3 refused to read it: {refusal}")]
+    Refused {
+        /// The object's key.
+        key: String,
+        /// Why.
+        refusal: S3Refusal,
+    },
+    /// The call failed: S3 cannot be reached, limits the request rate, or rejected the request of this program.
     #[error("{call} failed for {key} in the staging bucket")]
     Call {
         /// The object's key or prefix.
@@ -47,12 +57,36 @@ impl ArtifactError {
     ) -> Self {
         Self::Call { key: key.into(), call, source: source.into() }
     }
+
+    /// Classifies the error of a call that reads an object: refusals concern that object alone. Errors of writes
+    /// are never refusals, since they are about the bucket and this installation's role.
+    pub(crate) fn of_read<E>(
+        key: impl Into<String>,
+        call: &'static str,
+        error: SdkError<E>,
+        storage_class: Option<&str>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let refusal = match &error {
+            SdkError::ServiceError(service) => {
+                S3Refusal::of(service.raw().status().as_u16(), service.err().code(), storage_class)
+            }
+            _ => None,
+        };
+        match refusal {
+            Some(refusal) => Self::Refused { key: key.into(), refusal },
+            None => Self::call(key, call, error),
+        }
+    }
 }
 
 impl Classify for ArtifactError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Refused { .. } => ErrorKind::Forbidden,
             Self::Replaced { .. } | Self::Call { .. } => ErrorKind::Unavailable,
             Self::Malformed { .. } => ErrorKind::Internal,
         }
@@ -63,6 +97,7 @@ impl Classify for ArtifactError {
             Self::NotFound { .. } => {
                 Some("a staged file of the document is missing; index it again from its source".to_owned())
             }
+            Self::Refused { .. } => Some(self.to_string()),
             Self::Replaced { .. } | Self::Call { .. } | Self::Malformed { .. } => None,
         }
     }

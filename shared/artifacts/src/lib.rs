@@ -3,8 +3,9 @@
 //! [`ArtifactStore`] is a client of the staging bucket. [`domain::ArtifactKey`] names its objects; [`codec`]
 //! defines the formats of those that stages exchange.
 //!
-//! If S3 cannot be reached or rejects a request, every call returns [`ArtifactError::Call`], which is
-//! `Unavailable`.
+//! If S3 cannot be reached or limits the request rate, every call returns [`ArtifactError::Call`], which is
+//! `Unavailable`. If it refuses to return an object, whoever asks and however often, reads return
+//! [`ArtifactError::Refused`].
 
 mod batches;
 pub mod codec;

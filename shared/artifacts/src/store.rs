@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
@@ -83,6 +84,9 @@ impl ArtifactStore {
     }
 
     /// Returns the headers of an object, or `None` if there is no such object.
+    ///
+    /// # Errors
+    /// Returns `Refused` if S3 does not let this installation read the object.
     pub async fn head(&self, key: &ArtifactKey) -> Result<Option<ObjectHead>, ArtifactError> {
         let path = key.path();
         match self.client.head_object().bucket(&self.bucket).key(&path).send().await {
@@ -92,14 +96,14 @@ impl ArtifactStore {
                 content_type: response.content_type,
             })),
             Err(SdkError::ServiceError(error)) if error.err().is_not_found() => Ok(None),
-            Err(error) => Err(ArtifactError::call(path, "HeadObject", error)),
+            Err(error) => Err(ArtifactError::of_read(path, "HeadObject", error, None)),
         }
     }
 
     /// Opens an object for reading.
     ///
     /// # Errors
-    /// Returns `NotFound` if there is no such object.
+    /// Returns `NotFound` if there is no such object, `Refused` if S3 will not return it.
     pub async fn open(&self, key: &ArtifactKey) -> Result<ArtifactReader, ArtifactError> {
         let path = key.path();
         match self.client.get_object().bucket(&self.bucket).key(&path).send().await {
@@ -115,14 +119,17 @@ impl ArtifactStore {
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => {
                 Err(ArtifactError::NotFound { key: path })
             }
-            Err(error) => Err(ArtifactError::call(path, "GetObject", error)),
+            Err(error) => {
+                let class = error.as_service_error().and_then(storage_class).map(str::to_owned);
+                Err(ArtifactError::of_read(path, "GetObject", error, class.as_deref()))
+            }
         }
     }
 
     /// Reads a small artifact into memory.
     ///
     /// # Errors
-    /// Returns `NotFound` if there is no such object.
+    /// Returns `NotFound` if there is no such object, `Refused` if S3 will not return it.
     pub async fn read(&self, key: &ArtifactKey) -> Result<Bytes, ArtifactError> {
         self.open(key).await?.into_bytes().await
     }
@@ -154,7 +161,8 @@ impl ArtifactStore {
     /// Copies an object within the bucket (5 GiB at most) if its ETag is still `etag`.
     ///
     /// # Errors
-    /// Returns `Replaced` if it has another ETag, `NotFound` if it does not exist.
+    /// Returns `Replaced` if it has another ETag, `NotFound` if it does not exist, `Refused` if S3 will not copy it,
+    /// for example because its tags cannot be read.
     pub async fn copy(&self, from: &ArtifactKey, etag: &str, to: &ArtifactKey) -> Result<(), ArtifactError> {
         let (source, target) = (from.path(), to.path());
         let request = self
@@ -172,7 +180,7 @@ impl ArtifactStore {
             Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 404 => {
                 Err(ArtifactError::NotFound { key: source })
             }
-            Err(error) => Err(ArtifactError::call(target, "CopyObject", error)),
+            Err(error) => Err(ArtifactError::of_read(source, "CopyObject", error, None)),
         }
     }
 
@@ -216,6 +224,14 @@ impl ArtifactStore {
     }
 }
 
+/// The storage class of an archived object, from which it must be restored before it can be read.
+fn storage_class(error: &GetObjectError) -> Option<&str> {
+    match error {
+        GetObjectError::InvalidObjectState(state) => state.storage_class().map(|class| class.as_str()),
+        _ => None,
+    }
+}
+
 fn size(content_length: Option<i64>) -> u64 {
     content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
 }
@@ -223,6 +239,9 @@ fn size(content_length: Option<i64>) -> u64 {
 fn etag(value: Option<&str>) -> String {
     value.unwrap_or_default().trim_matches('"').to_owned()
 }
+
+#[cfg(test)]
+mod refusal_tests;
 
 #[cfg(test)]
 mod tests {

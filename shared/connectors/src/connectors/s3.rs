@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use aws::S3Refusal;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::{ByteStream, DateTime as AwsDateTime};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -98,7 +100,7 @@ impl Source for Bucket {
         Box::pin(async move {
             let request = clients.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
             let response = request.set_start_after(cursor.map(str::to_owned)).send().await;
-            let response = response.map_err(|error| classify(self.source_path(), error))?;
+            let response = response.map_err(|error| classify(self.source_path(), error, None))?;
             let objects = response.contents();
             let last_key = objects.last().and_then(|object| object.key());
             let next = last_key.filter(|_| response.is_truncated().unwrap_or(false)).map(str::to_owned);
@@ -139,7 +141,10 @@ impl Source for Bucket {
             }
             clients.require_grant(&self.place_of(key))?;
             let response = clients.s3.get_object().bucket(&self.bucket).key(key).send().await;
-            let response = response.map_err(|error| classify(&uri, error))?;
+            let response = response.map_err(|error| {
+                let class = error.as_service_error().and_then(storage_class).map(str::to_owned);
+                classify(&uri, error, class.as_deref())
+            })?;
             let size = response.content_length().and_then(|length| u64::try_from(length).ok());
             let change_hint = etag(response.e_tag());
             Ok(SourceReader::new(size.unwrap_or_default(), change_hint, Object { uri, body: response.body }))
@@ -189,28 +194,44 @@ fn to_chrono(time: &AwsDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
-/// Tells a bucket that is missing or not readable from one that is unavailable.
-fn classify<E>(what: impl Into<String>, error: SdkError<E>) -> ConnectorError
+/// Tells a bucket or object that is missing or not readable from one that is unavailable. Only the former is final:
+/// the document, or the operation that lists the bucket, fails at once with the reason.
+fn classify<E>(what: impl Into<String>, error: SdkError<E>, storage_class: Option<&str>) -> ConnectorError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let what = what.into();
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    match code {
-        "NoSuchBucket" | "NoSuchKey" | "NotFound" => ConnectorError::NotFound { what },
-        "AccessDenied" | "Forbidden" | "AllAccessDisabled" => ConnectorError::Forbidden {
-            what,
-            reason: "the scan function's role does not allow it; the operator grants buckets in the template's SourceBucket".to_owned(),
-        },
-        // Retrying cannot help with either.
-        "PermanentRedirect" | "IllegalLocationConstraintException" => {
-            ConnectorError::invalid("bucket", format!("{what} is in another region; copy it to this installation's region"))
+    let SdkError::ServiceError(service) = &error else {
+        return ConnectorError::unavailable(what, error);
+    };
+    let code = service.err().code();
+    match code.unwrap_or_default() {
+        "NoSuchBucket" | "NoSuchKey" | "NoSuchVersion" | "NotFound" => {
+            return ConnectorError::NotFound { what };
         }
-        "InvalidObjectState" => ConnectorError::Forbidden {
+        "PermanentRedirect" | "IllegalLocationConstraintException" => {
+            let message = format!("{what} is in another region; copy it to this installation's region");
+            return ConnectorError::invalid("bucket", message);
+        }
+        _ => {}
+    }
+    match S3Refusal::of(service.raw().status().as_u16(), code, storage_class) {
+        Some(S3Refusal::AccessDenied) => ConnectorError::Forbidden {
             what,
-            reason: "the object is archived; restore it in S3 first".to_owned(),
+            reason: "S3 denies access to the scan function's role; the operator grants buckets in the template's SourceBucket".to_owned(),
         },
-        _ => ConnectorError::unavailable(what, error),
+        Some(refusal) => {
+            ConnectorError::Forbidden { what, reason: format!("S3 refused to read it: {refusal}") }
+        }
+        None => ConnectorError::unavailable(what, error),
+    }
+}
+
+/// The storage class of an archived object, from which it must be restored before it can be read.
+fn storage_class(error: &GetObjectError) -> Option<&str> {
+    match error {
+        GetObjectError::InvalidObjectState(state) => state.storage_class().map(|class| class.as_str()),
+        _ => None,
     }
 }
 

@@ -41,7 +41,8 @@ SELECT
     coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<DocumentMetadata>",
     i.chunk_count,
     i.batch_count,
-    i.batches_done
+    i.batches_done,
+    i.error_message AS last_error
 FROM operation_items i
 JOIN operations o ON o.id = i.operation_id
 JOIN collections c ON c.id = o.collection_id

@@ -63,6 +63,8 @@ pub struct ItemWork {
     pub chunk_count: u32,
     /// Chunk batches without points, by index; empty before it is chunked.
     pub missing_batches: Vec<u32>,
+    /// Why the last attempt failed, if it is being retried.
+    pub last_error: Option<String>,
 }
 
 /// The version of a document that an item writes.
@@ -174,6 +176,7 @@ impl OperationItems<'_> {
                 }),
                 chunk_count: positive("chunk_count", row.chunk_count.unwrap_or(0))?,
                 missing_batches: missing_batches(row.batch_count, &row.batches_done),
+                last_error: row.last_error,
             });
         }
         Ok(work)

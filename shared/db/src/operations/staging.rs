@@ -142,6 +142,19 @@ impl OperationItems<'_> {
         Ok(items)
     }
 
+    /// Records why an attempt at staging a listed item failed that will be repeated. The next outcome replaces it.
+    pub async fn note_failed_attempt(&mut self, id: ItemId, reason: &str) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE operation_items SET error_message = $2, error_category = 'transient'
+            WHERE id = $1 AND state = 'listed'",
+            id.0,
+            reason,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+
     /// Records the outcome for a listed item: updates the item, its document and the staged bytes in one
     /// statement. Returns whether it did; it does not if the item is no longer listed, or the document was deleted
     /// since [`Self::settle`].
