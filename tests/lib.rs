@@ -18,6 +18,7 @@ mod first_light;
 mod large_artifacts;
 mod limits;
 mod model_bucket;
+mod names;
 mod paging;
 mod readme;
 mod rebuild;

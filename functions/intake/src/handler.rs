@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use artifacts::ArtifactError;
 use chrono::Utc;
 use db::Tx;
 use db::operations::NewItem;
 use dispatch::{Initiator, StartOperation, lock_if_exists};
 use domain::{
-    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, UploadId, upload_name_from_key,
+    ArtifactKey, CheckUploads, CollectionId, OperationId, OperationType, UploadId, to_nfc,
+    upload_name_from_key,
 };
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -28,7 +30,8 @@ struct UploadedFile {
     etag: Option<String>,
 }
 
-/// The files of one invocation, by collection and name. Of two events about one name the later wins.
+/// The files of one invocation, by collection and name in Normalization Form C. Of two events about one name the later
+/// wins.
 type Files = BTreeMap<CollectionId, BTreeMap<String, UploadedFile>>;
 
 /// Handles the messages of one invocation together: one transaction for each collection, however many
@@ -105,7 +108,7 @@ fn read_events(events: &S3Notification, bucket: &str, files: &mut Files) {
             size_bytes: object.size,
             etag: object.etag.as_deref().map(|etag| etag.trim_matches('"').to_owned()),
         };
-        files.entry(collection_id).or_default().insert(name.to_owned(), file);
+        files.entry(collection_id).or_default().insert(to_nfc(name), file);
     }
 }
 
@@ -115,15 +118,19 @@ async fn check_uploads(state: &State, request: &CheckUploads, files: &mut Files)
     let expected = state.db.connection().await?.uploads().list_expected(&request.check_uploads).await?;
     for upload in expected {
         let key = ArtifactKey::Upload { collection_id: upload.collection_id, name: upload.name.clone() };
-        if let Some(head) = state.artifacts.head(&key).await? {
+        let found = match state.artifacts.head(&key).await {
+            Ok(head) => {
+                head.map(|head| (i64::try_from(head.size_bytes).unwrap_or(i64::MAX), Some(head.etag)))
+            }
+            // It is there: scan fails it with the reason. The other uploads are checked nevertheless.
+            Err(ArtifactError::Refused { .. }) => Some((0, None)),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some((size_bytes, etag)) = found {
             tracing::info!(upload.id = %upload.id, "found an upload whose event is missing");
-            let file = UploadedFile {
-                name: upload.name.clone(),
-                object_key: upload.object_key,
-                size_bytes: i64::try_from(head.size_bytes).unwrap_or(i64::MAX),
-                etag: Some(head.etag),
-            };
-            files.entry(upload.collection_id).or_default().insert(upload.name, file);
+            let file =
+                UploadedFile { name: upload.name.clone(), object_key: upload.object_key, size_bytes, etag };
+            files.entry(upload.collection_id).or_default().insert(to_nfc(&upload.name), file);
         } else if upload.expires_at < Utc::now() {
             expire(state, upload.id).await?;
         }
@@ -211,10 +218,12 @@ fn object_keys(files: &[UploadedFile]) -> Vec<String> {
 }
 
 fn new_item(file: &UploadedFile) -> NewItem {
+    // Both spellings of a name are one document; the location is the object's key as it is.
+    let name = to_nfc(&file.name);
     NewItem {
-        uri: format!("upload://{}", file.name),
+        uri: format!("upload://{name}"),
         location: file.object_key.clone(),
-        file_name: file.name.rsplit('/').next().unwrap_or(&file.name).to_owned(),
+        file_name: name.rsplit('/').next().unwrap_or(&name).to_owned(),
         size_bytes: file.size_bytes,
         file_path: None,
         mime_type: None,

@@ -134,6 +134,54 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
+    async fn names_that_become_equal_do_not_break_their_normalisation(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        migrate(&db).await.unwrap();
+        undo_to(&db, 20_261_130_000_499).await.unwrap();
+        let collections =
+            "INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size,
+                chunk_overlap, created_at)
+            SELECT gen_random_uuid(), $1, 1, $2, 'm', 256, 51, now() + $3 * interval '1 s'";
+        sqlx::query(
+            "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x')",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        let before = [
+            "u\u{308}",
+            // The other spelling has the name already.
+            "cafe\u{301}",
+            "caf\u{e9}",
+            // Both change; the older one gets the name.
+            "o\u{302}\u{323}",
+            "o\u{323}\u{302}",
+        ];
+        for (number, name) in (0_i32..).zip(before) {
+            let query = sqlx::query(collections).bind(name).bind(format!("v{number}")).bind(number);
+            query.execute(&pool).await.unwrap();
+        }
+        sqlx::query(
+            "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size)
+            SELECT gen_random_uuid(), id, $1, $1, $1, 1 FROM collections WHERE vector_store_name = 'v0'",
+        )
+        .bind("cafe\u{301}.txt")
+        .execute(&pool)
+        .await
+        .unwrap();
+        migrate(&db).await.unwrap();
+        let after: Vec<String> = sqlx::query_scalar("SELECT name FROM collections ORDER BY created_at")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(after, ["\u{fc}", "cafe\u{301}", "caf\u{e9}", "\u{1ed9}", "o\u{323}\u{302}"]);
+        let document: (String, String, String) =
+            sqlx::query_as("SELECT uri, file_path, file_name FROM documents").fetch_one(&pool).await.unwrap();
+        let [uri, composed] = ["cafe\u{301}.txt", "caf\u{e9}.txt"].map(str::to_owned);
+        assert_eq!(document, (uri, composed.clone(), composed), "the URI stays: the id is made of it");
+    }
+
+    #[sqlx::test(migrations = false)]
     async fn audit_entries_survive_their_collection(pool: PgPool) {
         migrate(&Db::from_pool(pool.clone())).await.unwrap();
         fill(&pool).await;

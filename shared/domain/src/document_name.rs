@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::names::{refuse_invisible, to_nfc};
+
 /// The name of an uploaded document within its collection: a relative path with `/` as separator, in any
 /// script. The same rules hold for announced uploads and for files that are dropped into the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,14 +18,15 @@ impl DocumentName {
     /// Maximum length of a name in bytes; with its prefix it stays well below S3's limit of 1024.
     pub const MAX_BYTES: usize = 512;
 
-    /// Validates a name.
+    /// Validates a name and brings it into Normalization Form C, so that both spellings of a name are one document.
     ///
     /// # Errors
     /// Returns the reason if the name is refused.
     pub fn parse(name: &str) -> Result<Self, DocumentNameError> {
-        match refuse(name) {
+        let name = to_nfc(name);
+        match refuse(&name) {
             Some(reason) => Err(DocumentNameError(reason)),
-            None => Ok(Self(name.to_owned())),
+            None => Ok(Self(name)),
         }
     }
 
@@ -58,9 +61,12 @@ fn refuse(name: &str) -> Option<String> {
         return Some(format!("contains control characters; all other characters allowed, got {name:?}"));
     }
     let bad_segment = name.split('/').find(|segment| matches!(*segment, "" | "." | ".."));
-    bad_segment.map(|segment| {
-        format!("contains the folder {segment:?}; names of folders allowed between two '/', got {name:?}")
-    })
+    if let Some(segment) = bad_segment {
+        return Some(format!(
+            "contains the folder {segment:?}; names of folders allowed between two '/', got {name:?}"
+        ));
+    }
+    name.split('/').find_map(refuse_invisible)
 }
 
 #[cfg(test)]
@@ -96,6 +102,17 @@ mod tests {
         contains the folder "."; names of folders allowed between two '/', got "./a"
         too long; at most 512 bytes in UTF-8 allowed, got 514
         "#);
+    }
+
+    #[test]
+    fn both_spellings_of_a_name_are_one() {
+        let [composed, decomposed] = ["\u{fc}/caf\u{e9}.txt", "u\u{308}/cafe\u{301}.txt"]
+            .map(|name| DocumentName::parse(name).unwrap());
+        assert_eq!(composed, decomposed);
+        assert_eq!(composed.as_str(), "\u{fc}/caf\u{e9}.txt");
+        for name in ["a/\u{200b}/b", "invoice\u{202e}fdp.exe", "a/ "] {
+            DocumentName::parse(name).unwrap_err();
+        }
     }
 
     proptest! {

@@ -10,6 +10,7 @@ mod ids;
 mod layout;
 mod message;
 mod metadata;
+mod names;
 mod point;
 mod search;
 mod server_place;
@@ -30,6 +31,7 @@ pub use ids::{
 pub use layout::Layout;
 pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
+pub use names::{normal_forms, refuse_invisible, to_nfc};
 pub use point::{document_id, point_id};
 pub use search::{QualityTier, SearchMode, SearchType, SparseType};
 pub use server_place::ServerPlace;

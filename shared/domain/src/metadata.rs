@@ -77,11 +77,13 @@ impl DocumentMetadata {
     pub const MAX_KEY_LENGTH: usize = 64;
     /// Maximum length of a string, in characters.
     pub const MAX_TEXT_LENGTH: usize = 256;
+    /// Number of errors after which validation stops.
+    const MAX_ERRORS: usize = 20;
 
     /// Validates metadata sent by a client.
     ///
     /// # Errors
-    /// Returns every invalid entry, with what is allowed and what was received.
+    /// Returns the invalid entries, the first twenty or so, with what is allowed and what was received.
     pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<MetadataError>> {
         let mut errors = Vec::new();
         if object.len() > Self::MAX_ENTRIES {
@@ -89,6 +91,9 @@ impl DocumentMetadata {
         }
         let mut metadata = BTreeMap::new();
         for (key, value) in object {
+            if errors.len() >= Self::MAX_ERRORS {
+                break;
+            }
             if !is_metadata_key(key) {
                 errors.push(MetadataError::Key { key: key.clone() });
             }

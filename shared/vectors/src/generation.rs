@@ -3,7 +3,9 @@
 
 use bm25::chunk_terms;
 use chrono::{DateTime, Utc};
-use domain::{ChunkRecord, CollectionId, DocumentId, DocumentMetadata, Generation, SourceId, point_id};
+use domain::{
+    ChunkRecord, CollectionId, DocumentId, DocumentMetadata, Generation, SourceId, point_id, to_nfc,
+};
 
 use crate::{ChunkMetadata, ChunkPayload, ChunkPoint};
 
@@ -35,7 +37,8 @@ pub struct DocumentGeneration {
 impl DocumentGeneration {
     /// Returns the points of some of its chunks. `vectors` are in the order of the chunks.
     pub fn points(&self, chunks: &[ChunkRecord], vectors: Vec<Vec<f32>>) -> Vec<ChunkPoint> {
-        let path_prefixes = path_prefixes(&self.path);
+        // Filters compare names in this form.
+        let path_prefixes = path_prefixes(&to_nfc(&self.path));
         let attributes = self.metadata.keywords();
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
@@ -63,7 +66,7 @@ impl DocumentGeneration {
             attributes,
             metadata: ChunkMetadata {
                 source_path: self.uri.clone(),
-                file_name: self.file_name.clone(),
+                file_name: to_nfc(&self.file_name),
                 mime_type: self.mime_type.clone().unwrap_or_default(),
                 created_at: self.first_seen_at,
                 start_offset: chunk.start_offset,

@@ -4,7 +4,7 @@ use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::DocumentQuery;
-use domain::{AccessLevel, DocumentSort, DocumentStatus, SortOrder, SourceId};
+use domain::{AccessLevel, DocumentSort, DocumentStatus, SortOrder, SourceId, to_nfc};
 use lambda::http::{ApiError, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -60,8 +60,8 @@ pub(crate) async fn list(
 ) -> Result<Json<DocumentsResponse>, ApiError> {
     let status = non_empty(query.status.as_deref());
     let status = status.and_then(|status| errors.keyword("status", status));
-    let search = non_empty(query.search.as_deref());
-    if let Some(search) = search {
+    let search = non_empty(query.search.as_deref()).map(to_nfc);
+    if let Some(search) = &search {
         errors.length("search", search, 1..=255);
         errors.no_nul("search", search);
     }
@@ -76,7 +76,7 @@ pub(crate) async fn list(
         collection_id: found.collection.id,
         status,
         source_id: query.source_id.map(SourceId),
-        search,
+        search: search.as_deref(),
         sort: sort.flatten().unwrap_or(DocumentSort::CreatedAt),
         order: order.flatten().unwrap_or(SortOrder::Ascending),
         limit: paging.per_page,

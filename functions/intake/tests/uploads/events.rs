@@ -98,6 +98,38 @@ async fn uploads_start_one_audited_operation_that_is_left_to_sweep(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn both_spellings_of_a_name_are_one_document(pool: PgPool) {
+    let state = state(&pool).await;
+    let (composed, decomposed) = ("caf\u{e9}.txt", "cafe\u{301}.txt");
+    receive(&state, vec![uploaded(COLLECTION, composed), uploaded(COLLECTION, decomposed)]).await;
+    receive(&state, vec![uploaded(COLLECTION, decomposed)]).await;
+    let items: Vec<(String, String)> =
+        sqlx::query_as("SELECT uri, file_name FROM operation_items").fetch_all(&pool).await.unwrap();
+    assert_eq!(items, [(format!("upload://{composed}"), composed.to_owned())]);
+    let location: String =
+        sqlx::query_scalar("SELECT location FROM operation_items").fetch_one(&pool).await.unwrap();
+    assert_eq!(location, format!("uploads/{COLLECTION}/{decomposed}"), "the object's key as it is");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_document_that_was_uploaded_in_the_other_spelling_keeps_its_uri(pool: PgPool) {
+    let state = state(&pool).await;
+    let (composed, decomposed) = ("caf\u{e9}.txt", "cafe\u{301}.txt");
+    sqlx::query(
+        "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size)
+        SELECT gen_random_uuid(), id, $1, $2, $2, 1 FROM collections",
+    )
+    .bind(format!("upload://{decomposed}"))
+    .bind(composed)
+    .execute(&pool)
+    .await
+    .unwrap();
+    receive(&state, vec![uploaded(COLLECTION, composed)]).await;
+    let uri: String = sqlx::query_scalar("SELECT uri FROM operation_items").fetch_one(&pool).await.unwrap();
+    assert_eq!(uri, format!("upload://{decomposed}"));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn uploads_are_not_limited_by_the_hourly_quota_of_operations(pool: PgPool) {
     let state = state(&pool).await;
     sqlx::raw_sql(

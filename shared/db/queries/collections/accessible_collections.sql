@@ -47,7 +47,8 @@ SELECT
     c.created_at,
     c.updated_at,
     c.deleted_at,
-    c.meta,
+    -- A list leaves it out: it may be large.
+    CASE WHEN $3::uuid[] IS NULL THEN '{}'::jsonb ELSE c.meta END AS "meta!",
     c.status::text AS "status!",
     c.status_message,
     c.document_count,

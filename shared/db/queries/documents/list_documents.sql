@@ -41,8 +41,8 @@ WHERE collection_id = $1
     AND CASE WHEN $2::text IS NULL THEN status <> 'deleted' ELSE status = $2::text::document_status END
     AND (
         $6::text IS NULL
-        OR strpos(lower(file_path), lower($6)) > 0
-        OR strpos(lower(file_name), lower($6)) > 0
+        OR strpos(replace(lower(file_path), 'ß', 'ss'), replace(lower($6), 'ß', 'ss')) > 0
+        OR strpos(replace(lower(file_name), 'ß', 'ss'), replace(lower($6), 'ß', 'ss')) > 0
     )
 -- The planner knows the parameters, so one sort key remains; created_at is read from the index.
 ORDER BY

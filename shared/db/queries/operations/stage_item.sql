@@ -65,10 +65,10 @@ document AS (
         $2, $3, $4, item.uri,
         -- Users know a document by its path within its source, not by where that is on the server. A retry has
         -- no listing, so the path stays.
-        CASE
+        normalize(CASE
             WHEN starts_with(item.uri, 'upload://') THEN substr(item.uri, 10)
             ELSE coalesce(item.file_path, (SELECT file_path FROM documents WHERE id = $2), item.file_name)
-        END,
+        END, NFC),
         item.file_name, $7, $8,
         -- A failed document does not claim its bytes, so that a copy of it is tried on its own.
         CASE WHEN $5::text <> 'failed' THEN $6 END,

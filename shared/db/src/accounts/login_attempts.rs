@@ -17,12 +17,12 @@ impl Subject {
     /// The account with this username, which need not exist. Allows more failures than
     /// [`Self::account_at`], so that a single address cannot lock an account for everyone.
     pub fn account(username: &str) -> Self {
-        Self { key: format!("account:{}", username.to_lowercase()), free: 50 }
+        Self { key: format!("account:{}", username.to_ascii_lowercase()), free: 50 }
     }
 
     /// An account as used from one IP address.
     pub fn account_at(username: &str, ip_address: &str) -> Self {
-        Self { key: format!("account:{}@{ip_address}", username.to_lowercase()), free: 5 }
+        Self { key: format!("account:{}@{ip_address}", username.to_ascii_lowercase()), free: 5 }
     }
 
     /// An IP address. It may be shared by many users, so it allows more failures.

@@ -140,8 +140,8 @@ impl<'c> Documents<'c> {
             WHERE collection_id = $1 AND ($3::bigint IS NULL OR source_id = $3)
                 AND CASE WHEN $2::text IS NULL THEN status <> 'deleted'
                     ELSE status = $2::text::document_status END
-                AND ($4::text IS NULL OR strpos(lower(file_path), lower($4)) > 0
-                    OR strpos(lower(file_name), lower($4)) > 0)"#,
+                AND ($4::text IS NULL OR strpos(replace(lower(file_path), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0
+                    OR strpos(replace(lower(file_name), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0)"#,
             query.collection_id.0,
             status,
             source_id,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{DocumentId, Generation, ItemId, ItemState, OperationId};
+use domain::{DocumentId, Generation, ItemId, ItemState, OperationId, to_nfc};
 use sqlx::PgConnection;
 
 use crate::DbError;
@@ -151,7 +151,16 @@ impl<'c> OperationItems<'c> {
             "INSERT INTO operation_items (
                 operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes
             )
-            SELECT o.id, entry.*, (
+            SELECT o.id,
+                -- A document that was uploaded before names were normalised keeps its URI, of which its id is made.
+                coalesce((
+                    SELECT d.uri FROM documents d
+                    WHERE d.collection_id = o.collection_id AND d.status <> 'deleted'
+                        AND d.uri IN (entry.uri, normalize(entry.uri, NFD))
+                    ORDER BY d.uri = entry.uri DESC
+                    LIMIT 1
+                ), entry.uri),
+                entry.location, entry.file_name, entry.size_bytes, entry.mime_type, entry.change_hint, (
                 SELECT u.attributes FROM uploads u
                 WHERE u.object_key = entry.location AND u.status = 'expected' AND u.attributes IS NOT NULL
                 ORDER BY u.created_at DESC, u.id DESC
@@ -338,11 +347,11 @@ impl ItemColumns {
         Self {
             uris: items.iter().map(|item| item.uri.clone()).collect(),
             locations: items.iter().map(|item| item.location.clone()).collect(),
-            file_names: items.iter().map(|item| item.file_name.clone()).collect(),
+            file_names: items.iter().map(|item| to_nfc(&item.file_name)).collect(),
             sizes: items.iter().map(|item| item.size_bytes).collect(),
             mime_types: items.iter().map(|item| item.mime_type.clone()).collect(),
             change_hints: items.iter().map(|item| item.change_hint.clone()).collect(),
-            file_paths: items.iter().map(|item| item.file_path.clone()).collect(),
+            file_paths: items.iter().map(|item| item.file_path.as_deref().map(to_nfc)).collect(),
         }
     }
 }
