@@ -16,6 +16,7 @@ mod equal_bytes;
 mod event_payloads;
 mod first_light;
 mod large_artifacts;
+mod large_responses;
 mod limits;
 mod model_bucket;
 mod names;

@@ -11,6 +11,8 @@ adds, without changing its files:
   its end.
 - `OPTIONS` requests reach the function, as AWS routes them for an HTTP API without CORS settings of its own.
   MiniStack would answer 403 itself.
+- A function's response of more than 6,291,556 bytes fails its invocation, as it does in AWS: API Gateway then answers
+  502. MiniStack would deliver a response of any size.
 - Messages that were in flight when the emulator was killed become visible at once: their functions were killed, too.
 - Memory is bounded (emulator_memory.py).
 - Only this user can read the state.
@@ -31,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack import app as ministack
-from ministack.core import persistence
+from ministack.core import lambda_runtime, persistence
 from ministack.services import apigateway, s3, sqs
 
 from local_stack import emulator_memory
@@ -43,6 +45,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 MessageKey = tuple[tuple[str, ...], str]
 
 COMPACT_AFTER_LINES = 20_000
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_RESPONSE_BYTES = 6_291_556
 
 
 class Journal:
@@ -208,6 +213,32 @@ def forward_preflights() -> None:
     apigateway.handle_execute = handle
 
 
+def limit_responses() -> None:
+    """Fails invocations whose response is larger than Lambda's limit."""
+    worker = lambda_runtime.ProvidedWorker
+    build = worker._build_handler_class
+
+    def build_limited(self: Any, *arguments: Any) -> type:
+        handler = build(self, *arguments)
+
+        class Limited(handler):  # type: ignore[misc, valid-type]
+            path: str
+
+            def _read_body(self) -> bytes:
+                body: bytes = super()._read_body()
+                if not self.path.endswith("/response") or len(body) <= MAX_RESPONSE_BYTES:
+                    return body
+                # The function reports success; the invocation fails nevertheless.
+                self.path = self.path.removesuffix("/response") + "/error"
+                message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+                error = {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}
+                return json.dumps(error).encode()
+
+        return Limited
+
+    worker._build_handler_class = build_limited
+
+
 def close_state(folder: Path) -> None:
     """Lets only this user read the state: it holds the secrets that the functions get by their environment."""
     os.umask(0o077)
@@ -222,6 +253,7 @@ def main() -> None:
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     deliver_notifications_at_once()
     forward_preflights()
+    limit_responses()
     emulator_memory.install()
     journal = Journal(Path(os.environ["STATE_DIR"]) / "queue-journal.jsonl")
     ministack.app = durable(ministack.app, journal)

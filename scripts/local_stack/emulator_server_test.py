@@ -1,4 +1,4 @@
-"""What the emulator has acknowledged survives SIGKILL, and its memory does not grow with its use."""
+"""What the emulator has acknowledged survives SIGKILL, its memory is bounded, and it has Lambda's limits."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ from local_stack.settings import ROOT
 
 # A function in Python, which MiniStack runs like any other executable.
 BOOTSTRAP = f"""#!{sys.executable}
-import http.client, os
+import http.client, json, os
 connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 base = "/2018-06-01/runtime/invocation"
 while True:
     connection.request("GET", f"{{base}}/next")
     event = connection.getresponse()
-    event.read()
+    size = json.loads(event.read() or "{{}}").get("size")
+    response = b'"done"' if size is None else b'"' + b"x" * (size - 2) + b'"'
     id = event.getheader("Lambda-Runtime-Aws-Request-Id")
-    connection.request("POST", f"{{base}}/{{id}}/response", b'"done"')
+    connection.request("POST", f"{{base}}/{{id}}/response", response)
     connection.getresponse().read()
 """
 PADDING_BYTES = 64 * 1024 * 1024
+MAX_RESPONSE_BYTES = 6_291_556
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -190,31 +192,44 @@ class DurabilityTest(EmulatorTest):
         self.assertEqual(sum("uploads/a.txt" in body for body in self.drain()), 1)
 
 
-class MemoryTest(EmulatorTest):
+class FunctionTest(EmulatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.functions = self.client("lambda")
         iam = self.client("iam")
         self.role = iam.create_role(RoleName="function", AssumeRolePolicyDocument=json.dumps(POLICY))["Role"]["Arn"]
 
-    def package(self) -> bytes:
+    def package(self, padding_bytes: int = 0) -> bytes:
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             bootstrap = zipfile.ZipInfo("bootstrap")
             bootstrap.external_attr = 0o755 << 16
             archive.writestr(bootstrap, BOOTSTRAP)
-            archive.writestr("padding", secrets.token_bytes(PADDING_BYTES))
+            archive.writestr("padding", secrets.token_bytes(padding_bytes))
         return content.getvalue()
 
-    def invoke(self) -> Any:
-        return json.loads(self.functions.invoke(FunctionName="function")["Payload"].read())
+    def invoke(self, **event: Any) -> Any:
+        response = self.functions.invoke(FunctionName="function", Payload=json.dumps(event).encode())
+        return json.loads(response["Payload"].read())
 
+
+class LimitTest(FunctionTest):
+    def test_a_response_above_the_limit_of_lambda_fails_the_invocation(self) -> None:
+        self.functions.create_function(
+            FunctionName="function", Runtime="provided.al2023", Role=self.role, Handler="bootstrap",
+            Code={"ZipFile": self.package()})
+        self.assertEqual(len(self.invoke(size=MAX_RESPONSE_BYTES)), MAX_RESPONSE_BYTES - 2)
+        self.assertEqual(self.invoke(size=MAX_RESPONSE_BYTES + 1)["errorType"], "Function.ResponseSizeTooLarge")
+        self.assertEqual(self.invoke(), "done")
+
+
+class MemoryTest(FunctionTest):
     def test_deployed_package_is_on_disk_only_and_its_function_runs_on(self) -> None:
         at_start = self.emulator.resident_bytes()
         s3 = self.client("s3")
         s3.create_bucket(Bucket="packages")
         for version in range(2):
-            s3.put_object(Bucket="packages", Key=f"{version}.zip", Body=self.package())
+            s3.put_object(Bucket="packages", Key=f"{version}.zip", Body=self.package(PADDING_BYTES))
         # Closes the connection, in whose buffers the emulator keeps the last request.
         s3.close()
         code = {"S3Bucket": "packages", "S3Key": "0.zip"}

@@ -101,7 +101,7 @@ pub(crate) struct ConnectorsResponse {
 /// Every type of source that can be added, with its settings. Uploads need no source: see
 /// `POST /api/v2/collections/{collection_id}/uploads`.
 #[utoipa::path(
-    get, path = "/api/v2/connectors", operation_id = "sources_connectors", tag = "sources",
+    get, path = "/api/v2/connectors", operation_id = "sources_list_connectors", tag = "sources",
     responses((status = 200, body = ConnectorsResponse)),
 )]
 pub(crate) async fn list() -> Json<ConnectorsResponse> {
@@ -114,7 +114,7 @@ pub(crate) async fn list() -> Json<ConnectorsResponse> {
 
 /// Show a connector
 #[utoipa::path(
-    get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_connector", tag = "sources",
+    get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_show_connector", tag = "sources",
     params(("connector_type" = String, Path, description = "The `type` of a connector in the list.", example = "directory")),
     responses((status = 200, body = ConnectorDetailResponse)),
 )]

@@ -43,6 +43,7 @@ pub(crate) fn complete(generated: &OpenApi) -> Result<Value, OpenApiError> {
         all.append(more);
     }
     access::close_request_bodies(&mut document);
+    access::open_objects(&mut document);
     finish::finish(&mut document);
     Ok(document)
 }
@@ -60,6 +61,7 @@ pub(crate) fn frame() -> OpenApi {
             operations. Every error is a problem document (RFC 9457) with the request's id.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    servers((url = "/", description = "The server that returned this document.")),
     components(schemas(Problem, FieldError)),
     modifiers(&Bearer),
     tags(

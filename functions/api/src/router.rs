@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use access::AccessState;
+use access::{AccessState, UnknownKeys};
 use axum::{Extension, Router};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi::{self, OpenApiError};
+use crate::system::Readiness;
 use crate::{
     State, accounts, admin, api_keys, audit, chunking, collections, connectors, documents, mcp, operations,
     preferences, quotas, sharing, sources, sync, system, uploads,
@@ -21,9 +22,14 @@ pub fn router(state: State) -> Router {
         db: state.db.clone(),
         tokens: state.tokens.clone(),
         rate_limits: state.limits.rate_limits,
+        unknown_keys: UnknownKeys::default(),
     };
     let (router, document) = routes().split_for_parts();
-    router.layer(Extension(access)).layer(Extension(Arc::new(document))).with_state(state)
+    router
+        .layer(Extension(access))
+        .layer(Extension(Arc::new(document)))
+        .layer(Extension(Readiness::default()))
+        .with_state(state)
 }
 
 /// Returns the OpenAPI document of all routes, including those of the search function.

@@ -136,7 +136,7 @@ pub(crate) struct SyncRunsResponse {
 /// other. Unchanged documents are not indexed again. The schedule of a continuous collection is not
 /// affected.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sync/run", tag = "sync",
+    post, path = "/api/v2/collections/{collection_id}/sync/run", operation_id = "sync_start_run", tag = "sync",
     params(("collection_id" = Uuid, Path)),
     responses((status = 202, body = SyncRunResponse)),
 )]
@@ -252,7 +252,7 @@ async fn answer(
 
 /// List a collection's sync runs
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sync/runs", tag = "sync",
+    get, path = "/api/v2/collections/{collection_id}/sync/runs", operation_id = "sync_list_runs", tag = "sync",
     params(("collection_id" = Uuid, Path), ListSyncRunsQuery, OffsetPage),
     responses((status = 200, body = SyncRunsResponse)),
 )]
@@ -276,7 +276,7 @@ pub(crate) async fn list(
 
 /// Show a sync run with its operations
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sync/runs/{run_id}", tag = "sync",
+    get, path = "/api/v2/collections/{collection_id}/sync/runs/{run_id}", operation_id = "sync_show_run", tag = "sync",
     params(("collection_id" = Uuid, Path), ("run_id" = i64, Path)),
     responses((status = 200, body = SyncRunDetailsResponse)),
 )]

@@ -14,6 +14,8 @@ use utoipa_axum::routes;
 
 use crate::State;
 
+pub(crate) use health::Readiness;
+
 /// Returns the routes of the installation.
 pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()

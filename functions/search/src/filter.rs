@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{DocumentId, DocumentMetadata, MetadataError, MetadataValue, is_metadata_key};
+use domain::{DocumentId, DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, normal_forms};
 use lambda::http::FieldErrors;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, Object, OneOfBuilder, Schema, SchemaType, Type,
-};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Schema, SchemaType, Type};
 use uuid::Uuid;
 use vectors::ChunkFilter;
 
@@ -65,13 +64,15 @@ impl MetadataFilter {
         let mut check = Check(errors);
         let ids = check.values("document_id", self.document_id);
         let paths = check.values("path_prefix", self.path_prefix);
+        // Points that were written before names were normalised may have either form.
+        let file_names = check.values("file_name", self.file_name);
         let filter = ChunkFilter {
             document_ids: ids.into_iter().map(DocumentId).collect(),
             source_ids: check.values("source_id", self.source_id),
             mime_types: check.values("mime_type", self.mime_type),
-            file_names: check.values("file_name", self.file_name),
+            file_names: file_names.iter().flat_map(|name| normal_forms(name)).collect(),
             attributes: check.attributes(self.attributes.unwrap_or_default()),
-            path_prefixes: paths.iter().map(|path| path.trim_end_matches('/').to_owned()).collect(),
+            path_prefixes: paths.iter().flat_map(|path| normal_forms(path.trim_end_matches('/'))).collect(),
             created_from: self.created_from,
             created_before: self.created_before,
         };
@@ -129,10 +130,10 @@ impl Check<'_> {
 }
 
 fn attributes_schema() -> Object {
-    let value = access::attribute_value();
-    let values =
-        ArrayBuilder::new().items(value.clone()).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
-    let any = OneOfBuilder::new().item(value).item(values).build();
+    let mut any = access::attribute_value();
+    let item = RefOr::T(Schema::OneOf(any.clone()));
+    let values = ArrayBuilder::new().items(item).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
+    any.items.push(RefOr::T(Schema::Array(values)));
     access::by_attribute()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
         .description(Some(

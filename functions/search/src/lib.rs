@@ -24,6 +24,7 @@ mod response;
 mod results;
 mod retrieve;
 mod router;
+mod schemas;
 mod search_query;
 mod state;
 

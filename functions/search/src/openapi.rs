@@ -9,6 +9,7 @@ use serde_json::Value;
 pub fn openapi() -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(crate::router::routes().to_openapi())?;
     access::close_request_bodies(&mut document);
+    access::open_objects(&mut document);
     Ok(document)
 }
 

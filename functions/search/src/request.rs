@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::filter::MetadataFilter;
+use crate::schemas;
 
 /// A search over one or more collections.
 ///
@@ -31,10 +32,11 @@ pub struct SearchRequest {
     /// `dense` (the default) compares embeddings; `sparse` compares terms by BM25; `hybrid` does both and
     /// fuses the ranks.
     #[serde(default)]
-    #[schema(example = "hybrid")]
+    #[schema(schema_with = schemas::optional_search_mode)]
     pub search_mode: Option<String>,
     /// `semantic`, `question` or `code`, accepted for compatibility; `hybrid` sets `search_mode`.
     #[serde(default)]
+    #[schema(schema_with = schemas::optional_search_type)]
     pub search_type: Option<String>,
     /// The constant k of reciprocal rank fusion, 1 to 1000; 60 by default. The larger, the less the first
     /// ranks stand out.
@@ -51,7 +53,7 @@ pub struct SearchRequest {
     pub metadata_filter: Option<MetadataFilter>,
     /// `document`: `k` and `offset` count documents, ranked by their best chunks.
     #[serde(default)]
-    #[schema(example = "document")]
+    #[schema(schema_with = schemas::optional_group)]
     pub group_by: Option<String>,
     /// The maximum number of chunks per document in grouped results, 1 to 10; 1 by default.
     #[serde(default)]

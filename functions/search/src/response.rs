@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::merge::ScoreType;
+use crate::schemas;
 
 /// The response to a search.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -24,7 +25,7 @@ pub struct SearchResponse {
     /// The collections that were searched.
     pub collections_searched: Vec<CollectionResult>,
     /// The `search_type` of the request.
-    #[schema(value_type = String)]
+    #[schema(schema_with = schemas::search_type)]
     pub search_type: SearchType,
     /// The mode of the search: `dense`, `sparse` or `hybrid`.
     #[schema(value_type = String)]
@@ -98,7 +99,7 @@ pub struct SearchResult {
     /// Path within the source (`source_path`), offsets in the document, media type and creation time.
     pub metadata: Value,
     /// The metadata of the document.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = schemas::attributes)]
     pub document_metadata: DocumentMetadata,
     /// The file's name.
     pub file_name: String,

@@ -5,6 +5,7 @@ use lambda::http::{ApiError, FieldErrors};
 use vectors::ChunkFilter;
 
 use crate::request::SearchRequest;
+use crate::schemas::GROUPS;
 
 /// The maximum number of collections of one search.
 const MAX_COLLECTIONS: usize = 10;
@@ -87,7 +88,7 @@ impl SearchQuery {
         let search_type = search_type.unwrap_or(SearchType::Semantic);
         let mode_of_type = (search_type == SearchType::Hybrid).then_some(SearchMode::Hybrid);
         if let Some(group_by) = &request.group_by {
-            errors.one_of("group_by", group_by, &["document"]);
+            errors.one_of("group_by", group_by, &GROUPS);
         }
         let is_grouped = request.group_by.is_some() || request.group_size.is_some();
         let warnings = warnings(&request);

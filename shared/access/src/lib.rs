@@ -16,6 +16,7 @@ mod middleware;
 mod openapi;
 mod rate;
 mod route;
+mod unknown_keys;
 
 pub use access::Access;
 pub use caller::Caller;
@@ -23,6 +24,9 @@ pub use error::AccessError;
 pub use granted::{Granted, GrantedOperation};
 pub use idempotency::{Begun, Idempotency, IdempotentTx};
 pub use middleware::AccessState;
-pub use openapi::{attribute_value, by_attribute, close_request_bodies};
+pub use openapi::{
+    attribute_value, by_attribute, close_request_bodies, one_of, one_of_or_null, open_objects,
+};
 pub use rate::{Rate, RateFactorError, RateLimits};
 pub use route::Route;
+pub use unknown_keys::UnknownKeys;

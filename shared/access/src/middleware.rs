@@ -1,6 +1,7 @@
 //! The middleware that enforces a route's declaration.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use auth::AccessTokens;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
@@ -8,7 +9,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use db::{Connection, Db};
-use domain::{CollectionId, OperationId};
+use domain::{CollectionId, ErrorKind, OperationId};
 use http::Method;
 use http::request::Parts;
 use lambda::http::{ApiError, ClientInfo, refuse_unknown};
@@ -20,6 +21,7 @@ use crate::error::AccessError;
 use crate::openapi::{self, DeclaredParameters};
 use crate::rate::{self, Rate, RateLimitStatus, RateLimits};
 use crate::route::{Route, Rules};
+use crate::unknown_keys::UnknownKeys;
 use crate::{granted, idempotency};
 
 /// What the middleware needs. A router with declared routes has it as an `Extension` layer.
@@ -31,6 +33,8 @@ pub struct AccessState {
     pub tokens: AccessTokens,
     /// The factor on all declared rate limits.
     pub rate_limits: RateLimits,
+    /// The addresses that send API keys which do not exist.
+    pub unknown_keys: UnknownKeys,
 }
 
 impl Route {
@@ -82,8 +86,7 @@ async fn check(
         access => {
             let now = Utc::now();
             let credential = Credential::read(&parts.headers, &state.tokens, now)?;
-            let mut connection = state.db.connection().await?;
-            let caller = credential.caller(&mut connection, now).await?;
+            let (caller, mut connection) = find_caller(&state, &credential, &parts).await?;
             let status = match rules.rate {
                 Some(rate) => count(&mut connection, &state, rate, &parts, Some(&caller)).await?,
                 None => None,
@@ -100,6 +103,37 @@ async fn check(
         Request::from_parts(parts, body)
     };
     Ok((request, status))
+}
+
+/// Looks the caller up, unless the address has sent too many API keys that do not exist.
+async fn find_caller(
+    state: &AccessState,
+    credential: &Credential,
+    parts: &Parts,
+) -> Result<(Caller, Connection), ApiError> {
+    let address = address(parts);
+    if let Credential::ApiKey { hash } = credential {
+        state.unknown_keys.check(address, hash, Instant::now())?;
+    }
+    let mut connection = state.db.connection().await?;
+    let caller = credential.caller(&mut connection, Utc::now()).await;
+    if let Credential::ApiKey { hash } = credential {
+        match &caller {
+            Ok(_) => state.unknown_keys.found(*hash),
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                let limits = state.rate_limits;
+                state.unknown_keys.count(&mut connection, limits, address, hash, Instant::now()).await?;
+            }
+            Err(_) => {}
+        }
+    }
+    Ok((caller?, connection))
+}
+
+/// The address that API Gateway saw.
+fn address(parts: &Parts) -> &str {
+    let client = parts.extensions.get::<ClientInfo>();
+    client.and_then(|client| client.ip_address.as_deref()).unwrap_or("unknown")
 }
 
 fn refuse_unknown_parameters(parts: &Parts, declared: &DeclaredParameters) -> Result<(), ApiError> {
@@ -121,11 +155,7 @@ async fn count(
 ) -> Result<Option<RateLimitStatus>, ApiError> {
     let subject = match caller {
         Some(caller) => caller.rate_limit_key(),
-        None => {
-            let client = parts.extensions.get::<ClientInfo>();
-            let address = client.and_then(|client| client.ip_address.as_deref());
-            format!("address:{}", address.unwrap_or("unknown"))
-        }
+        None => format!("address:{}", address(parts)),
     };
     let path = parts.extensions.get::<MatchedPath>().map_or_else(|| parts.uri.path(), MatchedPath::as_str);
     let route = format!("{} {path}", parts.method);

@@ -8,19 +8,61 @@ use serde_json::{Value, json};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem, Paths};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
 use crate::access::Access;
 use crate::route::Route;
 
-/// Returns the schema of an attribute's value, as [`domain::MetadataValue::parse`] reads it.
-pub fn attribute_value() -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer, Type::Boolean]))
+/// Returns the schema of an attribute's value, as [`domain::MetadataValue::parse`] reads it: one schema for each type,
+/// since generators of clients do not know a list of types.
+pub fn attribute_value() -> OneOf {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
         .max_length(Some(DocumentMetadata::MAX_TEXT_LENGTH))
+        .build();
+    OneOfBuilder::new()
+        .item(text)
+        .item(Object::with_type(Type::Integer))
+        .item(Object::with_type(Type::Boolean))
         .build()
+}
+
+/// Returns the schema of a string with these values.
+pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+/// Returns the schema of a nullable string with these values.
+pub fn one_of_or_null(words: impl IntoIterator<Item = &'static str>) -> Object {
+    let words = words.into_iter().map(Value::from).chain([Value::Null]);
+    let types = SchemaType::Array(vec![Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()
+}
+
+/// Declares that objects without listed properties, such as metadata, may have any: generators of clients take them for
+/// empty objects otherwise.
+pub fn open_objects(document: &mut Value) {
+    match document {
+        Value::Object(schema) => {
+            let is_object = match schema.get("type") {
+                Some(Value::String(kind)) => kind == "object",
+                Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+                _ => false,
+            };
+            let is_listed = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf"];
+            if is_object && !is_listed.iter().any(|keyword| schema.contains_key(*keyword)) {
+                schema.insert("additionalProperties".to_owned(), Value::Bool(true));
+            }
+            // A value that is an example may look like a schema.
+            let nested =
+                schema.iter_mut().filter(|(keyword, _)| !["example", "examples"].contains(&keyword.as_str()));
+            nested.for_each(|(_, value)| open_objects(value));
+        }
+        Value::Array(items) => items.iter_mut().for_each(open_objects),
+        _ => {}
+    }
 }
 
 /// Starts the schema of an object with attribute keys; the caller adds the schema of its values.
@@ -241,6 +283,22 @@ fn problem(status: StatusCode, description: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_without_listed_properties_are_open() {
+        let mut document = json!({
+            "a": { "type": "object" },
+            "b": { "type": ["object", "null"], "example": { "type": "object" } },
+            "c": { "type": "object", "properties": { "d": { "type": "object" } } },
+            "e": { "type": "object", "additionalProperties": false },
+        });
+        open_objects(&mut document);
+        let is_open = |pointer: &str| {
+            document.pointer(pointer).unwrap().get("additionalProperties") == Some(&json!(true))
+        };
+        assert!(is_open("/a") && is_open("/b") && is_open("/c/properties/d"), "{document}");
+        assert!(!is_open("/b/example") && !is_open("/c") && !is_open("/e"), "{document}");
+    }
 
     #[test]
     fn request_bodies_are_closed_at_every_depth_and_responses_stay_open() {

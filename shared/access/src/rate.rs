@@ -106,6 +106,37 @@ impl RateLimitStatus {
     }
 }
 
+/// Counts an event that is no request, and returns the seconds to wait if there were too many.
+pub(crate) async fn take_or_wait(
+    connection: &mut Connection,
+    limits: RateLimits,
+    declared: Rate,
+    subject: &str,
+    event: &str,
+) -> Result<Option<u64>, ApiError> {
+    let Some(rate) = limits.of(declared) else {
+        return Ok(None);
+    };
+    let key = format!("{subject} {event}");
+    let bucket = connection.rate_limits().take(&key, rate.requests(), rate.period()).await?;
+    Ok((!bucket.is_admitted).then(|| wait_seconds(rate, bucket)))
+}
+
+/// The error of an exceeded limit, without the headers of a route's limit.
+pub(crate) fn refuse(rate: Rate, wait: u64) -> ApiError {
+    let detail = format!(
+        "Rate limit exceeded; {} requests per {} seconds allowed, retry in {wait} seconds",
+        rate.requests(),
+        rate.period().as_secs()
+    );
+    ApiError::new(ErrorKind::Throttled, detail).with_header(header::RETRY_AFTER, HeaderValue::from(wait))
+}
+
+fn wait_seconds(rate: Rate, bucket: Bucket) -> u64 {
+    let one = rate.period().as_secs_f64() / f64::from(rate.requests());
+    whole_seconds(bucket.backlog_seconds + one - rate.period().as_secs_f64()).max(1)
+}
+
 /// Counts a request of this caller (`subject`) to this route.
 ///
 /// # Errors
@@ -126,17 +157,7 @@ pub(crate) async fn take(
     let Bucket { is_admitted: false, .. } = bucket else {
         return Ok(Some(status));
     };
-    let one = rate.period().as_secs_f64() / f64::from(rate.requests());
-    let wait = whole_seconds(bucket.backlog_seconds + one - rate.period().as_secs_f64()).max(1);
-    let mut error = ApiError::new(
-        ErrorKind::Throttled,
-        format!(
-            "Rate limit exceeded; {} requests per {} seconds allowed, retry in {wait} seconds",
-            rate.requests(),
-            rate.period().as_secs()
-        ),
-    )
-    .with_header(header::RETRY_AFTER, HeaderValue::from(wait));
+    let mut error = refuse(rate, wait_seconds(rate, bucket));
     let mut headers = HeaderMap::new();
     status.write(&mut headers);
     for (name, value) in headers {

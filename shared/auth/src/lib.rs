@@ -4,6 +4,7 @@ mod opaque;
 mod password;
 mod secret_cipher;
 mod token;
+mod weak_password;
 
 pub use opaque::{OpaqueToken, hash_token, is_api_key};
 pub use password::{PasswordError, hash_password, password_parameters, verify_password};
@@ -11,3 +12,4 @@ pub use secret_cipher::{SealedSecret, SecretCipher, SecretCipherError, SecretSlo
 pub use token::{
     ACCESS_TOKEN_LIFETIME, AccessClaims, AccessTokens, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, TokenError,
 };
+pub use weak_password::{WeakPassword, find_weakness};

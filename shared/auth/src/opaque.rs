@@ -46,7 +46,13 @@ pub fn hash_token(token: &str) -> [u8; 32] {
 
 /// Returns whether the text has the format of an API key.
 pub fn is_api_key(text: &str) -> bool {
-    text.starts_with(API_KEY_PREFIX) && text.len() == API_KEY_LEN
+    let Some((id, random)) = text.strip_prefix(API_KEY_PREFIX).and_then(|rest| rest.split_once('_')) else {
+        return false;
+    };
+    text.len() == API_KEY_LEN
+        && id.len() == 8
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && URL_SAFE_NO_PAD.decode(random).is_ok()
 }
 
 /// Returns 32 bytes of a cryptographic random number generator in base64url: 43 characters.

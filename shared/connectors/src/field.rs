@@ -89,12 +89,12 @@ impl FieldValue {
 pub(crate) const INCLUDE_PATTERNS: ConfigField = ConfigField {
     name: "include_patterns",
     value: FieldValue::TextList,
-    description: "Globs: only documents whose path within the source matches one of them; empty for all.",
+    description: "Globs: only documents whose path within the source matches one of them; empty for all. At most 100 of 256 bytes.",
 };
 pub(crate) const EXCLUDE_PATTERNS: ConfigField = ConfigField {
     name: "exclude_patterns",
     value: FieldValue::TextList,
-    description: "Globs: no documents whose path within the source matches one of them.",
+    description: "Globs: no documents whose path within the source matches one of them. At most 100 of 256 bytes.",
 };
 pub(crate) const ON_MISSING: ConfigField = ConfigField {
     name: OnMissing::FIELD,

@@ -4,6 +4,38 @@ use serde_json::{Map, Value};
 
 use crate::{ConfigField, ConnectorError, FieldValue};
 
+/// The most entries of a list in the settings of a new source. Stored settings may have more: earlier versions allowed
+/// them.
+const MAX_LIST_ITEMS: usize = 100;
+/// The most bytes of an entry of a list.
+const MAX_ITEM_BYTES: usize = 256;
+/// The most bytes of any other text: the longest path that Linux opens.
+const MAX_TEXT_BYTES: usize = 4096;
+
+/// Checks the lengths of lists and texts, before anything is done with them.
+pub(crate) fn check_bounds(fields: &[ConfigField], config: &Value) -> Result<(), ConnectorError> {
+    for field in fields {
+        let message = match config.get(field.name) {
+            Some(Value::Array(items)) if items.len() > MAX_LIST_ITEMS => {
+                format!("wrong number of items; at most {MAX_LIST_ITEMS} allowed, got {}", items.len())
+            }
+            Some(Value::Array(items)) => {
+                let longest = items.iter().filter_map(Value::as_str).map(str::len).max().unwrap_or(0);
+                if longest <= MAX_ITEM_BYTES {
+                    continue;
+                }
+                format!("too long; at most {MAX_ITEM_BYTES} bytes per entry allowed, got {longest}")
+            }
+            Some(Value::String(text)) if text.len() > MAX_TEXT_BYTES => {
+                format!("too long; at most {MAX_TEXT_BYTES} bytes allowed, got {}", text.len())
+            }
+            _ => continue,
+        };
+        return Err(ConnectorError::invalid(field.name, message));
+    }
+    Ok(())
+}
+
 /// Settings of the declared names and types, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings(Map<String, Value>);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{ServerPlace, SourceType};
 use serde_json::Value;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, check_bounds};
 use crate::source::Source;
 use crate::{Connector, ConnectorError, OnMissing, SourcePolicy};
 
@@ -19,6 +19,18 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
+    /// Validates the settings of a source to store. Lists and texts are bounded, which stored settings of earlier versions
+    /// need not be.
+    ///
+    /// # Errors
+    /// Returns `Invalid` with the field if the type is unknown or a setting is wrong.
+    pub fn parse_new(source_type: &str, source_config: &Value) -> Result<Self, ConnectorError> {
+        if let Some(connector) = Connector::find(source_type) {
+            check_bounds(connector.fields, source_config)?;
+        }
+        Self::parse(source_type, source_config)
+    }
+
     /// Validates a source's settings.
     ///
     /// # Errors
@@ -161,5 +173,32 @@ mod tests {
     fn path_of_no_connector_is_refused() {
         let error = SourceSpec::describe_path("gopher://example.org").unwrap_err();
         assert_eq!(error.field(), Some("source_path"));
+    }
+
+    #[test]
+    fn new_settings_have_bounded_lists_and_texts() {
+        let bucket = |field: &str, value: Value| {
+            let config = json!({ "bucket": "manuals", field: value });
+            (SourceSpec::parse_new("s3", &config).map(|_| ()).map_err(|error| error.to_string()), config)
+        };
+        assert_eq!(bucket("include_patterns", json!(vec!["*.md"; 100])).0, Ok(()));
+        for (field, value, expected) in [
+            (
+                "include_patterns",
+                json!(vec!["*.md"; 101]),
+                "include_patterns: wrong number of items; at most 100 allowed, got 101",
+            ),
+            (
+                "exclude_patterns",
+                json!(["a", "x".repeat(257)]),
+                "exclude_patterns: too long; at most 256 bytes per entry allowed, got 257",
+            ),
+            ("prefix", json!("x".repeat(5000)), "prefix: too long; at most 4096 bytes allowed, got 5000"),
+        ] {
+            assert_eq!(bucket(field, value).0.unwrap_err(), expected);
+        }
+        // Stored settings are read whatever their length.
+        let (_, stored) = bucket("include_patterns", json!(vec!["*.md"; 101]));
+        assert!(SourceSpec::parse("s3", &stored).is_ok());
     }
 }

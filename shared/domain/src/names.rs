@@ -55,11 +55,11 @@ pub fn refuse_invisible(name: &str) -> Option<String> {
         .find(|(index, character)| is_invisible(**character) && !is_joining(*index));
     if let Some((_, character)) = invisible {
         return Some(format!(
-            "must not have invisible or bidirectional control characters, got U+{:04X} in {name:?}",
+            "contains an invisible or bidirectional control character; visible ones allowed, got U+{:04X} in {name:?}",
             u32::from(*character)
         ));
     }
-    (!characters.into_iter().any(is_visible)).then(|| format!("must have a visible character, got {name:?}"))
+    (!characters.into_iter().any(is_visible)).then(|| format!("without a visible character; at least one needed, got {name:?}"))
 }
 
 fn is_invisible(character: char) -> bool {
@@ -154,19 +154,19 @@ mod tests {
         .map(|name| refuse_invisible(name).unwrap_or_else(|| panic!("{name:?} is accepted")))
         .collect();
         insta::assert_snapshot!(reasons.join("\n"), @r#"
-        must not have invisible or bidirectional control characters, got U+202E in "a\u{202e}fdp.exe"
-        must not have invisible or bidirectional control characters, got U+200B in "\u{200b}"
-        must not have invisible or bidirectional control characters, got U+200B in "a\u{200b}b"
-        must not have invisible or bidirectional control characters, got U+FEFF in "\u{feff}a"
-        must not have invisible or bidirectional control characters, got U+2066 in "a\u{2066}b\u{2069}"
-        must not have invisible or bidirectional control characters, got U+00AD in "soft\u{ad}hyphen"
-        must not have invisible or bidirectional control characters, got U+200D in "\u{200d}"
-        must not have invisible or bidirectional control characters, got U+200D in "a\u{200d}"
-        must not have invisible or bidirectional control characters, got U+3164 in "ㅤ"
-        must not have invisible or bidirectional control characters, got U+2800 in "⠀"
-        must not have invisible or bidirectional control characters, got U+2028 in "a\u{2028}b"
-        must have a visible character, got "  "
-        must have a visible character, got "\u{301}"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+202E in "a\u{202e}fdp.exe"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+200B in "\u{200b}"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+200B in "a\u{200b}b"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+FEFF in "\u{feff}a"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+2066 in "a\u{2066}b\u{2069}"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+00AD in "soft\u{ad}hyphen"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+200D in "\u{200d}"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+200D in "a\u{200d}"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+3164 in "ㅤ"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+2800 in "⠀"
+        contains an invisible or bidirectional control character; visible ones allowed, got U+2028 in "a\u{2028}b"
+        without a visible character; at least one needed, got "  "
+        without a visible character; at least one needed, got "\u{301}"
         "#);
     }
 

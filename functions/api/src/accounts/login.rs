@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::login_throttle;
 use super::passwords::{self, MAX_PASSWORD_CHARS};
+use super::users::is_username;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
@@ -75,10 +76,10 @@ pub(crate) async fn login(
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
     let now = Utc::now();
-    // No account can have such a username or password, and PostgreSQL text cannot hold NUL.
-    let is_possible = request.username.len() <= 64
-        && !request.username.contains('\0')
-        && request.password.chars().count() <= MAX_PASSWORD_CHARS;
+    // No account can have such a username or password. Other characters never reach the throttle or the database, which
+    // fold case differently: to PostgreSQL, U+0130 may be the same letter as i.
+    let is_possible =
+        is_username(&request.username) && request.password.chars().count() <= MAX_PASSWORD_CHARS;
     if !is_possible {
         return Err(wrong_password());
     }

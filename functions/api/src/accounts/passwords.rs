@@ -28,7 +28,8 @@ pub(crate) struct ChangePasswordRequest {
     /// The current password of the account.
     #[schema(format = "password", example = "correct horse battery")]
     current_password: String,
-    /// The new password, 8 to 1024 characters; must differ from the current one.
+    /// The new password, 8 to 1024 characters; must differ from the current one, and be neither a common password nor the
+    /// user's own name.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "another horse battery")]
     new_password: String,
 }
@@ -47,7 +48,7 @@ pub(crate) struct SessionsEndedResponse {
 /// Requires a user session and the current password. Ends all other sessions of the account. API keys
 /// keep working; revoke those that may have leaked. Wrong passwords count as failed sign-in attempts.
 #[utoipa::path(
-    post, path = "/api/auth/password", tag = "auth", request_body = ChangePasswordRequest,
+    post, path = "/api/auth/password", operation_id = "auth_change_password", tag = "auth", request_body = ChangePasswordRequest,
     responses((status = 200, body = SessionsEndedResponse)),
 )]
 pub(crate) async fn change(
@@ -58,12 +59,13 @@ pub(crate) async fn change(
 ) -> Result<Json<SessionsEndedResponse>, ApiError> {
     let now = Utc::now();
     let mut errors = FieldErrors::default();
-    check(&mut errors, "new_password", &request.new_password);
+    check(&mut errors, "new_password", &request.new_password, &[&caller.principal.username]);
     if request.new_password == request.current_password {
         errors.add("new_password", "must differ from the current password");
     }
     errors.finish()?;
     let confirmed = confirm(&state, &caller, &client, request.current_password, now).await?;
+    refuse_names("new_password", &request.new_password, &confirmed.user)?;
     let hashed_password = hash(request.new_password).await?;
 
     let mut tx = state.db.begin().await?;
@@ -77,9 +79,27 @@ pub(crate) async fn change(
     Ok(Json(SessionsEndedResponse { message: "password changed", sessions_ended }))
 }
 
-/// Checks the length of a new password.
-pub(crate) fn check(errors: &mut FieldErrors, field: &str, password: &str) {
-    errors.length(field, password, 8..=MAX_PASSWORD_CHARS);
+/// Checks the length of a new password, and that it is not guessed first. `names` are the user's names and email address.
+pub(crate) fn check(errors: &mut FieldErrors, field: &str, password: &str, names: &[&str]) {
+    let allowed = 8..=MAX_PASSWORD_CHARS;
+    errors.length(field, password, allowed.clone());
+    if allowed.contains(&password.chars().count())
+        && let Some(weakness) = auth::find_weakness(password, names)
+    {
+        errors.add(field, weakness.to_string());
+    }
+}
+
+/// Checks that a new password is none of the account's names.
+///
+/// # Errors
+/// Returns `Invalid` for `field` if it is.
+pub(crate) fn refuse_names(field: &str, password: &str, user: &User) -> Result<(), ApiError> {
+    let names = [user.username.as_str(), &user.email, user.full_name.as_deref().unwrap_or_default()];
+    match auth::find_weakness(password, &names) {
+        Some(weakness) => Err(ApiError::invalid_field(field, weakness.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Returns the argon2id hash to store.

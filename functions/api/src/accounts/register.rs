@@ -24,7 +24,7 @@ pub(crate) struct RegisterRequest {
     /// Email address, at most 254 characters. Not verified, and several accounts may have the same one.
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: String,
-    /// Password, 8 to 1024 characters.
+    /// Password, 8 to 1024 characters: neither a common password nor the user's own name.
     #[schema(min_length = 8, max_length = 1024, format = "password", example = "correct horse battery")]
     password: String,
     /// Display name, at most 255 characters; default none.
@@ -77,7 +77,8 @@ fn check(request: &RegisterRequest) -> Result<(), ApiError> {
     let mut errors = FieldErrors::default();
     check_username(&mut errors, &request.username);
     check_email(&mut errors, &request.email);
-    passwords::check(&mut errors, "password", &request.password);
+    let names = [request.username.as_str(), &request.email, request.full_name.as_deref().unwrap_or_default()];
+    passwords::check(&mut errors, "password", &request.password, &names);
     check_full_name(&mut errors, request.full_name.as_deref());
     errors.finish()
 }

@@ -1,5 +1,7 @@
 //! The response type of accounts, and the validation of their fields.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Utc};
 use db::DbError;
 use db::accounts::{User, Users};
@@ -7,6 +9,9 @@ use domain::{ErrorKind, UserId};
 use lambda::http::{ApiError, FieldErrors};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// The length of a username.
+const USERNAME_CHARS: RangeInclusive<usize> = 3..=64;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,14 +55,22 @@ impl From<User> for UserResponse {
 
 /// Checks the length and the characters of a username.
 pub(crate) fn check_username(errors: &mut FieldErrors, username: &str) {
-    errors.length("username", username, 3..=64);
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    if !username.chars().all(is_plain) {
+    errors.length("username", username, USERNAME_CHARS);
+    if !is_plain(username) {
         errors.add(
             "username",
             format!("wrong characters; ASCII letters, digits and underscores allowed, got {username:?}"),
         );
     }
+}
+
+/// Returns whether an account can have this username.
+pub(crate) fn is_username(text: &str) -> bool {
+    is_plain(text) && text.len() <= *USERNAME_CHARS.end()
+}
+
+fn is_plain(username: &str) -> bool {
+    username.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Checks the form of an email address.

@@ -19,7 +19,7 @@ use crate::quotas::limits::{
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_collection_limits",
+    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_show_collection_limits",
     tag = "administration", params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
@@ -76,7 +76,7 @@ pub(crate) async fn set_for_collection(
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_user_limits",
+    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_show_user_limits",
     tag = "administration", params(("user_id" = i64, Path)),
     responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]

@@ -60,7 +60,7 @@ impl Editable {
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/system-settings", operation_id = "administration_settings", tag = "administration",
+    get, path = "/api/v2/system-settings", operation_id = "administration_show_settings", tag = "administration",
     responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`.")))),
 )]
 pub(crate) async fn show(

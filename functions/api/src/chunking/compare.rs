@@ -101,11 +101,13 @@ pub(crate) async fn compare(
     };
     let checked = check_sizes(&mut errors, &state, requested);
     let count = request.strategies.len();
-    if !(2..=7).contains(&count) {
+    let is_bounded = (2..=7).contains(&count);
+    if !is_bounded {
         errors.add("strategies", format!("wrong number of items; 2 to 7 allowed, got {count}"));
     }
     let configs = request.configs.unwrap_or_default();
-    for name in configs.keys().filter(|name| !request.strategies.contains(name)) {
+    // Each is compared with each, so only if there are few.
+    for name in configs.keys().filter(|name| is_bounded && !request.strategies.contains(name)) {
         errors.add(format!("configs.{name}"), "not one of `strategies`; settings of those are allowed");
     }
     let no_parameters = Map::new();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use chunking::{ChunkingError, Strategy};
 use domain::{ChunkRecord, Classify, ErrorKind};
-use lambda::http::{ApiError, FieldError};
+use lambda::http::ApiError;
 use segmentation::{DocumentChunker, DocumentSettings, ModelTokens, SegmentationError};
 
 use super::settings::Checked;
@@ -104,5 +104,5 @@ fn refuse(error: SegmentationError) -> ApiError {
     if error.kind() != ErrorKind::Invalid {
         return error.into();
     }
-    ApiError::invalid_fields(vec![FieldError { field: field.to_owned(), message: error.to_string() }])
+    ApiError::invalid_field(field, error.to_string())
 }

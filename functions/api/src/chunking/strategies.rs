@@ -74,7 +74,7 @@ pub(crate) struct StrategiesResponse {
 ///
 /// Returns every strategy with its parameters, their bounds and defaults.
 #[utoipa::path(
-    get, path = "/api/v2/chunking/strategies", operation_id = "chunking_strategies", tag = "chunking",
+    get, path = "/api/v2/chunking/strategies", operation_id = "chunking_list_strategies", tag = "chunking",
     responses((status = 200, body = StrategiesResponse)),
 )]
 pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<StrategiesResponse>, ApiError> {
@@ -90,7 +90,7 @@ pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<Strategies
 
 /// Show a chunking strategy
 #[utoipa::path(
-    get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "chunking_strategy", tag = "chunking",
+    get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "chunking_show_strategy", tag = "chunking",
     params(("strategy_id" = String, Path, description = "The strategy's name.", example = "markdown")),
     responses((status = 200, body = StrategyResponse)),
 )]

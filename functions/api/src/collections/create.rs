@@ -25,7 +25,8 @@ use crate::quotas::enforce;
 /// A collection to create.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct CreateCollectionRequest {
-    /// 1 to 255 characters without `/ \ * ? < > : " |`; unique among the caller's collections.
+    /// 1 to 255 visible characters without `/ \ * ? < > : " |`; unique among the caller's collections. Stored in Unicode
+    /// Normalization Form C.
     #[schema(min_length = 1, max_length = 255, example = "handbooks")]
     name: String,
     /// Description, at most 4000 characters; default none.
@@ -51,7 +52,7 @@ pub(crate) struct CreateCollectionRequest {
     chunking_config: Option<Map<String, Value>>,
     /// Whether every signed-in user can read it; default false. API keys cannot create public collections.
     is_public: Option<bool>,
-    /// Arbitrary JSON object.
+    /// Arbitrary JSON object of at most 16 KiB.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: sources are read when they are added; `continuous`: also on a schedule.
@@ -96,13 +97,13 @@ pub(crate) async fn create(
     if request.is_public == Some(true) {
         caller.require_user_session()?;
     }
-    let CheckedIndex { settings, strategy, model } = check(&state, &request)?;
+    let (name, CheckedIndex { settings, strategy, model }) = check(&state, &request)?;
     let id = CollectionId(Uuid::new_v4());
     let owner_id = caller.principal.user_id;
     let vector_store_name = vector_store_name(id, &model.manifest.short_name, settings.quantization);
     let new = NewCollection {
         id,
-        name: request.name.trim(),
+        name: &name,
         description: request.description.as_deref(),
         owner_id,
         vector_store_name: &vector_store_name,
@@ -145,17 +146,17 @@ pub(crate) async fn create(
         .await
 }
 
-/// Validates the request, and finds the model.
-fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedIndex, ApiError> {
+/// Validates the request, and returns the name as it is stored and the model.
+fn check(state: &State, request: &CreateCollectionRequest) -> Result<(String, CheckedIndex), ApiError> {
     let mut errors = FieldErrors::default();
-    fields::check_name(&mut errors, request.name.trim());
+    let name = fields::check_name(&mut errors, &request.name);
     if let Some(description) = &request.description {
         fields::check_description(&mut errors, description);
     }
     let sync_mode = request.sync_mode.as_deref().unwrap_or(ONE_TIME);
     fields::check_sync(&mut errors, sync_mode, request.sync_interval_minutes);
     if let Some(metadata) = &request.metadata {
-        fields::check_object(&mut errors, "metadata", metadata);
+        fields::check_metadata(&mut errors, metadata);
     }
     let requested = RequestedIndex {
         embedding_model: request.embedding_model.as_deref().unwrap_or(&state.limits.default_embedding_model),
@@ -167,5 +168,7 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<CheckedInde
     };
     let checked = index_settings::check(&mut errors, state, requested);
     errors.finish()?;
-    checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the index settings are invalid"))
+    let checked =
+        checked.ok_or_else(|| ApiError::new(ErrorKind::Invalid, "the index settings are invalid"))?;
+    Ok((name, checked))
 }

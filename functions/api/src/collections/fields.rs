@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use db::DbError;
 use db::collections::Collections;
-use domain::ErrorKind;
+use domain::{ErrorKind, refuse_invisible, to_nfc};
 use lambda::http::{ApiError, FieldErrors};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::Object;
@@ -17,22 +17,26 @@ const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', 
 pub(crate) const ONE_TIME: &str = "one_time";
 /// Sources are read again on a schedule.
 const CONTINUOUS: &str = "continuous";
+/// The most bytes of a collection's metadata as JSON: every check of access reads it, and the audit log keeps it.
+const MAX_METADATA_BYTES: usize = 16 * 1024;
 const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
 /// 15 minutes to a year.
 const SYNC_INTERVAL_MINUTES: RangeInclusive<i64> = 15..=525_600;
 
 /// The schema of a sync mode.
 pub(crate) fn sync_mode() -> Object {
-    words::one_of(SYNC_MODES.into_iter())
+    words::one_of(SYNC_MODES)
 }
 
 /// The schema of a sync mode that can be null.
 pub(crate) fn optional_sync_mode() -> Object {
-    words::one_of_or_null(SYNC_MODES.into_iter())
+    words::one_of_or_null(SYNC_MODES)
 }
 
-pub(super) fn check_name(errors: &mut FieldErrors, name: &str) {
-    errors.length("name", name, 1..=255);
+/// Checks a name and returns it as it is stored: without surrounding white space, in Normalization Form C.
+pub(super) fn check_name(errors: &mut FieldErrors, name: &str) -> String {
+    let name = to_nfc(name.trim());
+    errors.length("name", &name, 1..=255);
     if let Some(bad) =
         name.chars().find(|character| FORBIDDEN_IN_NAMES.contains(character) || character.is_control())
     {
@@ -40,12 +44,26 @@ pub(super) fn check_name(errors: &mut FieldErrors, name: &str) {
             "name",
             format!("contains a character that is not allowed; all but / \\ * ? < > : \" | and control characters allowed, got {bad:?}"),
         );
+    } else if !name.is_empty()
+        && let Some(reason) = refuse_invisible(&name)
+    {
+        errors.add("name", reason);
     }
+    name
 }
 
 pub(super) fn check_description(errors: &mut FieldErrors, description: &str) {
     errors.length("description", description, 0..=4000);
     errors.no_nul("description", description);
+}
+
+/// Checks the size of a collection's metadata and that PostgreSQL can store it.
+pub(super) fn check_metadata(errors: &mut FieldErrors, metadata: &Map<String, Value>) {
+    let size = serde_json::to_string(metadata).map_or(usize::MAX, |json| json.len());
+    if size > MAX_METADATA_BYTES {
+        errors.add("metadata", format!("too large; {MAX_METADATA_BYTES} bytes of JSON allowed, got {size}"));
+    }
+    check_object(errors, "metadata", metadata);
 }
 
 pub(super) fn check_object(errors: &mut FieldErrors, field: &str, object: &Map<String, Value>) {

@@ -4,7 +4,7 @@ use access::Caller;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::collections::{AccessibleCollection, CollectionQuery};
-use domain::{CollectionId, CollectionSort, CollectionStatus, SortOrder};
+use domain::{CollectionId, CollectionSort, CollectionStatus, SortOrder, to_nfc};
 use lambda::http::{ApiError, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Object;
@@ -54,6 +54,8 @@ pub(crate) struct CollectionsResponse {
 }
 
 /// List collections that the caller can read
+///
+/// Without their `metadata`, which `GET /api/v2/collections/{collection_id}` returns.
 #[utoipa::path(
     get, path = "/api/v2/collections", tag = "collections", params(ListCollectionsQuery, Page),
     responses((status = 200, body = CollectionsResponse)),
@@ -65,8 +67,8 @@ pub(crate) async fn list(
 ) -> Result<Json<CollectionsResponse>, ApiError> {
     let owner = non_empty(query.owner.as_deref()).unwrap_or(OWNERS[0]);
     errors.one_of("owner", owner, &OWNERS);
-    let search = non_empty(query.search.as_deref());
-    if let Some(search) = search {
+    let search = non_empty(query.search.as_deref()).map(to_nfc);
+    if let Some(search) = &search {
         errors.length("search", search, 1..=255);
         errors.no_nul("search", search);
     }
@@ -82,7 +84,7 @@ pub(crate) async fn list(
     let query = CollectionQuery {
         include_public: query.include_public.unwrap_or(true),
         owned: owner == "me",
-        search,
+        search: search.as_deref(),
         status,
         sort,
         order,
@@ -95,7 +97,7 @@ pub(crate) async fn list(
     let error_counts = connection.collections().error_counts(&ids).await?;
     let describe = |found: AccessibleCollection| {
         let error_count = error_counts.get(&found.collection.id).copied().unwrap_or(0);
-        CollectionResponse::new(found.collection, found.access, error_count)
+        CollectionResponse::in_list(found.collection, found.access, error_count)
     };
     Ok(Json(CollectionsResponse {
         collections: page.items.into_iter().map(describe).collect(),
@@ -106,5 +108,5 @@ pub(crate) async fn list(
 }
 
 fn collection_owner() -> Object {
-    words::one_of(OWNERS.into_iter())
+    words::one_of(OWNERS)
 }

@@ -62,7 +62,7 @@ pub(crate) struct ReindexRequest {
 /// indexed, the operation fails, names it, and changes nothing. Uploads that arrive meanwhile are
 /// indexed afterwards, into the new index.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/reindex", tag = "collections",
+    post, path = "/api/v2/collections/{collection_id}/reindex", operation_id = "collections_reindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     request_body = Option<ReindexRequest>,
     responses((status = 202, body = OperationResponse)),
@@ -107,7 +107,7 @@ pub(crate) async fn start(
 /// swapped at once. Refused if documents were indexed since that the old index lacks; documents that
 /// were deleted since stay deleted.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/reindex/rollback", tag = "collections",
+    post, path = "/api/v2/collections/{collection_id}/reindex/rollback", operation_id = "collections_roll_back_reindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionResponse)),
 )]

@@ -47,9 +47,10 @@ pub(crate) struct CollectionResponse {
     chunking_config: Value,
     /// Whether every signed-in user can read the collection.
     is_public: bool,
-    /// Arbitrary JSON object set by clients.
-    #[schema(value_type = Object)]
-    metadata: Value,
+    /// Arbitrary JSON object set by clients; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
     /// State of the collection.
     #[schema(schema_with = words::collection_status)]
     status: CollectionStatus,
@@ -95,6 +96,12 @@ pub(crate) struct CollectionResponse {
 }
 
 impl CollectionResponse {
+    /// Returns an entry of a list: a hundred collections with their metadata could exceed the largest response.
+    pub(crate) fn in_list(collection: Collection, access: AccessLevel, error_count: i64) -> Self {
+        Self { metadata: None, ..Self::new(collection, access, error_count) }
+    }
+
+    /// Returns the collection with everything that the caller may see.
     pub(crate) fn new(collection: Collection, access: AccessLevel, error_count: i64) -> Self {
         let settings = collection.settings;
         Self {
@@ -110,7 +117,7 @@ impl CollectionResponse {
             chunking_strategy: collection.chunking_strategy,
             chunking_config: collection.chunking_config,
             is_public: collection.is_public,
-            metadata: collection.meta,
+            metadata: Some(collection.meta),
             status: collection.status,
             status_message: collection.status_message,
             document_count: collection.document_count,

@@ -120,8 +120,7 @@ impl UpdateCollectionRequest {
         let mut errors = FieldErrors::default();
         let mut after = before.clone();
         if let Some(name) = self.name {
-            name.trim().clone_into(&mut after.name);
-            fields::check_name(&mut errors, &after.name);
+            after.name = fields::check_name(&mut errors, &name);
         }
         if let Some(description) = self.description {
             if let Some(description) = &description {
@@ -131,7 +130,7 @@ impl UpdateCollectionRequest {
         }
         after.is_public = self.is_public.unwrap_or(after.is_public);
         if let Some(metadata) = self.metadata {
-            fields::check_object(&mut errors, "metadata", &metadata);
+            fields::check_metadata(&mut errors, &metadata);
             after.meta = Value::Object(metadata);
         }
         if let Some(mode) = self.sync_mode {

@@ -10,31 +10,38 @@ use axum::response::Response;
 use db::documents::{Document, DocumentArtifact};
 use domain::{AccessLevel, ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use lambda::http::{ApiError, ApiPath};
+use lambda::http::{
+    ApiError, ApiPath, MAX_PAYLOAD_BYTES, is_transferred_as_text, least_payload_bytes, payload_bytes,
+};
 use mime::Mime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use utoipa::ToSchema;
 
 use super::find::find;
 use crate::State;
 use crate::redaction;
 
-/// A function's response is limited to 6 MB, and base64 makes the bytes a third larger.
-const MAX_INLINE_BYTES: i64 = 4 * 1024 * 1024;
 /// Lifetime of the presigned URL of a larger document.
 const DOWNLOAD_URL_LIFETIME: Duration = Duration::from_secs(300);
 const OCTETS: &str = "application/octet-stream";
 /// What an extended header parameter leaves unencoded (RFC 5987), as far as it is unreserved in URLs, too.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// The bytes of a document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only describes the response")]
+pub(crate) struct DocumentContent(Vec<u8>);
+
 /// Download a document
 ///
-/// Returns the bytes as they were indexed, up to 4 MiB. Larger documents are redirected to a presigned URL
-/// that is valid for five minutes; follow it without the `Authorization` header.
+/// Returns the bytes as they were indexed. Documents of more than about 4 MiB, the most that a function can return, are
+/// redirected to a presigned URL that is valid for five minutes; follow it without the `Authorization` header.
 #[utoipa::path(
     get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
-        (status = 200, description = "The bytes, with the document's media type.", content_type = "*/*", body = [u8]),
+        (status = 200, description = "The bytes. `Content-Type` is the document's media type.", content_type = "application/octet-stream", body = DocumentContent),
         (status = 307, description = "`Location` is a presigned URL of the bytes."),
     ),
 )]
@@ -56,7 +63,8 @@ pub(crate) async fn download(
     let Some(content) = content else { return Err(not_staged(&document, found.access)) };
     let key = content.key();
     let mut headers = safe_headers(&document, &content);
-    if content.size_bytes > MAX_INLINE_BYTES {
+    let size = usize::try_from(content.size_bytes).unwrap_or(usize::MAX);
+    if least_payload_bytes(&headers, size) > MAX_PAYLOAD_BYTES {
         return redirect(&state, &key, &headers).await;
     }
     let bytes = match state.artifacts.read(&key).await {
@@ -64,9 +72,12 @@ pub(crate) async fn download(
         Err(ArtifactError::NotFound { .. }) => return Err(not_staged(&document, found.access)),
         Err(error) => return Err(error.into()),
     };
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !content_type.is_some_and(|content_type| survives_lambda(content_type, &bytes)) {
+    if !survives_lambda(&headers, &bytes) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    }
+    // A text of many quotation marks or line ends is transferred as one of twice its size.
+    if payload_bytes(&headers, &bytes) > MAX_PAYLOAD_BYTES {
+        return redirect(&state, &key, &headers).await;
     }
     let mut response = Response::new(Body::from(bytes));
     *response.headers_mut() = headers;
@@ -125,17 +136,14 @@ fn safe_headers(document: &Document, content: &DocumentArtifact) -> HeaderMap {
     headers
 }
 
-/// Whether Lambda transfers the bytes unchanged. It transfers these media types as text and all others as
-/// base64. Text stays unchanged only if it is UTF-8 and declares no other charset: a byte order mark would
-/// be dropped, another encoding replaced.
-fn survives_lambda(content_type: &str, bytes: &[u8]) -> bool {
-    let media_type = content_type.parse::<Mime>().unwrap_or(mime::TEXT_PLAIN);
-    let essence = media_type.essence_str();
-    let is_text = essence.starts_with("text")
-        || ["json", "javascript", "xml", "yaml"].iter().any(|suffix| essence.ends_with(suffix));
-    if !is_text {
+/// Whether Lambda transfers the bytes unchanged. Text stays unchanged only if it is UTF-8 and declares no other charset:
+/// a byte order mark would be dropped, another encoding replaced.
+fn survives_lambda(headers: &HeaderMap, bytes: &[u8]) -> bool {
+    if !is_transferred_as_text(headers) {
         return true;
     }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|text| text.parse::<Mime>().ok()).unwrap_or(mime::TEXT_PLAIN);
     let is_utf8 = media_type.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
     is_utf8 && !bytes.starts_with(b"\xef\xbb\xbf") && std::str::from_utf8(bytes).is_ok()
 }
@@ -157,6 +165,10 @@ mod tests {
 
     #[test]
     fn only_plain_utf8_is_transferred_as_text() {
+        let survives_lambda = |content_type: &'static str, bytes: &[u8]| {
+            let value = HeaderValue::from_static(content_type);
+            survives_lambda(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]), bytes)
+        };
         assert!(survives_lambda("text/plain", "é🦀".as_bytes()));
         assert!(survives_lambda("text/html; charset=UTF-8", b"a"));
         assert!(survives_lambda("application/pdf", b"\xff\xfe"));

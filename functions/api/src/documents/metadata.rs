@@ -32,7 +32,7 @@ fn described(schema_type: SchemaType, text: &str) -> Object {
     access::by_attribute()
         .schema_type(schema_type)
         .description(Some(text))
-        .additional_properties(Some(AdditionalProperties::from(Schema::Object(access::attribute_value()))))
+        .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(access::attribute_value()))))
         .examples([serde_json::json!({ "topic": "tides", "year": 2024, "draft": false })])
         .build()
 }

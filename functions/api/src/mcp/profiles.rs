@@ -22,6 +22,7 @@ use super::client_config::McpConfigResponse;
 use super::settings::{CreateMcpProfileRequest, UpdateMcpProfileRequest, defaults, editable};
 use crate::State;
 use crate::audit::{self, Change};
+use crate::openapi::words;
 
 /// An MCP profile: one search tool of an AI assistant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +43,7 @@ pub(crate) struct McpProfileResponse {
     /// Whether the profile is offered to assistants.
     enabled: bool,
     /// `search_type` of the searches.
+    #[schema(schema_with = words::search_type)]
     search_type: String,
     /// Number of results per search, 1 to 100.
     result_count: i32,
@@ -51,7 +53,8 @@ pub(crate) struct McpProfileResponse {
     score_threshold: Option<f64>,
     /// Weight of the dense vectors against the sparse ones, 0 to 1; `null` for the default of search.
     hybrid_alpha: Option<f64>,
-    /// `dense`, `sparse` or `hybrid`.
+    /// Which vectors are searched.
+    #[schema(schema_with = words::search_mode)]
     search_mode: String,
     /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
     rrf_k: Option<i32>,

@@ -3,8 +3,9 @@
 use chunking::STRATEGIES;
 use connectors::Connector;
 use domain::{AccessLevel, SourceType};
-use serde_json::Value;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::Object;
+
+pub(crate) use access::{one_of, one_of_or_null};
 
 static UPLOAD: SourceType = SourceType::UPLOAD;
 
@@ -38,6 +39,7 @@ schemas! {
     quality_tier: domain::QualityTier,
     quantization: domain::Quantization,
     search_mode: domain::SearchMode,
+    search_type: domain::SearchType,
     secret_type: domain::SecretType,
     sort_order: domain::SortOrder,
     sparse_type: domain::SparseType,
@@ -95,16 +97,4 @@ pub(crate) fn optional_key_scope() -> Object {
     one_of_or_null(
         [AccessLevel::Read, AccessLevel::Write, AccessLevel::Admin].into_iter().map(AccessLevel::as_str),
     )
-}
-
-/// Returns the schema of a string with these values.
-pub(crate) fn one_of(words: impl Iterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
-}
-
-/// Returns the schema of a nullable string with these values.
-pub(crate) fn one_of_or_null(words: impl Iterator<Item = &'static str>) -> Object {
-    let words = words.map(Value::from).chain([Value::Null]);
-    let types = SchemaType::Array(vec![Type::String, Type::Null]);
-    ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()
 }

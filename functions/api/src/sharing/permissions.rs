@@ -123,7 +123,7 @@ pub(crate) struct OwnAccessResponse {
 ///
 /// Requires `admin` access to the collection.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
+    get, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "sharing_list_permissions", tag = "sharing",
     params(("collection_id" = Uuid, Path), Page),
     responses((status = 200, body = PermissionsResponse)),
 )]
@@ -150,7 +150,7 @@ pub(crate) async fn list(
 /// Requires a user session with `admin` access to the collection; only the owner can grant `admin` or change it. Replaces the
 /// grantee's previous permission.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/permissions", tag = "sharing",
+    post, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "sharing_grant_permission", tag = "sharing",
     params(("collection_id" = Uuid, Path)), request_body = GrantRequest,
     responses(
         (status = 201, body = PermissionResponse, description = "The permission was granted."),
@@ -190,7 +190,7 @@ pub(crate) async fn grant(
 ///
 /// Requires a user session with `admin` access to the collection; only the owner can revoke `admin` of others.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", tag = "sharing",
+    delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", operation_id = "sharing_revoke_permission", tag = "sharing",
     params(("collection_id" = Uuid, Path), ("permission_id" = i64, Path)),
     responses((status = 204, description = "The permission was revoked.")),
 )]
@@ -219,7 +219,7 @@ pub(crate) async fn revoke(
 ///
 /// Requires `read` access to the collection.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
+    get, path = "/api/v2/collections/{collection_id}/permissions/me", operation_id = "sharing_show_own_permission", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = OwnAccessResponse)),
 )]

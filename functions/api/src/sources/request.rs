@@ -56,7 +56,7 @@ impl AddSourceRequest {
                 ));
             }
         };
-        SourceSpec::parse(&source_type, &Value::Object(source_config)).map_err(explain)
+        SourceSpec::parse_new(&source_type, &Value::Object(source_config)).map_err(explain)
     }
 }
 

@@ -104,7 +104,7 @@ fn parse_settings(source: &CollectionSource, config: Map<String, Value>) -> Resu
             "the source of uploads has no settings; change another source",
         ));
     }
-    SourceSpec::parse(source.source_type.as_str(), &Value::Object(config)).map_err(explain)
+    SourceSpec::parse_new(source.source_type.as_str(), &Value::Object(config)).map_err(explain)
 }
 
 /// Stores the settings. If only secrets change, only the modification time is updated.

@@ -1,15 +1,17 @@
 //! Health, readiness, status and version of the installation.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::State as Shared;
+use axum::{Extension, Json};
 use domain::{ArtifactKey, Classify, CollectionId, DocumentId, ErrorKind, Generation};
 use http::{HeaderValue, header};
 use lambda::StageError;
 use lambda::http::ApiError;
 use models::ModelFolder;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -109,31 +111,26 @@ pub(crate) struct LimitsResponse {
 /// Check that the function runs
 ///
 /// Needs no credentials. Contacts no dependency.
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = HealthResponse)))]
+#[utoipa::path(get, path = "/health", operation_id = "system_show_health", tag = "system", responses((status = 200, body = HealthResponse)))]
 pub(crate) async fn health() -> Json<HealthResponse> {
     Json(HealthResponse { status: "healthy" })
 }
 
 /// Check that all dependencies are reachable
 ///
-/// Needs no credentials. Contacts PostgreSQL, S3 and Qdrant.
+/// Needs no credentials. Contacts PostgreSQL, S3 and Qdrant, at most every five seconds: in between, it answers from the
+/// last result.
 #[utoipa::path(
-    get, path = "/readyz", tag = "system",
+    get, path = "/readyz", operation_id = "system_show_readiness", tag = "system",
     responses((status = 200, body = ReadyResponse)),
 )]
-pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResponse>, ApiError> {
-    let probes = probe(&state).await;
-    let mut down = Vec::new();
-    for (component, probe) in &probes {
-        if !probe.is_up(component) {
-            down.push(*component);
-        }
-    }
+pub(crate) async fn ready(
+    Shared(state): Shared<State>,
+    Extension(readiness): Extension<Readiness>,
+) -> Result<Json<ReadyResponse>, ApiError> {
+    let down = readiness.unreachable(&state).await;
     if down.is_empty() {
-        return Ok(Json(ReadyResponse {
-            status: "ready",
-            components: probes.map(|(component, _)| component).to_vec(),
-        }));
+        return Ok(Json(ReadyResponse { status: "ready", components: COMPONENTS.to_vec() }));
     }
     let detail = format!("not ready: {} unreachable; retry later", down.join(" and "));
     Err(ApiError::new(ErrorKind::Unavailable, detail)
@@ -144,7 +141,7 @@ pub(crate) async fn ready(Shared(state): Shared<State>) -> Result<Json<ReadyResp
 ///
 /// Needs no credentials. The same as `GET /health`.
 #[utoipa::path(
-    get, path = "/api/v2/system/health", tag = "system",
+    get, path = "/api/v2/system/health", operation_id = "system_show_api_health", tag = "system",
     responses((status = 200, body = HealthResponse)),
 )]
 pub(crate) async fn api_health() -> Json<HealthResponse> {
@@ -155,7 +152,7 @@ pub(crate) async fn api_health() -> Json<HealthResponse> {
 ///
 /// Contacts PostgreSQL, S3 and Qdrant.
 #[utoipa::path(
-    get, path = "/api/v2/system/status", tag = "system",
+    get, path = "/api/v2/system/status", operation_id = "system_show_status", tag = "system",
     responses((status = 200, body = SystemStatusResponse)),
 )]
 pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemStatusResponse> {
@@ -177,7 +174,7 @@ pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemSt
 ///
 /// Needs no credentials.
 #[utoipa::path(
-    get, path = "/api/v2/system/info", tag = "system",
+    get, path = "/api/v2/system/info", operation_id = "system_show_info", tag = "system",
     responses((status = 200, body = SystemInfoResponse)),
 )]
 pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<SystemInfoResponse>, ApiError> {
@@ -199,6 +196,35 @@ pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<Sys
             directory_sources: !state.limits.directory_roots.is_empty(),
         },
     }))
+}
+
+/// The names of the dependencies, in the order in which [`probe`] checks them.
+const COMPONENTS: [&str; 3] = ["database", "bucket", "qdrant"];
+
+/// How long a result of [`Readiness`] is kept.
+const READINESS_AGE: Duration = Duration::from_secs(5);
+
+/// The last result of the check of all dependencies: anybody may ask for it, and each check contacts three servers.
+/// Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Readiness(Arc<Mutex<Option<LastCheck>>>);
+
+/// When the dependencies were checked, and which were unreachable.
+type LastCheck = (Instant, Vec<&'static str>);
+
+impl Readiness {
+    /// Returns the dependencies that were unreachable at the last check. Concurrent requests share one check.
+    async fn unreachable(&self, state: &State) -> Vec<&'static str> {
+        let mut last = self.0.lock().await;
+        if let Some((_, down)) = last.as_ref().filter(|(at, _)| at.elapsed() < READINESS_AGE) {
+            return down.clone();
+        }
+        let probes = probe(state).await;
+        let down = probes.iter().filter(|(component, probe)| !probe.is_up(component));
+        let down: Vec<&'static str> = down.map(|(component, _)| *component).collect();
+        *last = Some((Instant::now(), down.clone()));
+        down
+    }
 }
 
 /// The result and the latency of one check.
@@ -236,5 +262,6 @@ async fn probe(state: &State) -> [(&'static str, Probe); 3] {
         Probe::run(async { state.artifacts.head(&missing).await.map(|_| ()) }),
         Probe::run(state.vectors.health()),
     );
-    [("database", database), ("bucket", bucket), ("qdrant", qdrant)]
+    let [first, second, third] = COMPONENTS;
+    [(first, database), (second, bucket), (third, qdrant)]
 }

@@ -50,14 +50,14 @@ async fn catalogue_lists_every_connector_with_its_settings(pool: PgPool) {
         },
         {
           "default": [],
-          "description": "Globs: only documents whose path within the source matches one of them; empty for all.",
+          "description": "Globs: only documents whose path within the source matches one of them; empty for all. At most 100 of 256 bytes.",
           "name": "include_patterns",
           "required": false,
           "type": "text_list"
         },
         {
           "default": [],
-          "description": "Globs: no documents whose path within the source matches one of them.",
+          "description": "Globs: no documents whose path within the source matches one of them. At most 100 of 256 bytes.",
           "name": "exclude_patterns",
           "required": false,
           "type": "text_list"

@@ -12,6 +12,8 @@ mod api_keys;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod chunking;
 #[cfg(test)]
 mod collections;
@@ -29,6 +31,8 @@ mod harness;
 mod lock_order;
 #[cfg(test)]
 mod mcp;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::problem::{ApiError, FieldError};
 
 /// The most errors that one response lists. A request with thousands of wrong fields must not get a
 /// response that is larger than itself.
-const MAX_ERRORS: usize = 50;
+const MAX_ERRORS: usize = 20;
 /// The most characters of a received text that a message repeats.
 const MAX_QUOTED_CHARS: usize = 64;
 
@@ -27,11 +27,17 @@ pub struct FieldErrors {
 }
 
 impl FieldErrors {
-    /// Adds an error of a field; dots and indexes in its name lead to nested fields.
+    /// Adds an error of a field; dots and indexes in its name lead to nested fields. A long name or message is cut, and
+    /// after the first errors the others are dropped.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        if self.errors.len() < MAX_ERRORS {
-            self.errors.push(FieldError { field: field.into(), message: message.into() });
+        if !self.is_full() {
+            self.errors.push(FieldError::new(field, message));
         }
+    }
+
+    /// Returns whether further errors would be dropped: a loop over many fields can stop.
+    pub fn is_full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
     }
 
     /// Records an error that prevented validation; [`Self::finish`] returns it in place of the fields'.
@@ -214,5 +220,17 @@ mod tests {
         }
         assert_eq!(errors.errors.len(), MAX_ERRORS);
         errors.finish().unwrap_err();
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_a_huge_key() {
+        let mut errors = FieldErrors::default();
+        for index in 0..60_000 {
+            let key = format!("{index}{}", "ü".repeat(100_000 / (index + 1)));
+            errors.add(format!("metadata.{key}"), format!("keys must be short, got {key:?}"));
+        }
+        let error = errors.finish().unwrap_err();
+        assert!(error.detail().len() < 32 * 1024, "{} bytes", error.detail().len());
+        assert!(error.detail().starts_with("metadata.0üü"));
     }
 }

@@ -17,6 +17,10 @@ use serde_json::{Map, Value};
 
 use super::field_errors::{FieldErrors, quoted};
 
+/// The most items of any list in a request body, at any depth. Most fields allow fewer; this holds before anything is
+/// done with a list, so nothing needs to be linear in the size of the body.
+const MAX_ITEMS: usize = 1000;
+
 /// Reads a request body.
 ///
 /// # Errors
@@ -124,6 +128,10 @@ impl<'de> Deserializer<'de> for Node<'_> {
                 _ => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
             },
             Value::String(text) => visitor.visit_string(text),
+            Value::Array(items) if items.len() > MAX_ITEMS => Err(Error::new(format!(
+                "wrong number of items; at most {MAX_ITEMS} allowed, got {}",
+                items.len()
+            ))),
             Value::Array(items) => {
                 visitor.visit_seq(Items { items: items.into_iter().enumerate(), path, format, unknown })
             }

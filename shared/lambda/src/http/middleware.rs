@@ -15,18 +15,20 @@ use tracing::Instrument;
 
 use super::caching::Caching;
 use super::client::ClientInfo;
+use super::payload::bound_payload;
 use super::problem::{ApiError, PendingProblem};
 use super::received::ReceivedAt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Adds request ids, problem documents, security and cache headers, conditional requests, CORS headers, a panic
-/// handler and one log line per request.
+/// handler, a limit on the size of responses and one log line per request.
 pub fn wrap(router: Router) -> Router {
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn(bound_payload))
         .layer(from_fn(refuse_encoded_body))
         .layer(cors())
         .layer(from_fn(observe))

@@ -13,6 +13,11 @@ use crate::error_chain;
 
 /// The seconds after which a client may retry a request that failed since a backend was unavailable.
 const RETRY_SECONDS: u8 = 5;
+/// The most bytes of a field's name, which may be a key that the client chose, and of a message.
+const MAX_FIELD_BYTES: usize = 200;
+const MAX_MESSAGE_BYTES: usize = 1000;
+/// The most bytes of a problem's detail: some repeat what was received.
+const MAX_DETAIL_BYTES: usize = 32 * 1024;
 
 /// A problem document: the body of every error response, as `application/problem+json`
 /// (<https://www.rfc-editor.org/rfc/rfc9457>).
@@ -43,6 +48,22 @@ pub struct FieldError {
     pub message: String,
 }
 
+impl FieldError {
+    /// Creates the error of a field. A long name or message is cut.
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: clip(field.into(), MAX_FIELD_BYTES), message: clip(message.into(), MAX_MESSAGE_BYTES) }
+    }
+}
+
+/// Cuts a text to this many bytes and marks the cut.
+fn clip(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
+}
+
 /// An error on its way to the client. Internal causes are logged, never sent.
 #[derive(Debug)]
 pub struct ApiError {
@@ -68,7 +89,7 @@ impl ApiError {
             parts: Box::new(Parts {
                 kind,
                 status,
-                detail: detail.into(),
+                detail: clip(detail.into(), MAX_DETAIL_BYTES),
                 errors: Vec::new(),
                 headers: HeaderMap::new(),
                 cause: None,
@@ -111,11 +132,11 @@ impl ApiError {
 
     /// Creates a 422 for one field.
     pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::invalid_fields(vec![FieldError { field: field.into(), message: message.into() }])
+        Self::invalid_fields(vec![FieldError::new(field, message)])
     }
 
-    /// Creates a 422 for several fields.
-    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
+    /// Creates a 422 for several fields, as [`FieldErrors`] has bounded them.
+    pub(super) fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let listed: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
         let mut error = Self::new(ErrorKind::Invalid, listed.join("; "));

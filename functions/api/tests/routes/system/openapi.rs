@@ -130,6 +130,68 @@ async fn every_operation_has_unique_id_descriptions_and_examples(pool: PgPool) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What generators of clients need, each learned from one that produced an unusable client.
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn generators_can_make_a_client_of_the_document(pool: PgPool) {
+    let document = Api::new(pool).get("/api/openapi.json", "").await.expect(200);
+    assert_eq!(document["servers"][0]["url"], "/");
+    let empty = empty_objects(&document, "");
+    assert!(empty.is_empty(), "objects that look empty, declare additionalProperties:\n{}", empty.join("\n"));
+
+    let content = "/api/v2/collections/{collection_id}/documents/{document_id}/content";
+    let bytes = &document["paths"][content]["get"]["responses"]["200"]["content"];
+    let media_types: Vec<&String> = bytes.as_object().unwrap().keys().collect();
+    assert_eq!(media_types, ["application/octet-stream"]);
+    let mut schema = &bytes["application/octet-stream"]["schema"];
+    if let Some(reference) = schema["$ref"].as_str() {
+        schema = document.pointer(reference.trim_start_matches('#')).unwrap();
+    }
+    assert_eq!((&schema["type"], &schema["format"]), (&json!("string"), &json!("binary")));
+
+    let schemas = &document["components"]["schemas"];
+    for (name, field) in [
+        ("SearchRequest", "search_mode"),
+        ("SearchRequest", "search_type"),
+        ("SearchRequest", "group_by"),
+        ("AddSourceRequest", "source_type"),
+        ("SourceResponse", "source_type"),
+        ("McpProfileResponse", "search_mode"),
+    ] {
+        let words = &schemas[name]["properties"][field]["enum"];
+        assert!(words.is_array(), "{name}.{field}: {}", schemas[name]["properties"][field]);
+    }
+    let value = &schemas["AnnouncedFile"]["properties"]["metadata"]["additionalProperties"]["oneOf"];
+    let types: Vec<&Value> = value.as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    assert_eq!(types, ["string", "integer", "boolean"]);
+
+    // The name of an operation says what it does: <tag>_<verb>, and the object where the tag does not name it.
+    let id = |path: &str, method: &str| document["paths"][path][method]["operationId"].clone();
+    assert_eq!(id("/api/v2/collections/{collection_id}/reindex", "post"), "collections_reindex");
+    assert_eq!(id("/api/v2/operations/{operation_id}", "delete"), "operations_cancel");
+    assert_eq!(id("/api/auth/sessions/{session_id}", "delete"), "auth_end_session");
+    assert_eq!(id("/api/auth/sessions", "get"), "auth_list_sessions");
+    assert_eq!(id("/api/v2/collections/{collection_id}/sync/runs", "get"), "sync_list_runs");
+}
+
+/// The places of schemas of objects that a generator takes for objects without any property.
+fn empty_objects(schema: &Value, place: &str) -> Vec<String> {
+    let nested: Vec<String> = match schema {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| !["example", "examples"].contains(&name.as_str()))
+            .flat_map(|(name, field)| empty_objects(field, &format!("{place}/{name}")))
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(|item| empty_objects(item, place)).collect(),
+        _ => Vec::new(),
+    };
+    let is_object = schema["type"] == "object"
+        || schema["type"].as_array().is_some_and(|types| types.contains(&json!("object")));
+    let is_described = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf"]
+        .iter()
+        .any(|keyword| schema.get(*keyword).is_some());
+    if is_object && !is_described { [vec![place.to_owned()], nested].concat() } else { nested }
+}
+
 fn assert_no_dangling_reference(description: &Value, part: &Value) {
     match part {
         Value::Object(fields) => {

@@ -78,6 +78,8 @@ fn a_field_of_a_wrong_type_is_named_with_the_type_that_is_allowed() {
         json!({ "name": "a", "files": [{ "is_hidden": 1 }] }),
         json!({ "name": "a", "files": [["b"]] }),
         json!({ "name": "a", "metadata": "x".repeat(100) }),
+        json!({ "name": "a", "files": vec![json!({ "path": "b" }); 1001] }),
+        json!({ "name": "a", "metadata": { "deep": { "list": vec![1; 40_000] } } }),
     ]
     .into_iter()
     .map(refused)
@@ -97,6 +99,8 @@ fn a_field_of_a_wrong_type_is_named_with_the_type_that_is_allowed() {
     files[0].is_hidden: wrong type; true or false allowed, got 1
     files[0]: wrong type; an object allowed, got a list
     metadata: wrong type; an object allowed, got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"…
+    files: wrong number of items; at most 1000 allowed, got 1001
+    metadata.deep.list: wrong number of items; at most 1000 allowed, got 40000
     "#);
 }
 
