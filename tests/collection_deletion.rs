@@ -22,8 +22,13 @@ async fn a_deleted_collection_is_deleted_everywhere() {
     let qdrant = vectors::VectorDatabase::connect(&vectors::VectorsConfig::new(&stack.qdrant_url)).unwrap();
     assert_eq!(qdrant.count(store_name).await.unwrap(), 1);
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
+    // An empty file, which is skipped.
+    let dropped = ArtifactKey::Dropped { collection_id: id, name: "empty.txt".to_owned() };
+    bucket.write(&dropped, "", "text/plain").await.unwrap();
+    user.wait_for_document(&collection, "empty.txt").await;
+    user.wait_until_idle(&collection).await;
     let objects = [
-        ArtifactKey::Upload { collection_id: id, name: "a.txt".to_owned() },
+        dropped,
         ArtifactKey::Raw { collection_id: id, document_id, generation: Generation(1) },
         ArtifactKey::Chunks { collection_id: id, document_id, generation: Generation(1), batch: 0 },
         ArtifactKey::Vectors { collection_id: id, document_id, generation: Generation(1), batch: 0 },

@@ -29,6 +29,7 @@ fn queue_events_have_messages_of_their_stage() {
     let notifications = messages::<S3Notification>("intake.json");
     let object = &notifications[0].records[0].s3.object;
     assert!(object.decoded_key().unwrap().ends_with("/notes/a b+ü.txt"), "{object:?}");
+    assert!(messages::<S3Notification>("intake-removed.json")[0].records[0].is_removed());
     let scan = messages::<ScanMessage>("scan.json");
     assert!(
         matches!(scan[..], [ScanMessage::RunOperation { .. }, ScanMessage::StageItems { .. }]),

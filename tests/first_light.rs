@@ -59,7 +59,7 @@ async fn files_written_to_the_bucket_become_searchable() {
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
     let bucket = artifacts::ArtifactStore::new(&aws::sdk_config().await, &stack.staging_bucket);
-    let key = ArtifactKey::Upload {
+    let key = ArtifactKey::Dropped {
         collection_id: collection.parse().unwrap(),
         name: "dropped/über 🍞.txt".to_owned(),
     };

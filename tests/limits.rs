@@ -31,7 +31,7 @@ async fn a_collection_takes_no_more_documents_than_its_quota() {
     let collection_id = collection.parse().unwrap();
     let mut refused = Vec::new();
     for (n, text) in texts.into_iter().enumerate() {
-        let key = ArtifactKey::Upload { collection_id, name: format!("{n}.txt") };
+        let key = ArtifactKey::Dropped { collection_id, name: format!("{n}.txt") };
         bucket.write(&key, text, "text/plain").await.unwrap();
     }
     for n in 0..3 {

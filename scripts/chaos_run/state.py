@@ -158,7 +158,7 @@ class _Reader:
             kind, collection, *rest = key.split("/")
             if collection not in known:
                 verdict.duplicated.append(f"object {key}: its collection does not exist")
-            elif kind != "uploads":
+            elif kind not in ("announced", "uploads"):
                 row = self._by_id.get(rest[0])
                 if row is None:
                     verdict.duplicated.append(f"object {key}: its document does not exist")

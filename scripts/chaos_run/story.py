@@ -226,7 +226,8 @@ class Story:
                     put = self.http.request(upload["method"], upload["url"], upload["headers"], file.content)
                     if put.status == 403:
                         late.append(file)
-                    elif put.status != 200:
+                    # 412: the file is there already, from an attempt whose response was lost.
+                    elif put.status not in (200, 412):
                         raise ApiError(f"uploading {file.name}", put.status, put.body)
                 remaining = late
 

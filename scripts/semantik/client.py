@@ -89,7 +89,7 @@ class Client:
                     on_uploaded(puts[put])
 
     def uploads_total(self, collection_id: str, status: str) -> int:
-        """Returns the number of uploads with a status: `expected`, `received` or `expired`."""
+        """Returns the number of uploads with a status, such as `expected` or `received`."""
         return self._total(f"/api/v2/collections/{collection_id}/uploads", status=status)
 
     def add_source(self, collection_id: str, source_type: str, source_config: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +147,8 @@ class Client:
 
     def _put(self, upload: dict[str, Any], file: File) -> None:
         response = self._http.request(upload["method"], upload["url"], upload["headers"], file.content)
-        if response.status not in (200, 201, 204):
+        # 412: the file is there already, from an attempt whose response was lost.
+        if response.status not in (200, 201, 204, 412):
             raise ApiError(f"uploading {file.name}", response.status, response.body)
 
     def _pages(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:

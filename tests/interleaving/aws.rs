@@ -21,6 +21,9 @@ use crate::life::Life;
 /// The bucket's name.
 pub(crate) const BUCKET: &str = "staging";
 
+/// The media type of announced files.
+pub(crate) const ANNOUNCED_TYPE: &str = "text/plain";
+
 /// With an IP address as endpoint, the SDK puts the bucket's name into the path.
 const ENDPOINT: &str = "http://127.0.0.1";
 
@@ -128,11 +131,9 @@ impl Connector {
                 stored.objects.insert(path.to_owned(), body);
                 with_etag(response(200, Vec::new()), etag)
             }
-            ("GET" | "HEAD", _) => stored.read_object(path),
-            ("DELETE", _) => {
-                stored.objects.remove(path);
-                response(204, Vec::new())
-            }
+            ("GET", _) => stored.read_object(path, header("if-match")),
+            ("HEAD", _) => stored.look_at_object(path),
+            ("DELETE", _) => stored.delete_object(path, header("if-match")),
             (method, _) => panic!("{method} {uri} is not served"),
         }
     }
@@ -146,10 +147,38 @@ impl HttpConnector for Connector {
 }
 
 impl Stored {
-    fn read_object(&mut self, key: &str) -> HttpResponse {
+    /// The time of every object is that of its event.
+    fn look_at_object(&self, key: &str) -> HttpResponse {
+        let Some(content) = self.objects.get(key) else {
+            return s3_error(404, "NoSuchKey");
+        };
+        let mut response = with_etag(response(200, Vec::new()), etag(content));
+        response.headers_mut().insert("content-length", content.len().to_string());
+        response.headers_mut().insert("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT");
+        if let Some((_, upload_id)) = key.strip_prefix("announced/").and_then(|rest| rest.split_once('/')) {
+            response.headers_mut().insert("x-amz-meta-upload-id", upload_id.to_owned());
+            response.headers_mut().insert("content-type", ANNOUNCED_TYPE);
+        }
+        response
+    }
+
+    fn delete_object(&mut self, key: &str, if_match: Option<String>) -> HttpResponse {
+        match self.objects.get(key) {
+            None if if_match.is_some() => return s3_error(404, "NoSuchKey"),
+            Some(content) if differs(if_match, content) => return s3_error(412, "PreconditionFailed"),
+            _ => {}
+        }
+        self.objects.remove(key);
+        response(204, Vec::new())
+    }
+
+    fn read_object(&mut self, key: &str, if_match: Option<String>) -> HttpResponse {
         let Some(content) = self.objects.get(key).cloned() else {
             return s3_error(404, "NoSuchKey");
         };
+        if differs(if_match, &content) {
+            return s3_error(412, "PreconditionFailed");
+        }
         if let Some(replacement) = self.replacements.remove(key) {
             self.objects.insert(key.to_owned(), replacement);
         }
@@ -161,10 +190,10 @@ impl Stored {
         let Some(content) = self.objects.get(from).cloned() else {
             return s3_error(404, "NoSuchKey");
         };
-        let etag = etag(&content);
-        if if_match.is_some_and(|expected| expected.trim_matches('"') != etag.trim_matches('"')) {
+        if differs(if_match, &content) {
             return s3_error(412, "PreconditionFailed");
         }
+        let etag = etag(&content);
         self.objects.insert(to.to_owned(), content);
         let body = format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>");
         response(200, body.into_bytes())
@@ -201,6 +230,11 @@ pub(crate) fn etag(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     format!("\"{:032x}\"", hasher.finish())
+}
+
+/// Whether the object has another ETag than the request's condition.
+fn differs(if_match: Option<String>, content: &[u8]) -> bool {
+    if_match.is_some_and(|expected| expected.trim_matches('"') != etag(content).trim_matches('"'))
 }
 
 fn response(status: u16, body: Vec<u8>) -> HttpResponse {

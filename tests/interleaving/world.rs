@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{TimeDelta, Utc};
 use db::Tx;
+use db::uploads::NewUpload;
 use dispatch::{Initiator, LockedCollection, Queued, StartOperation, lock_collection, lock_operation};
 use domain::{
-    ArtifactKey, CollectionId, DocumentId, Generation, OperationId, OperationType, UserId, document_id,
+    Actor, ArtifactKey, CollectionId, DocumentId, Generation, OperationId, OperationType, UploadId, UserId,
+    document_id,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::aws::{BUCKET, etag};
+use crate::aws::{ANNOUNCED_TYPE, BUCKET, etag};
 use crate::bytes::{Bytes, CHUNK_SIZE};
 use crate::pipeline::Pipeline;
 use crate::process::MODEL;
@@ -97,20 +100,47 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Puts files into the bucket, which notifies intake.
+    /// Puts files into the bucket, which notifies intake: those of every second name as announced uploads, the
+    /// others as drops.
     pub(crate) async fn upload(&mut self, files: &[(usize, Bytes)]) {
-        let files: BTreeMap<&str, Bytes> = files.iter().map(|(name, bytes)| (NAMES[*name], *bytes)).collect();
-        let records = files.iter().map(|(name, bytes)| {
-            let (key, content) = (self.upload_key(name), bytes.content());
+        let files: BTreeMap<usize, Bytes> = files.iter().copied().collect();
+        let mut records = Vec::new();
+        for (number, bytes) in files {
+            let (name, content) = (NAMES[number], bytes.content());
+            let key = match number % 2 {
+                0 => self.upload_key(name),
+                _ => self.announce(name, content.len()).await,
+            };
             let (size, etag) = (content.len(), etag(&content));
             self.pipeline.aws.put_object(&key, content);
-            json!({
+            records.push(json!({
                 "eventName": "ObjectCreated:Put",
+                "eventTime": Utc::now(),
                 "s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size, "eTag": etag}},
-            })
-        });
-        let event = json!({"Records": records.collect::<Vec<Value>>()});
+            }));
+        }
+        let event = json!({"Records": records});
         self.pipeline.notify(serde_json::from_value(event).unwrap()).await.unwrap();
+    }
+
+    /// Announces a file. Returns the key that its presigned URL writes.
+    async fn announce(&self, name: &str, size: usize) -> String {
+        let id = UploadId(Uuid::now_v7());
+        let key = ArtifactKey::Announced { collection_id: self.collection_id, upload_id: id }.path();
+        let upload = NewUpload {
+            id,
+            collection_id: self.collection_id,
+            announcer: Actor::user(self.user_id),
+            name: name.to_owned(),
+            object_key: key.clone(),
+            size_bytes: size.try_into().unwrap(),
+            content_type: ANNOUNCED_TYPE.to_owned(),
+            sha256: None,
+            metadata: None,
+            expires_at: Utc::now() + TimeDelta::minutes(15),
+        };
+        self.pipeline.db.connection().await.unwrap().uploads().insert_many(&[upload]).await.unwrap();
+        key
     }
 
     /// Lets everything end: no more faults, and sweep runs when the queues are empty.

@@ -52,7 +52,7 @@ pub struct Limits {
     /// maximum of a single S3 PUT.
     pub max_upload_bytes: u64,
     /// `UPLOAD_URL_SECONDS`: the default lifetime of an upload's presigned URL, 60 to 604800 (seven
-    /// days); default 3600.
+    /// days); default 900. A second more for each MiB of the file is added.
     pub upload_url_lifetime: Duration,
     /// `RATE_LIMIT_FACTOR`: multiplies the rate limit of every route; 0 disables rate limits;
     /// default 1.
@@ -67,7 +67,7 @@ impl Default for Limits {
             protected_buckets: Vec::new(),
             api_url: None,
             max_upload_bytes: 5 * 1024 * 1024 * 1024,
-            upload_url_lifetime: Duration::from_secs(3600),
+            upload_url_lifetime: Duration::from_secs(900),
             rate_limits: RateLimits::DECLARED,
         }
     }

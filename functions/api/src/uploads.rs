@@ -2,6 +2,7 @@
 
 mod announce;
 mod list;
+mod withdraw;
 
 use access::{Access, Route};
 use domain::AccessLevel::{Read, Write};
@@ -16,9 +17,17 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(
             Route::requires(Access::Collection(Write))
                 .idempotent()
-                .conflict("The storage or document quota of the collection or its owner is used up.")
+                .conflict(
+                    "The storage or document quota of the collection or its owner is used up, or the announcer has \
+                     too many open announcements.",
+                )
                 .handles(routes!(announce::announce)),
         )
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::show)))
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .conflict("The file has arrived.")
+                .handles(routes!(withdraw::withdraw)),
+        )
 }

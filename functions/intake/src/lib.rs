@@ -1,18 +1,22 @@
-//! Turns files that are uploaded to the staging bucket into append operations.
+//! Turns files that arrive in the staging bucket into append operations.
 //!
-//! *Triggered by* IntakeQueue: the bucket's ObjectCreated events, and requests of sweep to check
-//! uploads whose event is missing.
-//! *Reads* collections in PostgreSQL; the object's metadata in S3 if sweep asks for a check.
-//! *Writes* an append operation with its work list and audit entry, and the state of announced
-//! uploads.
-//! *Safe to repeat because* a file is on a work list once, and scan ends an item whose file is
-//! already indexed in the same version without reading it.
+//! *Triggered by* IntakeQueue: the bucket's ObjectCreated and ObjectRemoved events, and requests of sweep to check
+//! announced uploads and objects.
+//! *Reads* what is in the bucket now (an event only says where to look), uploads, and their announcers' access.
+//! *Writes* an append operation with its work list and audit entry, and the state of announced uploads. Deletes
+//! refused and orphaned objects. Marks or removes documents whose drops are gone.
+//! *Safe to repeat because* an upload is accepted once, an arrival that is not newer than the latest one of its
+//! document is stale, and an object is deleted only with the ETag that was judged.
 //! *Retries when* PostgreSQL or S3 cannot be reached. A message that cannot be sent to scan is left
 //! to sweep.
 
 mod config;
+mod decision;
 mod handler;
+mod missing;
 mod notification;
+mod receive;
+mod sighting;
 mod state;
 
 pub use config::Config;

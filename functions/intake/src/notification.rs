@@ -1,6 +1,6 @@
 //! The messages of IntakeQueue.
 
-use domain::CheckUploads;
+use domain::{CheckObjects, CheckUploads};
 use queue::S3Notification;
 use serde::Deserialize;
 
@@ -8,8 +8,10 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Notification {
-    /// A request of sweep to check uploads whose event is missing.
+    /// A request of sweep to check announced uploads.
     Check(CheckUploads),
+    /// A request of sweep to look at objects whose events could not be handled.
+    Look(CheckObjects),
     /// The bucket's events about objects.
     Objects(S3Notification),
     /// The bucket's test event.
@@ -43,6 +45,11 @@ mod tests {
         assert!(record.is_created());
         let key = record.s3.object.decoded_key().unwrap();
         assert_eq!(key, "uploads/0b5c4a7e-4f1d-4a35-9b60-3a8f5b6f2c11/notes/a b+ü.txt");
+        assert_eq!(record.event_time.unwrap().to_rfc3339(), "2026-11-24T00:10:20.693+00:00");
+        assert_eq!(record.s3.object.sequencer.as_deref(), Some("0055AED6DCD90281E5"));
+        let removed = bodies(include_str!("../../../events/intake-removed.json"));
+        let [Notification::Objects(objects)] = removed.as_slice() else { panic!("{removed:?}") };
+        assert!(objects.records[0].is_removed() && !objects.records[0].is_created());
         let test_event = bodies(include_str!("../../../events/intake-test-event.json"));
         assert!(matches!(test_event.as_slice(), [Notification::Test(test)] if test.event == "s3:TestEvent"));
     }
@@ -53,5 +60,8 @@ mod tests {
             CheckUploads { check_uploads: vec!["6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap()] };
         let json = serde_json::to_string(&request).unwrap();
         assert!(matches!(serde_json::from_str(&json).unwrap(), Notification::Check(read) if read == request));
+        let request = CheckObjects { check_objects: vec!["uploads/x/a.txt".to_owned()] };
+        let json = serde_json::to_string(&request).unwrap();
+        assert!(matches!(serde_json::from_str(&json).unwrap(), Notification::Look(read) if read == request));
     }
 }

@@ -1,9 +1,8 @@
 //! The work list of an append operation: the documents of its source.
 
-use connectors::OnMissing;
 use db::operations::Operation;
 use db::sources::CollectionSource;
-use domain::{Classify, ErrorKind, OperationType, SourceType};
+use domain::{Classify, ErrorKind, OnMissing, OperationType, SourceType};
 use lambda::StageError;
 use lambda::event::Invocation;
 use thiserror::Error;

@@ -2,10 +2,12 @@
 
 use artifacts::{ArtifactError, ArtifactReader};
 use bytes::Bytes;
-use connectors::{ConnectorError, OnMissing, SourceSpec};
+use connectors::{ConnectorError, SourceSpec};
 use db::operations::{ArtifactRef, NewItem, StagingItem};
 use db::sources::CollectionSource;
-use domain::{ArtifactKey, Classify, CollectionId, ErrorKind, SourceType, upload_name_from_key};
+use domain::{
+    ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, OnMissing, SourceType,
+};
 use lambda::StageError;
 use thiserror::Error;
 
@@ -32,13 +34,22 @@ enum SourceError {
         /// The upload's name.
         name: String,
     },
+    /// The announced object was overwritten after it was accepted.
+    #[error("the uploaded file {name} was overwritten after it had arrived; upload it again")]
+    UploadReplaced {
+        /// The upload's name.
+        name: String,
+    },
+    /// A file with a name that no announcement could have was dropped into the bucket.
+    #[error("name: {0}")]
+    Name(DocumentNameError),
 }
 
 impl Classify for SourceError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Gone | Self::UploadGone { .. } => ErrorKind::NotFound,
-            Self::NotAnUpload { .. } => ErrorKind::Invalid,
+            Self::Gone | Self::UploadGone { .. } | Self::UploadReplaced { .. } => ErrorKind::NotFound,
+            Self::NotAnUpload { .. } | Self::Name(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -128,14 +139,41 @@ async fn open_upload(
     collection_id: CollectionId,
     item: &StagingItem,
 ) -> Result<SourceReader, StageError> {
-    let name = match upload_name_from_key(&item.location) {
-        Some((owner, name)) if owner == collection_id => name.to_owned(),
+    let key = match ArtifactKey::parse_arrival(&item.location) {
+        Some(key) if key.collection_id() == collection_id => key,
         _ => return Err(SourceError::NotAnUpload { location: item.location.clone() }.into()),
     };
-    match open_object(state, ArtifactKey::Upload { collection_id, name: name.clone() }).await {
-        Ok(object) => Ok(SourceReader::Upload(object)),
-        Err(ArtifactError::NotFound { .. }) => Err(SourceError::UploadGone { name }.into()),
+    let opened = match (&key, &item.change_hint) {
+        // Only the bytes that were accepted.
+        (ArtifactKey::Announced { .. }, Some(etag)) => state.artifacts.open_version(&key, etag).await,
+        (ArtifactKey::Dropped { name, .. }, _) => {
+            DocumentName::parse(name).map_err(SourceError::Name)?;
+            state.artifacts.open(&key).await
+        }
+        _ => state.artifacts.open(&key).await,
+    };
+    let name = || item.uri.trim_start_matches("upload://").to_owned();
+    match opened {
+        Ok(reader) => Ok(SourceReader::Upload(Object { key, reader: Box::new(reader) })),
+        Err(ArtifactError::NotFound { .. }) => Err(SourceError::UploadGone { name: name() }.into()),
+        Err(ArtifactError::Replaced { .. }) => Err(SourceError::UploadReplaced { name: name() }.into()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the announced file of an item that needs it no more: it is staged, or will not be read. Does nothing for
+/// any other item.
+///
+/// # Errors
+/// Returns a retryable error if S3 cannot be reached.
+pub(crate) async fn delete_announced(state: &State, item: &StagingItem) -> Result<(), StageError> {
+    let Some(key @ ArtifactKey::Announced { .. }) = ArtifactKey::parse_arrival(&item.location) else {
+        return Ok(());
+    };
+    match &item.change_hint {
+        Some(etag) => Ok(state.artifacts.delete_version(&item.location, etag).await?),
+        // A retry of an item that was never read.
+        None => Ok(state.artifacts.delete(&key).await?),
     }
 }
 

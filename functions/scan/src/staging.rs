@@ -14,6 +14,7 @@ use crate::copying::copy_item;
 use crate::document::{Context, stage_document};
 use crate::index::delete_points_before;
 use crate::removal::remove_documents;
+use crate::source::delete_announced;
 use crate::steps::{Bytes, Step, Tally, run_steps};
 
 /// With less time than this left, an item is left to another invocation.
@@ -121,12 +122,18 @@ async fn stage_item(
                 return Ok(Step::Ended { bytes });
             }
             let context = Context { operation, collection, source, item, document_id };
-            stage_document(state, &context).await
+            let step = stage_document(state, &context).await?;
+            delete_announced(state, item).await?;
+            Ok(step)
         }
-        // A crash may have prevented the message after the commit.
-        ItemState::Staged => Ok(Step::Staged { id: item.id, bytes }),
+        // A crash may have prevented the deletion and the message after the commit.
+        ItemState::Staged => {
+            delete_announced(state, item).await?;
+            Ok(Step::Staged { id: item.id, bytes })
+        }
         ItemState::Chunked => Ok(Step::Passed),
         ItemState::Duplicate | ItemState::Skipped => {
+            delete_announced(state, item).await?;
             delete_points_before(state, collection, document_id, item.generation).await?;
             Ok(Step::Ended { bytes })
         }

@@ -1,24 +1,24 @@
 //! Dead letters: messages that used up their deliveries. The items they are about fail.
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use chrono::Utc;
 use db::operations::{ItemFailure, ItemWork, StagedItem, StagingOutcome};
-use db::uploads::NewUpload;
 use dispatch::FailedDocument;
 use domain::{
-    ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, OperationType, ScanMessage,
-    UploadId, document_id, upload_name_from_key,
+    CheckObjects, ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, OperationType,
+    ScanMessage, document_id,
 };
 use lambda::StageError;
 use queue::S3Notification;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::State;
 
 /// Items whose points are deleted together.
 const PAGE: i64 = 500;
+
+/// Objects in one message.
+const KEYS: usize = 25;
 
 /// A dead letter. The order of the variants matters: each is recognised by fields that later ones lack.
 #[derive(Debug, Deserialize)]
@@ -29,6 +29,8 @@ enum DeadLetter {
     Chunk(ChunkDocument),
     /// Events about objects in the staging bucket.
     Objects(S3Notification),
+    /// A request to look at such objects.
+    Look(CheckObjects),
     /// A request to check uploads, which sweep repeats, or a message of another version.
     Other(Value),
 }
@@ -77,7 +79,11 @@ async fn record_dead_letter(state: &State, record: &SqsMessage) -> Result<(), St
             };
             fail_items(state, message.operation_id, &[message.item_id], is_affected, "embedded").await
         }
-        DeadLetter::Objects(events) => announce_again(state, &events).await,
+        DeadLetter::Objects(events) => {
+            let keys = events.records.iter().filter_map(|event| event.s3.object.decoded_key());
+            look_again(state, keys.collect()).await
+        }
+        DeadLetter::Look(request) => look_again(state, request.check_objects).await,
         DeadLetter::Other(body) => {
             tracing::error!(body = clip(&body.to_string()), "dropped a dead letter of an unknown kind");
             Ok(())
@@ -90,42 +96,17 @@ impl DeadLetter {
         match self {
             Self::Scan(_) => "scan",
             Self::Chunk(_) => "chunk",
-            Self::Objects(_) => "intake",
+            Self::Objects(_) | Self::Look(_) => "intake",
             Self::Embed(_) => "embed",
             Self::Other(_) => "other",
         }
     }
 }
 
-/// Registers the files of lost events as expected uploads, so that sweep has them checked until intake
-/// has found them.
-async fn announce_again(state: &State, events: &S3Notification) -> Result<(), StageError> {
-    let mut tx = state.db.begin().await?;
-    let mut expected = Vec::new();
-    for event in events.records.iter().filter(|event| event.is_created()) {
-        let object = &event.s3.object;
-        let Some(object_key) = object.decoded_key() else { continue };
-        let Some((collection_id, name)) = upload_name_from_key(&object_key) else { continue };
-        let collection = tx.collections().find_any(collection_id).await?;
-        let Some(collection) = collection.filter(|collection| collection.deleted_at.is_none()) else {
-            continue;
-        };
-        expected.push(NewUpload {
-            id: UploadId(Uuid::now_v7()),
-            collection_id,
-            user_id: collection.owner_id,
-            name: name.to_owned(),
-            object_key: object_key.clone(),
-            size_bytes: object.size,
-            content_type: "application/octet-stream".to_owned(),
-            sha256: None,
-            metadata: None,
-            // The file is in the bucket already: no client will PUT it.
-            expires_at: Utc::now(),
-        });
-    }
-    tx.uploads().insert_many(&expected).await?;
-    tx.commit().await?;
+/// Has intake look at the objects again: what is in the bucket matters, not what the lost events said.
+async fn look_again(state: &State, keys: Vec<String>) -> Result<(), StageError> {
+    let request = |keys: &[String]| CheckObjects { check_objects: keys.to_vec() };
+    state.queues.send_objects(&keys.chunks(KEYS).map(request).collect::<Vec<_>>()).await?;
     Ok(())
 }
 
@@ -258,6 +239,7 @@ mod tests {
             ["scan", "scan", "chunk", "embed"]
         );
         assert_eq!(stage(r#"{"Records": []}"#), "intake");
+        assert_eq!(stage(r#"{"check_objects": ["uploads/x/a.txt"]}"#), "intake");
         assert_eq!(stage(r#"{"Records": "none"}"#), "other");
     }
 

@@ -215,7 +215,8 @@ async fn index_duplicates(state: &State, done: &mut Done) -> Result<(), StageErr
     dispatch::dispatch_all(&state.db, &state.queues, committed).await
 }
 
-/// Has intake check uploads whose event is missing, and those whose presigned URL has expired.
+/// Has intake check uploads whose event is missing, whose presigned URL has expired, whose announcer has lost
+/// access, or whose object is left over.
 async fn check_uploads(state: &State, done: &mut Done) -> Result<(), StageError> {
     let now = Utc::now();
     let seconds = chrono::TimeDelta::seconds;

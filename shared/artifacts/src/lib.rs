@@ -7,6 +7,7 @@
 //! `Unavailable`. If it refuses to return an object, whoever asks and however often, reads return
 //! [`ArtifactError::Refused`].
 
+mod arrival;
 mod batches;
 pub mod codec;
 mod error;
@@ -14,8 +15,9 @@ mod multipart;
 mod presign;
 mod store;
 
+pub use arrival::ArrivedObject;
 pub use batches::BatchKey;
 pub use error::ArtifactError;
 pub use multipart::ArtifactWriter;
-pub use presign::PresignedUpload;
+pub use presign::{PresignedUpload, UploadContent};
 pub use store::{ArtifactReader, ArtifactStore, ObjectHead};

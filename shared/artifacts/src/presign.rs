@@ -7,8 +7,9 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use domain::ArtifactKey;
+use domain::{ArtifactKey, UploadId};
 
+use crate::arrival::UPLOAD_ID;
 use crate::{ArtifactError, ArtifactStore};
 
 /// A presigned upload: everything that the client needs for its request.
@@ -24,32 +25,47 @@ pub struct PresignedUpload {
     pub expires_at: DateTime<Utc>,
 }
 
+/// The content that a presigned upload accepts.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadContent<'a> {
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Media type.
+    pub content_type: &'a str,
+    /// SHA-256, if the client knows it.
+    pub sha256: Option<[u8; 32]>,
+}
+
 impl ArtifactStore {
-    /// Presigns a PUT of exactly `size_bytes` bytes with this content type and, if given, this SHA-256 (32 bytes).
+    /// Presigns a PUT of exactly this content.
+    ///
+    /// The request carries the upload's id as metadata of the object, and is refused by S3 while the object exists:
+    /// bytes that have arrived cannot be replaced before they are staged.
     ///
     /// # Errors
     /// Returns `Call` if there are no credentials to sign with.
     pub async fn presign_upload(
         &self,
         key: &ArtifactKey,
-        size_bytes: u64,
-        content_type: &str,
-        sha256: Option<[u8; 32]>,
+        upload_id: UploadId,
+        content: UploadContent<'_>,
         now: DateTime<Utc>,
         expires_in: Duration,
     ) -> Result<PresignedUpload, ArtifactError> {
         let path = key.path();
         let config = PresigningConfig::expires_in(expires_in)
             .map_err(|error| ArtifactError::call(&path, "presign", error))?;
-        let size = i64::try_from(size_bytes).unwrap_or(i64::MAX);
+        let size = i64::try_from(content.size_bytes).unwrap_or(i64::MAX);
         let request = self
             .client()
             .put_object()
             .bucket(self.bucket())
             .key(&path)
             .content_length(size)
-            .content_type(content_type)
-            .set_checksum_sha256(sha256.map(|digest| STANDARD.encode(digest)));
+            .content_type(content.content_type)
+            .metadata(UPLOAD_ID, upload_id.to_string())
+            .if_none_match("*")
+            .set_checksum_sha256(content.sha256.map(|digest| STANDARD.encode(digest)));
         let presigned = request.presigned(config).await;
         let presigned = presigned.map_err(|error| ArtifactError::call(&path, "presign", error))?;
         let headers = presigned.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));

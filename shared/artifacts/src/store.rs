@@ -105,8 +105,25 @@ impl ArtifactStore {
     /// # Errors
     /// Returns `NotFound` if there is no such object, `Refused` if S3 will not return it.
     pub async fn open(&self, key: &ArtifactKey) -> Result<ArtifactReader, ArtifactError> {
+        self.open_if(key, None).await
+    }
+
+    /// Opens an object for reading if its ETag is still `etag`.
+    ///
+    /// # Errors
+    /// Returns `Replaced` if it has another ETag, `NotFound` if there is no such object.
+    pub async fn open_version(&self, key: &ArtifactKey, etag: &str) -> Result<ArtifactReader, ArtifactError> {
+        self.open_if(key, Some(etag.to_owned())).await
+    }
+
+    async fn open_if(
+        &self,
+        key: &ArtifactKey,
+        if_match: Option<String>,
+    ) -> Result<ArtifactReader, ArtifactError> {
         let path = key.path();
-        match self.client.get_object().bucket(&self.bucket).key(&path).send().await {
+        let request = self.client.get_object().bucket(&self.bucket).key(&path).set_if_match(if_match);
+        match request.send().await {
             Ok(response) => Ok(ArtifactReader {
                 key: path,
                 head: ObjectHead {
@@ -118,6 +135,9 @@ impl ArtifactStore {
             }),
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => {
                 Err(ArtifactError::NotFound { key: path })
+            }
+            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 412 => {
+                Err(ArtifactError::Replaced { key: path })
             }
             Err(error) => {
                 let class = error.as_service_error().and_then(storage_class).map(str::to_owned);
@@ -232,11 +252,11 @@ fn storage_class(error: &GetObjectError) -> Option<&str> {
     }
 }
 
-fn size(content_length: Option<i64>) -> u64 {
+pub(crate) fn size(content_length: Option<i64>) -> u64 {
     content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
 }
 
-fn etag(value: Option<&str>) -> String {
+pub(crate) fn etag(value: Option<&str>) -> String {
     value.unwrap_or_default().trim_matches('"').to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! The settings and secrets that connectors declare.
 
-use domain::SecretType;
+use domain::{OnMissing, SecretType};
 use serde_json::{Value, json};
 
 /// A setting.
@@ -43,21 +43,8 @@ pub struct SecretField {
     pub description: &'static str,
 }
 
-/// What happens to documents that are gone from their source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissing {
-    /// They are removed, and can be restored.
-    Remove,
-    /// They stay searchable and are marked as stale.
-    Keep,
-}
-
-impl OnMissing {
-    pub(crate) const FIELD: &'static str = "on_missing";
-
-    /// The values of the setting, the default first.
-    pub(crate) const WORDS: &'static [&'static str] = &["remove", "keep"];
-}
+/// The default first.
+const ON_MISSING_WORDS: &[&str] = &[OnMissing::Remove.as_str(), OnMissing::Keep.as_str()];
 
 impl FieldValue {
     /// The name of its type: `text`, `boolean` or `text_list`.
@@ -98,6 +85,6 @@ pub(crate) const EXCLUDE_PATTERNS: ConfigField = ConfigField {
 };
 pub(crate) const ON_MISSING: ConfigField = ConfigField {
     name: OnMissing::FIELD,
-    value: FieldValue::Word(OnMissing::WORDS),
+    value: FieldValue::Word(ON_MISSING_WORDS),
     description: "What happens to documents that are gone from the source: `remove` deletes them, `keep` marks them as stale.",
 };

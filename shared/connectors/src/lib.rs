@@ -26,7 +26,7 @@ pub use connector::Connector;
 pub use connectors::Connectors;
 pub use entry::{Entry, Page};
 pub use error::ConnectorError;
-pub use field::{ConfigField, FieldValue, OnMissing, SecretField};
+pub use field::{ConfigField, FieldValue, SecretField};
 pub use policy::SourcePolicy;
 pub use reader::SourceReader;
 pub use spec::SourceSpec;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{ServerPlace, SourceType};
+use domain::{OnMissing, ServerPlace, SourceType};
 use serde_json::Value;
 
 use crate::settings::{Settings, check_bounds};
 use crate::source::Source;
-use crate::{Connector, ConnectorError, OnMissing, SourcePolicy};
+use crate::{Connector, ConnectorError, SourcePolicy};
 
 /// A source with validated settings. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -69,12 +69,8 @@ impl SourceSpec {
 
     /// What happens to documents that are gone; `None` for a source that has no such setting.
     pub fn on_missing(&self) -> Option<OnMissing> {
-        self.settings.as_map().contains_key(OnMissing::FIELD).then(|| {
-            match self.settings.text(OnMissing::FIELD) {
-                "keep" => OnMissing::Keep,
-                _ => OnMissing::Remove,
-            }
-        })
+        let is_known = self.settings.as_map().contains_key(OnMissing::FIELD);
+        is_known.then(|| self.settings.text(OnMissing::FIELD).parse().unwrap_or(OnMissing::Remove))
     }
 
     /// Identifies the source within its collection: a path, or a URI such as `s3://bucket/prefix`.

@@ -15,7 +15,7 @@ mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
 pub use item_work::{BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
-pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem};
+pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem, UploadedItem};
 pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};
 pub use rebuild::{QueuedRebuild, RebuiltDocument};

@@ -21,7 +21,7 @@ use crate::requests::{IdempotencyKeys, RateLimitBuckets};
 use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants};
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
-use crate::uploads::Uploads;
+use crate::uploads::{UploadArrivals, Uploads};
 use crate::{DbConfig, DbError};
 
 /// How long a pooled connection is reused without a ping. Consecutive steps of one request save a round
@@ -178,6 +178,8 @@ repositories! {
     sync_runs: SyncRuns,
     /// Settings of the installation.
     system_settings: SystemSettings,
+    /// The latest arrivals of uploaded documents.
+    upload_arrivals: UploadArrivals,
     /// Announced uploads.
     uploads: Uploads,
     /// Preferences of users.

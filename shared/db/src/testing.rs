@@ -8,7 +8,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::documents::Document;
-use crate::operations::{ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome};
+use crate::operations::{
+    ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome, UploadedItem,
+};
 use crate::{Connection, Db};
 
 mod lifecycle;
@@ -156,6 +158,10 @@ pub(crate) fn item(name: &str, hint: &str) -> NewItem {
         mime_type: None,
         change_hint: Some(hint.to_owned()),
     }
+}
+
+pub(crate) fn uploaded(name: &str, hint: &str) -> UploadedItem {
+    UploadedItem { item: item(name, hint), metadata: None }
 }
 
 pub(crate) fn binary() -> ItemFailure {

@@ -1,11 +1,18 @@
 //! Uploads: files that clients announce and then PUT to presigned URLs.
+//!
+//! What becomes of the files that arrive, announced or dropped into the bucket, is in `arrivals`; what sweep asks
+//! for is in `checks`.
+
+mod arrivals;
+mod checks;
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus, UserId};
+use domain::{Actor, ApiKeyId, CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus, UserId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub use self::arrivals::{Arrival, LatestArrival, LockedUpload, UploadArrivals};
 use crate::{DbError, Page};
 
 /// An announced upload.
@@ -15,8 +22,8 @@ pub struct Upload {
     pub id: UploadId,
     /// The collection that the file is for.
     pub collection_id: CollectionId,
-    /// The announcer.
-    pub user_id: UserId,
+    /// The user or API key that announced it.
+    pub announcer: Actor,
     /// The file's name within the collection.
     pub name: String,
     /// Key of the object that the presigned URL writes.
@@ -31,6 +38,10 @@ pub struct Upload {
     pub metadata: Option<DocumentMetadata>,
     /// State of the upload.
     pub status: UploadStatus,
+    /// Why it was refused.
+    pub reason: Option<String>,
+    /// The ETag of the object that was accepted.
+    pub etag: Option<String>,
     /// The operation that indexes the file.
     pub operation_id: Option<OperationId>,
     /// When the presigned URL expires.
@@ -48,8 +59,8 @@ pub struct NewUpload {
     pub id: UploadId,
     /// The collection that the file is for.
     pub collection_id: CollectionId,
-    /// The announcer.
-    pub user_id: UserId,
+    /// The user or API key that announces it.
+    pub announcer: Actor,
     /// The file's name within the collection.
     pub name: String,
     /// Key of the object that the presigned URL writes.
@@ -64,6 +75,15 @@ pub struct NewUpload {
     pub metadata: Option<DocumentMetadata>,
     /// When the presigned URL expires.
     pub expires_at: DateTime<Utc>,
+}
+
+/// The open announcements of one user: their presigned URLs are valid, and nothing has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenUploads {
+    /// Their number.
+    pub count: i64,
+    /// Their announced size in bytes.
+    pub bytes: i64,
 }
 
 /// Reads and changes uploads.
@@ -84,7 +104,9 @@ impl<'c> Uploads<'c> {
     pub async fn insert_many(&mut self, new: &[NewUpload]) -> Result<(), DbError> {
         let ids: Vec<Uuid> = new.iter().map(|upload| upload.id.0).collect();
         let collection_ids: Vec<Uuid> = new.iter().map(|upload| upload.collection_id.0).collect();
-        let user_ids: Vec<i64> = new.iter().map(|upload| upload.user_id.0).collect();
+        let user_ids: Vec<i64> = new.iter().map(|upload| upload.announcer.user_id.0).collect();
+        let key_ids: Vec<Option<Uuid>> =
+            new.iter().map(|upload| upload.announcer.api_key_id.map(|id| id.0)).collect();
         let names: Vec<String> = new.iter().map(|upload| upload.name.clone()).collect();
         let object_keys: Vec<String> = new.iter().map(|upload| upload.object_key.clone()).collect();
         let sizes: Vec<i64> = new.iter().map(|upload| upload.size_bytes).collect();
@@ -95,9 +117,9 @@ impl<'c> Uploads<'c> {
         let expiries: Vec<DateTime<Utc>> = new.iter().map(|upload| upload.expires_at).collect();
         sqlx::query!(
             "INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes,
-                content_type, sha256, expires_at, attributes)
+                content_type, sha256, expires_at, attributes, api_key_id)
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
-                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[], $10::jsonb[])",
+                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[], $10::jsonb[], $11::uuid[])",
             &ids,
             &collection_ids,
             &user_ids,
@@ -108,6 +130,7 @@ impl<'c> Uploads<'c> {
             &hashes as &[Option<String>],
             &expiries,
             &metadata as &[Option<Json<&DocumentMetadata>>],
+            &key_ids as &[Option<Uuid>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -120,7 +143,8 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>"
+                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>",
+                u.api_key_id, u.reason, u.etag
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.id = $1"#,
             id.0,
@@ -152,7 +176,8 @@ impl<'c> Uploads<'c> {
             UploadRow,
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
-                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>"
+                received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>",
+                u.api_key_id, u.reason, u.etag
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.collection_id = $1 AND ($2::text IS NULL OR u.status = $2::text::upload_status)
             ORDER BY u.created_at, u.id LIMIT $3 OFFSET $4"#,
@@ -170,103 +195,29 @@ impl<'c> Uploads<'c> {
         Ok(Page { items, total })
     }
 
-    /// Marks the uploads with these object keys as received by the operation.
-    pub async fn mark_received(
-        &mut self,
-        object_keys: &[String],
-        operation_id: OperationId,
-    ) -> Result<u64, DbError> {
+    /// Returns the user's open announcements in all collections, with whatever API key they were made. Those of
+    /// collections that the user lost access to do not count.
+    pub async fn open_of(&mut self, user_id: UserId) -> Result<OpenUploads, DbError> {
+        let open = sqlx::query_as!(
+            OpenUploads,
+            r#"SELECT count(*) AS "count!", coalesce(sum(size_bytes), 0)::bigint AS "bytes!"
+            FROM open_uploads WHERE user_id = $1"#,
+            user_id.0,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(open)
+    }
+
+    /// Withdraws an upload. Returns whether it was still expected.
+    pub async fn withdraw(&mut self, id: UploadId) -> Result<bool, DbError> {
         let done = sqlx::query!(
-            "UPDATE uploads SET status = 'received', received_at = now(),
-                operation_id = (SELECT id FROM operations WHERE uuid = $2)
-            WHERE object_key = ANY ($1) AND status = 'expected'",
-            object_keys,
-            operation_id.0,
+            "UPDATE uploads SET status = 'withdrawn' WHERE id = $1 AND status = 'expected'",
+            id.0
         )
         .execute(&mut *self.connection)
         .await?;
-        Ok(done.rows_affected())
-    }
-
-    /// Returns the announcer of the first of these object keys that is still expected.
-    pub async fn find_announcer(&mut self, object_keys: &[String]) -> Result<Option<UserId>, DbError> {
-        let user_id = sqlx::query_scalar!(
-            "SELECT user_id FROM uploads WHERE object_key = ANY ($1) AND status = 'expected'
-            ORDER BY created_at, id LIMIT 1",
-            object_keys,
-        )
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        Ok(user_id.map(UserId))
-    }
-
-    /// Returns those of the uploads that have not arrived.
-    pub async fn list_expected(&mut self, ids: &[UploadId]) -> Result<Vec<Upload>, DbError> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows = sqlx::query_as!(
-            UploadRow,
-            r#"SELECT id, collection_id, user_id, name, object_key, size_bytes, content_type, sha256,
-                status::text AS "status!", NULL::uuid AS "operation_id?", expires_at, received_at,
-                created_at, attributes AS "attributes: Json<DocumentMetadata>"
-            FROM uploads WHERE id = ANY ($1) AND status = 'expected' ORDER BY created_at, id"#,
-            &ids,
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let mut uploads = Vec::with_capacity(rows.len());
-        for row in rows {
-            uploads.push(row.try_into()?);
-        }
-        Ok(uploads)
-    }
-
-    /// Marks an upload as expired whose file did not arrive in time. Returns whether it was still expected.
-    pub async fn mark_expired(&mut self, id: UploadId) -> Result<bool, DbError> {
-        let done =
-            sqlx::query!("UPDATE uploads SET status = 'expired' WHERE id = $1 AND status = 'expected'", id.0)
-                .execute(&mut *self.connection)
-                .await?;
         Ok(done.rows_affected() == 1)
-    }
-
-    /// Returns expected uploads that need a check: those whose URL expired before `expired_before`, and
-    /// those announced between `announced_from` and `announced_until`, whose S3 event may be lost. Oldest
-    /// first.
-    pub async fn list_unsettled(
-        &mut self,
-        expired_before: DateTime<Utc>,
-        announced_from: DateTime<Utc>,
-        announced_until: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<Vec<UploadId>, DbError> {
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM uploads
-            WHERE status = 'expected' AND (expires_at < $1 OR created_at BETWEEN $2 AND $3)
-            ORDER BY created_at, id LIMIT $4",
-            expired_before,
-            announced_from,
-            announced_until,
-            limit,
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        Ok(ids.into_iter().map(UploadId).collect())
-    }
-
-    /// Deletes received and expired uploads that were announced before this time, at most `limit`. Returns
-    /// how many.
-    pub async fn delete_settled(&mut self, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
-        let done = sqlx::query!(
-            "DELETE FROM uploads WHERE id IN (
-                SELECT id FROM uploads WHERE status <> 'expected' AND created_at < $1 LIMIT $2
-                FOR UPDATE SKIP LOCKED
-            )",
-            before,
-            limit,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
 
@@ -285,6 +236,9 @@ struct UploadRow {
     expires_at: DateTime<Utc>,
     received_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    api_key_id: Option<Uuid>,
+    reason: Option<String>,
+    etag: Option<String>,
 }
 
 impl TryFrom<UploadRow> for Upload {
@@ -294,7 +248,7 @@ impl TryFrom<UploadRow> for Upload {
         Ok(Self {
             id: UploadId(row.id),
             collection_id: CollectionId(row.collection_id),
-            user_id: UserId(row.user_id),
+            announcer: Actor { user_id: UserId(row.user_id), api_key_id: row.api_key_id.map(ApiKeyId) },
             name: row.name,
             object_key: row.object_key,
             size_bytes: row.size_bytes,
@@ -302,6 +256,8 @@ impl TryFrom<UploadRow> for Upload {
             sha256: row.sha256,
             metadata: row.attributes.map(|metadata| metadata.0),
             status: DbError::parse_label("uploads", "status", &row.status)?,
+            reason: row.reason,
+            etag: row.etag,
             operation_id: row.operation_id.map(OperationId),
             expires_at: row.expires_at,
             received_at: row.received_at,

@@ -13,7 +13,9 @@ pub enum Initiator<'a> {
         /// Where the request comes from.
         client: &'a ClientInfo,
     },
-    /// The program itself: an arrived upload, a schedule, a repair.
+    /// Whoever announced an upload that has arrived.
+    Announcer(Actor),
+    /// The program itself: a file dropped into the bucket, a schedule, a repair.
     System {
         /// The user that the operation belongs to.
         on_behalf_of: UserId,
@@ -24,7 +26,7 @@ impl Initiator<'_> {
     /// The user that the operation belongs to.
     pub const fn user_id(&self) -> UserId {
         match self {
-            Self::Caller { actor, .. } => actor.user_id,
+            Self::Caller { actor, .. } | Self::Announcer(actor) => actor.user_id,
             Self::System { on_behalf_of } => *on_behalf_of,
         }
     }

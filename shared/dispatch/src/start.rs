@@ -106,6 +106,11 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
         self.lock.id()
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.lock.name()
+    }
+
     /// Its owner.
     pub fn owner_id(&self) -> UserId {
         self.lock.owner_id()
@@ -177,7 +182,7 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
         initiator: Initiator<'_>,
     ) -> Result<SyncRunStart<'_, T>, StartError> {
         let requested_by = match initiator {
-            Initiator::Caller { actor, .. } => Some(actor.user_id),
+            Initiator::Caller { actor, .. } | Initiator::Announcer(actor) => Some(actor.user_id),
             Initiator::System { .. } => None,
         };
         let new =
@@ -305,6 +310,7 @@ impl<T: AsMut<Tx>> Queued<'_, T> {
     pub async fn audit(mut self, action: &str, details: &Value) -> Result<Audited<T>, DbError> {
         let (actor, client) = match self.initiator {
             Initiator::Caller { actor, client } => (Some(actor), Some(client)),
+            Initiator::Announcer(actor) => (Some(actor), None),
             Initiator::System { .. } => (None, None),
         };
         let entry = AuditEntry {

@@ -4,16 +4,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionId, DocumentId, Generation};
+use crate::{CollectionId, DocumentId, Generation, UploadId};
 
 /// The key of an object in the staging bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArtifactKey {
-    /// A file that a client uploaded or put into the bucket.
-    Upload {
+    /// The file of an announced upload, written through its presigned URL. The object is the program's own: it
+    /// is deleted once it is staged or refused.
+    Announced {
         /// The collection the file is for.
         collection_id: CollectionId,
-        /// Name chosen by the client: a relative path with `/` between folders.
+        /// The upload. No two announcements share a key, even of one name.
+        upload_id: UploadId,
+    },
+    /// A drop: a file that the bucket's owner put into it. The object is theirs and stays.
+    Dropped {
+        /// The collection the file is for.
+        collection_id: CollectionId,
+        /// The rest of the key: a relative path with `/` between folders, not validated yet.
         name: String,
     },
     /// The bytes of one generation of a document.
@@ -55,12 +63,13 @@ impl ArtifactKey {
     pub const CHUNKS_PER_BATCH: usize = 256;
 
     /// The first folders of all keys, each followed by a collection ID.
-    pub const PREFIXES: [&'static str; 4] = ["uploads", "raw", "chunks", "vectors"];
+    pub const PREFIXES: [&'static str; 5] = ["announced", "uploads", "raw", "chunks", "vectors"];
 
     /// Returns the object key, without a leading slash.
     pub fn path(&self) -> String {
         match self {
-            Self::Upload { collection_id, name } => format!("uploads/{collection_id}/{name}"),
+            Self::Announced { collection_id, upload_id } => format!("announced/{collection_id}/{upload_id}"),
+            Self::Dropped { collection_id, name } => format!("uploads/{collection_id}/{name}"),
             Self::Raw { collection_id, document_id, generation } => {
                 format!("raw/{collection_id}/{document_id}/{generation}")
             }
@@ -72,13 +81,32 @@ impl ArtifactKey {
             }
         }
     }
-}
 
-/// Parses the collection and the file name from the object key of an upload.
-pub fn upload_name_from_key(key: &str) -> Option<(CollectionId, &str)> {
-    let (collection_id, name) = key.strip_prefix("uploads/")?.split_once('/')?;
-    let is_file = !name.is_empty() && !name.ends_with('/');
-    is_file.then_some((collection_id.parse().ok()?, name))
+    /// Parses the key of an announced file or a drop. Returns `None` for a folder, and for a key that belongs to
+    /// no collection.
+    pub fn parse_arrival(key: &str) -> Option<Self> {
+        let (prefix, rest) = key.split_once('/')?;
+        let (collection_id, name) = rest.split_once('/')?;
+        let collection_id = collection_id.parse().ok()?;
+        match prefix {
+            "announced" => Some(Self::Announced { collection_id, upload_id: name.parse().ok()? }),
+            "uploads" if !name.is_empty() && !name.ends_with('/') => {
+                Some(Self::Dropped { collection_id, name: name.to_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the collection that the object belongs to.
+    pub const fn collection_id(&self) -> CollectionId {
+        match self {
+            Self::Announced { collection_id, .. }
+            | Self::Dropped { collection_id, .. }
+            | Self::Raw { collection_id, .. }
+            | Self::Chunks { collection_id, .. }
+            | Self::Vectors { collection_id, .. } => *collection_id,
+        }
+    }
 }
 
 /// A chunk as it is staged by the chunk function for the embed function.
@@ -120,18 +148,29 @@ pub struct ChunkParent {
 mod tests {
     use super::*;
 
+    const COLLECTION: &str = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f";
+
     #[test]
-    fn upload_keys_read_back() {
-        let collection_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
-        let key = ArtifactKey::Upload { collection_id, name: "notes/a b.md".to_owned() };
-        assert_eq!(upload_name_from_key(&key.path()), Some((collection_id, "notes/a b.md")));
+    fn keys_of_arrivals_read_back() {
+        let collection_id = COLLECTION.parse().unwrap();
+        let dropped = ArtifactKey::Dropped { collection_id, name: "notes/a b.md".to_owned() };
+        let announced = ArtifactKey::Announced { collection_id, upload_id: UploadId(uuid::Uuid::max()) };
+        for key in [dropped, announced] {
+            assert_eq!(ArtifactKey::parse_arrival(&key.path()), Some(key));
+        }
     }
 
     #[test]
-    fn folders_and_other_keys_are_not_uploads() {
-        let id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f";
-        for key in [format!("uploads/{id}/"), format!("uploads/{id}/a/"), "uploads/x/a".to_owned()] {
-            assert_eq!(upload_name_from_key(&key), None);
+    fn folders_and_other_keys_are_no_arrivals() {
+        for key in [
+            format!("uploads/{COLLECTION}/"),
+            format!("uploads/{COLLECTION}/a/"),
+            format!("announced/{COLLECTION}/a.txt"),
+            format!("raw/{COLLECTION}/{COLLECTION}"),
+            "uploads/x/a".to_owned(),
+            "uploads".to_owned(),
+        ] {
+            assert_eq!(ArtifactKey::parse_arrival(&key), None);
         }
     }
 }

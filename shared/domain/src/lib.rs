@@ -20,7 +20,7 @@ mod source_type;
 mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
-pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, upload_name_from_key};
+pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord};
 pub use document_name::{DocumentName, DocumentNameError};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
@@ -29,7 +29,7 @@ pub use ids::{
     SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
 };
 pub use layout::Layout;
-pub use message::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
+pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};
 pub use point::{document_id, point_id};
@@ -39,7 +39,7 @@ pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_stor
 pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use source_type::SourceType;
 pub use status::{
-    CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OperationStatus,
+    CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OnMissing, OperationStatus,
     OperationType, ParseStatusError, Permission, Quantization, SecretType, SyncRunStatus, SyncTrigger,
     UploadStatus,
 };

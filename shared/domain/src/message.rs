@@ -43,12 +43,19 @@ pub struct EmbedBatch {
     pub batch: u32,
 }
 
-/// Check whether these uploads have arrived, because the S3 event of an upload can be lost and a client may
-/// never upload.
+/// Check what became of these uploads: the S3 event of an upload can be lost, a client may never upload, its
+/// permission may have ended, and the object may be left over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckUploads {
     /// At most 25 announced uploads.
     pub check_uploads: Vec<UploadId>,
+}
+
+/// Look at these objects of the staging bucket, whose S3 events could not be handled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckObjects {
+    /// Keys of announced files and drops.
+    pub check_objects: Vec<String>,
 }
 
 #[cfg(test)]

@@ -195,8 +195,27 @@ labels!(
         Received = "received",
         /// The presigned URL expired before the file arrived.
         Expired = "expired",
+        /// The file was not accepted and is deleted; the reason is in `reason`.
+        Refused = "refused",
+        /// Withdrawn before the file arrived.
+        Withdrawn = "withdrawn",
     }
 );
+
+labels!(
+    /// What happens to documents that are gone from their source. The default comes first.
+    OnMissing, "value of on_missing" {
+        /// They are removed, and can be restored.
+        Remove = "remove",
+        /// They stay searchable and are marked as stale.
+        Keep = "keep",
+    }
+);
+
+impl OnMissing {
+    /// The setting's name in the configuration of a source.
+    pub const FIELD: &'static str = "on_missing";
+}
 
 labels!(
     /// Precision of a collection's stored vectors.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -23,6 +24,9 @@ pub struct S3NotificationRecord {
     /// The event's type, such as `ObjectCreated:Put`.
     #[serde(rename = "eventName", default)]
     pub event_name: String,
+    /// When S3 finished the request.
+    #[serde(rename = "eventTime")]
+    pub event_time: Option<DateTime<Utc>>,
     /// The object and its bucket.
     pub s3: S3Entity,
 }
@@ -54,12 +58,28 @@ pub struct S3Object {
     /// The ETag, if the event has one.
     #[serde(rename = "eTag")]
     pub etag: Option<String>,
+    /// Orders the events of one key: a hexadecimal number, of which a shorter one ends in zeros.
+    pub sequencer: Option<String>,
 }
 
 impl S3NotificationRecord {
     /// Returns whether the object was created or overwritten. Some emulators put `s3:` before the event's type.
     pub fn is_created(&self) -> bool {
-        self.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:")
+        self.kind().starts_with("ObjectCreated:")
+    }
+
+    /// Returns whether the object was copied from another one.
+    pub fn is_copy(&self) -> bool {
+        self.kind() == "ObjectCreated:Copy"
+    }
+
+    /// Returns whether the object was deleted.
+    pub fn is_removed(&self) -> bool {
+        self.kind().starts_with("ObjectRemoved:")
+    }
+
+    fn kind(&self) -> &str {
+        self.event_name.trim_start_matches("s3:")
     }
 }
 
@@ -78,7 +98,8 @@ mod tests {
 
     #[test]
     fn keys_are_form_decoded() {
-        let decoded = |key: &str| S3Object { key: key.to_owned(), size: 0, etag: None }.decoded_key();
+        let decoded =
+            |key: &str| S3Object { key: key.to_owned(), size: 0, etag: None, sequencer: None }.decoded_key();
         assert_eq!(decoded("a%2Fb+%2B%F0%9F%98%80.md").as_deref(), Some("a/b +😀.md"));
         assert_eq!(decoded("%FF"), None);
         // S3 encodes every percent sign; one that encodes nothing stays as it is.

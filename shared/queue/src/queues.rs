@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use domain::{CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
+use domain::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 use serde::Serialize;
 
 use crate::QueueError;
@@ -68,6 +68,11 @@ impl Queues {
     /// # Errors
     /// Returns `Rejected` if SQS rejects some of them; others may have been sent.
     pub async fn send_intake(&self, messages: &[CheckUploads]) -> Result<(), QueueError> {
+        self.send(Stage::Intake, messages).await
+    }
+
+    /// Sends requests to look at objects to the intake function. Errors as for [`Self::send_intake`].
+    pub async fn send_objects(&self, messages: &[CheckObjects]) -> Result<(), QueueError> {
         self.send(Stage::Intake, messages).await
     }
 

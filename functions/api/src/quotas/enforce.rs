@@ -30,15 +30,36 @@ pub(crate) async fn check_collections(tx: &mut Tx, owner_id: UserId) -> Result<(
     ))
 }
 
+/// Open announcements of one user at most.
+const MAX_OPEN_UPLOADS: i64 = 1000;
+
 /// Checks the quotas of documents and bytes for the uploads that were just announced, together with those
 /// that were announced before and have not arrived. Arrived uploads are counted again when they are
 /// staged; this check saves the client an upload that would fail.
 ///
+/// The announcer has a limit too: so many announcements, and in collections of others as many bytes as the announcer's
+/// own quota of storage.
+///
 /// # Errors
 /// Returns `Conflict` if a quota would be exceeded.
-pub(crate) async fn check_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserId) -> Result<(), ApiError> {
-    // Serializes all requests that add to collections of this owner.
-    let owner_limits = tx.user_resource_limits().lock(owner_id).await?;
+pub(crate) async fn check_uploads(
+    tx: &mut Tx,
+    id: CollectionId,
+    owner_id: UserId,
+    announcer_id: UserId,
+) -> Result<(), ApiError> {
+    // Serializes all requests that add to collections of this owner, and all announcements of this user. In the order
+    // of their ids, so that two requests cannot wait for each other.
+    let (first_id, last_id) = (announcer_id.min(owner_id), announcer_id.max(owner_id));
+    let first = tx.user_resource_limits().lock(first_id).await?;
+    let last = if last_id == first_id { first } else { tx.user_resource_limits().lock(last_id).await? };
+    let (owner_limits, announcer_limits) = if owner_id == first_id { (first, last) } else { (last, first) };
+    let open = tx.uploads().open_of(announcer_id).await?;
+    check_open("announcements", open.count, MAX_OPEN_UPLOADS)?;
+    // The bytes of the owner's announcements are checked below, with what they replace.
+    if announcer_id != owner_id {
+        check_open("bytes in announcements", open.bytes, announcer_limits.max_storage_bytes)?;
+    }
     let limits = tx.collection_resource_limits().find(id).await?;
     let room = tx.collection_resource_limits().projected_usage(id).await?;
     let who = "the collection";
@@ -46,6 +67,19 @@ pub(crate) async fn check_uploads(tx: &mut Tx, id: CollectionId, owner_id: UserI
     check_room(who, "bytes", room.bytes, room.expected_bytes, limits.max_storage_bytes)?;
     let (who, most) = ("all collections of its owner", owner_limits.max_storage_bytes);
     check_room(who, "bytes", room.owner_bytes, room.owner_expected_bytes, most)
+}
+
+fn check_open(what: &str, open: i64, most: i64) -> Result<(), ApiError> {
+    if open <= most {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::Conflict,
+        format!(
+            "with these files you would have {open} open {what}, and at most {most} are allowed; upload or withdraw \
+             some, or wait until they expire"
+        ),
+    ))
 }
 
 fn check_room(who: &str, unit: &str, used: i64, expected: i64, most: i64) -> Result<(), ApiError> {

@@ -7,8 +7,8 @@ use connectors::SourceSpec;
 use db::Tx;
 use db::sources::{CollectionSource, CollectionSources};
 use dispatch::lock_collection;
-use domain::{CollectionId, ErrorKind, SourceId, SourceType};
-use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, IfMatch};
+use domain::{CollectionId, ErrorKind, OnMissing, SourceId, SourceType};
+use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, FieldErrors, IfMatch};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -23,7 +23,8 @@ use crate::audit::{self, Change};
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"secrets": {"token": "ghp_0123456789", "password": ""}}))]
 pub(crate) struct UpdateSourceRequest {
-    /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`.
+    /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`. Uploads have only
+    /// `on_missing`.
     #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
     /// Secrets to set or to remove.
@@ -64,21 +65,24 @@ pub(crate) async fn update(
     let mut tx = locked.into_tx();
     if_match.check(&version(&source)?)?;
 
-    let spec = match request.source_config {
+    let is_upload = source.source_type == SourceType::UPLOAD;
+    let settings = match request.source_config {
+        Some(config) if is_upload => Some(read_upload_settings(&source, config)?),
         Some(config) => {
-            let spec = parse_settings(&source, config)?;
+            let config = Value::Object(config);
+            let spec = SourceSpec::parse_new(source.source_type.as_str(), &config).map_err(explain)?;
             authorize(&state, tx.source_grants(), &caller, &spec).await?;
-            Some(spec)
+            Some(Settings { path: spec.source_path(), config: spec.to_config() })
         }
         None => None,
     };
-    let spec = spec.filter(|spec| spec.to_config() != source.source_config);
-    if spec.is_none() && secrets.is_empty() {
+    let settings = settings.filter(|settings| settings.config != source.source_config);
+    if settings.is_none() && secrets.is_empty() {
         return Ok((version(&source)?, Json(source.into())));
     }
     let mut details = json!({ "source_id": id, "source_path": source.source_path });
-    change_settings(&mut tx, &source, spec.as_ref(), &mut details).await?;
-    if spec.is_some() {
+    change_settings(&mut tx, &source, settings.as_ref(), &mut details).await?;
+    if settings.is_some() && !is_upload {
         tx.source_grants().set_grantee(id, caller.principal.user_id).await?;
     }
     secrets.apply(&mut tx, &state.secrets, id).await?;
@@ -97,29 +101,40 @@ pub(crate) async fn update(
     Ok((version(&changed)?, Json(changed.into())))
 }
 
-fn parse_settings(source: &CollectionSource, config: Map<String, Value>) -> Result<SourceSpec, ApiError> {
-    if source.source_type == SourceType::UPLOAD {
-        return Err(ApiError::invalid_field(
-            "source_config",
-            "the source of uploads has no settings; change another source",
-        ));
+/// New settings of a source.
+struct Settings {
+    path: String,
+    config: Value,
+}
+
+/// Uploads have one setting: what happens to documents whose files are deleted from the bucket.
+fn read_upload_settings(source: &CollectionSource, config: Map<String, Value>) -> Result<Settings, ApiError> {
+    let mut errors = FieldErrors::default();
+    for (name, value) in &config {
+        let field = format!("source_config.{name}");
+        if name != OnMissing::FIELD {
+            errors.add(field, format!("not a setting of uploads; {} allowed", OnMissing::FIELD));
+        } else if value.as_str().is_none_or(|word| word.parse::<OnMissing>().is_err()) {
+            let allowed: Vec<&str> = OnMissing::ALL.iter().map(|word| word.as_str()).collect();
+            errors.add(field, format!("unknown value; {} allowed, got {value}", allowed.join(", ")));
+        }
     }
-    SourceSpec::parse_new(source.source_type.as_str(), &Value::Object(config)).map_err(explain)
+    errors.finish()?;
+    Ok(Settings { path: source.source_path.clone(), config: Value::Object(config) })
 }
 
 /// Stores the settings. If only secrets change, only the modification time is updated.
 async fn change_settings(
     tx: &mut Tx,
     source: &CollectionSource,
-    spec: Option<&SourceSpec>,
+    settings: Option<&Settings>,
     details: &mut Value,
 ) -> Result<(), ApiError> {
-    let Some(spec) = spec else {
+    let Some(Settings { path, config }) = settings else {
         let (path, config) = (&source.source_path, &source.source_config);
         return Ok(tx.collection_sources().update(source.id, path, config).await?);
     };
-    let (path, config) = (spec.source_path(), spec.to_config());
-    if path != source.source_path {
+    if *path != source.source_path {
         // A listing that continued in another place would treat documents there as missing.
         if let Some(running) = tx.operations().running_of_source(source.id).await? {
             return Err(ApiError::new(
@@ -132,7 +147,7 @@ async fn change_settings(
         details["source_path"] = json!({ "before": source.source_path, "after": path });
     }
     details["source_config"] = json!({ "before": source.source_config, "after": config });
-    match tx.collection_sources().update(source.id, &path, &config).await {
+    match tx.collection_sources().update(source.id, path, config).await {
         Ok(()) => Ok(()),
         Err(error) if error.constraint() == Some(CollectionSources::PATH_CONSTRAINT) => Err(ApiError::new(
             ErrorKind::Conflict,

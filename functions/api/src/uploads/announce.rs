@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use access::{Begun, Caller, Granted, Idempotency};
+use artifacts::UploadContent;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -35,7 +36,8 @@ pub(crate) struct AnnounceUploadsRequest {
     /// 1 to 100 files.
     #[schema(min_items = 1, max_items = 100)]
     files: Vec<AnnouncedFile>,
-    /// Lifetime of the presigned URLs, 1 to 86400 seconds; default an hour.
+    /// Lifetime of the presigned URLs, 1 to 86400 seconds; default 15 minutes, and a second more for each MiB of the
+    /// file. The whole file must have arrived by then.
     #[schema(minimum = 1, maximum = 86400)]
     expires_in_seconds: Option<i64>,
 }
@@ -87,8 +89,11 @@ pub(crate) struct AnnouncedUploadResponse {
 
 /// Announce files to upload
 ///
-/// PUT each file to its presigned URL with exactly the returned headers. No further call is needed: the
-/// bucket's event starts the operation that indexes it.
+/// PUT each file once to its presigned URL with exactly the returned headers. No further call is needed: the
+/// bucket's event starts the operation that indexes it. A file is refused, with the reason in the upload's `reason`, if
+/// it is not what was announced, if the announcer has lost write access, or if the document was deleted or replaced
+/// after it arrived. A user has at most 1,000 open announcements, and no more bytes in them than the user's storage
+/// quota.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
     params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
@@ -104,9 +109,10 @@ pub(crate) async fn announce(
 ) -> Result<Response, ApiError> {
     let collection_id = found.collection.id;
     let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes)?;
-    let lifetime = request
-        .expires_in_seconds
-        .map_or(state.limits.upload_url_lifetime, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+    let lifetime = |size: u64| match request.expires_in_seconds {
+        Some(seconds) => Duration::from_secs(seconds.unsigned_abs()),
+        None => state.limits.upload_url_lifetime + Duration::from_secs(size >> 20),
+    };
 
     // Signed before the transaction begins, without network access.
     let now = Utc::now();
@@ -114,17 +120,16 @@ pub(crate) async fn announce(
     let mut uploads = Vec::with_capacity(files.len());
     for file in files {
         let name = file.name.as_str().to_owned();
-        let key = ArtifactKey::Upload { collection_id, name: name.clone() };
-        let presigned = state
-            .artifacts
-            .presign_upload(&key, file.size, file.content_type, file.sha256, now, lifetime)
-            .await?;
         // Version 7: the ids of one request sort in the order of its files.
         let id = UploadId(Uuid::now_v7());
+        let key = ArtifactKey::Announced { collection_id, upload_id: id };
+        let content =
+            UploadContent { size_bytes: file.size, content_type: file.content_type, sha256: file.sha256 };
+        let presigned = state.artifacts.presign_upload(&key, id, content, now, lifetime(file.size)).await?;
         new_uploads.push(NewUpload {
             id,
             collection_id,
-            user_id: caller.principal.user_id,
+            announcer: caller.actor(),
             name: name.clone(),
             object_key: key.path(),
             size_bytes: i64::try_from(file.size).unwrap_or(i64::MAX),
@@ -147,7 +152,8 @@ pub(crate) async fn announce(
         Begun::Again(answer) => return Ok(answer),
     };
     tx.uploads().insert_many(&new_uploads).await?;
-    enforce::check_uploads(&mut tx, collection_id, found.collection.owner_id).await?;
+    let (owner_id, announcer_id) = (found.collection.owner_id, caller.principal.user_id);
+    enforce::check_uploads(&mut tx, collection_id, owner_id, announcer_id).await?;
     let bytes: i64 = new_uploads.iter().map(|upload| upload.size_bytes).sum();
     let change = Change {
         action: "uploads_announced",

@@ -35,6 +35,8 @@ pub(crate) struct UploadResponse {
     status: UploadStatus,
     /// The status in words, with what to do next.
     message: String,
+    /// Why it was refused; `null` unless it was.
+    reason: Option<String>,
     /// The operation that indexes it.
     #[schema(value_type = Option<Uuid>)]
     operation_id: Option<OperationId>,
@@ -57,6 +59,7 @@ impl From<Upload> for UploadResponse {
             content_type: upload.content_type,
             metadata: upload.metadata,
             status: upload.status,
+            reason: upload.reason,
             operation_id: upload.operation_id,
             expires_at: upload.expires_at,
             received_at: upload.received_at,
@@ -79,6 +82,14 @@ fn explain(upload: &Upload) -> String {
              POST /api/v2/collections/{}/uploads and PUT it to the new presigned URL",
             upload.name, upload.expires_at, upload.collection_id
         ),
+        (UploadStatus::Refused, _) => format!(
+            "{:?} was refused and nothing was indexed: {}",
+            upload.name,
+            upload.reason.as_deref().unwrap_or("no reason was recorded")
+        ),
+        (UploadStatus::Withdrawn, _) => {
+            format!("{:?} was withdrawn before it arrived; announce it again to upload it", upload.name)
+        }
     }
 }
 

@@ -80,7 +80,7 @@ async fn long_lists_are_refused_before_they_are_compared(pool: PgPool) {
         (
             "/api/v2/chunking/compare",
             json!({ "content": "a", "strategies": few, "configs": configs }),
-            "strategies: must be 2 to 7 strategies, got 900",
+            "strategies: wrong number of items; 2 to 7 allowed, got 900",
         ),
     ] {
         let started = Instant::now();

@@ -210,6 +210,17 @@ async fn a_source_is_not_moved_while_it_is_read_nor_are_uploads_ever(pool: PgPoo
         "UPDATE collection_sources SET source_type = 'upload', source_path = 'uploads', source_config = '{}'",
     )
     .await;
-    let refused = patch(&api, &ada, &path, json!({ "source_config": {} }), &[]).await.problem(422);
-    assert_eq!(refused, "source_config: the source of uploads has no settings; change another source");
+    let uploads = json!({ "source_config": { "path": "/srv/docs/b", "on_missing": "hide" } });
+    let refused = patch(&api, &ada, &path, uploads, &[]).await.problem(422);
+    assert_eq!(
+        refused,
+        "source_config.on_missing: unknown value; remove, keep allowed, got \"hide\"; source_config.path: is not a setting \
+         of uploads; allowed: on_missing"
+    );
+    let keep = json!({ "source_config": { "on_missing": "keep" } });
+    let changed = patch(&api, &ada, &path, keep.clone(), &[]).await.expect(200);
+    assert_eq!(
+        (&changed["source_path"], &changed["source_config"]),
+        (&json!("uploads"), &keep["source_config"])
+    );
 }

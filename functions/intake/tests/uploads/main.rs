@@ -1,5 +1,12 @@
-//! Events of the staging bucket, handled on a real PostgreSQL. The queue cannot be reached: messages are
-//! left to sweep.
+//! Arrivals in the staging bucket, handled on a real PostgreSQL.
 
 #[cfg(test)]
-mod events;
+mod announced;
+#[cfg(test)]
+mod bucket;
+#[cfg(test)]
+mod drops;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod world;

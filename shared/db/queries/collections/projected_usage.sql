@@ -1,10 +1,10 @@
 -- $1 collection. Usage of the collection and of all its owner's collections, and the announced uploads that
--- have not arrived. An upload that replaces a document counts with the difference in size.
+-- have not arrived, unless their announcers lost access. An upload that replaces a document counts with the difference in size.
 WITH expected AS (
     SELECT u.collection_id, 'upload://' || u.name AS uri, max(u.size_bytes) AS size_bytes
     FROM collections c
     JOIN collections others ON others.owner_id = c.owner_id AND others.deleted_at IS NULL
-    JOIN uploads u ON u.collection_id = others.id AND u.status = 'expected' AND u.expires_at > now()
+    JOIN open_uploads u ON u.collection_id = others.id
     WHERE c.id = $1
     GROUP BY u.collection_id, u.name
 ),

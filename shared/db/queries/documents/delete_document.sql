@@ -1,9 +1,9 @@
--- $1 document.
+-- $1 document, $2 reason.
 --
 -- Searches leave the document out from here on. The row keeps what a restore needs.
 WITH document AS (
     UPDATE documents
-    SET status = 'deleted', deleted_at = now(), deletion_reason = 'user', is_stale = FALSE, updated_at = now()
+    SET status = 'deleted', deleted_at = now(), deletion_reason = $2::text::deletion_reason, is_stale = FALSE, updated_at = now()
     WHERE id = $1 AND status <> 'deleted'
     RETURNING collection_id, source_id, chunk_count, file_size
 ),

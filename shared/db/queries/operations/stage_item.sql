@@ -55,6 +55,13 @@ item AS (
         AND i.state = 'listed'
     RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
 ),
+object AS (
+    -- The caller deletes the announced file once this is committed: it is staged, or will not be read.
+    UPDATE uploads
+    SET holds_object = FALSE
+    FROM item
+    WHERE uploads.object_key = item.location AND uploads.holds_object
+),
 document AS (
     INSERT INTO documents AS d (
         id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,

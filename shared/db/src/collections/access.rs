@@ -1,7 +1,7 @@
 //! Access to collections: one statement decides for every route what a caller may do.
 
 use chrono::{DateTime, Utc};
-use domain::{AccessLevel, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
+use domain::{AccessLevel, Actor, CollectionId, CollectionSort, CollectionStatus, Principal, SortOrder};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -74,6 +74,34 @@ impl Collections<'_> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let limit = i64::try_from(ids.len()).unwrap_or(i64::MAX);
         Ok(self.accessible(Some(&ids), principal, &CollectionQuery::all(limit, 0)).await?.items)
+    }
+
+    /// Returns whether a request by this user or API key would have write access to the collection now: the
+    /// account is active, the key is active and not expired, and its permission holds.
+    pub async fn may_write(&mut self, id: CollectionId, actor: Actor) -> Result<bool, DbError> {
+        let key_id = actor.api_key_id.map(|id| id.0);
+        let username = sqlx::query_scalar!(
+            "SELECT username FROM users u
+            WHERE u.id = $1 AND u.is_active AND (
+                $2::uuid IS NULL
+                OR EXISTS (
+                    SELECT FROM api_keys k
+                    WHERE k.id = $2 AND k.user_id = u.id AND k.is_active
+                        AND (k.expires_at IS NULL OR k.expires_at > now())
+                )
+            )",
+            actor.user_id.0,
+            key_id,
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        let Some(username) = username else {
+            return Ok(false);
+        };
+        let principal =
+            Principal { user_id: actor.user_id, username, is_superuser: false, api_key_id: actor.api_key_id };
+        let found = self.find_accessible(id, &principal).await?;
+        Ok(found.is_some_and(|found| found.access >= AccessLevel::Write))
     }
 
     /// Returns the collections that the caller may read and that match the query.

@@ -3,20 +3,84 @@
 //! Each method changes the documents at once; the rest is done by the operation whose work list they are
 //! put on.
 
-use domain::{CollectionId, DocumentId, OperationId, SourceId};
+use domain::{CollectionId, DeletionReason, DocumentId, OperationId, SourceId};
+use uuid::Uuid;
 
 use super::document::Documents;
 use crate::DbError;
 
 impl Documents<'_> {
-    /// Soft-deletes a document: it is no longer found. Its points are deleted by the operation that it is
+    /// Soft-deletes a document for a user: it is no longer found. Its points are deleted by the operation that it is
     /// put on the work list of afterwards, see `OperationItems::insert_removals`. Returns whether it was
     /// not deleted yet.
     pub async fn mark_deleted(&mut self, id: DocumentId) -> Result<bool, DbError> {
-        let is_deleted = sqlx::query_file_scalar!("queries/documents/delete_document.sql", id.0)
-            .fetch_one(&mut *self.connection)
-            .await?;
+        self.soft_delete(id, DeletionReason::User).await
+    }
+
+    /// Soft-deletes a document that is gone from its source, like [`Self::mark_deleted`].
+    pub async fn mark_missing(&mut self, id: DocumentId) -> Result<bool, DbError> {
+        self.soft_delete(id, DeletionReason::Missing).await
+    }
+
+    async fn soft_delete(&mut self, id: DocumentId, reason: DeletionReason) -> Result<bool, DbError> {
+        let is_deleted =
+            sqlx::query_file_scalar!("queries/documents/delete_document.sql", id.0, reason.as_str())
+                .fetch_one(&mut *self.connection)
+                .await?;
         Ok(is_deleted)
+    }
+
+    /// Returns those of these documents, each given by its URI and a location, that are not deleted and whose
+    /// latest version comes from that location.
+    pub async fn find_at_locations(
+        &mut self,
+        collection_id: CollectionId,
+        uris: &[String],
+        locations: &[String],
+    ) -> Result<Vec<(DocumentId, String)>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT d.id, d.uri AS "uri!"
+            FROM unnest($2::text[], $3::text[]) AS entry (uri, location)
+            JOIN documents d ON d.collection_id = $1 AND d.uri = entry.uri
+            WHERE d.status <> 'deleted' AND d.source_metadata ->> 'location' = entry.location
+            ORDER BY d.id"#,
+            collection_id.0,
+            uris,
+            locations,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (DocumentId(row.id), row.uri)).collect())
+    }
+
+    /// Returns those of these URIs that documents have, deleted ones included.
+    pub async fn find_uris(
+        &mut self,
+        collection_id: CollectionId,
+        uris: &[String],
+    ) -> Result<Vec<String>, DbError> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT uri AS "uri!" FROM documents
+            WHERE collection_id = $1 AND uri = ANY ($2)"#,
+            collection_id.0,
+            uris,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(found)
+    }
+
+    /// Marks documents as gone from their source. Returns how many were not marked yet.
+    pub async fn mark_stale(&mut self, ids: &[DocumentId]) -> Result<u64, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let done = sqlx::query!(
+            "UPDATE documents SET is_stale = TRUE, updated_at = now()
+            WHERE id = ANY ($1) AND status <> 'deleted' AND NOT is_stale",
+            &ids,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
     }
 
     /// Restores a soft-deleted document and puts it on the operation's work list, to be indexed from its

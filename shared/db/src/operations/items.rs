@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{DocumentId, Generation, ItemId, ItemState, OperationId, to_nfc};
+use domain::{CollectionId, DocumentId, DocumentMetadata, Generation, ItemId, ItemState, OperationId, to_nfc};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::DbError;
 
@@ -27,6 +28,15 @@ pub struct NewItem {
     pub mime_type: Option<String>,
     /// Change hint: differs whenever the bytes differ.
     pub change_hint: Option<String>,
+}
+
+/// An uploaded document to put on a work list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedItem {
+    /// The item.
+    pub item: NewItem,
+    /// Metadata that was announced with it.
+    pub metadata: Option<DocumentMetadata>,
 }
 
 /// An item of a work list.
@@ -106,7 +116,7 @@ impl<'c> OperationItems<'c> {
         operation_id: OperationId,
         items: &[NewItem],
     ) -> Result<u64, DbError> {
-        let columns = ItemColumns::of(items);
+        let columns = ItemColumns::of(items.iter());
         let done = sqlx::query!(
             "INSERT INTO operation_items (
                 operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, file_path
@@ -136,46 +146,22 @@ impl<'c> OperationItems<'c> {
         Ok(done.rows_affected())
     }
 
-    /// Adds uploaded documents to the operation's work list, or replaces a listed item by the newer
-    /// version. The metadata of each is that of the latest expected upload with its object key.
+    /// Adds uploaded documents to the operation's work list, or replaces a listed item by the newer version.
+    /// Without metadata of its own, a version keeps that of the one it replaces, unless the document was deleted
+    /// in between. Returns the locations and change hints of the items that were replaced.
     ///
     /// # Errors
     /// Returns [`DbError::Statement`] if there is no such operation or the same document is given twice.
-    pub async fn upsert_many(
+    pub async fn upsert_uploads(
         &mut self,
         operation_id: OperationId,
-        items: &[NewItem],
-    ) -> Result<u64, DbError> {
-        let columns = ItemColumns::of(items);
-        let done = sqlx::query!(
-            "INSERT INTO operation_items (
-                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes
-            )
-            SELECT o.id,
-                -- A document that was uploaded before names were normalised keeps its URI, of which its id is made.
-                coalesce((
-                    SELECT d.uri FROM documents d
-                    WHERE d.collection_id = o.collection_id AND d.status <> 'deleted'
-                        AND d.uri IN (entry.uri, normalize(entry.uri, NFD))
-                    ORDER BY d.uri = entry.uri DESC
-                    LIMIT 1
-                ), entry.uri),
-                entry.location, entry.file_name, entry.size_bytes, entry.mime_type, entry.change_hint, (
-                SELECT u.attributes FROM uploads u
-                WHERE u.object_key = entry.location AND u.status = 'expected' AND u.attributes IS NOT NULL
-                ORDER BY u.created_at DESC, u.id DESC
-                LIMIT 1
-            )
-            FROM operations o
-            CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-                AS entry (uri, location, file_name, size_bytes, mime_type, change_hint)
-            WHERE o.uuid = $1
-            ON CONFLICT (operation_id, uri) DO UPDATE
-            SET size_bytes = EXCLUDED.size_bytes, mime_type = EXCLUDED.mime_type,
-                change_hint = EXCLUDED.change_hint,
-                attributes = coalesce(EXCLUDED.attributes, operation_items.attributes),
-                created_at = now(), updated_at = now()
-            WHERE operation_items.state = 'listed'",
+        uploads: &[UploadedItem],
+    ) -> Result<Vec<(String, Option<String>)>, DbError> {
+        let columns = ItemColumns::of(uploads.iter().map(|upload| &upload.item));
+        let metadata: Vec<Option<Json<&DocumentMetadata>>> =
+            uploads.iter().map(|upload| upload.metadata.as_ref().map(Json)).collect();
+        let replaced = sqlx::query_file!(
+            "queries/operations/upsert_uploads.sql",
             operation_id.0,
             &columns.uris,
             &columns.locations,
@@ -183,10 +169,47 @@ impl<'c> OperationItems<'c> {
             &columns.sizes,
             &columns.mime_types as &[Option<String>],
             &columns.change_hints as &[Option<String>],
+            &metadata as &[Option<Json<&DocumentMetadata>>],
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(replaced.into_iter().map(|row| (row.location, row.change_hint)).collect())
+    }
+
+    /// Takes items whose uploaded files are gone from the bucket off the work lists of the collection's pending
+    /// operations, and ends listed ones of a running operation. Returns the running operation.
+    pub async fn skip_gone(
+        &mut self,
+        collection_id: CollectionId,
+        locations: &[String],
+    ) -> Result<Vec<OperationId>, DbError> {
+        // A later version can still join a pending operation: its item must not have ended.
+        sqlx::query!(
+            "DELETE FROM operation_items i USING operations o
+            WHERE o.collection_id = $1 AND o.status = 'pending' AND o.type = 'append'
+                AND i.operation_id = o.id AND i.state = 'listed' AND NOT i.is_removal AND i.location = ANY ($2)",
+            collection_id.0,
+            locations,
         )
         .execute(&mut *self.connection)
         .await?;
-        Ok(done.rows_affected())
+        let ids = sqlx::query_scalar!(
+            "UPDATE operation_items i
+            SET state = 'skipped', error_message = 'the file was deleted from the bucket before it was indexed',
+                updated_at = now()
+            FROM operations o
+            WHERE o.collection_id = $1 AND o.status = 'processing' AND o.type = 'append'
+                AND i.operation_id = o.id AND i.state = 'listed' AND NOT i.is_removal AND i.location = ANY ($2)
+            RETURNING o.uuid",
+            collection_id.0,
+            locations,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let mut ids: Vec<OperationId> = ids.into_iter().map(OperationId).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// Ends the items after `after` that are not dispatched yet and whose documents are indexed with the
@@ -332,6 +355,7 @@ pub(crate) fn missing_batches(batch_count: Option<i32>, batches_done: &[i32]) ->
 }
 
 /// Items as one array per column, for `unnest`.
+#[derive(Default)]
 struct ItemColumns {
     uris: Vec<String>,
     locations: Vec<String>,
@@ -343,15 +367,17 @@ struct ItemColumns {
 }
 
 impl ItemColumns {
-    fn of(items: &[NewItem]) -> Self {
-        Self {
-            uris: items.iter().map(|item| item.uri.clone()).collect(),
-            locations: items.iter().map(|item| item.location.clone()).collect(),
-            file_names: items.iter().map(|item| to_nfc(&item.file_name)).collect(),
-            sizes: items.iter().map(|item| item.size_bytes).collect(),
-            mime_types: items.iter().map(|item| item.mime_type.clone()).collect(),
-            change_hints: items.iter().map(|item| item.change_hint.clone()).collect(),
-            file_paths: items.iter().map(|item| item.file_path.as_deref().map(to_nfc)).collect(),
+    fn of<'a>(items: impl Iterator<Item = &'a NewItem>) -> Self {
+        let mut columns = Self::default();
+        for item in items {
+            columns.uris.push(item.uri.clone());
+            columns.locations.push(item.location.clone());
+            columns.file_names.push(to_nfc(&item.file_name));
+            columns.sizes.push(item.size_bytes);
+            columns.mime_types.push(item.mime_type.clone());
+            columns.change_hints.push(item.change_hint.clone());
+            columns.file_paths.push(item.file_path.as_deref().map(to_nfc));
         }
+        columns
     }
 }

@@ -1,13 +1,15 @@
-//! Metadata of uploads, until it is in the index.
+//! Uploads from their announcement to the work list, and their metadata until it is in the index.
 
-use chrono::Utc;
-use domain::{ArtifactKey, DocumentMetadata, Generation, ItemId, OperationId, OperationType, UploadId};
+use chrono::{TimeDelta, Utc};
+use domain::{
+    Actor, ApiKeyId, ArtifactKey, DocumentMetadata, Generation, ItemId, OperationId, OperationType, UploadId,
+};
 use serde_json::Value;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{NewItem, StagedItem, StagingOutcome};
+use crate::operations::{NewItem, StagedItem, StagingOutcome, UploadedItem};
 use crate::testing::{Fixture, binary, item};
 use crate::uploads::NewUpload;
 
@@ -23,34 +25,48 @@ fn moons() -> DocumentMetadata {
     metadata(json!({ "topic": "moons" }))
 }
 
-impl Fixture {
-    fn key(&self, name: &str) -> String {
-        ArtifactKey::Upload { collection_id: self.collection_id, name: name.to_owned() }.path()
-    }
+/// An announced upload.
+struct Announced {
+    id: UploadId,
+    key: String,
+    metadata: Option<DocumentMetadata>,
+}
 
-    async fn announce(&self, name: &str, metadata: Option<DocumentMetadata>) {
+impl Fixture {
+    async fn announce(&self, name: &str, metadata: Option<DocumentMetadata>) -> Announced {
+        let id = UploadId(Uuid::now_v7());
+        let key = ArtifactKey::Announced { collection_id: self.collection_id, upload_id: id }.path();
         let new = NewUpload {
-            id: UploadId(Uuid::now_v7()),
+            id,
             collection_id: self.collection_id,
-            user_id: self.user_id,
+            announcer: Actor::user(self.user_id),
             name: name.to_owned(),
-            object_key: self.key(name),
+            object_key: key.clone(),
             size_bytes: 10,
             content_type: "text/plain".to_owned(),
             sha256: None,
-            metadata,
-            expires_at: Utc::now(),
+            metadata: metadata.clone(),
+            expires_at: Utc::now() + TimeDelta::hours(1),
         };
         self.connection().await.uploads().insert_many(&[new]).await.unwrap();
+        Announced { id, key, metadata }
     }
 
-    /// What the intake function does with an upload event.
-    async fn arrive(&self, operation_id: OperationId, name: &str, hint: &str) {
-        let item = NewItem { location: self.key(name), ..item(name, hint) };
+    /// What the intake function does with an upload that it accepts. Returns the locations that it replaces.
+    async fn arrive(
+        &self,
+        operation_id: OperationId,
+        upload: &Announced,
+        name: &str,
+        hint: &str,
+    ) -> Vec<(String, Option<String>)> {
+        let item = NewItem { location: upload.key.clone(), ..item(name, hint) };
+        let uploaded = UploadedItem { item, metadata: upload.metadata.clone() };
         let mut tx = self.db.begin().await.unwrap();
-        tx.operation_items().upsert_many(operation_id, &[item]).await.unwrap();
-        tx.uploads().mark_received(&[self.key(name)], operation_id).await.unwrap();
+        let replaced = tx.operation_items().upsert_uploads(operation_id, &[uploaded]).await.unwrap();
+        tx.uploads().mark_received(&[(upload.id, hint.to_owned())], operation_id).await.unwrap();
         tx.commit().await.unwrap();
+        replaced
     }
 
     /// Starts an operation with this upload; returns its item and the metadata.
@@ -60,9 +76,9 @@ impl Fixture {
         hint: &str,
         metadata: Option<DocumentMetadata>,
     ) -> (OperationId, ItemId, Option<DocumentMetadata>) {
-        self.announce(name, metadata).await;
+        let upload = self.announce(name, metadata).await;
         let operation_id = self.insert_operation(OperationType::Append).await;
-        self.arrive(operation_id, name, hint).await;
+        self.arrive(operation_id, &upload, name, hint).await;
         self.begin(operation_id).await
     }
 
@@ -143,21 +159,103 @@ async fn same_bytes_with_other_metadata_are_a_change(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn latest_metadata_wins_despite_redelivered_events(pool: PgPool) {
+async fn a_version_without_metadata_keeps_that_of_the_version_it_replaces(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
-    fixture.announce("a", Some(tides())).await;
-    fixture.announce("a", Some(moons())).await;
-    fixture.announce("a", None).await;
+    let first = fixture.announce("a", Some(tides())).await;
+    let second = fixture.announce("a", Some(moons())).await;
+    let third = fixture.announce("a", None).await;
     let operation = fixture.insert_operation(OperationType::Append).await;
-    fixture.arrive(operation, "a", "v1").await;
-    fixture.arrive(operation, "a", "v1").await;
+    assert_eq!(fixture.arrive(operation, &first, "a", "v1").await, []);
+    let replaced = fixture.arrive(operation, &second, "a", "v2").await;
+    assert_eq!(replaced, [(first.key, Some("v1".to_owned()))]);
+    assert_eq!(fixture.arrive(operation, &third, "a", "v3").await.len(), 1);
     let (_, item, metadata) = fixture.begin(operation).await;
     assert_eq!(metadata, Some(moons()));
-    fixture.index(item, "a", "v1").await;
+    fixture.index(item, "a", "v3").await;
     fixture.finish(operation).await;
     let shown = fixture.connection().await.uploads().list(fixture.collection_id, None, 9, 0).await.unwrap();
     let shown: Vec<_> = shown.items.into_iter().map(|upload| upload.metadata).collect();
     assert_eq!(shown, [Some(tides()), Some(moons()), None]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_version_that_waits_loses_its_metadata_when_the_document_is_deleted(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.index_upload("a", "v1", None).await;
+    let (second, third) = (fixture.announce("a", Some(tides())).await, fixture.announce("a", None).await);
+    let operation = fixture.insert_operation(OperationType::Append).await;
+    fixture.arrive(operation, &second, "a", "v2").await;
+    assert!(fixture.connection().await.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
+    fixture.arrive(operation, &third, "a", "v3").await;
+    let (_, _, metadata) = fixture.begin(operation).await;
+    assert_eq!(metadata, None);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn uploads_whose_object_is_left_over_are_checked(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let far = Utc::now() + TimeDelta::days(1);
+    let unsettled = async || {
+        let mut connection = fixture.connection().await;
+        connection.uploads().list_unsettled(Utc::now() - TimeDelta::days(1), far, far, 10).await.unwrap()
+    };
+    let upload = fixture.announce("a", None).await;
+    let operation = fixture.insert_operation(OperationType::Append).await;
+    fixture.arrive(operation, &upload, "a", "v1").await;
+    let (_, item, _) = fixture.begin(operation).await;
+    assert_eq!(unsettled().await, [], "it is still to be read");
+
+    // An item that scan ends without reading it.
+    sqlx::query("UPDATE operation_items SET state = 'unchanged' WHERE id = $1")
+        .bind(item.0)
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
+    assert_eq!(unsettled().await, [upload.id]);
+    let mut connection = fixture.connection().await;
+    assert_eq!(connection.uploads().mark_objects_deleted(&[upload.key]).await.unwrap(), 1);
+    assert_eq!(unsettled().await, []);
+    fixture.finish(operation).await;
+
+    // Staging records that the object is about to be deleted.
+    let (operation, item, _) = fixture.run_upload("b", "v1", None).await;
+    fixture.index(item, "b", "h").await;
+    fixture.finish(operation).await;
+    assert_eq!(unsettled().await, []);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn announcements_of_users_who_lost_access_do_not_count(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let upload = fixture.announce("a", None).await;
+    let sql = async |statement: &'static str| sqlx::query(statement).execute(&fixture.pool).await.unwrap();
+    let count = async || fixture.connection().await.uploads().open_of(fixture.user_id).await.unwrap().count;
+    assert_eq!(count().await, 1, "of the owner");
+    sql("INSERT INTO users (username, email, hashed_password) VALUES ('new owner', 'n@example.org', 'x')")
+        .await;
+    sql("UPDATE collections SET owner_id = (SELECT max(id) FROM users)").await;
+    assert_eq!(count().await, 0, "without a permission");
+    let far = Utc::now() + TimeDelta::days(1);
+    let mut connection = fixture.connection().await;
+    let unsettled = connection.uploads().list_unsettled(Utc::now() - TimeDelta::days(1), far, far, 10).await;
+    assert_eq!(unsettled.unwrap(), [upload.id]);
+    sql("INSERT INTO collection_permissions (collection_id, user_id, permission)
+        SELECT c.id, u.user_id, 'write' FROM collections c JOIN uploads u ON u.collection_id = c.id")
+    .await;
+    assert_eq!(count().await, 1, "of a writer");
+    assert!(may_write(&fixture, None).await);
+    sql("UPDATE uploads SET api_key_id = gen_random_uuid()").await;
+    assert_eq!(count().await, 0, "with a key that is deleted");
+    assert!(!may_write(&fixture, Some(ApiKeyId(Uuid::max()))).await);
+    sql("UPDATE uploads SET api_key_id = NULL").await;
+    sql("UPDATE users SET is_active = FALSE").await;
+    assert_eq!(count().await, 0, "of a deactivated user");
+    assert!(!may_write(&fixture, None).await);
+}
+
+async fn may_write(fixture: &Fixture, api_key_id: Option<ApiKeyId>) -> bool {
+    let actor = Actor { user_id: fixture.user_id, api_key_id };
+    fixture.connection().await.collections().may_write(fixture.collection_id, actor).await.unwrap()
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -228,8 +228,12 @@ impl Changes {
         let route = "PUT /api/v2/admin/collections/{collection_id}/limits";
         self.make(route, &[id], ada, limits, "collection_limits_set").await;
         let files = json!({ "files": [{ "name": "a.md", "size": 1 }] });
-        self.make("POST /api/v2/collections/{collection_id}/uploads", &[id], ada, files, "uploads_announced")
+        let announced = self
+            .make("POST /api/v2/collections/{collection_id}/uploads", &[id], ada, files, "uploads_announced")
             .await;
+        let withdraw = "DELETE /api/v2/collections/{collection_id}/uploads/{upload_id}";
+        let upload = &announced["uploads"][0]["id"];
+        self.make(withdraw, &[id, upload], ada, none.clone(), "upload_withdrawn").await;
         let folder = json!({ "source_path": "/srv/docs/a" });
         let added = self
             .make("POST /api/v2/collections/{collection_id}/sources", &[id], ada, folder, "source_added")

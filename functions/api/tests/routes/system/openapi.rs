@@ -239,7 +239,7 @@ async fn readiness_names_unreachable_dependencies(pool: PgPool) {
       "limits": {
         "directory_sources": true,
         "max_upload_bytes": 5368709120,
-        "upload_url_seconds": 3600
+        "upload_url_seconds": 900
       },
       "name": "semantik",
       "registration_open": true,
