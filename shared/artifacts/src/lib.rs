@@ -10,6 +10,7 @@
 mod arrival;
 mod batches;
 pub mod codec;
+mod deletion;
 mod error;
 mod multipart;
 mod presign;

@@ -1,13 +1,12 @@
-//! Reading, writing, copying and deleting objects of the staging bucket.
+//! Reading, writing and copying objects of the staging bucket.
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use domain::{ArtifactKey, CollectionId};
+use domain::ArtifactKey;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::ArtifactError;
@@ -202,45 +201,6 @@ impl ArtifactStore {
             }
             Err(error) => Err(ArtifactError::of_read(source, "CopyObject", error, None)),
         }
-    }
-
-    /// Deletes an object. Succeeds if there is none.
-    pub async fn delete(&self, key: &ArtifactKey) -> Result<(), ArtifactError> {
-        let path = key.path();
-        let request = self.client.delete_object().bucket(&self.bucket).key(&path);
-        request.send().await.map_err(|error| ArtifactError::call(path, "DeleteObject", error))?;
-        Ok(())
-    }
-
-    /// Deletes one page of a collection's objects under one of [`ArtifactKey::PREFIXES`]; returns whether there
-    /// are more.
-    pub async fn delete_page(
-        &self,
-        prefix: &str,
-        collection_id: CollectionId,
-    ) -> Result<bool, ArtifactError> {
-        let prefix = format!("{prefix}/{collection_id}/");
-        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).send().await;
-        let listing = listing.map_err(|error| ArtifactError::call(&prefix, "ListObjectsV2", error))?;
-        let mut delete = Delete::builder().quiet(true);
-        let mut is_empty = true;
-        for key in listing.contents().iter().filter_map(|object| object.key()) {
-            let object = ObjectIdentifier::builder().key(key).build();
-            delete =
-                delete.objects(object.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?);
-            is_empty = false;
-        }
-        if is_empty {
-            return Ok(false);
-        }
-        let delete = delete.build().map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        let response = self.client.delete_objects().bucket(&self.bucket).delete(delete).send().await;
-        let response = response.map_err(|error| ArtifactError::call(&prefix, "DeleteObjects", error))?;
-        if let Some(failure) = response.errors().first() {
-            let reason = failure.message().unwrap_or("no reason given").to_owned();
-            return Err(ArtifactError::call(&prefix, "DeleteObjects", reason));
-        }
-        Ok(listing.is_truncated().unwrap_or(false))
     }
 }
 

@@ -65,6 +65,9 @@ impl ArtifactKey {
     /// The first folders of all keys, each followed by a collection ID.
     pub const PREFIXES: [&'static str; 5] = ["announced", "uploads", "raw", "chunks", "vectors"];
 
+    /// The first folders of the keys that belong to a generation of a document, see [`StagedObject`].
+    pub const STAGED_PREFIXES: [&'static str; 3] = ["raw", "chunks", "vectors"];
+
     /// Returns the object key, without a leading slash.
     pub fn path(&self) -> String {
         match self {
@@ -106,6 +109,31 @@ impl ArtifactKey {
             | Self::Chunks { collection_id, .. }
             | Self::Vectors { collection_id, .. } => *collection_id,
         }
+    }
+}
+
+/// The generation of a document that an object belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StagedObject {
+    /// The document's collection.
+    pub collection_id: CollectionId,
+    /// The document.
+    pub document_id: DocumentId,
+    /// The generation.
+    pub generation: Generation,
+}
+
+impl StagedObject {
+    /// Parses the key of an object under one of [`ArtifactKey::STAGED_PREFIXES`].
+    pub fn from_key(key: &str) -> Option<Self> {
+        let mut parts = key.split('/');
+        if !ArtifactKey::STAGED_PREFIXES.contains(&parts.next()?) {
+            return None;
+        }
+        let collection_id = parts.next()?.parse().ok()?;
+        let document_id = parts.next()?.parse().ok()?;
+        let generation = Generation(parts.next()?.parse().ok()?);
+        Some(Self { collection_id, document_id, generation })
     }
 }
 
@@ -157,6 +185,26 @@ mod tests {
         let announced = ArtifactKey::Announced { collection_id, upload_id: UploadId(uuid::Uuid::max()) };
         for key in [dropped, announced] {
             assert_eq!(ArtifactKey::parse_arrival(&key.path()), Some(key));
+        }
+    }
+
+    #[test]
+    fn keys_of_staged_objects_read_back() {
+        let collection_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let document_id = "7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let generation = Generation(12);
+        let staged = StagedObject { collection_id, document_id, generation };
+        for key in [
+            ArtifactKey::Raw { collection_id, document_id, generation },
+            ArtifactKey::Chunks { collection_id, document_id, generation, batch: 7 },
+            ArtifactKey::Vectors { collection_id, document_id, generation, batch: 7 },
+        ] {
+            assert_eq!(StagedObject::from_key(&key.path()), Some(staged), "{}", key.path());
+        }
+        for key in
+            ["raw/a", "uploads/6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/1"]
+        {
+            assert_eq!(StagedObject::from_key(key), None);
         }
     }
 
