@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use artifacts::ArtifactStore;
 use batch_jobs::{BatchJobs, Job};
 use lambda::event::Invocation;
 use queue::{Consumer, QueueUrls, Queues, Stage};
@@ -101,6 +102,7 @@ struct Bench {
     collection: String,
     queues: Queues,
     jobs: BatchJobs,
+    artifacts: ArtifactStore,
 }
 
 impl Bench {
@@ -121,7 +123,8 @@ impl Bench {
             embed: Some(stack.embed_queue_url.clone()),
         };
         let jobs = BatchJobs::new(&sdk, &stack.embed_job_queue, &stack.embed_job_definition);
-        Self { user, collection, queues: Queues::new(&sdk, urls), jobs, stack }
+        let artifacts = ArtifactStore::new(&sdk, &stack.staging_bucket);
+        Self { user, collection, queues: Queues::new(&sdk, urls), jobs, artifacts, stack }
     }
 
     /// Indexes a directory of so many documents with so many chunks each, in one operation, and waits until all of
@@ -154,6 +157,8 @@ impl Bench {
         Arc::new(sweep::State {
             db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
             queues: self.queues.clone(),
+            artifacts: self.artifacts.clone(),
+            deleted_document_retention: 1000 * hour,
             vectors: VectorDatabase::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
             stall_timeouts: StallTimeouts {
                 pending: hour,

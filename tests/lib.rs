@@ -13,6 +13,7 @@ mod collection_deletion;
 mod document_lifecycle;
 mod embed_job;
 mod equal_bytes;
+mod erasure;
 mod event_payloads;
 mod first_light;
 mod large_artifacts;

@@ -31,7 +31,7 @@ commands:
   restart PART        postgres, qdrant, batch or emulator, or a function by its name (api, embed, ...);
                       --kill stops it with SIGKILL, whatever it is doing
   pause FUNCTION      stop delivering messages to a function, so that its queue fills up, until `resume FUNCTION`
-  logs [PART]         the last log lines of a part, or of the functions
+  logs [PART]         the last log lines of a part, or of the functions; --lines says how many
 """
 
 VARIABLES = """\
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     restart_parser.add_argument("part", choices=[*PARTS, *build.FUNCTIONS])
     logs_parser = commands.add_parser("logs")
     logs_parser.add_argument("part", nargs="?", default="functions", choices=[*PARTS, "functions"])
+    logs_parser.add_argument("--lines", type=int, default=200, help="how many lines at most (200)")
     for command in ("pause", "resume"):
         commands.add_parser(command).add_argument("function", choices=functions.QUEUE_CONSUMERS)
     return parser
@@ -114,7 +115,7 @@ def _execute(arguments: argparse.Namespace) -> None:
         case "pause" | "resume":
             functions.deliver(stack, arguments.function, enabled=arguments.command == "resume")
         case _:
-            logs(stack, arguments.part)
+            logs(stack, arguments.part, arguments.lines)
 
 
 def up(stack: Settings) -> None:
@@ -261,13 +262,13 @@ def restart(stack: Settings, part: str, kill: bool) -> None:
     print(f"restarted {part}")
 
 
-def logs(stack: Settings, part: str) -> None:
+def logs(stack: Settings, part: str, lines: int) -> None:
     """Prints log lines; those of the functions come from the CloudWatch Logs of the emulator."""
     if part == "functions":
-        for line in functions.log_lines(stack):
+        for line in functions.log_lines(stack, lines):
             print(line)
     else:
-        print(processes.log_tail(part, 200))
+        print(processes.log_tail(part, lines))
 
 
 def _require_free_ports(stack: Settings) -> None:

@@ -131,6 +131,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "RateLimitFactor": "1000",
         # Variables that the template sets override those that functions inherit from the emulator.
         "ReindexGraceSeconds": settings.functions_environment.get("REINDEX_GRACE_SECONDS", "86400"),
+        "DeletedDocumentRetention": settings.functions_environment.get("DELETED_DOCUMENT_RETENTION_DAYS", "30"),
         "LogLevel": settings.log_level,
     }
 

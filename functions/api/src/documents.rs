@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(
             Route::requires(Access::Collection(Write))
                 .idempotent()
-                .conflict("The document is not deleted, or a quota is exceeded.")
+                .conflict("The document is not deleted or is being purged, or a quota is exceeded.")
                 .handles(routes!(removal::restore)),
         )
         .routes(

@@ -7,6 +7,8 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// The sweep function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +24,10 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
+    /// `STAGING_BUCKET`.
+    pub staging_bucket: String,
+    /// How long deleted documents can be restored. `DELETED_DOCUMENT_RETENTION_DAYS`, default 30.
+    pub deleted_document_retention: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -92,6 +98,8 @@ impl Config {
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
+            staging_bucket: env::required("STAGING_BUCKET")?,
+            deleted_document_retention: DAY * env::parsed_or("DELETED_DOCUMENT_RETENTION_DAYS", 30)?,
             stall_timeouts: StallTimeouts::from_env()?,
             embed_jobs: env::optional("EMBED_JOB_QUEUE").map(EmbedJobsConfig::from_env).transpose()?,
         })

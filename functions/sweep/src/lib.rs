@@ -5,14 +5,17 @@
 //! jobs.
 //! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
 //! items whose message became a dead letter; sync runs that are due; embed jobs for a backlog that is
-//! too large for the embed function. Deletes expired rows and replaced indexes.
+//! too large for the embed function. Deletes expired rows and replaced indexes, staged objects that
+//! nothing needs any more, and what purged documents leave.
 //! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
-//! a collection has one sync run at a time, and a job's name tells whether it is running.
-//! *Retries when* PostgreSQL, SQS or AWS Batch cannot be reached: the next minute tries again.
+//! a collection has one sync run at a time, a job's name tells whether it is running, and a document
+//! stays queued for erasure until its objects are deleted.
+//! *Retries when* PostgreSQL, SQS, S3, Qdrant or AWS Batch cannot be reached: the next minute tries again.
 
 mod config;
 mod dead_letters;
 mod embed_jobs;
+mod erasure;
 mod handler;
 mod recovery;
 mod retention;

@@ -11,6 +11,7 @@ use lambda::event::Invocation;
 use queue::Stage;
 use serde::Serialize;
 
+use crate::erasure::{self, Erased};
 use crate::retention::{Removed, retain};
 use crate::{State, embed_jobs, retired_indexes, syncs};
 
@@ -48,6 +49,7 @@ pub(crate) struct Done {
     uploads_checked: usize,
     embed_jobs_submitted: usize,
     indexes_dropped: usize,
+    erased: Erased,
     removed: Removed,
     failed_steps: Vec<&'static str>,
 }
@@ -85,6 +87,9 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     note("uploads", check_uploads(state, &mut done).await);
     note("retired indexes", retired_indexes::drop_due(state, &mut done.indexes_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
+    note("deleted documents", erasure::queue_expired(state, &mut done.erased).await);
+    // Last: what is left of the time.
+    note("erasures", erasure::erase_due(state, invocation, &mut done.erased).await);
     done.failed_steps = failed;
     tracing::info!(
         operations_dispatched = done.operations_dispatched,
@@ -99,6 +104,8 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         uploads_checked = done.uploads_checked,
         embed_jobs_submitted = done.embed_jobs_submitted,
         indexes_dropped = done.indexes_dropped,
+        objects_erased = done.erased.objects,
+        documents_purged = done.erased.purged,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
         ms = started.elapsed().as_millis(),

@@ -1,5 +1,8 @@
 //! Clients and settings that live as long as the process.
 
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
 use batch_jobs::BatchJobs;
 use db::Db;
 use queue::{QueueUrls, Queues};
@@ -14,8 +17,12 @@ pub struct State {
     pub db: Db,
     /// All work queues.
     pub queues: Queues,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
     /// Qdrant.
     pub vectors: VectorDatabase,
+    /// How long deleted documents can be restored.
+    pub deleted_document_retention: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -38,7 +45,9 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             queues: Queues::new(&sdk, urls),
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             vectors: VectorDatabase::connect(&config.vectors)?,
+            deleted_document_retention: config.deleted_document_retention,
             stall_timeouts: config.stall_timeouts,
             embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
                 batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),

@@ -1,10 +1,12 @@
-//! Documents: rows, life cycle, staged bytes and positions of chunks.
+//! Documents: rows, life cycle, staged bytes, erasure and positions of chunks.
 
 mod artifacts;
 mod chunk_ranges;
 mod document;
+mod erasures;
 mod failures;
 mod lifecycle;
+mod purges;
 mod search;
 mod searchable;
 mod staging;
@@ -12,6 +14,7 @@ mod staging;
 pub use artifacts::{DocumentArtifact, DocumentArtifacts};
 pub use chunk_ranges::{ChunkRange, ChunkRanges};
 pub use document::{Document, DocumentQuery, Documents};
+pub use erasures::{DueErasure, ErasurePlan, Erasures, Purge};
 pub use failures::FailedCounts;
 pub use search::{LiveDocument, SearchDocuments};
 pub use searchable::SearchableDocument;

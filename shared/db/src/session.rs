@@ -15,7 +15,7 @@ use crate::audit::AuditLog;
 use crate::collections::{
     CollectionPermissions, CollectionResourceLimits, Collections, OwnershipOffers, RetiredVectorStores,
 };
-use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, SearchDocuments};
+use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, Erasures, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
 use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants};
@@ -150,6 +150,8 @@ repositories! {
     document_artifacts: DocumentArtifacts,
     /// Documents.
     documents: Documents,
+    /// Documents with staged objects that are no longer needed.
+    erasures: Erasures,
     /// Stored responses by idempotency key.
     idempotency_keys: IdempotencyKeys,
     /// Failed sign-in attempts.

@@ -13,6 +13,7 @@ use crate::operations::{
 };
 use crate::{Connection, Db};
 
+mod erasure;
 mod lifecycle;
 mod reindex;
 

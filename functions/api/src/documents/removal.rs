@@ -1,38 +1,71 @@
-//! Deletes and restores documents.
+//! Deletes, purges and restores documents.
 
-use access::{Begun, Caller, Idempotency, IdempotentTx};
+use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
 use dispatch::{Initiator, StartOperation, lock_collection};
-use domain::{CollectionId, DocumentId, ErrorKind, OperationType};
+use domain::{AccessLevel, CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use lambda::http::{ApiError, ApiPath, ClientInfo};
+use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo};
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
 
 use super::find::find;
 use crate::State;
 use crate::operations::response::OperationResponse;
 
+/// How to delete a document.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeleteDocumentQuery {
+    /// Whether to erase the document for good instead of keeping it to be restored; requires admin access.
+    #[serde(default)]
+    #[param(default = false)]
+    purge: bool,
+}
+
 /// Delete a document
 ///
 /// Removes the document from lists and search results at once, and its vectors with the operation in
-/// `Location`. Documents with the same bytes stay. Reading its source again does not restore it; restoring or
+/// `Location`. Its bytes are kept for `DeletedDocumentRetention` days, during which it can be restored; they count
+/// against the storage quota. With `purge=true`, which also works for a deleted document, it cannot be restored:
+/// within minutes after the operation has ended, its bytes, chunks, vectors, name and metadata are erased everywhere,
+/// and it answers 404. An audit entry without its name remains (`document_purged`). What was uploaded before the
+/// request does not bring the document back; a later upload creates a new one.
+///
+/// Documents with the same bytes stay. Reading its source again does not restore it; restoring or
 /// uploading it does.
 #[utoipa::path(
     delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
-    params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
-    responses((status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors.")))),
+    params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path), DeleteDocumentQuery),
+    responses(
+        (status = 202, description = "The document is being purged.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
+        (status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
+    ),
 )]
 pub(crate) async fn delete(
     Shared(state): Shared<State>,
     caller: Caller,
     client: ClientInfo,
+    granted: Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, DocumentId)>,
+    ApiQuery(DeleteDocumentQuery { purge }): ApiQuery<DeleteDocumentQuery>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), ApiError> {
+    if purge {
+        granted.require(AccessLevel::Admin)?;
+    }
     let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
     let mut collection = lock_collection(state.db.begin().await?, collection_id).await?;
     let document = find(collection.tx().documents(), collection_id, id).await?;
-    if !collection.tx().documents().mark_deleted(id).await? {
+    let is_new = collection.tx().documents().mark_deleted(id).await?;
+    if purge {
+        if !collection.tx().documents().request_purge(id, caller.actor()).await? {
+            // Requested before.
+            let latest = collection.tx().operation_items().find_latest_of_document(id).await?;
+            return Ok((StatusCode::ACCEPTED, [location(latest.map(|item| item.operation_id))]));
+        }
+    } else if !is_new {
         return Err(ApiError::not_found("document", id));
     }
     // Consecutive deletions share an operation.
@@ -50,12 +83,22 @@ pub(crate) async fn delete(
         }
     };
     queued.tx().operation_items().insert_removals(operation_id, &[id]).await?;
-    let details = json!({ "document_id": id, "uri": document.uri, "status": document.status });
-    let audited = queued.audit("document_deleted", &details).await?;
+    let (action, details, status) = if purge {
+        let details = json!({ "document_id": id, "status": document.status });
+        ("document_purge_requested", details, StatusCode::ACCEPTED)
+    } else {
+        let details = json!({ "document_id": id, "uri": document.uri, "status": document.status });
+        ("document_deleted", details, StatusCode::NO_CONTENT)
+    };
+    let audited = queued.audit(action, &details).await?;
     audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
-    let location = HeaderValue::from_str(&format!("/api/v2/operations/{operation_id}"))
-        .unwrap_or(HeaderValue::from_static("/api/v2/operations"));
-    Ok((StatusCode::NO_CONTENT, [(header::LOCATION, location)]))
+    Ok((status, [location(Some(operation_id))]))
+}
+
+fn location(operation_id: Option<OperationId>) -> (HeaderName, HeaderValue) {
+    let operation = operation_id.map(|id| HeaderValue::from_str(&format!("/api/v2/operations/{id}")));
+    let all = HeaderValue::from_static("/api/v2/operations");
+    (header::LOCATION, operation.and_then(Result::ok).unwrap_or(all))
 }
 
 /// Restore a deleted document
@@ -86,7 +129,10 @@ pub(crate) async fn restore(
         StartOperation { operation_type: OperationType::RestoreDocuments, initiator, config: json!({}) };
     let (mut queued, operation) = collection.start(operation).await?;
     if !queued.tx().documents().restore(id, operation.id).await? {
-        let reason = format!("the document is {}; only deleted documents can be restored", document.status);
+        let reason = match document.status {
+            DocumentStatus::Deleted => "the document is being purged; upload it again".to_owned(),
+            status => format!("the document is {status}; only deleted documents can be restored"),
+        };
         return Err(ApiError::new(ErrorKind::Conflict, reason));
     }
     let details = json!({ "document_id": id, "uri": document.uri });

@@ -87,11 +87,13 @@ fn check_room(who: &str, unit: &str, used: i64, expected: i64, most: i64) -> Res
     if expected == 0 || used + expected <= most {
         return Ok(());
     }
+    // A deleted document is no document any more, and holds its bytes until it is purged.
+    let advice = if unit == "bytes" { "purge some documents" } else { "delete some" };
     Err(ApiError::new(
         ErrorKind::Conflict,
         format!(
             "{used} of at most {most} {unit} are used by {who}, and with these files {expected} more would be \
-             announced; delete some, or ask an administrator for a higher limit"
+             announced; {advice}, or ask an administrator for a higher limit"
         ),
     ))
 }
@@ -113,7 +115,7 @@ pub(crate) async fn check_storage(tx: &mut Tx, id: CollectionId, owner_id: UserI
         ErrorKind::Conflict,
         format!(
             "all collections of the new owner hold {} of at most {most} bytes, and this one would add {added}; \
-             delete some of its documents, or ask an administrator for a higher limit",
+             purge some of its documents, or ask an administrator for a higher limit",
             used - added
         ),
     ))

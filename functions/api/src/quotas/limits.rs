@@ -26,7 +26,8 @@ pub(crate) struct CollectionLimitsBody {
     /// Documents that are indexed or being indexed.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_documents: i64,
-    /// Bytes of these documents. Documents with the same bytes hold theirs each.
+    /// Bytes that the collection holds: the originals of all generations of its documents that are not erased yet,
+    /// including deleted documents until they are purged.
     #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
     max_storage_bytes: i64,
     /// Operations that may be started within an hour.
@@ -51,9 +52,9 @@ impl From<CollectionLimits> for CollectionLimitsBody {
 /// Usage of a collection's quotas.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionUsageResponse {
-    /// Number of documents.
+    /// Documents that are indexed or being indexed.
     documents: i64,
-    /// Size of the documents in bytes.
+    /// Bytes that the collection holds, as counted by `max_storage_bytes`.
     storage_bytes: i64,
     /// Operations requested within the last hour.
     operations_last_hour: i64,
@@ -91,7 +92,7 @@ pub(crate) struct UserLimitsBody {
     /// Maximum number of collections.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     max_collections: i64,
-    /// Bytes of the documents of all collections of the user.
+    /// Bytes that all collections of the user hold.
     #[schema(minimum = 0, maximum = 1_152_921_504_606_846_976_i64)]
     max_storage_bytes: i64,
 }
@@ -107,7 +108,7 @@ impl From<UserLimits> for UserLimitsBody {
 pub(crate) struct UserUsageResponse {
     /// Number of collections.
     collections: i64,
-    /// Bytes of the documents of all collections of the user.
+    /// Bytes that all collections of the user hold.
     storage_bytes: i64,
 }
 

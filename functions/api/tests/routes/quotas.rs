@@ -11,6 +11,11 @@ use crate::harness::{Answer, Api, text};
 
 const GENEROUS: i64 = 1_000_000_000;
 
+/// Stages one version of each document.
+const STAGE: &str = "
+    INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+    SELECT id, collection_id, 1, 'text/plain', 'raw/x', 'h', file_size FROM documents";
+
 async fn put(api: &Api, path: &str, token: &str, body: Value) -> Answer {
     api.send(Method::PUT, path, token, Some(&body)).await
 }
@@ -232,23 +237,24 @@ async fn of_fifty_concurrent_announcements_as_many_succeed_as_the_quota_allows(p
     api.sql("UPDATE uploads SET expires_at = now() - interval '1 s'").await;
     announce(&api, &ada, &path, "more", 10).await.expect(201);
 
-    // A new version of a document is no new document, and counts with the bytes that it adds.
+    // A new version of a document is no new document. Both are held until the older one is erased.
     api.sql(
         "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
         SELECT gen_random_uuid(), id, 'upload://' || n || '.txt', n || '.txt', n || '.txt', 100, 'completed'
         FROM collections, generate_series(1, 2) AS n WHERE name = 'notes'",
     )
     .await;
+    api.sql(STAGE).await;
     announce(&api, &ada, &path, 1, 200).await.expect(201);
     announce(&api, &ada, &path, 3, 10).await.problem(409);
-    limit(&api, &ada, &path, "max_storage_bytes", 300).await;
+    limit(&api, &ada, &path, "max_storage_bytes", 500).await;
     announce(&api, &ada, &path, 2, 100).await.problem(409);
-    limit(&api, &ada, &path, "max_storage_bytes", 310).await;
+    limit(&api, &ada, &path, "max_storage_bytes", 510).await;
     announce(&api, &ada, &path, 2, 100).await.expect(201);
     assert_eq!(
         announce(&api, &ada, &path, 2, 101).await.problem(409),
-        "200 of at most 310 bytes are used by the collection, and with these files 111 more would be \
-         announced; delete some, or ask an administrator for a higher limit"
+        "200 of at most 510 bytes are used by the collection, and with these files 311 more would be \
+         announced; purge some documents, or ask an administrator for a higher limit"
     );
 }
 
@@ -272,10 +278,11 @@ async fn the_storage_of_all_collections_of_an_owner_is_limited(pool: PgPool) {
         SELECT gen_random_uuid(), id, 'a', 'a', 'a', 45, 'completed' FROM collections",
     )
     .await;
+    api.sql(STAGE).await;
     assert_eq!(
         announce(&api, &grace, &first, "more", 11).await.problem(409),
         "90 of at most 100 bytes are used by all collections of its owner, and with these files 11 more would \
-         be announced; delete some, or ask an administrator for a higher limit"
+         be announced; purge some documents, or ask an administrator for a higher limit"
     );
     assert_eq!(api.get("/api/v2/limits", &grace).await.expect(200)["usage"]["storage_bytes"], 90);
 
@@ -285,7 +292,7 @@ async fn the_storage_of_all_collections_of_an_owner_is_limited(pool: PgPool) {
     let accept = format!("{}/accept", api.offer(&first, &grace, "ada").await);
     assert_eq!(
         api.post(&accept, &ada, Value::Null).await.problem(409),
-        "all collections of the new owner hold 0 of at most 44 bytes, and this one would add 45; delete some \
+        "all collections of the new owner hold 0 of at most 44 bytes, and this one would add 45; purge some \
          of its documents, or ask an administrator for a higher limit"
     );
     let body = json!({ "max_collections": 10, "max_storage_bytes": 45 });
@@ -308,6 +315,7 @@ async fn deleted_documents_are_restored_within_the_quota(pool: PgPool) {
         FROM collections, generate_series(1, 22) AS n",
     )
     .await;
+    api.sql(STAGE).await;
     limit(&api, &ada, &path, "max_documents", 4).await;
     let answers = join_all((1..=20).map(|n| {
         let (api, ada) = (&api, &ada);
@@ -324,7 +332,7 @@ async fn deleted_documents_are_restored_within_the_quota(pool: PgPool) {
     // Refused requests started no operation.
     assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type <> 'index'").await, "4");
     let usage = api.get(&format!("{path}/limits"), &ada).await.expect(200)["usage"].clone();
-    assert_eq!((&usage["documents"], &usage["storage_bytes"]), (&json!(4), &json!(40)));
+    assert_eq!((&usage["documents"], &usage["storage_bytes"]), (&json!(4), &json!(220)));
 
     limit(&api, &ada, &path, "max_operations_per_hour", 4).await;
     let refused = api.post(&format!("{path}/documents/retry-failed"), &ada, json!({})).await;

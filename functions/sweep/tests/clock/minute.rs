@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifacts::ArtifactStore;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -40,7 +41,9 @@ fn state(pool: &PgPool) -> Arc<State> {
     Arc::new(State {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
+        artifacts: ArtifactStore::new(&sdk, "staging"),
         vectors: VectorDatabase::connect(&VectorsConfig::new(UNREACHABLE)).unwrap(),
+        deleted_document_retention: Duration::from_secs(30 * 86_400),
         stall_timeouts,
         embed_jobs: None,
     })
@@ -275,4 +278,53 @@ async fn leftovers_of_deletions_start_audited_operations(pool: PgPool) {
         assert_eq!(count(&pool, &audited).await, 1, "{operation_type}");
     }
     assert_eq!(sweep(&state).await["removals_queued"], 0, "they are pending");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_erasure_that_fails_leaves_the_queue_to_others_and_is_retried(pool: PgPool) {
+    collections(&pool, 1).await;
+    sql(
+        &pool,
+        "UPDATE collections SET sync_mode = 'one_time';
+        INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, generation, last_generation, deleted_at)
+        SELECT gen_random_uuid(), collections.id, n::text, 'p', 'n', 10,
+            CASE n WHEN 1 THEN 'completed' ELSE 'deleted' END::document_status, 1, 1,
+            CASE n WHEN 1 THEN NULL WHEN 2 THEN now() - interval '29 days' ELSE now() - interval '31 days' END
+        FROM collections, generate_series(1, 3) n;
+        INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+        SELECT id, collection_id, 1, 'text/plain', 'raw/x', 'h', 10 FROM documents;
+        UPDATE documents SET generation = 2, last_generation = 2 WHERE status = 'completed';
+        INSERT INTO erasures (collection_id, document_id) SELECT id, gen_random_uuid() FROM collections",
+    )
+    .await;
+    assert_eq!(count(&pool, "erasures").await, 2, "the replaced generation, and a document that is gone");
+    let state = state(&pool);
+    let done = sweep(&state).await;
+    assert_eq!((&done["erased"]["expired"], &done["erased"]["objects"]), (&json!(1), &json!(0)), "{done}");
+    assert!(done["failed_steps"].as_array().unwrap().contains(&json!("erasures")), "{done}");
+    // The bucket cannot be reached: the rows that say what it holds stay.
+    assert_eq!(count(&pool, "document_artifacts").await, 3);
+    assert_eq!(count(&pool, "erasures WHERE due_at > now() + interval '4 minutes'").await, 2);
+    assert_eq!(count(&pool, "erasures").await, 2);
+    assert_eq!(count(&pool, "documents WHERE purge_requested_at IS NOT NULL AND purged_at IS NULL").await, 1);
+    let again = sweep(&state).await;
+    assert!(!again["failed_steps"].as_array().unwrap().contains(&json!("erasures")), "{again}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn nothing_is_erased_while_a_backup_runs(pool: PgPool) {
+    collections(&pool, 1).await;
+    sql(
+        &pool,
+        "INSERT INTO erasures (collection_id, document_id) SELECT id, gen_random_uuid() FROM collections",
+    )
+    .await;
+    let state = state(&pool);
+    let mut backup = pool.acquire().await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(20261130000301)").execute(&mut *backup).await.unwrap();
+    sweep(&state).await;
+    assert_eq!(count(&pool, "erasures").await, 1);
+    sqlx::raw_sql("SELECT pg_advisory_unlock(20261130000301)").execute(&mut *backup).await.unwrap();
+    sweep(&state).await;
+    assert_eq!(count(&pool, "erasures").await, 0);
 }

@@ -1,5 +1,6 @@
 -- $1 collection. Usage of the collection and of all its owner's collections, and the announced uploads that
--- have not arrived, unless their announcers lost access. An upload that replaces a document counts with the difference in size.
+-- have not arrived, unless their announcers lost access. An upload that replaces a document counts in full: both
+-- versions are held until the older one is erased.
 WITH expected AS (
     SELECT u.collection_id, 'upload://' || u.name AS uri, max(u.size_bytes) AS size_bytes
     FROM collections c
@@ -12,7 +13,7 @@ added AS (
     SELECT
         expected.collection_id,
         d.held_bytes IS NULL AS is_new,
-        greatest(expected.size_bytes - coalesce(d.held_bytes, 0), 0) AS bytes
+        expected.size_bytes AS bytes
     FROM expected
     LEFT JOIN documents d
         ON d.collection_id = expected.collection_id AND d.uri = expected.uri AND d.held_bytes IS NOT NULL

@@ -37,6 +37,7 @@ SELECT
     attributes AS "attributes: Json<DocumentMetadata>"
 FROM documents
 WHERE collection_id = $1
+    AND purged_at IS NULL
     AND ($3::bigint IS NULL OR source_id = $3)
     AND CASE WHEN $2::text IS NULL THEN status <> 'deleted' ELSE status = $2::text::document_status END
     AND (

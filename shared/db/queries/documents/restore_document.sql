@@ -12,7 +12,7 @@ WITH before AS (
         END AS copy_generation
     FROM documents d
     LEFT JOIN documents original ON original.id = d.duplicate_of AND original.content_hash = d.content_hash
-    WHERE d.id = $1 AND d.status = 'deleted' AND d.uri IS NOT NULL
+    WHERE d.id = $1 AND d.status = 'deleted' AND d.purge_requested_at IS NULL AND d.uri IS NOT NULL
     FOR UPDATE OF d
 ),
 document AS (

@@ -5,7 +5,8 @@ WITH reserved AS (
         -- Kept from the first attempt, so that a retry writes the same objects.
         generation = coalesce(i.generation, 1 + coalesce((
             SELECT greatest(d.last_generation, d.reserved_generation) FROM documents d
-            WHERE d.collection_id = o.collection_id AND d.uri = i.uri
+            -- A purged document has left its numbers behind.
+            WHERE d.collection_id = o.collection_id AND d.uri = ANY (ARRAY[i.uri, purged_uri(o.collection_id, i.uri)])
             ORDER BY 1 DESC
             LIMIT 1
         ), 0)),

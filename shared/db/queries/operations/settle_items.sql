@@ -5,7 +5,10 @@
 UPDATE operation_items i
 SET state = CASE WHEN d.status = 'deleted' THEN 'skipped' ELSE 'unchanged' END::item_state,
     document_id = d.id,
-    error_message = CASE WHEN d.status = 'deleted' THEN 'the document was deleted; restore it to have it indexed again' END,
+    error_message = CASE
+        WHEN d.purge_requested_at IS NOT NULL THEN 'the document was purged; upload it to have it indexed again'
+        WHEN d.status = 'deleted' THEN 'the document was deleted; restore it to have it indexed again'
+    END,
     updated_at = now()
 FROM operations o, documents d
 WHERE o.uuid = $1
@@ -14,7 +17,7 @@ WHERE o.uuid = $1
     AND i.state = 'listed'
     AND NOT i.is_removal
     AND d.collection_id = o.collection_id
-    AND d.uri = i.uri
+    AND d.uri = ANY (ARRAY[i.uri, purged_uri(o.collection_id, i.uri)])
     AND CASE
         WHEN d.status = 'deleted' THEN d.deleted_at >= i.created_at OR (
             d.deletion_reason = 'user'

@@ -91,7 +91,8 @@ document AS (
         coalesce(item.attributes, '{}')
     FROM item
     ON CONFLICT (id) DO UPDATE
-    SET file_path = EXCLUDED.file_path,
+    SET uri = EXCLUDED.uri,
+        file_path = EXCLUDED.file_path,
         file_name = EXCLUDED.file_name,
         source_metadata = d.source_metadata || EXCLUDED.source_metadata,
         content_hash = EXCLUDED.content_hash,
@@ -104,6 +105,12 @@ document AS (
         updated_at = now(),
         deleted_at = NULL,
         deletion_reason = NULL,
+        -- A purge that is not done yet goes on as the erasure of the generations before this one.
+        purge_requested_at = NULL,
+        purge_user_id = NULL,
+        purge_api_key_id = NULL,
+        purged_at = NULL,
+        created_at = CASE WHEN d.purge_requested_at IS NULL THEN d.created_at ELSE now() END,
         -- A changed document shows its searchable version until the new one is indexed.
         status = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.status ELSE EXCLUDED.status END,
@@ -148,13 +155,14 @@ document AS (
 ),
 artifact AS (
     INSERT INTO document_artifacts (
-        document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes
+        document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes, is_copy
     )
     SELECT
         document.id, $3, item.generation, coalesce($8, 'application/octet-stream'),
         -- Same as domain::ArtifactKey; a test compares them.
         format('raw/%s/%s/%s', $3::uuid, document.id, item.generation),
-        $6, $7
+        $6, $7,
+        EXISTS (SELECT FROM document_artifacts held WHERE held.document_id = $2 AND held.content_hash = $6)
     FROM document CROSS JOIN item
     WHERE $5::text = 'staged'
     -- The item was staged again by a redelivery, and the bytes may have changed.

@@ -11,7 +11,8 @@ use crate::DbError;
 pub struct CollectionLimits {
     /// Maximum number of documents that are searchable or being indexed.
     pub max_documents: i64,
-    /// Maximum size of those documents in bytes. While a new version is indexed, the larger version counts.
+    /// Maximum number of bytes that are held: the originals of all generations that are not erased yet, of deleted
+    /// documents too until they are purged.
     pub max_storage_bytes: i64,
     /// Maximum number of operations started within any hour. Setting up and deleting the collection do not
     /// count.
@@ -37,7 +38,7 @@ impl Default for CollectionLimits {
 pub struct CollectionUsage {
     /// Number of documents that are searchable or being indexed.
     pub documents: i64,
-    /// Size of those documents in bytes.
+    /// Number of bytes that are held.
     pub storage_bytes: i64,
     /// Number of operations started within the last hour.
     pub operations_last_hour: i64,
@@ -50,13 +51,13 @@ pub struct CollectionUsage {
 pub struct ProjectedUsage {
     /// Number of documents of the collection.
     pub documents: i64,
-    /// Size of the documents of the collection in bytes.
+    /// Number of bytes that the collection holds.
     pub bytes: i64,
     /// Number of new documents announced for the collection.
     pub expected_documents: i64,
     /// Size of the uploads announced for the collection in bytes.
     pub expected_bytes: i64,
-    /// Size of the documents of all the owner's collections in bytes.
+    /// Number of bytes that all the owner's collections hold.
     pub owner_bytes: i64,
     /// Size of the uploads announced for all the owner's collections in bytes.
     pub owner_expected_bytes: i64,
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn usage_counts_searchable_and_pending_documents(pool: PgPool) {
+    async fn usage_counts_searchable_and_pending_documents_and_the_bytes_of_all(pool: PgPool) {
         let db = prepare(&pool).await;
         sqlx::raw_sql(
             "INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
@@ -239,6 +240,9 @@ mod tests {
             INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status, duplicate_of)
                 SELECT lpad('99', 32, '0')::uuid, collection_id, 'copy', 'p', 'n', 10, 'completed', id
                 FROM documents WHERE status = 'completed';
+            INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+                SELECT id, collection_id, n, 'text/plain', 'raw/x', 'h' || n, 10 FROM documents, generate_series(1, 2) n
+                WHERE duplicate_of IS NULL;
             INSERT INTO collection_sources (collection_id, source_path, source_type)
                 VALUES (lpad('1', 32, '0')::uuid, 'uploads', 'upload'), (lpad('1', 32, '0')::uuid, '/a', 'directory');
             INSERT INTO operations (uuid, collection_id, user_id, type, created_at)
@@ -252,9 +256,9 @@ mod tests {
         let mut tx = db.begin().await.unwrap();
         let mut limits = tx.collection_resource_limits();
         let usage = limits.usage(COLLECTION).await.unwrap();
-        // Pending, processing, completed, and what earlier versions recorded as a duplicate, without bytes.
+        // Pending, processing, completed, and what earlier versions recorded as a duplicate; the bytes of two generations of seven.
         let expected =
-            CollectionUsage { documents: 4, storage_bytes: 30, operations_last_hour: 2, sources: 1 };
+            CollectionUsage { documents: 4, storage_bytes: 140, operations_last_hour: 2, sources: 1 };
         assert_eq!(usage, expected);
         tx.commit().await.unwrap();
     }

@@ -105,7 +105,7 @@ impl<'c> Documents<'c> {
         Self { connection }
     }
 
-    /// Returns the document with this ID, even if it is deleted.
+    /// Returns the document with this ID, even if it is deleted, unless it is purged.
     pub async fn find(&mut self, id: DocumentId) -> Result<Option<Document>, DbError> {
         let row = sqlx::query_as!(
             DocumentRow,
@@ -123,7 +123,7 @@ impl<'c> Documents<'c> {
                     ORDER BY o.created_at, o.id
                     LIMIT 1
                 ) END AS duplicate_of
-            FROM documents WHERE id = $1"#,
+            FROM documents WHERE id = $1 AND purged_at IS NULL"#,
             id.0,
         )
         .fetch_optional(&mut *self.connection)
@@ -137,7 +137,7 @@ impl<'c> Documents<'c> {
         let source_id = query.source_id.map(|id| id.0);
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM documents
-            WHERE collection_id = $1 AND ($3::bigint IS NULL OR source_id = $3)
+            WHERE collection_id = $1 AND purged_at IS NULL AND ($3::bigint IS NULL OR source_id = $3)
                 AND CASE WHEN $2::text IS NULL THEN status <> 'deleted'
                     ELSE status = $2::text::document_status END
                 AND ($4::text IS NULL OR strpos(replace(lower(file_path), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0

@@ -216,11 +216,11 @@ impl OperationItems<'_> {
             ),
             artifact AS (
                 INSERT INTO document_artifacts (
-                    document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes
+                    document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes, is_copy
                 )
                 SELECT a.document_id, a.collection_id, item.generation, a.mime_type,
                     format('raw/%s/%s/%s', a.collection_id, a.document_id, item.generation),
-                    a.content_hash, a.size_bytes
+                    a.content_hash, a.size_bytes, TRUE
                 FROM item
                 JOIN document_artifacts a ON a.document_id = item.document_id
                     AND a.artifact_kind = 'primary' AND a.generation = item.base_generation

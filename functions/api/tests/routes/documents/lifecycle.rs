@@ -101,3 +101,52 @@ async fn source_is_removed_once_by_id_or_path(pool: PgPool) {
     let other = api.create_collection(&token, "other").await;
     api.delete(&format!("{other}/sources/{}", reading["source_id"]), &token).await.problem(404);
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_purge_needs_admin_access_and_cannot_be_undone(pool: PgPool) {
+    let api = Api::new(pool);
+    let (ada, writer) = (api.sign_up("ada").await, api.sign_up("grace").await);
+    let collection = api.create_collection(&ada, "notes").await;
+    insert_documents(&api).await;
+    api.sql(
+        "INSERT INTO collection_permissions (collection_id, user_id, permission)
+        SELECT c.id, u.id, 'write' FROM collections c, users u WHERE u.username = 'grace'",
+    )
+    .await;
+    let purge = format!("{}?purge=true", document(&collection, 1));
+    let refused = api.delete(&purge, &writer).await.problem(403);
+    assert!(refused.contains("admin access required, got write"), "{refused}");
+    api.delete(&format!("{}?purge=maybe", document(&collection, 1)), &ada).await.problem(422);
+    api.delete(&document(&collection, 1), &writer).await.expect(204);
+
+    // A deleted document can be purged; a document that is not deleted is deleted at once.
+    let first = api.delete(&purge, &ada).await;
+    let location = first.headers["location"].clone();
+    first.expect(202);
+    assert_eq!(api.get(location.to_str().unwrap(), &ada).await.expect(200)["type"], "remove_documents");
+    let again = api.delete(&purge, &ada).await;
+    assert_eq!(again.headers["location"], location);
+    again.expect(202);
+    api.delete(&format!("{}?purge=true", document(&collection, 2)), &ada).await.expect(202);
+    assert_eq!(api.get(&collection, &ada).await.expect(200)["document_count"], 1);
+    let restore = format!("{}/restore", document(&collection, 1));
+    let refused = api.post(&restore, &ada, json!({})).await.problem(409);
+    assert_eq!(refused, "the document is being purged; upload it again");
+
+    // Until then, it is listed among the deleted ones.
+    let deleted = format!("{collection}/documents?status=deleted");
+    assert_eq!(api.get(&deleted, &ada).await.expect(200)["total"], 2);
+    api.sql("UPDATE documents SET purged_at = now() WHERE purge_requested_at IS NOT NULL").await;
+    assert_eq!(api.get(&deleted, &ada).await.expect(200)["total"], 0);
+    api.get(&document(&collection, 1), &ada).await.problem(404);
+    api.delete(&purge, &ada).await.problem(404);
+    api.post(&restore, &ada, json!({})).await.problem(404);
+
+    let audited =
+        "SELECT string_agg(action || ' ' || (details ? 'uri'), ', ' ORDER BY id) FROM collection_audit_log
+        WHERE action LIKE 'document_%'";
+    assert_eq!(
+        api.select(audited).await,
+        "document_deleted true, document_purge_requested false, document_purge_requested false"
+    );
+}

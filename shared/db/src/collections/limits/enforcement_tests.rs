@@ -24,7 +24,9 @@ impl Fixture {
         let mut connection = self.connection().await;
         let usage = connection.collection_resource_limits().usage(self.collection_id).await.unwrap();
         let counted: (i64, i64) = sqlx::query_as(
-            "SELECT count(held_bytes), coalesce(sum(held_bytes), 0)::bigint FROM documents WHERE collection_id = $1",
+            "SELECT
+                (SELECT count(held_bytes) FROM documents WHERE collection_id = $1),
+                (SELECT coalesce(sum(size_bytes), 0)::bigint FROM document_artifacts WHERE collection_id = $1)",
         )
         .bind(self.collection_id.0)
         .fetch_one(&self.pool)
@@ -112,38 +114,37 @@ fn names(count: usize) -> Vec<String> {
 async fn every_change_of_a_document_is_counted(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     assert_eq!(fixture.used().await, (0, 0));
-    let (operation, items) = fixture.run_append(&["a", "b", "c", "d", "e"]).await;
+    let (operation, items) = fixture.run_append(&["a", "b", "d", "e"]).await;
     fixture.index(items[0], "a", "h1").await;
+    // Nothing of it was staged.
     assert!(fixture.fail(items[1], &binary()).await);
-    // A document with the bytes of another one holds its own; a failed document does not count.
-    fixture.index(items[2], "c", "h1").await;
-    assert_eq!(fixture.used().await, (2, 20));
-    assert!(fixture.stage(items[3], "d", "h4", &StagingOutcome::Staged).await.unwrap());
-    assert!(fixture.stage(items[4], "e", "h5", &StagingOutcome::Staged).await.unwrap());
-    assert_eq!(fixture.used().await, (4, 40));
-    assert!(fixture.fail(items[3], &binary()).await);
+    assert_eq!(fixture.used().await, (1, 10));
+    assert!(fixture.stage(items[2], "d", "h4", &StagingOutcome::Staged).await.unwrap());
+    assert!(fixture.stage(items[3], "e", "h5", &StagingOutcome::Staged).await.unwrap());
     assert_eq!(fixture.used().await, (3, 30));
-    // A cancelled document does not count.
+    // Failed and cancelled documents do not count as documents. Their bytes are kept for a retry.
+    assert!(fixture.fail(items[2], &binary()).await);
+    assert_eq!(fixture.used().await, (2, 30));
     let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_open_items(operation).await.unwrap();
     assert!(tx.operations().complete_if_done(operation).await.unwrap().is_some());
     tx.commit().await.unwrap();
-    assert_eq!(fixture.used().await, (2, 20));
+    assert_eq!(fixture.used().await, (1, 30));
 
-    // Deleted, restored; retried, failed again.
+    // Deleted, restored; retried, failed again. The bytes stay until a purge.
     let mut connection = fixture.connection().await;
     assert!(connection.documents().mark_deleted(fixture.document_id("a")).await.unwrap());
-    assert_eq!(fixture.used().await, (1, 10));
+    assert_eq!(fixture.used().await, (0, 30));
     let restoring = fixture.insert_operation(OperationType::RestoreDocuments).await;
     assert!(connection.documents().restore(fixture.document_id("a"), restoring).await.unwrap());
-    assert_eq!(fixture.used().await, (2, 20));
+    assert_eq!(fixture.used().await, (1, 30));
     let retrying = fixture.insert_operation(OperationType::RetryDocuments).await;
     let failed = connection.documents().retry(fixture.collection_id, None, retrying).await.unwrap();
-    assert_eq!((failed, fixture.used().await), (1, (3, 30)));
+    assert_eq!((failed, fixture.used().await), (1, (2, 30)));
     let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_pending(retrying).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(fixture.used().await, (2, 20));
+    assert_eq!(fixture.used().await, (1, 30));
 
     // The counts are deleted with the collection.
     sqlx::query("DELETE FROM collections").execute(&fixture.pool).await.unwrap();
@@ -155,50 +156,41 @@ async fn every_change_of_a_document_is_counted(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn larger_of_two_versions_counts_until_the_new_one_is_searchable(pool: PgPool) {
+async fn a_replaced_version_counts_until_it_is_erased(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (operation, items) = fixture.run_append(&["a"]).await;
     fixture.index(items[0], "a", "h1").await;
     fixture.finish(operation).await;
-    fixture.limit(1, 20).await;
-    for (size, held_before, held_after) in [(5, 10, 5), (20, 20, 20)] {
+    fixture.limit(1, 30).await;
+    for (size, both) in [(5, 15), (20, 25)] {
         let (operation, items) = fixture.run_append(&["a"]).await;
         let hash = format!("h{size}");
         assert!(fixture.stage_bytes(items[0], "a", &hash, &StagingOutcome::Staged, size).await.unwrap());
-        assert_eq!(fixture.used().await, (1, held_before));
+        fixture.erase_due().await;
+        assert_eq!(fixture.used().await, (1, both));
         let mut connection = fixture.connection().await;
         assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
         connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
         drop(connection);
         fixture.finish(operation).await;
-        assert_eq!(fixture.used().await, (1, held_after));
+        assert_eq!(fixture.used().await, (1, both));
+        fixture.erase_due().await;
+        assert_eq!(fixture.used().await, (1, size));
     }
 
     let (operation, items) = fixture.run_append(&["a"]).await;
     assert_eq!(
-        reason(fixture.stage_bytes(items[0], "a", "h21", &StagingOutcome::Staged, 21).await),
-        "the collection holds 20 of at most 20 bytes, and this would add 1; delete some, or ask an \
+        reason(fixture.stage_bytes(items[0], "a", "h11", &StagingOutcome::Staged, 11).await),
+        "the collection holds 20 of at most 30 bytes, and this would add 11; purge some documents, or ask an \
          administrator for a higher limit"
     );
-    // The rejected document left nothing behind, and its item can still fail.
+    // The rejected version left nothing behind, and its item can still fail.
     assert_eq!(fixture.used().await, (1, 20));
     assert_eq!(fixture.counts(operation).await.listed, 1);
-    // A document may get smaller even if the quota was lowered below the usage.
+    // Bytes that the document holds already are staged again even if the quota was lowered below the usage.
     fixture.limit(0, 0).await;
-    assert!(fixture.stage_bytes(items[0], "a", "h19", &StagingOutcome::Staged, 19).await.unwrap());
-    // A cancelled version releases what was reserved for it.
-    fixture.limit(1, 30).await;
-    let mut tx = fixture.db.begin().await.unwrap();
-    tx.operations().cancel_open_items(operation).await.unwrap();
-    assert!(tx.operations().complete_if_done(operation).await.unwrap().is_some());
-    tx.commit().await.unwrap();
-    let (operation, items) = fixture.run_append(&["a"]).await;
-    assert!(fixture.stage_bytes(items[0], "a", "h30", &StagingOutcome::Staged, 30).await.unwrap());
-    assert_eq!(fixture.used().await, (1, 30));
-    let mut tx = fixture.db.begin().await.unwrap();
-    tx.operations().cancel_open_items(operation).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(fixture.used().await, (1, 20));
+    assert!(fixture.stage_bytes(items[0], "a", "h20", &StagingOutcome::Staged, 20).await.unwrap());
+    assert_eq!(fixture.used().await, (1, 40));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -233,8 +225,8 @@ async fn storage_quota_spans_all_collections_of_the_owner(
     for (outcome, count) in more {
         *outcomes.entry(outcome).or_default() += count;
     }
-    let full = "all collections of its owner hold 70 of at most 75 bytes, and this would add 10; delete some, or \
-                ask an administrator for a higher limit";
+    let full = "all collections of its owner hold 70 of at most 75 bytes, and this would add 10; purge some documents, \
+                or ask an administrator for a higher limit";
     assert_eq!(outcomes, BTreeMap::from([("staged".to_owned(), 7), (full.to_owned(), 43)]));
     assert_eq!(fixture.used().await.1 + another.used().await.1, 70);
 }
@@ -258,8 +250,8 @@ async fn restored_documents_count_against_the_quota(pool: PgPool) {
          administrator for a higher limit"
     );
     reason(connection.documents().retry(fixture.collection_id, None, back).await);
-    assert_eq!(fixture.used().await, (1, 10));
+    assert_eq!(fixture.used().await, (1, 30));
     fixture.limit(2, 1000).await;
     assert!(connection.documents().restore(fixture.document_id("b"), back).await.unwrap());
-    assert_eq!(fixture.used().await, (2, 20));
+    assert_eq!(fixture.used().await, (2, 30));
 }

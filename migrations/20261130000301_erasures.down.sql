@@ -1,0 +1,10 @@
+DROP TRIGGER operations_ended ON operations;
+DROP FUNCTION queue_erasures_of_reindexes();
+DROP TRIGGER operation_items_ended ON operation_items;
+DROP FUNCTION queue_erasures_of_items();
+DROP TRIGGER documents_replaced ON documents;
+DROP FUNCTION queue_erasures_of_documents();
+DROP VIEW kept_generations;
+DROP INDEX idx_operation_items_open_base;
+DROP INDEX idx_operation_items_open_copy;
+DROP TABLE erasures;
