@@ -38,7 +38,22 @@ def main() -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     began = time.monotonic()
+    with database.without_erasures():
+        manifest = back_up(folder, options)
+    manifest.write(folder)
+    last_line({
+        "folder": str(folder),
+        "schema_version": manifest.schema_version,
+        "collections": len(manifest.collections),
+        "snapshots": sum(saved.snapshot is not None for saved in manifest.collections),
+        "artifacts": manifest.artifacts,
+        "seconds": round(time.monotonic() - began, 1),
+    })
+    return True
 
+
+def back_up(folder: Path, options: argparse.Namespace) -> Manifest:
+    """Writes the three parts of the backup; returns what it consists of."""
     heading("database")
     before = state()
     dump = folder / "database.dump"
@@ -75,16 +90,7 @@ def main() -> bool:
         print(f"  {manifest.artifacts['objects']} objects, {manifest.artifacts['bytes']} bytes")
     else:
         print("  excluded; without the bucket itself, documents cannot be restored, retried or rebuilt")
-    manifest.write(folder)
-    last_line({
-        "folder": str(folder),
-        "schema_version": version,
-        "collections": len(manifest.collections),
-        "snapshots": sum(saved.snapshot is not None for saved in manifest.collections),
-        "artifacts": manifest.artifacts,
-        "seconds": round(time.monotonic() - began, 1),
-    })
-    return True
+    return manifest
 
 
 def state() -> dict[str, dict[str, str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from command_line import CommandError
@@ -33,6 +35,32 @@ def rows(statement: str) -> list[dict[str, str]]:
 
 def execute(statement: str) -> None:
     _run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+
+
+# The advisory lock that sweep shares while it erases; see `db::documents::Erasures::try_begin`.
+ERASURE_LOCK = 20261130000301
+
+
+@contextmanager
+def without_erasures() -> Iterator[None]:
+    """Keeps sweep from erasing staged objects meanwhile: those that a dump refers to must be there to be copied."""
+    command = [
+        str(postgres.binary("psql")), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
+        f"--dbname={variable('DATABASE_URL')}",
+    ]
+    with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
+        assert session.stdin is not None and session.stdout is not None and session.stderr is not None
+        session.stdin.write(f"SELECT 'locked' FROM (SELECT pg_advisory_lock({ERASURE_LOCK})) AS lock;\n")
+        session.stdin.flush()
+        if session.stdout.readline().strip() != "locked":
+            raise CommandError(f"psql failed: {session.stderr.read().strip()[-500:]}")
+        try:
+            yield
+        finally:
+            # The lock ends with the session.
+            session.stdin.close()
+            session.wait()
 
 
 def _run(program: str, *arguments: str, database: str = "--dbname") -> str:
