@@ -93,6 +93,10 @@ impl Aws {
         self.stored.lock().unwrap().objects.get(key).cloned()
     }
 
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.stored.lock().unwrap().objects.keys().cloned().collect()
+    }
+
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.stored.lock().unwrap().messages.clone()
     }
@@ -121,6 +125,10 @@ impl Connector {
         let uri = request.uri();
         let path = uri.split_once(BUCKET).unwrap().1.split('?').next().unwrap().trim_start_matches('/');
         match (request.method(), header("x-amz-copy-source")) {
+            ("GET", _) if uri.contains("list-type=2") => stored.list_objects(uri),
+            ("POST", _) if uri.contains("?delete") => {
+                stored.delete_objects(&String::from_utf8(body).unwrap())
+            }
             ("PUT", Some(source)) => {
                 let source = source.trim_start_matches('/').strip_prefix(BUCKET).unwrap();
                 stored.copy_object(source.trim_start_matches('/'), header("x-amz-copy-source-if-match"), path)
@@ -197,6 +205,23 @@ impl Stored {
         self.objects.insert(to.to_owned(), content);
         let body = format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>");
         response(200, body.into_bytes())
+    }
+
+    /// Returns all objects in one page.
+    fn list_objects(&self, uri: &str) -> HttpResponse {
+        let prefix = uri.split_once("prefix=").unwrap().1.split('&').next().unwrap().replace("%2F", "/");
+        let keys = self.objects.keys().filter(|key| key.starts_with(&prefix));
+        let contents: String = keys.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+        let listing =
+            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>");
+        response(200, listing.into_bytes())
+    }
+
+    fn delete_objects(&mut self, request: &str) -> HttpResponse {
+        for key in request.split("<Key>").skip(1) {
+            self.objects.remove(key.split("</Key>").next().unwrap());
+        }
+        response(200, b"<DeleteResult></DeleteResult>".to_vec())
     }
 
     /// See the SQS API reference, AWS JSON protocol.

@@ -51,7 +51,7 @@ enum Action {
     Upload(Vec<(usize, Bytes)>),
     Deliver { place: usize, fate: Fate },
     Cancel { place: usize },
-    Delete { name: usize, is_lost: bool },
+    Delete { name: usize, is_lost: bool, is_purge: bool },
     Restore { name: usize },
     Retry,
     Sweep,
@@ -74,7 +74,8 @@ fn action() -> impl Strategy<Value = Action> {
         4 => prop::collection::vec((name.clone(), bytes()), 1..4).prop_map(Action::Upload),
         24 => (any::<usize>(), fate).prop_map(|(place, fate)| Action::Deliver { place, fate }),
         1 => any::<usize>().prop_map(|place| Action::Cancel { place }),
-        2 => (name.clone(), any::<bool>()).prop_map(|(name, is_lost)| Action::Delete { name, is_lost }),
+        3 => (name.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(name, is_lost, is_purge)| Action::Delete { name, is_lost, is_purge }),
         1 => name.prop_map(|name| Action::Restore { name }),
         1 => Just(Action::Retry),
         1 => Just(Action::Sweep),
@@ -125,7 +126,7 @@ async fn no_points_remain_when_a_deletion_fails_and_the_next_version_fails(pool:
     let mut history = vec![Action::Upload(vec![(0, Bytes::Text(1))])];
     history.extend(indexed);
     history.extend([
-        Action::Delete { name: 0, is_lost: false },
+        Action::Delete { name: 0, is_lost: false, is_purge: false },
         next(Fate::Handled),
         next(Fate::DeadLetter),
         Action::Upload(vec![(0, Bytes::Binary)]),
@@ -140,7 +141,7 @@ async fn a_document_uploaded_again_before_its_removal_keeps_its_points(pool: PgP
     history.extend(std::iter::repeat_n(Action::Deliver { place: 0, fate: Fate::Handled }, 4));
     history.extend([
         Action::Upload(vec![(1, Bytes::Text(1))]),
-        Action::Delete { name: 0, is_lost: false },
+        Action::Delete { name: 0, is_lost: false, is_purge: false },
         // Joins the upload that has been waiting since before the deletion.
         Action::Upload(vec![(0, Bytes::Text(3))]),
     ]);

@@ -1,6 +1,6 @@
 //! What may be true of a collection: at any moment, and when no work is left.
 
-use domain::{ArtifactKey, DocumentId, Generation, point_id};
+use domain::{ArtifactKey, DocumentId, Generation, StagedObject, point_id};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -39,6 +39,14 @@ const NEVER: &[(&str, &str)] = &[
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND duplicate_of IS NOT NULL"),
     ("deleted documents with points",
     "SELECT count(*) FROM documents WHERE collection_id = $1 AND status = 'deleted' AND chunk_count > 0"),
+    ("documents that are not purged yet",
+    "SELECT count(*) FROM documents WHERE collection_id = $1 AND purge_requested_at IS NOT NULL AND purged_at IS NULL"),
+    ("erasures that are not done",
+    "SELECT count(*) FROM erasures WHERE collection_id = $1 AND due_at <= now()"),
+    ("bytes that are counted wrong",
+    "SELECT used_bytes - (SELECT coalesce(sum(size_bytes), 0)::bigint FROM document_artifacts a WHERE a.collection_id = l.collection_id)
+        FROM (SELECT $1::uuid AS collection_id) c LEFT JOIN collection_resource_limits l USING (collection_id)
+        WHERE l.collection_id IS NOT NULL UNION ALL SELECT 0 LIMIT 1"),
     ("collections with other counts than their documents",
     "SELECT count(*) FROM collections c CROSS JOIN LATERAL (
             SELECT count(*) AS documents, coalesce(sum(chunk_count), 0) AS vectors,
@@ -100,7 +108,44 @@ impl World<'_> {
                 return Err(format!("{count} {what}"));
             }
         }
-        self.check_points().await
+        self.check_points().await?;
+        self.check_objects().await
+    }
+
+    /// Checks that the bucket contains the staged objects of exactly the generations that are needed, and that
+    /// every original that is registered is there.
+    async fn check_objects(&self) -> Result<(), String> {
+        let rows = sqlx::query(
+            "SELECT d.id, greatest(d.generation, d.last_generation, d.reserved_generation) AS newest,
+                array(SELECT k.generation FROM kept_generations k WHERE k.document_id = d.id) AS kept,
+                array(SELECT a.generation FROM document_artifacts a WHERE a.document_id = d.id) AS registered
+            FROM documents d WHERE d.collection_id = $1",
+        )
+        .bind(self.collection_id.0)
+        .fetch_all(&self.pipeline.pool)
+        .await
+        .unwrap();
+        let staged: Vec<StagedObject> =
+            self.pipeline.aws.keys().iter().filter_map(|key| StagedObject::from_key(key)).collect();
+        for row in rows {
+            let document_id = DocumentId(row.get::<Uuid, _>("id"));
+            let (kept, newest): (Vec<i32>, i32) = (row.get("kept"), row.get("newest"));
+            let of_document = staged.iter().filter(|object| object.document_id == document_id);
+            // What was never registered has a later number; the next version overwrites it.
+            let useless = of_document.clone().map(|object| object.generation.0);
+            let useless: Vec<i32> =
+                useless.filter(|number| *number <= newest && !kept.contains(number)).collect();
+            if !useless.is_empty() {
+                return Err(format!("document {document_id} keeps {kept:?}, and {useless:?} are staged"));
+            }
+            for generation in row.get::<Vec<i32>, _>("registered").into_iter().map(Generation) {
+                let key = ArtifactKey::Raw { collection_id: self.collection_id, document_id, generation };
+                if self.pipeline.aws.object(&key.path()).is_none() {
+                    return Err(format!("{} is registered and not there", key.path()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Checks that the index contains exactly the points of the searchable generations.

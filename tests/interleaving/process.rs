@@ -80,7 +80,7 @@ impl Process {
             }),
             embed: Arc::new(embed::State {
                 db: db.clone(),
-                artifacts,
+                artifacts: artifacts.clone(),
                 queues: queues.clone(),
                 vectors: vectors.clone(),
                 embedder: Arc::new(ByteEmbedder),
@@ -88,7 +88,9 @@ impl Process {
             sweep: Arc::new(sweep::State {
                 db,
                 queues,
+                artifacts,
                 vectors,
+                deleted_document_retention: Duration::from_secs(30 * 86_400),
                 stall_timeouts: StallTimeouts {
                     pending: at_once,
                     listing: at_once,

@@ -80,7 +80,9 @@ impl<'a> World<'a> {
                 }
             }
             Action::Cancel { place } => self.cancel(*place).await,
-            Action::Delete { name, is_lost } => self.delete(NAMES[*name], *is_lost).await,
+            Action::Delete { name, is_lost, is_purge } => {
+                self.delete(NAMES[*name], *is_lost, *is_purge).await
+            }
             Action::Restore { name } => {
                 let id = self.document(NAMES[*name]);
                 let (mut queued, operation) =
@@ -147,6 +149,7 @@ impl<'a> World<'a> {
     pub(crate) async fn settle(&mut self) -> Result<(), String> {
         for _ in 0..MAX_ROUNDS {
             if self.pipeline.aws.messages().is_empty() {
+                sqlx::query("UPDATE erasures SET due_at = now()").execute(&self.pipeline.pool).await.unwrap();
                 self.pipeline.sweep().await;
             }
             let messages = self.pipeline.aws.messages();
@@ -227,10 +230,13 @@ impl<'a> World<'a> {
         operation.cancel(&self.pipeline.db, &self.pipeline.queues).await.unwrap();
     }
 
-    async fn delete(&mut self, name: &str, is_lost: bool) {
+    async fn delete(&mut self, name: &str, is_lost: bool, is_purge: bool) {
         let id = self.document(name);
         let mut collection = self.lock().await;
-        if !collection.tx().documents().mark_deleted(id).await.unwrap() {
+        let is_deleted = collection.tx().documents().mark_deleted(id).await.unwrap();
+        let actor = Actor::user(self.user_id);
+        let is_requested = is_purge && collection.tx().documents().request_purge(id, actor).await.unwrap();
+        if !is_deleted && !is_requested {
             return;
         }
         let pending = collection.tx().operations().lock_pending_removal(self.collection_id).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use db::documents::{DueErasure, ErasurePlan, Purge};
-use domain::{ArtifactKey, upload_name_from_key};
+use domain::ArtifactKey;
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -132,15 +132,14 @@ async fn erase(state: &State, due: &DueErasure) -> Result<Done, StageError> {
     Ok(Done { objects, is_purged })
 }
 
-/// Deletes the document's points from every index that may have some, and the upload that it came from.
+/// Deletes the document's points from every index that may have some, and the files that it came from.
 async fn erase_elsewhere(state: &State, plan: &ErasurePlan, purge: &Purge) -> Result<(), StageError> {
     for index in &purge.indexes {
         state.vectors.delete_documents(index, &[plan.document_id]).await?;
     }
-    if let Some((collection_id, name)) = purge.location.as_deref().and_then(upload_name_from_key)
-        && collection_id == plan.collection_id
-    {
-        state.artifacts.delete(&ArtifactKey::Upload { collection_id, name: name.to_owned() }).await?;
+    let arrivals = purge.locations.iter().filter_map(|location| ArtifactKey::parse_arrival(location));
+    for arrival in arrivals.filter(|arrival| arrival.collection_id() == plan.collection_id) {
+        state.artifacts.delete(&arrival).await?;
     }
     Ok(())
 }

@@ -16,7 +16,19 @@ SELECT
         WHERE o.collection_id = d.collection_id AND o.status IN ('pending', 'processing')
             AND i.state IN ('listed', 'staged', 'chunked')
     ) AS "is_in_use!",
-    d.source_metadata ->> 'location' AS location,
+    -- Objects that it came from: the latest, drops of its name, and announced files that are not deleted yet.
+    array_remove(
+        array[d.source_metadata ->> 'location'] || array(
+            SELECT format('uploads/%s/%s', d.collection_id, spelling.name)
+            FROM (VALUES (substr(d.uri, 10)), (normalize(substr(d.uri, 10), NFD))) AS spelling (name)
+            WHERE starts_with(d.uri, 'upload://')
+        ) || array(
+            SELECT u.object_key FROM uploads u
+            WHERE u.collection_id = d.collection_id AND u.holds_object AND starts_with(d.uri, 'upload://')
+                AND u.name IN (substr(d.uri, 10), normalize(substr(d.uri, 10), NFC))
+        ),
+        NULL
+    ) AS "locations!",
     array_remove(
         array[c.vector_store_name, c.qdrant_staging ->> 'vector_store_name'] || array(
             SELECT r.name FROM retired_vector_stores r WHERE r.collection_id = c.id AND r.dropped_at IS NULL

@@ -61,8 +61,13 @@ uploads AS (
     DELETE FROM uploads u USING document
     WHERE u.collection_id = document.collection_id
         AND starts_with(document.uri, 'upload://')
-        AND u.name = substr(document.uri, 10)
+        AND u.name IN (substr(document.uri, 10), normalize(substr(document.uri, 10), NFC))
         AND u.status <> 'expected'
+),
+-- The tombstone says since when an event about its file is stale.
+arrivals AS (
+    DELETE FROM upload_arrivals a USING document
+    WHERE a.collection_id = document.collection_id AND a.uri = document.uri
 ),
 -- A failed reindex names the document that it failed for.
 reindexes AS (

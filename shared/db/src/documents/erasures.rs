@@ -41,8 +41,8 @@ pub struct ErasurePlan {
 pub struct Purge {
     /// Whether an operation still reads or writes the document.
     pub is_in_use: bool,
-    /// Where the document came from: an object key if it was uploaded.
-    pub location: Option<String>,
+    /// Where the document may have come from: object keys if it was uploaded.
+    pub locations: Vec<String>,
     /// The Qdrant collections that may have points of it.
     pub indexes: Vec<String>,
 }
@@ -109,7 +109,7 @@ impl<'c> Erasures<'c> {
                 kept_until: row.kept_until,
                 purge: row.is_purge.then_some(Purge {
                     is_in_use,
-                    location: row.location,
+                    locations: row.locations,
                     indexes: row.indexes,
                 }),
             }

@@ -174,7 +174,8 @@ impl<'c> UploadArrivals<'c> {
                 a.arrived_at AS "arrived_at?",
                 (
                     SELECT max(d.deleted_at) FROM documents d
-                    WHERE d.collection_id = $1 AND d.uri = entry.uri AND d.status = 'deleted'
+                    WHERE d.collection_id = $1 AND d.status = 'deleted'
+                        AND d.uri IN (entry.uri, purged_uri($1, entry.uri))
                         AND d.deletion_reason IS DISTINCT FROM 'missing'
                 ) AS deleted_at
             FROM unnest($2::text[]) AS entry (uri)
