@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use domain::StagedObject;
+use domain::ArtifactKey;
 use qdrant_client::Qdrant;
 use qdrant_client::qdrant::ScrollPointsBuilder;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl Stores {
         let keys = self.keys().await;
         let keys = keys.iter().filter(|key| key.starts_with(folder));
         let mut found: Vec<i32> =
-            keys.filter_map(|key| StagedObject::from_key(key)).map(|object| object.generation.0).collect();
+            keys.filter_map(|key| ArtifactKey::parse(key)?.generation()).map(|generation| generation.0).collect();
         found.sort_unstable();
         found.dedup();
         found

@@ -24,6 +24,7 @@ ALLOWED = {
     "embedding": {"models"},
     "access": {"auth", "db", "lambda"},
     "dispatch": {"db", "lambda", "queue"},
+    "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "models"},
     "queue": {"aws"},

@@ -48,6 +48,8 @@ class Verdict:
     duplicated: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
+    # What the integrity route finds.
+    mismatches: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -56,6 +58,7 @@ class Verdict:
     def all(self) -> dict[str, list[str]]:
         return {
             "lost": self.lost, "duplicated": self.duplicated, "stuck": self.stuck, "different": self.different,
+            "mismatches": self.mismatches,
         }
 
     def counts(self) -> dict[str, int]:
@@ -66,6 +69,7 @@ def capture(lab: Lab, story: Story, verdict: Verdict) -> dict[str, Any]:
     """Returns the result of a scenario without ids; adds its inconsistencies to `verdict`."""
     rows = lab.query(ROWS.format(id=story.collection_id))
     reader = _Reader(lab, rows)
+    verdict.mismatches += story.mismatches()
     return {
         "documents": reader.documents(),
         "points": reader.points(verdict),

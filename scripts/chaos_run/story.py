@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -122,6 +123,20 @@ class Story:
     def delete(self) -> None:
         """Deletes the collection."""
         self._delete(f"/api/v2/collections/{self.collection_id}")
+
+    def mismatches(self) -> list[str]:
+        """Returns what the integrity route finds wrong with the collection, one line each."""
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = self.client._json(
+                "GET", f"/api/v2/collections/{self.collection_id}/integrity?limit=500&cursor={quote(cursor)}")
+            found += [json.dumps(discrepancy) for discrepancy in page["discrepancies"]]
+            if page["in_progress"]:
+                found.append(f"{page['in_progress']} parts are in progress after everything has ended")
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
 
     def settle(self, are_faults_over: Callable[[], bool], hurry: Callable[[], None]) -> None:
         """Runs sweep until no work is open; retries dead-lettered work, as an operator would."""

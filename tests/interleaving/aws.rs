@@ -2,6 +2,7 @@
 //! bytes of their requests and responses.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +24,8 @@ pub(crate) const BUCKET: &str = "staging";
 
 /// The media type of announced files.
 pub(crate) const ANNOUNCED_TYPE: &str = "text/plain";
+/// Objects on a page of a listing: few, so that listings have several pages.
+const LISTED: usize = 7;
 
 /// With an IP address as endpoint, the SDK puts the bucket's name into the path.
 const ENDPOINT: &str = "http://127.0.0.1";
@@ -93,6 +96,10 @@ impl Aws {
         self.stored.lock().unwrap().objects.get(key).cloned()
     }
 
+    pub(crate) fn delete_object(&self, key: &str) {
+        self.stored.lock().unwrap().objects.remove(key).unwrap();
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         self.stored.lock().unwrap().objects.keys().cloned().collect()
     }
@@ -126,9 +133,7 @@ impl Connector {
         let path = uri.split_once(BUCKET).unwrap().1.split('?').next().unwrap().trim_start_matches('/');
         match (request.method(), header("x-amz-copy-source")) {
             ("GET", _) if uri.contains("list-type=2") => stored.list_objects(uri),
-            ("POST", _) if uri.contains("?delete") => {
-                stored.delete_objects(&String::from_utf8(body).unwrap())
-            }
+            ("POST", _) if uri.contains("?delete") => stored.delete_objects(&body),
             ("PUT", Some(source)) => {
                 let source = source.trim_start_matches('/').strip_prefix(BUCKET).unwrap();
                 stored.copy_object(source.trim_start_matches('/'), header("x-amz-copy-source-if-match"), path)
@@ -207,19 +212,31 @@ impl Stored {
         response(200, body.into_bytes())
     }
 
-    /// Returns all objects in one page.
+    /// Lists a page of keys, in their order.
     fn list_objects(&self, uri: &str) -> HttpResponse {
-        let prefix = uri.split_once("prefix=").unwrap().1.split('&').next().unwrap().replace("%2F", "/");
-        let keys = self.objects.keys().filter(|key| key.starts_with(&prefix));
-        let contents: String = keys.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
-        let listing =
-            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>");
-        response(200, listing.into_bytes())
+        let parameter = |name: &str| {
+            let query = uri.split_once('?')?.1;
+            let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+            Some(percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned())
+        };
+        let (prefix, after) =
+            (parameter("prefix").unwrap_or_default(), parameter("start-after").unwrap_or_default());
+        let mut keys = self.objects.keys().filter(|key| key.starts_with(&prefix) && **key > after);
+        let mut body = String::from("<ListBucketResult>");
+        for key in keys.by_ref().take(LISTED) {
+            let size = self.objects[key].len();
+            // Long ago, so that no event can be on its way.
+            let modified = "2020-01-01T00:00:00.000Z";
+            write!(body, "<Contents><Key>{key}</Key><Size>{size}</Size><LastModified>{modified}</LastModified></Contents>").unwrap();
+        }
+        let is_truncated = keys.next().is_some();
+        write!(body, "<IsTruncated>{is_truncated}</IsTruncated></ListBucketResult>").unwrap();
+        response(200, body.into_bytes())
     }
 
-    fn delete_objects(&mut self, request: &str) -> HttpResponse {
-        for key in request.split("<Key>").skip(1) {
-            self.objects.remove(key.split("</Key>").next().unwrap());
+    fn delete_objects(&mut self, body: &[u8]) -> HttpResponse {
+        for part in std::str::from_utf8(body).unwrap().split("<Key>").skip(1) {
+            self.objects.remove(part.split("</Key>").next().unwrap());
         }
         response(200, b"<DeleteResult></DeleteResult>".to_vec())
     }

@@ -14,6 +14,7 @@
 
 mod aws;
 mod bytes;
+mod integrity_tests;
 mod life;
 mod model;
 mod pipeline;
@@ -93,7 +94,7 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
     let mut actions = 0;
     for case in 0..cases {
         let mut history = histories.new_tree(&mut runner).unwrap();
-        let Err(first) = play(&pipeline, &history.current()).await else {
+        let Err(first) = Box::pin(play(&pipeline, &history.current())).await else {
             actions += history.current().len();
             continue;
         };
@@ -104,7 +105,7 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
             if !history.simplify() {
                 break;
             }
-            match play(&pipeline, &history.current()).await {
+            match Box::pin(play(&pipeline, &history.current())).await {
                 Err(reason) => (shortest, wrong) = (history.current(), reason),
                 Ok(()) if history.complicate() => {}
                 Ok(()) => break,
@@ -131,7 +132,7 @@ async fn no_points_remain_when_a_deletion_fails_and_the_next_version_fails(pool:
         next(Fate::DeadLetter),
         Action::Upload(vec![(0, Bytes::Binary)]),
     ]);
-    play(&Pipeline::start(&pool).await, &history).await.unwrap();
+    Box::pin(play(&Pipeline::start(&pool).await, &history)).await.unwrap();
 }
 
 /// Found by the test above: the removal deleted the points of the new version.
@@ -145,7 +146,7 @@ async fn a_document_uploaded_again_before_its_removal_keeps_its_points(pool: PgP
         // Joins the upload that has been waiting since before the deletion.
         Action::Upload(vec![(0, Bytes::Text(3))]),
     ]);
-    play(&Pipeline::start(&pool).await, &history).await.unwrap();
+    Box::pin(play(&Pipeline::start(&pool).await, &history)).await.unwrap();
 }
 
 /// Found by the test above, when documents with equal bytes shared points: its bytes were no longer
@@ -166,7 +167,7 @@ async fn a_document_with_the_bytes_of_one_that_changes_stays_searchable(pool: Pg
         // After the message of the upload that waits.
         vec![deliver(0), deliver(1), deliver(1), Action::Cancel { place: 0 }],
     ];
-    play(&Pipeline::start(&pool).await, &history.concat()).await.unwrap();
+    Box::pin(play(&Pipeline::start(&pool).await, &history.concat())).await.unwrap();
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -205,5 +206,9 @@ async fn play(pipeline: &Pipeline, history: &[Action]) -> Result<(), String> {
     if completed != NAMES.len() as i64 {
         return Err(format!("{completed} documents are searchable after all was uploaded again"));
     }
-    Ok(())
+    world.repair().await?;
+    match world.discrepancies().await.as_slice() {
+        [] => Ok(()),
+        found => Err(format!("after a repair: the integrity check finds {found:?}")),
+    }
 }

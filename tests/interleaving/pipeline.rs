@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use artifacts::ArtifactStore;
 use db::Db;
 use lambda::StageError;
 use queue::Queues;
@@ -12,7 +13,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 use vectors::VectorDatabase;
 
-use crate::aws::{Aws, Message};
+use crate::aws::{Aws, BUCKET, Message};
 use crate::life::Life;
 use crate::process::{Process, write_model};
 use crate::qdrant::Engine;
@@ -23,6 +24,7 @@ pub(crate) struct Pipeline {
     pub(crate) pool: PgPool,
     pub(crate) db: Db,
     pub(crate) queues: Queues,
+    pub(crate) artifacts: ArtifactStore,
     pub(crate) aws: Aws,
     engine: Engine,
     models: PathBuf,
@@ -44,6 +46,7 @@ impl Pipeline {
             pool: pool.clone(),
             db: Db::from_pool(pool.clone()),
             queues: Queues::new(&sdk, Aws::queue_urls()),
+            artifacts: ArtifactStore::new(&sdk, BUCKET),
             aws,
             engine,
             models: models.path().to_owned(),

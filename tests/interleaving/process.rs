@@ -91,6 +91,7 @@ impl Process {
                 artifacts,
                 vectors,
                 deleted_document_retention: Duration::from_secs(30 * 86_400),
+                integrity_interval: Duration::from_secs(86_400),
                 stall_timeouts: StallTimeouts {
                     pending: at_once,
                     listing: at_once,
@@ -117,15 +118,16 @@ impl Process {
             }
             "scan" => {
                 let work = serde_json::from_str(body).unwrap();
-                scan::handle(Arc::clone(&self.scan), work, delivery(message)).await
+                // On the heap: the stack of a test is small.
+                Box::pin(scan::handle(Arc::clone(&self.scan), work, delivery(message))).await
             }
             "chunk" => {
                 let work = serde_json::from_str(body).unwrap();
-                chunk::handle(Arc::clone(&self.chunk), work, delivery(message)).await
+                Box::pin(chunk::handle(Arc::clone(&self.chunk), work, delivery(message))).await
             }
             "embed" => {
                 let work = vec![serde_json::from_str(body).unwrap()];
-                embed::handle(Arc::clone(&self.embed), work, invocation()).await.remove(0)
+                Box::pin(embed::handle(Arc::clone(&self.embed), work, invocation())).await.remove(0)
             }
             other => panic!("no stage consumes {other}"),
         }
@@ -133,12 +135,12 @@ impl Process {
 
     /// Has intake handle a notification of the bucket.
     pub(crate) async fn notify(&self, notification: intake::Notification) -> Result<(), StageError> {
-        intake::handle(Arc::clone(&self.intake), vec![notification], invocation()).await.remove(0)
+        Box::pin(intake::handle(Arc::clone(&self.intake), vec![notification], invocation())).await.remove(0)
     }
 
     /// Has sweep handle an event.
     pub(crate) async fn sweep(&self, event: Value) -> Value {
-        sweep::handle(Arc::clone(&self.sweep), event, invocation()).await.unwrap()
+        Box::pin(sweep::handle(Arc::clone(&self.sweep), event, invocation())).await.unwrap()
     }
 
     /// Waits until the servers have handled every call that the process had sent before it died: its last

@@ -1,6 +1,6 @@
 //! Qdrant's engine in process, and for each process of a stage a proxy that counts its calls.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::{Service, ServiceExt};
+use uuid::Uuid;
 use vectors::{VectorDatabase, VectorsConfig};
 
 use crate::life::Life;
@@ -34,8 +35,10 @@ pub(crate) struct Proxy {
 
 impl Engine {
     pub(crate) async fn start(storage: &Path) -> Self {
-        // Free a moment ago: no other process of the test takes ports.
-        let grpc = listen().local_addr().unwrap();
+        // The port is free, and no other test takes it meanwhile: each has a loopback address of its own.
+        let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
+        let address = Ipv4Addr::new(127, a, b, c.clamp(1, 254));
+        let grpc = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap();
         let config = Config { storage: storage.to_owned(), grpc, http: None, command: None };
         tokio::spawn(async move { qdrant_local::run(config).await.unwrap() });
         let vectors = connect(grpc);

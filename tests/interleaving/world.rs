@@ -64,10 +64,15 @@ impl<'a> World<'a> {
         let collection_id = CollectionId(name.parse().unwrap());
         let mut world =
             Self { pipeline, collection_id, index: name, user_id: UserId(user_id), ended: BTreeMap::new() };
-        let (queued, _) = world.start(world.lock().await, OperationType::Index).await;
-        world.commit(queued, true).await;
+        world.run(OperationType::Index).await;
         world.settle().await.unwrap();
         world
+    }
+
+    /// Starts an operation without a work list.
+    pub(crate) async fn run(&self, operation_type: OperationType) {
+        let (queued, _) = self.start(self.lock().await, operation_type).await;
+        self.commit(queued, true).await;
     }
 
     pub(crate) async fn act(&mut self, action: &Action) {
@@ -176,14 +181,18 @@ impl<'a> World<'a> {
 
     /// Returns the staged bytes of a file's searchable generation.
     pub(crate) async fn staged_content(&self, name: &str) -> Option<Vec<u8>> {
-        let document_id = self.document(name);
-        let generation: i32 = sqlx::query_scalar("SELECT generation FROM documents WHERE id = $1")
-            .bind(document_id.0)
+        let (collection_id, document_id) = (self.collection_id, self.document(name));
+        let generation = Generation(self.generation(name).await);
+        self.pipeline.aws.object(&ArtifactKey::Raw { collection_id, document_id, generation }.path())
+    }
+
+    /// Returns a file's searchable generation.
+    pub(crate) async fn generation(&self, name: &str) -> i32 {
+        sqlx::query_scalar("SELECT generation FROM documents WHERE id = $1")
+            .bind(self.document(name).0)
             .fetch_one(&self.pipeline.pool)
             .await
-            .unwrap();
-        let (collection_id, generation) = (self.collection_id, Generation(generation));
-        self.pipeline.aws.object(&ArtifactKey::Raw { collection_id, document_id, generation }.path())
+            .unwrap()
     }
 
     async fn deliver(&mut self, place: usize, fate: Fate) {

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod fields;
 mod index_settings;
+mod integrity;
 mod list;
 mod reindex;
 pub(crate) mod response;
@@ -54,6 +55,18 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                 .limit(Rate::per_hour(12))
                 .conflict("No earlier index is kept, it lacks documents, or an operation is running.")
                 .handles(routes!(reindex::roll_back)),
+        )
+        // It names documents that readers do not see, and lists the bucket.
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .limit(Rate::per_minute(60))
+                .handles(routes!(integrity::check)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .limit(Rate::per_hour(12))
+                .idempotent()
+                .handles(routes!(integrity::repair)),
         )
         .routes(
             Route::requires(Access::Collection(Owner))

@@ -47,6 +47,7 @@ pub(crate) async fn store(
     // Even if nothing was searchable: an earlier generation may have been interrupted half-way.
     if job.staged.generation.has_predecessors() && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
+        state.db.connection().await?.operation_items().mark_points_deleted(&[job.work.item_id]).await?;
     }
     dispatch::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
     Ok(Some(done))
@@ -71,6 +72,7 @@ pub(crate) async fn delete_useless_points(state: &State, work: &ItemWork) -> Res
             delete_before(state, work, document_id, searchable_generation).await?;
         }
     }
+    state.db.connection().await?.operation_items().mark_points_deleted(&[work.item_id]).await?;
     dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
     Ok(())
 }

@@ -83,12 +83,14 @@ pub(crate) async fn delete_orphaned_points(
             return Ok("ended early");
         };
         after = last.id;
+        let ids: Vec<ItemId> = page.iter().map(|item| item.id).collect();
         let calls = stream::iter(page).map(|item| {
             let name = &collection.vector_store_name;
             let AbandonedItem { document_id, generation, .. } = item;
             async move { state.vectors.delete_generation(name, document_id, generation).await }
         });
         calls.buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await?;
+        state.db.connection().await?.operation_items().mark_points_deleted(&ids).await?;
         if invocation.remaining() < PAGE_TIME {
             continue_later(state, operation.id).await?;
             return Ok("ended early, orphaned points deleted in part");

@@ -11,7 +11,7 @@
 //!
 //! The modules, from the message to the document: `handler` tells the two messages apart; `operation` runs
 //! an operation of each type; `work_list` fills its work list from a producer (`listing`, `reindex`,
-//! `rebuild`, `removal`); `staging` stages items of the list, each by `document` or, in a reindex, by
+//! `rebuild`, `removal`, `repair`); `staging` stages items of the list, each by `document` or, in a reindex, by
 //! `copying`.
 
 mod config;
@@ -29,6 +29,7 @@ mod rebuild;
 mod reindex;
 mod reindex_check;
 mod removal;
+mod repair;
 mod source;
 mod staging;
 mod state;

@@ -14,6 +14,7 @@ use crate::purge::purge;
 use crate::rebuild::rebuild;
 use crate::reindex::reindex;
 use crate::removal::remove_source;
+use crate::repair::repair;
 use crate::work_list::{Filled, close};
 
 /// Starts the operation if it is next in its collection, or continues it where it stopped. Returns what was
@@ -78,6 +79,7 @@ async fn run(
         OperationType::RemoveSource => remove_source(state, operation, collection, invocation).await,
         OperationType::Rebuild => rebuild(state, operation, collection, invocation).await,
         OperationType::Delete => purge(state, operation, collection, invocation).await,
+        OperationType::Repair => repair(state, operation, collection, invocation).await,
         OperationType::Reindex => reindex(state, operation, collection, invocation).await,
     }
 }

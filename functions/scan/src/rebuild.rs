@@ -166,7 +166,7 @@ async fn write_document(
 }
 
 /// Why a document's points were not written.
-enum WriteError {
+pub(crate) enum WriteError {
     /// Its staged chunks or vectors are missing or wrong; no attempt can succeed.
     Unusable(String),
     /// A store is unavailable.
@@ -187,7 +187,8 @@ impl From<ArtifactError> for WriteError {
     }
 }
 
-async fn write_points(
+/// Writes the points of a document from its staged chunks and vectors.
+pub(crate) async fn write_points(
     state: &State,
     collection: &Collection,
     target: &str,

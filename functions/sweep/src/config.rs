@@ -24,10 +24,12 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
-    /// `STAGING_BUCKET`.
+    /// `STAGING_BUCKET`: its objects are erased, and compared with the documents.
     pub staging_bucket: String,
     /// How long deleted documents can be restored. `DELETED_DOCUMENT_RETENTION_DAYS`, default 30.
     pub deleted_document_retention: Duration,
+    /// How often a sample of each collection is checked. `SWEEP_INTEGRITY_SECONDS`, default 86400.
+    pub integrity_interval: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -100,6 +102,7 @@ impl Config {
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             deleted_document_retention: DAY * env::parsed_or("DELETED_DOCUMENT_RETENTION_DAYS", 30)?,
+            integrity_interval: Duration::from_secs(env::parsed_or("SWEEP_INTEGRITY_SECONDS", 86_400)?),
             stall_timeouts: StallTimeouts::from_env()?,
             embed_jobs: env::optional("EMBED_JOB_QUEUE").map(EmbedJobsConfig::from_env).transpose()?,
         })

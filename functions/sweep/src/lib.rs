@@ -5,8 +5,8 @@
 //! jobs.
 //! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
 //! items whose message became a dead letter; sync runs that are due; embed jobs for a backlog that is
-//! too large for the embed function. Deletes expired rows and replaced indexes, staged objects that
-//! nothing needs any more, and what purged documents leave.
+//! too large for the embed function; what a sampled check of a collection found. Deletes expired rows and
+//! replaced indexes, staged objects that nothing needs any more, and what purged documents leave.
 //! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
 //! a collection has one sync run at a time, a job's name tells whether it is running, and a document
 //! stays queued for erasure until its objects are deleted.
@@ -17,6 +17,7 @@ mod dead_letters;
 mod embed_jobs;
 mod erasure;
 mod handler;
+mod integrity;
 mod recovery;
 mod retention;
 mod retired_indexes;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::erasure::{self, Erased};
 use crate::retention::{Removed, retain};
-use crate::{State, embed_jobs, retired_indexes, syncs};
+use crate::{State, embed_jobs, integrity, retired_indexes, syncs};
 
 /// Rows of each kind that one invocation handles at most; the next one continues.
 const MAX_OPERATIONS: i64 = 500;
@@ -41,6 +41,7 @@ pub(crate) struct Done {
     items_listed_sent: usize,
     items_staged_sent: usize,
     items_chunked_sent: usize,
+    items_ended_sent: usize,
     operations_finished: usize,
     syncs_started: usize,
     syncs_settled: usize,
@@ -50,6 +51,7 @@ pub(crate) struct Done {
     embed_jobs_submitted: usize,
     indexes_dropped: usize,
     erased: Erased,
+    collections_checked: usize,
     removed: Removed,
     failed_steps: Vec<&'static str>,
 }
@@ -78,6 +80,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         "chunked items",
         resend(state, invocation, ItemState::Chunked, Stage::Embed, &mut done.items_chunked_sent).await,
     );
+    note("orphaned points", resend_ended(state, &mut done.items_ended_sent).await);
     note("embed jobs", embed_jobs::submit(state, &mut done.embed_jobs_submitted).await);
     note("finish", finish(state, &mut done).await);
     note("sync runs", syncs::settle(state, &mut done.syncs_settled).await);
@@ -87,6 +90,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     note("uploads", check_uploads(state, &mut done).await);
     note("retired indexes", retired_indexes::drop_due(state, &mut done.indexes_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
+    note("integrity", integrity::check_due(state, invocation, &mut done.collections_checked).await);
     note("deleted documents", erasure::queue_expired(state, &mut done.erased).await);
     // Last: what is left of the time.
     note("erasures", erasure::erase_due(state, invocation, &mut done.erased).await);
@@ -96,6 +100,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         items_listed_sent = done.items_listed_sent,
         items_staged_sent = done.items_staged_sent,
         items_chunked_sent = done.items_chunked_sent,
+        items_ended_sent = done.items_ended_sent,
         operations_finished = done.operations_finished,
         syncs_started = done.syncs_started,
         syncs_settled = done.syncs_settled,
@@ -106,6 +111,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         indexes_dropped = done.indexes_dropped,
         objects_erased = done.erased.objects,
         documents_purged = done.erased.purged,
+        collections_checked = done.collections_checked,
         rows_removed = done.removed.total(),
         failed_steps = done.failed_steps.len(),
         ms = started.elapsed().as_millis(),
@@ -176,6 +182,26 @@ async fn resend(
         state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;
         *sent += ids.len();
     }
+    Ok(())
+}
+
+/// Sends messages about items that have ended to embed, which deletes the points that they left: whoever was
+/// to do that was stopped, or its message was lost.
+async fn resend_ended(state: &State, sent: &mut usize) -> Result<(), StageError> {
+    let is_idle = state.queues.depth(Stage::Embed).await? == 0;
+    let age = if is_idle { state.stall_timeouts.item } else { state.stall_timeouts.queued_item };
+    let mut connection = state.db.connection().await?;
+    let items = connection.operation_items().list_with_orphaned_points(age, PAGE).await?;
+    drop(connection);
+    let message = |(operation_id, item_id): &(OperationId, ItemId)| EmbedBatch {
+        operation_id: *operation_id,
+        item_id: *item_id,
+        batch: 0,
+    };
+    state.queues.send_embed(&items.iter().map(message).collect::<Vec<_>>()).await?;
+    let ids: Vec<ItemId> = items.iter().map(|(_, id)| *id).collect();
+    state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;
+    *sent = items.len();
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct State {
     pub vectors: VectorDatabase,
     /// How long deleted documents can be restored.
     pub deleted_document_retention: Duration,
+    /// How often a sample of each collection is checked.
+    pub integrity_interval: Duration,
     /// How long messages, items and uploads may take before they count as lost.
     pub stall_timeouts: StallTimeouts,
     /// Where embed jobs are submitted; `None` if there is no job queue.
@@ -48,6 +50,7 @@ impl State {
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             vectors: VectorDatabase::connect(&config.vectors)?,
             deleted_document_retention: config.deleted_document_retention,
+            integrity_interval: config.integrity_interval,
             stall_timeouts: config.stall_timeouts,
             embed_jobs: config.embed_jobs.as_ref().map(|jobs| EmbedJobs {
                 batch: BatchJobs::new(&sdk, &jobs.queue, &jobs.definition),

@@ -4,6 +4,7 @@ mod access;
 mod collection;
 mod counters;
 mod details;
+mod integrity_checks;
 mod limits;
 mod lock;
 mod ownership;
@@ -16,7 +17,9 @@ mod unfinished;
 
 pub use access::{AccessibleCollection, CollectionQuery};
 pub use collection::{Collection, Collections, NewCollection};
+pub use counters::Counter;
 pub use details::CollectionDetails;
+pub use integrity_checks::{IntegrityChecks, UncheckedCollection};
 pub use limits::{
     CollectionLimits, CollectionResourceLimits, CollectionUsage, OPERATIONS_COUNT_FOR, ProjectedUsage,
 };

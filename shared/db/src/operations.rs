@@ -6,11 +6,13 @@ mod item_work;
 mod items;
 mod metrics;
 mod operation;
+mod orphaned_points;
 mod rebuild;
 mod reindex;
 mod removals;
 mod runs;
 mod staging;
+mod tally;
 mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
@@ -21,3 +23,4 @@ pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operati
 pub use rebuild::{QueuedRebuild, RebuiltDocument};
 pub use reindex::{Coverage, ReindexedDocument, Swap};
 pub use staging::{ArtifactRef, StagedItem, StagingItem, StagingOutcome};
+pub use tally::OperationTally;

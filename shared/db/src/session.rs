@@ -13,7 +13,8 @@ use crate::accounts::{
 };
 use crate::audit::AuditLog;
 use crate::collections::{
-    CollectionPermissions, CollectionResourceLimits, Collections, OwnershipOffers, RetiredVectorStores,
+    CollectionPermissions, CollectionResourceLimits, Collections, IntegrityChecks, OwnershipOffers,
+    RetiredVectorStores,
 };
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, Erasures, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
@@ -154,6 +155,8 @@ repositories! {
     erasures: Erasures,
     /// Stored responses by idempotency key.
     idempotency_keys: IdempotencyKeys,
+    /// When collections were checked for integrity.
+    integrity_checks: IntegrityChecks,
     /// Failed sign-in attempts.
     login_attempts: LoginAttempts,
     /// MCP profiles.

@@ -15,7 +15,7 @@ use crate::initiator::Initiator;
 ///
 /// What the program starts by itself (arrived uploads, schedules, repairs) is not refused: no
 /// client could try again. Neither is what makes room or only an administrator may do: removing
-/// documents, sources and collections, and rebuilding an index. The `index` operation belongs to
+/// documents, sources and collections, rebuilding an index, and repairs. The `index` operation belongs to
 /// the creation of a collection, which has a quota of its own.
 const fn is_limited(initiator: Initiator<'_>, operation_type: OperationType) -> bool {
     let is_request = matches!(initiator, Initiator::Caller { .. });
@@ -29,7 +29,8 @@ const fn is_limited(initiator: Initiator<'_>, operation_type: OperationType) -> 
             | OperationType::Delete
             | OperationType::RemoveSource
             | OperationType::RemoveDocuments
-            | OperationType::Rebuild => false,
+            | OperationType::Rebuild
+            | OperationType::Repair => false,
         }
 }
 
@@ -124,6 +125,7 @@ mod tests {
             OperationType::RestoreDocuments,
             OperationType::RetryDocuments,
             OperationType::Rebuild,
+            OperationType::Repair,
         ];
         let limited: Vec<_> = all.into_iter().filter(|kind| is_limited(caller, *kind)).collect();
         assert_eq!(

@@ -65,8 +65,60 @@ impl ArtifactKey {
     /// The first folders of all keys, each followed by a collection ID.
     pub const PREFIXES: [&'static str; 5] = ["announced", "uploads", "raw", "chunks", "vectors"];
 
-    /// The first folders of the keys that belong to a generation of a document, see [`StagedObject`].
+    /// The first folders of the keys of staged objects, which are named by their document.
     pub const STAGED_PREFIXES: [&'static str; 3] = ["raw", "chunks", "vectors"];
+
+    /// Parses an object key; `None` if no artifact has it.
+    pub fn parse(path: &str) -> Option<Self> {
+        if let Some(arrival) = Self::parse_arrival(path) {
+            return Some(arrival);
+        }
+        let mut parts = path.split('/');
+        let kind = parts.next()?;
+        let collection_id = parts.next()?.parse().ok()?;
+        let document_id = parts.next()?.parse().ok()?;
+        let generation = Generation(parts.next()?.parse().ok()?);
+        let file = parts.next();
+        let batch = |suffix| file?.strip_suffix(suffix)?.parse().ok();
+        let key = match kind {
+            "raw" => Self::Raw { collection_id, document_id, generation },
+            "chunks" => Self::Chunks { collection_id, document_id, generation, batch: batch(".jsonl")? },
+            "vectors" => {
+                Self::Vectors { collection_id, document_id, generation, batch: batch(".safetensors")? }
+            }
+            _ => return None,
+        };
+        // A number may be written in several ways, a key in one.
+        (key.path() == path).then_some(key)
+    }
+
+    /// The document; `None` for an arrival.
+    pub const fn document_id(&self) -> Option<DocumentId> {
+        match self {
+            Self::Announced { .. } | Self::Dropped { .. } => None,
+            Self::Raw { document_id, .. }
+            | Self::Chunks { document_id, .. }
+            | Self::Vectors { document_id, .. } => Some(*document_id),
+        }
+    }
+
+    /// The document's generation; `None` for an arrival.
+    pub const fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Announced { .. } | Self::Dropped { .. } => None,
+            Self::Raw { generation, .. }
+            | Self::Chunks { generation, .. }
+            | Self::Vectors { generation, .. } => Some(*generation),
+        }
+    }
+
+    /// The number of the batch, if it is one of several.
+    pub const fn batch(&self) -> Option<u32> {
+        match self {
+            Self::Announced { .. } | Self::Dropped { .. } | Self::Raw { .. } => None,
+            Self::Chunks { batch, .. } | Self::Vectors { batch, .. } => Some(*batch),
+        }
+    }
 
     /// Returns the object key, without a leading slash.
     pub fn path(&self) -> String {
@@ -109,31 +161,6 @@ impl ArtifactKey {
             | Self::Chunks { collection_id, .. }
             | Self::Vectors { collection_id, .. } => *collection_id,
         }
-    }
-}
-
-/// The generation of a document that an object belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StagedObject {
-    /// The document's collection.
-    pub collection_id: CollectionId,
-    /// The document.
-    pub document_id: DocumentId,
-    /// The generation.
-    pub generation: Generation,
-}
-
-impl StagedObject {
-    /// Parses the key of an object under one of [`ArtifactKey::STAGED_PREFIXES`].
-    pub fn from_key(key: &str) -> Option<Self> {
-        let mut parts = key.split('/');
-        if !ArtifactKey::STAGED_PREFIXES.contains(&parts.next()?) {
-            return None;
-        }
-        let collection_id = parts.next()?.parse().ok()?;
-        let document_id = parts.next()?.parse().ok()?;
-        let generation = Generation(parts.next()?.parse().ok()?);
-        Some(Self { collection_id, document_id, generation })
     }
 }
 
@@ -189,22 +216,24 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_staged_objects_read_back() {
+    fn every_key_reads_back() {
         let collection_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
-        let document_id = "7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let document_id = "1c9c5a3e-7e0b-4e9f-8d6c-2f4b5a697887".parse().unwrap();
         let generation = Generation(12);
-        let staged = StagedObject { collection_id, document_id, generation };
         for key in [
+            ArtifactKey::Dropped { collection_id, name: "notes/a b.md".to_owned() },
+            ArtifactKey::Announced { collection_id, upload_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap() },
             ArtifactKey::Raw { collection_id, document_id, generation },
             ArtifactKey::Chunks { collection_id, document_id, generation, batch: 7 },
             ArtifactKey::Vectors { collection_id, document_id, generation, batch: 7 },
         ] {
-            assert_eq!(StagedObject::from_key(&key.path()), Some(staged), "{}", key.path());
+            assert_eq!(ArtifactKey::parse(&key.path()), Some(key));
         }
-        for key in
-            ["raw/a", "uploads/6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f/1"]
+        let raw = ArtifactKey::Raw { collection_id, document_id, generation }.path();
+        let written_otherwise = raw.replace("/12", "/012");
+        for other in [format!("{raw}/x"), written_otherwise, raw.replace("raw/", "other/"), "raw/".to_owned()]
         {
-            assert_eq!(StagedObject::from_key(key), None);
+            assert_eq!(ArtifactKey::parse(&other), None, "{other}");
         }
     }
 

@@ -20,7 +20,7 @@ mod source_type;
 mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
-pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord, StagedObject};
+pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord};
 pub use document_name::{DocumentName, DocumentNameError};
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;

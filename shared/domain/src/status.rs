@@ -117,6 +117,8 @@ labels!(
         RestoreDocuments = "restore_documents",
         /// Writes all points again from the staged vectors.
         Rebuild = "rebuild",
+        /// Makes the points, staged objects and counters agree with the documents again.
+        Repair = "repair",
     }
 );
 

@@ -5,6 +5,7 @@ pub mod env;
 pub mod event;
 pub mod fault;
 pub mod http;
+pub mod metric;
 pub mod sqs;
 pub mod telemetry;
 

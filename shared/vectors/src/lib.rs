@@ -16,6 +16,7 @@ mod indexes;
 mod neighbours;
 mod payload;
 mod points;
+mod references;
 mod search;
 
 use qdrant_client::Qdrant;
@@ -28,6 +29,7 @@ pub use generation::DocumentGeneration;
 pub use indexes::IndexSpec;
 pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
+pub use references::PointReference;
 pub use search::{CANDIDATES, ChunkQuery, ScoredChunk};
 
 /// The name of the vector that holds the embedding.

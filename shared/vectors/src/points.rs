@@ -101,6 +101,14 @@ impl VectorDatabase {
         self.count_where(CountPointsBuilder::new(name)).await
     }
 
+    /// Returns the exact number of points; 0 if the index does not exist.
+    pub async fn count_if_exists(&self, name: &str) -> Result<u64, VectorsError> {
+        match self.count(name).await {
+            Err(VectorsError::NotFound { .. }) => Ok(0),
+            counted => counted,
+        }
+    }
+
     /// Returns the exact number of points of one generation of a document.
     pub async fn count_document(
         &self,

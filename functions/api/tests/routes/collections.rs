@@ -1,5 +1,6 @@
 //! Creating, listing and deleting collections.
 
+mod integrity;
 mod list;
 mod reindex;
 mod update;

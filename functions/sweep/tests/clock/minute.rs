@@ -44,6 +44,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         artifacts: ArtifactStore::new(&sdk, "staging"),
         vectors: VectorDatabase::connect(&VectorsConfig::new(UNREACHABLE)).unwrap(),
         deleted_document_retention: Duration::from_secs(30 * 86_400),
+        integrity_interval: Duration::from_secs(86_400),
         stall_timeouts,
         embed_jobs: None,
     })

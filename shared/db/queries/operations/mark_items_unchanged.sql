@@ -12,6 +12,8 @@ WITH same AS (
         AND d.uri = i.uri
         AND d.status IN ('completed', 'skipped')
         AND d.change_hint = i.change_hint
+        -- A repair indexes the document again.
+        AND d.content_hash IS NOT NULL
         AND (i.attributes IS NULL OR i.attributes = d.attributes)
         -- A document without a source gets this one, and its points must be updated with it.
         AND (d.source_id IS NOT NULL OR o.source_id IS NULL)

@@ -79,6 +79,32 @@ impl<'c> DocumentArtifacts<'c> {
             size_bytes: row.size_bytes,
         }))
     }
+
+    /// Inserts the row of staged bytes whose row is missing. Returns whether their hash is known: only that
+    /// of the generation that was staged last is.
+    pub async fn insert_lost(
+        &mut self,
+        document_id: DocumentId,
+        generation: Generation,
+        size_bytes: i64,
+    ) -> Result<bool, DbError> {
+        let done = sqlx::query!(
+            "INSERT INTO document_artifacts (
+                document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes
+            )
+            SELECT id, collection_id, generation, coalesce(mime_type, 'application/octet-stream'),
+                format('raw/%s/%s/%s', collection_id, id, generation), content_hash, $3
+            FROM documents
+            WHERE id = $1 AND generation = $2 AND last_generation = generation AND content_hash IS NOT NULL
+            ON CONFLICT (document_id, artifact_kind, generation) DO UPDATE SET updated_at = now()",
+            document_id.0,
+            generation.0,
+            size_bytes,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
 }
 
 #[cfg(test)]

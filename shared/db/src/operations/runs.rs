@@ -2,15 +2,36 @@
 
 use std::time::Duration;
 
-use domain::{CollectionId, OperationId, SourceId};
+use domain::{CollectionId, OperationId, OperationType, SourceId};
 
-use super::operation::Operations;
+use super::operation::{Operation, Operations};
 use crate::DbError;
 
 /// The index that allows one running operation per collection.
 const ONE_RUNNING: &str = "uq_operations_one_running";
 
 impl Operations<'_> {
+    /// Returns the collection's first pending operation of a type.
+    pub async fn find_pending(
+        &mut self,
+        collection_id: CollectionId,
+        operation_type: OperationType,
+    ) -> Result<Option<Operation>, DbError> {
+        let pending = sqlx::query_scalar!(
+            "SELECT uuid FROM operations
+            WHERE collection_id = $1 AND type = $2::text::operation_type AND status = 'pending'
+            ORDER BY id LIMIT 1",
+            collection_id.0,
+            operation_type.as_str(),
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
+        match pending {
+            Some(id) => self.find(OperationId(id)).await,
+            None => Ok(None),
+        }
+    }
+
     /// Claims the operation if it is the oldest open one of its collection. Returns whether this call
     /// claimed it; of any number of concurrent callers, one does.
     pub async fn claim(&mut self, id: OperationId) -> Result<bool, DbError> {

@@ -40,16 +40,23 @@ impl Fixture {
         Ok(self.connection().await.operations().insert(&new).await?.id)
     }
 
-    /// Starts a reindex with its work list; also returns the new index's name.
+    /// Starts a reindex with its work list, ordered by name; also returns the new index's name.
     pub(crate) async fn run_reindex(&self) -> (OperationId, Vec<ItemId>, String) {
         let id = self.queue_reindex().await.unwrap();
         let mut connection = self.connection().await;
         assert!(connection.operations().claim(id).await.unwrap());
         let name = connection.operations().begin_reindex(id, "new").await.unwrap().unwrap();
         connection.operation_items().insert_reindexed(id).await.unwrap();
-        let items = connection.operation_items().list_undispatched(id, ItemId(0), 100).await.unwrap();
         assert!(connection.operations().mark_scan_finished(id).await.unwrap());
-        (id, items, name)
+        let items: Vec<i64> = sqlx::query_scalar(
+            "SELECT i.id FROM operation_items i JOIN operations o ON o.id = i.operation_id
+            WHERE o.uuid = $1 ORDER BY i.file_name",
+        )
+        .bind(id.0)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        (id, items.into_iter().map(ItemId).collect(), name)
     }
 
     /// Indexes a document in the new index, in one batch of three chunks.
