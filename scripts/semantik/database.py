@@ -38,7 +38,7 @@ def execute(statement: str) -> None:
 
 
 # The advisory lock that sweep shares while it erases; see `db::documents::Erasures::try_begin`.
-ERASURE_LOCK = 20261130000301
+ERASURE_LOCK = 20261130000504
 
 
 @contextmanager

@@ -203,7 +203,7 @@ fn parse(
     config: &Value,
     errors: &mut FieldErrors,
 ) -> Result<Option<ServerPlace>, ApiError> {
-    let spec = SourceSpec::parse(source_type, config);
+    let spec = SourceSpec::parse_new(source_type, config);
     let checked = spec.and_then(|spec| spec.authorize(&state.source_policy).map(|()| spec.place()));
     match checked {
         Ok(place) => Ok(Some(place)),

@@ -322,10 +322,10 @@ async fn nothing_is_erased_while_a_backup_runs(pool: PgPool) {
     .await;
     let state = state(&pool);
     let mut backup = pool.acquire().await.unwrap();
-    sqlx::raw_sql("SELECT pg_advisory_lock(20261130000301)").execute(&mut *backup).await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(20261130000504)").execute(&mut *backup).await.unwrap();
     sweep(&state).await;
     assert_eq!(count(&pool, "erasures").await, 1);
-    sqlx::raw_sql("SELECT pg_advisory_unlock(20261130000301)").execute(&mut *backup).await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_unlock(20261130000504)").execute(&mut *backup).await.unwrap();
     sweep(&state).await;
     assert_eq!(count(&pool, "erasures").await, 0);
 }

@@ -69,7 +69,7 @@ impl<'c> Erasures<'c> {
     /// the lock exclusively: it copies the objects after the rows that refer to them (`scripts/semantik/database.py`).
     pub async fn try_begin(&mut self) -> Result<bool, DbError> {
         let may_erase =
-            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock_shared(20261130000301) AS "may_erase!""#)
+            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock_shared(20261130000504) AS "may_erase!""#)
                 .fetch_one(&mut *self.connection)
                 .await?;
         Ok(may_erase)
