@@ -57,8 +57,10 @@ impl Stores {
     async fn generations(&self, folder: &str) -> Vec<i32> {
         let keys = self.keys().await;
         let keys = keys.iter().filter(|key| key.starts_with(folder));
-        let mut found: Vec<i32> =
-            keys.filter_map(|key| ArtifactKey::parse(key)?.generation()).map(|generation| generation.0).collect();
+        let mut found: Vec<i32> = keys
+            .filter_map(|key| ArtifactKey::parse(key)?.generation())
+            .map(|generation| generation.0)
+            .collect();
         found.sort_unstable();
         found.dedup();
         found

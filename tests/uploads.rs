@@ -96,7 +96,12 @@ async fn drops_follow_the_rules_for_names_and_go_with_their_files() {
     let document = user.wait_for_document(&collection, "a/../up.txt").await;
     assert_eq!(
         (&document["status"], &document["error_message"]),
-        (&json!("failed"), &json!(r#"name: contains the folder ".."; names of folders allowed between two '/', got "a/../up.txt""#))
+        (
+            &json!("failed"),
+            &json!(
+                r#"name: contains the folder ".."; names of folders allowed between two '/', got "a/../up.txt""#
+            )
+        )
     );
 
     bucket.write(&key("kept.txt"), "Kept.", "text/plain").await.unwrap();

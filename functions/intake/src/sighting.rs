@@ -52,7 +52,10 @@ impl Sightings {
     pub(crate) fn add(&mut self, path: String, notice: Notice, message: usize) {
         let (sighting, messages) = self.by_path.entry(path).or_insert_with_key(|path| {
             let key = ArtifactKey::parse_arrival(path);
-            (Sighting { path: path.clone(), key, notices: Vec::new(), found: None, refusal: None }, BTreeSet::new())
+            (
+                Sighting { path: path.clone(), key, notices: Vec::new(), found: None, refusal: None },
+                BTreeSet::new(),
+            )
         });
         sighting.notices.push(notice);
         messages.insert(message);

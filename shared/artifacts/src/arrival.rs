@@ -64,8 +64,7 @@ impl ArtifactStore {
     /// S3 checks the condition and deletes in one step (`If-Match`, also in buckets without versions).
     pub async fn delete_version(&self, key: &str, etag: &str) -> Result<(), ArtifactError> {
         let if_match = Some(etag).filter(|etag| !etag.is_empty()).map(str::to_owned);
-        let request =
-            self.client().delete_object().bucket(self.bucket()).key(key).set_if_match(if_match);
+        let request = self.client().delete_object().bucket(self.bucket()).key(key).set_if_match(if_match);
         match request.send().await {
             Ok(_) => Ok(()),
             // Gone already, or another object.

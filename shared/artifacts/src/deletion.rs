@@ -29,8 +29,9 @@ impl ArtifactStore {
                 let page = self.list(&prefix, after.as_deref()).await?;
                 let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
                 after = keys.last().cloned();
-                let is_erased =
-                    |key: &String| ArtifactKey::parse(key).and_then(|key| key.generation()).is_some_and(&is_erased);
+                let is_erased = |key: &String| {
+                    ArtifactKey::parse(key).and_then(|key| key.generation()).is_some_and(&is_erased)
+                };
                 let erased: Vec<String> = keys.into_iter().filter(is_erased).collect();
                 deleted += erased.len();
                 self.delete_keys(&erased).await?;

@@ -222,7 +222,10 @@ mod tests {
         let generation = Generation(12);
         for key in [
             ArtifactKey::Dropped { collection_id, name: "notes/a b.md".to_owned() },
-            ArtifactKey::Announced { collection_id, upload_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap() },
+            ArtifactKey::Announced {
+                collection_id,
+                upload_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap(),
+            },
             ArtifactKey::Raw { collection_id, document_id, generation },
             ArtifactKey::Chunks { collection_id, document_id, generation, batch: 7 },
             ArtifactKey::Vectors { collection_id, document_id, generation, batch: 7 },

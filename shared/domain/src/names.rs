@@ -59,7 +59,8 @@ pub fn refuse_invisible(name: &str) -> Option<String> {
             u32::from(*character)
         ));
     }
-    (!characters.into_iter().any(is_visible)).then(|| format!("without a visible character; at least one needed, got {name:?}"))
+    (!characters.into_iter().any(is_visible))
+        .then(|| format!("without a visible character; at least one needed, got {name:?}"))
 }
 
 fn is_invisible(character: char) -> bool {

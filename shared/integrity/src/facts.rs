@@ -127,8 +127,8 @@ impl DocumentFacts {
     /// Whether the document refers to a staged object.
     pub fn owns(&self, key: &ArtifactKey) -> bool {
         let Some(generation) = key.generation() else { return false };
-        let is_needed = self.kept.contains(&generation)
-            || (self.is_erasing && generation <= self.last_generation);
+        let is_needed =
+            self.kept.contains(&generation) || (self.is_erasing && generation <= self.last_generation);
         // A searchable generation has no other batches than its own.
         let is_surplus = generation == self.generation
             && self.has_points()

@@ -195,7 +195,11 @@ async fn both_spellings_of_a_name_are_one_document(pool: PgPool) {
     let (composed, decomposed) = ("caf\u{e9}.txt", "cafe\u{301}.txt");
     let events = [world.drop_file(composed, "e1"), world.drop_file(decomposed, "e2")];
     world.deliver(&events.each_ref()).await;
-    assert_eq!(world.listed().await, [(drop_key(decomposed), None)], "the later one; the object's key as it is");
+    assert_eq!(
+        world.listed().await,
+        [(drop_key(decomposed), None)],
+        "the later one; the object's key as it is"
+    );
     assert_eq!(world.names().await, [(format!("upload://{composed}"), composed.to_owned())]);
 }
 

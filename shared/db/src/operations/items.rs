@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, DocumentId, DocumentMetadata, Generation, ItemId, ItemState, OperationId, to_nfc};
+use domain::{
+    CollectionId, DocumentId, DocumentMetadata, Generation, ItemId, ItemState, OperationId, to_nfc,
+};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
