@@ -16,6 +16,7 @@ mod equal_bytes;
 mod erasure;
 mod event_payloads;
 mod first_light;
+mod integrity;
 mod large_artifacts;
 mod large_responses;
 mod limits;
