@@ -160,7 +160,6 @@ impl Bench {
             artifacts: self.artifacts.clone(),
             deleted_document_retention: 1000 * hour,
             vectors: VectorDatabase::connect(&VectorsConfig::new(&self.stack.qdrant_url)).unwrap(),
-            artifacts: self.artifacts.clone(),
             integrity_interval: 1000 * hour,
             stall_timeouts: StallTimeouts {
                 pending: hour,

@@ -98,7 +98,7 @@ impl Reader<'_> {
         ids: &[DocumentId],
     ) -> Result<BTreeSet<DocumentId>, IntegrityError> {
         let mut connection = self.stores.db.connection().await?;
-        let existing = connection.documents().find_existing(self.collection.id, ids).await?;
+        let existing = connection.documents().find_rows(self.collection.id, ids).await?;
         Ok(ids.iter().filter(|id| !existing.contains(id)).copied().collect())
     }
 }

@@ -161,6 +161,11 @@ async fn concurrent_document_changes_keep_usage_counters_exact(
         FROM collections c, generate_series(1, 30) AS n",
     )
     .await;
+    api.sql(
+        "INSERT INTO document_artifacts (document_id, collection_id, generation, mime_type, object_key, content_hash, size_bytes)
+        SELECT id, collection_id, 1, 'text/plain', 'raw/' || id, 'x', file_size FROM documents",
+    )
+    .await;
     let ids = api
         .select("SELECT string_agg(collection_id || '/documents/' || id, ' ' ORDER BY uri) FROM documents")
         .await;
@@ -200,8 +205,12 @@ async fn concurrent_document_changes_keep_usage_counters_exact(
         .select(
             "SELECT count(*)::text FROM collection_resource_limits l
             CROSS JOIN LATERAL (
-                SELECT count(held_bytes) AS documents, coalesce(sum(held_bytes), 0) AS bytes
-                FROM documents d WHERE d.collection_id = l.collection_id
+                SELECT
+                    (SELECT count(held_bytes) FROM documents d WHERE d.collection_id = l.collection_id) AS documents,
+                    (
+                        SELECT coalesce(sum(a.size_bytes), 0)
+                        FROM document_artifacts a WHERE a.collection_id = l.collection_id
+                    ) AS bytes
             ) AS held
             WHERE l.used_documents <> held.documents OR l.used_bytes <> held.bytes
                 OR held.documents > l.max_documents OR held.bytes > l.max_storage_bytes",

@@ -40,12 +40,16 @@ async fn names_that_nobody_can_see_are_refused(pool: PgPool) {
     let collection = api.create_collection(&ada, "c").await;
     for name in ["\u{200b}", "\u{2800}", "\u{3164}", "report\u{202e}fdp", "a\u{2066}b\u{2069}", "\u{feff}a"] {
         let detail = api.post(COLLECTIONS, &ada, json!({ "name": name })).await.problem(422);
-        assert!(detail.starts_with("name: must "), "{detail}");
+        let reason = ["contains an invisible", "without a visible"];
+        assert!(reason.iter().any(|reason| detail.starts_with(&format!("name: {reason}"))), "{detail}");
         let renamed = api.send(Method::PATCH, &collection, &ada, Some(&json!({ "name": name }))).await;
         renamed.problem(422);
         let files = json!({ "files": [{ "name": format!("folder/{name}"), "size": 1 }] });
         let detail = api.post(&format!("{collection}/uploads"), &ada, files).await.problem(422);
-        assert!(detail.starts_with("files[0].name: must "), "{detail}");
+        assert!(
+            reason.iter().any(|reason| detail.starts_with(&format!("files[0].name: {reason}"))),
+            "{detail}"
+        );
     }
     for name in ["👩\u{200d}👩\u{200d}👧", "نامه\u{200c}ها", "日本語"] {
         api.post(COLLECTIONS, &ada, json!({ "name": name })).await.expect(201);

@@ -109,6 +109,7 @@ async fn every_start_is_audited_limited_and_left_to_sweep(pool: PgPool) {
         ),
         Start::new(Method::POST, "/api/v2/admin/rebuild", "rebuild", "rebuild_started", false)
             .with_body(json!({ "collection_ids": [path.rsplit('/').next()] })),
+        Start::new(Method::POST, format!("{path}/integrity/repair"), "repair", "repair_started", false),
         Start::new(Method::DELETE, path.clone(), "delete", "collection_deleted", false),
     ];
     let started: BTreeSet<&str> = starts.iter().map(|start| start.operation_type).collect();

@@ -153,8 +153,8 @@ async fn lists(api: &Api, collection: &str, operation: &str) -> Vec<(String, Str
             (_, true) => "limit=100",
             _ => continue,
         };
-        if path.ends_with("/chunks") {
-            // One statement, then Qdrant, which is unreachable here.
+        if path.ends_with("/chunks") || path.ends_with("/integrity") {
+            // They need Qdrant, which is unreachable here.
             continue;
         }
         let uri = format!("{path}?{query}").replace("/api/v2/collections/{collection_id}", collection);

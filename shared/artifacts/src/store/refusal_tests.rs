@@ -3,7 +3,7 @@
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use domain::{Classify, DocumentId, ErrorKind, Generation};
+use domain::{Classify, CollectionId, DocumentId, ErrorKind, Generation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

@@ -47,7 +47,7 @@ items AS (
         change_hint = NULL,
         content_hash = NULL,
         attributes = NULL,
-        error_message = NULL
+        error_message = CASE WHEN i.error_message IS NOT NULL THEN 'the document was purged' END
     FROM document
     WHERE i.document_id = document.id
         OR (

@@ -71,7 +71,7 @@ impl Documents<'_> {
     }
 
     /// Returns those of the documents that the collection has, deleted ones included.
-    pub async fn find_existing(
+    pub async fn find_rows(
         &mut self,
         collection_id: CollectionId,
         ids: &[DocumentId],

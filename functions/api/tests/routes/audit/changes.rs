@@ -227,6 +227,8 @@ impl Changes {
         });
         let route = "PUT /api/v2/admin/collections/{collection_id}/limits";
         self.make(route, &[id], ada, limits, "collection_limits_set").await;
+        let repair = "POST /api/v2/collections/{collection_id}/integrity/repair";
+        self.make(repair, &[id], ada, none.clone(), "repair_started").await;
         let files = json!({ "files": [{ "name": "a.md", "size": 1 }] });
         let announced = self
             .make("POST /api/v2/collections/{collection_id}/uploads", &[id], ada, files, "uploads_announced")
