@@ -41,6 +41,13 @@ impl ArtifactStore {
         let response = match request.send().await {
             Ok(response) => response,
             Err(SdkError::ServiceError(error)) if error.err().is_not_found() => return Ok(None),
+            // A response to HEAD has no error code: the one to GET says whether a retry can help.
+            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 400 => {
+                let refused = self.open_first_byte(key).await.err();
+                return Err(refused.unwrap_or_else(|| {
+                    ArtifactError::call(key, "HeadObject", SdkError::ServiceError(error))
+                }));
+            }
             Err(error) => return Err(ArtifactError::of_read(key, "HeadObject", error, None)),
         };
         let modified = response.last_modified.and_then(|at| DateTime::from_timestamp(at.secs(), 0));
@@ -56,6 +63,14 @@ impl ArtifactStore {
             last_modified,
             upload_id,
         }))
+    }
+
+    async fn open_first_byte(&self, key: &str) -> Result<(), ArtifactError> {
+        let request = self.client().get_object().bucket(self.bucket()).key(key).range("bytes=0-0");
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ArtifactError::of_read(key, "GetObject", error, None)),
+        }
     }
 
     /// Deletes an object if its ETag is still `etag`: another object that was written under the same key meanwhile

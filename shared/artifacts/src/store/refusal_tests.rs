@@ -102,3 +102,16 @@ async fn refusals_of_head_requests_have_no_code() {
     assert_eq!(refuse(404, "").await.head(&key()).await.unwrap(), None);
     assert!(refuse(400, "").await.head(&key()).await.unwrap_err().kind().is_retryable());
 }
+
+#[tokio::test]
+async fn looking_at_an_arrived_object_tells_a_refusal_from_what_may_heal() {
+    for status_and_document in [(400, CUSTOMER_KEY), (400, DISABLED_KEY), (403, DENIED)] {
+        let error =
+            refuse(status_and_document.0, status_and_document.1).await.find_arrived("uploads/c/a").await;
+        assert!(matches!(error, Err(ArtifactError::Refused { .. })), "{status_and_document:?}: {error:?}");
+    }
+    let expired =
+        refuse(400, "<Error><Code>ExpiredToken</Code></Error>").await.find_arrived("uploads/c/a").await;
+    assert!(expired.unwrap_err().kind().is_retryable());
+    assert_eq!(refuse(404, "").await.find_arrived("uploads/c/a").await.unwrap(), None);
+}
