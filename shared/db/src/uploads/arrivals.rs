@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Upload, Uploads};
+use super::upload::{Upload, Uploads};
 use crate::DbError;
 
 /// An upload whose row is locked.

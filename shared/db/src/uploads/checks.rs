@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::UploadId;
 
-use super::Uploads;
+use super::upload::Uploads;
 use crate::DbError;
 
 impl Uploads<'_> {
