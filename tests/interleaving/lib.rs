@@ -101,7 +101,7 @@ async fn any_interleaving_ends_in_a_state_that_the_model_allows(pool: PgPool) {
         eprintln!("case {case}: {first}; shrinking the history");
         // Shrinks the history as far as possible.
         let (mut shortest, mut wrong) = (history.current(), first);
-        for _ in 0..200 {
+        for _ in 0..Config::default().max_shrink_iters.min(200) {
             if !history.simplify() {
                 break;
             }

@@ -167,7 +167,8 @@ impl<'a> World<'a> {
                 }
             }
         }
-        Err(format!("{} operations never end", self.open_operations().await))
+        let (open, messages) = (self.open_operations().await, self.pipeline.aws.messages());
+        Err(format!("{open} operations never end, and these messages remain: {messages:?}"))
     }
 
     pub(crate) async fn count(&self, condition: &str) -> i64 {

@@ -40,7 +40,7 @@ impl ArtifactStore {
             self.client().head_object().bucket(self.bucket()).key(key).checksum_mode(ChecksumMode::Enabled);
         let response = match request.send().await {
             Ok(response) => response,
-            Err(SdkError::ServiceError(error)) if error.err().is_not_found() => return Ok(None),
+            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 404 => return Ok(None),
             // A response to HEAD has no error code: the one to GET says whether a retry can help.
             Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 400 => {
                 let refused = self.open_first_byte(key).await.err();
