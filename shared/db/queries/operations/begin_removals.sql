@@ -2,7 +2,8 @@
 --
 -- Soft-deletes the documents that a source no longer lists, so that searches leave them out before their
 -- points are deleted; documents deleted by users are already. Returns the documents whose points are to be
--- deleted: not those that a later operation has restored or indexed meanwhile.
+-- deleted: not those that a later operation has restored or indexed meanwhile. One that came back and failed has no
+-- searchable version, so the points of the deleted one are still to be deleted.
 WITH missing AS (
     UPDATE documents d
     SET status = 'deleted', deleted_at = now(), deletion_reason = 'missing', is_stale = FALSE, updated_at = now()
@@ -22,4 +23,4 @@ JOIN documents d ON d.id = i.document_id
 WHERE i.id = ANY ($1)
     AND i.is_removal
     AND i.state = 'listed'
-    AND (d.status = 'deleted' OR d.id IN (SELECT id FROM missing))
+    AND (d.status = 'deleted' OR d.generation = 0 OR d.id IN (SELECT id FROM missing))
