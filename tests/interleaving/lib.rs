@@ -135,18 +135,22 @@ async fn no_points_remain_when_a_deletion_fails_and_the_next_version_fails(pool:
     Box::pin(play(&Pipeline::start(&pool).await, &history)).await.unwrap();
 }
 
-/// Found by the test above: the removal deleted the points of the new version.
+/// Found by the test above: the removal deleted the points of the new version; and left those of the old one where
+/// the new one failed.
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_document_uploaded_again_before_its_removal_keeps_its_points(pool: PgPool) {
-    let mut history = vec![Action::Upload(vec![(0, Bytes::Text(0))])];
-    history.extend(std::iter::repeat_n(Action::Deliver { place: 0, fate: Fate::Handled }, 4));
-    history.extend([
-        Action::Upload(vec![(1, Bytes::Text(1))]),
-        Action::Delete { name: 0, is_lost: false, is_purge: false },
-        // Joins the upload that has been waiting since before the deletion.
-        Action::Upload(vec![(0, Bytes::Text(3))]),
-    ]);
-    Box::pin(play(&Pipeline::start(&pool).await, &history)).await.unwrap();
+async fn a_document_uploaded_again_before_its_removal_has_the_points_of_the_new_version(pool: PgPool) {
+    let pipeline = Pipeline::start(&pool).await;
+    for again in [Bytes::Text(3), Bytes::Binary] {
+        let mut history = vec![Action::Upload(vec![(0, Bytes::Text(0))])];
+        history.extend(std::iter::repeat_n(Action::Deliver { place: 0, fate: Fate::Handled }, 4));
+        history.extend([
+            Action::Upload(vec![(1, Bytes::Text(1))]),
+            Action::Delete { name: 0, is_lost: false, is_purge: false },
+            // Joins the upload that has been waiting since before the deletion.
+            Action::Upload(vec![(0, again)]),
+        ]);
+        Box::pin(play(&pipeline, &history)).await.unwrap();
+    }
 }
 
 /// Found by the test above, when documents with equal bytes shared points: its bytes were no longer
