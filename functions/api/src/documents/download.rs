@@ -41,7 +41,11 @@ pub(crate) struct DocumentContent(Vec<u8>);
     get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
-        (status = 200, description = "The bytes. `Content-Type` is the document's media type.", content_type = "application/octet-stream", body = DocumentContent),
+        (
+            status = 200, description = "The bytes. `Content-Type` is the document's media type.",
+            // Client generators know the first; the second is what it is.
+            content((DocumentContent = "application/octet-stream"), (DocumentContent = "*/*")),
+        ),
         (status = 307, description = "`Location` is a presigned URL of the bytes."),
     ),
 )]
