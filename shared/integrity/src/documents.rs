@@ -114,14 +114,21 @@ fn within_chunk_limit(rows: Vec<RecordedDocument>) -> Vec<RecordedDocument> {
     rows.into_iter().take_while(fits).collect()
 }
 
-/// Returns the rows that were the same both times and on which no operation is working.
+/// Returns the rows that were the same both times and on which no operation is working. Erasure goes on meanwhile: what
+/// it had still to do at either time may have been there.
 fn stable(
     rows: Vec<RecordedDocument>,
     again: Vec<RecordedDocument>,
 ) -> BTreeMap<DocumentId, RecordedDocument> {
     let again: BTreeMap<DocumentId, RecordedDocument> = again.into_iter().map(|row| (row.id, row)).collect();
-    let is_stable = |row: &RecordedDocument| !row.is_in_progress && again.get(&row.id) == Some(row);
-    rows.into_iter().filter(is_stable).map(|row| (row.id, row)).collect()
+    let stable = rows.into_iter().filter_map(|row| {
+        let again = again.get(&row.id)?;
+        let row = RecordedDocument { is_erasing: row.is_erasing || again.is_erasing, ..row };
+        let is_same =
+            RecordedDocument { kept: row.kept.clone(), is_erasing: row.is_erasing, ..again.clone() } == row;
+        (is_same && !row.is_in_progress).then_some((row.id, row))
+    });
+    stable.collect()
 }
 
 impl From<RecordedDocument> for DocumentFacts {
@@ -137,6 +144,41 @@ impl From<RecordedDocument> for DocumentFacts {
             last_generation: row.last_generation,
             kept: row.kept.into_iter().collect(),
             is_erasing: row.is_erasing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{DocumentStatus, Generation};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_change_are_left_out_unless_only_erasure_goes_on() {
+        let row = RecordedDocument {
+            id: DocumentId(Uuid::from_u128(1)),
+            status: DocumentStatus::Completed,
+            has_reason: false,
+            is_duplicate: false,
+            generation: Generation(2),
+            chunk_count: 3,
+            content_generation: Some(Generation(2)),
+            last_generation: Generation(2),
+            kept: vec![Generation(1), Generation(2)],
+            is_erasing: true,
+            is_in_progress: false,
+        };
+        let erased = RecordedDocument { kept: vec![Generation(2)], is_erasing: false, ..row.clone() };
+        for (before, after) in [(&row, &erased), (&erased, &row)] {
+            let stable = stable(vec![before.clone()], vec![after.clone()]);
+            assert!(stable[&row.id].is_erasing, "{stable:?}");
+        }
+        let indexed = RecordedDocument { generation: Generation(3), ..row.clone() };
+        let busy = RecordedDocument { is_in_progress: true, ..row.clone() };
+        for (before, after) in [(&row, vec![indexed]), (&row, Vec::new()), (&busy, vec![busy.clone()])] {
+            assert!(stable(vec![before.clone()], after).is_empty());
         }
     }
 }
