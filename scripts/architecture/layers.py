@@ -27,6 +27,7 @@ ALLOWED = {
     "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "models"},
+    "parsers": {"extraction", "frames"},
     "queue": {"aws"},
     "vectors": {"bm25"},
 }
@@ -38,6 +39,8 @@ HEAVY = {
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},
     "async-imap": {"scan"},
+    # Parsers of untrusted bytes run in a child process of one function.
+    "parsers": {"extract", "parser"},
     # Test helpers are never deployed.
     "testkit": set(),
     "proptest": set(),

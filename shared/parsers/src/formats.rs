@@ -1,0 +1,61 @@
+//! The parsers by format.
+
+mod docx;
+
+use frames::{DocumentFormat, FailureKind};
+
+use crate::output::Output;
+use crate::package::Package;
+use crate::{Input, Options, ParseError};
+
+/// A parser.
+pub(crate) struct Parser {
+    pub(crate) parse: fn(&mut dyn Input, &Options, &mut Output<'_>) -> Result<(), ParseError>,
+    /// The reason for a document with neither text nor attachments.
+    pub(crate) no_text: &'static str,
+}
+
+fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
+    Ok(match format {
+        DocumentFormat::Docx => &docx::PARSER,
+        other => {
+            let reason = format!("{} cannot be read", other.name());
+            return Err(ParseError::failure(FailureKind::Unsupported, reason));
+        }
+    })
+}
+
+/// Chooses the parser by the format, and by the content where several formats share their first bytes.
+pub(crate) fn refine(format: DocumentFormat, input: &mut dyn Input) -> Result<&'static Parser, ParseError> {
+    let mut head = [0; 8];
+    input.rewind().map_err(ParseError::Input)?;
+    let mut read = 0;
+    while read < head.len() {
+        match input.read(&mut head[read..]).map_err(ParseError::Input)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    input.rewind().map_err(ParseError::Input)?;
+    let format = if head.starts_with(b"PK\x03\x04") { zip_format(format, input)? } else { format };
+    parser(format)
+}
+
+/// Archives whose parts are those of an Office document are one, whatever their name.
+fn zip_format(format: DocumentFormat, input: &mut dyn Input) -> Result<DocumentFormat, ParseError> {
+    if format != DocumentFormat::Zip {
+        return Ok(format);
+    }
+    let package = Package::open(input, "the ZIP archive")?;
+    let is_office = package.contains("[Content_Types].xml");
+    let kind = package.paths().iter().find_map(|path| {
+        let folder = path.split('/').next().unwrap_or_default();
+        match folder {
+            "word" => Some(DocumentFormat::Docx),
+            "ppt" => Some(DocumentFormat::Pptx),
+            "xl" => Some(DocumentFormat::Xlsx),
+            _ => None,
+        }
+    });
+    Ok(kind.filter(|_| is_office).unwrap_or(format))
+}
