@@ -1,6 +1,9 @@
 //! The parsers by format.
 
 mod docx;
+mod pdf;
+mod sheet;
+mod xlsx;
 
 use frames::{DocumentFormat, FailureKind};
 
@@ -17,7 +20,9 @@ pub(crate) struct Parser {
 
 fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
     Ok(match format {
+        DocumentFormat::Pdf => &pdf::PARSER,
         DocumentFormat::Docx => &docx::PARSER,
+        DocumentFormat::Xlsx => &xlsx::PARSER,
         other => {
             let reason = format!("{} cannot be read", other.name());
             return Err(ParseError::failure(FailureKind::Unsupported, reason));

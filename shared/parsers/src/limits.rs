@@ -58,6 +58,10 @@ pub(crate) const MAX_SMALL_PART_BYTES: u64 = 32 << 20;
 /// their size.
 pub(crate) const MAX_SHARED_STRINGS_BYTES: u64 = 128 << 20;
 
+/// The number of these strings that a workbook may declare: the reader reserves 24 bytes for each, before it has read
+/// one. A sheet has a million rows.
+pub(crate) const MAX_SHARED_STRINGS: u64 = 8_000_000;
+
 /// One mail, which is held in memory at up to twice its size. Mail servers accept 25 to 150 MB.
 pub(crate) const MAX_MAIL_BYTES: u64 = 160 << 20;
 

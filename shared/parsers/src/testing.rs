@@ -103,10 +103,11 @@ fn zip_with(parts: &[(&str, &str)], options: SimpleFileOptions) -> Vec<u8> {
 
 /// The relationships of a part, as `(id, kind, target)`.
 pub(crate) fn relationships(links: &[(&str, &str, &str)]) -> String {
+    const PREFIX: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let links: String = links
         .iter()
         .map(|(id, kind, target)| {
-            format!(r#"<Relationship Id="{id}" Type="http://x/{kind}" Target="{target}"/>"#)
+            format!(r#"<Relationship Id="{id}" Type="{PREFIX}/{kind}" Target="{target}"/>"#)
         })
         .collect();
     format!("<Relationships>{links}</Relationships>")
