@@ -1,9 +1,17 @@
 //! The parsers by format.
 
+mod archive;
+mod compressed;
 mod docx;
+mod eml;
+mod mail;
+mod mbox;
+mod mhtml;
 mod pdf;
 mod sheet;
+mod tar;
 mod xlsx;
+mod zip;
 
 use frames::{DocumentFormat, FailureKind};
 
@@ -23,6 +31,13 @@ fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
         DocumentFormat::Pdf => &pdf::PARSER,
         DocumentFormat::Docx => &docx::PARSER,
         DocumentFormat::Xlsx => &xlsx::PARSER,
+        DocumentFormat::Eml => &eml::PARSER,
+        DocumentFormat::Mbox => &mbox::PARSER,
+        DocumentFormat::Mhtml => &mhtml::PARSER,
+        DocumentFormat::Zip => &zip::PARSER,
+        DocumentFormat::Tar => &tar::PARSER,
+        DocumentFormat::Gzip => &compressed::GZIP_PARSER,
+        DocumentFormat::Zstd => &compressed::ZSTD_PARSER,
         other => {
             let reason = format!("{} cannot be read", other.name());
             return Err(ParseError::failure(FailureKind::Unsupported, reason));

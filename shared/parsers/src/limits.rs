@@ -65,8 +65,8 @@ pub(crate) const MAX_SHARED_STRINGS: u64 = 8_000_000;
 /// One mail, which is held in memory at up to twice its size. Mail servers accept 25 to 150 MB.
 pub(crate) const MAX_MAIL_BYTES: u64 = 160 << 20;
 
-/// Parts of mails that contain parts. The parser of mails recurses into them.
-pub(crate) const MAX_MAIL_DEPTH: usize = 100;
+/// Mails in a mail, one after or in the other. The parser of mails recurses into those in one another.
+pub(crate) const MAX_MAILS_IN_MAIL: usize = 1_000;
 
 /// A workbook or presentation of before 2007, which is held in memory.
 pub(crate) const MAX_COMPOUND_FILE_BYTES: u64 = 128 << 20;

@@ -34,6 +34,11 @@ pub(crate) fn shown(format: DocumentFormat, bytes: &[u8]) -> Result<String, Pars
     frames_of(format, bytes).map(|frames| show(&frames))
 }
 
+/// Removes blank lines, whose number the reader of HTML decides.
+pub(crate) fn without_blank_lines(text: &str) -> String {
+    text.lines().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
 /// Shows frames but for the end: marks in brackets, text as it is.
 pub(crate) fn show(frames: &[Frame]) -> String {
     let mut shown = String::new();
