@@ -4,11 +4,15 @@ mod archive;
 mod compressed;
 mod docx;
 mod eml;
+mod epub;
 mod mail;
 mod mbox;
 mod mhtml;
+mod odf;
 mod pdf;
+mod pptx;
 mod sheet;
+mod table;
 mod tar;
 mod xlsx;
 mod zip;
@@ -18,6 +22,8 @@ use frames::{DocumentFormat, FailureKind};
 use crate::output::Output;
 use crate::package::Package;
 use crate::{Input, Options, ParseError};
+
+pub(crate) use table::TableRow;
 
 /// A parser.
 pub(crate) struct Parser {
@@ -30,7 +36,12 @@ fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
     Ok(match format {
         DocumentFormat::Pdf => &pdf::PARSER,
         DocumentFormat::Docx => &docx::PARSER,
+        DocumentFormat::Pptx => &pptx::PARSER,
         DocumentFormat::Xlsx => &xlsx::PARSER,
+        DocumentFormat::Odt => &odf::TEXT_PARSER,
+        DocumentFormat::Odp => &odf::PRESENTATION_PARSER,
+        DocumentFormat::Ods => &odf::SPREADSHEET_PARSER,
+        DocumentFormat::Epub => &epub::PARSER,
         DocumentFormat::Eml => &eml::PARSER,
         DocumentFormat::Mbox => &mbox::PARSER,
         DocumentFormat::Mhtml => &mhtml::PARSER,

@@ -7,6 +7,7 @@ use frames::codec::PIECE_BYTES;
 use frames::{FailureKind, Frame, Summary, Warning, WarningKind, push_row_text};
 
 use crate::ParseError;
+use crate::formats::TableRow;
 use crate::limits::{
     MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_CELL_BYTES, MAX_CELLS, MAX_HEADING_BYTES, MAX_PAGES,
     MAX_ROW_BYTES, MAX_ROWS, MAX_TEXT_BYTES,
@@ -52,6 +53,12 @@ impl<'a> Output<'a> {
         let index = self.summary.pages;
         self.summary.pages += 1;
         self.send(Frame::Page { index, label: one_line(label) })
+    }
+
+    /// Starts the next page, where the text so far is on the first one.
+    pub(crate) fn page_break(&mut self) -> Result<(), ParseError> {
+        self.summary.pages = self.summary.pages.max(1);
+        self.page("")
     }
 
     /// Starts a section. The heading's text is not part of the document's text.
@@ -135,6 +142,12 @@ impl<'a> Output<'a> {
         self.summary.text_bytes += line.len() as u64;
         self.has_visible_text = self.has_visible_text || line.chars().any(is_visible);
         self.send(Frame::Row { is_header, cells })
+    }
+
+    /// Appends a row of a table of a text document.
+    pub(crate) fn table_row(&mut self, row: TableRow) -> Result<(), ParseError> {
+        self.warn(WarningKind::CellsTruncated, row.cells_left_out);
+        self.row(row.is_header, row.cells)
     }
 
     /// Sets the title, the first time that there is one.

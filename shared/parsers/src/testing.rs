@@ -70,8 +70,9 @@ fn summary_of(frames: &[Frame]) -> Summary {
     for frame in frames {
         match frame {
             Frame::Page { index, .. } => {
-                assert_eq!(*index, summary.pages, "pages are numbered in their order");
-                summary.pages += 1;
+                // Text before the first mark is on a page, too.
+                assert_eq!(*index, summary.pages.max((*index).min(1)), "pages are numbered in their order");
+                summary.pages = index + 1;
             }
             Frame::Text(text) => summary.text_bytes += text.len() as u64,
             Frame::Row { cells, .. } => {

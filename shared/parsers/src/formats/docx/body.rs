@@ -5,7 +5,8 @@ use std::io::BufRead;
 
 use super::styles::{Role, Styles, role_of};
 use crate::ParseError;
-use crate::limits::{MAX_CELL_BYTES, MAX_CELLS};
+use crate::formats::table::Tables;
+use crate::limits::MAX_CELLS;
 use crate::output::Output;
 use crate::xml::{Element, Node, Xml};
 
@@ -22,8 +23,7 @@ pub(super) struct Body<'a> {
     seen: Option<&'a mut HashSet<String>>,
     /// Open paragraphs: a text box is inside one.
     paragraphs: Vec<Paragraph>,
-    /// Open tables, from the outermost.
-    tables: Vec<Table>,
+    tables: Tables,
     in_run: bool,
     is_hidden: bool,
 }
@@ -33,26 +33,13 @@ struct Paragraph {
     role: Role,
 }
 
-#[derive(Default)]
-struct Table {
-    /// Whether its first row names the columns.
-    has_header: bool,
-    has_rows: bool,
-    row: Vec<String>,
-    row_is_header: bool,
-    /// Whether the row is too long for one, and goes out as text.
-    is_overflowing: bool,
-    cell: String,
-    column_span: usize,
-}
-
 impl<'a> Body<'a> {
     pub(super) fn new(styles: &'a Styles) -> Self {
         Self {
             styles,
             seen: None,
             paragraphs: Vec::new(),
-            tables: Vec::new(),
+            tables: Tables::default(),
             in_run: false,
             is_hidden: false,
         }
@@ -108,23 +95,15 @@ impl<'a> Body<'a> {
             "tab" | "ptab" if self.in_run => self.mark('\t'),
             "br" | "cr" if self.in_run => self.mark('\n'),
             "noBreakHyphen" => self.mark('-'),
-            "tbl" => self.tables.push(Table::default()),
+            "tbl" => self.tables.start_table(),
             "tblLook" => {
                 let bits = u32::from_str_radix(&value(), 16).unwrap_or_default();
-                if let Some(table) = self.tables.last_mut() {
-                    table.has_header = element.is_on("firstRow") || bits & 0x20 != 0;
-                }
+                self.tables.set_header(element.is_on("firstRow") || bits & 0x20 != 0);
             }
             "tblHeader" => {
-                if let Some(table) = self.tables.last_mut() {
-                    table.row_is_header = element.attribute("val").is_none() || element.is_on("val");
-                }
+                self.tables.set_row_is_header(element.attribute("val").is_none() || element.is_on("val"));
             }
-            "gridSpan" => {
-                if let Some(table) = self.tables.last_mut() {
-                    table.column_span = value().parse().unwrap_or(1).clamp(1, MAX_CELLS);
-                }
-            }
+            "gridSpan" => self.tables.set_column_span(value().parse().unwrap_or(1).clamp(1, MAX_CELLS)),
             _ => {}
         }
     }
@@ -140,16 +119,12 @@ impl<'a> Body<'a> {
                 Ok(())
             }
             "tc" => {
-                if let Some(table) = self.tables.last_mut().filter(|table| table.row.len() < MAX_CELLS) {
-                    table.row.push(std::mem::take(&mut table.cell));
-                    let span = std::mem::take(&mut table.column_span).max(1);
-                    table.row.resize(table.row.len() + span - 1, String::new());
-                }
+                self.tables.end_cell(1);
                 Ok(())
             }
             "tr" => self.end_row(output),
             "tbl" => {
-                self.tables.pop();
+                self.tables.end_table();
                 Ok(())
             }
             _ => Ok(()),
@@ -176,7 +151,7 @@ impl<'a> Body<'a> {
             return Ok(());
         };
         paragraph.text.push_str(text);
-        if paragraph.text.len() > MAX_PARAGRAPH_BYTES && self.tables.is_empty() {
+        if paragraph.text.len() > MAX_PARAGRAPH_BYTES && !self.tables.is_open() {
             output.text(&std::mem::take(&mut paragraph.text))?;
             paragraph.role = Role::Body;
         }
@@ -185,21 +160,11 @@ impl<'a> Body<'a> {
 
     fn end_paragraph(&mut self, paragraph: Paragraph, output: &mut Output<'_>) -> Result<(), ParseError> {
         let Paragraph { text, role } = paragraph;
-        let Some(table) = self.tables.last_mut() else {
-            return self.paragraph_line(&text, role, output);
-        };
-        if table.is_overflowing {
-            return output.line(&text);
+        if self.tables.is_open() {
+            self.tables.paragraph(&text, output)
+        } else {
+            self.paragraph_line(&text, role, output)
         }
-        if !table.cell.is_empty() && !text.is_empty() {
-            table.cell.push('\n');
-        }
-        table.cell.push_str(&text);
-        if table.cell.len() > MAX_CELL_BYTES && self.tables.len() == 1 {
-            // A table for layout, whose cell is a document.
-            self.overflow(output)?;
-        }
-        Ok(())
     }
 
     fn paragraph_line(&mut self, text: &str, role: Role, output: &mut Output<'_>) -> Result<(), ParseError> {
@@ -219,46 +184,13 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Sends what the row has so far as text.
-    fn overflow(&mut self, output: &mut Output<'_>) -> Result<(), ParseError> {
-        if let Some(table) = self.tables.last_mut() {
-            table.is_overflowing = true;
-            let cell = std::mem::take(&mut table.cell);
-            for cell in table.row.drain(..).chain([cell]) {
-                output.line(&cell)?;
-            }
-        }
-        Ok(())
-    }
-
     fn end_row(&mut self, output: &mut Output<'_>) -> Result<(), ParseError> {
-        let depth = self.tables.len();
-        let Some(table) = self.tables.last_mut() else {
-            return Ok(());
-        };
-        let is_header = (table.row_is_header || table.has_header) && !table.has_rows || table.row_is_header;
-        let cells = std::mem::take(&mut table.row);
-        table.has_rows = true;
-        table.row_is_header = false;
-        table.column_span = 0;
-        if std::mem::take(&mut table.is_overflowing) {
-            return Ok(());
-        }
-        if depth > 1 {
-            // A table in a cell: its rows are lines of the cell.
-            let outer = &mut self.tables[depth - 2];
-            for cell in cells.iter().filter(|cell| !cell.trim().is_empty()) {
-                let separator = if outer.cell.is_empty() { "" } else { "\n" };
-                if outer.cell.len() < MAX_CELL_BYTES {
-                    outer.cell.push_str(separator);
-                    outer.cell.push_str(cell);
-                }
+        match self.tables.end_row() {
+            Some(row) if self.seen.is_some() => {
+                self.paragraph_line(&row.cells.join("\t"), Role::Body, output)
             }
-            return Ok(());
+            Some(row) => output.table_row(row),
+            None => Ok(()),
         }
-        if self.seen.is_some() {
-            return self.paragraph_line(&cells.join("\t"), Role::Body, output);
-        }
-        output.row(is_header, cells)
     }
 }
