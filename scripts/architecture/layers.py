@@ -27,8 +27,9 @@ ALLOWED = {
     "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "models"},
-    "parsers": {"extraction", "frames"},
+    "parsers": {"extraction", "frames", "sandbox"},
     "queue": {"aws"},
+    "sandbox": {"frames"},
     "vectors": {"bm25"},
 }
 

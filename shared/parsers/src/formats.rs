@@ -56,6 +56,11 @@ fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
     })
 }
 
+/// Loads PDFium, so that it need not be opened later.
+pub(crate) fn load_pdfium(options: &Options) -> Result<(), ParseError> {
+    pdf::load_library(options.pdfium_library.as_deref()).map(|_loaded| ())
+}
+
 /// Chooses the parser by the format, and by the content where several formats share their first bytes.
 pub(crate) fn refine(format: DocumentFormat, input: &mut dyn Input) -> Result<&'static Parser, ParseError> {
     let mut head = [0; 8];

@@ -5,9 +5,10 @@
 //! as an attachment, which becomes a document of its own.
 //!
 //! Memory is bounded for every format but those whose libraries hold the whole file (XLS, mails), whose size is
-//! limited; see `limits.rs`. That a hostile file cannot exceed it is the business of the process that the parsers run
+//! limited; see `limits.rs`. That a hostile file cannot exceed it is the business of the process that [`child`] runs
 //! in: parsers of untrusted bytes may crash.
 
+pub mod child;
 mod error;
 mod formats;
 mod html;

@@ -12,6 +12,7 @@ use crate::formats::{Parser, archive, tar};
 use crate::inflated::Inflated;
 use crate::limits::MAX_ATTACHMENT_BYTES;
 use crate::output::Output;
+use crate::package::io_failure;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const GZIP_PARSER: Parser = Parser { parse: parse_gzip, no_text: NO_TEXT };
@@ -51,8 +52,8 @@ fn append_content(
 ) -> Result<(), ParseError> {
     archive::check_depth(options)?;
     let mut head = Vec::new();
-    // An error comes again when the rest is read.
-    let _read = content.by_ref().take(TAR_BLOCK as u64).read_to_end(&mut head);
+    let read = content.by_ref().take(TAR_BLOCK as u64).read_to_end(&mut head);
+    read.map_err(|error| io_failure(WHAT, error))?;
     let is_tar = head.get(257..262) == Some(b"ustar");
     let mut content = Cursor::new(head).chain(content);
     if is_tar {
@@ -140,7 +141,15 @@ mod tests {
         assert_eq!(parsed(Gzip, "a.gz", &gzip(&zeros)).unwrap_err(), reason);
         assert_eq!(parsed(Zstd, "a.zst", &zstd(&zeros)).unwrap_err(), reason);
         let bytes = gzip(b"some text to compress");
-        assert_eq!(parsed(Gzip, "a.gz", &bytes[..bytes.len() - 9]).unwrap_err(), NO_TEXT);
+        for length in [2, bytes.len() - 9] {
+            let reason = parsed(Gzip, "a.gz", &bytes[..length]).unwrap_err();
+            assert!(reason.starts_with("the compressed file is damaged: "), "{reason}");
+        }
+        let mut noise: Vec<u8> =
+            (0..100_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        noise = gzip(&noise);
+        noise.truncate(noise.len() - 9);
+        assert_eq!(parsed(Gzip, "a.gz", &noise).unwrap_err(), NO_TEXT);
     }
 
     #[test]
