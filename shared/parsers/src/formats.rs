@@ -11,6 +11,7 @@ mod mhtml;
 mod odf;
 mod pdf;
 mod pptx;
+mod rtf;
 mod sheet;
 mod table;
 mod tar;
@@ -41,6 +42,7 @@ fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
         DocumentFormat::Odt => &odf::TEXT_PARSER,
         DocumentFormat::Odp => &odf::PRESENTATION_PARSER,
         DocumentFormat::Ods => &odf::SPREADSHEET_PARSER,
+        DocumentFormat::Rtf => &rtf::PARSER,
         DocumentFormat::Epub => &epub::PARSER,
         DocumentFormat::Eml => &eml::PARSER,
         DocumentFormat::Mbox => &mbox::PARSER,
