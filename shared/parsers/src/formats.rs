@@ -1,13 +1,16 @@
 //! The parsers by format.
 
 mod archive;
+mod compound;
 mod compressed;
 mod docx;
 mod eml;
 mod epub;
+mod legacy;
 mod mail;
 mod mbox;
 mod mhtml;
+mod msg;
 mod odf;
 mod pdf;
 mod pptx;
@@ -15,10 +18,11 @@ mod rtf;
 mod sheet;
 mod table;
 mod tar;
+mod xls;
 mod xlsx;
 mod zip;
 
-use frames::{DocumentFormat, FailureKind};
+use frames::DocumentFormat;
 
 use crate::output::Output;
 use crate::package::Package;
@@ -33,29 +37,29 @@ pub(crate) struct Parser {
     pub(crate) no_text: &'static str,
 }
 
-fn parser(format: DocumentFormat) -> Result<&'static Parser, ParseError> {
-    Ok(match format {
+fn parser(format: DocumentFormat) -> &'static Parser {
+    match format {
         DocumentFormat::Pdf => &pdf::PARSER,
         DocumentFormat::Docx => &docx::PARSER,
         DocumentFormat::Pptx => &pptx::PARSER,
         DocumentFormat::Xlsx => &xlsx::PARSER,
+        DocumentFormat::Xls => &xls::PARSER,
+        DocumentFormat::Doc => &legacy::WORD_PARSER,
+        DocumentFormat::Ppt => &legacy::POWERPOINT_PARSER,
         DocumentFormat::Odt => &odf::TEXT_PARSER,
         DocumentFormat::Odp => &odf::PRESENTATION_PARSER,
         DocumentFormat::Ods => &odf::SPREADSHEET_PARSER,
         DocumentFormat::Rtf => &rtf::PARSER,
         DocumentFormat::Epub => &epub::PARSER,
         DocumentFormat::Eml => &eml::PARSER,
+        DocumentFormat::Msg => &msg::PARSER,
         DocumentFormat::Mbox => &mbox::PARSER,
         DocumentFormat::Mhtml => &mhtml::PARSER,
         DocumentFormat::Zip => &zip::PARSER,
         DocumentFormat::Tar => &tar::PARSER,
         DocumentFormat::Gzip => &compressed::GZIP_PARSER,
         DocumentFormat::Zstd => &compressed::ZSTD_PARSER,
-        other => {
-            let reason = format!("{} cannot be read", other.name());
-            return Err(ParseError::failure(FailureKind::Unsupported, reason));
-        }
-    })
+    }
 }
 
 /// Loads PDFium, so that it need not be opened later.
@@ -75,8 +79,15 @@ pub(crate) fn refine(format: DocumentFormat, input: &mut dyn Input) -> Result<&'
         }
     }
     input.rewind().map_err(ParseError::Input)?;
-    let format = if head.starts_with(b"PK\x03\x04") { zip_format(format, input)? } else { format };
-    parser(format)
+    let format = if head.starts_with(b"PK\x03\x04") {
+        zip_format(format, input)?
+    } else if head.starts_with(compound::SIGNATURE) {
+        compound::format(input)?
+    } else {
+        format
+    };
+    input.rewind().map_err(ParseError::Input)?;
+    Ok(parser(format))
 }
 
 /// Archives whose parts are those of an Office document are one, whatever their name.
