@@ -4,6 +4,7 @@
 //! the one that browsers expose to hostile files. It is a library beside the program, and its documents are closed
 //! and opened again every few pages, since it caches every stream that it visits.
 
+mod layout;
 mod outline;
 mod text;
 
@@ -11,8 +12,8 @@ use std::path::Path;
 
 use frames::WarningKind;
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType, PdfPage, PdfPageObjectsCommon, Pdfium, PdfiumError,
-    PdfiumInternalError,
+    PdfDocument, PdfDocumentMetadataTagType, PdfPage, PdfPageObjectsCommon, PdfPageTextChars, Pdfium,
+    PdfiumError, PdfiumInternalError,
 };
 
 use crate::formats::Parser;
@@ -20,7 +21,9 @@ use crate::limits::{MAX_PAGE_CHARACTERS, MAX_PAGES};
 use crate::output::Output;
 use crate::{Input, Options, ParseError};
 
+use layout::Area;
 use outline::{Entry, outline};
+use text::Word;
 
 pub(crate) const PARSER: Parser = Parser {
     parse,
@@ -111,11 +114,27 @@ fn append_page(
     if characters.len() > MAX_PAGE_CHARACTERS {
         output.warn(WarningKind::TextTruncated, 1);
     }
-    let text = text::assemble(characters.iter().take(MAX_PAGE_CHARACTERS).map(|found| found.unicode_value()));
+    let values: Vec<u32> =
+        characters.iter().take(MAX_PAGE_CHARACTERS).map(|found| found.unicode_value()).collect();
+    let words = text::words(&values);
+    let areas: Vec<Option<Area>> = words.iter().map(|word| area_of(word, &characters)).collect();
+    let text = layout::arrange(&words, &areas);
     if text.trim().is_empty() && !page.objects().is_empty() {
         output.warn(WarningKind::PagesWithoutText, 1);
     }
     outline::append_text(&text, entries, output)
+}
+
+/// Returns the place of a word from those of its first and last character.
+fn area_of(word: &Word, characters: &PdfPageTextChars<'_>) -> Option<Area> {
+    let bounds = |position: usize| characters.get(position.try_into().ok()?).ok()?.loose_bounds().ok();
+    let (first, last) = (bounds(word.first)?, bounds(word.last)?);
+    Some(Area {
+        left: first.left().value.min(last.left().value),
+        right: first.right().value.max(last.right().value),
+        bottom: first.bottom().value.min(last.bottom().value),
+        top: first.top().value.max(last.top().value),
+    })
 }
 
 fn append_attachments(document: &PdfDocument<'_>, output: &mut Output<'_>) -> Result<(), ParseError> {
