@@ -27,7 +27,9 @@ ALLOWED = {
     "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "models"},
+    "parsers": {"extraction", "frames", "sandbox"},
     "queue": {"aws"},
+    "sandbox": {"frames"},
     "vectors": {"bm25"},
 }
 
@@ -38,6 +40,8 @@ HEAVY = {
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},
     "async-imap": {"scan"},
+    # Parsers of untrusted bytes run in a child process of one function.
+    "parsers": {"extract", "parser"},
     # Test helpers are never deployed.
     "testkit": set(),
     "proptest": set(),
