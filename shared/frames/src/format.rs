@@ -272,6 +272,11 @@ impl DocumentFormat {
         FORMATS.iter().find(|traits| starts(traits)).map(|traits| traits.format)
     }
 
+    /// Whether files of this format consist of other files only, and have no text of their own.
+    pub fn is_container(self) -> bool {
+        matches!(self, Self::Mbox | Self::Zip | Self::Tar | Self::Gzip | Self::Zstd)
+    }
+
     /// The table has the order of the enum, which a test checks.
     fn traits(self) -> &'static Traits {
         &FORMATS[self as usize]

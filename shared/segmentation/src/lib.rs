@@ -5,6 +5,7 @@
 
 mod document;
 mod error;
+mod parsed;
 mod tokens;
 
 pub use document::{DocumentChunker, DocumentSettings};
