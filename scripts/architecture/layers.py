@@ -40,8 +40,8 @@ HEAVY = {
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},
     "async-imap": {"scan"},
-    # Parsers of untrusted bytes run in a child process of one function.
-    "parsers": {"extract", "parser"},
+    # Parsers of untrusted bytes run in a child process of one function; the crate has that process as a binary.
+    "parsers": {"extract", "parsers"},
     # Test helpers are never deployed.
     "testkit": set(),
     "proptest": set(),

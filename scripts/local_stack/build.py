@@ -89,6 +89,14 @@ def onnxruntime() -> Path:
     return found[0]
 
 
+def pdfium() -> Path:
+    """Returns the path of the shared library in the package pypdfium2."""
+    found = sorted(VENV.glob("lib/python3*/site-packages/pypdfium2_raw/libpdfium.so"))
+    if not found:
+        raise StackError("PDFium is not installed in .venv; run scripts/install")
+    return found[0]
+
+
 def _without_symbols(function: str, binary: Path) -> Path:
     """Returns a stripped copy of the binary; strips again only if the binary has changed."""
     stripped = BUILT / "stripped" / f"{function}-{binary.parent.name}"

@@ -232,11 +232,7 @@ impl<'a> Output<'a> {
         self.has_visible_text || self.summary.attachments > 0
     }
 
-    pub(crate) fn has_title(&self) -> bool {
-        self.has_title
-    }
-
-    /// Whether text was appended since `before`, a former result of [`Self::text_bytes`].
+    /// Bytes of text so far.
     pub(crate) fn text_bytes(&self) -> u64 {
         self.summary.text_bytes
     }

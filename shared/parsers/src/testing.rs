@@ -122,6 +122,11 @@ pub(crate) fn relationships(links: &[(&str, &str, &str)]) -> String {
 /// Checks that a parser ends without a panic on damaged variants of a valid file. The files of ZIP-based formats
 /// should be stored without compression, so that the damage reaches their XML.
 pub(crate) fn survives_damage(format: DocumentFormat, valid: &[u8]) {
+    survives_damage_with(format, valid, &Options::default());
+}
+
+/// As [`survives_damage`], with these options.
+pub(crate) fn survives_damage_with(format: DocumentFormat, valid: &[u8], options: &Options) {
     use proptest::prelude::*;
     use proptest::sample::Index;
     use proptest::test_runner::{Config, TestRunner};
@@ -139,7 +144,7 @@ pub(crate) fn survives_damage(format: DocumentFormat, valid: &[u8]) {
             if let Some(cut) = cut {
                 bytes.truncate(cut.index(bytes.len()));
             }
-            if let Err(error) = frames_of(format, &bytes) {
+            if let Err(error) = frames_with(format, &bytes, options) {
                 prop_assert!(matches!(error, ParseError::Document(_)), "{error:?}");
             }
             Ok(())

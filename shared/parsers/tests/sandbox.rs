@@ -1,5 +1,7 @@
 //! Hostile documents in the real child process. PDF documents need libpdfium, see `formats/pdf/tests.rs`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;

@@ -127,7 +127,7 @@ fn append_page(
 
 /// Returns the place of a word from those of its first and last character.
 fn area_of(word: &Word, characters: &PdfPageTextChars<'_>) -> Option<Area> {
-    let bounds = |position: usize| characters.get(position.try_into().ok()?).ok()?.loose_bounds().ok();
+    let bounds = |position: usize| characters.get(position).ok()?.loose_bounds().ok();
     let (first, last) = (bounds(word.first)?, bounds(word.last)?);
     Some(Area {
         left: first.left().value.min(last.left().value),

@@ -3,6 +3,7 @@
 //! The ready-made readers recovered .569 to .847 of the words (rtf-parser, rtf-grimoire, docling), for want of code
 //! pages, hidden text and tables; encoding_rs has the code pages.
 
+mod encodings;
 mod reader;
 mod tokens;
 

@@ -73,7 +73,7 @@ fn sheets_show_what_their_cells_show() {
         </office:spreadsheet>"#,
         row(&[cell("string", "Name"), cell("string", "Price"), filler.clone()]),
         row(&[cell("string", "Tea"), cell("currency", "3,00 €")]),
-        row(&[filler.clone()]),
+        row(std::slice::from_ref(&filler)),
         repeated,
         cell("date", "31.01.2024"),
         cell("float", "1"),

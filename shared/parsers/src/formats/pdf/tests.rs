@@ -8,7 +8,7 @@ use frames::DocumentFormat::Pdf;
 use frames::Frame;
 
 use super::*;
-use crate::testing::{frames_with, show};
+use crate::testing::{frames_with, show, survives_damage_with};
 
 fn options() -> Options {
     let library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from).or_else(installed);
@@ -36,7 +36,7 @@ fn pdf(objects: &[String]) -> Vec<u8> {
     let start = file.len();
     write!(file, "xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1).unwrap();
     for offset in &offsets {
-        write!(file, "{offset:010} 00000 n \n").unwrap();
+        writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
     let size = offsets.len() + 1;
     write!(file, "trailer\n<< /Size {size} /Root 1 0 R /Info 4 0 R >>\nstartxref\n{start}\n%%EOF\n").unwrap();
@@ -143,4 +143,14 @@ fn damaged_documents_and_missing_library_have_a_reason() {
     }
     let error = frames_with(Pdf, b"%PDF-1.7", &Options::default()).unwrap_err();
     assert_eq!(error.to_string(), "PDFium: no library given; set PDFIUM_LIBRARY");
+}
+
+#[test]
+fn damaged_documents_do_not_panic() {
+    let text = lines(&[(72, 700, "Text of a page"), (72, 680, "and more")]);
+    let outline = [
+        "<< /First 6 0 R /Last 6 0 R >>".to_owned(),
+        "<< /Title (Text) /Parent 5 0 R /Dest [7 0 R /Fit] >>".to_owned(),
+    ];
+    survives_damage_with(Pdf, &pages(&[&text], "/Outlines 5 0 R", &outline), &options());
 }

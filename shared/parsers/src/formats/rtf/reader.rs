@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::WHAT;
+use super::encodings::{character_set, code_page};
 use super::tokens::Token;
 use crate::ParseError;
 use crate::formats::table::Tables;
@@ -102,27 +103,15 @@ impl Reader {
                 self.is_optional = false;
                 self.fallback_left = 0;
             }
-            Token::Close => {
-                self.end_group(output)?;
-            }
-            Token::Text(byte) if self.fallback_left > 0 => {
-                let _replaced_by_unicode = byte;
-                self.fallback_left -= 1;
-            }
-            Token::Text(byte) => {
-                if self.reads_text() {
-                    self.bytes.push(byte);
-                }
-            }
+            Token::Close => self.end_group(output)?,
+            Token::Text(_) if self.fallback_left > 0 => self.fallback_left -= 1,
+            Token::Text(byte) if self.reads_text() => self.bytes.push(byte),
+            Token::Text(_) => {}
             Token::Symbol(symbol) => match symbol {
                 b'*' => self.is_optional = true,
                 b'~' => self.push("\u{A0}"),
                 b'_' => self.push("-"),
-                b'\\' | b'{' | b'}' => {
-                    if self.reads_text() {
-                        self.bytes.push(symbol);
-                    }
-                }
+                b'\\' | b'{' | b'}' if self.reads_text() => self.bytes.push(symbol),
                 b'\r' | b'\n' => self.end_paragraph(output)?,
                 // An optional hyphen, an entry of an index.
                 _ => {}
@@ -351,30 +340,4 @@ impl Reader {
 fn heading_level(outline_level: Option<i32>) -> Option<u8> {
     let level = u8::try_from(outline_level?).ok()?;
     (level < 9).then_some((level + 1).min(6))
-}
-
-fn code_page(number: i32) -> &'static Encoding {
-    u16::try_from(number).ok().and_then(codepage::to_encoding).unwrap_or(WINDOWS_1252)
-}
-
-/// The encoding of a font's character set; `None` for the document's own.
-fn character_set(number: i32) -> Option<&'static Encoding> {
-    let page = match number {
-        77 => 10_000,
-        128 => 932,
-        129 => 949,
-        134 => 936,
-        136 => 950,
-        161 => 1253,
-        162 => 1254,
-        163 => 1258,
-        177 => 1255,
-        178 => 1256,
-        186 => 1257,
-        204 => 1251,
-        222 => 874,
-        238 => 1250,
-        _ => return None,
-    };
-    codepage::to_encoding(page)
 }
