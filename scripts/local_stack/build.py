@@ -12,7 +12,7 @@ from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, tar
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
-FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
+FUNCTIONS = ("api", "search", "intake", "scan", "extract", "chunk", "embed", "sweep", "migrate")
 # Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
 # The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.
@@ -66,6 +66,8 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
         # Models and runtime take most of the 250 MB that Lambda allows.
         wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
+    if function == "extract":
+        wanted[Path("libpdfium.so")] = pdfium()
     for relative, source in wanted.items():
         if not source.exists():
             raise StackError(f"{function} needs {source}, which does not exist")

@@ -46,8 +46,9 @@ pub(crate) async fn chunk_document(
     let Input { reader, head, is_parsed } = input;
     let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
     let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
-    let chunking =
-        tokio::task::spawn_blocking(move || chunk_buffers(&tokens, settings, is_parsed, buffers, &batch_sender));
+    let chunking = tokio::task::spawn_blocking(move || {
+        chunk_buffers(&tokens, settings, is_parsed, buffers, &batch_sender)
+    });
     // The chunker ends when the input ends or when the receiver of its batches is dropped: it never
     // outlives the other two.
     let (read, written) =

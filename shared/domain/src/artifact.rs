@@ -140,7 +140,7 @@ impl ArtifactKey {
             Self::Raw { collection_id, document_id, generation } => {
                 format!("raw/{collection_id}/{document_id}/{generation}")
             }
-Self::Text { collection_id, document_id, generation } => {
+            Self::Text { collection_id, document_id, generation } => {
                 format!("text/{collection_id}/{document_id}/{generation}")
             }
             Self::Chunks { collection_id, document_id, generation, batch } => {

@@ -6,6 +6,7 @@ mod plain_text;
 mod source_code;
 mod unsupported;
 
+use frames::DocumentFormat;
 use mime::Mime;
 
 use crate::ExtractionError;
@@ -16,6 +17,11 @@ use crate::text::looks_like_text;
 static FORMATS: &[&Format] = &[&plain_text::FORMAT, &markdown::FORMAT, &html::FORMAT, &source_code::FORMAT];
 
 impl Format {
+    /// Every format that is text, in the order in which messages name them.
+    pub fn all() -> &'static [&'static Self] {
+        FORMATS
+    }
+
     /// Detects a document's format by its first bytes where they are unmistakable, then by its file
     /// name, then by its content type, and last by whether the first bytes look like HTML or text.
     ///
@@ -74,8 +80,14 @@ fn find(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
 }
 
 fn refusal(description: &str) -> ExtractionError {
-    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-    ExtractionError::Unsupported { description: description.to_owned(), supported: names.join(", ") }
+    ExtractionError::Unsupported { description: description.to_owned(), supported: supported().join(", ") }
+}
+
+/// Names of all formats that can be read, those that need a parser included.
+fn supported() -> Vec<&'static str> {
+    let parsed =
+        DocumentFormat::all().filter(|format| !format.is_container()).map(DocumentFormat::short_name);
+    FORMATS.iter().map(|format| format.name).chain(parsed).collect()
 }
 
 /// Returns the media type without its parameters, or an empty string if it is malformed.
@@ -115,10 +127,9 @@ mod tests {
     #[test]
     fn unsupported_format_is_named_with_the_supported_ones() {
         let word = reason("report.docx", None, b"text");
-        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
         assert_eq!(
             word,
-            format!("a Word document (DOCX) cannot be read; supported formats: {}", names.join(", "))
+            format!("a Word document (DOCX) cannot be read; supported formats: {}", supported().join(", "))
         );
         assert!(reason("x.txt", None, b"%PDF-1.7 ...").starts_with("a PDF document"));
         assert!(reason("x.docx", None, b"PK\x03\x04").starts_with("a Word document"));

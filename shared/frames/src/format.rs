@@ -272,6 +272,12 @@ impl DocumentFormat {
         FORMATS.iter().find(|traits| starts(traits)).map(|traits| traits.format)
     }
 
+    /// The name without its article.
+    pub fn short_name(self) -> &'static str {
+        let name = self.name();
+        name.split_once(' ').map_or(name, |(_article, name)| name)
+    }
+
     /// Whether files of this format consist of other files only, and have no text of their own.
     pub fn is_container(self) -> bool {
         matches!(self, Self::Mbox | Self::Zip | Self::Tar | Self::Gzip | Self::Zstd)

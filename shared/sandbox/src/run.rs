@@ -165,8 +165,7 @@ impl Run {
     }
 
     fn failure(&self, kind: FailureKind, reason: &str) -> SandboxError {
-        let name = self.format.name();
-        let name = name.split_once(' ').map_or(name, |(_article, name)| name);
+        let name = self.format.short_name();
         SandboxError::Document(Failure { kind, reason: format!("the {name} {reason}") })
     }
 }
