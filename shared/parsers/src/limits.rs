@@ -74,5 +74,8 @@ pub(crate) const MAX_COMPOUND_FILE_BYTES: u64 = 128 << 20;
 /// Characters of one PDF page. The densest honest page of the corpus has 30,000.
 pub(crate) const MAX_PAGE_CHARACTERS: usize = 2_000_000;
 
+/// Annotations of one PDF page, among which are the fields of a form.
+pub(crate) const MAX_ANNOTATIONS: usize = 10_000;
+
 /// Entries of a PDF's outline. The entries may form a cycle.
 pub(crate) const MAX_OUTLINE_ENTRIES: usize = 20_000;
