@@ -112,7 +112,7 @@ fn with_thousands(digits: &str) -> String {
     let integers = digits.find('.').unwrap_or(digits.len());
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
-        if index > 0 && index < integers && (integers - index) % 3 == 0 {
+        if index > 0 && index < integers && (integers - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -99,6 +99,13 @@ fn damaged_sheet_leaves_the_others() {
 }
 
 #[test]
+fn binary_workbook_is_named() {
+    let error =
+        shown(Zip, &stored_zip(&[("[Content_Types].xml", ""), ("xl/workbook.bin", "x")])).unwrap_err();
+    assert_eq!(error.to_string(), "a binary Excel workbook (XLSB) cannot be read; save it as XLSX");
+}
+
+#[test]
 fn workbooks_without_cells_have_a_reason() {
     let reason = |bytes: &[u8]| shown(Xlsx, bytes).unwrap_err().to_string();
     assert_eq!(reason(&xlsx(&[("S", "")])), "the workbook has no cells with text");
