@@ -7,7 +7,7 @@ use frames::{FailureKind, WarningKind};
 use crate::formats::Parser;
 use crate::formats::docx::core_properties;
 use crate::formats::table::Tables;
-use crate::limits::MAX_CELLS;
+use crate::limits::{MAX_CELLS, MAX_PARAGRAPH_BYTES};
 use crate::output::Output;
 use crate::package::Package;
 use crate::xml::{Node, Xml};
@@ -104,7 +104,12 @@ impl Shapes {
                     "tbl" => self.tables.end_table(),
                     _ => {}
                 },
-                Node::Text(text) if in_text => self.paragraph.push_str(&text),
+                Node::Text(text) if in_text => {
+                    self.paragraph.push_str(&text);
+                    if self.paragraph.len() > MAX_PARAGRAPH_BYTES {
+                        self.end_paragraph(output)?;
+                    }
+                }
                 Node::Text(_) => {}
             }
         }
