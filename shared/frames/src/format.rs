@@ -9,7 +9,7 @@ pub enum DocumentFormat {
     Docx,
     /// PowerPoint since 2007.
     Pptx,
-    /// Excel since 2007, also with macros or in binary.
+    /// Excel since 2007.
     Xlsx,
     /// Excel until 2003.
     Xls,

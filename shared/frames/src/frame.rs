@@ -32,7 +32,9 @@ pub enum Frame {
         /// What the cells show.
         cells: Vec<String>,
     },
-    /// A file inside the document follows: an attachment, a member of an archive, a mail of a mailbox.
+    /// A file inside the document follows: an attachment, a member of an archive, a mail of a mailbox. It consists of
+    /// the [`Frame::AttachmentData`]s up to [`Frame::AttachmentEnd`]; without an end, it is damaged, and to be
+    /// discarded.
     AttachmentStart {
         /// Its name, or its path in the archive with `/` between folders. Never empty, never absolute, never
         /// with `..`.

@@ -22,7 +22,7 @@ mod xls;
 mod xlsx;
 mod zip;
 
-use frames::DocumentFormat;
+use frames::{DocumentFormat, FailureKind};
 
 use crate::output::Output;
 use crate::package::Package;
@@ -97,6 +97,10 @@ fn zip_format(format: DocumentFormat, input: &mut dyn Input) -> Result<DocumentF
     }
     let package = Package::open(input, "the ZIP archive")?;
     let is_office = package.contains("[Content_Types].xml");
+    if is_office && package.contains("xl/workbook.bin") {
+        let reason = "a binary Excel workbook (XLSB) cannot be read; save it as XLSX".to_owned();
+        return Err(ParseError::failure(FailureKind::Unsupported, reason));
+    }
     let kind = package.paths().iter().find_map(|path| {
         let folder = path.split('/').next().unwrap_or_default();
         match folder {

@@ -1,6 +1,7 @@
 //! HTML inside documents, read by the reader of HTML documents.
 
 use extraction::{Block, Blocks, Extractor, Format};
+use frames::WarningKind;
 
 use crate::ParseError;
 use crate::output::Output;
@@ -8,28 +9,29 @@ use crate::output::Output;
 /// Bytes that are given to the reader at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Appends the text and the headings of an HTML document. `charset` is what its container says about it.
-pub(crate) fn append(
-    html: &[u8],
-    charset: Option<&str>,
-    what: &str,
-    output: &mut Output<'_>,
-) -> Result<(), ParseError> {
+/// Appends the text and the headings of an HTML document. `charset` is what its container says about it. What is not
+/// HTML is left out with a warning.
+pub(crate) fn append(html: &[u8], charset: Option<&str>, output: &mut Output<'_>) -> Result<(), ParseError> {
     let content_type = charset.map(|charset| format!("text/html; charset={charset}"));
-    let format = Format::detect("part.html", None, b"").map_err(|error| ParseError::damaged(what, error))?;
+    let Ok(format) = Format::detect("part.html", content_type.as_deref(), b"") else {
+        output.warn(WarningKind::PartsUnreadable, 1);
+        return Ok(());
+    };
     let mut extractor = Extractor::new(format, content_type.as_deref());
     let mut blocks = Blocks::default();
     for piece in html.chunks(PIECE_BYTES) {
-        extractor.push(piece, &mut blocks).map_err(|error| ParseError::damaged(what, error))?;
+        if let Err(_binary) = extractor.push(piece, &mut blocks) {
+            output.warn(WarningKind::PartsUnreadable, 1);
+            return Ok(());
+        }
         append_blocks(&blocks, output)?;
         blocks.clear();
     }
-    let extracted = extractor.finish(&mut blocks).map_err(|error| ParseError::damaged(what, error))?;
-    append_blocks(&blocks, output)?;
-    if extracted.replaced > 0 {
-        output.warn(frames::WarningKind::BytesReplaced, extracted.replaced);
+    match extractor.finish(&mut blocks) {
+        Ok(extracted) => output.warn(WarningKind::BytesReplaced, extracted.replaced),
+        Err(_binary) => output.warn(WarningKind::PartsUnreadable, 1),
     }
-    Ok(())
+    append_blocks(&blocks, output)
 }
 
 fn append_blocks(blocks: &Blocks, output: &mut Output<'_>) -> Result<(), ParseError> {

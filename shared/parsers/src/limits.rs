@@ -32,6 +32,9 @@ pub(crate) const MAX_ATTACHMENT_BYTES: u64 = 2 << 30;
 /// Archives in archives. A mail with an archive of archives has 3.
 pub(crate) const MAX_DEPTH: usize = 4;
 
+/// Text of a paragraph that is held in memory until its end. Longer ones, which nobody writes, go out in pieces.
+pub(crate) const MAX_PARAGRAPH_BYTES: usize = 64 << 10;
+
 /// Bytes that one compressed byte may expand to, past [`RATIO_FREE_BYTES`]. Honest XML and logs stay below 100,
 /// deflate cannot exceed 1,032.
 pub(crate) const MAX_RATIO: u64 = 200;
@@ -73,6 +76,9 @@ pub(crate) const MAX_COMPOUND_FILE_BYTES: u64 = 128 << 20;
 
 /// Characters of one PDF page. The densest honest page of the corpus has 30,000.
 pub(crate) const MAX_PAGE_CHARACTERS: usize = 2_000_000;
+
+/// Annotations of one PDF page, among which are the fields of a form.
+pub(crate) const MAX_ANNOTATIONS: usize = 10_000;
 
 /// Entries of a PDF's outline. The entries may form a cycle.
 pub(crate) const MAX_OUTLINE_ENTRIES: usize = 20_000;

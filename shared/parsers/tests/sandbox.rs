@@ -33,11 +33,31 @@ async fn parse(job: &Job, bytes: &[u8]) -> Result<Vec<Frame>, SandboxError> {
     Ok(frames)
 }
 
-/// A workbook whose shared strings claim to be this many.
-fn workbook(strings: &str) -> Vec<u8> {
-    const TYPES: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+const TYPES: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+
+/// An archive of parts that are not compressed.
+fn package(parts: &[(&str, String)]) -> Vec<u8> {
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let parts = [
+    for (path, content) in parts {
+        writer.start_file(*path, options).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A Word document with this body.
+fn word(body: &str) -> Vec<u8> {
+    let link = format!(r#"<Relationship Id="1" Type="{TYPES}/officeDocument" Target="d.xml"/>"#);
+    package(&[
+        ("_rels/.rels", format!("<Relationships>{link}</Relationships>")),
+        ("d.xml", format!("<w:document><w:body>{body}</w:body></w:document>")),
+    ])
+}
+
+/// A workbook with these shared strings and rows.
+fn workbook(strings: &str, rows: &str) -> Vec<u8> {
+    package(&[
         (
             "_rels/.rels",
             format!(
@@ -56,17 +76,11 @@ fn workbook(strings: &str) -> Vec<u8> {
             ),
         ),
         ("xl/sharedStrings.xml", strings.to_owned()),
-        (
-            "xl/sheet.xml",
-            r#"<worksheet><sheetData><row r="1"><c r="A1"><v>7</v></c></row></sheetData></worksheet>"#.into(),
-        ),
-    ];
-    for (path, content) in parts {
-        writer.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
-        writer.write_all(content.as_bytes()).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
+        ("xl/sheet.xml", format!("<worksheet><sheetData>{rows}</sheetData></worksheet>")),
+    ])
 }
+
+const ROW: &str = r#"<row r="1"><c r="A1"><v>7</v></c><c r="B1"><v>8</v></c></row>"#;
 
 #[tokio::test]
 async fn document_is_parsed_and_a_damaged_one_has_a_reason() {
@@ -81,13 +95,43 @@ async fn document_is_parsed_and_a_damaged_one_has_a_reason() {
 #[tokio::test]
 async fn document_that_needs_too_much_memory_costs_the_child_only() {
     let strings = r#"<sst uniqueCount="7999999"><si><t>x</t></si></sst>"#;
-    assert!(parse(&job(DocumentFormat::Xlsx), &workbook(strings)).await.is_ok());
+    assert!(parse(&job(DocumentFormat::Xlsx), &workbook(strings, ROW)).await.is_ok());
     let mut small = job(DocumentFormat::Xlsx);
     small.limits.memory_bytes = 128 << 20;
     assert_eq!(
-        parse(&small, &workbook(strings)).await.unwrap_err().to_string(),
+        parse(&small, &workbook(strings, ROW)).await.unwrap_err().to_string(),
         "the Excel workbook (XLSX) needs more than 128 MiB of memory; split it"
     );
+}
+
+/// The address space of the child with its libraries, and what streaming needs.
+const SMALL_MEMORY: u64 = 32 << 20;
+
+#[tokio::test]
+async fn memory_does_not_grow_with_the_document() {
+    const REPETITIONS: usize = 250_000;
+    let paragraph = "<w:p><w:r><w:t>A paragraph of a long document.</w:t></w:r></w:p>";
+    let row = r#"<row><c t="inlineStr"><is><t>A cell of a long sheet</t></is></c><c><v>7</v></c></row>"#;
+    let mailbox = format!("From a\n\n{}\n", "a line\n".repeat(100)).repeat(REPETITIONS / 100);
+    for (format, document) in [
+        (DocumentFormat::Docx, word(&paragraph.repeat(REPETITIONS))),
+        (DocumentFormat::Xlsx, workbook("<sst/>", &row.repeat(REPETITIONS))),
+        (DocumentFormat::Zip, package(&[("a.txt", "text ".repeat(10 * REPETITIONS))])),
+        (DocumentFormat::Mbox, mailbox.into_bytes()),
+        (
+            DocumentFormat::Rtf,
+            format!("{{\\rtf1 {}}}", "A paragraph of a long document.\\par ".repeat(REPETITIONS)).into(),
+        ),
+    ] {
+        let mut job = job(format);
+        job.limits.memory_bytes = SMALL_MEMORY;
+        let mut run = sandbox().start(&job, file(&document)).unwrap();
+        let mut last = None;
+        while let Some(frame) = run.next().await.unwrap_or_else(|error| panic!("{format:?}: {error}")) {
+            last = Some(frame);
+        }
+        assert!(matches!(last, Some(Frame::End(_))), "{format:?}: {last:?}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ fn parse(input: &mut dyn Input, _options: &Options, output: &mut Output<'_>) -> 
     let message = mail::parse(&bytes, WHAT)?;
     mail::append_headers(&message, output)?;
     for part in message.text_bodies() {
-        mail::append_body(part, WHAT, output)?;
+        mail::append_body(part, output)?;
     }
     for (index, part) in message.attachments().enumerate() {
         mail::append_attachment(part, index + 1, output)?;
@@ -56,6 +56,14 @@ mod tests {
             <style>p{}</style><h1>Größe</h1><p>one<p>two";
         let shown = without_blank_lines(&shown(Eml, mail.as_bytes()).unwrap());
         assert_eq!(shown, "[title x]\nSubject: x\n[h1 Größe]\nGröße\none\ntwo\n");
+    }
+
+    #[test]
+    fn body_with_control_characters_does_not_cost_the_mail() {
+        let mail =
+            b"Subject: x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>a\0\0\0\x01\x02\x03\x04\x05</p>";
+        let shown = shown(Eml, mail).unwrap();
+        assert!(shown.starts_with("[title x]\nSubject: x\n"), "{shown}");
     }
 
     #[test]

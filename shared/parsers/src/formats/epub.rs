@@ -47,7 +47,7 @@ fn append_chapter(package: &mut Package<'_>, path: &str, output: &mut Output<'_>
         }
         Err(other) => return Err(other),
     };
-    html::append(&chapter, None, WHAT, output)?;
+    html::append(&chapter, None, output)?;
     output.line("")
 }
 

@@ -64,16 +64,12 @@ fn address_list(addresses: &Address<'_>) -> String {
 }
 
 /// Appends a body part.
-pub(super) fn append_body(
-    part: &MessagePart<'_>,
-    what: &str,
-    output: &mut Output<'_>,
-) -> Result<(), ParseError> {
+pub(super) fn append_body(part: &MessagePart<'_>, output: &mut Output<'_>) -> Result<(), ParseError> {
     match &part.body {
         PartType::Text(text) => output.line(text.trim_end()),
         PartType::Html(text) => {
             // The parser has decoded it, whatever the HTML declares.
-            html::append(text.as_bytes(), Some("utf-8"), what, output)?;
+            html::append(text.as_bytes(), Some("utf-8"), output)?;
             output.line("")
         }
         _ => Ok(()),

@@ -18,7 +18,7 @@ fn parse(input: &mut dyn Input, _options: &Options, output: &mut Output<'_>) -> 
     }
     // The page comes first; what follows are its frames, styles and images.
     for part in message.parts.iter().filter(|part| matches!(part.body, PartType::Html(_))) {
-        mail::append_body(part, WHAT, output)?;
+        mail::append_body(part, output)?;
     }
     Ok(())
 }

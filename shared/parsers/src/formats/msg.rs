@@ -70,12 +70,12 @@ fn append_body(properties: &mut Properties<'_, '_>, output: &mut Output<'_>) -> 
     }
     let page = properties.bytes(Property::Html)?;
     if !page.is_empty() {
-        html::append(&page, None, WHAT, output)?;
+        html::append(&page, None, output)?;
         return output.line("");
     }
     let page = properties.text(Property::Html)?;
     if !page.is_empty() {
-        html::append(page.as_bytes(), Some("utf-8"), WHAT, output)?;
+        html::append(page.as_bytes(), Some("utf-8"), output)?;
         return output.line("");
     }
     let compressed = properties.bytes(Property::CompressedRtf)?;

@@ -12,12 +12,12 @@ use std::path::Path;
 
 use frames::WarningKind;
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType, PdfPage, PdfPageObjectsCommon, PdfPageTextChars, Pdfium,
-    PdfiumError, PdfiumInternalError,
+    PdfDocument, PdfDocumentMetadataTagType, PdfPage, PdfPageAnnotation, PdfPageObjectsCommon,
+    PdfPageTextChars, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use crate::formats::Parser;
-use crate::limits::{MAX_PAGE_CHARACTERS, MAX_PAGES};
+use crate::limits::{MAX_ANNOTATIONS, MAX_PAGE_CHARACTERS, MAX_PAGES};
 use crate::output::Output;
 use crate::{Input, Options, ParseError};
 
@@ -119,10 +119,24 @@ fn append_page(
     let words = text::words(&values);
     let areas: Vec<Option<Area>> = words.iter().map(|word| area_of(word, &characters)).collect();
     let text = layout::arrange(&words, &areas);
-    if text.trim().is_empty() && !page.objects().is_empty() {
+    let values = field_values(&page);
+    if text.trim().is_empty() && values.is_empty() && !page.objects().is_empty() {
         output.warn(WarningKind::PagesWithoutText, 1);
     }
-    outline::append_text(&text, entries, output)
+    outline::append_text(&text, entries, output)?;
+    values.iter().try_for_each(|value| output.line(value))
+}
+
+/// What is filled into the fields of a form, which is not part of the page's text.
+fn field_values(page: &PdfPage<'_>) -> Vec<String> {
+    let value = |annotation: &PdfPageAnnotation<'_>| {
+        let field = annotation.as_form_field()?;
+        let text = field.as_text_field().and_then(|field| field.value());
+        let choice = || field.as_combo_box_field().and_then(|field| field.value());
+        let item = || field.as_list_box_field().and_then(|field| field.value());
+        text.or_else(choice).or_else(item).filter(|value| !value.trim().is_empty())
+    };
+    page.annotations().iter().take(MAX_ANNOTATIONS).filter_map(|annotation| value(&annotation)).collect()
 }
 
 /// Returns the place of a word from those of its first and last character.

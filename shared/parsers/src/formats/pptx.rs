@@ -2,12 +2,12 @@
 
 use std::io::BufRead;
 
-use frames::WarningKind;
+use frames::{FailureKind, WarningKind};
 
 use crate::formats::Parser;
 use crate::formats::docx::core_properties;
 use crate::formats::table::Tables;
-use crate::limits::MAX_CELLS;
+use crate::limits::{MAX_CELLS, MAX_PARAGRAPH_BYTES};
 use crate::output::Output;
 use crate::package::Package;
 use crate::xml::{Node, Xml};
@@ -25,20 +25,27 @@ fn parse(input: &mut dyn Input, _options: &Options, output: &mut Output<'_>) -> 
     for (index, path) in slides(&mut package, &main)?.iter().enumerate() {
         output.page(&(index + 1).to_string())?;
         let before = output.text_bytes();
-        let Some(xml) = package.xml(path)? else {
-            output.warn(WarningKind::PartsUnreadable, 1);
-            continue;
-        };
-        Shapes::default().append(xml, output)?;
-        let notes = package.relationships(path)?.into_iter().find(|link| link.kind == "notesSlide");
-        if let Some(xml) = notes.map(|link| package.xml(&link.target)).transpose()?.flatten() {
-            Shapes { is_notes: true, ..Shapes::default() }.append(xml, output)?;
-        }
-        if output.text_bytes() == before {
-            output.warn(WarningKind::PagesWithoutText, 1);
+        match append_slide(&mut package, path, output) {
+            Ok(()) if output.text_bytes() == before => output.warn(WarningKind::PagesWithoutText, 1),
+            Ok(()) => {}
+            // The other slides may be fine.
+            Err(ParseError::Document(failure)) if failure.kind == FailureKind::Damaged => {
+                output.warn(WarningKind::PartsUnreadable, 1);
+            }
+            Err(other) => return Err(other),
         }
     }
     Ok(())
+}
+
+fn append_slide(package: &mut Package<'_>, path: &str, output: &mut Output<'_>) -> Result<(), ParseError> {
+    let xml = package.xml(path)?.ok_or_else(|| ParseError::damaged(WHAT, format!("{path} is missing")))?;
+    Shapes::default().append(xml, output)?;
+    let notes = package.relationships(path)?.into_iter().find(|link| link.kind == "notesSlide");
+    match notes.map(|link| package.xml(&link.target)).transpose()?.flatten() {
+        Some(xml) => Shapes { is_notes: true, ..Shapes::default() }.append(xml, output),
+        None => Ok(()),
+    }
 }
 
 /// The paths of the slides in the order of the presentation.
@@ -97,7 +104,12 @@ impl Shapes {
                     "tbl" => self.tables.end_table(),
                     _ => {}
                 },
-                Node::Text(text) if in_text => self.paragraph.push_str(&text),
+                Node::Text(text) if in_text => {
+                    self.paragraph.push_str(&text);
+                    if self.paragraph.len() > MAX_PARAGRAPH_BYTES {
+                        self.end_paragraph(output)?;
+                    }
+                }
                 Node::Text(_) => {}
             }
         }
@@ -187,6 +199,14 @@ mod tests {
         assert_eq!(
             shown(Pptx, &empty).unwrap_err().to_string(),
             "the presentation has no text, perhaps only images"
+        );
+    }
+
+    #[test]
+    fn damaged_slide_leaves_the_others() {
+        assert_eq!(
+            shown(Pptx, &pptx(&[&shape("title", "Tides"), "<p:sp><"])).unwrap(),
+            "[page 0 1]\n[page 1 2]\n[h1 Tides]\nTides\nSay it slowly.\n[warning 1 part is damaged and left out]\n"
         );
     }
 

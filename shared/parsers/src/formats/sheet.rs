@@ -1,9 +1,13 @@
 //! What the formats of spreadsheets share.
 
+mod number_format;
+
 use calamine::ExcelDateTime;
 
 use crate::ParseError;
 use crate::output::Output;
+
+pub(super) use number_format::NumberFormat;
 
 /// The cells of one row at a time, in the order of their rows.
 #[derive(Default)]

@@ -5,11 +5,11 @@
 
 use std::io::{self, BufReader, Read, Seek};
 
-use calamine::{DataRef, Reader, SheetType, Xlsx, XlsxError};
+use calamine::{DataRef, Reader, SheetType, Style, Xlsx, XlsxError};
 
 use crate::formats::Parser;
 use crate::formats::docx::core_properties;
-use crate::formats::sheet::{Rows, date_text, number_text};
+use crate::formats::sheet::{NumberFormat, Rows, date_text, number_text};
 use crate::limits::{MAX_CELLS, MAX_SHARED_STRINGS, MAX_SHARED_STRINGS_BYTES};
 use crate::output::Output;
 use crate::package::{Package, io_failure};
@@ -91,9 +91,11 @@ fn append_sheet<R: Read + Seek>(
         Ok(cells) => cells,
         Err(error) => return Ok(Err(error)),
     };
+    let format = |style: &Style| NumberFormat::parse(&style.number_format.as_ref()?.format_code);
+    let formats: Vec<Option<NumberFormat>> = cells.styles().iter().map(format).collect();
     let mut rows = Rows::default();
     loop {
-        let cell = match cells.next_cell() {
+        let (cell, style) = match cells.next_cell_with_style_id() {
             Ok(Some(cell)) => cell,
             Ok(None) => break,
             Err(error) => {
@@ -108,12 +110,16 @@ fn append_sheet<R: Read + Seek>(
             }
             continue;
         }
+        let shown = |number: f64| {
+            let formatted = formats.get(style).and_then(|format| format.as_ref()?.apply(number));
+            formatted.unwrap_or_else(|| number_text(number))
+        };
         let (text, is_text) = match cell.get_value() {
             DataRef::Empty => continue,
             DataRef::String(text) => (text.clone(), true),
             DataRef::SharedString(text) => ((*text).to_owned(), true),
             DataRef::Int(number) => (number.to_string(), false),
-            DataRef::Float(number) => (number_text(*number), false),
+            DataRef::Float(number) => (shown(*number), false),
             DataRef::Bool(true) => ("TRUE".to_owned(), false),
             DataRef::Bool(false) => ("FALSE".to_owned(), false),
             DataRef::DateTime(date) => (date_text(*date), false),

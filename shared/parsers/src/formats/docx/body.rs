@@ -6,12 +6,9 @@ use std::io::BufRead;
 use super::styles::{Role, Styles, role_of};
 use crate::ParseError;
 use crate::formats::table::Tables;
-use crate::limits::MAX_CELLS;
+use crate::limits::{MAX_CELLS, MAX_PARAGRAPH_BYTES};
 use crate::output::Output;
 use crate::xml::{Element, Node, Xml};
-
-/// Text of a paragraph that is held until its end.
-const MAX_PARAGRAPH_BYTES: usize = 64 << 10;
 
 /// Different lines of headers and footers that are remembered.
 const MAX_REMEMBERED_LINES: usize = 1_000;
@@ -151,9 +148,14 @@ impl<'a> Body<'a> {
             return Ok(());
         };
         paragraph.text.push_str(text);
-        if paragraph.text.len() > MAX_PARAGRAPH_BYTES && !self.tables.is_open() {
-            output.text(&std::mem::take(&mut paragraph.text))?;
+        if paragraph.text.len() > MAX_PARAGRAPH_BYTES {
+            let text = std::mem::take(&mut paragraph.text);
             paragraph.role = Role::Body;
+            if self.tables.is_open() {
+                self.tables.paragraph(&text, output)?;
+            } else {
+                output.text(&text)?;
+            }
         }
         Ok(())
     }

@@ -124,6 +124,9 @@ fn table_for_layout_is_text() {
     );
     assert_eq!(body(&xml), format!("{long}\n{long}\nafter\nbeside\nbelow\n"));
     assert_eq!(body(&format!("<w:tbl><w:tr>{}</w:tr></w:tbl>", cell("only"))), "only\n");
+    let run = format!("<w:r><w:t>{long}</w:t></w:r>").repeat(4);
+    let endless = format!("<w:tbl><w:tr><w:tc><w:p>{run}</w:p></w:tc>{}</w:tr></w:tbl>", cell("beside"));
+    assert_eq!(body(&endless).matches("word").count(), 20_000);
 }
 
 #[test]

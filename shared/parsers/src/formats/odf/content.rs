@@ -6,7 +6,7 @@ use frames::WarningKind;
 
 use crate::ParseError;
 use crate::formats::table::Tables;
-use crate::limits::MAX_CELLS;
+use crate::limits::{MAX_CELLS, MAX_PARAGRAPH_BYTES};
 use crate::output::Output;
 use crate::xml::{Element, Node, Xml};
 
@@ -83,11 +83,7 @@ impl Content {
                     _ => self.start(&element, output)?,
                 },
                 Node::End(name) => self.end(&name, output)?,
-                Node::Text(text) => {
-                    if let Some(paragraph) = self.paragraphs.last_mut() {
-                        push_collapsed(&text, &mut paragraph.text);
-                    }
-                }
+                Node::Text(text) => self.text(&text, output)?,
             }
         }
         Ok(())
@@ -169,6 +165,19 @@ impl Content {
             }
             _ => Ok(()),
         }
+    }
+
+    fn text(&mut self, text: &str, output: &mut Output<'_>) -> Result<(), ParseError> {
+        let Some(paragraph) = self.paragraphs.last_mut() else {
+            return Ok(());
+        };
+        push_collapsed(text, &mut paragraph.text);
+        if paragraph.text.len() <= MAX_PARAGRAPH_BYTES {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut paragraph.text);
+        paragraph.level = None;
+        if self.tables.is_open() { self.tables.paragraph(&text, output) } else { output.text(&text) }
     }
 
     fn mark(&mut self, text: &str, times: usize) {

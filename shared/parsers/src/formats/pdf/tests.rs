@@ -45,6 +45,11 @@ fn pdf(objects: &[String]) -> Vec<u8> {
 
 /// A PDF with one page for each content stream, and these further entries in the catalog.
 fn pages(contents: &[&str], catalog: &str, further: &[String]) -> Vec<u8> {
+    pages_with(contents, catalog, further, "")
+}
+
+/// As [`pages`], with these entries in each page.
+fn pages_with(contents: &[&str], catalog: &str, further: &[String], entries: &str) -> Vec<u8> {
     let first_page = 5 + further.len();
     let kids: String = (0..contents.len()).map(|index| format!("{} 0 R ", first_page + 2 * index)).collect();
     let mut objects = vec![
@@ -57,7 +62,7 @@ fn pages(contents: &[&str], catalog: &str, further: &[String]) -> Vec<u8> {
     for content in contents {
         let stream = objects.len() + 2;
         objects.push(format!(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {stream} 0 R \
+            "<< /Type /Page /Parent 2 0 R {entries} /MediaBox [0 0 600 800] /Contents {stream} 0 R \
              /Resources << /Font << /F 3 0 R >> >> >>"
         ));
         objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
@@ -117,6 +122,15 @@ fn pages_without_text_are_counted_and_a_document_of_them_fails() {
         "[title A test]\n[page 0 ]\n[page 1 ]\nText\n[page 2 ]\n[warning 1 page has no text, only images]\n"
     );
     assert_eq!(parsed(&pages(&[image], "", &[])).unwrap_err().to_string(), PARSER.no_text);
+}
+
+#[test]
+fn filled_fields_of_a_form_are_read() {
+    let text = lines(&[(72, 700, "Name")]);
+    let field = "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Ada) /Rect [100 690 200 710] >>";
+    let form =
+        pages_with(&[&text], "/AcroForm << /Fields [5 0 R] >>", &[field.to_owned()], "/Annots [5 0 R]");
+    assert_eq!(parsed(&form).unwrap(), "[title A test]\n[page 0 ]\nName\nAda\n");
 }
 
 #[test]

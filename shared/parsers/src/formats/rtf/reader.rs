@@ -9,6 +9,7 @@ use super::encodings::{character_set, code_page};
 use super::tokens::Token;
 use crate::ParseError;
 use crate::formats::table::Tables;
+use crate::limits::MAX_PARAGRAPH_BYTES;
 use crate::output::Output;
 
 /// Nested groups. Each takes memory until its end.
@@ -16,9 +17,6 @@ const MAX_GROUPS: usize = 10_000;
 
 /// Fonts and styles that are remembered.
 const MAX_DEFINITIONS: usize = 10_000;
-
-/// Text that is held until its paragraph ends.
-const MAX_PARAGRAPH_BYTES: usize = 64 << 10;
 
 /// What the text of a group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +118,13 @@ impl Reader {
         }
         if self.bytes.len() + self.text.len() > MAX_PARAGRAPH_BYTES {
             self.decode();
-            if !self.in_table && self.group.destination == Destination::Body {
-                output.text(&std::mem::take(&mut self.text))?;
-                self.level = None;
+            let text = std::mem::take(&mut self.text);
+            self.level = None;
+            if self.group.destination == Destination::Body && self.in_table {
+                self.open_table();
+                self.tables.paragraph(&text, output)?;
+            } else if self.group.destination == Destination::Body {
+                output.text(&text)?;
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ fn xlsx(sheets: &[(&str, &str)]) -> Vec<u8> {
         ),
         (
             "xl/styles.xml",
-            r#"<styleSheet><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>"#,
+            r##"<styleSheet><numFmts><numFmt numFmtId="164" formatCode="#,##0.00 &quot;€&quot;"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="9"/><xf numFmtId="164"/></cellXfs></styleSheet>"##,
         ),
     ];
     parts.extend(contents.iter().map(|(path, content)| (path.as_str(), content.as_str())));
@@ -57,9 +57,11 @@ fn xlsx(sheets: &[(&str, &str)]) -> Vec<u8> {
 
 const TABLE: &str = r#"<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="C1" t="inlineStr"><is><t>Price</t></is></c></row>
     <row r="2"><c r="A2" t="s"><v>2</v></c><c r="B2" s="1"><v>45322</v></c><c r="C2"><v>0.30000000000000004</v></c></row>
+    <row r="3"><c r="A3" s="2"><v>0.15</v></c><c r="C3" s="3"><v>1234.5</v></c></row>
     <row r="4"><c r="A4" t="b"><v>1</v></c><c r="C4" t="e"><v>#N/A</v></c></row>"#;
 
-const TABLE_ROWS: &str = "[header Name|Since|Price]\n[row Tea & milk|2024-01-31|0.3]\n[row TRUE||#N/A]\n";
+const TABLE_ROWS: &str =
+    "[header Name|Since|Price]\n[row Tea & milk|2024-01-31|0.3]\n[row 15%||1,234.50 €]\n[row TRUE||#N/A]\n";
 
 #[test]
 fn sheets_are_pages_with_a_header_and_typed_cells() {
@@ -94,6 +96,13 @@ fn damaged_sheet_leaves_the_others() {
              [warning 1 part is damaged and left out]\n"
         )
     );
+}
+
+#[test]
+fn binary_workbook_is_named() {
+    let error =
+        shown(Zip, &stored_zip(&[("[Content_Types].xml", ""), ("xl/workbook.bin", "x")])).unwrap_err();
+    assert_eq!(error.to_string(), "a binary Excel workbook (XLSB) cannot be read; save it as XLSX");
 }
 
 #[test]
