@@ -88,6 +88,10 @@ mod tests {
 
     use super::*;
     use crate::Block;
+    use crate::formats::testing::PADDING;
+
+    /// One for each reader.
+    const FILE_NAMES: [&str; 7] = ["a.txt", "a.md", "a.html", "a.json", "a.jsonl", "a.xml", "a.yaml"];
 
     fn format(file_name: &str) -> &'static Format {
         Format::detect(file_name, None, b"text").unwrap()
@@ -226,6 +230,9 @@ mod tests {
         for (file_name, start, repeated) in [
             ("a.txt", "", paragraph.as_str()),
             ("a.html", unclosed.as_str(), "data:x,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("a.json", "[\"", "never ended \\u00e4\\n"),
+            ("a.xml", "<a b='", "never ended &amp; -- > "),
+            ("a.xml", "<![CDATA[", "never ended ]] > "),
             ("a.html", "<!--", "comment that never ends - -- "),
             ("a.html", "", "<div><p><li>never closed "),
             ("a.html", "<h1>", "a heading that never ends "),
@@ -262,12 +269,16 @@ mod tests {
                 proptest::collection::vec(any::<u8>(), 0..3000),
                 "[ -~\n\r\tä€😀\u{C}]{0,400}".prop_map(String::into_bytes),
                 "(\u{1B}\\[31m|\0|\0\0|data:image/png;base64,|[a-zA-Z0-9]{1,90}| |é){0,40}".prop_map(String::into_bytes),
+                "(\\[|\\{|\\}|,|\"|\\\\u00e9|\\\\n|<a b='>'>|</a>|<!--|-->|&amp;|&#233|;| |\n|é){0,60}"
+                    .prop_map(String::into_bytes),
                 "(<h[1-7]>|</h[1-7]>|<p>|[a-z ]{1,400}|<nav>|</nav>){0,20}".prop_map(String::into_bytes),
             ],
             piece in 1usize..700,
         ) {
-            for file_name in ["a.txt", "a.html"] {
+            let padded = [PADDING.as_slice(), &bytes].concat();
+            for file_name in FILE_NAMES {
                 prop_assert_eq!(extract(file_name, &bytes, piece), extract(file_name, &bytes, usize::MAX));
+                prop_assert_eq!(extract(file_name, &padded, piece), extract(file_name, &padded, usize::MAX));
             }
         }
     }

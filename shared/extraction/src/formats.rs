@@ -1,10 +1,15 @@
 //! The formats that can be read, and how a document's format is detected.
 
 mod html;
+mod json;
 mod markdown;
 mod plain_text;
 mod source_code;
+#[cfg(test)]
+pub(crate) mod testing;
 mod unsupported;
+mod xml;
+mod yaml;
 
 use mime::Mime;
 
@@ -14,7 +19,16 @@ use crate::format::{Format, covers};
 use crate::text::looks_like_text;
 
 /// Every format that can be read, in the order in which messages name them.
-static FORMATS: &[&Format] = &[&plain_text::FORMAT, &markdown::FORMAT, &html::FORMAT, &source_code::FORMAT];
+static FORMATS: &[&Format] = &[
+    &plain_text::FORMAT,
+    &markdown::FORMAT,
+    &html::FORMAT,
+    &source_code::FORMAT,
+    &json::FORMAT,
+    &json::LINES_FORMAT,
+    &xml::FORMAT,
+    &yaml::FORMAT,
+];
 
 impl Format {
     /// Detects a document's format by its first bytes where they are unmistakable, then by its file

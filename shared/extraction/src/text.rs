@@ -4,11 +4,13 @@ mod declared;
 mod embedded_data;
 mod encoding;
 mod escape_sequences;
+mod escapes;
 mod printable;
 
 use self::embedded_data::EmbeddedData;
 use self::encoding::TextDecoder;
 use self::escape_sequences::EscapeSequences;
+pub(crate) use self::escapes::{EscapeKind, Escapes};
 use self::printable::PrintableCheck;
 use crate::reader::{BlockReader, ReaderSummary};
 use crate::{Blocks, ExtractionError, Warning};
@@ -106,8 +108,21 @@ impl CheckedText {
     }
 }
 
-/// Reads a format whose text is its content: plain text, Markdown, source code. Terminal escape sequences and
-/// embedded data are left out.
+/// Rewrites decoded text, streaming: what a format's markup stands for.
+pub(crate) trait Rewrite: std::fmt::Debug + Send {
+    /// Reads the next text and appends what it becomes to `out`.
+    fn push(&mut self, text: &str, out: &mut String);
+
+    /// Appends the rest and returns how many bytes of embedded data were left out.
+    fn finish(&mut self, out: &mut String) -> u64;
+
+    /// Memory held between calls.
+    #[cfg(test)]
+    fn buffered_bytes(&self) -> usize;
+}
+
+/// Reads a format whose text is its content, or a simple rewriting of it: plain text, Markdown, source code, JSON.
+/// Terminal escape sequences and embedded data are left out.
 #[derive(Debug)]
 pub(crate) struct TextReader {
     text: CheckedText,
@@ -117,10 +132,12 @@ pub(crate) struct TextReader {
 /// What is done with text that was decoded and checked.
 #[derive(Debug)]
 struct TextContent {
+    rewrite: Option<Box<dyn Rewrite>>,
     sequences: EscapeSequences,
     data: EmbeddedData,
     pages: FormFeeds,
-    /// Empty between calls.
+    /// Empty between calls, as the next two.
+    rewritten: String,
     without_sequences: String,
     without_data: String,
 }
@@ -136,16 +153,32 @@ enum FormFeeds {
 impl TextReader {
     /// `format` is the name used in errors.
     pub(crate) fn new(format: &'static str, content_type: Option<&str>) -> Self {
-        Self::with(format, content_type, FormFeeds::Nothing)
+        Self::with(format, content_type, FormFeeds::Nothing, None)
     }
 
     /// As [`Self::new`]; form feeds begin pages.
     pub(crate) fn with_pages(format: &'static str, content_type: Option<&str>) -> Self {
-        Self::with(format, content_type, FormFeeds::Pages(0))
+        Self::with(format, content_type, FormFeeds::Pages(0), None)
     }
 
-    fn with(format: &'static str, content_type: Option<&str>, pages: FormFeeds) -> Self {
+    /// As [`Self::new`]; the text is rewritten.
+    pub(crate) fn rewritten(
+        format: &'static str,
+        content_type: Option<&str>,
+        rewrite: impl Rewrite + 'static,
+    ) -> Self {
+        Self::with(format, content_type, FormFeeds::Nothing, Some(Box::new(rewrite)))
+    }
+
+    fn with(
+        format: &'static str,
+        content_type: Option<&str>,
+        pages: FormFeeds,
+        rewrite: Option<Box<dyn Rewrite>>,
+    ) -> Self {
         let content = TextContent {
+            rewrite,
+            rewritten: String::new(),
             sequences: EscapeSequences::new(),
             data: EmbeddedData::default(),
             pages,
@@ -170,29 +203,38 @@ impl BlockReader for TextReader {
 
     #[cfg(test)]
     fn buffered_bytes(&self) -> usize {
-        self.text.buffered_bytes() + self.content.data.buffered_bytes()
+        let rewrite = self.content.rewrite.as_ref().map_or(0, |rewrite| rewrite.buffered_bytes());
+        self.text.buffered_bytes() + self.content.data.buffered_bytes() + rewrite
     }
 }
 
 impl TextContent {
     fn read(&mut self, text: &str, blocks: &mut Blocks) {
-        self.sequences.remove(text, &mut self.without_sequences);
+        if let Some(rewrite) = &mut self.rewrite {
+            rewrite.push(text, &mut self.rewritten);
+            self.sequences.remove(&self.rewritten, &mut self.without_sequences);
+        } else {
+            self.sequences.remove(text, &mut self.without_sequences);
+        }
         self.data.remove(&self.without_sequences, &mut self.without_data);
         self.write(blocks);
     }
 
     /// Ends the text and returns what was left out.
     fn finish(&mut self, blocks: &mut Blocks) -> Option<Warning> {
+        let omitted = self.rewrite.as_mut().map_or(0, |rewrite| rewrite.finish(&mut self.rewritten));
+        self.sequences.remove(&self.rewritten, &mut self.without_sequences);
         self.sequences.finish(&mut self.without_sequences);
         self.data.remove(&self.without_sequences, &mut self.without_data);
         self.data.finish(&mut self.without_data);
         self.write(blocks);
-        let bytes = self.data.omitted();
+        let bytes = self.data.omitted() + omitted;
         (bytes > 0).then_some(Warning::DataOmitted { bytes })
     }
 
     fn write(&mut self, blocks: &mut Blocks) {
         self.pages.split(&self.without_data, blocks);
+        self.rewritten.clear();
         self.without_sequences.clear();
         self.without_data.clear();
     }

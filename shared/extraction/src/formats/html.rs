@@ -42,6 +42,10 @@ pub(super) static FORMAT: Format = Format {
 
 fn starts_as_html(head: &[u8]) -> bool {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    // XHTML may begin with an XML declaration.
+    let end_of_declaration =
+        start.starts_with(b"<?xml").then(|| memchr::memmem::find(start, b"?>")).flatten();
+    let start = end_of_declaration.map_or(start, |end| start[end + 2..].trim_ascii_start());
     [b"<!doctype html".as_slice(), b"<html"]
         .iter()
         .any(|opening| start.get(..opening.len()).is_some_and(|found| found.eq_ignore_ascii_case(opening)))

@@ -139,17 +139,7 @@ fn quotes_comments_and_scripts_end_as_in_browsers() {
 
 /// The text of a document, with its main content chosen.
 fn content(html: &str) -> String {
-    let by_pieces = |piece: usize| {
-        let (mut reader, mut blocks) = (HtmlReader::new(None), Blocks::default());
-        for piece in html.as_bytes().chunks(piece) {
-            reader.push(piece, &mut blocks).unwrap();
-        }
-        Box::new(reader).finish(&mut blocks).unwrap();
-        blocks
-    };
-    let blocks = by_pieces(usize::MAX);
-    assert_eq!(by_pieces(37), blocks);
-    blocks.text().to_owned()
+    crate::formats::testing::extract("a.html", html)
 }
 
 #[test]
