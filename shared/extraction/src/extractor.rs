@@ -91,7 +91,8 @@ mod tests {
     use crate::formats::testing::PADDING;
 
     /// One for each reader.
-    const FILE_NAMES: [&str; 7] = ["a.txt", "a.md", "a.html", "a.json", "a.jsonl", "a.xml", "a.yaml"];
+    const FILE_NAMES: [&str; 9] =
+        ["a.txt", "a.md", "a.html", "a.json", "a.jsonl", "a.xml", "a.yaml", "a.csv", "a.srt"];
 
     fn format(file_name: &str) -> &'static Format {
         Format::detect(file_name, None, b"text").unwrap()
@@ -231,6 +232,9 @@ mod tests {
             ("a.txt", "", paragraph.as_str()),
             ("a.html", unclosed.as_str(), "data:x,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
             ("a.json", "[\"", "never ended \\u00e4\\n"),
+            ("a.ipynb", "{\"cells\": [", "{\"outputs\": [{\"text\": \"never ended\"}], \"x\": [["),
+            ("a.csv", "a,b\n\"", "never ended, \n"),
+            ("a.srt", "", "a line that never ends "),
             ("a.xml", "<a b='", "never ended &amp; -- > "),
             ("a.xml", "<![CDATA[", "never ended ]] > "),
             ("a.html", "<!--", "comment that never ends - -- "),

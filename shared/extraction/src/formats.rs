@@ -3,8 +3,11 @@
 mod html;
 mod json;
 mod markdown;
+mod notebook;
 mod plain_text;
 mod source_code;
+mod subtitles;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unsupported;
@@ -28,6 +31,9 @@ static FORMATS: &[&Format] = &[
     &json::LINES_FORMAT,
     &xml::FORMAT,
     &yaml::FORMAT,
+    &table::FORMAT,
+    &notebook::FORMAT,
+    &subtitles::FORMAT,
 ];
 
 impl Format {

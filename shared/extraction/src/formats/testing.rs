@@ -3,7 +3,7 @@
 use crate::{Blocks, Extractor, Format};
 
 /// More than what is held back until it is known to be text, so that what follows is read by pieces.
-pub(crate) const PADDING: [u8; 66_000] = [b'\n'; 66_000];
+pub(crate) static PADDING: [u8; 66_000] = [b'\n'; 66_000];
 
 /// The text of a document, which must not depend on how its bytes are split.
 pub(super) fn extract(file_name: &str, content: &str) -> String {
