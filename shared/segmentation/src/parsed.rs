@@ -68,7 +68,7 @@ impl<'t> ParsedBody<'t> {
             encoding: None,
             read_bytes: self.read_bytes,
             text_bytes: self.text_bytes,
-            replaced: 0,
+            warnings: Vec::new(),
             title: self.title,
         })
     }
