@@ -9,12 +9,12 @@
 //! calls [`confine`] before it reads a byte of the document, and [`forbid_files`] when its libraries are loaded.
 //! Limits are set by the child itself, which is still trusted then: that needs no unsafe code between fork and exec.
 
-mod confine;
+mod confinement;
 mod error;
 mod job;
 mod run;
 
-pub use confine::{confine, forbid_files};
+pub use confinement::{confine, forbid_files};
 pub use error::SandboxError;
 pub use job::{Job, JobError, Limits};
 pub use run::{EXIT_ENVIRONMENT, Run, Sandbox};
