@@ -28,7 +28,7 @@ pub(crate) fn append(html: &[u8], charset: Option<&str>, output: &mut Output<'_>
         blocks.clear();
     }
     match extractor.finish(&mut blocks) {
-        Ok(extracted) => output.warn(WarningKind::BytesReplaced, extracted.replaced),
+        Ok(extracted) => output.warn(WarningKind::BytesReplaced, replaced_bytes(&extracted.warnings)),
         Err(_binary) => output.warn(WarningKind::PartsUnreadable, 1),
     }
     append_blocks(&blocks, output)
@@ -44,4 +44,12 @@ fn append_blocks(blocks: &Blocks, output: &mut Output<'_>) -> Result<(), ParseEr
         }
     }
     Ok(())
+}
+
+fn replaced_bytes(warnings: &[extraction::Warning]) -> u64 {
+    let replaced = warnings.iter().map(|warning| match warning {
+        extraction::Warning::BytesReplaced { bytes, .. } => *bytes,
+        _ => 0,
+    });
+    replaced.sum()
 }
