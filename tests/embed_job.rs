@@ -119,6 +119,7 @@ impl Bench {
         let urls = QueueUrls {
             intake: None,
             scan: Some(stack.scan_queue_url.clone()),
+            extract: Some(stack.extract_queue_url.clone()),
             chunk: Some(stack.chunk_queue_url.clone()),
             embed: Some(stack.embed_queue_url.clone()),
         };

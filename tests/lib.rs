@@ -11,6 +11,7 @@ mod chunking;
 mod chunks;
 mod collection_deletion;
 mod document_lifecycle;
+mod documents;
 mod embed_job;
 mod equal_bytes;
 mod erasure;

@@ -24,10 +24,13 @@ ALLOWED = {
     "embedding": {"models"},
     "access": {"auth", "db", "lambda"},
     "dispatch": {"db", "lambda", "queue"},
+    "extraction": {"frames"},
     "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
-    "segmentation": {"chunking", "extraction", "models"},
+    "segmentation": {"chunking", "extraction", "frames", "models"},
+    "parsers": {"extraction", "frames", "sandbox"},
     "queue": {"aws"},
+    "sandbox": {"frames"},
     "vectors": {"bm25"},
 }
 
@@ -38,6 +41,8 @@ HEAVY = {
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},
     "async-imap": {"scan"},
+    # Parsers of untrusted bytes run in a child process of one function; the crate has that process as a binary.
+    "parsers": {"extract", "parsers"},
     # Test helpers are never deployed.
     "testkit": set(),
     "proptest": set(),

@@ -25,10 +25,10 @@ from command_line import CommandError
 from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
 from local_stack.settings import LOCAL, REGION, ROOT, StackError
 
-WORK_QUEUES = ("Intake", "Scan", "Chunk", "Embed")
+WORK_QUEUES = ("Intake", "Scan", "Extract", "Chunk", "Embed")
 # Visibility timeouts: longer than the work on a message takes on a busy machine, or another function would start with
 # it, too, and shorter than in a deployment.
-VISIBILITY_SECONDS = {"Intake": 20, "Scan": 30, "Chunk": 30, "Embed": 60}
+VISIBILITY_SECONDS = {"Intake": 20, "Scan": 30, "Extract": 30, "Chunk": 30, "Embed": 60}
 # When sweep considers work lost.
 SWEEP_TIMEOUTS = {
     "SWEEP_PENDING_SECONDS": "5",

@@ -12,7 +12,7 @@ from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, tar
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
-FUNCTIONS = ("api", "search", "intake", "scan", "chunk", "embed", "sweep", "migrate")
+FUNCTIONS = ("api", "search", "intake", "scan", "extract", "chunk", "embed", "sweep", "migrate")
 # Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
 # The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.
@@ -66,6 +66,8 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
         # Models and runtime take most of the 250 MB that Lambda allows.
         wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
+    if function == "extract":
+        wanted[Path("libpdfium.so")] = pdfium()
     for relative, source in wanted.items():
         if not source.exists():
             raise StackError(f"{function} needs {source}, which does not exist")
@@ -86,6 +88,14 @@ def onnxruntime() -> Path:
     found = sorted(VENV.glob("lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*"))
     if not found:
         raise StackError("ONNX Runtime is not installed in .venv; run scripts/install")
+    return found[0]
+
+
+def pdfium() -> Path:
+    """Returns the path of the shared library in the package pypdfium2."""
+    found = sorted(VENV.glob("lib/python3*/site-packages/pypdfium2_raw/libpdfium.so"))
+    if not found:
+        raise StackError("PDFium is not installed in .venv; run scripts/install")
     return found[0]
 
 

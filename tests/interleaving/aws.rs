@@ -80,7 +80,13 @@ impl Aws {
     /// A queue for every stage.
     pub(crate) fn queue_urls() -> QueueUrls {
         let url = |stage: &str| Some(format!("{ENDPOINT}/000000000000/{stage}"));
-        QueueUrls { intake: url("intake"), scan: url("scan"), chunk: url("chunk"), embed: url("embed") }
+        QueueUrls {
+            intake: url("intake"),
+            scan: url("scan"),
+            extract: url("extract"),
+            chunk: url("chunk"),
+            embed: url("embed"),
+        }
     }
 
     pub(crate) fn put_object(&self, key: &str, content: Vec<u8>) {

@@ -18,6 +18,7 @@ mod collections;
 mod config;
 mod connectors;
 mod documents;
+mod formats;
 mod locks;
 mod mcp;
 mod nullable;

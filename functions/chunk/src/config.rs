@@ -14,6 +14,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `EMBED_QUEUE_URL`: receives one message per batch of chunks.
     pub embed_queue_url: String,
+    /// `EXTRACT_QUEUE_URL`: receives documents that need a parser.
+    pub extract_queue_url: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
@@ -32,6 +34,7 @@ impl Config {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             staging_bucket: env::required("STAGING_BUCKET")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
+            extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),

@@ -67,7 +67,12 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
 
 async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<&'static str, StageError> {
     let document = match read_and_chunk(state, work, staged).await {
-        Ok(document) => document,
+        Ok(Some(document)) => document,
+        Ok(None) => {
+            let message = ChunkDocument { operation_id: work.operation_id, item_id: work.item_id };
+            state.queues.send_extract(&[message]).await?;
+            return Ok("sent to extract");
+        }
         Err(error) if error.is_retryable() => return Err(error),
         Err(error) => {
             let (reason, cause) = (error.reason(), error.chain());
@@ -117,7 +122,7 @@ async fn read_and_chunk(
     state: &State,
     work: &ItemWork,
     staged: StagedVersion,
-) -> Result<ChunkedDocument, StageError> {
+) -> Result<Option<ChunkedDocument>, StageError> {
     let model = state.models.require(&work.settings.embedding_model)?;
     let chunks = work.settings.chunks;
     let strategy = Strategy::parse_stored(&work.chunking_strategy, &work.chunking_config, chunks)

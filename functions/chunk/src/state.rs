@@ -18,7 +18,7 @@ pub struct State {
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues of embed, and of scan for the next operation.
+    /// The work queues of extract and embed, and of scan for the next operation.
     pub queues: Queues,
     /// The models that collections may use.
     pub models: ModelRegistry,
@@ -35,6 +35,7 @@ impl State {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls {
             scan: Some(config.scan_queue_url.clone()),
+            extract: Some(config.extract_queue_url.clone()),
             embed: Some(config.embed_queue_url.clone()),
             ..QueueUrls::default()
         };

@@ -16,6 +16,8 @@ use crate::State;
 
 /// The capacity of each channel, in buffers or batches.
 const CHANNEL_CAPACITY: usize = 4;
+/// Bytes of the start that decide whether a document needs a parser.
+const HEAD_BYTES: usize = 1024;
 
 /// What chunking a document has yielded.
 #[derive(Debug)]
@@ -25,7 +27,8 @@ pub(crate) struct ChunkedDocument {
     pub(crate) batch_count: u32,
 }
 
-/// Chunks the staged bytes and stages the chunks.
+/// Chunks the staged bytes, or the text that was extracted from them, and stages the chunks. Returns `None` if the
+/// document needs a parser and its text is not extracted yet.
 ///
 /// # Errors
 /// Returns the first error of reading, chunking and writing. Written batches stay: the next attempt
@@ -36,10 +39,47 @@ pub(crate) async fn chunk_document(
     staged: StagedVersion,
     tokens: ModelTokens,
     settings: DocumentSettings,
-) -> Result<ChunkedDocument, StageError> {
+) -> Result<Option<ChunkedDocument>, StageError> {
+    let Some(input) = open(state, collection_id, staged, &settings).await? else {
+        return Ok(None);
+    };
+    let Input { reader, head, is_parsed } = input;
+    let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
+    let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
+    let chunking = tokio::task::spawn_blocking(move || {
+        chunk_buffers(&tokens, settings, is_parsed, buffers, &batch_sender)
+    });
+    // The chunker ends when the input ends or when the receiver of its batches is dropped: it never
+    // outlives the other two.
+    let (read, written) =
+        tokio::join!(read(reader, head, buffer_sender), write(state, collection_id, staged, batches));
+    let extracted = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
+    read?;
+    let (chunk_count, batch_count) = written?;
+    let extracted =
+        extracted.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
+    Ok(Some(ChunkedDocument { extracted, chunk_count, batch_count }))
+}
+
+/// What is chunked.
+struct Input {
+    reader: ArtifactReader,
+    /// What was read of it already.
+    head: Vec<Bytes>,
+    /// Whether it is the text artifact of a document that was parsed, not the document itself.
+    is_parsed: bool,
+}
+
+/// Opens the document, or its text if it needs a parser. Returns `None` if that is not extracted yet.
+async fn open(
+    state: &State,
+    collection_id: CollectionId,
+    staged: StagedVersion,
+    settings: &DocumentSettings,
+) -> Result<Option<Input>, StageError> {
     let StagedVersion { document_id, generation, .. } = staged;
     let raw = ArtifactKey::Raw { collection_id, document_id, generation };
-    let reader = match state.artifacts.open(&raw).await {
+    let mut reader = match state.artifacts.open(&raw).await {
         // The text is for users, to whom a key says nothing.
         Err(error @ ArtifactError::NotFound { .. }) => {
             let reason = "its raw document is missing; index it again from its source";
@@ -47,28 +87,36 @@ pub(crate) async fn chunk_document(
         }
         opened => opened?,
     };
-    let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
-    let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
-    let chunking =
-        tokio::task::spawn_blocking(move || chunk_buffers(&tokens, settings, buffers, &batch_sender));
-    // The chunker ends when the input ends or when the receiver of its batches is dropped: it never
-    // outlives the other two.
-    let (read, written) =
-        tokio::join!(read(reader, buffer_sender), write(state, collection_id, staged, batches));
-    let extracted = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
-    read?;
-    let (chunk_count, batch_count) = written?;
-    let extracted =
-        extracted.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
-    Ok(ChunkedDocument { extracted, chunk_count, batch_count })
+    let (mut head, mut start) = (Vec::new(), Vec::with_capacity(HEAD_BYTES));
+    while start.len() < HEAD_BYTES
+        && let Some(buffer) = reader.next().await?
+    {
+        start.extend_from_slice(&buffer[..buffer.len().min(HEAD_BYTES - start.len())]);
+        head.push(buffer);
+    }
+    if settings.parsed_format(&start).is_none() {
+        return Ok(Some(Input { reader, head, is_parsed: false }));
+    }
+    let text = ArtifactKey::Text { collection_id, document_id, generation };
+    match state.artifacts.open(&text).await {
+        Ok(reader) => Ok(Some(Input { reader, head: Vec::new(), is_parsed: true })),
+        Err(ArtifactError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Sends the object's bytes to the chunker. An error is sent too, so that a truncated document is not
 /// mistaken for a complete one.
 async fn read(
     mut reader: ArtifactReader,
+    head: Vec<Bytes>,
     buffers: mpsc::Sender<Result<Bytes, ()>>,
 ) -> Result<(), ArtifactError> {
+    for buffer in head {
+        if buffers.send(Ok(buffer)).await.is_err() {
+            return Ok(());
+        }
+    }
     loop {
         let buffer = match reader.next().await {
             Ok(Some(buffer)) => Ok(buffer),
@@ -110,10 +158,14 @@ async fn write(
 fn chunk_buffers(
     tokens: &ModelTokens,
     settings: DocumentSettings,
+    is_parsed: bool,
     mut buffers: mpsc::Receiver<Result<Bytes, ()>>,
     batches: &mpsc::Sender<Vec<ChunkRecord>>,
 ) -> Result<Option<Extracted>, StageError> {
-    let mut document = DocumentChunker::new(tokens, settings);
+    let mut document = match is_parsed {
+        true => DocumentChunker::of_frames(tokens, settings)?,
+        false => DocumentChunker::new(tokens, settings),
+    };
     while let Some(buffer) = buffers.blocking_recv() {
         let Ok(buffer) = buffer else {
             return Ok(None);

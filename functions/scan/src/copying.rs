@@ -4,6 +4,7 @@
 use artifacts::ArtifactError;
 use db::operations::{ArtifactRef, ItemFailure, ItemWork, StagedVersion};
 use domain::{ArtifactKey, ErrorCategory, ItemState};
+use frames::DocumentFormat;
 use lambda::StageError;
 
 use crate::State;
@@ -52,6 +53,27 @@ async fn copy(
         }
         Err(error) => return Err(error.into()),
     };
+    copy_text(state, work, staged, base).await?;
     let is_ours = state.db.connection().await?.operation_items().mark_copied(work.item_id).await?;
     Ok(if is_ours { Step::Staged { id: work.item_id, bytes } } else { Step::Ended { bytes } })
+}
+
+/// Copies the text that a parser has extracted, so that the document is not parsed again. Without one, it is.
+async fn copy_text(
+    state: &State,
+    work: &ItemWork,
+    staged: StagedVersion,
+    base: ArtifactRef,
+) -> Result<(), StageError> {
+    let media_type = work.mime_type.as_deref().unwrap_or_default();
+    if DocumentFormat::detect(&work.file_name, media_type, &[]).is_none() {
+        return Ok(());
+    }
+    let collection_id = work.collection_id;
+    let text = |document_id, generation| ArtifactKey::Text { collection_id, document_id, generation };
+    let from = text(base.document_id, base.generation);
+    if let Some(head) = state.artifacts.head(&from).await? {
+        state.artifacts.copy(&from, &head.etag, &text(staged.document_id, staged.generation)).await?;
+    }
+    Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub scan_queue_url: String,
     /// `CHUNK_QUEUE_URL`.
     pub chunk_queue_url: String,
+    /// `EXTRACT_QUEUE_URL`.
+    pub extract_queue_url: String,
     /// `EMBED_QUEUE_URL`.
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
@@ -98,6 +100,7 @@ impl Config {
             intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
+            extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,

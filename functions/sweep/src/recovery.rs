@@ -144,7 +144,11 @@ async fn resend(
     stage: Stage,
     sent: &mut usize,
 ) -> Result<(), StageError> {
-    let is_idle = state.queues.depth(stage).await? == 0;
+    let mut is_idle = state.queues.depth(stage).await? == 0;
+    // A document that needs a parser goes from chunk to extract and back.
+    if stage == Stage::Chunk {
+        is_idle = is_idle && state.queues.depth(Stage::Extract).await? == 0;
+    }
     let age = if is_idle { state.stall_timeouts.item } else { state.stall_timeouts.queued_item };
     let mut after = ItemId(0);
     while invocation.remaining() > RESERVE {
@@ -174,7 +178,7 @@ async fn resend(
                 });
                 state.queues.send_embed(&messages.collect::<Vec<_>>()).await?;
             }
-            Stage::Intake | Stage::Scan => {
+            Stage::Intake | Stage::Scan | Stage::Extract => {
                 let items = page.iter().map(|item| (item.operation_id, item.id));
                 state.queues.send_scan(&stage_messages(items)).await?;
             }

@@ -1,9 +1,12 @@
 //! How good a place to split lies before a pre-token.
 
+mod markdown;
+
+use self::markdown::{LineKind, MarkdownLines};
 use crate::Layout;
 use crate::plan::Plan;
 use crate::pre_token::{Gap, Kind, PreToken, extends};
-use crate::scanner::{MAX_INDENT_BYTES, PEEK_BYTES};
+use crate::scanner::MAX_INDENT_BYTES;
 
 /// The semantic level of a boundary; a split at a higher level is better.
 pub(crate) type Level = u8;
@@ -26,7 +29,7 @@ pub(crate) const SECTION: Level = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Boundary {
     pub(crate) level: Level,
-    /// A split here would split a code fence.
+    /// A split here would split a code fence, front matter or a record.
     pub(crate) is_in_fence: bool,
     /// Bytes of indentation that belong to a chunk that starts here.
     pub(crate) indent_bytes: u32,
@@ -45,22 +48,12 @@ pub(crate) struct Boundary {
 pub(crate) struct Boundaries {
     layout: Layout,
     is_flat: bool,
-    split_level: u8,
     splits_declarations: bool,
+    markdown: MarkdownLines,
     before: Option<Before>,
     ends_sentence: bool,
     ends_sentence_without_space: bool,
     before_is_abbreviation: bool,
-    is_in_heading: bool,
-    fence: Option<Fence>,
-    section: Section,
-}
-
-/// The text of a Markdown section so far; headings do not count.
-#[derive(Debug, Clone, Copy, Default)]
-struct Section {
-    has_text_before_line: bool,
-    line_is_text: bool,
 }
 
 /// The previous pre-token.
@@ -70,37 +63,17 @@ struct Before {
     is_opener: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Fence {
-    mark: u8,
-    length: usize,
-    line: FenceLine,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FenceLine {
-    /// In the fence marks of the opening line.
-    Marks,
-    /// After the marks of the opening line.
-    Info,
-    Inside,
-    Closing,
-}
-
 impl Boundaries {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             layout: plan.layout,
             is_flat: plan.is_flat,
-            split_level: plan.split_level,
             splits_declarations: plan.splits_declarations,
+            markdown: MarkdownLines::new(plan.split_level),
             before: None,
             ends_sentence: false,
             ends_sentence_without_space: false,
             before_is_abbreviation: false,
-            is_in_heading: false,
-            fence: None,
-            section: Section::default(),
         }
     }
 
@@ -124,6 +97,13 @@ impl Boundaries {
                     self.splits_declarations && boundary.level == SECTION && self.before.is_some();
             }
             Layout::Markdown => self.markdown(pre_token, first, peek, &mut boundary),
+            Layout::Records | Layout::Table => {
+                boundary.is_in_fence = pre_token.gap.lines == 0;
+                boundary.level = match pre_token.gap.lines {
+                    0 => self.inline(&pre_token.gap, pre_token.kind, first).min(WORD),
+                    _ => ITEM,
+                };
+            }
         }
         if self.is_flat {
             boundary.level = boundary.level.min(WORD);
@@ -179,71 +159,33 @@ impl Boundaries {
     }
 
     fn markdown(&mut self, pre_token: &PreToken, first: char, peek: &str, boundary: &mut Boundary) {
-        if pre_token.gap.lines == 0 {
-            self.follow_opening_line(first);
-            boundary.is_in_fence = self.fence.is_some();
-            boundary.level = self.inline(&pre_token.gap, pre_token.kind, first);
+        let gap = &pre_token.gap;
+        if gap.lines == 0 {
+            self.markdown.continue_line(gap, first);
+            boundary.is_in_fence = self.markdown.is_in_fence();
+            boundary.level = self.inline(gap, pre_token.kind, first);
             return;
         }
-        let before = self.section;
-        self.section.has_text_before_line |= before.line_is_text;
-        self.section.line_is_text = true;
-        let is_after_fence = self.fence.is_some_and(|fence| fence.line == FenceLine::Closing);
-        if is_after_fence {
-            self.fence = None;
-        }
-        if let Some(fence) = &mut self.fence {
-            let closes = fence_run(peek, fence.mark) >= fence.length && ends_line(peek, fence.mark);
-            fence.line = if closes { FenceLine::Closing } else { FenceLine::Inside };
-            boundary.is_in_fence = true;
-            boundary.level = if closes { WORD } else { self.code(&pre_token.gap, pre_token.kind, first) };
-            return;
-        }
-        let was_in_heading = std::mem::take(&mut self.is_in_heading);
-        boundary.level = self.prose(&pre_token.gap, pre_token.kind, first, peek);
-        if let Some(fence) = fence_of(peek) {
-            self.fence = Some(fence);
-            boundary.level = boundary.level.max(SENTENCE);
-        } else if let Some(depth) = heading_depth(peek) {
-            self.is_in_heading = true;
-            boundary.level = heading_level(depth);
-            boundary.begins_section = self.begin_section(depth, self.section.has_text_before_line);
-        } else if pre_token.gap.lines == 1
-            && !was_in_heading
-            && let Some(depth) = underline_depth(peek)
-        {
-            self.is_in_heading = true;
-            boundary.level = WORD;
-            boundary.raises_line_before = Some(heading_level(depth));
-            boundary.line_before_begins_section = self.begin_section(depth, before.has_text_before_line);
-        }
-        if is_after_fence {
-            boundary.level = boundary.level.max(SENTENCE);
-        }
-        if was_in_heading && !self.is_in_heading {
-            // A heading stays with its section.
-            boundary.level = WORD;
-        }
-    }
-
-    /// Records a heading and returns whether a section begins with it.
-    fn begin_section(&mut self, depth: u8, has_text_before: bool) -> bool {
-        if depth > self.split_level {
-            return false;
-        }
-        self.section = Section::default();
-        has_text_before
-    }
-
-    /// A backtick after the marks makes the line an inline code span instead of a fence.
-    fn follow_opening_line(&mut self, first: char) {
-        let Some(fence) = &mut self.fence else {
-            return;
+        let line = self.markdown.begin_line(gap, first, peek);
+        boundary.is_in_fence = matches!(line.kind, LineKind::Fenced { .. });
+        boundary.level = match line.kind {
+            LineKind::Fenced { closes: true } | LineKind::Underline { .. } => WORD,
+            LineKind::Fenced { closes: false } => self.code(gap, pre_token.kind, first),
+            LineKind::Heading { depth, .. } => heading_level(depth),
+            LineKind::Opening => self.prose(gap, pre_token.kind, first, peek).max(SENTENCE),
+            LineKind::Text => self.prose(gap, pre_token.kind, first, peek),
         };
-        match (fence.line, first) {
-            (FenceLine::Marks, mark) if mark == char::from(fence.mark) => {}
-            (FenceLine::Marks, _) => fence.line = FenceLine::Info,
-            (FenceLine::Info, '`') if fence.mark == b'`' => self.fence = None,
+        match line.kind {
+            LineKind::Heading { begins_section, .. } => boundary.begins_section = begins_section,
+            LineKind::Underline { depth, begins_section } => {
+                boundary.raises_line_before = Some(heading_level(depth));
+                boundary.line_before_begins_section = begins_section;
+            }
+            LineKind::Text | LineKind::Opening if line.follows_heading => {
+                // A heading stays with its section.
+                boundary.level = WORD;
+            }
+            _ if line.follows_fence => boundary.level = boundary.level.max(SENTENCE),
             _ => {}
         }
     }
@@ -313,41 +255,6 @@ fn is_list_item(peek: &str) -> bool {
     let digits = peek.bytes().take_while(u8::is_ascii_digit).count();
     let mark = peek.as_bytes().get(digits);
     (1..=3).contains(&digits) && matches!(mark, Some(b'.' | b')')) && is_blank(&peek[digits + 1..])
-}
-
-/// Returns how many `mark`s are at the start.
-fn fence_run(peek: &str, mark: u8) -> usize {
-    peek.bytes().take_while(|byte| *byte == mark).count()
-}
-
-fn fence_of(peek: &str) -> Option<Fence> {
-    [b'`', b'~'].into_iter().find_map(|mark| {
-        let length = fence_run(peek, mark);
-        (length >= 3).then_some(Fence { mark, length, line: FenceLine::Marks })
-    })
-}
-
-/// Whether only white space follows the marks on their line, as far as `peek` shows.
-fn ends_line(peek: &str, mark: u8) -> bool {
-    let rest = &peek[fence_run(peek, mark)..];
-    rest.split(['\n', '\r']).next().unwrap_or_default().trim().is_empty()
-}
-
-fn heading_depth(peek: &str) -> Option<u8> {
-    let depth = fence_run(peek, b'#');
-    let rest = &peek[depth..];
-    let is_heading =
-        (1..=6).contains(&depth) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']));
-    is_heading.then(|| u8::try_from(depth).unwrap_or(6))
-}
-
-/// Returns the depth of a heading that this line underlines.
-fn underline_depth(peek: &str) -> Option<u8> {
-    [(b'=', 1), (b'-', 2)].into_iter().find_map(|(mark, depth)| {
-        let length = fence_run(peek, mark);
-        let is_whole_line = ends_line(peek, mark) || length >= PEEK_BYTES;
-        (length >= 3 && is_whole_line).then_some(depth)
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use domain::ChunkParent;
 
 use crate::boundary::{Boundaries, Boundary};
+use crate::header::Header;
 use crate::pre_token::PreToken;
 use crate::scanner::Scanner;
 use crate::split::{Split, next_split};
@@ -24,7 +25,7 @@ const BATCH_BYTES: u64 = 2048;
 pub struct Chunk {
     /// Position in the document, from 0.
     pub index: u32,
-    /// The document's text from `start_offset` to `end_offset`.
+    /// The document's text from `start_offset` to `end_offset`. In a table, the header row comes before it.
     pub text: String,
     /// In bytes of the document's UTF-8 text.
     pub start_offset: u64,
@@ -51,6 +52,8 @@ pub struct Chunker<'t> {
     word_tokens: WordTokens,
     /// The parents that chunks are split from, if the strategy has parents.
     parents: Option<Parents>,
+    /// The header row that chunks repeat, if the document is a table.
+    header: Header,
     window: Window,
     next_index: u32,
 }
@@ -102,6 +105,7 @@ impl<'t> Chunker<'t> {
             topics,
             word_tokens: WordTokens::default(),
             parents,
+            header: Header::new(parameters.plan.layout),
             window: Window::new(max_tokens, max_bytes, parameters.chunk_overlap),
             next_index: 0,
         })
@@ -139,6 +143,13 @@ impl<'t> Chunker<'t> {
             if pre_token.gap.continues_word || pre_token.gap.bytes >= self.window.max_bytes {
                 self.flush(chunks)?;
             }
+            self.header.read(
+                &pre_token,
+                self.next_index > 0,
+                self.tokenizer,
+                &self.scanner,
+                &mut self.window,
+            )?;
             let text = self.scanner.slice(pre_token.start, pre_token.end);
             let boundary = self.boundaries.next(&pre_token, text, self.scanner.peek(pre_token.start));
             if boundary.begins_section {
@@ -344,12 +355,14 @@ impl<'t> Chunker<'t> {
     /// Splits off chunks until the window fits, or until only overlap is left if `is_closing`.
     fn split_window(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         while let Some(split) = next_split(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
+            let text = self.scanner.slice(split.start, split.end);
+            let (text, tokens) = self.header.put_before(text, split, self.tokenizer, &self.window)?;
             chunks.push(Chunk {
                 index: self.next_index,
-                text: self.scanner.slice(split.start, split.end).to_owned(),
+                text,
                 start_offset: split.start,
                 end_offset: split.end,
-                token_count: split.tokens + self.tokenizer.special_tokens(),
+                token_count: tokens + self.tokenizer.special_tokens(),
                 parent: None,
             });
             self.next_index += 1;

@@ -7,10 +7,11 @@
 //! Invariants for every text:
 //! - a chunk has at most `chunk_size` tokens as the model counts them, special tokens included;
 //! - every character that is not white space is in a chunk, and `document[start..end]` is exactly the
-//!   chunk's text;
+//!   chunk's text, after the header row in chunks of a table;
 //! - a word (the text between white space; an ideograph is a word of its own) is split only if it does
-//!   not fit into a chunk, a Markdown code fence only if it does not fit either, a character never
-//!   (where the tokenizer does not count per word, a word within two tokens of the size may be split);
+//!   not fit into a chunk (of a table: beside the header), a Markdown code fence or a record only if it
+//!   does not fit either, a character never (where the tokenizer does not count per word, a word within
+//!   two tokens of the size may be split);
 //! - a section that must begin a chunk begins one, and there is no overlap across its start, across a
 //!   change of topic or across the edge of a parent. A parent is a chunk of the parent's size;
 //! - a chunk overlaps the one before it by up to `chunk_overlap` tokens, from a word boundary on. It
@@ -24,6 +25,7 @@ mod boundary;
 mod catalogue;
 mod chunker;
 mod error;
+mod header;
 mod parameters;
 mod plan;
 mod pre_token;

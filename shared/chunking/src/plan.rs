@@ -34,6 +34,8 @@ impl Plan {
             (Strategy::Fixed, _) => Self { layout: Layout::Prose, is_flat: true, ..plain },
             (Strategy::Semantic(config), _) => Self { semantic: Some(config), ..plain },
             (Strategy::Hierarchical { parent_size }, _) => Self { parent_size: Some(parent_size), ..plain },
+            // No strategy but `fixed` splits records.
+            (_, Layout::Records | Layout::Table) => plain,
             (Strategy::Markdown { split_level }, _)
             | (Strategy::Hybrid { split_level, .. }, Layout::Markdown) => {
                 Self { layout: Layout::Markdown, split_level, ..plain }

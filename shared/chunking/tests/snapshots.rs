@@ -162,6 +162,21 @@ fn each_declaration_may_begin_a_chunk() {
 }
 
 #[test]
+fn every_chunk_of_a_table_begins_with_its_header() {
+    let document = "name\tport\nheron\t7001\notter and friends\t7002\nlynx\t7003\nbadger\t7004\n";
+    assert_snapshot!(show(Strategy::Recursive, Layout::Table, 16, 0, document), @r"
+    --- 12 tokens, 0..43
+    name	port
+    heron	7001
+    otter and friends	7002
+    --- 10 tokens, 44..65
+    name	port
+    lynx	7003
+    badger	7004
+    ");
+}
+
+#[test]
 fn chunks_end_where_the_topic_changes() {
     let document = "The tide rises and falls twice a day along most coasts. The pull of the moon lifts the water. \
         Spring tides come when sun and moon stand in line. A sourdough starter is a mix of flour and water. \

@@ -33,6 +33,15 @@ pub enum ArtifactKey {
         /// The generation.
         generation: Generation,
     },
+    /// The text of one generation of a document that needs a parser, as frames. Other documents have none.
+    Text {
+        /// The document's collection.
+        collection_id: CollectionId,
+        /// The document.
+        document_id: DocumentId,
+        /// The generation.
+        generation: Generation,
+    },
     /// One batch of a document's chunks: JSON Lines of [`ChunkRecord`].
     Chunks {
         /// The document's collection.
@@ -63,10 +72,10 @@ impl ArtifactKey {
     pub const CHUNKS_PER_BATCH: usize = 256;
 
     /// The first folders of all keys, each followed by a collection ID.
-    pub const PREFIXES: [&'static str; 5] = ["announced", "uploads", "raw", "chunks", "vectors"];
+    pub const PREFIXES: [&'static str; 6] = ["announced", "uploads", "raw", "text", "chunks", "vectors"];
 
     /// The first folders of the keys of staged objects, which are named by their document.
-    pub const STAGED_PREFIXES: [&'static str; 3] = ["raw", "chunks", "vectors"];
+    pub const STAGED_PREFIXES: [&'static str; 4] = ["raw", "text", "chunks", "vectors"];
 
     /// Parses an object key; `None` if no artifact has it.
     pub fn parse(path: &str) -> Option<Self> {
@@ -82,6 +91,7 @@ impl ArtifactKey {
         let batch = |suffix| file?.strip_suffix(suffix)?.parse().ok();
         let key = match kind {
             "raw" => Self::Raw { collection_id, document_id, generation },
+            "text" => Self::Text { collection_id, document_id, generation },
             "chunks" => Self::Chunks { collection_id, document_id, generation, batch: batch(".jsonl")? },
             "vectors" => {
                 Self::Vectors { collection_id, document_id, generation, batch: batch(".safetensors")? }
@@ -97,6 +107,7 @@ impl ArtifactKey {
         match self {
             Self::Announced { .. } | Self::Dropped { .. } => None,
             Self::Raw { document_id, .. }
+            | Self::Text { document_id, .. }
             | Self::Chunks { document_id, .. }
             | Self::Vectors { document_id, .. } => Some(*document_id),
         }
@@ -107,6 +118,7 @@ impl ArtifactKey {
         match self {
             Self::Announced { .. } | Self::Dropped { .. } => None,
             Self::Raw { generation, .. }
+            | Self::Text { generation, .. }
             | Self::Chunks { generation, .. }
             | Self::Vectors { generation, .. } => Some(*generation),
         }
@@ -115,7 +127,7 @@ impl ArtifactKey {
     /// The number of the batch, if it is one of several.
     pub const fn batch(&self) -> Option<u32> {
         match self {
-            Self::Announced { .. } | Self::Dropped { .. } | Self::Raw { .. } => None,
+            Self::Announced { .. } | Self::Dropped { .. } | Self::Raw { .. } | Self::Text { .. } => None,
             Self::Chunks { batch, .. } | Self::Vectors { batch, .. } => Some(*batch),
         }
     }
@@ -127,6 +139,9 @@ impl ArtifactKey {
             Self::Dropped { collection_id, name } => format!("uploads/{collection_id}/{name}"),
             Self::Raw { collection_id, document_id, generation } => {
                 format!("raw/{collection_id}/{document_id}/{generation}")
+            }
+            Self::Text { collection_id, document_id, generation } => {
+                format!("text/{collection_id}/{document_id}/{generation}")
             }
             Self::Chunks { collection_id, document_id, generation, batch } => {
                 format!("chunks/{collection_id}/{document_id}/{generation}/{batch:06}.jsonl")
@@ -158,6 +173,7 @@ impl ArtifactKey {
             Self::Announced { collection_id, .. }
             | Self::Dropped { collection_id, .. }
             | Self::Raw { collection_id, .. }
+            | Self::Text { collection_id, .. }
             | Self::Chunks { collection_id, .. }
             | Self::Vectors { collection_id, .. } => *collection_id,
         }
@@ -227,6 +243,7 @@ mod tests {
                 upload_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap(),
             },
             ArtifactKey::Raw { collection_id, document_id, generation },
+            ArtifactKey::Text { collection_id, document_id, generation },
             ArtifactKey::Chunks { collection_id, document_id, generation, batch: 7 },
             ArtifactKey::Vectors { collection_id, document_id, generation, batch: 7 },
         ] {

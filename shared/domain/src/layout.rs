@@ -11,9 +11,13 @@ pub enum Layout {
     Markdown,
     /// Lines, blank lines and indentation.
     Code,
+    /// One record a line.
+    Records,
+    /// One row a line, the first one with the names of the columns.
+    Table,
 }
 
 impl Layout {
     /// Every layout.
-    pub const ALL: [Self; 3] = [Self::Prose, Self::Markdown, Self::Code];
+    pub const ALL: [Self; 5] = [Self::Prose, Self::Markdown, Self::Code, Self::Records, Self::Table];
 }

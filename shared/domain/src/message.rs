@@ -23,7 +23,7 @@ pub enum ScanMessage {
     },
 }
 
-/// Chunk one staged document and stage the chunks.
+/// Chunk one staged document and stage the chunks; if it needs a parser, extract its text first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkDocument {
     /// The operation of the item.

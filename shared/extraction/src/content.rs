@@ -18,6 +18,8 @@ pub enum EmptyReason {
     OnlyWhiteSpace,
     /// Markup without visible text.
     OnlyMarkup,
+    /// A notebook without cells that have text.
+    NoCells,
 }
 
 impl std::fmt::Display for EmptyReason {
@@ -26,6 +28,7 @@ impl std::fmt::Display for EmptyReason {
             Self::NoBytes => "the file is empty: 0 bytes",
             Self::OnlyWhiteSpace => "the file contains only white space",
             Self::OnlyMarkup => "the HTML has no visible text",
+            Self::NoCells => "the notebook has no cells with text",
         })
     }
 }

@@ -14,27 +14,21 @@ pub enum ExtractionError {
         /// The names of the formats that can be read.
         supported: String,
     },
-    /// The decoded text contains a NUL.
-    #[error(
-        "this is a binary file, not {format}: NUL at character {character}; text must not contain NUL (UTF-16 needs a byte order mark)"
-    )]
-    Nul {
-        /// The detected format.
-        format: &'static str,
-        /// Position in the decoded text, from 0.
-        character: u64,
-    },
     /// Too many characters are control characters or could not be decoded.
     #[error(
-        "this is a binary file, not {format}: {found} of the first {read} characters are unprintable; at most {allowed_percent} % are allowed"
+        "this is a binary file, not {format}: {found} of the first {read} characters are unprintable{}; at most {allowed_percent} % allowed{}",
+        if *.has_nul { ", NULs among them" } else { "" },
+        if *.has_nul { " (UTF-16 needs a byte order mark or a charset)" } else { "" },
     )]
-    Unprintable {
+    Binary {
         /// The detected format.
         format: &'static str,
         /// Control characters and bytes that are invalid in the encoding.
         found: u64,
         /// Characters read so far.
         read: u64,
+        /// Whether NULs are among them, for which the limit is lower.
+        has_nul: bool,
         /// The limit.
         allowed_percent: u64,
     },
@@ -43,7 +37,7 @@ pub enum ExtractionError {
 impl Classify for ExtractionError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unsupported { .. } | Self::Nul { .. } | Self::Unprintable { .. } => ErrorKind::Invalid,
+            Self::Unsupported { .. } | Self::Binary { .. } => ErrorKind::Invalid,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The streaming extractor.
 
 use crate::reader::{BlockReader, ReaderSummary};
-use crate::{Blocks, Content, EmptyReason, ExtractionError, Format};
+use crate::{Blocks, Content, EmptyReason, ExtractionError, Format, Warning};
 
 /// Reads one document of a known format.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ pub struct Extracted {
     pub read_bytes: u64,
     /// Bytes of UTF-8 text in the blocks.
     pub text_bytes: u64,
-    /// Bytes that are invalid in the encoding, each replaced by U+FFFD.
-    pub replaced: u64,
     /// The document's title, where the format has one.
     pub title: Option<String>,
+    /// What was guessed, replaced or left out.
+    pub warnings: Vec<Warning>,
 }
 
 impl Extractor {
@@ -56,7 +56,7 @@ impl Extractor {
     pub fn finish(self, blocks: &mut Blocks) -> Result<Extracted, ExtractionError> {
         let Self { format, reader, read_bytes, mut text_bytes, mut has_text } = self;
         let start = blocks.text().len();
-        let ReaderSummary { encoding, replaced, title } = reader.finish(blocks)?;
+        let ReaderSummary { encoding, title, warnings } = reader.finish(blocks)?;
         let rest = &blocks.text()[start..];
         text_bytes += rest.len() as u64;
         has_text = has_text || is_visible(rest);
@@ -65,7 +65,7 @@ impl Extractor {
             (_, true) => Content::Text,
             (_, false) => Content::Empty(format.empty_reason),
         };
-        Ok(Extracted { content, encoding, read_bytes, text_bytes, replaced, title })
+        Ok(Extracted { content, encoding, read_bytes, text_bytes, title, warnings })
     }
 
     fn count_text(&mut self, text: &str) {
@@ -88,6 +88,11 @@ mod tests {
 
     use super::*;
     use crate::Block;
+    use crate::formats::testing::PADDING;
+
+    /// One for each reader.
+    const FILE_NAMES: [&str; 9] =
+        ["a.txt", "a.md", "a.html", "a.json", "a.jsonl", "a.xml", "a.yaml", "a.csv", "a.srt"];
 
     fn format(file_name: &str) -> &'static Format {
         Format::detect(file_name, None, b"text").unwrap()
@@ -124,8 +129,8 @@ mod tests {
                 encoding: Some("UTF-8"),
                 read_bytes: 13,
                 text_bytes: 13,
-                replaced: 0,
-                title: None
+                title: None,
+                warnings: vec![]
             }
         );
     }
@@ -144,16 +149,70 @@ mod tests {
     #[test]
     fn binary_file_is_refused_before_it_yields_text() {
         let mut bytes = b"looks like text at first ".repeat(100);
-        bytes.extend_from_slice(&[1, 2, 0, 3]);
+        bytes.extend_from_slice(&[1, 2, 0, 3, 4].repeat(100));
         let mut extractor = Extractor::new(format("a.txt"), None);
         let mut blocks = Blocks::default();
-        let error = extractor.push(&bytes, &mut blocks).unwrap_err();
+        let pushed = extractor.push(&bytes, &mut blocks);
+        let error = pushed.and_then(|()| extractor.finish(&mut blocks)).unwrap_err();
         assert_eq!(blocks.text(), "");
         assert_eq!(
             error.to_string(),
-            "this is a binary file, not plain text: NUL at character 2502; \
-             text must not contain NUL (UTF-16 needs a byte order mark)"
+            "this is a binary file, not plain text: 500 of the first 3000 characters are unprintable, NULs among them; \
+             at most 5 % allowed (UTF-16 needs a byte order mark or a charset)"
         );
+    }
+
+    #[test]
+    fn nuls_of_a_truncated_log_are_removed_with_a_warning() {
+        let log =
+            [&[0; 200_000], b"2024-01-02 pump started\n2024-01-02 \0 pump stopped\n".as_slice()].concat();
+        for piece in [1000, usize::MAX] {
+            let (_, text, extracted) = extract("pump.log", &log, piece).unwrap();
+            assert_eq!(text, "2024-01-02 pump started\n2024-01-02  pump stopped\n");
+            assert_eq!(extracted.warnings, [Warning::NulsRemoved { count: 200_001 }]);
+        }
+        assert_eq!(extract("a.html", b"<p>one\0two", 3).unwrap().1, "onetwo");
+    }
+
+    #[test]
+    fn bytes_of_any_value_are_no_text() {
+        let mut state: u32 = 7;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        for length in [400, 5000, 300_000] {
+            let bytes: Vec<u8> = (0..length).map(|_| random()).collect();
+            let error = extract("a.txt", &bytes, 4096).unwrap_err().to_string();
+            assert!(error.starts_with("this is a binary file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn escape_sequences_and_embedded_data_are_left_out() {
+        let base64 = "iVBORw0KGgo".repeat(100);
+        for file_name in ["a.txt", "a.md", "a.py"] {
+            let text = format!("\x1B[31merror\x1B[0m ![x](data:image/png;base64,{base64}) end");
+            for piece in [1, 1000] {
+                let (_, text, extracted) = extract(file_name, text.as_bytes(), piece).unwrap();
+                assert_eq!(text, "error ![x]() end");
+                assert_eq!(extracted.warnings, [Warning::DataOmitted { bytes: 1122 }]);
+            }
+        }
+    }
+
+    #[test]
+    fn guessed_encoding_and_replaced_bytes_are_warnings() {
+        let (_, text, extracted) = extract("a.txt", b"gr\xF6\xDFer als fr\xFCher", 2).unwrap();
+        assert_eq!((text.as_str(), extracted.encoding), ("größer als früher", Some("windows-1252")));
+        assert_eq!(
+            extracted.warnings[0].to_string(),
+            "the encoding is not declared and the text is not UTF-8; read as windows-1252, guessed from its bytes"
+        );
+        let (.., extracted) = extract("a.html", "ä\u{FFFD}ö".as_bytes(), 2).unwrap();
+        assert_eq!(extracted.warnings, []);
+        let (.., extracted) = extract("a.html", b"<p>\xC3\xA4\xC3\xA4\xFF", 2).unwrap();
+        assert_eq!(extracted.warnings, [Warning::BytesReplaced { bytes: 1, encoding: "UTF-8" }]);
     }
 
     #[test]
@@ -161,7 +220,7 @@ mod tests {
         let bytes: Vec<u8> = (0..200).map(|index| if index % 2 == 0 { b'a' } else { 3 }).collect();
         assert_eq!(
             extract("a.txt", &bytes, 50).unwrap_err().to_string(),
-            "this is a binary file, not plain text: 100 of the first 200 characters are unprintable; at most 30 % are allowed"
+            "this is a binary file, not plain text: 100 of the first 200 characters are unprintable; at most 30 % allowed"
         );
     }
 
@@ -172,6 +231,12 @@ mod tests {
         for (file_name, start, repeated) in [
             ("a.txt", "", paragraph.as_str()),
             ("a.html", unclosed.as_str(), "data:x,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            ("a.json", "[\"", "never ended \\u00e4\\n"),
+            ("a.ipynb", "{\"cells\": [", "{\"outputs\": [{\"text\": \"never ended\"}], \"x\": [["),
+            ("a.csv", "a,b\n\"", "never ended, \n"),
+            ("a.srt", "", "a line that never ends "),
+            ("a.xml", "<a b='", "never ended &amp; -- > "),
+            ("a.xml", "<![CDATA[", "never ended ]] > "),
             ("a.html", "<!--", "comment that never ends - -- "),
             ("a.html", "", "<div><p><li>never closed "),
             ("a.html", "<h1>", "a heading that never ends "),
@@ -207,12 +272,17 @@ mod tests {
             bytes in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..3000),
                 "[ -~\n\r\tä€😀\u{C}]{0,400}".prop_map(String::into_bytes),
+                "(\u{1B}\\[31m|\0|\0\0|data:image/png;base64,|[a-zA-Z0-9]{1,90}| |é){0,40}".prop_map(String::into_bytes),
+                "(\\[|\\{|\\}|,|\"|\\\\u00e9|\\\\n|<a b='>'>|</a>|<!--|-->|&amp;|&#233|;| |\n|é){0,60}"
+                    .prop_map(String::into_bytes),
                 "(<h[1-7]>|</h[1-7]>|<p>|[a-z ]{1,400}|<nav>|</nav>){0,20}".prop_map(String::into_bytes),
             ],
             piece in 1usize..700,
         ) {
-            for file_name in ["a.txt", "a.html"] {
+            let padded = [PADDING.as_slice(), &bytes].concat();
+            for file_name in FILE_NAMES {
                 prop_assert_eq!(extract(file_name, &bytes, piece), extract(file_name, &bytes, usize::MAX));
+                prop_assert_eq!(extract(file_name, &padded, piece), extract(file_name, &padded, usize::MAX));
             }
         }
     }

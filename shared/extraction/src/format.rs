@@ -37,6 +37,16 @@ impl Format {
         self.name
     }
 
+    /// File name extensions, in lower case.
+    pub fn extensions(&self) -> &'static [&'static str] {
+        self.extensions
+    }
+
+    /// Media types in lower case; a star stands for any subtype that no format names.
+    pub fn media_types(&self) -> &'static [&'static str] {
+        self.media_types
+    }
+
     /// How the text is laid out, which decides where it is chunked.
     pub fn layout(&self) -> Layout {
         self.layout

@@ -1,23 +1,56 @@
 //! The formats that can be read, and how a document's format is detected.
 
 mod html;
+mod json;
 mod markdown;
+mod notebook;
 mod plain_text;
 mod source_code;
+mod subtitles;
+mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 mod unsupported;
+mod xml;
+mod yaml;
 
+use frames::DocumentFormat;
 use mime::Mime;
 
+use self::unsupported::Unsupported;
 use crate::ExtractionError;
 use crate::format::{Format, covers};
 use crate::text::looks_like_text;
 
 /// Every format that can be read, in the order in which messages name them.
-static FORMATS: &[&Format] = &[&plain_text::FORMAT, &markdown::FORMAT, &html::FORMAT, &source_code::FORMAT];
+static FORMATS: &[&Format] = &[
+    &plain_text::FORMAT,
+    &markdown::FORMAT,
+    &html::FORMAT,
+    &source_code::FORMAT,
+    &json::FORMAT,
+    &json::LINES_FORMAT,
+    &xml::FORMAT,
+    &yaml::FORMAT,
+    &table::FORMAT,
+    &notebook::FORMAT,
+    &subtitles::FORMAT,
+];
 
 impl Format {
+    /// Every format that is text, in the order in which messages name them.
+    pub fn all() -> &'static [&'static Self] {
+        FORMATS
+    }
+
     /// Detects a document's format by its first bytes where they are unmistakable, then by its file
     /// name, then by its content type, and last by whether the first bytes look like HTML or text.
+    ///
+    /// Text is read whatever its name and its content type say of it: media types are often guessed from names,
+    /// and `go.mod` is no video. Only formats whose own files look like text, such as e-mail, are an exception.
+    ///
+    /// Without a content type, one is guessed from the name, as sources do: so the chunking preview, which has
+    /// none, detects the same format.
     ///
     /// `head` is the start of the file; 1 KiB is plenty, and it may be empty.
     ///
@@ -34,31 +67,36 @@ impl Format {
         if let Some(format) = find(|format| format.signatures.iter().any(starts)) {
             return Ok(format);
         }
+        let by_extension = unsupported::by_extension(extension);
         if let Some(found) = unsupported::by_signature(head) {
             // Office documents are ZIP archives: the extension is more precise.
-            return Err(refusal(unsupported::by_extension(extension).unwrap_or(found)));
+            return Err(refusal(by_extension.unwrap_or(found).description));
         }
-        if let Some(found) = unsupported::by_extension(extension) {
-            return Err(refusal(found));
+        let is_text = !head.is_empty() && looks_like_text(head);
+        let contradicts = |found: &&Unsupported| !is_text || found.may_look_like_text;
+        if let Some(found) = by_extension.filter(contradicts) {
+            return Err(refusal(found.description));
         }
         if let Some(format) = find(|format| format.extensions.contains(&extension))
             .or_else(|| find(|format| format.file_names.contains(&name.as_str())))
         {
             return Ok(format);
         }
-        let media_type = content_type.map(media_type_of).unwrap_or_default();
+        let guessed = || mime_guess::from_path(&name).first_raw();
+        let media_type = content_type.or_else(guessed).map(media_type_of).unwrap_or_default();
+        let unsupported = unsupported::by_media_type(&media_type).filter(contradicts);
+        if let Some(found) = unsupported {
+            return Err(refusal(found.description));
+        }
         if let Some(format) = find(|format| format.media_types.contains(&media_type.as_str()))
             .or_else(|| find(|format| format.media_types.iter().any(|known| covers(known, &media_type))))
         {
             return Ok(format);
         }
-        if let Some(found) = unsupported::by_media_type(&media_type) {
-            return Err(refusal(found));
-        }
         if let Some(format) = find(|format| (format.is_start_of)(head)) {
             return Ok(format);
         }
-        if looks_like_text(head) {
+        if is_text || head.is_empty() {
             return Ok(&plain_text::FORMAT);
         }
         Err(if media_type.is_empty() || media_type == "application/octet-stream" {
@@ -74,8 +112,14 @@ fn find(matches: impl Fn(&Format) -> bool) -> Option<&'static Format> {
 }
 
 fn refusal(description: &str) -> ExtractionError {
-    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-    ExtractionError::Unsupported { description: description.to_owned(), supported: names.join(", ") }
+    ExtractionError::Unsupported { description: description.to_owned(), supported: supported().join(", ") }
+}
+
+/// Names of all formats that can be read, those that need a parser included.
+fn supported() -> Vec<&'static str> {
+    let parsed =
+        DocumentFormat::all().filter(|format| !format.is_container()).map(DocumentFormat::short_name);
+    FORMATS.iter().map(|format| format.name).chain(parsed).collect()
 }
 
 /// Returns the media type without its parameters, or an empty string if it is malformed.
@@ -114,16 +158,56 @@ mod tests {
 
     #[test]
     fn unsupported_format_is_named_with_the_supported_ones() {
-        let word = reason("report.docx", None, b"text");
-        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        let word = reason("report.docx", None, b"\0\x01\x02\x03");
         assert_eq!(
             word,
-            format!("a Word document (DOCX) cannot be read; supported formats: {}", names.join(", "))
+            format!("a Word document (DOCX) cannot be read; supported formats: {}", supported().join(", "))
         );
         assert!(reason("x.txt", None, b"%PDF-1.7 ...").starts_with("a PDF document"));
         assert!(reason("x.docx", None, b"PK\x03\x04").starts_with("a Word document"));
         assert!(reason("x", Some("application/x-foo"), b"\0\x01\x02").contains("application/x-foo"));
         assert!(reason("x", Some("image/png"), b"").starts_with("an image"));
+    }
+
+    #[test]
+    fn text_is_read_whatever_its_name_and_media_type_say() {
+        let module = b"module example.org/harbour\n";
+        for (file_name, content_type) in [
+            ("go.mod", Some("video/mpeg")),
+            ("build.config.mts", Some("video/vnd.dlna.mpeg-tts")),
+            ("list.m3u", Some("audio/x-mpegurl")),
+            ("drawing.svg", Some("image/svg+xml")),
+            ("table.xls", Some("application/vnd.ms-excel")),
+            ("song.mp3", Some("audio/mpeg")),
+            ("libc.so", None),
+        ] {
+            assert!(Format::detect(file_name, content_type, module).is_ok(), "{file_name}");
+        }
+        assert!(
+            reason("song.mp3", None, b"\xFF\xFB\x90\0\0\x03\x01\x02\x04\x05").starts_with("an audio file")
+        );
+    }
+
+    #[test]
+    fn formats_whose_files_look_like_text_are_refused_by_name_and_media_type() {
+        let mail = b"From: a@example.org\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n";
+        assert!(reason("letter.eml", None, mail).starts_with("an e-mail message (EML) cannot be read"));
+        assert!(reason("all.mbox", None, mail).starts_with("a mailbox (MBOX)"));
+        assert!(reason("page.mht", None, mail).starts_with("a web archive (MHTML)"));
+        assert!(reason("x", Some("message/rfc822"), mail).starts_with("an e-mail message"));
+        assert!(reason("x.pdf", None, b"text").starts_with("a PDF document"));
+    }
+
+    #[test]
+    fn media_type_is_guessed_from_the_name_where_none_is_given() {
+        for file_name in ["a.shtml", "a.resx", "a.es", "a.mts", "a.mp4", "a.unknown", "a.txt", "a"] {
+            for head in [b"text".as_slice(), b"\0\x01\x02\x03\x04"] {
+                let guessed = mime_guess::from_path(file_name).first_raw();
+                let name = |content_type| Format::detect(file_name, content_type, head).map(Format::name);
+                assert_eq!(name(guessed), name(None), "{file_name} {guessed:?}");
+            }
+        }
+        assert_eq!(detect("a.shtml", None, b"text"), "HTML");
     }
 
     #[test]
@@ -137,7 +221,7 @@ mod tests {
         for format in FORMATS {
             for extension in format.extensions {
                 assert!(known.insert(*extension), "{extension} belongs to two formats");
-                assert_eq!(unsupported::by_extension(extension), None, "{extension}");
+                assert!(unsupported::by_extension(extension).is_none(), "{extension}");
                 assert_eq!(detect(&format!("a.{}", extension.to_uppercase()), None, b"text"), format.name);
             }
             for name in format.file_names {

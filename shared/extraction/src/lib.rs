@@ -15,9 +15,11 @@ mod format;
 mod formats;
 mod reader;
 mod text;
+mod warning;
 
 pub use block::{Block, Blocks};
 pub use content::{Content, EmptyReason};
 pub use error::ExtractionError;
 pub use extractor::{Extracted, Extractor};
 pub use format::Format;
+pub use warning::Warning;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{Blocks, ExtractionError};
+use crate::{Blocks, ExtractionError, Warning};
 
 /// Reads one document of a format. Buffers a bounded number of bytes, and yields the same blocks
 /// however the bytes are split.
@@ -23,7 +23,6 @@ pub(crate) trait BlockReader: Debug + Send {
 pub(crate) struct ReaderSummary {
     /// The WHATWG name of the encoding, for formats that are text.
     pub(crate) encoding: Option<&'static str>,
-    /// Bytes that are invalid in the encoding.
-    pub(crate) replaced: u64,
     pub(crate) title: Option<String>,
+    pub(crate) warnings: Vec<Warning>,
 }

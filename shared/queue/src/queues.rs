@@ -19,6 +19,8 @@ pub enum Stage {
     Intake,
     /// Lists sources and copies their documents to the staging bucket.
     Scan,
+    /// Extracts the text of documents that need a parser.
+    Extract,
     /// Splits documents into chunks.
     Chunk,
     /// Embeds chunks and writes their points.
@@ -31,6 +33,7 @@ impl Stage {
         match self {
             Self::Intake => "intake",
             Self::Scan => "scan",
+            Self::Extract => "extract",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
         }
@@ -44,6 +47,8 @@ pub struct QueueUrls {
     pub intake: Option<String>,
     /// The scan function's queue.
     pub scan: Option<String>,
+    /// The extract function's queue.
+    pub extract: Option<String>,
     /// The chunk function's queue.
     pub chunk: Option<String>,
     /// The embed function's queue.
@@ -79,6 +84,12 @@ impl Queues {
     /// Sends messages to the scan function. Errors as for [`Self::send_intake`].
     pub async fn send_scan(&self, messages: &[ScanMessage]) -> Result<(), QueueError> {
         self.send(Stage::Scan, messages).await
+    }
+
+    /// Sends messages to the extract function: documents that it extracts and sends on to chunk. Errors as for
+    /// [`Self::send_intake`].
+    pub async fn send_extract(&self, messages: &[ChunkDocument]) -> Result<(), QueueError> {
+        self.send(Stage::Extract, messages).await
     }
 
     /// Sends messages to the chunk function. Errors as for [`Self::send_intake`].
@@ -173,6 +184,7 @@ impl Queues {
         let url = match stage {
             Stage::Intake => &self.urls.intake,
             Stage::Scan => &self.urls.scan,
+            Stage::Extract => &self.urls.extract,
             Stage::Chunk => &self.urls.chunk,
             Stage::Embed => &self.urls.embed,
         };

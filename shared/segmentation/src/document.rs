@@ -1,10 +1,12 @@
 //! From a document's bytes to batches of its chunks.
 
 use chunking::{Chunk, Chunker, ChunkingParameters, Strategy};
-use domain::{ArtifactKey, ChunkRecord, ChunkSettings};
+use domain::{ArtifactKey, ChunkRecord, ChunkSettings, Layout};
 use extraction::{Block, Blocks, Content, Extracted, Extractor, Format};
+use frames::DocumentFormat;
 use models::ModelManifest;
 
+use crate::parsed::ParsedBody;
 use crate::{ModelTokens, SegmentationError};
 
 /// Bytes of the document's start that are used to detect its format.
@@ -43,6 +45,31 @@ impl DocumentSettings {
     }
 }
 
+impl DocumentSettings {
+    /// Returns the document's format if it needs a parser, by its first bytes (1 KiB is enough), its name and its
+    /// content type.
+    pub fn parsed_format(&self, head: &[u8]) -> Option<DocumentFormat> {
+        let media_type = self.content_type.as_deref().unwrap_or_default();
+        let format = DocumentFormat::detect(&self.file_name, media_type, head)?;
+        (!format.is_container()).then_some(format)
+    }
+
+    fn open_chunker<'t>(
+        &self,
+        tokens: &'t ModelTokens,
+        layout: Layout,
+    ) -> Result<Chunker<'t>, SegmentationError> {
+        let parameters = ChunkingParameters::new(
+            self.strategy,
+            layout,
+            self.chunk_size,
+            self.chunk_overlap,
+            self.max_tokens,
+        )?;
+        Ok(Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?)
+    }
+}
+
 /// Chunks one document, streaming. What it buffers is bounded whatever the document's size.
 #[derive(Debug)]
 pub struct DocumentChunker<'t> {
@@ -58,12 +85,23 @@ enum Stage<'t> {
     /// Collects the bytes by which the format is detected.
     Head(Vec<u8>),
     Body(Box<Body<'t>>),
+    /// The bytes are frames.
+    Parsed(Box<ParsedBody<'t>>),
 }
 
 impl<'t> DocumentChunker<'t> {
     /// Starts a document.
     pub fn new(tokens: &'t ModelTokens, settings: DocumentSettings) -> Self {
         Self { tokens, settings, stage: Stage::Head(Vec::new()), pending: Vec::new() }
+    }
+
+    /// Starts a document that was parsed: its bytes are those of the text artifact.
+    ///
+    /// # Errors
+    /// Returns `Invalid` if the settings cannot be used.
+    pub fn of_frames(tokens: &'t ModelTokens, settings: DocumentSettings) -> Result<Self, SegmentationError> {
+        let body = ParsedBody::new(settings.open_chunker(tokens, Layout::Prose)?);
+        Ok(Self { tokens, settings, stage: Stage::Parsed(Box::new(body)), pending: Vec::new() })
     }
 
     /// Reads the next bytes and returns the batches that are full by now.
@@ -82,6 +120,7 @@ impl<'t> DocumentChunker<'t> {
                 self.stage = Stage::Body(Box::new(body));
             }
             Stage::Body(body) => body.push(bytes, &mut self.pending)?,
+            Stage::Parsed(body) => body.push(bytes, &mut self.pending)?,
         }
         Ok(drain_full_batches(&mut self.pending))
     }
@@ -91,15 +130,15 @@ impl<'t> DocumentChunker<'t> {
     /// # Errors
     /// As [`Self::push`].
     pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), SegmentationError> {
-        let body = match self.stage {
+        let extracted = match self.stage {
             Stage::Head(head) => {
                 let mut body = Body::open(self.tokens, &self.settings, &head)?;
                 body.push(&head, &mut self.pending)?;
-                body
+                body.finish(&mut self.pending)?
             }
-            Stage::Body(body) => *body,
+            Stage::Body(body) => body.finish(&mut self.pending)?,
+            Stage::Parsed(body) => body.finish(&mut self.pending)?,
         };
-        let extracted = body.finish(&mut self.pending)?;
         let mut batches = drain_full_batches(&mut self.pending);
         if !self.pending.is_empty() {
             batches.push(self.pending);
@@ -126,16 +165,9 @@ impl<'t> Body<'t> {
         let content_type = settings.content_type.as_deref();
         let head = &head[..head.len().min(HEAD_BYTES)];
         let format = Format::detect(&settings.file_name, content_type, head)?;
-        let parameters = ChunkingParameters::new(
-            settings.strategy,
-            format.layout(),
-            settings.chunk_size,
-            settings.chunk_overlap,
-            settings.max_tokens,
-        )?;
         Ok(Self {
             extractor: Extractor::new(format, content_type),
-            chunker: Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?,
+            chunker: settings.open_chunker(tokens, format.layout())?,
             blocks: Blocks::default(),
         })
     }
@@ -172,7 +204,7 @@ fn chunk_blocks(
     Ok(())
 }
 
-fn append(records: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
+pub(crate) fn append(records: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
     records.extend(chunks.into_iter().map(|chunk| ChunkRecord {
         index: chunk.index,
         text: chunk.text,

@@ -3,6 +3,7 @@
 use chunking::ChunkingError;
 use domain::{Classify, ErrorKind};
 use extraction::ExtractionError;
+use frames::codec::DecodeError;
 use models::ModelsError;
 use thiserror::Error;
 
@@ -12,6 +13,9 @@ pub enum SegmentationError {
     /// The document cannot be read.
     #[error(transparent)]
     Extraction(#[from] ExtractionError),
+    /// The text artifact is damaged or incomplete: a bug, or it was written by another version.
+    #[error("the extracted text cannot be read")]
+    Frames(#[from] DecodeError),
     /// The text cannot be chunked with these settings.
     #[error(transparent)]
     Chunking(#[from] ChunkingError),
@@ -24,6 +28,7 @@ impl Classify for SegmentationError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Extraction(error) => error.kind(),
+            Self::Frames(_) => ErrorKind::Internal,
             Self::Chunking(error) => error.kind(),
             Self::Models(error) => error.kind(),
         }
@@ -32,6 +37,7 @@ impl Classify for SegmentationError {
     fn public_message(&self) -> Option<String> {
         match self {
             Self::Extraction(error) => error.public_message(),
+            Self::Frames(_) => None,
             Self::Chunking(error) => error.public_message(),
             Self::Models(error) => error.public_message(),
         }

@@ -5,8 +5,11 @@
 
 mod document;
 mod error;
+mod parsed;
+mod readable;
 mod tokens;
 
 pub use document::{DocumentChunker, DocumentSettings};
 pub use error::SegmentationError;
+pub use readable::ReadableFormat;
 pub use tokens::{ModelTokens, TokensByModel};

@@ -59,6 +59,12 @@ impl Upload {
     pub fn text(name: &str, text: impl Into<String>) -> Self {
         Self { name: name.to_owned(), bytes: Bytes::from(text.into()), content_type: "text/plain".to_owned() }
     }
+
+    /// Creates a file of a format that its name tells.
+    pub fn file(name: &str, bytes: impl Into<Bytes>) -> Self {
+        let content_type = "application/octet-stream".to_owned();
+        Self { name: name.to_owned(), bytes: bytes.into(), content_type }
+    }
 }
 
 /// A registered user who is signed in, or an anonymous caller.

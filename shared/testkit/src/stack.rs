@@ -19,6 +19,8 @@ pub struct Stack {
     pub directory_root: String,
     /// The URL of the scan function's queue.
     pub scan_queue_url: String,
+    /// The URL of the extract function's queue.
+    pub extract_queue_url: String,
     /// The URL of the chunk function's queue.
     pub chunk_queue_url: String,
     /// The URL of the embed function's queue.
@@ -44,6 +46,7 @@ impl Stack {
             models_bucket: variable("MODELS_BUCKET"),
             directory_root: variable("DIRECTORY_ROOT"),
             scan_queue_url: variable("SCAN_QUEUE_URL"),
+            extract_queue_url: variable("EXTRACT_QUEUE_URL"),
             chunk_queue_url: variable("CHUNK_QUEUE_URL"),
             embed_queue_url: variable("EMBED_QUEUE_URL"),
             embed_job_queue: variable("EMBED_JOB_QUEUE"),

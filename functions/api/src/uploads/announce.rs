@@ -14,6 +14,7 @@ use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use mime::Mime;
+use segmentation::ReadableFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -208,13 +209,16 @@ fn check(
                 format!("out of range; 0 to {max_bytes} bytes allowed, got {}", file.size),
             );
         }
-        let content_type =
-            file.content_type.as_deref().filter(|text| !text.is_empty()).unwrap_or(DEFAULT_CONTENT_TYPE);
+        let given = file.content_type.as_deref().filter(|text| !text.is_empty());
+        let content_type = given.unwrap_or(DEFAULT_CONTENT_TYPE);
         if !is_media_type(content_type) {
             errors.add(
                 field("content_type"),
                 format!("wrong format; a media type like text/plain allowed, got {content_type:?}"),
             );
+        }
+        if let (Ok(name), Err(error)) = (&name, ReadableFormat::check(&file.name, given)) {
+            errors.add(field("name"), format!("{error}, got {:?}", name.as_str()));
         }
         let sha256 = file.sha256.as_deref().map(from_hex);
         if sha256 == Some(None) {

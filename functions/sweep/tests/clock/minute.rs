@@ -28,8 +28,13 @@ fn state(pool: &PgPool) -> Arc<State> {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let url = |name: &str| Some(format!("{UNREACHABLE}/000000000000/{name}"));
-    let urls =
-        QueueUrls { intake: url("intake"), scan: url("scan"), chunk: url("chunk"), embed: url("embed") };
+    let urls = QueueUrls {
+        intake: url("intake"),
+        scan: url("scan"),
+        extract: url("extract"),
+        chunk: url("chunk"),
+        embed: url("embed"),
+    };
     let stall_timeouts = StallTimeouts {
         pending: Duration::from_secs(60),
         listing: Duration::from_secs(120),

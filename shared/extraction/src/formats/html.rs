@@ -1,10 +1,19 @@
-//! HTML: only what a reader would see becomes text, `h1` to `h6` are headings.
+//! HTML: what a browser shows becomes text, `h1` to `h6` are headings.
+//!
+//! The first 128 KiB of a page's visible text are held back to choose its main content, see [`main_content`]. A
+//! longer page without a `main` element by then is read whole.
 
+mod attributes;
+mod element;
+mod elements;
 mod layout;
+mod main_content;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod title;
 mod tokenizer;
+mod writer;
 
 use domain::Layout;
 
@@ -15,6 +24,9 @@ use crate::text::CheckedText;
 use crate::{Blocks, EmptyReason, ExtractionError};
 
 const NAME: &str = "HTML";
+
+/// Bytes of visible text after which the main content is chosen.
+const CHOICE_BYTES: usize = 128 * 1024;
 
 pub(super) static FORMAT: Format = Format {
     name: NAME,
@@ -30,6 +42,10 @@ pub(super) static FORMAT: Format = Format {
 
 fn starts_as_html(head: &[u8]) -> bool {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    // XHTML may begin with an XML declaration.
+    let end_of_declaration =
+        start.starts_with(b"<?xml").then(|| memchr::memmem::find(start, b"?>")).flatten();
+    let start = end_of_declaration.map_or(start, |end| start[end + 2..].trim_ascii_start());
     [b"<!doctype html".as_slice(), b"<html"]
         .iter()
         .any(|opening| start.get(..opening.len()).is_some_and(|found| found.eq_ignore_ascii_case(opening)))
@@ -38,52 +54,87 @@ fn starts_as_html(head: &[u8]) -> bool {
 #[derive(Debug)]
 struct HtmlReader {
     text: CheckedText,
-    page: VisibleText,
-    /// Visible text that is not in a block yet: that of an open heading.
-    visible: String,
+    page: Page,
+}
+
+/// The visible text of a page.
+#[derive(Debug)]
+struct Page {
+    visible: VisibleText,
+    /// Text that is not in a block yet.
+    text: String,
+    /// Whether the main content is chosen.
+    is_chosen: bool,
 }
 
 impl HtmlReader {
     fn new(content_type: Option<&str>) -> Self {
-        Self {
-            text: CheckedText::of_html(NAME, content_type),
-            page: VisibleText::new(),
-            visible: String::new(),
-        }
+        let page = Page { visible: VisibleText::new(), text: String::new(), is_chosen: false };
+        Self { text: CheckedText::of_html(NAME, content_type), page }
     }
 }
 
 impl BlockReader for HtmlReader {
     fn push(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Result<(), ExtractionError> {
-        self.text.push(bytes, |html| {
-            self.page.push(html, &mut self.visible);
-            move_blocks(&mut self.page, &mut self.visible, blocks);
-        })
+        self.text.push(bytes, |html| self.page.push(html, blocks))
     }
 
     fn finish(self: Box<Self>, blocks: &mut Blocks) -> Result<ReaderSummary, ExtractionError> {
-        let Self { text, mut page, mut visible } = *self;
-        let summary = text.finish(|html| page.push(html, &mut visible))?;
-        let title = page.finish(&mut visible);
-        move_blocks(&mut page, &mut visible, blocks);
-        Ok(ReaderSummary { title, ..summary })
+        let Self { text, mut page } = *self;
+        let summary = text.finish(|html| page.push(html, blocks))?;
+        Ok(ReaderSummary { title: page.finish(blocks), ..summary })
     }
 
     #[cfg(test)]
     fn buffered_bytes(&self) -> usize {
-        self.text.buffered_bytes() + self.visible.capacity()
+        self.text.buffered_bytes() + self.page.text.capacity()
     }
 }
 
-/// Moves the text up to an open heading into blocks, with the headings in it.
-fn move_blocks(page: &mut VisibleText, visible: &mut String, blocks: &mut Blocks) {
-    let (headings, end) = page.take_headings(visible.len());
-    let mut moved = 0;
-    for heading in headings {
-        blocks.push_text(&visible[moved..heading.start]);
-        moved = heading.start;
-        blocks.push_heading(heading.level, heading.text);
+impl Page {
+    fn push(&mut self, html: &str, blocks: &mut Blocks) {
+        let mut rest = html;
+        // In small parts: the content is chosen at the same place however the page is split.
+        while !self.is_chosen && !rest.is_empty() {
+            let end = memchr::memchr(b'>', rest.as_bytes()).map_or(rest.len(), |position| position + 1);
+            self.visible.push(&rest[..end], &mut self.text);
+            rest = &rest[end..];
+            if self.text.len() > CHOICE_BYTES {
+                self.move_blocks(false, blocks);
+            }
+        }
+        if self.is_chosen {
+            self.visible.push(rest, &mut self.text);
+            self.move_blocks(false, blocks);
+        }
     }
-    blocks.push_text(&visible[moved..end]);
-    visible.drain(..end);
+
+    /// Ends the page and returns its title, if it has one.
+    fn finish(&mut self, blocks: &mut Blocks) -> Option<String> {
+        let title = self.visible.finish(&mut self.text);
+        self.move_blocks(true, blocks);
+        title
+    }
+
+    /// Moves the text that is decided into blocks, with the headings in it.
+    fn move_blocks(&mut self, is_whole: bool, blocks: &mut Blocks) {
+        let layout = &mut self.visible.layout;
+        if !self.is_chosen && !is_whole && !layout.is_decided() {
+            return;
+        }
+        let (mut headings, mut end) = layout.take_headings(self.text.len());
+        if !self.is_chosen {
+            layout.regions.choose(is_whole, &mut self.text, &mut headings);
+            end = self.text.len();
+            self.is_chosen = true;
+        }
+        let mut moved = 0;
+        for heading in headings {
+            blocks.push_text(&self.text[moved..heading.start]);
+            moved = heading.start;
+            blocks.push_heading(heading.level, heading.text);
+        }
+        blocks.push_text(&self.text[moved..end]);
+        self.text.drain(..end);
+    }
 }

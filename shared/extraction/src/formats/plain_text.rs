@@ -12,7 +12,7 @@ pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Prose,
     signatures: &[],
-    extensions: &["txt", "text", "log", "rst", "adoc", "asciidoc", "org", "tex", "srt", "vtt"],
+    extensions: &["txt", "text", "log", "rst", "adoc", "asciidoc", "org", "tex"],
     file_names: &["readme", "license", "licence", "notice", "authors", "changelog"],
     media_types: &["text/*"],
     is_start_of: |_| false,

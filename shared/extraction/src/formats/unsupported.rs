@@ -2,37 +2,40 @@
 
 use crate::format::covers;
 
-struct Unsupported {
+pub(super) struct Unsupported {
     /// With its article, for messages.
-    description: &'static str,
+    pub(super) description: &'static str,
+    /// Its files may consist of printable characters, so that their bytes do not show that they are none of it.
+    pub(super) may_look_like_text: bool,
     extensions: &'static [&'static str],
     media_types: &'static [&'static str],
     /// First bytes that no text starts with.
     signatures: &'static [&'static [u8]],
 }
 
-/// The description of the format with this signature.
-pub(super) fn by_signature(head: &[u8]) -> Option<&'static str> {
+/// The format with this signature.
+pub(super) fn by_signature(head: &[u8]) -> Option<&'static Unsupported> {
     find(|format| format.signatures.iter().any(|signature| head.starts_with(signature)))
 }
 
-/// The description of the format with this extension.
-pub(super) fn by_extension(extension: &str) -> Option<&'static str> {
+/// The format with this extension.
+pub(super) fn by_extension(extension: &str) -> Option<&'static Unsupported> {
     find(|format| format.extensions.contains(&extension))
 }
 
-/// The description of the format with this media type.
-pub(super) fn by_media_type(media_type: &str) -> Option<&'static str> {
+/// The format with this media type.
+pub(super) fn by_media_type(media_type: &str) -> Option<&'static Unsupported> {
     find(|format| format.media_types.iter().any(|known| *known == media_type || covers(known, media_type)))
 }
 
-fn find(matches: impl Fn(&Unsupported) -> bool) -> Option<&'static str> {
-    UNSUPPORTED.iter().find(|format| matches(format)).map(|format| format.description)
+fn find(matches: impl Fn(&Unsupported) -> bool) -> Option<&'static Unsupported> {
+    UNSUPPORTED.iter().find(|format| matches(format))
 }
 
 static UNSUPPORTED: &[Unsupported] = &[
     Unsupported {
         description: "a PDF document",
+        may_look_like_text: true,
         extensions: &["pdf"],
         media_types: &["application/pdf"],
         signatures: &[b"%PDF-"],
@@ -47,7 +50,27 @@ static UNSUPPORTED: &[Unsupported] = &[
     by_name("an OpenDocument spreadsheet (ODS)", &["ods"]),
     by_name("an OpenDocument presentation (ODP)", &["odp"]),
     by_name("an EPUB book", &["epub"]),
-    by_name("an e-mail message (EML)", &["eml"]),
+    Unsupported {
+        description: "an e-mail message (EML)",
+        may_look_like_text: true,
+        extensions: &["eml"],
+        media_types: &["message/rfc822"],
+        signatures: &[],
+    },
+    Unsupported {
+        description: "a mailbox (MBOX)",
+        may_look_like_text: true,
+        extensions: &["mbox"],
+        media_types: &["application/mbox"],
+        signatures: &[],
+    },
+    Unsupported {
+        description: "a web archive (MHTML)",
+        may_look_like_text: true,
+        extensions: &["mht", "mhtml"],
+        media_types: &["multipart/related"],
+        signatures: &[],
+    },
     by_name("an Outlook message (MSG)", &["msg"]),
     by_name("an archive", &["zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "jar"]),
     by_name("a compiled program", &["exe", "dll", "so", "dylib", "o", "a", "class", "pyc", "wasm"]),
@@ -58,24 +81,28 @@ static UNSUPPORTED: &[Unsupported] = &[
     by_name("a font", &["woff", "woff2", "ttf", "otf"]),
     Unsupported {
         description: "a Rich Text document (RTF)",
+        may_look_like_text: true,
         extensions: &["rtf"],
-        media_types: &[],
+        media_types: &["application/rtf", "text/rtf"],
         signatures: &[b"{\\rtf"],
     },
     Unsupported {
         description: "an image",
+        may_look_like_text: false,
         extensions: &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "ico", "heic"],
         media_types: &["image/*"],
         signatures: &[],
     },
     Unsupported {
         description: "an audio file",
+        may_look_like_text: false,
         extensions: &["mp3", "wav", "flac", "ogg", "m4a", "aac"],
         media_types: &["audio/*"],
         signatures: &[],
     },
     Unsupported {
         description: "a video file",
+        may_look_like_text: false,
         extensions: &["mp4", "mkv", "mov", "avi", "webm"],
         media_types: &["video/*"],
         signatures: &[],
@@ -101,9 +128,9 @@ static UNSUPPORTED: &[Unsupported] = &[
 ];
 
 const fn by_name(description: &'static str, extensions: &'static [&'static str]) -> Unsupported {
-    Unsupported { description, extensions, media_types: &[], signatures: &[] }
+    Unsupported { description, may_look_like_text: false, extensions, media_types: &[], signatures: &[] }
 }
 
 const fn by_first_bytes(description: &'static str, signatures: &'static [&'static [u8]]) -> Unsupported {
-    Unsupported { description, extensions: &[], media_types: &[], signatures }
+    Unsupported { description, may_look_like_text: false, extensions: &[], media_types: &[], signatures }
 }

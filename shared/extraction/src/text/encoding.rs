@@ -1,33 +1,57 @@
-//! Detects the encoding of text and decodes it to UTF-8, streaming.
+//! Finds the encoding of text and decodes it to UTF-8, streaming.
 //!
-//! A byte order mark takes precedence. Without one, a charset named by the content type or by a `meta`
-//! element of HTML is used, unless it is UTF-8 or windows-1252, which are often declared wrongly.
-//! Otherwise the text is UTF-8 if the 4 KiB from its first non-ASCII byte on are valid UTF-8, apart from
-//! single errors, and windows-1252 if not. Bytes that are invalid in the encoding become U+FFFD.
+//! A byte order mark takes precedence. Otherwise, an encoding that the content type, an XML declaration, a
+//! coding comment or a `meta` element names is believed, with two exceptions: UTF-8 and windows-1252 are
+//! often declared wrongly, so they only count if the bytes agree, and text with many UTF-8 sequences and no
+//! error is UTF-8 whatever it declares. Text without a declaration is UTF-8 if most of its non-ASCII
+//! sequences are, otherwise chardetng guesses. All of this is decided by the 64 KiB from the first non-ASCII
+//! byte on.
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1252};
-use mime::Mime;
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Decoder, DecoderResult, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// How far a `meta` element is searched, as in browsers.
-const SNIFF_BYTES: usize = 1024;
+use super::declared::{HEAD_BYTES, MetaScanner, of_content_type, of_head};
+use crate::Warning;
 
 /// Bytes from the first non-ASCII byte on by which the encoding is detected.
-const WINDOW_BYTES: usize = 4096;
+const WINDOW_BYTES: usize = 64 * 1024;
+
+/// ASCII before the first other byte that chardetng sees too: it rates the letters beside a character.
+const CONTEXT_BYTES: usize = 64;
+
+/// Sequences of UTF-8, without an error, that outweigh a declaration.
+const CERTAIN_SEQUENCES: usize = 8;
+
+const ESCAPE: u8 = 0x1B;
 
 /// Decodes bytes to UTF-8 while detecting their encoding.
 #[derive(Debug)]
 pub(super) struct TextDecoder {
-    charset: Option<String>,
-    is_html: bool,
+    declared: Declared,
+    /// Searches a page for its charset until the encoding is known.
+    meta: Option<MetaScanner>,
+    /// The last bytes of ASCII.
+    context: Vec<u8>,
+    is_guessed: bool,
+    /// Bytes that are invalid in the encoding.
+    replaced: u64,
     state: State,
+}
+
+#[derive(Debug, Default)]
+struct Declared {
+    /// The first that is neither UTF-8 nor windows-1252.
+    legacy: Option<&'static Encoding>,
+    has_windows_1252: bool,
 }
 
 enum State {
     /// Nothing is known: the first bytes are buffered.
     Start { held: Vec<u8> },
-    /// Only ASCII so far, which is the same in both encodings.
-    Ascii,
-    /// Non-ASCII bytes are buffered until there are enough to decide.
+    /// Only ASCII so far, which is the same in nearly all encodings. An escape character may begin Japanese
+    /// text in ISO-2022-JP, so it is held back.
+    Ascii { has_escape: bool },
+    /// Bytes are buffered until there are enough to decide.
     Undecided { held: Vec<u8> },
     /// The encoding is known.
     Decoding { decoder: Decoder },
@@ -37,17 +61,41 @@ impl std::fmt::Debug for State {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Start { .. } => "Start",
-            Self::Ascii => "Ascii",
+            Self::Ascii { .. } => "Ascii",
             Self::Undecided { .. } => "Undecided",
             Self::Decoding { .. } => "Decoding",
         })
     }
 }
 
+impl Declared {
+    fn add(&mut self, encoding: Option<&'static Encoding>) {
+        match encoding {
+            None => {}
+            Some(encoding) if encoding == UTF_8 => {}
+            Some(encoding) if encoding == WINDOWS_1252 => self.has_windows_1252 = true,
+            Some(encoding) => self.legacy = self.legacy.or(Some(encoding)),
+        }
+    }
+
+    /// The declared encoding in which ASCII characters are not the bytes of ASCII.
+    fn not_ascii(&self) -> Option<&'static Encoding> {
+        self.legacy.filter(|encoding| !encoding.is_ascii_compatible())
+    }
+}
+
 impl TextDecoder {
     pub(super) fn new(content_type: Option<&str>, is_html: bool) -> Self {
-        let charset = content_type.and_then(charset_parameter);
-        Self { charset, is_html, state: State::Start { held: Vec::new() } }
+        let mut declared = Declared::default();
+        declared.add(content_type.and_then(of_content_type));
+        Self {
+            declared,
+            meta: is_html.then(MetaScanner::default),
+            context: Vec::new(),
+            is_guessed: false,
+            replaced: 0,
+            state: State::Start { held: Vec::new() },
+        }
     }
 
     /// Appends the text that is decoded by now to `out`.
@@ -60,7 +108,22 @@ impl TextDecoder {
         self.advance(b"", true, out);
         match &self.state {
             State::Decoding { decoder } => decoder.encoding().name(),
-            State::Start { .. } | State::Ascii | State::Undecided { .. } => UTF_8.name(),
+            State::Start { .. } | State::Ascii { .. } | State::Undecided { .. } => UTF_8.name(),
+        }
+    }
+
+    /// What was guessed and replaced. Complete after [`Self::finish`], which returned `encoding`.
+    pub(super) fn warnings(&self, encoding: &'static str) -> impl Iterator<Item = Warning> {
+        let guessed = self.is_guessed.then_some(Warning::EncodingGuessed { encoding });
+        let bytes = self.replaced;
+        guessed.into_iter().chain((bytes > 0).then_some(Warning::BytesReplaced { bytes, encoding }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn buffered_bytes(&self) -> usize {
+        match &self.state {
+            State::Start { held } | State::Undecided { held } => held.capacity(),
+            State::Ascii { .. } | State::Decoding { .. } => 0,
         }
     }
 
@@ -68,26 +131,19 @@ impl TextDecoder {
         match &mut self.state {
             State::Start { held } => {
                 held.extend_from_slice(bytes);
-                if held.len() < SNIFF_BYTES && !is_last {
+                if held.len() < HEAD_BYTES && !is_last {
                     return;
                 }
                 let held = std::mem::take(held);
-                self.state = match self.declared(&held) {
-                    Some(encoding) => State::Decoding { decoder: encoding.new_decoder_with_bom_removal() },
-                    None => State::Ascii,
-                };
+                self.start(&held[..held.len().min(HEAD_BYTES)]);
                 self.advance(&held, is_last, out);
             }
-            State::Ascii => {
-                let ascii = Encoding::ascii_valid_up_to(bytes);
-                let (text, rest) = bytes.split_at(ascii);
-                // ASCII is valid UTF-8, so nothing is replaced here.
-                out.push_str(&String::from_utf8_lossy(text));
-                if !rest.is_empty() {
-                    self.state = State::Undecided { held: Vec::new() };
-                    self.advance(rest, is_last, out);
-                }
+            State::Ascii { has_escape: true } => {
+                self.state = State::Ascii { has_escape: false };
+                let bytes = [&[ESCAPE], bytes].concat();
+                self.advance(&bytes, is_last, out);
             }
+            State::Ascii { has_escape: false } => self.advance_ascii(bytes, is_last, out),
             State::Undecided { held } => {
                 held.extend_from_slice(bytes);
                 if held.len() < WINDOW_BYTES && !is_last {
@@ -95,182 +151,144 @@ impl TextDecoder {
                 }
                 let held = std::mem::take(held);
                 let window = &held[..held.len().min(WINDOW_BYTES)];
-                let encoding = if reads_as_utf8(window) { UTF_8 } else { WINDOWS_1252 };
+                let encoding = self.decide(window, held.len() < WINDOW_BYTES);
                 self.state = State::Decoding { decoder: encoding.new_decoder_without_bom_handling() };
                 self.advance(&held, is_last, out);
             }
-            State::Decoding { decoder } => decode(decoder, bytes, is_last, out),
+            State::Decoding { decoder } => decode(decoder, bytes, is_last, out, &mut self.replaced),
         }
     }
 
-    fn declared(&self, head: &[u8]) -> Option<&'static Encoding> {
+    /// Decides what can be decided by the first bytes.
+    fn start(&mut self, head: &[u8]) {
         if let Some((encoding, _)) = Encoding::for_bom(head) {
-            return Some(encoding);
+            self.state = State::Decoding { decoder: encoding.new_decoder_with_bom_removal() };
+            return;
         }
-        let named = self
-            .charset
-            .clone()
-            .or_else(|| self.is_html.then(|| meta_charset(&head[..head.len().min(SNIFF_BYTES)])).flatten())?;
-        let encoding = Encoding::for_label(named.as_bytes())?.output_encoding();
-        (encoding != UTF_8 && encoding != WINDOWS_1252).then_some(encoding)
+        self.declared.add(of_head(head));
+        let guessed = utf16_without_mark(head);
+        let not_ascii = self.declared.not_ascii();
+        self.is_guessed = not_ascii.is_none() && guessed.is_some();
+        self.state = match not_ascii.or(guessed) {
+            Some(encoding) => State::Decoding { decoder: encoding.new_decoder_without_bom_handling() },
+            None => State::Ascii { has_escape: false },
+        };
+    }
+
+    fn advance_ascii(&mut self, bytes: &[u8], is_last: bool, out: &mut String) {
+        let ascii = &bytes[..Encoding::ascii_valid_up_to(bytes)];
+        let japanese = memchr::memmem::find(ascii, &[ESCAPE, b'$']);
+        let ends_in_escape = ascii.len() == bytes.len() && ascii.ends_with(&[ESCAPE]) && !is_last;
+        let (text, rest) = bytes.split_at(japanese.unwrap_or(ascii.len() - usize::from(ends_in_escape)));
+        // ASCII is valid UTF-8, so nothing is replaced here.
+        out.push_str(&String::from_utf8_lossy(text));
+        self.context.extend_from_slice(&text[text.len().saturating_sub(CONTEXT_BYTES)..]);
+        self.context.drain(..self.context.len().saturating_sub(CONTEXT_BYTES));
+        if let Some(meta) = &mut self.meta
+            && let Some(encoding) = meta.push(text)
+        {
+            self.meta = None;
+            self.declared.add(Some(encoding));
+        }
+        if ends_in_escape {
+            self.state = State::Ascii { has_escape: true };
+        } else if !rest.is_empty() {
+            self.state = State::Undecided { held: Vec::new() };
+            self.advance(rest, is_last, out);
+        }
+    }
+
+    /// Decides the encoding by the bytes from the first that is not ASCII on.
+    fn decide(&mut self, window: &[u8], is_whole: bool) -> &'static Encoding {
+        if let Some(meta) = &mut self.meta {
+            self.declared.add(meta.push(window));
+        }
+        let utf8 = Utf8Evidence::of(window, is_whole);
+        if let Some(encoding) = self.declared.legacy
+            && !(utf8.invalid == 0 && utf8.valid >= CERTAIN_SEQUENCES)
+        {
+            return encoding;
+        }
+        if utf8.valid > utf8.invalid {
+            return UTF_8;
+        }
+        if self.declared.has_windows_1252 {
+            return WINDOWS_1252;
+        }
+        let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+        detector.feed(&self.context, false);
+        detector.feed(window, is_whole);
+        let guessed = detector.guess(None, Utf8Detection::Deny);
+        if window.is_ascii() && guessed != ISO_2022_JP {
+            // The escape character was none of ISO-2022-JP.
+            return UTF_8;
+        }
+        self.is_guessed = true;
+        guessed
     }
 }
 
-fn decode(decoder: &mut Decoder, mut bytes: &[u8], is_last: bool, out: &mut String) {
+fn decode(decoder: &mut Decoder, mut bytes: &[u8], is_last: bool, out: &mut String, replaced: &mut u64) {
     loop {
         let needed = decoder.max_utf8_buffer_length(bytes.len().min(64 * 1024)).unwrap_or(256 * 1024);
         out.reserve(needed);
-        let (result, read, _) = decoder.decode_to_string(bytes, out, is_last);
+        let (result, read) = decoder.decode_to_string_without_replacement(bytes, out, is_last);
         bytes = &bytes[read..];
-        if result == CoderResult::InputEmpty {
-            return;
+        match result {
+            DecoderResult::InputEmpty => return,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(length, _) => {
+                *replaced += u64::from(length);
+                out.push('\u{FFFD}');
+            }
         }
     }
 }
 
-/// Whether the bytes are UTF-8. A few invalid bytes are tolerated, because text in another encoding
-/// hardly ever forms a valid UTF-8 sequence.
-fn reads_as_utf8(window: &[u8]) -> bool {
-    let (mut valid, mut invalid) = (0, 0);
-    let mut rest = window;
-    loop {
-        match std::str::from_utf8(rest) {
-            Ok(text) => {
-                valid += text.chars().filter(|character| !character.is_ascii()).count();
-                break;
-            }
-            Err(error) => {
-                let (good, bad) = rest.split_at(error.valid_up_to());
-                valid +=
-                    String::from_utf8_lossy(good).chars().filter(|character| !character.is_ascii()).count();
-                match error.error_len() {
-                    Some(length) => {
-                        invalid += 1;
-                        rest = &bad[length..];
-                    }
-                    // The window, or the file, ends within a character.
-                    None => {
-                        valid += usize::from(window.len() == WINDOW_BYTES);
-                        invalid += usize::from(window.len() < WINDOW_BYTES);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    valid > 4 * invalid
+/// How many sequences of non-ASCII bytes are UTF-8, and how many are not. Text in another encoding hardly
+/// ever forms a valid sequence.
+#[derive(Debug, Default)]
+struct Utf8Evidence {
+    valid: usize,
+    invalid: usize,
 }
 
-fn charset_parameter(content_type: &str) -> Option<String> {
-    let media_type = content_type.trim().parse::<Mime>().ok()?;
-    media_type.get_param(mime::CHARSET).map(|charset| charset.as_str().to_owned())
+impl Utf8Evidence {
+    fn of(window: &[u8], is_whole: bool) -> Self {
+        let mut evidence = Self::default();
+        let mut last: &[u8] = b"";
+        for chunk in window.utf8_chunks() {
+            evidence.valid += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+            evidence.invalid += usize::from(!chunk.invalid().is_empty());
+            last = chunk.invalid();
+        }
+        // The window, not the document, may end within a character.
+        let ends_within = std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
+        if ends_within && !is_whole {
+            evidence.invalid -= 1;
+            evidence.valid += 1;
+        }
+        evidence
+    }
 }
 
-/// Returns the charset of `<meta charset=..>` or of `<meta http-equiv=.. content="..; charset=..">`.
-fn meta_charset(head: &[u8]) -> Option<String> {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let mut rest = head.as_str();
-    while let Some(start) = rest.find("<meta") {
-        let tag = &rest[start..];
-        let tag = &tag[..tag.find('>').unwrap_or(tag.len())];
-        if let Some((_, value)) = tag.split_once("charset") {
-            let value = value.trim_start().strip_prefix('=').unwrap_or_default();
-            let value = value.trim_start().trim_start_matches(['"', '\'']);
-            let end = value
-                .find(|character: char| !character.is_ascii_alphanumeric() && !"-_:.".contains(character));
-            let label = &value[..end.unwrap_or(value.len())];
-            // A page whose meta element was found as ASCII is not in UTF-16.
-            if !label.is_empty() && !label.starts_with("utf-16") {
-                return Some(label.to_owned());
-            }
-        }
-        rest = &rest[start + "<meta".len()..];
+/// Detects UTF-16 without a byte order mark by the zero bytes of its ASCII characters.
+pub(super) fn utf16_without_mark(head: &[u8]) -> Option<&'static Encoding> {
+    let pairs = head.chunks_exact(2);
+    let (length, mut high, mut low) = (pairs.len(), 0, 0);
+    for pair in pairs {
+        high += usize::from(pair[0] == 0 && pair[1] != 0);
+        low += usize::from(pair[1] == 0 && pair[0] != 0);
     }
-    None
+    let is_utf16 = |ours: usize, other: usize| length >= 2 && ours * 10 >= length * 6 && other * 20 <= length;
+    if is_utf16(low, high) {
+        Some(UTF_16LE)
+    } else if is_utf16(high, low) {
+        Some(UTF_16BE)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn decode_with(
-        bytes: &[u8],
-        content_type: Option<&str>,
-        is_html: bool,
-        piece: usize,
-    ) -> (String, &'static str) {
-        let mut decoder = TextDecoder::new(content_type, is_html);
-        let mut text = String::new();
-        for piece in bytes.chunks(piece.max(1)) {
-            decoder.push(piece, &mut text);
-        }
-        let encoding = decoder.finish(&mut text);
-        (text, encoding)
-    }
-
-    fn plain(bytes: &[u8]) -> (String, &'static str) {
-        decode_with(bytes, None, false, 7)
-    }
-
-    #[test]
-    fn byte_order_mark_takes_precedence_and_is_removed() {
-        assert_eq!(plain(b"\xEF\xBB\xBFa\xC3\xA4"), ("aä".to_owned(), "UTF-8"));
-        assert_eq!(plain(b"\xFF\xFEa\0\xE4\0"), ("aä".to_owned(), "UTF-16LE"));
-        assert_eq!(plain(b"\xFE\xFF\0a\xD8\x3D\xDE\x00"), ("a😀".to_owned(), "UTF-16BE"));
-    }
-
-    #[test]
-    fn text_without_a_mark_is_utf8_or_windows_1252() {
-        assert_eq!(plain("plain".as_bytes()), ("plain".to_owned(), "UTF-8"));
-        assert_eq!(plain("größer".as_bytes()), ("größer".to_owned(), "UTF-8"));
-        assert_eq!(plain(b"gr\xF6\xDFer \x80"), ("größer €".to_owned(), "windows-1252"));
-    }
-
-    #[test]
-    fn single_invalid_byte_does_not_change_the_encoding() {
-        let mut bytes = "äöüß ÄÖÜ éèê ".repeat(4).into_bytes();
-        bytes.insert(8, 0xFF);
-        let (text, encoding) = plain(&bytes);
-        assert_eq!((text.matches('\u{FFFD}').count(), encoding), (1, "UTF-8"));
-    }
-
-    #[test]
-    fn late_first_non_ascii_byte_is_detected() {
-        let mut bytes = "word ".repeat(60_000).into_bytes();
-        bytes.extend_from_slice(b"gr\xF6\xDFer");
-        let (text, encoding) = decode_with(&bytes, None, false, 4096);
-        assert!(text.ends_with("größer"));
-        assert_eq!(encoding, "windows-1252");
-    }
-
-    #[test]
-    fn declared_charset_is_used_unless_often_wrong() {
-        let russian = b"\xCF\xF0\xE8\xE2\xE5\xF2";
-        let typed = decode_with(russian, Some("text/plain; charset=windows-1251"), false, 3);
-        assert_eq!(typed, ("Привет".to_owned(), "windows-1251"));
-        let page = [b"<meta charset='windows-1251'>".as_slice(), russian].concat();
-        assert!(decode_with(&page, None, true, 3).0.ends_with("Привет"));
-        let wrong = decode_with("größer".as_bytes(), Some("text/plain; charset=iso-8859-1"), false, 3);
-        assert_eq!(wrong, ("größer".to_owned(), "UTF-8"));
-    }
-
-    proptest! {
-        #[test]
-        fn text_does_not_depend_on_the_pieces(
-            bytes in proptest::collection::vec(any::<u8>(), 0..6000), piece in 1usize..5000,
-        ) {
-            prop_assert_eq!(
-                decode_with(&bytes, None, false, piece),
-                decode_with(&bytes, None, false, usize::MAX)
-            );
-        }
-
-        #[test]
-        fn utf8_is_unchanged(text in "\\PC{0,300}", piece in 1usize..40) {
-            let text = format!("é{text}");
-            prop_assert_eq!(decode_with(text.as_bytes(), None, false, piece), (text.clone(), "UTF-8"));
-        }
-    }
-}
+mod tests;

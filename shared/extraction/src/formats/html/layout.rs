@@ -1,299 +1,320 @@
-//! The visible text of a page, with its words, lines, paragraphs and headings.
+//! What of a page is visible: follows its elements and writes their text.
+//!
+//! Elements are followed on a stack as browsers do it, reduced to what decides whether text is shown and where
+//! it stands: an element ends at its end tag, at that of an element around it, or where HTML implies its end.
 
-/// Longer titles are truncated.
-const MAX_TITLE_BYTES: usize = 1024;
+use std::borrow::Cow;
 
-/// Longer headings are truncated.
-const MAX_HEADING_BYTES: usize = 1024;
+use super::attributes::{Attributes, Display};
+use super::element::Element;
+use super::elements::{Elements, Open};
+use super::main_content::Regions;
+use super::title::Title;
+use super::writer::{Gap, Heading, State, Writer};
 
-/// Writes the visible text with the white space that a browser would show.
+/// Text in a navigation or picture that is longer is kept: its end tag seems to be missing.
+const MAX_OPTIONAL_BYTES: usize = 64 * 1024;
+
+/// A table cell with more text lays out a part of the page: its paragraphs stay apart.
+const MAX_DATA_CELL_BYTES: u64 = 400;
+
+/// Writes the visible text of a page.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Separates the text so far from the next.
-    pending: Gap,
-    has_written: bool,
+    writer: Writer,
+    title: Title,
+    elements: Elements,
     is_in_head: bool,
-    /// The element that is skipped with its content, and how many of its name are open.
-    skipped: Option<(&'static str, u32)>,
-    /// Open `pre` elements, which keep white space.
-    preformatted: u32,
-    /// The next line break directly follows a `<pre>` and is dropped.
-    drops_line_break: bool,
-    pub(super) title: Title,
-    /// Between the tags of a heading.
-    open_heading: Option<OpenHeading>,
-    /// Complete ones that were not taken yet.
-    headings: Vec<Heading>,
+    /// Index of the outermost open element that is not shown.
+    hidden: Option<usize>,
+    /// The open element that is left out, if it is closed.
+    optional: Option<Optional>,
+    pub(super) regions: Regions,
 }
 
-/// A heading and where its text starts in what was written.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Heading {
-    pub(super) start: usize,
-    pub(super) level: u8,
-    pub(super) text: String,
-}
-
+/// An open element that readers skip, such as `nav`, or whose text browsers do not show, such as `video`. Its
+/// text is written, and removed at its end tag: where that is missing, the rest of the page would be lost.
 #[derive(Debug)]
-struct OpenHeading {
-    level: u8,
-    /// Nothing before its first word.
-    start: Option<usize>,
-    text: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Gap {
-    None,
-    Space,
-    Cell,
-    Line,
-    Paragraph,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Title {
-    Unseen,
-    Open(String),
-    Seen(String),
-    /// Inside a second title, or one within a skipped element.
-    Ignored(Option<String>),
+struct Optional {
+    index: usize,
+    start: usize,
+    state: State,
 }
 
 impl Layout {
     pub(super) fn new() -> Self {
         Self {
-            pending: Gap::None,
-            has_written: false,
-            is_in_head: false,
-            skipped: None,
-            preformatted: 0,
-            drops_line_break: false,
+            writer: Writer::new(),
             title: Title::Unseen,
-            open_heading: None,
-            headings: Vec::new(),
+            elements: Elements::default(),
+            is_in_head: false,
+            hidden: None,
+            optional: None,
+            regions: Regions::default(),
         }
     }
 
-    pub(super) fn start_tag(&mut self, name: &str, is_self_closing: bool) {
-        self.drops_line_break = false;
-        if let Some((skipped, depth)) = &mut self.skipped {
-            let is_content = matches!(name, "main" | "article");
-            if *skipped == "nav" && is_content {
-                // An unclosed `nav` must not hide the page.
-                self.skipped = None;
-            } else {
-                *depth += u32::from(*skipped == name && !(is_self_closing && name == "svg"));
-                return;
+    pub(super) fn start_tag(
+        &mut self,
+        name: &str,
+        is_self_closing: bool,
+        attributes: &Attributes,
+        out: &mut String,
+    ) {
+        self.writer.drops_line_break = false;
+        let element = Element::find(name);
+        if let Some(element) = element {
+            self.end_optional_before(element, out);
+            if self.hidden.is_none() && self.optional.is_none() {
+                // As in a browser, an element that does not belong in the head ends it.
+                self.is_in_head = name == "head" || (self.is_in_head && element.may_be_in_head());
             }
-        }
-        if let Some(skipped) = skipped_element(name) {
-            if !(is_self_closing && skipped == "svg") {
-                self.skipped = Some((skipped, 1));
-            }
-            return;
-        }
-        if name == "head" {
-            self.is_in_head = true;
-        } else if !matches!(
-            name,
-            "meta" | "link" | "base" | "basefont" | "bgsound" | "script" | "style" | "html"
-        ) {
-            // As in a browser, an element that does not belong in the head ends it.
+            self.close_to(self.elements.depth_for_start(element), out);
+        } else if self.optional.is_none() && self.hidden.is_none() {
             self.is_in_head = false;
         }
-        if name == "pre" {
-            self.preformatted += 1;
-            self.drops_line_break = true;
+        // Pages that scripts reveal hide all of themselves.
+        let is_hidden = is_never_shown(name, element, attributes) && !matches!(name, "html" | "body");
+        if self.hidden.is_none() && !is_hidden {
+            self.begin(element, attributes, out);
         }
-        if let Some(level) = heading_level(name) {
-            self.end_heading();
-            self.open_heading = Some(OpenHeading { level, start: None, text: String::new() });
+        if element.is_some_and(Element::is_void) || (is_self_closing && matches!(name, "svg" | "math")) {
+            return;
         }
-        self.separate(name);
+        let name = match element {
+            Some(element) if element.is_tracked() => Cow::Borrowed(element.name),
+            // Others are followed only where their end matters.
+            _ if is_hidden || self.hidden.is_some() || attributes.display().is_some() => {
+                Cow::Owned(name.to_owned())
+            }
+            _ => return,
+        };
+        let is_cell = matches!(&*name, "td" | "th");
+        let Some(index) = self.elements.push(name, attributes.display()) else {
+            return;
+        };
+        if self.hidden.is_some() {
+            return;
+        }
+        if is_hidden {
+            self.hidden = Some(index);
+        } else if element.is_some_and(Element::is_optional) && self.optional.is_none() {
+            self.optional = Some(Optional { index, start: out.len(), state: self.writer.state() });
+        } else if self.optional.is_none() {
+            let name = element.map_or("", |element| element.name);
+            self.regions.begin(name, attributes.is_main, index, out.len());
+        }
+        if is_cell && let Some(cell) = self.elements.cell() {
+            cell.written_before = self.writer.total;
+        }
     }
 
-    pub(super) fn end_tag(&mut self, name: &str) {
-        if let Some((skipped, depth)) = &mut self.skipped {
-            if *skipped == name {
-                *depth -= 1;
-            }
-            if *depth == 0 || (*skipped == "nav" && name == "body") {
-                self.skipped = None;
-            }
+    pub(super) fn end_tag(&mut self, name: &str, out: &mut String) {
+        // The page goes on behind these.
+        if matches!(name, "body" | "html") {
             return;
         }
         if name == "head" {
             self.is_in_head = false;
         }
-        if name == "pre" {
-            self.preformatted = self.preformatted.saturating_sub(1);
+        let element = Element::find(name);
+        let is_followed = element.is_some_and(Element::is_tracked) || self.elements.has_inline();
+        let depth = if is_followed { self.elements.depth_for_end(name) } else { self.elements.depth() };
+        if self.optional.as_ref().is_some_and(|optional| optional.index == depth) {
+            self.discard_optional(out);
         }
-        if heading_level(name).is_some() {
-            self.end_heading();
+        let is_open = depth < self.elements.depth();
+        self.close_to(depth, out);
+        if self.hidden.is_none() && !is_open {
+            self.end(element, None, out);
         }
-        self.separate(name);
     }
 
     pub(super) fn begin_title(&mut self) {
-        let title = std::mem::replace(&mut self.title, Title::Unseen);
-        self.title = match title {
-            Title::Unseen if self.skipped.is_none() => Title::Open(String::new()),
-            Title::Unseen => Title::Ignored(None),
-            Title::Open(text) | Title::Seen(text) => Title::Ignored(Some(text)),
-            Title::Ignored(text) => Title::Ignored(text),
-        };
+        self.title.begin(self.hidden.is_none() && self.optional.is_none());
     }
 
     /// Writes the title as the first paragraph, unless text has come before it.
     pub(super) fn end_title(&mut self, out: &mut String) {
-        let title = std::mem::replace(&mut self.title, Title::Unseen);
-        self.title = match title {
-            Title::Open(raw) => {
-                let text = raw.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-                if !text.is_empty() && !self.has_written {
-                    out.push_str(&text);
-                    self.has_written = true;
-                    self.pending = Gap::Paragraph;
-                }
-                Title::Seen(text)
-            }
-            Title::Ignored(Some(text)) => Title::Seen(text),
-            Title::Ignored(None) => Title::Unseen,
-            other => other,
-        };
+        if let Some(title) = self.title.end()
+            && !self.writer.has_written()
+        {
+            let start = out.len();
+            self.writer.flowing_text(title, out);
+            self.writer.separate(Gap::Paragraph);
+            self.regions.add_title(start, out.len());
+        }
+    }
+
+    /// Whether the text being read is that of a title.
+    #[cfg(test)]
+    pub(super) fn is_in_title(&self) -> bool {
+        matches!(self.title, Title::Open(_) | Title::Ignored(_))
     }
 
     /// Ends the page and returns its title, if it has one.
-    pub(super) fn finish(&mut self) -> Option<String> {
-        self.end_heading();
-        match std::mem::replace(&mut self.title, Title::Unseen) {
-            Title::Seen(text) | Title::Ignored(Some(text)) if !text.is_empty() => Some(text),
-            _ => None,
-        }
+    pub(super) fn finish(&mut self, out: &str) -> Option<String> {
+        self.close_to(0, out);
+        self.writer.end_heading(out);
+        self.title.finish()
     }
 
-    /// Takes the complete headings, and returns how much of the text that was written, `written` bytes,
-    /// comes before an open heading: positions count from there afterwards.
+    /// Takes the complete headings, and returns how much of the text that was written, `written` bytes, is
+    /// decided: positions count from there afterwards.
     pub(super) fn take_headings(&mut self, written: usize) -> (Vec<Heading>, usize) {
-        let start = self.open_heading.as_mut().and_then(|heading| heading.start.as_mut());
-        let end = start.map_or(written, std::mem::take);
-        (std::mem::take(&mut self.headings), end)
+        let limit = self.optional.as_ref().map_or(written, |optional| optional.start);
+        let (headings, end) = self.writer.take_headings(limit);
+        if let Some(optional) = &mut self.optional {
+            optional.start -= end;
+        }
+        (headings, end)
+    }
+
+    /// Whether all of the text that was written is decided.
+    pub(super) fn is_decided(&self) -> bool {
+        self.optional.is_none() && !self.writer.is_in_heading()
     }
 
     pub(super) fn text(&mut self, text: &str, out: &mut String) {
-        match &mut self.title {
-            Title::Open(title) => {
-                let room = MAX_TITLE_BYTES.saturating_sub(title.len()).min(text.len());
-                title.push_str(&text[..text.floor_char_boundary(room)]);
-                return;
-            }
-            Title::Ignored(_) => return,
-            Title::Unseen | Title::Seen(_) => {}
-        }
-        if self.skipped.is_some() || self.is_in_head {
+        if self.title.read(text) || self.hidden.is_some() || self.is_in_head || !self.regions.is_wanted() {
             return;
         }
-        if self.preformatted > 0 {
-            self.preformatted_text(text, out);
-        } else {
-            self.flowing_text(text, out);
+        self.writer.text(text, out);
+        if self.optional.as_ref().is_some_and(|optional| out.len() - optional.start > MAX_OPTIONAL_BYTES) {
+            self.optional = None;
         }
     }
 
-    fn flowing_text(&mut self, text: &str, out: &mut String) {
-        let mut rest = text;
-        loop {
-            let word_start = rest.trim_ascii_start();
-            if word_start.len() < rest.len() {
-                self.pending = self.pending.max(Gap::Space);
-            }
-            if word_start.is_empty() {
-                return;
-            }
-            let length = word_start.bytes().position(|byte| byte.is_ascii_whitespace());
-            let (word, later) = word_start.split_at(length.unwrap_or(word_start.len()));
-            self.write(word, out);
-            rest = later;
-        }
-    }
-
-    fn preformatted_text(&mut self, text: &str, out: &mut String) {
-        let mut text = text;
-        if self.drops_line_break && !text.is_empty() {
-            text = text.strip_prefix('\r').unwrap_or(text);
-            self.drops_line_break = text.is_empty();
-            text = text.strip_prefix('\n').unwrap_or(text);
-        }
-        if !text.is_empty() {
-            self.write(text, out);
-        }
-    }
-
-    fn write(&mut self, text: &str, out: &mut String) {
-        let gap_start = out.len();
-        self.write_gap(out);
-        let start = out.len();
-        out.push_str(text);
-        let Some(heading) = &mut self.open_heading else {
+    /// Ends an element that is skipped where a start tag shows that its end tag is missing.
+    fn end_optional_before(&mut self, element: &Element, out: &mut String) {
+        let Some(index) = self.optional.as_ref().map(|optional| optional.index) else {
             return;
         };
-        let from = match heading.start {
-            Some(_) => gap_start,
-            None => *heading.start.insert(start),
+        let ends = match self.elements.name(index) {
+            Some("nav") => matches!(element.name, "main" | "article"),
+            Some("svg" | "math") => self.elements.breaks_out(index, element),
+            _ => false,
         };
-        let room = MAX_HEADING_BYTES - heading.text.len();
-        let added = &out[from..];
-        heading.text.push_str(&added[..added.floor_char_boundary(room)]);
-        if added.len() >= room {
-            self.end_heading();
+        if ends {
+            self.discard_optional(out);
+            self.close_to(index, out);
         }
     }
 
-    fn end_heading(&mut self) {
-        if let Some(OpenHeading { level, start: Some(start), text }) = self.open_heading.take() {
-            self.headings.push(Heading { start, level, text });
+    fn discard_optional(&mut self, out: &mut String) {
+        if let Some(Optional { start, state, .. }) = self.optional.take() {
+            self.writer.discard(start, state, out);
         }
     }
 
-    fn write_gap(&mut self, out: &mut String) {
-        if self.has_written {
-            out.push_str(match self.pending {
-                Gap::None => "",
-                Gap::Space => " ",
-                Gap::Cell => "\t",
-                Gap::Line => "\n",
-                Gap::Paragraph => "\n\n",
+    /// Closes the open elements from `depth` on.
+    fn close_to(&mut self, depth: usize, out: &str) {
+        while self.elements.depth() > depth
+            && let Some(Open { name, display, .. }) = self.elements.pop()
+        {
+            let index = self.elements.depth();
+            if self.hidden == Some(index) {
+                self.hidden = None;
+            } else if self.hidden.is_none() {
+                self.regions.end(index, out.len());
+                self.end(Element::find(&name), display, out);
+            }
+            if self.optional.as_ref().is_some_and(|optional| optional.index == index) {
+                // Without its end tag, all that it seemed to contain is text.
+                self.optional = None;
+            }
+        }
+    }
+
+    /// Separates an element from the text before it.
+    fn begin(&mut self, element: Option<&Element>, attributes: &Attributes, out: &mut String) {
+        let name = element.map_or("", |element| element.name);
+        match name {
+            "pre" => {
+                self.writer.preformatted += 1;
+                self.writer.drops_line_break = true;
+            }
+            "sup" => self.writer.begin_superscript(),
+            "tr" => {
+                self.mark_layout_cell();
+                self.writer.separate_row();
+                return;
+            }
+            "td" | "th" => {
+                let is_first = self.elements.row().is_some_and(|row| {
+                    row.cells += 1;
+                    row.cells == 1
+                });
+                if !is_first {
+                    self.writer.separate_cell();
+                }
+                return;
+            }
+            _ => {}
+        }
+        if matches!(name, "table" | "pre" | "h1" | "h2") {
+            self.mark_layout_cell();
+        }
+        self.separate(element, attributes.display());
+        if let Some(level) = element.and_then(Element::heading_level) {
+            self.writer.begin_heading(level, out);
+        }
+        if let Some(alt) = &attributes.alt
+            && matches!(name, "img" | "input")
+            && self.regions.is_wanted()
+            && !self.is_in_head
+        {
+            self.writer.separate(Gap::Space);
+            self.writer.flowing_text(alt, out);
+            self.writer.separate(Gap::Space);
+        }
+    }
+
+    /// Separates an element from the text after it.
+    fn end(&mut self, element: Option<&Element>, display: Option<Display>, out: &str) {
+        match element.map_or("", |element| element.name) {
+            "pre" => self.writer.preformatted = self.writer.preformatted.saturating_sub(1),
+            "sup" => self.writer.end_superscript(),
+            "td" | "th" => {
+                self.writer.separate(Gap::Space);
+                return;
+            }
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.writer.end_heading(out),
+            _ => {}
+        }
+        self.separate(element, display);
+    }
+
+    fn separate(&mut self, element: Option<&Element>, display: Option<Display>) {
+        let (name, gap) = element.map_or(("", Gap::None), |element| (element.name, element.gap));
+        let gap = match display {
+            Some(Display::Block) => gap.max(Gap::Line),
+            Some(Display::InlineBlock) => gap.max(Gap::Space),
+            _ => gap,
+        };
+        if gap == Gap::None {
+            return;
+        }
+        let total = self.writer.total;
+        let is_in_data_cell = gap > Gap::Space
+            && !matches!(name, "tr" | "thead" | "tbody" | "tfoot" | "table" | "caption")
+            && self.elements.cell().is_some_and(|cell| {
+                cell.is_layout |= total - cell.written_before > MAX_DATA_CELL_BYTES;
+                !cell.is_layout
             });
+        self.writer.separate(if is_in_data_cell { Gap::Space } else { gap });
+    }
+
+    fn mark_layout_cell(&mut self) {
+        if let Some(cell) = self.elements.cell() {
+            cell.is_layout = true;
         }
-        self.pending = Gap::None;
-        self.has_written = true;
-    }
-
-    fn separate(&mut self, name: &str) {
-        let gap = match name {
-            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" | "table" | "blockquote"
-            | "pre" | "section" | "article" | "main" | "header" | "footer" | "aside" | "figure" | "form"
-            | "fieldset" | "hr" | "address" | "details" | "body" => Gap::Paragraph,
-            "div" | "li" | "dt" | "dd" | "tr" | "br" | "option" | "legend" | "caption" | "thead"
-            | "tbody" | "tfoot" | "center" | "figcaption" | "summary" | "textarea" | "menu" => Gap::Line,
-            "td" | "th" => Gap::Cell,
-            _ => return,
-        };
-        self.pending = self.pending.max(gap);
     }
 }
 
-fn heading_level(name: &str) -> Option<u8> {
-    match name.as_bytes() {
-        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
-        _ => None,
-    }
-}
-
-/// Elements that a reader of the page does not see, or skips.
-fn skipped_element(name: &str) -> Option<&'static str> {
-    const SKIPPED: [&str; 9] =
-        ["template", "noscript", "nav", "svg", "audio", "video", "canvas", "object", "datalist"];
-    SKIPPED.iter().find(|skipped| **skipped == name).copied()
+/// Whether a browser shows nothing of an element.
+fn is_never_shown(name: &str, element: Option<&Element>, attributes: &Attributes) -> bool {
+    attributes.is_hidden()
+        || element.is_some_and(Element::is_never_shown)
+        || (name == "dialog" && !attributes.is_open)
 }

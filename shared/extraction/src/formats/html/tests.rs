@@ -8,9 +8,10 @@ use html5ever::tokenizer::{
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::layout::{Layout, Title};
+use super::attributes::Attributes;
+use super::layout::Layout;
 use super::tokenizer::VisibleText;
-use super::{BlockReader, Blocks, HtmlReader};
+use super::{BlockReader, Blocks, CHOICE_BYTES, HtmlReader};
 
 fn by_pieces(html: &str, piece: usize) -> (String, Option<String>) {
     let (mut reader, mut out) = (VisibleText::new(), String::new());
@@ -39,16 +40,20 @@ impl TokenSink for Oracle {
             Token::TagToken(tag) if tag.kind == TagKind::EndTag => {
                 *in_raw = false;
                 match &*tag.name {
-                    "title" if matches!(layout.title, Title::Open(_) | Title::Ignored(_)) => {
-                        layout.end_title(out)
-                    }
-                    name => layout.end_tag(name),
+                    "title" if layout.is_in_title() => layout.end_title(out),
+                    name => layout.end_tag(name, out),
                 }
             }
             Token::TagToken(tag) => {
                 match &*tag.name {
                     "title" => layout.begin_title(),
-                    name => layout.start_tag(name, tag.self_closing),
+                    name => {
+                        let mut attributes = Attributes::default();
+                        for attribute in &tag.attrs {
+                            attributes.set(&attribute.name.local, &attribute.value);
+                        }
+                        layout.start_tag(name, tag.self_closing, &attributes, out);
+                    }
                 }
                 let kind = match &*tag.name {
                     "title" | "textarea" => RawKind::Rcdata,
@@ -74,7 +79,9 @@ fn by_html5ever(html: &str) -> String {
     queue.push_back(StrTendril::from(html));
     assert!(matches!(tokenizer.feed(&queue), html5ever::TokenizerResult::Done));
     tokenizer.end();
-    tokenizer.sink.0.into_inner().1
+    let (mut layout, out, _) = tokenizer.sink.0.into_inner();
+    layout.finish(&out);
+    out
 }
 
 #[test]
@@ -130,9 +137,135 @@ fn quotes_comments_and_scripts_end_as_in_browsers() {
     assert_eq!(text("<STYLE>a</style >x"), "x");
 }
 
+/// The text of a document, with its main content chosen.
+fn content(html: &str) -> String {
+    crate::formats::testing::extract("a.html", html)
+}
+
 #[test]
-fn unclosed_nav_does_not_hide_the_article() {
+fn element_without_end_tag_does_not_hide_the_page() {
     assert_eq!(text("<nav><ul><li>Home<article>Words</article>"), "Words");
+    assert_eq!(
+        text("<p>Before<nav><a>Home</a><h1>Title</h1><div>Words</div>"),
+        "Before\n\nHome\n\nTitle\n\nWords"
+    );
+    assert_eq!(text("<div><nav>Home<p>Words</div><p>More</body>"), "Home\n\nWords\n\nMore");
+    assert_eq!(text("<nav>Home</nav><nav>Menu</nav>Words"), "Words");
+    assert_eq!(text("<nav>Home<nav>Menu</nav></nav>Words"), "Words");
+    assert_eq!(text("<div><svg><path d='M0'><p>One</p></div><p>Two"), "One\n\nTwo");
+    assert_eq!(text("<svg><text>label</text><circle/></svg>Words"), "Words");
+    assert_eq!(text("<svg><foreignObject><p>no</p></foreignObject></svg>Words"), "Words");
+    for name in ["canvas", "video", "object", "noscript"] {
+        assert_eq!(text(&format!("<div><{name}>fallback</div><p>Words")), "fallback\n\nWords", "{name}");
+        assert_eq!(text(&format!("<p>Words <{name}>fallback</{name}> more")), "Words more", "{name}");
+    }
+}
+
+#[test]
+fn hidden_elements_are_left_out_to_where_a_browser_ends_them() {
+    assert_eq!(text("<p>One<p hidden>no<p>Two<span hidden>no<b>no</b></span> three"), "One\n\nTwo three");
+    assert_eq!(text("<div style='display: none'>no<div>no</div>no</div>Words"), "Words");
+    assert_eq!(text("<section><div style=\"visibility:hidden\">no</section>Words"), "Words");
+    assert_eq!(text("<ul><li hidden>no<li>One<li style=display:none>no</ul>Two"), "One\n\nTwo");
+    assert_eq!(text("<table><tr hidden><td>no<tr><td>One<td hidden>no<td>Two</table>"), "One\tTwo");
+    assert_eq!(text("<x-card hidden>no<x-card>no</x-card>no</x-card><img hidden alt=no>Words"), "Words");
+    assert_eq!(text("<dialog>no</dialog><dialog open>One</dialog><datalist><option>no</datalist>"), "One");
+    assert_eq!(text("<i aria-hidden=true>One</i> <b hidden=until-found>two</b>"), "One two");
+    assert_eq!(text("<body style='display:none'>Words"), "Words");
+    assert_eq!(text("<h1 hidden>no</h1><div hidden><h2>no</div><p>Words"), "Words");
+    assert_eq!(text("<div hidden></p></span></table>no</div>Words"), "Words");
+}
+
+#[test]
+fn table_rows_are_lines_with_tabs() {
+    let cell = |tag: &str, text: &str| format!("<{tag}><div><p>{text}</p></div></{tag}>");
+    let row =
+        |tag: &str, texts: [&str; 3]| format!("<tr>{}</tr>", texts.map(|text| cell(tag, text)).concat());
+    let table = [row("th", ["Name", "", "Crew"]), row("td", ["Otter", "7002", "Two<br>three"])].concat();
+    assert_eq!(
+        text(&format!("Boats<table><tbody>{table}</table>after")),
+        "Boats\n\nName\t\tCrew\nOtter\t7002\tTwo three\n\nafter"
+    );
+    assert_eq!(text("<table><tr><td>a<ul><li>b<li>c</ul><td><td>d<tr><td><td>e</table>"), "a b c\t\td\n\te");
+    let long = "word ".repeat(100);
+    let layout = format!("<table><tr><td><h1>Title</h1><p>One<p>{long}<p>Two<p>Three<td>Side</table>");
+    assert_eq!(text(&layout), format!("Title\n\nOne\n\n{}\n\nTwo\n\nThree\n\nSide", long.trim_end()));
+    let nested = "<table><tr><td>a<table><tr><td><p>b</p><td>c</table><td>d</table>";
+    assert_eq!(text(nested), "a\n\nb\tc\n\nd");
+}
+
+#[test]
+fn inline_elements_are_separated_as_they_are_shown() {
+    assert_eq!(text("<b>un</b>broken H<sub>2</sub>O"), "unbroken H2O");
+    assert_eq!(
+        text("<button>Save</button><button>Stop</button><label>Name</label><input>end"),
+        "Save Stop Name end"
+    );
+    assert_eq!(text("<select><option>red<option>blue</select>sky"), "red\nblue\nsky");
+    assert_eq!(
+        text("10<sup>3</sup> = 1000, since 1987<sup>4</sup>, 1<sup>st</sup>, a <sup>2</sup>"),
+        "10^3 = 1000, since 1987^4, 1st, a 2"
+    );
+    assert_eq!(
+        text("<span style='display:block'>one</span>two<a style='display:inline-block'>three</a>four"),
+        "one\ntwo three four"
+    );
+    assert_eq!(text("one<svg><path/></svg>two"), "one two");
+}
+
+#[test]
+fn alternative_text_of_images_is_text() {
+    assert_eq!(
+        text("See<img src=x alt='the caf&eacute; &amp; bar'>now<img alt=''>!"),
+        "See the café & bar now !"
+    );
+    assert_eq!(
+        text("<img alt=one alt=two><img src='data:image/png;base64,AAAA' ALT = three/>"),
+        "one three/"
+    );
+    assert_eq!(text("<a href=x><img alt=\"Home 'page'\"></a>"), "Home 'page'");
+}
+
+#[test]
+fn main_content_is_preferred() {
+    let page = |body: &str| {
+        content(&format!("<title>T</title><body><header>Site</header>{body}<footer>Imprint</footer>"))
+    };
+    assert_eq!(page("<main><p>Words</main>"), "T\n\nWords");
+    assert_eq!(page("<h1>Top</h1>by me<div role=main><h2>Part</h2>Words</div>"), "T\n\nTop\n\nPart\n\nWords");
+    assert_eq!(
+        page("<h1>Site</h1><main><h1>Top</h1>Words<aside>Note</aside></main>"),
+        "T\n\nTop\n\nWords\n\nNote"
+    );
+    assert_eq!(
+        page("<article>One two three four</article>x<article>Five six</article>"),
+        "T\n\nOne two three four\n\nFive six"
+    );
+    assert_eq!(
+        page("<p>Many words that are no teaser.</p><article>Tease</article>"),
+        "T\n\nSite\n\nMany words that are no teaser.\n\nTease\n\nImprint"
+    );
+    assert_eq!(page("<main></main><p>Words"), "T\n\nSite\n\nWords\n\nImprint");
+    assert_eq!(content("<main>Words<p>never closed"), "Words\n\nnever closed");
+}
+
+#[test]
+fn main_content_of_long_pages_is_preferred_if_it_has_begun() {
+    let long = "<p>some words</p>".repeat(CHOICE_BYTES / 8);
+    assert!(
+        content(&format!("Site<main>Start{long}</main>Imprint{long}<main>End</main>"))
+            .starts_with("Start\n\nsome")
+    );
+    let text = content(&format!("Site<main>Start{long}</main>Imprint{long}<main>End</main>"));
+    assert!(text.ends_with("some words\n\nEnd") && !text.contains("Imprint"));
+    let late = content(&format!("Site{long}<main>Start</main>Imprint"));
+    assert!(late.starts_with("Site") && late.ends_with("Start\n\nImprint"));
+}
+
+#[test]
+fn navigation_without_end_is_text_before_it_fills_the_memory() {
+    let text = content(&format!("<nav>Home{}</nav>end", "<p>some words</p>".repeat(20_000)));
+    assert!(text.starts_with("Home\n\nsome words") && text.ends_with("end"));
 }
 
 #[test]
@@ -216,6 +349,20 @@ fn fragment() -> impl Strategy<Value = String> {
             "<head>",
             "</head>",
             "<td>",
+            "<tr>",
+            "<table>",
+            "</table>",
+            "<li hidden>",
+            "<div style='display:none'>",
+            "</div>",
+            "<img alt=\"a &amp; b\" x>",
+            "<sup>2</sup>",
+            "<main>",
+            "</main>",
+            "<h1>",
+            "</h1>",
+            " hidden",
+            " alt=x",
             " ",
             "\n",
             "\t",

@@ -2,10 +2,11 @@
 //!
 //! The states are those of the WHATWG tokenizer, reduced to what separates text from markup. A
 //! tokenizer that yields whole tokens would buffer comments and attributes of any length, and a tree
-//! would hold the document; this one buffers only a tag's name and one character reference, so memory
-//! is bounded whatever the page contains.
+//! would hold the document; this one buffers only a tag's name, the start of a few attributes and one character
+//! reference, so memory is bounded whatever the page contains.
 
-use super::layout::{Heading, Layout};
+use super::attributes::Attributes;
+use super::layout::Layout;
 use super::raw::Raw;
 
 /// Longer names are truncated: no relevant element has one.
@@ -23,11 +24,12 @@ pub(super) struct VisibleText {
     is_end_tag: bool,
     /// The previous character of the tag was `/`.
     is_self_closing: bool,
+    attributes: Attributes,
     /// `&...` or `<...` that may still be text.
     held: String,
     /// The open element whose content is not markup.
     raw: Option<Raw>,
-    layout: Layout,
+    pub(super) layout: Layout,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl VisibleText {
             name: String::new(),
             is_end_tag: false,
             is_self_closing: false,
+            attributes: Attributes::default(),
             held: String::new(),
             raw: None,
             layout: Layout::new(),
@@ -90,6 +93,9 @@ impl VisibleText {
                 continue;
             }
             if let Some(skipped) = self.skip_length(rest) {
+                if matches!(self.state, State::DoubleQuoted | State::SingleQuoted) {
+                    self.attributes.push_value(&rest[..skipped]);
+                }
                 rest = &rest[skipped..];
                 continue;
             }
@@ -106,12 +112,7 @@ impl VisibleText {
             State::TagOpen | State::EndTagOpen | State::RawEnd => self.held_is_text(out),
             _ => {}
         }
-        self.layout.finish()
-    }
-
-    /// See [`Layout::take_headings`].
-    pub(super) fn take_headings(&mut self, written: usize) -> (Vec<Heading>, usize) {
-        self.layout.take_headings(written)
+        self.layout.finish(out)
     }
 
     /// Bytes to skip up to the next character that can change the state.
@@ -206,13 +207,16 @@ impl VisibleText {
                 '"' => self.state = State::DoubleQuoted,
                 '\'' => self.state = State::SingleQuoted,
                 '>' => self.end_tag(out),
-                _ => self.state = State::Unquoted,
+                _ => {
+                    self.state = State::Unquoted;
+                    return false;
+                }
             },
             State::DoubleQuoted | State::SingleQuoted => self.state = State::AfterQuoted,
             State::Unquoted => match character {
                 '>' => self.end_tag(out),
                 _ if is_space => self.state = State::BeforeAttribute,
-                _ => {}
+                _ => self.attributes.push_value(character.encode_utf8(&mut [0; 4])),
             },
             State::MarkupDeclaration { dashes } => match (character, dashes) {
                 ('-', 0) => self.state = State::MarkupDeclaration { dashes: 1 },
@@ -248,7 +252,13 @@ impl VisibleText {
                     _ => State::BeforeAttribute,
                 };
             }
-            _ => self.state = State::AttributeName,
+            _ => {
+                if self.state != State::AttributeName {
+                    self.attributes.end();
+                    self.state = State::AttributeName;
+                }
+                self.attributes.push_name(character);
+            }
         }
         self.is_self_closing = false;
         true
@@ -317,6 +327,7 @@ impl VisibleText {
         self.held.clear();
         self.is_end_tag = is_end_tag;
         self.is_self_closing = false;
+        self.attributes.clear();
     }
 
     fn leave_name(&mut self) -> bool {
@@ -327,11 +338,12 @@ impl VisibleText {
     /// Handles the `>` of a tag.
     fn end_tag(&mut self, out: &mut String) {
         self.state = State::Text;
+        self.attributes.end();
         if self.is_end_tag {
             if self.raw.take().is_some_and(|raw| raw.name == "title") {
                 self.layout.end_title(out);
             } else {
-                self.layout.end_tag(&self.name);
+                self.layout.end_tag(&self.name, out);
             }
             return;
         }
@@ -339,7 +351,7 @@ impl VisibleText {
         if self.name == "title" {
             self.layout.begin_title();
         } else {
-            self.layout.start_tag(&self.name, self.is_self_closing);
+            self.layout.start_tag(&self.name, self.is_self_closing, &self.attributes, out);
         }
     }
 

@@ -1,0 +1,22 @@
+//! Turns one staged document of a format that needs a parser into its text.
+//!
+//! *Triggered by* ExtractQueue: one message for each such document, sent by chunk.
+//! *Reads* the item in PostgreSQL and the document's bytes in S3. The parser runs in a child process without
+//! credentials, with limits on memory, time and files.
+//! *Writes* the frames of the document to S3; a message to ChunkQueue; the item's state if the document cannot be read.
+//! *Safe to repeat because* the same bytes yield the same frames under the same key, and a document whose text is
+//! there is only sent on.
+//! *Retries when* PostgreSQL, S3 or SQS is unavailable. A document that its parser refuses, or that crashes it or
+//! exceeds a limit, is recorded as failed, with the reason.
+
+mod config;
+mod handler;
+mod parse;
+mod state;
+
+pub use config::Config;
+pub use handler::handle;
+pub use state::State;
+
+/// The argument by which the function's program is the child process that parses one document.
+pub const PARSE: &str = "parse";

@@ -1,0 +1,55 @@
+//! The clients that the extract function keeps between messages.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
+use db::Db;
+use lambda::sqs::{Delivery, Redeliver};
+use queue::{QueueUrls, Queues};
+use sandbox::Sandbox;
+
+use crate::{Config, PARSE};
+
+/// Clients, created once per process.
+#[derive(Debug)]
+pub struct State {
+    /// PostgreSQL.
+    pub db: Db,
+    /// The staging bucket.
+    pub artifacts: ArtifactStore,
+    /// The work queues of chunk, and of scan for the next operation.
+    pub queues: Queues,
+    /// Starts the child processes.
+    pub sandbox: Sandbox,
+    /// The library that reads PDF documents.
+    pub pdfium_library: PathBuf,
+}
+
+impl State {
+    /// Creates the clients, without a network call. The child process is this program.
+    ///
+    /// # Errors
+    /// Names the invalid setting or file.
+    pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
+        let sdk = aws::sdk_config().await;
+        let urls = QueueUrls {
+            scan: Some(config.scan_queue_url.clone()),
+            chunk: Some(config.chunk_queue_url.clone()),
+            ..QueueUrls::default()
+        };
+        Ok(Self {
+            db: Db::connect(&config.db)?,
+            artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
+            queues: Queues::new(&sdk, urls),
+            sandbox: Sandbox { executable: std::env::current_exe()?, arguments: vec![PARSE.into()] },
+            pdfium_library: config.pdfium_library.clone(),
+        })
+    }
+}
+
+impl Redeliver for State {
+    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
+        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    }
+}

@@ -1,0 +1,78 @@
+//! The child process: reads the document from standard input and writes frames to standard output.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use frames::codec::{MAGIC, encode};
+use frames::{DocumentFormat, Failure, FailureKind, Frame};
+use sandbox::Job;
+
+use crate::formats::load_pdfium;
+use crate::{Options, ParseError, parse};
+
+/// Runs a child process with these arguments, without the program's name.
+///
+/// Reasons that are the document's are the last frame. Others are one line on standard error and an exit code that
+/// [`sandbox::Run`] knows.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse_input(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::from(sandbox::EXIT_ENVIRONMENT)
+        }
+    }
+}
+
+fn parse_input(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    let job = Job::from_arguments(arguments).map_err(|error| error.to_string())?;
+    let failure = |what: &str, error: io::Error| format!("{what}: {error}");
+    sandbox::confine(&job.limits).map_err(|error| failure("setting the limits failed", error))?;
+    let options = Options { file_name: job.file_name, pdfium_library: job.pdfium_library };
+    if job.format == DocumentFormat::Pdf {
+        load_pdfium(&options).map_err(|error| error.to_string())?;
+    }
+    let open = |descriptor: io::Result<std::os::fd::OwnedFd>| descriptor.map(File::from);
+    let input = open(io::stdin().as_fd().try_clone_to_owned());
+    let mut input = input.map_err(|error| failure("opening the document failed", error))?;
+    let output = open(io::stdout().as_fd().try_clone_to_owned());
+    let output = output.map_err(|error| failure("opening the output failed", error))?;
+    sandbox::forbid_files().map_err(|error| failure("setting the limit of files failed", error))?;
+
+    let mut output = BufWriter::with_capacity(64 << 10, output);
+    let mut record = MAGIC.to_vec();
+    let mut sink = |frame: Frame| {
+        encode(&frame, &mut record).map_err(io::Error::other)?;
+        output.write_all(&record)?;
+        record.clear();
+        Ok(())
+    };
+    let parsed = match parse(job.format, &mut input, &options, &mut sink) {
+        Ok(_summary) => Ok(()),
+        Err(ParseError::Document(failure)) => sink_failure(failure, &mut record, &mut output),
+        Err(ParseError::Full) => {
+            let reason = "the document exceeds a limit".to_owned();
+            sink_failure(Failure { kind: FailureKind::TooLarge, reason }, &mut record, &mut output)
+        }
+        Err(error @ (ParseError::Input(_) | ParseError::Output(_) | ParseError::Library(_))) => {
+            return Err(with_source(&error));
+        }
+    };
+    parsed.and_then(|()| output.flush()).map_err(|error| failure("writing the text failed", error))
+}
+
+/// Writes the last frame of a document that cannot be read. `record` may hold the start of the output.
+fn sink_failure(failure: Failure, record: &mut Vec<u8>, output: &mut impl Write) -> io::Result<()> {
+    encode(&Frame::Failed(failure), record).map_err(io::Error::other)?;
+    output.write_all(record)
+}
+
+fn with_source(error: &ParseError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

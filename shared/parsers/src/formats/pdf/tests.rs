@@ -1,0 +1,170 @@
+//! These tests need libpdfium, which `scripts/install` installs, found by PDFIUM_LIBRARY or at its default place in
+//! the checkout.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use frames::DocumentFormat::Pdf;
+use frames::Frame;
+
+use super::*;
+use crate::testing::{frames_with, show, survives_damage_with};
+
+fn options() -> Options {
+    let library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from).or_else(installed);
+    let library =
+        library.expect("no libpdfium.so under .venv and PDFIUM_LIBRARY is not set: run scripts/install");
+    Options { pdfium_library: Some(library), ..Options::default() }
+}
+
+fn installed() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
+    let versions = std::fs::read_dir(root.join(".venv/lib")).ok()?;
+    let library =
+        |version: std::fs::DirEntry| version.path().join("site-packages/pypdfium2_raw/libpdfium.so");
+    versions.flatten().map(library).find(|library| library.is_file())
+}
+
+/// A PDF of these objects, numbered from 1; the first one is the catalog.
+fn pdf(objects: &[String]) -> Vec<u8> {
+    let mut file = "%PDF-1.7\n".to_owned();
+    let mut offsets = Vec::new();
+    for (index, object) in objects.iter().enumerate() {
+        offsets.push(file.len());
+        write!(file, "{} 0 obj\n{object}\nendobj\n", index + 1).unwrap();
+    }
+    let start = file.len();
+    write!(file, "xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1).unwrap();
+    for offset in &offsets {
+        writeln!(file, "{offset:010} 00000 n ").unwrap();
+    }
+    let size = offsets.len() + 1;
+    write!(file, "trailer\n<< /Size {size} /Root 1 0 R /Info 4 0 R >>\nstartxref\n{start}\n%%EOF\n").unwrap();
+    file.into_bytes()
+}
+
+/// A PDF with one page for each content stream, and these further entries in the catalog.
+fn pages(contents: &[&str], catalog: &str, further: &[String]) -> Vec<u8> {
+    pages_with(contents, catalog, further, "")
+}
+
+/// As [`pages`], with these entries in each page.
+fn pages_with(contents: &[&str], catalog: &str, further: &[String], entries: &str) -> Vec<u8> {
+    let first_page = 5 + further.len();
+    let kids: String = (0..contents.len()).map(|index| format!("{} 0 R ", first_page + 2 * index)).collect();
+    let mut objects = vec![
+        format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"),
+        format!("<< /Type /Pages /Count {} /Kids [{kids}] >>", contents.len()),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+        "<< /Title (A test) >>".to_owned(),
+    ];
+    objects.extend_from_slice(further);
+    for content in contents {
+        let stream = objects.len() + 2;
+        objects.push(format!(
+            "<< /Type /Page /Parent 2 0 R {entries} /MediaBox [0 0 600 800] /Contents {stream} 0 R \
+             /Resources << /Font << /F 3 0 R >> >> >>"
+        ));
+        objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
+    }
+    pdf(&objects)
+}
+
+/// A content stream with lines of text at their positions.
+fn lines(lines: &[(i32, i32, &str)]) -> String {
+    let lines: String =
+        lines.iter().map(|(x, y, text)| format!("BT /F 12 Tf {x} {y} Td ({text}) Tj ET\n")).collect();
+    lines
+}
+
+fn parsed(bytes: &[u8]) -> Result<String, ParseError> {
+    frames_with(Pdf, bytes, &options()).map(|frames| show(&frames))
+}
+
+#[test]
+fn pages_have_labels_and_their_outline() {
+    let one = lines(&[(72, 700, "Preface"), (72, 680, "Some words.")]);
+    let two = lines(&[(72, 700, "The end of it."), (72, 680, "2 The Tides"), (72, 660, "Water rises.")]);
+    let outline = [
+        "<< /First 6 0 R /Last 7 0 R /Count 2 >>".to_owned(),
+        "<< /Title (Preface) /Parent 5 0 R /Next 7 0 R /Dest [10 0 R /Fit] >>".to_owned(),
+        "<< /Title (Tides) /Parent 5 0 R /Prev 6 0 R /First 8 0 R /Last 8 0 R /Count 1 /Dest [12 0 R /Fit] >>"
+            .to_owned(),
+        "<< /Title (The tides) /Parent 7 0 R /A << /S /GoTo /D [12 0 R /Fit] >> >>".to_owned(),
+        "<< >>".to_owned(),
+    ];
+    let labels = "/PageLabels << /Nums [0 << /S /r >> 1 << /S /D /P (A-) /St 5 >>] >> /Outlines 5 0 R";
+    assert_eq!(
+        parsed(&pages(&[&one, &two], labels, &outline)).unwrap(),
+        "[title A test]\n[page 0 i]\n[h1 Preface]\nPreface\nSome words.\n\
+         [page 1 A-5]\n[h1 Tides]\nThe end of it.\n[h2 The tides]\n2 The Tides\nWater rises.\n"
+    );
+}
+
+#[test]
+fn outline_in_a_circle_ends() {
+    let text = lines(&[(72, 700, "Text")]);
+    let outline = [
+        "<< /First 6 0 R /Last 6 0 R >>".to_owned(),
+        "<< /Title (A) /Parent 5 0 R /Next 6 0 R /First 6 0 R /Dest [7 0 R /Fit] >>".to_owned(),
+    ];
+    let frames = frames_with(Pdf, &pages(&[&text], "/Outlines 5 0 R", &outline), &options()).unwrap();
+    let headings = frames.iter().filter(|frame| matches!(frame, Frame::Heading { .. })).count();
+    assert!((1..=crate::limits::MAX_OUTLINE_ENTRIES).contains(&headings), "{headings}");
+}
+
+#[test]
+fn pages_without_text_are_counted_and_a_document_of_them_fails() {
+    let image = "0 0 m 100 100 l S";
+    let text = lines(&[(72, 700, "Text")]);
+    assert_eq!(
+        parsed(&pages(&[image, &text, ""], "", &[])).unwrap(),
+        "[title A test]\n[page 0 ]\n[page 1 ]\nText\n[page 2 ]\n[warning 1 page has no text, only images]\n"
+    );
+    assert_eq!(parsed(&pages(&[image], "", &[])).unwrap_err().to_string(), PARSER.no_text);
+}
+
+#[test]
+fn filled_fields_of_a_form_are_read() {
+    let text = lines(&[(72, 700, "Name")]);
+    let field = "<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (Ada) /Rect [100 690 200 710] >>";
+    let form =
+        pages_with(&[&text], "/AcroForm << /Fields [5 0 R] >>", &[field.to_owned()], "/Annots [5 0 R]");
+    assert_eq!(parsed(&form).unwrap(), "[title A test]\n[page 0 ]\nName\nAda\n");
+}
+
+#[test]
+fn document_is_opened_anew_without_losing_pages() {
+    let contents: Vec<String> = (0..50).map(|page| lines(&[(72, 700, &format!("Page {page}"))])).collect();
+    let contents: Vec<&str> = contents.iter().map(String::as_str).collect();
+    let shown = parsed(&pages(&contents, "", &[])).unwrap();
+    for page in 0..50 {
+        assert!(shown.contains(&format!("[page {page} ]\nPage {page}\n")), "{shown}");
+    }
+}
+
+#[test]
+fn damaged_documents_and_missing_library_have_a_reason() {
+    assert_eq!(
+        parsed(b"%PDF-1.7 and nothing").unwrap_err().to_string(),
+        "the PDF is damaged: its structure cannot be read"
+    );
+    let missing = Options { pdfium_library: Some("/no/such.so".into()), ..Options::default() };
+    let error = frames_with(Pdf, b"%PDF-1.7", &missing);
+    // The library may be loaded already by another test of this process.
+    if let Err(ParseError::Library(reason)) = &error {
+        assert!(reason.starts_with("PDFium cannot be loaded from /no/such.so: "), "{reason}");
+    }
+    let error = frames_with(Pdf, b"%PDF-1.7", &Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "PDFium: no library given; set PDFIUM_LIBRARY");
+}
+
+#[test]
+fn damaged_documents_do_not_panic() {
+    let text = lines(&[(72, 700, "Text of a page"), (72, 680, "and more")]);
+    let outline = [
+        "<< /First 6 0 R /Last 6 0 R >>".to_owned(),
+        "<< /Title (Text) /Parent 5 0 R /Dest [7 0 R /Fit] >>".to_owned(),
+    ];
+    survives_damage_with(Pdf, &pages(&[&text], "/Outlines 5 0 R", &outline), &options());
+}

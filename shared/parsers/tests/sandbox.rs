@@ -1,0 +1,184 @@
+//! Hostile documents in the real child process. PDF documents need libpdfium, see `formats/pdf/tests.rs`.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use frames::{DocumentFormat, Frame};
+use sandbox::{Job, Limits, Sandbox, SandboxError};
+
+fn sandbox() -> Sandbox {
+    Sandbox { executable: env!("CARGO_BIN_EXE_parser").into(), arguments: Vec::new() }
+}
+
+fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+fn job(format: DocumentFormat) -> Job {
+    Job { format, file_name: "test".into(), pdfium_library: None, limits: Limits::default() }
+}
+
+async fn parse(job: &Job, bytes: &[u8]) -> Result<Vec<Frame>, SandboxError> {
+    let mut run = sandbox().start(job, file(bytes))?;
+    let mut frames = Vec::new();
+    while let Some(frame) = run.next().await? {
+        frames.push(frame);
+    }
+    Ok(frames)
+}
+
+const TYPES: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+
+/// An archive of parts that are not compressed.
+fn package(parts: &[(&str, String)]) -> Vec<u8> {
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, content) in parts {
+        writer.start_file(*path, options).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A Word document with this body.
+fn word(body: &str) -> Vec<u8> {
+    let link = format!(r#"<Relationship Id="1" Type="{TYPES}/officeDocument" Target="d.xml"/>"#);
+    package(&[
+        ("_rels/.rels", format!("<Relationships>{link}</Relationships>")),
+        ("d.xml", format!("<w:document><w:body>{body}</w:body></w:document>")),
+    ])
+}
+
+/// A workbook with these shared strings and rows.
+fn workbook(strings: &str, rows: &str) -> Vec<u8> {
+    package(&[
+        (
+            "_rels/.rels",
+            format!(
+                r#"<Relationships><Relationship Id="1" Type="{TYPES}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            r#"<workbook xmlns:r="x"><sheets><sheet name="S" sheetId="1" r:id="s"/></sheets></workbook>"#
+                .into(),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                r#"<Relationships><Relationship Id="s" Type="{TYPES}/worksheet" Target="sheet.xml"/></Relationships>"#
+            ),
+        ),
+        ("xl/sharedStrings.xml", strings.to_owned()),
+        ("xl/sheet.xml", format!("<worksheet><sheetData>{rows}</sheetData></worksheet>")),
+    ])
+}
+
+const ROW: &str = r#"<row r="1"><c r="A1"><v>7</v></c><c r="B1"><v>8</v></c></row>"#;
+
+#[tokio::test]
+async fn document_is_parsed_and_a_damaged_one_has_a_reason() {
+    let mail = b"Subject: Tides\r\n\r\nWater rises.\r\n";
+    let frames = parse(&job(DocumentFormat::Eml), mail).await.unwrap();
+    assert!(frames.contains(&Frame::Title("Tides".into())), "{frames:?}");
+    assert!(matches!(frames.last(), Some(Frame::End(summary)) if summary.text_bytes > 0), "{frames:?}");
+    let error = parse(&job(DocumentFormat::Docx), b"PK\x03\x04 damaged").await.unwrap_err();
+    assert!(error.to_string().starts_with("the Word document is damaged: "), "{error}");
+}
+
+#[tokio::test]
+async fn document_that_needs_too_much_memory_costs_the_child_only() {
+    let strings = r#"<sst uniqueCount="7999999"><si><t>x</t></si></sst>"#;
+    assert!(parse(&job(DocumentFormat::Xlsx), &workbook(strings, ROW)).await.is_ok());
+    let mut small = job(DocumentFormat::Xlsx);
+    small.limits.memory_bytes = 128 << 20;
+    assert_eq!(
+        parse(&small, &workbook(strings, ROW)).await.unwrap_err().to_string(),
+        "the Excel workbook (XLSX) needs more than 128 MiB of memory; split it"
+    );
+}
+
+/// The address space of the child with its libraries, and what streaming needs.
+const SMALL_MEMORY: u64 = 32 << 20;
+
+#[tokio::test]
+async fn memory_does_not_grow_with_the_document() {
+    const REPETITIONS: usize = 250_000;
+    let paragraph = "<w:p><w:r><w:t>A paragraph of a long document.</w:t></w:r></w:p>";
+    let row = r#"<row><c t="inlineStr"><is><t>A cell of a long sheet</t></is></c><c><v>7</v></c></row>"#;
+    let mailbox = format!("From a\n\n{}\n", "a line\n".repeat(100)).repeat(REPETITIONS / 100);
+    for (format, document) in [
+        (DocumentFormat::Docx, word(&paragraph.repeat(REPETITIONS))),
+        (DocumentFormat::Xlsx, workbook("<sst/>", &row.repeat(REPETITIONS))),
+        (DocumentFormat::Zip, package(&[("a.txt", "text ".repeat(10 * REPETITIONS))])),
+        (DocumentFormat::Mbox, mailbox.into_bytes()),
+        (
+            DocumentFormat::Rtf,
+            format!("{{\\rtf1 {}}}", "A paragraph of a long document.\\par ".repeat(REPETITIONS)).into(),
+        ),
+    ] {
+        let mut job = job(format);
+        job.limits.memory_bytes = SMALL_MEMORY;
+        let mut run = sandbox().start(&job, file(&document)).unwrap();
+        let mut last = None;
+        while let Some(frame) = run.next().await.unwrap_or_else(|error| panic!("{format:?}: {error}")) {
+            last = Some(frame);
+        }
+        assert!(matches!(last, Some(Frame::End(_))), "{format:?}: {last:?}");
+    }
+}
+
+#[tokio::test]
+async fn document_that_takes_too_long_is_ended() {
+    let mut impatient = job(DocumentFormat::Mbox);
+    impatient.limits.wall_clock = std::time::Duration::from_millis(1);
+    let mailbox = format!("From a\n\n{}", "a line of a long mail\n".repeat(1 << 20));
+    let error = parse(&impatient, mailbox.as_bytes()).await.unwrap_err();
+    assert!(error.to_string().starts_with("the mailbox (MBOX) could not be read within 0 s"), "{error}");
+}
+
+#[tokio::test]
+async fn missing_library_is_not_the_documents_failure() {
+    let mut job = job(DocumentFormat::Pdf);
+    job.pdfium_library = Some(Path::new("/no/such/libpdfium.so").into());
+    let error = parse(&job, b"%PDF-1.7").await.unwrap_err();
+    assert!(
+        matches!(&error, SandboxError::Child(reason) if reason.contains("/no/such/libpdfium.so")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn pdf_is_parsed_although_the_child_can_open_no_file() {
+    let job = Job { pdfium_library: Some(libpdfium()), ..job(DocumentFormat::Pdf) };
+    let content = "BT /F 12 Tf 72 700 Td (Water rises.) Tj ET";
+    let pdf = format!(
+        "%PDF-1.7\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n\
+         2 0 obj\n<< /Type /Pages /Count 1 /Kids [3 0 R] >>\nendobj\n\
+         3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F \
+         << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>\nendobj\n\
+         4 0 obj\n<< /Length {} >>\nstream\n{content}\nendstream\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n",
+        content.len()
+    );
+    let frames = parse(&job, pdf.as_bytes()).await.unwrap();
+    assert!(frames.contains(&Frame::Text("Water rises.\n".into())), "{frames:?}");
+}
+
+/// The library that `scripts/install` installs, or that PDFIUM_LIBRARY names.
+fn libpdfium() -> std::path::PathBuf {
+    if let Some(library) = std::env::var_os("PDFIUM_LIBRARY") {
+        return library.into();
+    }
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
+    let versions = std::fs::read_dir(python).into_iter().flatten().flatten();
+    versions
+        .map(|version| version.path().join("site-packages/pypdfium2_raw/libpdfium.so"))
+        .find(|library| library.is_file())
+        .expect("no libpdfium.so under .venv and PDFIUM_LIBRARY is not set: run scripts/install")
+}
