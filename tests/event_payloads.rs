@@ -35,7 +35,9 @@ fn queue_events_have_messages_of_their_stage() {
         matches!(scan[..], [ScanMessage::RunOperation { .. }, ScanMessage::StageItems { .. }]),
         "{scan:?}"
     );
-    assert_eq!(messages::<ChunkDocument>("chunk.json")[0].item_id.0, 7);
+    for name in ["extract.json", "chunk.json"] {
+        assert_eq!(messages::<ChunkDocument>(name)[0].item_id.0, 7);
+    }
     assert_eq!(messages::<EmbedBatch>("embed.json")[0].batch, 0);
     assert_eq!(messages::<ChunkDocument>("sweep-dead-letter.json").len(), 1);
 }

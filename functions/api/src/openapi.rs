@@ -75,6 +75,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "audit", description = "The log of all changes with their authors."),
         (name = "sources", description = "Places that documents are read from."),
         (name = "sync", description = "Sync runs, which read all sources of a collection again."),
+        (name = "formats", description = "Kinds of documents that can be read."),
         (name = "uploads", description = "Files that clients PUT to presigned URLs."),
         (name = "documents", description = "Documents of a collection."),
         (name = "chunking", description = "Chunking strategies, and previews of their chunks."),
