@@ -2,7 +2,7 @@
 
 mod markdown;
 
-use self::markdown::{LineKind, MarkdownLines};
+use self::markdown::{LineKind, MarkdownLines, is_list_item};
 use crate::Layout;
 use crate::plan::Plan;
 use crate::pre_token::{Gap, Kind, PreToken, extends};
@@ -245,16 +245,6 @@ fn is_abbreviation(word: &str) -> bool {
     word.len() <= 6
         && (word.chars().count() == 1 && word.chars().all(char::is_alphabetic)
             || KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word)))
-}
-
-fn is_list_item(peek: &str) -> bool {
-    let is_blank = |rest: &str| rest.starts_with([' ', '\t']);
-    if let Some(rest) = peek.strip_prefix(['-', '*', '+', '•', '–']) {
-        return is_blank(rest);
-    }
-    let digits = peek.bytes().take_while(u8::is_ascii_digit).count();
-    let mark = peek.as_bytes().get(digits);
-    (1..=3).contains(&digits) && matches!(mark, Some(b'.' | b')')) && is_blank(&peek[digits + 1..])
 }
 
 #[cfg(test)]

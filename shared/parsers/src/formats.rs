@@ -24,18 +24,9 @@ mod zip;
 
 use frames::{DocumentFormat, FailureKind};
 
-use crate::output::Output;
 use crate::package::Package;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
-
-pub(crate) use table::TableRow;
-
-/// A parser.
-pub(crate) struct Parser {
-    pub(crate) parse: fn(&mut dyn Input, &Options, &mut Output<'_>) -> Result<(), ParseError>,
-    /// The reason for a document with neither text nor attachments.
-    pub(crate) no_text: &'static str,
-}
 
 fn parser(format: DocumentFormat) -> &'static Parser {
     match format {

@@ -1,8 +1,11 @@
 //! Unpacked bytes, limited by the size of the packed ones.
 
-use std::io::{self, Read};
+use std::io::{self, Read, SeekFrom};
+
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::limits::{MAX_RATIO, RATIO_FREE_BYTES};
+use crate::{Input, ParseError};
 
 /// A reader of unpacked bytes that fails with `FileTooLarge` and a reason when they exceed their limit.
 pub(crate) struct Inflated<R> {
@@ -33,6 +36,27 @@ impl<R: Read> Read for Inflated<R> {
         };
         Err(io::Error::new(io::ErrorKind::FileTooLarge, reason))
     }
+}
+
+/// First bytes of a compressed file.
+pub(crate) const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+/// First bytes of a compressed file.
+pub(crate) const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// Returns the size of a file, and goes to its start.
+pub(crate) fn size(input: &mut dyn Input) -> Result<u64, ParseError> {
+    let size = input.seek(SeekFrom::End(0)).map_err(ParseError::Input)?;
+    input.rewind().map_err(ParseError::Input)?;
+    Ok(size)
+}
+
+/// Starts to unpack. The window of a frame is at most 100 MiB, which the library checks.
+pub(crate) fn zstd_decoder<R: Read>(
+    reader: R,
+    what: &str,
+) -> Result<StreamingDecoder<R, FrameDecoder>, ParseError> {
+    StreamingDecoder::new(reader).map_err(|error| ParseError::damaged(what, error))
 }
 
 #[cfg(test)]

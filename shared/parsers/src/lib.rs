@@ -17,6 +17,7 @@ mod limits;
 mod names;
 mod output;
 mod package;
+mod parser;
 #[cfg(test)]
 mod testing;
 mod xml;

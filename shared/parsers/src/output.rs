@@ -7,7 +7,6 @@ use frames::codec::PIECE_BYTES;
 use frames::{FailureKind, Frame, Summary, Warning, WarningKind, push_row_text};
 
 use crate::ParseError;
-use crate::formats::TableRow;
 use crate::limits::{
     MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_CELL_BYTES, MAX_CELLS, MAX_HEADING_BYTES, MAX_PAGES,
     MAX_ROW_BYTES, MAX_ROWS, MAX_TEXT_BYTES,
@@ -28,6 +27,14 @@ pub(crate) struct Output<'a> {
     has_title: bool,
     has_language: bool,
     warnings: BTreeMap<WarningKind, u64>,
+}
+
+/// A row of a table.
+pub(crate) struct TableRow {
+    pub(crate) is_header: bool,
+    pub(crate) cells: Vec<String>,
+    /// Filled cells after the limit of a row.
+    pub(crate) cells_left_out: u64,
 }
 
 impl<'a> Output<'a> {

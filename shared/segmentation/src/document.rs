@@ -1,12 +1,13 @@
 //! From a document's bytes to batches of its chunks.
 
-use chunking::{Chunk, Chunker, ChunkingParameters, Strategy};
-use domain::{ArtifactKey, ChunkRecord, ChunkSettings, Layout};
+use chunking::{Chunker, ChunkingParameters, Strategy};
+use domain::{ChunkRecord, ChunkSettings, Layout};
 use extraction::{Block, Blocks, Content, Extracted, Extractor, Format};
 use frames::DocumentFormat;
 use models::ModelManifest;
 
 use crate::parsed::ParsedBody;
+use crate::records::{append, drain_full_batches};
 use crate::{ModelTokens, SegmentationError};
 
 /// Bytes of the document's start that are used to detect its format.
@@ -204,33 +205,13 @@ fn chunk_blocks(
     Ok(())
 }
 
-pub(crate) fn append(records: &mut Vec<ChunkRecord>, chunks: Vec<Chunk>) {
-    records.extend(chunks.into_iter().map(|chunk| ChunkRecord {
-        index: chunk.index,
-        text: chunk.text,
-        start_offset: chunk.start_offset,
-        end_offset: chunk.end_offset,
-        token_count: chunk.token_count,
-        parent: chunk.parent,
-    }));
-}
-
-fn drain_full_batches(pending: &mut Vec<ChunkRecord>) -> Vec<Vec<ChunkRecord>> {
-    let mut batches = Vec::new();
-    while pending.len() >= ArtifactKey::CHUNKS_PER_BATCH {
-        let rest = pending.split_off(ArtifactKey::CHUNKS_PER_BATCH);
-        batches.push(std::mem::replace(pending, rest));
-    }
-    batches
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
     use std::sync::{Arc, OnceLock};
 
     use chunking::ModelTokenizer;
-    use domain::Classify;
+    use domain::{ArtifactKey, Classify};
     use proptest::{prop_assert_eq, proptest};
 
     use super::*;

@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod parsed;
 mod readable;
+mod records;
 mod tokens;
 
 pub use document::{DocumentChunker, DocumentSettings};

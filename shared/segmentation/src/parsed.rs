@@ -7,7 +7,7 @@ use frames::codec::Decoder;
 use frames::{Frame, push_row_text};
 
 use crate::SegmentationError;
-use crate::document::append;
+use crate::records::append;
 
 /// Chunks the text of a parsed document.
 #[derive(Debug)]

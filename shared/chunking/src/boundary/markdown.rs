@@ -3,7 +3,6 @@
 //! A subset of CommonMark, decided line by line: a line is no heading inside a fence, front matter, a comment
 //! or indented code, and only a paragraph is underlined; a list item, a quote or a table row is not.
 
-use super::is_list_item;
 use crate::pre_token::Gap;
 use crate::scanner::PEEK_BYTES;
 
@@ -277,4 +276,15 @@ fn underline_depth(peek: &str) -> Option<u8> {
         let is_whole_line = ends_line(peek, mark) || length >= PEEK_BYTES;
         (length >= 3 && is_whole_line).then_some(depth)
     })
+}
+
+/// Whether a line that starts like this is an item of a list.
+pub(super) fn is_list_item(peek: &str) -> bool {
+    let is_blank = |rest: &str| rest.starts_with([' ', '\t']);
+    if let Some(rest) = peek.strip_prefix(['-', '*', '+', '•', '–']) {
+        return is_blank(rest);
+    }
+    let digits = peek.bytes().take_while(u8::is_ascii_digit).count();
+    let mark = peek.as_bytes().get(digits);
+    (1..=3).contains(&digits) && matches!(mark, Some(b'.' | b')')) && is_blank(&peek[digits + 1..])
 }

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::{DecodeError, MAX_RECORD_BYTES};
+use super::error::DecodeError;
+use super::format::MAX_RECORD_BYTES;
 use crate::{Failure, FailureKind, Frame, Summary, Warning, WarningKind};
 
 /// Bytes before a record's content: the tag and the length.

@@ -3,16 +3,16 @@
 //! Unpacked with flate2 over zlib-rs and with ruzstd, both in Rust: hostile bytes should not meet C, and the functions
 //! need no C compiler.
 
-use std::io::{BufReader, Cursor, Read, SeekFrom};
+use std::io::{BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-use crate::formats::{Parser, archive, tar};
-use crate::inflated::Inflated;
+use super::{archive, tar};
+use crate::inflated::{Inflated, size, zstd_decoder};
 use crate::limits::MAX_ATTACHMENT_BYTES;
 use crate::output::Output;
 use crate::package::io_failure;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const GZIP_PARSER: Parser = Parser { parse: parse_gzip, no_text: NO_TEXT };
@@ -22,12 +22,6 @@ pub(crate) const ZSTD_PARSER: Parser = Parser { parse: parse_zstd, no_text: NO_T
 const NO_TEXT: &str = "the compressed file cannot be read";
 
 const WHAT: &str = "the compressed file";
-
-/// First bytes of a compressed file.
-pub(super) const GZIP: [u8; 2] = [0x1F, 0x8B];
-
-/// First bytes of a compressed file.
-pub(super) const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// A block of a TAR archive, with what identifies it.
 const TAR_BLOCK: usize = 512;
@@ -66,21 +60,6 @@ fn append_content(
             _ => "content",
         };
     output.attachment(name, "", &mut content)
-}
-
-/// Returns the size of a file, and goes to its start.
-pub(super) fn size(input: &mut dyn Input) -> Result<u64, ParseError> {
-    let size = input.seek(SeekFrom::End(0)).map_err(ParseError::Input)?;
-    input.rewind().map_err(ParseError::Input)?;
-    Ok(size)
-}
-
-/// Starts to unpack. The window of a frame is at most 100 MiB, which the library checks.
-pub(super) fn zstd_decoder<R: Read>(
-    reader: R,
-    what: &str,
-) -> Result<StreamingDecoder<R, FrameDecoder>, ParseError> {
-    StreamingDecoder::new(reader).map_err(|error| ParseError::damaged(what, error))
 }
 
 #[cfg(test)]

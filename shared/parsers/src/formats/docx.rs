@@ -8,9 +8,9 @@ mod styles;
 
 use std::collections::HashSet;
 
-use crate::formats::Parser;
 use crate::output::Output;
 use crate::package::Package;
+use crate::parser::Parser;
 use crate::xml::Node;
 use crate::{Input, Options, ParseError};
 

@@ -2,10 +2,10 @@
 
 use frames::WarningKind;
 
-use crate::formats::Parser;
 use crate::limits::MAX_PAGES;
 use crate::output::Output;
 use crate::package::{Package, resolve};
+use crate::parser::Parser;
 use crate::xml::{Node, Xml};
 use crate::{Input, Options, ParseError, html};
 

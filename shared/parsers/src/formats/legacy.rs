@@ -7,8 +7,9 @@
 use undoc::model::{Block, Paragraph, Table};
 use undoc::{Document, Error};
 
-use crate::formats::{Parser, compound};
+use super::compound;
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const WORD_PARSER: Parser =

@@ -7,9 +7,10 @@ use std::io::{BufRead, BufReader, Read};
 use frames::WarningKind;
 use mail_parser::MessageParser;
 
-use crate::formats::{Parser, mail};
+use super::mail;
 use crate::limits::MAX_MAIL_BYTES;
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the mailbox has no mails" };

@@ -2,8 +2,9 @@
 
 use mail_parser::PartType;
 
-use crate::formats::{Parser, mail};
+use super::mail;
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the saved web page has no visible text" };

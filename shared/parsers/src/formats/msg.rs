@@ -8,16 +8,15 @@ mod properties;
 
 use frames::WarningKind;
 
-use crate::formats::{Parser, compound, rtf};
+use super::{compound, rtf};
 use crate::limits::{MAX_DEPTH, MAX_MAIL_BYTES};
 use crate::output::{Output, one_line};
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError, html};
 
-use properties::{Properties, Property};
+use properties::{Properties, Property, WHAT};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the mail has neither text nor attachments" };
-
-const WHAT: &str = "the mail";
 
 /// Attachments that are looked for.
 const MAX_ENTRIES: usize = 100_000;

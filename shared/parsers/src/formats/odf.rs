@@ -7,9 +7,9 @@ mod content;
 
 use frames::WarningKind;
 
-use crate::formats::Parser;
 use crate::output::Output;
 use crate::package::Package;
+use crate::parser::Parser;
 use crate::xml::Node;
 use crate::{Input, Options, ParseError};
 

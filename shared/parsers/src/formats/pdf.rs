@@ -16,9 +16,9 @@ use pdfium_render::prelude::{
     PdfPageTextChars, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
-use crate::formats::Parser;
 use crate::limits::{MAX_ANNOTATIONS, MAX_PAGE_CHARACTERS, MAX_PAGES};
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 use layout::Area;

@@ -4,12 +4,12 @@ use std::io::BufRead;
 
 use frames::{FailureKind, WarningKind};
 
-use crate::formats::Parser;
 use crate::formats::docx::core_properties;
 use crate::formats::table::Tables;
 use crate::limits::{MAX_CELLS, MAX_PARAGRAPH_BYTES};
 use crate::output::Output;
 use crate::package::Package;
+use crate::parser::Parser;
 use crate::xml::{Node, Xml};
 use crate::{Input, Options, ParseError};
 

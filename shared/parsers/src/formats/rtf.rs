@@ -9,16 +9,14 @@ mod tokens;
 
 use std::io::{BufRead, BufReader};
 
-use crate::formats::Parser;
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 use reader::Reader;
 use tokens::{Token, Tokens};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the rich text document has no text" };
-
-const WHAT: &str = "the rich text document";
 
 fn parse(input: &mut dyn Input, _options: &Options, output: &mut Output<'_>) -> Result<(), ParseError> {
     append(BufReader::new(input), output)

@@ -2,7 +2,7 @@
 
 use crate::ParseError;
 use crate::limits::{MAX_CELL_BYTES, MAX_CELLS};
-use crate::output::Output;
+use crate::output::{Output, TableRow};
 
 /// The tables that are open, from the outermost. A table in a cell becomes lines of that cell.
 #[derive(Default)]
@@ -25,14 +25,6 @@ struct Table {
     empty_cells: usize,
     /// Filled cells that the row has no room for.
     cells_left_out: u64,
-}
-
-/// A row of an outermost table.
-pub(crate) struct TableRow {
-    pub(crate) is_header: bool,
-    pub(crate) cells: Vec<String>,
-    /// Filled cells after the limit of a row.
-    pub(crate) cells_left_out: u64,
 }
 
 impl Tables {

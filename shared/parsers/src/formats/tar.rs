@@ -6,12 +6,12 @@ use flate2::bufread::MultiGzDecoder;
 use frames::WarningKind;
 use tar::{Archive, EntryType};
 
-use crate::formats::compressed::zstd_decoder;
-use crate::formats::{Parser, archive, compressed};
-use crate::inflated::Inflated;
+use super::archive;
+use crate::inflated::{GZIP, Inflated, ZSTD, size, zstd_decoder};
 use crate::limits::MAX_ATTACHMENT_BYTES;
 use crate::output::Output;
 use crate::package::io_failure;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the TAR archive has no files that can be read" };
@@ -20,15 +20,15 @@ const WHAT: &str = "the TAR archive";
 
 fn parse(input: &mut dyn Input, options: &Options, output: &mut Output<'_>) -> Result<(), ParseError> {
     archive::check_depth(options)?;
-    let packed = compressed::size(input)?;
+    let packed = size(input)?;
     let mut signature = [0; 4];
     let has_signature = input.read_exact(&mut signature).is_ok();
     input.rewind().map_err(ParseError::Input)?;
     let reader = BufReader::new(input);
-    if has_signature && signature.starts_with(&compressed::GZIP) {
+    if has_signature && signature.starts_with(&GZIP) {
         let unpacked = Inflated::new(MultiGzDecoder::new(reader), packed, MAX_ATTACHMENT_BYTES);
         append_members(unpacked, output)
-    } else if has_signature && signature == compressed::ZSTD {
+    } else if has_signature && signature == ZSTD {
         append_members(Inflated::new(zstd_decoder(reader, WHAT)?, packed, MAX_ATTACHMENT_BYTES), output)
     } else {
         append_members(reader, output)

@@ -7,9 +7,10 @@ use std::io::BufReader;
 use calamine::{Data, Reader, Xls, XlsError};
 
 use crate::formats::sheet::{Rows, date_text, number_text};
-use crate::formats::{Parser, compressed};
+use crate::inflated::size;
 use crate::limits::{MAX_CELLS, MAX_COMPOUND_FILE_BYTES};
 use crate::output::Output;
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the workbook has no cells with text" };
@@ -17,7 +18,7 @@ pub(crate) const PARSER: Parser = Parser { parse, no_text: "the workbook has no 
 const WHAT: &str = "the workbook";
 
 fn parse(input: &mut dyn Input, _options: &Options, output: &mut Output<'_>) -> Result<(), ParseError> {
-    if compressed::size(input)? > MAX_COMPOUND_FILE_BYTES {
+    if size(input)? > MAX_COMPOUND_FILE_BYTES {
         let limit = MAX_COMPOUND_FILE_BYTES >> 20;
         return Err(ParseError::too_large(format!("{WHAT} has more than {limit} MiB; save it as XLSX")));
     }

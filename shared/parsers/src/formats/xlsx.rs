@@ -7,12 +7,12 @@ use std::io::{self, BufReader, Read, Seek};
 
 use calamine::{DataRef, Reader, SheetType, Style, Xlsx, XlsxError};
 
-use crate::formats::Parser;
 use crate::formats::docx::core_properties;
 use crate::formats::sheet::{NumberFormat, Rows, date_text, number_text};
 use crate::limits::{MAX_CELLS, MAX_SHARED_STRINGS, MAX_SHARED_STRINGS_BYTES};
 use crate::output::Output;
 use crate::package::{Package, io_failure};
+use crate::parser::Parser;
 use crate::xml::Node;
 use crate::{Input, Options, ParseError};
 

@@ -3,11 +3,12 @@
 use frames::WarningKind;
 use zip::result::ZipError;
 
-use crate::formats::{Parser, archive};
+use super::archive;
 use crate::inflated::Inflated;
 use crate::limits::MAX_ATTACHMENT_BYTES;
 use crate::output::Output;
 use crate::package::{open_archive, zip_failure};
+use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
 pub(crate) const PARSER: Parser = Parser { parse, no_text: "the ZIP archive has no files that can be read" };

@@ -3,10 +3,11 @@
 use chrono::{DateTime, SecondsFormat};
 use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
 
-use super::WHAT;
 use crate::ParseError;
 use crate::formats::compound::{Compound, stream};
 use crate::limits::MAX_SMALL_PART_BYTES;
+
+pub(super) const WHAT: &str = "the mail";
 
 /// What is read of a mail, by the numbers of MAPI.
 #[derive(Debug, Clone, Copy)]

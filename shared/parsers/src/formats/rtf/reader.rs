@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-use super::WHAT;
 use super::encodings::{character_set, code_page};
 use super::tokens::Token;
 use crate::ParseError;
 use crate::formats::table::Tables;
 use crate::limits::MAX_PARAGRAPH_BYTES;
 use crate::output::Output;
+
+pub(super) const WHAT: &str = "the rich text document";
 
 /// Nested groups. Each takes memory until its end.
 const MAX_GROUPS: usize = 10_000;
