@@ -14,6 +14,20 @@ pub enum ExtractionError {
         /// The names of the formats that can be read.
         supported: String,
     },
+    /// The format needs a parser, see `frames::DocumentFormat`.
+    #[error("{name} needs a parser; upload it to have it indexed, it cannot be previewed")]
+    NeedsParser {
+        /// The format's name with its article.
+        name: &'static str,
+    },
+    /// The name or the media type is that of a format that needs a parser, and the bytes are not.
+    #[error(
+        "the file is named like {name}, but its bytes are of another format; upload it with the extension of its format"
+    )]
+    NotAsNamed {
+        /// The name of the format with its article.
+        name: &'static str,
+    },
     /// Too many characters are control characters or could not be decoded.
     #[error(
         "this is a binary file, not {format}: {found} of the first {read} characters are unprintable{}; at most {allowed_percent} % allowed{}",
@@ -37,7 +51,10 @@ pub enum ExtractionError {
 impl Classify for ExtractionError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unsupported { .. } | Self::Binary { .. } => ErrorKind::Invalid,
+            Self::Unsupported { .. }
+            | Self::NeedsParser { .. }
+            | Self::NotAsNamed { .. }
+            | Self::Binary { .. } => ErrorKind::Invalid,
         }
     }
 }

@@ -55,7 +55,8 @@ impl Format {
     /// `head` is the start of the file; 1 KiB is plenty, and it may be empty.
     ///
     /// # Errors
-    /// Returns [`ExtractionError::Unsupported`] for a format that cannot be read.
+    /// Returns [`ExtractionError::NeedsParser`] for a format that is not read as text, `NotAsNamed` if only the name is
+    /// that of one, and `Unsupported` for a format that cannot be read.
     pub fn detect(
         file_name: &str,
         content_type: Option<&str>,
@@ -64,15 +65,25 @@ impl Format {
         let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name).to_ascii_lowercase();
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let starts = |signature: &&[u8]| head.starts_with(signature);
+        let parsed = |head| {
+            let format = DocumentFormat::detect(&name, content_type.unwrap_or_default(), head);
+            format.filter(|format| !format.is_container())
+        };
+        if let Some(format) = parsed(head) {
+            return Err(ExtractionError::NeedsParser { name: format.name() });
+        }
         if let Some(format) = find(|format| format.signatures.iter().any(starts)) {
             return Ok(format);
         }
         let by_extension = unsupported::by_extension(extension);
         if let Some(found) = unsupported::by_signature(head) {
-            // Office documents are ZIP archives: the extension is more precise.
+            // The extension is more precise: a JAR is a ZIP archive.
             return Err(refusal(by_extension.unwrap_or(found).description));
         }
         let is_text = !head.is_empty() && looks_like_text(head);
+        if let Some(named) = parsed(&[]).filter(|named| !is_text || named.looks_like_text()) {
+            return Err(ExtractionError::NotAsNamed { name: named.name() });
+        }
         let contradicts = |found: &&Unsupported| !is_text || found.may_look_like_text;
         if let Some(found) = by_extension.filter(contradicts) {
             return Err(refusal(found.description));
@@ -158,15 +169,23 @@ mod tests {
 
     #[test]
     fn unsupported_format_is_named_with_the_supported_ones() {
-        let word = reason("report.docx", None, b"\0\x01\x02\x03");
         assert_eq!(
-            word,
-            format!("a Word document (DOCX) cannot be read; supported formats: {}", supported().join(", "))
+            reason("photos.zip", None, b"PK\x03\x04"),
+            format!("an archive cannot be read; supported formats: {}", supported().join(", "))
         );
-        assert!(reason("x.txt", None, b"%PDF-1.7 ...").starts_with("a PDF document"));
-        assert!(reason("x.docx", None, b"PK\x03\x04").starts_with("a Word document"));
         assert!(reason("x", Some("application/x-foo"), b"\0\x01\x02").contains("application/x-foo"));
         assert!(reason("x", Some("image/png"), b"").starts_with("an image"));
+    }
+
+    #[test]
+    fn formats_that_need_a_parser_are_no_text_and_their_names_do_not_make_one() {
+        assert!(reason("x.txt", None, b"%PDF-1.7 ...").starts_with("a PDF document needs a parser"));
+        assert!(reason("x.docx", None, b"PK\x03\x04").starts_with("a Word document (DOCX) needs a parser"));
+        let named = "the file is named like a Word document (DOCX), but its bytes are of another format";
+        assert!(reason("report.docx", None, b"\0\x01\x02\x03").starts_with(named));
+        for file_name in ["x.pdf", "x.rtf"] {
+            assert!(reason(file_name, None, b"text").contains("its bytes are of another format"));
+        }
     }
 
     #[test]
@@ -191,11 +210,10 @@ mod tests {
     #[test]
     fn formats_whose_files_look_like_text_are_refused_by_name_and_media_type() {
         let mail = b"From: a@example.org\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n";
-        assert!(reason("letter.eml", None, mail).starts_with("an e-mail message (EML) cannot be read"));
-        assert!(reason("all.mbox", None, mail).starts_with("a mailbox (MBOX)"));
-        assert!(reason("page.mht", None, mail).starts_with("a web archive (MHTML)"));
-        assert!(reason("x", Some("message/rfc822"), mail).starts_with("an e-mail message"));
-        assert!(reason("x.pdf", None, b"text").starts_with("a PDF document"));
+        assert!(reason("all.mbox", None, mail).starts_with("a mailbox (MBOX) cannot be read"));
+        for (file_name, content_type) in [("a.eml", None), ("a.mht", None), ("x", Some("message/rfc822"))] {
+            assert!(reason(file_name, content_type, mail).contains("needs a parser"), "{file_name}");
+        }
     }
 
     #[test]

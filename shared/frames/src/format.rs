@@ -278,6 +278,12 @@ impl DocumentFormat {
         name.split_once(' ').map_or(name, |(_article, name)| name)
     }
 
+    /// Whether files of this format may consist of printable characters, so that text under its name is most likely a
+    /// damaged one.
+    pub fn looks_like_text(self) -> bool {
+        matches!(self, Self::Pdf | Self::Rtf | Self::Eml | Self::Mbox | Self::Mhtml)
+    }
+
     /// Whether files of this format consist of other files only, and have no text of their own.
     pub fn is_container(self) -> bool {
         matches!(self, Self::Mbox | Self::Zip | Self::Tar | Self::Gzip | Self::Zstd)
