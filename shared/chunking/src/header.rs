@@ -39,8 +39,9 @@ impl Header {
         }
     }
 
-    /// Reads the document's next pre-token. At the end of the first line, the header's tokens are taken from
-    /// those of the window. A header that is in a chunk already is not repeated: it was too long for one.
+    /// Reads the document's next pre-token. At the end of the first line, the header's tokens and bytes are
+    /// taken from those of the window. A header that is in a chunk already is not repeated: it was too long
+    /// for one.
     pub(crate) fn read(
         &mut self,
         pre_token: &PreToken,
@@ -75,6 +76,7 @@ impl Header {
         }
         let margin = if tokenizer.counts_per_word() { 0 } else { MARGIN };
         window.max_tokens -= tokens + margin;
+        window.max_bytes -= text.len() as u64 + 1;
         *self = Self::Known { text: text.to_owned(), end: last, tokens };
         Ok(())
     }

@@ -297,6 +297,16 @@ fn header_that_would_fill_the_chunk_is_not_repeated() {
 }
 
 #[test]
+fn bytes_of_the_header_count_where_white_space_has_no_tokens() {
+    let wide = |words: [&str; 2], spaces| format!("{}{}{}\n", words[0], " ".repeat(spaces), words[1]);
+    let document = wide(["name", "port"], 490) + &wide(["one", "two"], 600).repeat(20);
+    let case = (Strategy::Recursive, Layout::Table);
+    let chunks = chunks_by(&MINILM, parameters(case, 64, 0), &document, usize::MAX);
+    check(&MINILM, 64, case, &document, &chunks);
+    assert!(chunks[1].text.starts_with("name"));
+}
+
+#[test]
 fn real_texts_satisfy_the_invariants() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = ["src/chunker.rs", "src/boundary.rs", "Cargo.toml", "../../Cargo.toml"];
