@@ -80,7 +80,7 @@ pub(crate) async fn retrieve<'a>(
             Ok((mode, chunks)) => {
                 if mode != plan.mode {
                     retrieved.warnings.push(format!(
-                        "{:?} was searched in mode dense only: its index has no sparse vectors; reindex it",
+                        "{:?} was searched in mode dense only: its index has no sparse vectors of this version; reindex it",
                         collection.name
                     ));
                 }

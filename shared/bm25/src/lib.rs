@@ -9,11 +9,24 @@
 //! in Qdrant's own BM25 and in fastembed: otherwise every new document would change every stored weight,
 //! and chunks are of similar length anyway.
 //!
-//! The id of a term is its hash, so there is no vocabulary to store. **Ids and weights are stored in
-//! indexes: changing how they are computed makes existing indexes harder to search.**
+//! The id of a term is its hash, the one of Qdrant's BM25, so there is no vocabulary to store. **Ids and weights are
+//! stored in indexes: whoever changes how they are computed renames the sparse vector (`vectors::SPARSE`), so
+//! that no index mixes both.**
 
+mod compounds;
+mod find;
+mod forms;
+mod languages;
+mod names;
+mod normalized;
+mod scripts;
 mod stop_words;
-mod tokenizer;
+mod terms;
+mod tokens;
 mod weights;
 
-pub use weights::{TermWeights, chunk_terms, find_terms, query_terms};
+#[cfg(test)]
+mod tests;
+
+pub use find::find_terms;
+pub use weights::{TermWeights, chunk_terms, query_terms};

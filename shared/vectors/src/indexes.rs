@@ -40,7 +40,7 @@ pub struct IndexSpec {
 
 impl VectorDatabase {
     /// Creates the index and its payload indexes, or those of them that are missing. An index that was created
-    /// before chunks had sparse vectors stays without them.
+    /// by a release with another version of sparse vectors stays without those of this version.
     ///
     /// # Errors
     /// Returns `Conflict` if the index exists with another dimension or storage.

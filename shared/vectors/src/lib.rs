@@ -1,5 +1,5 @@
 //! Chunks as points in Qdrant. A collection has one index, a Qdrant collection with two named vectors (`dense`,
-//! the embedding; `sparse`, the BM25 weights) and a payload. Every field that filters use has a payload
+//! the embedding; `sparse-v2`, the BM25 weights) and a payload. Every field that filters use has a payload
 //! index, because Qdrant's strict mode rejects filters on other fields.
 //!
 //! The only user of qdrant-client. A URL points it at a Qdrant server, Qdrant Cloud or `infra/qdrant-local`,
@@ -34,8 +34,10 @@ pub use search::{CANDIDATES, ChunkQuery, ScoredChunk};
 
 /// The name of the vector that holds the embedding.
 const DENSE: &str = "dense";
-/// The name of the vector that holds the BM25 weights.
-const SPARSE: &str = "sparse";
+/// The name of the vector that holds the BM25 weights, with the version of the terms: it changes whenever `bm25` computes
+/// other ids or weights, so that an index never mixes both. Indexes without this vector are searched by their
+/// embeddings, with a warning, until they are reindexed.
+const SPARSE: &str = "sparse-v2";
 
 /// A connection to Qdrant. Clones share it.
 #[derive(Clone)]

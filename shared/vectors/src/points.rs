@@ -37,7 +37,7 @@ impl VectorDatabase {
     /// Stores points, replacing those with the same ids, in concurrent batches. On success every point is durable
     /// and visible to searches. After an error some batches may be stored; repeat the call.
     ///
-    /// An index without sparse vectors, created by an early release, takes the points without them.
+    /// An index without sparse vectors of this version, created by an earlier release, takes the points without them.
     pub async fn upsert(&self, name: &str, points: Vec<ChunkPoint>) -> Result<(), VectorsError> {
         let points = points.into_iter().map(point_struct).collect::<Result<Vec<_>, _>>()?;
         match self.upsert_batches(name, points.clone()).await {
