@@ -15,13 +15,14 @@ from architecture.metadata import ROOT
 
 Packages = dict[str, Any]
 
-# Shared crates that may depend on others than domain. Adapters are independent of each other; `models` and `bm25`
-# are not adapters.
+# Shared crates that may depend on others than domain. Adapters are independent of each other; `models`, `bm25` and
+# `tokenization` are not adapters.
 ALLOWED = {
     "artifacts": {"aws"},
     "batch_jobs": {"aws"},
     "connectors": {"aws"},
-    "embedding": {"models"},
+    "chunking": {"tokenization"},
+    "embedding": {"models", "tokenization"},
     "access": {"auth", "db", "lambda"},
     "dispatch": {"db", "lambda", "queue"},
     "extraction": {"frames"},

@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::rerank::rerank;
 use crate::response::{SearchResponse, SearchResult, Timings};
 use crate::results::{Ranking, count_by_collection, describe, page};
-use crate::retrieve::embed;
+use crate::retrieve::{EncodedQuery, embed};
 use crate::search_query::{SearchQuery, Surroundings};
 use crate::{SearchRequest, State};
 
@@ -98,13 +98,13 @@ async fn attempt(
     timings.postgres_ms += millis_since(lookup_started);
 
     let embedding_started = Instant::now();
-    let vectors = match plan.needs_vector() {
+    let query = match plan.needs_vector() {
         true => embed(state, &collections, &search.query).await?,
-        false => HashMap::new(),
+        false => EncodedQuery::default(),
     };
     timings.embedding_ms += millis_since(embedding_started);
 
-    let encoded = Encoded { collections: &collections, vectors: &vectors };
+    let encoded = Encoded { collections: &collections, vectors: &query.vectors };
     let Some(found) = find(state, search, &plan, encoded, timings).await? else {
         return Ok(None);
     };
@@ -142,7 +142,7 @@ async fn attempt(
         query: search.query.clone(),
         search_type: search.search_type,
         search_mode_used: mode_used,
-        warnings: search.warnings.iter().cloned().chain(warnings).collect(),
+        warnings: search.warnings.iter().cloned().chain(query.warnings).chain(warnings).collect(),
         reranking_used: is_reranked,
         reranker_model,
         embedding_time_ms: timings.embedding_ms,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Quantization;
-use embedding::Embedders;
+use embedding::{Embedders, QueryEmbedding};
 use lambda::http::ApiError;
 use lru::LruCache;
 
@@ -16,7 +16,7 @@ const CACHED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 #[derive(Debug)]
 pub struct QueryVectors {
     embedders: Arc<Embedders>,
-    cache: Mutex<LruCache<(String, Quantization, String), Vec<f32>>>,
+    cache: Mutex<LruCache<(String, Quantization, String), QueryEmbedding>>,
 }
 
 impl QueryVectors {
@@ -35,22 +35,22 @@ impl QueryVectors {
         model: &str,
         quantization: Quantization,
         query: &str,
-    ) -> Result<Vec<f32>, ApiError> {
+    ) -> Result<QueryEmbedding, ApiError> {
         let key = (model.to_owned(), quantization, query.to_owned());
-        if let Some(vector) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(vector.clone());
+        if let Some(embedding) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(embedding.clone());
         }
         let (embedders, owned_key) = (Arc::clone(&self.embedders), key.clone());
-        let vector = tokio::task::spawn_blocking(move || {
+        let embedding = tokio::task::spawn_blocking(move || {
             let (model, quantization, query) = owned_key;
             embedders.find(&model, quantization)?.embed_query(&query)
         });
-        let vector = match vector.await {
-            Ok(Ok(vector)) => vector,
+        let embedding = match embedding.await {
+            Ok(Ok(embedding)) => embedding,
             Ok(Err(error)) => return Err(ApiError::internal(&error)),
             Err(panic) => return Err(ApiError::internal(&panic)),
         };
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, vector.clone());
-        Ok(vector)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, embedding.clone());
+        Ok(embedding)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use db::collections::Collection;
 use domain::{Classify, DocumentId, ErrorKind, Quantization, SearchMode};
+use embedding::QueryEmbedding;
 use futures_util::future::{join_all, try_join_all};
 use lambda::http::ApiError;
 use uuid::Uuid;
@@ -46,18 +47,46 @@ fn encoder(collection: &Collection) -> Encoder<'_> {
     (collection.settings.embedding_model.as_str(), collection.settings.quantization)
 }
 
+/// The query's embedding by each model of the collections.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedQuery<'a> {
+    pub(crate) vectors: HashMap<Encoder<'a>, Vec<f32>>,
+    /// One warning for each model that did not read the query, or not all of it.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Embeds the query with every model of the collections.
 pub(crate) async fn embed<'a>(
     state: &State,
     collections: &'a [Collection],
     query: &str,
-) -> Result<HashMap<Encoder<'a>, Vec<f32>>, ApiError> {
+) -> Result<EncodedQuery<'a>, ApiError> {
     let encoders: HashSet<Encoder<'a>> = collections.iter().map(encoder).collect();
     let vectors = encoders.into_iter().map(|(model, quantization)| async move {
-        let vector = state.queries.embed(model, quantization, query).await?;
-        Ok::<_, ApiError>(((model, quantization), vector))
+        let embedding = state.queries.embed(model, quantization, query).await?;
+        Ok::<_, ApiError>(((model, quantization), embedding))
     });
-    Ok(try_join_all(vectors).await?.into_iter().collect())
+    let mut encoded = EncodedQuery::default();
+    for (encoder, embedding) in try_join_all(vectors).await? {
+        encoded.warnings.extend(reading_warning(encoder.0, &embedding));
+        encoded.vectors.insert(encoder, embedding.vector);
+    }
+    // The graphs of a model have one tokenizer.
+    encoded.warnings.sort_unstable();
+    encoded.warnings.dedup();
+    Ok(encoded)
+}
+
+/// Returns what a model did not read of the query.
+fn reading_warning(model: &str, embedding: &QueryEmbedding) -> Option<String> {
+    if embedding.mostly_unknown {
+        return Some(format!(
+            "{model} does not know most of the query; its results say little, use search_mode sparse instead"
+        ));
+    }
+    embedding
+        .truncated
+        .then(|| format!("the query is longer than {model} reads; only its beginning was compared"))
 }
 
 /// Searches all collections in parallel for their `depth` best chunks. Fails only if none can be searched.
@@ -148,7 +177,7 @@ async fn query(
             if request.vector.is_empty() {
                 let (model, quantization) = encoder(collection);
                 let vector = state.queries.embed(model, quantization, &search.query).await;
-                request.vector = vector.map_err(QueryError::Embedding)?;
+                request.vector = vector.map_err(QueryError::Embedding)?.vector;
             }
             let chunks = state.vectors.search(name, &request).await.map_err(QueryError::Vectors)?;
             Ok((SearchMode::Dense, chunks))
@@ -182,5 +211,23 @@ fn failure(collection: &Collection, kind: ErrorKind) -> FailedCollection {
         } else {
             "its index is temporarily unavailable; retry in a few seconds".to_owned()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_that_a_model_does_not_read_have_a_warning() {
+        let warning = |truncated, mostly_unknown| {
+            reading_warning("small", &QueryEmbedding { vector: vec![1.0], truncated, mostly_unknown })
+        };
+        assert_eq!(warning(false, false), None);
+        let cut = "the query is longer than small reads; only its beginning was compared";
+        assert_eq!(warning(true, false).as_deref(), Some(cut));
+        let unknown =
+            "small does not know most of the query; its results say little, use search_mode sparse instead";
+        assert_eq!(warning(true, true).as_deref(), Some(unknown));
     }
 }

@@ -1,5 +1,7 @@
 //! Pre-tokens: the smallest units of text, which chunks are made of.
 
+use tokenization::ZERO_WIDTH_SPACE;
+
 /// A word, a punctuation mark or an ideograph: what the tokenizer's pre-tokenizer splits text into.
 /// Where the tokenizer counts per word, a text has as many tokens as its pre-tokens together.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,8 @@ pub(crate) enum Class {
     Of(Kind),
 }
 
-/// Classifies a character. White space is what every tokenizer splits at: form feed, vertical tab and
+/// Classifies a character. White space is what every tokenizer splits at, and the zero-width space, which separates
+/// words in languages without spaces: form feed, vertical tab and
 /// next line are excluded, because BERT's normalizer drops them as control characters and joins the
 /// text on both sides.
 ///
@@ -56,7 +59,7 @@ pub(crate) fn class_of(character: char) -> Class {
         '\u{B}' | '\u{C}' | '\u{85}' => Class::Of(Kind::Word),
         ascii if ascii.is_ascii_punctuation() => Class::Of(Kind::Punctuation),
         ascii if ascii.is_ascii() => Class::Of(Kind::Word),
-        space if space.is_whitespace() => Class::Space,
+        space if space.is_whitespace() || space == ZERO_WIDTH_SPACE => Class::Space,
         '\u{A1}'
         | '\u{A7}'
         | '\u{AB}'

@@ -67,7 +67,7 @@ impl Scanner {
         let needed = offset.map_or(self.position, |offset| (offset - self.base) as usize);
         // A chunk may begin with the indentation of the next pre-token.
         let indent = self.gap.indent_bytes.min(MAX_INDENT_BYTES) as usize;
-        let unneeded = needed.min(self.position - indent);
+        let unneeded = self.text.floor_char_boundary(needed.min(self.position - indent));
         // Moving the rest costs its length, so it is moved only when less than half remains.
         if unneeded > self.text.len() / 2 {
             self.text.drain(..unneeded);

@@ -69,7 +69,8 @@ fn break_first_word(
     if length == text.len() {
         window.remove_chunk(1);
     } else {
-        let rest_tokens = tokenizer.content_length(&text[length..])?;
+        // How much too long it is does not matter, and a word may have thousands of tokens.
+        let rest_tokens = tokenizer.count_up_to(&text[length..], window.max_tokens)?;
         window.break_first_word(end, tokens, rest_tokens);
     }
     Ok(Split { start: first.chunk_start, end, tokens })

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+use tokenization::{max_word_chars, read_tokenizer};
 use tokenizers::{Model, Tokenizer};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -14,6 +15,9 @@ use crate::word_tokens::WordTokens;
 /// Count caches that are kept for the next documents; more chunkers at once are rare, and their caches
 /// are dropped.
 const MAX_IDLE_COUNTS: usize = 4;
+
+/// Bytes of a word in which so many tokens are searched at first.
+const WINDOW_BYTES_PER_TOKEN: usize = 5;
 
 /// A model's tokenizer, opened once and shared by all documents.
 pub struct ModelTokenizer {
@@ -33,6 +37,8 @@ struct PerWord {
     added: Vec<String>,
     /// Whether the normalizer lower-cases letters.
     lowercases: bool,
+    /// The most characters of a word that the model reads; longer ones are split before.
+    max_word_chars: usize,
 }
 
 impl std::fmt::Debug for ModelTokenizer {
@@ -55,10 +61,8 @@ impl ModelTokenizer {
         let refuse =
             |reason: String| ChunkingError::TokenizerFile { path: path.display().to_string(), reason };
         let json = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-        let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| refuse(error.to_string()))?;
+        let tokenizer = read_tokenizer(&json).map_err(|error| refuse(error.to_string()))?;
         let declared: Value = serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))?;
-        tokenizer.with_truncation(None).map_err(|error| refuse(error.to_string()))?;
-        tokenizer.with_padding(None);
         let mut opened = Self { tokenizer, special: 0, per_word: None, idle_counts: Mutex::new(Vec::new()) };
         opened.special = opened.encode_length("", true)?;
         if splits_words(&declared) {
@@ -123,7 +127,7 @@ impl ModelTokenizer {
         let Some(per_word) = &self.per_word else {
             return self.content_length(word);
         };
-        if !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        if word.len() > per_word.max_word_chars || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return self.content_length(word);
         }
         let model = self.tokenizer.get_model();
@@ -162,8 +166,15 @@ impl ModelTokenizer {
     /// Returns the length of the longest prefix with at most `limit` tokens: whole graphemes if one fits,
     /// and at least one character.
     pub(crate) fn longest_prefix(&self, text: &str, limit: u32) -> Result<usize, ChunkingError> {
+        // A long word has more tokens than fit, and each trial costs its length.
+        let text = &text[..self.first_tokens(text, limit)?];
         let graphemes: Vec<usize> =
             text.grapheme_indices(true).map(|(start, grapheme)| start + grapheme.len()).collect();
+        if let Some(whole) = graphemes.last()
+            && self.content_length(&text[..*whole])? <= limit
+        {
+            return Ok(*whole);
+        }
         let found = self.longest_of(text, &graphemes, limit)?;
         if found > 0 {
             return Ok(found);
@@ -172,6 +183,34 @@ impl ModelTokenizer {
             text.char_indices().map(|(start, character)| start + character.len_utf8()).collect();
         let found = self.longest_of(text, &characters, limit)?;
         Ok(if found > 0 { found } else { characters.first().copied().unwrap_or(text.len()) })
+    }
+
+    /// Counts the tokens of a text, without special tokens, or so many of them that there are more than `limit`.
+    pub(crate) fn count_up_to(&self, text: &str, limit: u32) -> Result<u32, ChunkingError> {
+        let window = limit as usize * WINDOW_BYTES_PER_TOKEN;
+        if text.len() > window {
+            let count = self.content_length(&text[..text.floor_char_boundary(window)])?;
+            if count > limit {
+                return Ok(count);
+            }
+        }
+        self.content_length(text)
+    }
+
+    /// Returns where the first `limit` tokens of a text end, or the text's length if it has no more.
+    fn first_tokens(&self, text: &str, limit: u32) -> Result<usize, ChunkingError> {
+        let limit = limit.max(1) as usize;
+        let mut window = limit * WINDOW_BYTES_PER_TOKEN;
+        loop {
+            let start = &text[..text.floor_char_boundary(window)];
+            let tokens = self.tokens_with_ends(start)?;
+            match tokens.get(limit) {
+                // The token after the last one shows that the last one is complete.
+                Some(_) => return Ok(tokens[limit - 1].0),
+                None if start.len() == text.len() => return Ok(text.len()),
+                None => window *= 4,
+            }
+        }
     }
 
     /// A binary search, because longer texts have more tokens. With a tokenizer that breaks this rule the
@@ -206,7 +245,8 @@ impl ModelTokenizer {
             }
         }
         let lowercases = declared["normalizer"]["lowercase"] == true;
-        Ok(Some(PerWord { ascii, added, lowercases }))
+        let max_word_chars = max_word_chars(&self.tokenizer).unwrap_or(usize::MAX);
+        Ok(Some(PerWord { ascii, added, lowercases, max_word_chars }))
     }
 }
 

@@ -78,7 +78,7 @@ fn check(tokenizer: &ModelTokenizer, size: u32, case: Case, document: &str, chun
         if let Some(before) = position.checked_sub(1).map(|before| &chunks[before]) {
             assert!(chunk.start_offset > before.start_offset && chunk.end_offset > before.end_offset);
         }
-        assert_eq!(document[covered.min(start)..start].trim(), "", "text left out before chunk {position}");
+        assert_eq!(trim(&document[covered.min(start)..start]), "", "text left out before chunk {position}");
         covered = end;
         for edge in [start, end] {
             // Beside the header of a table.
@@ -86,7 +86,11 @@ fn check(tokenizer: &ModelTokenizer, size: u32, case: Case, document: &str, chun
             assert!(may_cut(tokenizer, room, document, edge), "a word split at {edge}: {:?}", chunk.text);
         }
     }
-    assert_eq!(document[covered..].trim(), "", "text left out at the end");
+    assert_eq!(trim(&document[covered..]), "", "text left out at the end");
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{200B}')
 }
 
 /// Whether a chunk is the document's first line with text, and this text.
@@ -122,7 +126,7 @@ fn check_parents(tokenizer: &ModelTokenizer, size: u32, case: Case, document: &s
 
 /// White space that tokenizers split at: BERT's drops the other three characters and joins the text.
 fn is_space(character: char) -> bool {
-    character.is_whitespace() && !matches!(character, '\u{B}' | '\u{C}' | '\u{85}')
+    character == '\u{200B}' || character.is_whitespace() && !matches!(character, '\u{B}' | '\u{C}' | '\u{85}')
 }
 
 /// Whether a chunk may start or end here: beside white space or an ideograph, or inside a word that

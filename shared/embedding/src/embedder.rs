@@ -92,6 +92,18 @@ impl EmbedderOptions {
     }
 }
 
+/// The embedding of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryEmbedding {
+    /// The vector, of [`ModelManifest::dimension`] numbers.
+    pub vector: Vec<f32>,
+    /// Whether the query has more tokens than the model reads. The rest is not in the vector.
+    pub truncated: bool,
+    /// Whether more than half of the query's tokens stand for something the model does not know. The vector says little
+    /// about such a query.
+    pub mostly_unknown: bool,
+}
+
 /// Embeds texts with one graph of a model. Can be shared between threads.
 #[derive(Debug)]
 pub struct Embedder {
@@ -153,6 +165,9 @@ impl Embedder {
     /// A text longer than the model's limit is truncated, as in sentence-transformers. Chunks within
     /// [`ModelManifest::text_tokens`] never are.
     ///
+    /// A text of mostly unknown tokens has a vector of zeros, which is similar to nothing: the model would give all
+    /// such texts nearly the same vector, and they would be found by each other whatever they say.
+    ///
     /// # Errors
     /// Returns an error if the model fails; it never depends on the content of the texts.
     pub fn embed_chunks(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
@@ -173,7 +188,7 @@ impl Embedder {
         let mut order: Vec<usize> = (0..unique.len()).collect();
         order.sort_by_key(|&index| Reverse(unique[index].len()));
 
-        let mut vectors: Vec<Vec<f32>> = vec![Vec::new(); unique.len()];
+        let mut vectors: Vec<Vec<f32>> = vec![vec![0.0; self.manifest.dimension as usize]; unique.len()];
         for (position, vector) in self.embed_in_batches(&unique, &order, cancelled)? {
             vectors[position] = vector;
         }
@@ -187,9 +202,11 @@ impl Embedder {
     ///
     /// # Errors
     /// Returns an error if the model fails; it never depends on the content of the text.
-    pub fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
+    pub fn embed_query(&self, text: &str) -> Result<QueryEmbedding, EmbeddingError> {
         let tokens = self.tokenize(&self.manifest.query_prefix, text)?;
-        Ok(self.run(&self.graphs[0], &[&tokens.ids])?.concat())
+        let vector = self.run(&self.graphs[0], &[&tokens.ids])?.concat();
+        let TextTokens { truncated, mostly_unknown, .. } = tokens;
+        Ok(QueryEmbedding { vector, truncated, mostly_unknown })
     }
 
     /// Embeds texts, in any order; returns each vector with its text's index. This thread tokenizes the texts in
@@ -237,12 +254,18 @@ impl Embedder {
         order: &[usize],
         batches_in: &mpsc::SyncSender<TokenBatch>,
     ) -> Result<(), EmbeddingError> {
-        let mut truncated = 0;
+        let (mut truncated, mut mostly_unknown) = (0, 0);
         for window in order.chunks((self.batch_tokens / BATCH_TOKENS_PER_WINDOW_TEXT).max(1)) {
             let tokens =
                 window.iter().map(|&position| self.tokenize(&self.manifest.passage_prefix, texts[position]));
             let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
             truncated += tokens.iter().filter(|text| text.truncated).count();
+            mostly_unknown += tokens.iter().filter(|text| text.mostly_unknown).count();
+            // They are not run, and their vectors stay zero.
+            let window: Vec<usize> = iter::zip(window, &tokens)
+                .filter_map(|(position, text)| (!text.mostly_unknown).then_some(*position))
+                .collect();
+            tokens.retain(|text| !text.mostly_unknown);
             let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
             for batch in plan(&lengths, self.batch_tokens) {
                 let take = |index: usize| (window[index], std::mem::take(&mut tokens[index].ids));
@@ -250,6 +273,13 @@ impl Embedder {
                     return Ok(());
                 }
             }
+        }
+        if mostly_unknown > 0 {
+            tracing::warn!(
+                mostly_unknown,
+                texts = texts.len(),
+                "texts of mostly unknown tokens have no embedding"
+            );
         }
         if truncated > 0 {
             tracing::warn!(

@@ -19,7 +19,7 @@ mod reranker;
 mod runtime;
 mod tokenize;
 
-pub use embedder::{Embedder, EmbedderOptions};
+pub use embedder::{Embedder, EmbedderOptions, QueryEmbedding};
 pub use embedders::Embedders;
 pub use error::EmbeddingError;
 pub use execution::ExecutionProvider;

@@ -1,6 +1,9 @@
-//! Tokenization, exactly as the model was trained with.
+//! Tokenization as the model was trained with, except for words that its tokenizer cannot read.
+
+use std::fs;
 
 use models::{ModelFolder, ModelManifest};
+use tokenization::{read_tokenizer, unknown_token_id};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::EmbeddingError;
@@ -10,6 +13,8 @@ use crate::EmbeddingError;
 pub(crate) struct TextTokenizer {
     tokenizer: Tokenizer,
     padding_token_id: u32,
+    special_tokens: usize,
+    unknown_token_id: Option<u32>,
 }
 
 /// The token ids of one text: at least one, at most the model's limit.
@@ -19,6 +24,8 @@ pub(crate) struct TextTokens {
     pub ids: Vec<u32>,
     /// Whether the text was truncated.
     pub truncated: bool,
+    /// Whether more than half of the tokens, other than special ones, stand for something the model does not know.
+    pub mostly_unknown: bool,
 }
 
 impl TextTokenizer {
@@ -26,29 +33,35 @@ impl TextTokenizer {
     pub fn open(folder: &ModelFolder) -> Result<Self, EmbeddingError> {
         let path = folder.tokenizer_path()?;
         let unusable = |source| EmbeddingError::Tokenizer { path: path.clone(), source };
-        let mut tokenizer = Tokenizer::from_file(&path).map_err(unusable)?;
         // The settings in the file are those of an earlier use (MiniLM's truncates at 128 and pads to it). The limit
         // is the manifest's, and batches are padded later.
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(unusable)?;
+        let json = fs::read(&path).map_err(|error| unusable(error.into()))?;
+        let mut tokenizer = read_tokenizer(&json).map_err(unusable)?;
         check_manifest(&tokenizer, &folder.manifest)?;
         let truncation = TruncationParams {
             max_length: folder.manifest.max_tokens as usize,
             ..TruncationParams::default()
         };
         tokenizer.with_truncation(Some(truncation)).map_err(unusable)?;
-        Ok(Self { tokenizer, padding_token_id: folder.manifest.padding_token_id })
+        Ok(Self {
+            padding_token_id: folder.manifest.padding_token_id,
+            special_tokens: folder.manifest.special_tokens as usize,
+            unknown_token_id: unknown_token_id(&tokenizer),
+            tokenizer,
+        })
     }
 
     /// Tokenizes one text.
     pub fn encode(&self, text: &str) -> Result<TextTokens, EmbeddingError> {
         let encoding = self.tokenizer.encode_fast(text, true).map_err(EmbeddingError::Tokenize)?;
         let mut ids = encoding.get_ids().to_vec();
+        let unknown = ids.iter().filter(|id| Some(**id) == self.unknown_token_id).count();
+        let mostly_unknown = unknown * 2 > ids.len().saturating_sub(self.special_tokens);
         // Without special tokens, the empty text has no tokens, and a model cannot run on none.
         if ids.is_empty() {
             ids.push(self.padding_token_id);
         }
-        Ok(TextTokens { ids, truncated: !encoding.get_overflowing().is_empty() })
+        Ok(TextTokens { ids, truncated: !encoding.get_overflowing().is_empty(), mostly_unknown })
     }
 }
 

@@ -79,7 +79,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn a_query_and_an_equal_chunk_have_the_same_vector() {
     let embedder = open(EmbedderOptions::default());
-    let query = embedder.embed_query("which bird cannot fly?").unwrap();
+    let query = embedder.embed_query("which bird cannot fly?").unwrap().vector;
     let chunks = embedder
         .embed_chunks(&["which bird cannot fly?", "Penguins are flightless.", "The invoice is due in May."])
         .unwrap();
@@ -163,6 +163,32 @@ fn text_beyond_the_models_limit_does_not_matter() {
 }
 
 #[test]
+fn words_beyond_the_tokenizers_limit_are_read() {
+    let embedder = open(EmbedderOptions::default());
+    let (one, other) = ("deadbeef01".repeat(14), "0badc0ffee".repeat(14));
+    let vectors = embedder.embed_chunks(&[&one, &other, "the tide\u{200b}table", "the tide table"]).unwrap();
+    assert!(cosine(&vectors[0], &vectors[1]) < 0.99);
+    assert_eq!(largest_difference(&vectors[2], &vectors[3]), 0.0);
+}
+
+#[test]
+fn texts_of_mostly_unknown_tokens_are_similar_to_nothing() {
+    let embedder = open(EmbedderOptions::default());
+    let (unknown, known) = ("ꦏꦸꦭ ꦩꦔꦤ꧀ 🦀🦀", "kayak and 🦀");
+    let vectors = embedder.embed_chunks(&[unknown, known, unknown]).unwrap();
+    assert!(vectors[0].iter().chain(&vectors[2]).all(|value| *value == 0.0));
+    assert!((cosine(&vectors[1], &vectors[1]) - 1.0).abs() < 1e-9);
+    assert_eq!((vectors[0].len(), vectors.len()), (384, 3));
+
+    let query = |text: &str| {
+        let QueryEmbedding { truncated, mostly_unknown, .. } = embedder.embed_query(text).unwrap();
+        (truncated, mostly_unknown)
+    };
+    assert_eq!((query(known), query(unknown), query("")), ((false, false), (false, true), (false, false)));
+    assert_eq!(query(&"tide ".repeat(300)), (true, false));
+}
+
+#[test]
 fn threads_can_share_an_embedder() {
     let embedder = open(EmbedderOptions { threads: 1, ..EmbedderOptions::default() });
     let (texts, vectors) = &*ALONE;
@@ -170,7 +196,7 @@ fn threads_can_share_an_embedder() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for (text, vector) in texts.iter().zip(vectors).take(8) {
-                    assert!(largest_difference(&embedder.embed_query(text).unwrap(), vector) <= 1e-5);
+                    assert!(largest_difference(&embedder.embed_query(text).unwrap().vector, vector) <= 1e-5);
                 }
             });
         }
@@ -206,7 +232,7 @@ fn a_graph_with_inlined_weights_can_be_used_unchanged() {
     assert_eq!(embedder.precision(), Quantization::Float32);
     let (texts, vectors) = &*ALONE;
     for (text, vector) in texts.iter().zip(vectors).take(10) {
-        assert!(largest_difference(&embedder.embed_query(text).unwrap(), vector) <= 1e-5);
+        assert!(largest_difference(&embedder.embed_query(text).unwrap().vector, vector) <= 1e-5);
     }
 }
 
@@ -248,7 +274,10 @@ fn prefixes_are_prepended() {
     let prefixed =
         Embedder::open(&runtime(), &folder, Quantization::Float32, EmbedderOptions::default()).unwrap();
     let plain = open(EmbedderOptions::default());
-    assert_eq!(prefixed.embed_query("penguins").unwrap(), plain.embed_query("query: penguins").unwrap());
+    assert_eq!(
+        prefixed.embed_query("penguins").unwrap().vector,
+        plain.embed_query("query: penguins").unwrap().vector
+    );
     assert_eq!(
         prefixed.embed_chunks(&["penguins"]).unwrap(),
         plain.embed_chunks(&["passage: penguins"]).unwrap()

@@ -16,6 +16,17 @@ struct Expected {
     passage: Vec<f32>,
 }
 
+impl Expected {
+    /// Returns the vector of a chunk with this text: the one of the export, unless the export knows no words of it.
+    fn of_chunk(&self, embedder: &Embedder) -> Vec<f32> {
+        let prefix = &embedder.manifest.passage_prefix;
+        match embedder.tokenize(prefix, &self.text).unwrap().mostly_unknown {
+            true => vec![0.0; self.passage.len()],
+            false => self.passage.clone(),
+        }
+    }
+}
+
 fn small(name: &str) -> (ModelFolder, Vec<Expected>) {
     let models = checkout().join(".local/test-models/models");
     let folder =
@@ -34,9 +45,9 @@ fn matches_the_export(name: &str) {
         let embedder = Embedder::open(&runtime(), &folder, quantization, options).unwrap();
         let texts: Vec<&str> = expected.iter().map(|expected| expected.text.as_str()).collect();
         for (expected, passage) in expected.iter().zip(embedder.embed_chunks(&texts).unwrap()) {
-            let difference = largest_difference(&passage, &expected.passage);
+            let difference = largest_difference(&passage, &expected.of_chunk(&embedder));
             assert!(difference <= tolerance, "{quantization}, {difference} for {:?}", expected.text);
-            let query = embedder.embed_query(&expected.text).unwrap();
+            let query = embedder.embed_query(&expected.text).unwrap().vector;
             let difference = largest_difference(&query, &expected.query);
             assert!(difference <= tolerance, "{quantization}, {difference} for {:?}", expected.text);
         }
@@ -44,7 +55,7 @@ fn matches_the_export(name: &str) {
     let (int8, options) = (Quantization::Int8, EmbedderOptions::default());
     let embedder = Embedder::open(&runtime(), &folder, int8, options).unwrap();
     for expected in &expected {
-        let query = embedder.embed_query(&expected.text).unwrap();
+        let query = embedder.embed_query(&expected.text).unwrap().vector;
         assert!(cosine(&query, &expected.query) > 0.99, "int8 for {:?}", expected.text);
     }
 }
@@ -85,6 +96,6 @@ fn qwen3_has_positions_an_empty_cache_and_last_token_pooling() {
     let embedder = Embedder::open(&runtime(), &folder, Quantization::Float32, options).unwrap();
     let texts: Vec<&str> = expected.iter().map(|expected| expected.text.as_str()).collect();
     for (expected, passage) in expected.iter().zip(embedder.embed_chunks(&texts).unwrap()) {
-        assert!(largest_difference(&passage, &expected.passage) <= 1e-5, "{:?}", expected.text);
+        assert!(largest_difference(&passage, &expected.of_chunk(&embedder)) <= 1e-5, "{:?}", expected.text);
     }
 }
