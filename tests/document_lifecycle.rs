@@ -110,9 +110,12 @@ async fn failed_documents_are_retried_from_staged_bytes_or_else_from_their_sourc
     assert_eq!(row["status"], "degraded");
     assert_eq!(row["status_message"], "2 of 3 documents could not be indexed");
 
-    // Without a change, the staged bytes fail for the same reason, and no other document is affected.
-    let retried =
-        user.post(&format!("{collection_path}/documents/retry-failed"), &json!({})).await.expect(200);
+    // Bytes that could not be read are not read again, unless that is asked for.
+    let retry_all = format!("{collection_path}/documents/retry-failed");
+    let retried = user.post(&retry_all, &json!({})).await.expect(200);
+    assert_eq!((&retried["reset_count"], &retried["operation_id"]), (&json!(0), &Value::Null), "{retried}");
+    // Then they fail for the same reason, and no other document is affected.
+    let retried = user.post(&format!("{retry_all}?force=true"), &json!({})).await.expect(200);
     assert_eq!(retried["reset_count"], 2);
     let again = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
     assert_eq!((&again["meta"]["counts"]["failed"], &again["progress"]["total"]), (&json!(2), &json!(2)));
@@ -129,12 +132,13 @@ async fn failed_documents_are_retried_from_staged_bytes_or_else_from_their_sourc
     assert!(failed.iter().all(|document| document["retry_count"] == 1), "{documents}");
     assert!(failed[0]["error_message"].as_str().unwrap().contains("binary"), "{documents}");
     let one = format!("{collection_path}/documents/{}/retry", failed[0]["id"].as_str().unwrap());
-    let retried = user.post(&one, &json!({})).await.expect(200);
+    let refused = user.post(&one, &json!({})).await.expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains("binary"), "{refused}");
+    let retried = user.post(&format!("{one}?force=true"), &json!({})).await.expect(200);
     let retry = user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
     assert_eq!((&retry["meta"]["counts"]["new"], &retry["progress"]["total"]), (&json!(1), &json!(1)));
     assert_eq!(user.get(&collection_path).await.expect(200)["status"], "degraded");
-    let retried =
-        user.post(&format!("{collection_path}/documents/retry-failed"), &json!({})).await.expect(200);
+    let retried = user.post(&format!("{retry_all}?force=true"), &json!({})).await.expect(200);
     user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
     let row = user.get(&collection_path).await.expect(200);
     assert_eq!((&row["status"], &row["status_message"]), (&json!("ready"), &Value::Null), "{row}");

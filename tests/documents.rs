@@ -113,6 +113,15 @@ async fn documents_are_parsed_found_and_chunked_again_without_a_parser() {
         assert_eq!(first(&user, &collection, question).await, file, "{question}");
     }
 
+    let chalk = user.search(&collection, "What is chalk made of?").await.remove(0);
+    assert_eq!((&chalk["first_page"], &chalk["last_page"]), (&json!(1), &json!(2)), "{chalk}");
+    let geology = format!("{path}/documents/{}/text", documents[0]["id"].as_str().unwrap());
+    let text = user.get(&geology).await.expect(200);
+    assert_eq!(
+        text["text"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
+        "Basalt columns form when lava cools slowly. Chalk is the shells of plankton."
+    );
+
     // Chunking again reads the text that was extracted: it is copied, not written.
     let reindex = user.post(&format!("{path}/reindex"), &json!({ "chunk_size": 128 })).await.expect(202);
     let reindex = user.wait_for_operation(reindex["id"].as_str().unwrap()).await;

@@ -24,6 +24,7 @@ mod limits;
 mod model_bucket;
 mod names;
 mod paging;
+mod passages;
 mod readme;
 mod rebuild;
 mod redelivery;

@@ -99,7 +99,8 @@ impl<'a> World<'a> {
             Action::Retry => {
                 let (mut queued, operation) =
                     self.start(self.lock().await, OperationType::RetryDocuments).await;
-                if queued.tx().documents().retry(self.collection_id, None, operation).await.unwrap() > 0 {
+                if queued.tx().documents().retry(self.collection_id, None, operation, true).await.unwrap() > 0
+                {
                     self.commit(queued, true).await;
                 }
             }

@@ -10,6 +10,7 @@ mod removal;
 mod response;
 mod retry;
 mod show;
+mod text;
 
 use access::{Access, Route};
 use domain::AccessLevel::{Read, Write};
@@ -38,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(
             Route::requires(Access::Collection(Write))
                 .idempotent()
-                .conflict("The document is neither failed nor cancelled, or a quota is exceeded.")
+                .conflict("The document is neither failed nor cancelled, its bytes cannot be read, or a quota is exceeded.")
                 .handles(routes!(retry::retry)),
         )
         .routes(
@@ -48,4 +49,5 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                 .handles(routes!(retry::retry_failed)),
         )
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(download::download)))
+        .routes(Route::requires(Access::Collection(Read)).handles(routes!(text::text)))
 }

@@ -88,7 +88,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
             return Ok("failed");
         }
     };
-    let reason = match document.extracted.content {
+    let reason = match document.summary.content {
         Content::Empty(reason) => Some(reason.to_string()),
         Content::Text if document.chunk_count == 0 => Some("the file holds no text to search for".to_owned()),
         Content::Text => None,
@@ -100,7 +100,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
     let mut connection = state.db.connection().await?;
     let is_mine = connection
         .operation_items()
-        .mark_chunked(work.item_id, document.chunk_count, document.batch_count)
+        .mark_chunked(work.item_id, document.chunk_count, document.batch_count, &document.summary.warnings)
         .await?;
     drop(connection);
     lambda::fault::point("chunk-committed");
@@ -124,11 +124,12 @@ async fn read_and_chunk(
     staged: StagedVersion,
 ) -> Result<Option<ChunkedDocument>, StageError> {
     let model = state.models.require(&work.settings.embedding_model)?;
-    let chunks = work.settings.chunks;
+    let (chunks, contextualize) = (work.settings.chunks, work.settings.contextualize);
     let strategy = Strategy::parse_stored(&work.chunking_strategy, &work.chunking_config, chunks)
         .map_err(ChunkingError::from)?;
+    let (file_name, media_type) = (&work.file_name, work.mime_type.as_deref());
     let settings =
-        DocumentSettings::new(&work.file_name, work.mime_type.as_deref(), strategy, chunks, &model.manifest);
+        DocumentSettings::new(file_name, media_type, strategy, chunks, contextualize, &model.manifest);
     let tokens = state.tokens.get_or_open(&model, strategy)?;
     chunk_document(state, work.collection_id, staged, tokens, settings).await
 }

@@ -7,9 +7,8 @@ use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
 use db::operations::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, Classify, CollectionId, ErrorKind};
-use extraction::Extracted;
 use lambda::StageError;
-use segmentation::{DocumentChunker, DocumentSettings, ModelTokens};
+use segmentation::{DocumentChunker, DocumentSettings, DocumentSummary, ModelTokens};
 use tokio::sync::mpsc;
 
 use crate::State;
@@ -22,7 +21,7 @@ const HEAD_BYTES: usize = 1024;
 /// What chunking a document has yielded.
 #[derive(Debug)]
 pub(crate) struct ChunkedDocument {
-    pub(crate) extracted: Extracted,
+    pub(crate) summary: DocumentSummary,
     pub(crate) chunk_count: u32,
     pub(crate) batch_count: u32,
 }
@@ -53,12 +52,11 @@ pub(crate) async fn chunk_document(
     // outlives the other two.
     let (read, written) =
         tokio::join!(read(reader, head, buffer_sender), write(state, collection_id, staged, batches));
-    let extracted = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
+    let summary = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
     read?;
     let (chunk_count, batch_count) = written?;
-    let extracted =
-        extracted.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
-    Ok(Some(ChunkedDocument { extracted, chunk_count, batch_count }))
+    let summary = summary.ok_or_else(|| StageError::new(ErrorKind::Internal, "the chunker stopped early"))?;
+    Ok(Some(ChunkedDocument { summary, chunk_count, batch_count }))
 }
 
 /// What is chunked.
@@ -161,7 +159,7 @@ fn chunk_buffers(
     is_parsed: bool,
     mut buffers: mpsc::Receiver<Result<Bytes, ()>>,
     batches: &mpsc::Sender<Vec<ChunkRecord>>,
-) -> Result<Option<Extracted>, StageError> {
+) -> Result<Option<DocumentSummary>, StageError> {
     let mut document = match is_parsed {
         true => DocumentChunker::of_frames(tokens, settings)?,
         false => DocumentChunker::new(tokens, settings),
@@ -176,11 +174,11 @@ fn chunk_buffers(
             }
         }
     }
-    let (last, extracted) = document.finish()?;
+    let (last, summary) = document.finish()?;
     for batch in last {
         if batches.blocking_send(batch).is_err() {
             return Ok(None);
         }
     }
-    Ok(Some(extracted))
+    Ok(Some(summary))
 }

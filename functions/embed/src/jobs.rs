@@ -1,5 +1,7 @@
 //! Groups batches of chunks that are embedded in one call.
 
+use std::borrow::Cow;
+
 use artifacts::BatchKey;
 use db::operations::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
@@ -46,9 +48,9 @@ impl Job {
     }
 
     /// Returns the texts without a vector.
-    pub(crate) fn unknown_texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn unknown_texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let chunks = self.chunks.iter().zip(&self.known);
-        chunks.filter(|(_, known)| known.is_none()).map(|(chunk, _)| chunk.text.as_str())
+        chunks.filter(|(_, known)| known.is_none()).map(|(chunk, _)| chunk.embedded_text())
     }
 
     /// Returns the number of chunks whose vector is reused.
@@ -87,8 +89,8 @@ pub(crate) fn groups(mut jobs: Vec<Job>, max_texts: usize) -> Vec<Vec<Job>> {
 mod tests {
     use chrono::DateTime;
     use domain::{
-        ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings, ItemId,
-        ItemState, OperationId, Quantization, SourceId,
+        ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings,
+        ItemId, ItemState, OperationId, Quantization, SourceId,
     };
     use uuid::uuid;
 
@@ -120,6 +122,7 @@ mod tests {
                     embedding_model: model.to_owned(),
                     quantization,
                     chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
+                    contextualize: true,
                 },
                 chunking_strategy: "recursive".to_owned(),
                 chunking_config: serde_json::Value::Null,
@@ -147,6 +150,8 @@ mod tests {
                     end_offset: u64::from(index) * 10 + 6,
                     token_count: 4,
                     parent: None,
+                    place: ChunkPlace::default(),
+                    context: None,
                 })
                 .collect(),
         }

@@ -2,6 +2,7 @@
 //! document with the same bytes: a change costs only the chunks that changed, a restored document or a copy
 //! costs nothing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use artifacts::{ArtifactError, BatchKey, codec};
@@ -99,19 +100,19 @@ fn nearby_batches(batch: u32) -> impl Iterator<Item = u32> {
 }
 
 /// Texts without a vector, with their positions in the batch.
-struct Wanted<'c>(HashMap<&'c str, Vec<usize>>);
+struct Wanted<'c>(HashMap<Cow<'c, str>, Vec<usize>>);
 
 impl<'c> Wanted<'c> {
     fn of(chunks: &'c [ChunkRecord], known: &[Option<Vec<f32>>]) -> Self {
-        let mut places: HashMap<&str, Vec<usize>> = HashMap::with_capacity(chunks.len());
+        let mut places: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::with_capacity(chunks.len());
         for (place, chunk) in chunks.iter().enumerate().filter(|(place, _)| known[*place].is_none()) {
-            places.entry(&chunk.text).or_default().push(place);
+            places.entry(chunk.embedded_text()).or_default().push(place);
         }
         Self(places)
     }
 
     fn has_any_of(&self, theirs: &[ChunkRecord]) -> bool {
-        theirs.iter().any(|chunk| self.0.contains_key(chunk.text.as_str()))
+        theirs.iter().any(|chunk| self.0.contains_key(chunk.embedded_text().as_ref()))
     }
 
     fn is_empty(&self) -> bool {
@@ -123,7 +124,7 @@ impl<'c> Wanted<'c> {
     fn take(&mut self, theirs: &[ChunkRecord]) -> Vec<(usize, usize)> {
         let mut same = Vec::new();
         for (row, chunk) in theirs.iter().enumerate() {
-            if let Some(places) = self.0.remove(chunk.text.as_str()) {
+            if let Some(places) = self.0.remove(chunk.embedded_text().as_ref()) {
                 same.extend(places.into_iter().map(|place| (place, row)));
             }
         }
@@ -133,6 +134,8 @@ impl<'c> Wanted<'c> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ChunkPlace;
+
     use super::*;
 
     fn chunks(texts: &[&str]) -> Vec<ChunkRecord> {
@@ -143,6 +146,8 @@ mod tests {
             end_offset: 1,
             token_count: 3,
             parent: None,
+            place: ChunkPlace::default(),
+            context: None,
         };
         texts.iter().enumerate().map(chunk).collect()
     }

@@ -1,6 +1,7 @@
 //! The steps of the stage, shared by the function and the job: load the items and their chunks, compute
 //! the vectors of a group, store them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -181,7 +182,8 @@ pub(crate) async fn embed_group(
     let embedder = Arc::clone(&state.embedder);
     let is_aborted = Arc::clone(is_aborted);
     let embedded = tokio::task::spawn_blocking(move || {
-        let texts: Vec<&str> = group.iter().flat_map(Job::unknown_texts).collect();
+        let texts: Vec<Cow<'_, str>> = group.iter().flat_map(Job::unknown_texts).collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         // Without texts the model is not even opened.
         let vectors = match group.first().map(|job| &job.work.settings) {
             Some(settings) if !texts.is_empty() => embedder.embed(settings, &texts, &is_aborted),

@@ -1,7 +1,7 @@
 //! Stores an embedded batch; the last batch of a document makes its new generation searchable.
 
 use artifacts::codec;
-use db::operations::{BatchDone, ItemFailure, ItemWork, StagedVersion};
+use db::operations::{BatchChunks, BatchDone, ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
 use domain::{DocumentId, ErrorCategory, ErrorKind, Generation};
 use lambda::StageError;
@@ -17,6 +17,8 @@ pub(crate) async fn store(
     job: &Job,
     vectors: Vec<Vec<f32>>,
 ) -> Result<Option<BatchDone>, StageError> {
+    // The embedder gives them no direction, so that they resemble nothing.
+    let unknown = vectors.iter().filter(|vector| vector.iter().all(|value| *value == 0.0)).count();
     match write(state, job, vectors).await {
         Ok(()) => {}
         Err(error) if error.is_retryable() => return Err(error),
@@ -25,12 +27,14 @@ pub(crate) async fn store(
             return Ok(None);
         }
     }
+    let chunks =
+        BatchChunks { reused: job.reused_chunks(), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) };
     let done = state
         .db
         .connection()
         .await?
         .operation_items()
-        .mark_batch_done(job.work.item_id, job.batch, job.reused_chunks())
+        .mark_batch_done(job.work.item_id, job.batch, chunks)
         .await?;
     lambda::fault::point("embed-committed");
     let Some(done) = done else {

@@ -145,7 +145,7 @@ fn slice(content: &str, start: u64, from: u64, until: u64) -> String {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use domain::{CollectionId, DocumentId, Generation};
+    use domain::{ChunkPlace, CollectionId, DocumentId, Generation};
     use vectors::ChunkMetadata;
 
     use super::*;
@@ -170,6 +170,7 @@ mod tests {
                 start_offset: start as u64,
                 end_offset: end as u64,
                 parent: None,
+                place: ChunkPlace::default(),
             },
         };
         StoredChunk { id: id_of(&payload, u32::try_from(index).unwrap()), payload }

@@ -96,6 +96,14 @@ pub struct SearchResult {
     /// The parent chunk, if `include_parent` was requested and the collection has hierarchical chunking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentChunk>,
+    /// The title of the document, if it has one.
+    pub title: Option<String>,
+    /// The headings that the chunk is under, outermost first.
+    pub section_path: Vec<String>,
+    /// The page, slide or sheet that the chunk begins on, from 1; null if the document has none.
+    pub first_page: Option<u32>,
+    /// The page that the chunk ends on.
+    pub last_page: Option<u32>,
     /// Path within the source (`source_path`), offsets in the document, media type and creation time.
     pub metadata: Value,
     /// The metadata of the document.

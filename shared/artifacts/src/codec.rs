@@ -84,6 +84,7 @@ pub fn decode_vectors(bytes: &[u8]) -> Result<StagedVectors, String> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ChunkPlace;
     use proptest::prelude::*;
 
     use super::*;
@@ -98,6 +99,8 @@ mod tests {
                 token_count: 3,
                 text,
                 parent: None,
+                place: ChunkPlace::default(),
+                context: None,
             }).collect();
             let bytes = encode_chunks(&chunks).unwrap();
             prop_assert_eq!(decode_chunks(&bytes).unwrap(), chunks);

@@ -35,6 +35,10 @@ pub(crate) struct Boundary {
     pub(crate) indent_bytes: u32,
     /// The line before turned out to be a heading of this level: its own boundary is raised to it.
     pub(crate) raises_line_before: Option<Level>,
+    /// A heading of this depth starts here.
+    pub(crate) heading: Option<u8>,
+    /// This line underlines the one before, a heading of this depth.
+    pub(crate) underline: Option<u8>,
     /// A line starts here.
     pub(crate) is_line_start: bool,
     /// No chunk may span this boundary.
@@ -85,6 +89,8 @@ impl Boundaries {
             is_in_fence: false,
             indent_bytes: 0,
             raises_line_before: None,
+            heading: None,
+            underline: None,
             is_line_start: pre_token.gap.lines > 0,
             begins_section: false,
             line_before_begins_section: false,
@@ -176,8 +182,12 @@ impl Boundaries {
             LineKind::Text => self.prose(gap, pre_token.kind, first, peek),
         };
         match line.kind {
-            LineKind::Heading { begins_section, .. } => boundary.begins_section = begins_section,
+            LineKind::Heading { depth, begins_section } => {
+                boundary.heading = Some(depth);
+                boundary.begins_section = begins_section;
+            }
             LineKind::Underline { depth, begins_section } => {
+                boundary.underline = Some(depth);
                 boundary.raises_line_before = Some(heading_level(depth));
                 boundary.line_before_begins_section = begins_section;
             }

@@ -1,9 +1,11 @@
 //! The streaming chunker.
 
-use domain::ChunkParent;
+use domain::{ChunkParent, ChunkPlace};
 
 use crate::boundary::{Boundaries, Boundary};
 use crate::header::Header;
+use crate::headings::Headings;
+use crate::places::Places;
 use crate::pre_token::PreToken;
 use crate::scanner::Scanner;
 use crate::split::{Split, next_split};
@@ -12,7 +14,7 @@ use crate::topics::Topics;
 use crate::window::{Counted, Window, chunk_start};
 use crate::word_counts::WordCounts;
 use crate::word_tokens::WordTokens;
-use crate::{ChunkingError, ChunkingParameters, ModelTokenizer};
+use crate::{ChunkingError, ChunkingParameters, Layout, ModelTokenizer};
 
 /// Bytes of text that are scanned at a time, so that a large push needs no large buffer.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -35,6 +37,8 @@ pub struct Chunk {
     pub token_count: u32,
     /// The parent that it is a part of, if the strategy has parents.
     pub parent: Option<ChunkParent>,
+    /// The title, sections and pages that it was pushed under.
+    pub place: ChunkPlace,
 }
 
 /// Splits one document's text into chunks.
@@ -54,6 +58,11 @@ pub struct Chunker<'t> {
     parents: Option<Parents>,
     /// The header row that chunks repeat, if the document is a table.
     header: Header,
+    /// Follows the lines of Markdown.
+    headings: Option<Headings>,
+    places: Places,
+    /// Bytes of text so far.
+    pushed: u64,
     window: Window,
     next_index: u32,
 }
@@ -106,9 +115,28 @@ impl<'t> Chunker<'t> {
             word_tokens: WordTokens::default(),
             parents,
             header: Header::new(parameters.plan.layout),
+            headings: (parameters.plan.layout == Layout::Markdown).then(Headings::default),
+            places: Places::default(),
+            pushed: 0,
             window: Window::new(max_tokens, max_bytes, parameters.chunk_overlap),
             next_index: 0,
         })
+    }
+
+    /// The document has this title. Only the first one counts, and only for chunks that end after the text so far.
+    pub fn set_title(&mut self, title: &str) {
+        self.places.set_title(self.pushed, title);
+    }
+
+    /// The text that follows is on this page, from 0.
+    pub fn begin_page(&mut self, index: u32) {
+        self.places.begin_page(self.pushed, index);
+    }
+
+    /// The text that follows belongs to the section of this heading, until the next one of its level (1 to 6) or
+    /// above. The sections of Markdown are found in the text.
+    pub fn begin_section(&mut self, level: u8, heading: &str) {
+        self.places.begin_section(self.pushed, level, heading);
     }
 
     /// Reads the next text and returns the chunks that are complete by now.
@@ -117,6 +145,7 @@ impl<'t> Chunker<'t> {
     /// Returns [`ChunkingError::Tokenize`] if the tokenizer refuses the text.
     pub fn push(&mut self, text: &str) -> Result<Vec<Chunk>, ChunkingError> {
         let mut chunks = Vec::new();
+        self.pushed += text.len() as u64;
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, later) = rest.split_at(rest.ceil_char_boundary(PIECE_BYTES.min(rest.len())));
@@ -134,6 +163,9 @@ impl<'t> Chunker<'t> {
     pub fn finish(mut self) -> Result<Vec<Chunk>, ChunkingError> {
         let mut chunks = Vec::new();
         self.read_pre_tokens(true, &mut chunks)?;
+        if let Some(headings) = &mut self.headings {
+            headings.end_line(&self.scanner, &mut self.places);
+        }
         self.flush(&mut chunks)?;
         Ok(chunks)
     }
@@ -152,6 +184,9 @@ impl<'t> Chunker<'t> {
             )?;
             let text = self.scanner.slice(pre_token.start, pre_token.end);
             let boundary = self.boundaries.next(&pre_token, text, self.scanner.peek(pre_token.start));
+            if let Some(headings) = &mut self.headings {
+                headings.read(&pre_token, &boundary, &self.scanner, &mut self.places);
+            }
             if boundary.begins_section {
                 self.flush(chunks)?;
             } else if boundary.line_before_begins_section {
@@ -195,7 +230,8 @@ impl<'t> Chunker<'t> {
         ];
         let placed = placed.into_iter().flatten().map(|pre_token| pre_token.chunk_start);
         let batch = self.batch.first().map(|(pre_token, boundary)| chunk_start(pre_token, boundary));
-        placed.chain(batch).min()
+        let line = self.headings.as_ref().and_then(Headings::first_needed);
+        placed.chain(batch).chain(line).min()
     }
 
     /// Collects pre-tokens until there are enough to encode at once; a batch ends at white space if
@@ -356,6 +392,7 @@ impl<'t> Chunker<'t> {
     fn split_window(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         while let Some(split) = next_split(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
             let text = self.scanner.slice(split.start, split.end);
+            let place = self.places.place(split.start, split.end, text);
             let (text, tokens) = self.header.put_before(text, split, self.tokenizer, &self.window)?;
             chunks.push(Chunk {
                 index: self.next_index,
@@ -364,6 +401,7 @@ impl<'t> Chunker<'t> {
                 end_offset: split.end,
                 token_count: tokens + self.tokenizer.special_tokens(),
                 parent: None,
+                place,
             });
             self.next_index += 1;
         }

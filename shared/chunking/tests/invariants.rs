@@ -319,14 +319,16 @@ fn real_texts_satisfy_the_invariants() {
     documents.push(SAMPLE.to_owned());
     documents.push(SAMPLE.replace('\n', "\r\n"));
     documents.push(SAMPLE.replace(char::is_whitespace, ""));
-    documents.push("a".repeat(60_000));
+    documents.push("a".repeat(20_000));
     documents.push("9f,".repeat(8000));
     documents.push("文".repeat(4000));
-    documents.push("😀".repeat(20_000));
+    documents.push("😀".repeat(5000));
     documents.push(format!("start{}end", " ".repeat(100_000)));
     for document in &documents {
         for case in cases() {
-            for (size, overlap) in [(256, 51), (128, 0), (40, 39)] {
+            for (size, overlap, most) in [(256, 51, usize::MAX), (128, 0, usize::MAX), (40, 39, 5000)] {
+                // With the greatest overlap, there is a chunk for almost every token.
+                let document = &document[..document.floor_char_boundary(most)];
                 let chunks = chunks_by(&MINILM, parameters(case, size, overlap), document, 1000);
                 check(&MINILM, size, case, document, &chunks);
                 check_parents(&MINILM, size, case, document, &chunks);

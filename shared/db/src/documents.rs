@@ -18,6 +18,7 @@ pub use chunk_ranges::{ChunkRange, ChunkRanges};
 pub use document::{Document, DocumentQuery, Documents};
 pub use erasures::{DueErasure, ErasurePlan, Erasures, Purge};
 pub use failures::FailedCounts;
+pub use lifecycle::UnfinishedCounts;
 pub use recorded::RecordedDocument;
 pub use repair::RequeuedDocument;
 pub use search::{LiveDocument, SearchDocuments};

@@ -16,7 +16,7 @@ mod tally;
 mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
-pub use item_work::{BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
+pub use item_work::{BatchChunks, BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
 pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem, UploadedItem};
 pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::documents::Document;
 use crate::operations::{
-    ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome, UploadedItem,
+    BatchChunks, ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome, UploadedItem,
 };
 use crate::{Connection, Db};
 
@@ -118,8 +118,13 @@ impl Fixture {
     pub(crate) async fn index(&self, item_id: ItemId, name: &str, hash: &str) {
         assert!(self.stage(item_id, name, hash, &StagingOutcome::Staged).await.unwrap());
         let mut connection = self.connection().await;
-        assert!(connection.operation_items().mark_chunked(item_id, 2, 1).await.unwrap());
-        let done = connection.operation_items().mark_batch_done(item_id, 0, 0).await.unwrap().unwrap();
+        assert!(connection.operation_items().mark_chunked(item_id, 2, 1, &[]).await.unwrap());
+        let done = connection
+            .operation_items()
+            .mark_batch_done(item_id, 0, BatchChunks::default())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(done.replaced_generation.is_some());
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Every key is a function of IDs, so a retried stage overwrites the same object.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{CollectionId, DocumentId, Generation, UploadId};
@@ -196,6 +198,40 @@ pub struct ChunkRecord {
     /// The larger section that contains the chunk, if the chunking strategy creates those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ChunkParent>,
+    /// Where in the document it is. Empty in artifacts of early releases.
+    #[serde(flatten)]
+    pub place: ChunkPlace,
+    /// What is put before the text when it is embedded and indexed: title and headings, maybe none. Absent where the
+    /// collection does not want that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+}
+
+impl ChunkRecord {
+    /// The text that is embedded: the context, and the chunk's text.
+    pub fn embedded_text(&self) -> Cow<'_, str> {
+        match self.context.as_deref() {
+            None | Some("") => Cow::Borrowed(&self.text),
+            Some(context) => Cow::Owned(format!("{context}\n\n{}", self.text)),
+        }
+    }
+}
+
+/// Where in its document a chunk is, as people say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkPlace {
+    /// The title of the document, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The headings that the chunk's first new text is under, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub section_path: Vec<String>,
+    /// The page, slide or sheet that the chunk begins on, from 1, if the document has pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_page: Option<u32>,
+    /// The page that it ends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_page: Option<u32>,
 }
 
 /// A section of several chunks that is not embedded itself.

@@ -4,6 +4,7 @@
 mod access;
 mod artifact;
 mod document_name;
+mod document_warning;
 mod error;
 mod generation;
 mod ids;
@@ -20,8 +21,9 @@ mod source_type;
 mod status;
 
 pub use access::{AccessLevel, Actor, Principal};
-pub use artifact::{ArtifactKey, ChunkParent, ChunkRecord};
+pub use artifact::{ArtifactKey, ChunkParent, ChunkPlace, ChunkRecord};
 pub use document_name::{DocumentName, DocumentNameError};
+pub use document_warning::DocumentWarning;
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{

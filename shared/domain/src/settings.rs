@@ -99,6 +99,8 @@ pub struct IndexSettings {
     pub quantization: Quantization,
     /// Chunk size and overlap.
     pub chunks: ChunkSettings,
+    /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
+    pub contextualize: bool,
 }
 
 /// Returns the name of a collection's Qdrant collection: `{uuid}_{model}_{quantization}`. It does not

@@ -22,6 +22,8 @@ pub enum Block<'a> {
         /// are truncated.
         text: &'a str,
     },
+    /// The title of the document, one line of at most 1 KiB. The first one counts.
+    Title(&'a str),
 }
 
 /// A buffer of blocks, reused between calls of [`crate::Extractor::push`].
@@ -43,6 +45,7 @@ struct Mark {
 enum MarkKind {
     Page { index: u32 },
     Heading { level: u8, text: String },
+    Title(String),
 }
 
 impl Blocks {
@@ -81,6 +84,10 @@ impl Blocks {
         self.push_mark(MarkKind::Heading { level, text });
     }
 
+    pub(crate) fn push_title(&mut self, title: String) {
+        self.push_mark(MarkKind::Title(title));
+    }
+
     fn push_mark(&mut self, kind: MarkKind) {
         self.marks.push(Mark { position: self.text.len(), kind });
     }
@@ -91,6 +98,7 @@ impl Mark {
         match &self.kind {
             MarkKind::Page { index } => Block::Page { index: *index },
             MarkKind::Heading { level, text } => Block::Heading { level: *level, text },
+            MarkKind::Title(title) => Block::Title(title),
         }
     }
 }

@@ -24,8 +24,6 @@ pub struct Extracted {
     pub read_bytes: u64,
     /// Bytes of UTF-8 text in the blocks.
     pub text_bytes: u64,
-    /// The document's title, where the format has one.
-    pub title: Option<String>,
     /// What was guessed, replaced or left out.
     pub warnings: Vec<Warning>,
 }
@@ -56,7 +54,7 @@ impl Extractor {
     pub fn finish(self, blocks: &mut Blocks) -> Result<Extracted, ExtractionError> {
         let Self { format, reader, read_bytes, mut text_bytes, mut has_text } = self;
         let start = blocks.text().len();
-        let ReaderSummary { encoding, title, warnings } = reader.finish(blocks)?;
+        let ReaderSummary { encoding, warnings } = reader.finish(blocks)?;
         let rest = &blocks.text()[start..];
         text_bytes += rest.len() as u64;
         has_text = has_text || is_visible(rest);
@@ -65,7 +63,7 @@ impl Extractor {
             (_, true) => Content::Text,
             (_, false) => Content::Empty(format.empty_reason),
         };
-        Ok(Extracted { content, encoding, read_bytes, text_bytes, title, warnings })
+        Ok(Extracted { content, encoding, read_bytes, text_bytes, warnings })
     }
 
     fn count_text(&mut self, text: &str) {
@@ -129,7 +127,6 @@ mod tests {
                 encoding: Some("UTF-8"),
                 read_bytes: 13,
                 text_bytes: 13,
-                title: None,
                 warnings: vec![]
             }
         );
@@ -260,7 +257,7 @@ mod tests {
         let text = |text| format!("{:?}", Block::Text(text));
         assert_eq!(
             blocks,
-            [text("one\n"), page(1), text("two\n"), page(2), text("\n"), page(3), text("four")]
+            [page(0), text("one\n"), page(1), text("two\n"), page(2), text("\n"), page(3), text("four")]
         );
         let (blocks, ..) = extract("a.c", b"one\x0Ctwo", 1).unwrap();
         assert_eq!(blocks, [text("one\ntwo")]);

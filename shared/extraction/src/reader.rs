@@ -23,6 +23,5 @@ pub(crate) trait BlockReader: Debug + Send {
 pub(crate) struct ReaderSummary {
     /// The WHATWG name of the encoding, for formats that are text.
     pub(crate) encoding: Option<&'static str>,
-    pub(crate) title: Option<String>,
     pub(crate) warnings: Vec<Warning>,
 }

@@ -74,7 +74,7 @@ impl CheckedText {
         let count = self.nuls;
         let mut warnings: Vec<Warning> = self.decoder.warnings(encoding).collect();
         warnings.extend((count > 0).then_some(Warning::NulsRemoved { count }));
-        Ok(ReaderSummary { encoding: Some(encoding), title: None, warnings })
+        Ok(ReaderSummary { encoding: Some(encoding), warnings })
     }
 
     /// Checks the text from `start` on, and reduces its runs of NULs.
@@ -142,12 +142,15 @@ struct TextContent {
     without_data: String,
 }
 
+/// Text with a form feed among its first bytes has pages from its start on.
+const PAGED_BYTES: usize = 32 * 1024;
+
 /// What form feeds mean. Either way they become line breaks, as vertical tabs do.
 #[derive(Debug)]
 enum FormFeeds {
     Nothing,
-    /// They begin pages; this is the current one.
-    Pages(u32),
+    /// They begin pages; this is the current one, `None` before the text.
+    Pages(Option<u32>),
 }
 
 impl TextReader {
@@ -158,7 +161,7 @@ impl TextReader {
 
     /// As [`Self::new`]; form feeds begin pages.
     pub(crate) fn with_pages(format: &'static str, content_type: Option<&str>) -> Self {
-        Self::with(format, content_type, FormFeeds::Pages(0), None)
+        Self::with(format, content_type, FormFeeds::Pages(None), None)
     }
 
     /// As [`Self::new`]; the text is rewritten.
@@ -242,12 +245,20 @@ impl TextContent {
 
 impl FormFeeds {
     fn split(&mut self, text: &str, blocks: &mut Blocks) {
+        if let Self::Pages(page @ None) = self
+            && !text.is_empty()
+        {
+            *page = Some(0);
+            if memchr::memchr(0x0C, &text.as_bytes()[..text.len().min(PAGED_BYTES)]).is_some() {
+                blocks.push_page(0);
+            }
+        }
         let mut copied = 0;
         for feed in memchr::memchr2_iter(0x0B, 0x0C, text.as_bytes()) {
             blocks.push_text(&text[copied..feed]);
             blocks.push_text("\n");
             copied = feed + 1;
-            if let (Self::Pages(page), 0x0C) = (&mut *self, text.as_bytes()[feed]) {
+            if let (Self::Pages(Some(page)), 0x0C) = (&mut *self, text.as_bytes()[feed]) {
                 *page = page.saturating_add(1);
                 blocks.push_page(*page);
             }

@@ -39,6 +39,8 @@ fn append_blocks(blocks: &Blocks, output: &mut Output<'_>) -> Result<(), ParseEr
         match block {
             Block::Text(text) => output.text(text)?,
             Block::Heading { level, text } => output.heading(level, text)?,
+            // That of the document, if it has one, has come before.
+            Block::Title(title) => output.title(title)?,
             // Pages of HTML would be form feeds, which it does not have.
             Block::Page { .. } => {}
         }

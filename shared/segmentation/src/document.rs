@@ -2,16 +2,17 @@
 
 use chunking::{Chunker, ChunkingParameters, Strategy};
 use domain::{ChunkRecord, ChunkSettings, Layout};
-use extraction::{Block, Blocks, Content, Extracted, Extractor, Format};
+use extraction::{Block, Blocks, Content, Extractor, Format};
 use frames::DocumentFormat;
 use models::ModelManifest;
 
+use crate::context::{CONTEXT_TOKENS, Contexts};
 use crate::parsed::ParsedBody;
-use crate::records::{append, drain_full_batches};
-use crate::{ModelTokens, SegmentationError};
+use crate::records::{Records, drain_full_batches};
+use crate::{DocumentSummary, ModelTokens, SegmentationError};
 
 /// Bytes of the document's start that are used to detect its format.
-const HEAD_BYTES: usize = 8 * 1024;
+pub(crate) const HEAD_BYTES: usize = 8 * 1024;
 
 /// How a document is read and chunked.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub struct DocumentSettings {
     chunk_size: u32,
     chunk_overlap: u32,
     max_tokens: u32,
+    contextualize: bool,
 }
 
 impl DocumentSettings {
@@ -31,17 +33,24 @@ impl DocumentSettings {
         content_type: Option<&str>,
         strategy: Strategy,
         chunks: ChunkSettings,
+        contextualize: bool,
         model: &ModelManifest,
     ) -> Self {
-        // The model reads its prefix and the chunk together, so the prefix takes its tokens from the chunk.
+        // The model reads its prefix and the chunk together, so the prefix takes its tokens from the chunk. The context
+        // takes its own from what the model has left.
         let prefix_tokens = model.passage_prefix_tokens;
+        let context_tokens = if contextualize { CONTEXT_TOKENS } else { 0 };
+        let max_tokens = model.max_tokens.saturating_sub(prefix_tokens);
+        let most = max_tokens.saturating_sub(context_tokens);
+        let chunk_size = chunks.chunk_size.saturating_sub(prefix_tokens).min(most);
         Self {
             file_name: file_name.to_owned(),
             content_type: content_type.map(str::to_owned),
             strategy,
-            chunk_size: chunks.chunk_size.saturating_sub(prefix_tokens),
-            chunk_overlap: chunks.chunk_overlap,
-            max_tokens: model.max_tokens.saturating_sub(prefix_tokens),
+            chunk_size,
+            chunk_overlap: chunks.chunk_overlap.min(chunk_size.saturating_sub(1)),
+            max_tokens,
+            contextualize,
         }
     }
 }
@@ -50,9 +59,7 @@ impl DocumentSettings {
     /// Returns the document's format if it needs a parser, by its first bytes (1 KiB is enough), its name and its
     /// content type.
     pub fn parsed_format(&self, head: &[u8]) -> Option<DocumentFormat> {
-        let media_type = self.content_type.as_deref().unwrap_or_default();
-        let format = DocumentFormat::detect(&self.file_name, media_type, head)?;
-        (!format.is_container()).then_some(format)
+        parsed_format(&self.file_name, self.content_type.as_deref(), head)
     }
 
     fn open_chunker<'t>(
@@ -69,6 +76,17 @@ impl DocumentSettings {
         )?;
         Ok(Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?)
     }
+
+    fn records<'t>(&self, tokens: &'t ModelTokens) -> Records<'t> {
+        Records { contexts: self.contextualize.then(|| Contexts::new(&tokens.tokenizer)) }
+    }
+}
+
+/// Returns a document's format if it needs a parser, by its name, its content type and its first bytes (1 KiB is
+/// enough).
+pub fn parsed_format(file_name: &str, content_type: Option<&str>, head: &[u8]) -> Option<DocumentFormat> {
+    let format = DocumentFormat::detect(file_name, content_type.unwrap_or_default(), head)?;
+    (!format.is_container()).then_some(format)
 }
 
 /// Chunks one document, streaming. What it buffers is bounded whatever the document's size.
@@ -101,7 +119,7 @@ impl<'t> DocumentChunker<'t> {
     /// # Errors
     /// Returns `Invalid` if the settings cannot be used.
     pub fn of_frames(tokens: &'t ModelTokens, settings: DocumentSettings) -> Result<Self, SegmentationError> {
-        let body = ParsedBody::new(settings.open_chunker(tokens, Layout::Prose)?);
+        let body = ParsedBody::new(settings.open_chunker(tokens, Layout::Prose)?, settings.records(tokens));
         Ok(Self { tokens, settings, stage: Stage::Parsed(Box::new(body)), pending: Vec::new() })
     }
 
@@ -130,8 +148,8 @@ impl<'t> DocumentChunker<'t> {
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), SegmentationError> {
-        let extracted = match self.stage {
+    pub fn finish(mut self) -> Result<(Vec<Vec<ChunkRecord>>, DocumentSummary), SegmentationError> {
+        let summary = match self.stage {
             Stage::Head(head) => {
                 let mut body = Body::open(self.tokens, &self.settings, &head)?;
                 body.push(&head, &mut self.pending)?;
@@ -144,7 +162,7 @@ impl<'t> DocumentChunker<'t> {
         if !self.pending.is_empty() {
             batches.push(self.pending);
         }
-        Ok((batches, extracted))
+        Ok((batches, summary))
     }
 }
 
@@ -153,6 +171,7 @@ impl<'t> DocumentChunker<'t> {
 struct Body<'t> {
     extractor: Extractor,
     chunker: Chunker<'t>,
+    records: Records<'t>,
     /// Empty between calls.
     blocks: Blocks,
 }
@@ -169,22 +188,24 @@ impl<'t> Body<'t> {
         Ok(Self {
             extractor: Extractor::new(format, content_type),
             chunker: settings.open_chunker(tokens, format.layout())?,
+            records: settings.records(tokens),
             blocks: Blocks::default(),
         })
     }
 
     fn push(&mut self, bytes: &[u8], chunks: &mut Vec<ChunkRecord>) -> Result<(), SegmentationError> {
         self.extractor.push(bytes, &mut self.blocks)?;
-        chunk_blocks(&mut self.blocks, &mut self.chunker, chunks)
+        chunk_blocks(&mut self.blocks, &mut self.chunker, &mut self.records, chunks)
     }
 
-    fn finish(mut self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, SegmentationError> {
-        let extracted = self.extractor.finish(&mut self.blocks)?;
+    fn finish(self, chunks: &mut Vec<ChunkRecord>) -> Result<DocumentSummary, SegmentationError> {
+        let Self { extractor, mut chunker, mut records, mut blocks } = self;
+        let extracted = extractor.finish(&mut blocks)?;
         if extracted.content == Content::Text {
-            chunk_blocks(&mut self.blocks, &mut self.chunker, chunks)?;
-            append(chunks, self.chunker.finish()?);
+            chunk_blocks(&mut blocks, &mut chunker, &mut records, chunks)?;
+            records.append(chunker.finish()?, chunks)?;
         }
-        Ok(extracted)
+        Ok(extracted.into())
     }
 }
 
@@ -192,13 +213,21 @@ impl<'t> Body<'t> {
 fn chunk_blocks(
     blocks: &mut Blocks,
     chunker: &mut Chunker<'_>,
+    records: &mut Records<'_>,
     chunks: &mut Vec<ChunkRecord>,
 ) -> Result<(), SegmentationError> {
     for block in blocks.iter() {
         match block {
-            Block::Text(text) => append(chunks, chunker.push(text)?),
-            // Chunks do not record pages and sections.
-            Block::Page { .. } | Block::Heading { .. } => {}
+            Block::Text(text) => records.append(chunker.push(text)?, chunks)?,
+            Block::Title(title) => chunker.set_title(title),
+            Block::Page { index } => chunker.begin_page(index),
+            Block::Heading { level, text } => {
+                if level == 1 {
+                    // Of a page without a title.
+                    chunker.set_title(text);
+                }
+                chunker.begin_section(level, text);
+            }
         }
     }
     blocks.clear();
@@ -207,14 +236,11 @@ fn chunk_blocks(
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-    use std::sync::{Arc, OnceLock};
-
-    use chunking::ModelTokenizer;
     use domain::{ArtifactKey, Classify};
     use proptest::{prop_assert_eq, proptest};
 
     use super::*;
+    use crate::testing::tokens;
 
     fn settings(file_name: &str) -> DocumentSettings {
         DocumentSettings {
@@ -224,6 +250,7 @@ mod tests {
             chunk_size: 32,
             chunk_overlap: 6,
             max_tokens: 256,
+            contextualize: true,
         }
     }
 
@@ -231,7 +258,7 @@ mod tests {
         file_name: &str,
         bytes: &[u8],
         piece: usize,
-    ) -> Result<(Vec<Vec<ChunkRecord>>, Extracted), SegmentationError> {
+    ) -> Result<(Vec<Vec<ChunkRecord>>, DocumentSummary), SegmentationError> {
         let mut document = DocumentChunker::new(tokens(), settings(file_name));
         let mut batches = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
@@ -240,19 +267,6 @@ mod tests {
         let (last, extracted) = document.finish()?;
         batches.extend(last);
         Ok((batches, extracted))
-    }
-
-    fn tokens() -> &'static ModelTokens {
-        static TOKENS: OnceLock<ModelTokens> = OnceLock::new();
-        TOKENS.get_or_init(|| {
-            let models = std::env::var_os("MODELS_DIR").map_or_else(
-                || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/models")),
-                PathBuf::from,
-            );
-            let tokenizer = ModelTokenizer::open(&models.join("all-MiniLM-L6-v2/tokenizer.json"))
-                .unwrap_or_else(|error| panic!("{error}; run scripts/stack up, or set MODELS_DIR"));
-            ModelTokens { tokenizer: Arc::new(tokenizer), vectors: None }
-        })
     }
 
     #[test]
@@ -307,8 +321,10 @@ mod tests {
         });
         let model: ModelManifest = serde_json::from_value(manifest).unwrap();
         let chunks = ChunkSettings { chunk_size: 64, chunk_overlap: 12 };
-        let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, &model);
+        let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, false, &model);
         assert_eq!((settings.chunk_size, settings.max_tokens), (61, 61));
+        let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, true, &model);
+        assert_eq!((settings.chunk_size, settings.max_tokens), (29, 61), "and those of the context");
     }
 
     proptest! {

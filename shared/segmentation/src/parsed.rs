@@ -1,30 +1,30 @@
 //! Documents that were parsed: frames instead of bytes.
 
 use chunking::Chunker;
-use domain::ChunkRecord;
-use extraction::{Content, Extracted};
+use domain::{ChunkRecord, DocumentWarning};
+use extraction::Content;
 use frames::codec::Decoder;
 use frames::{Frame, push_row_text};
 
-use crate::SegmentationError;
-use crate::records::append;
+use crate::records::Records;
+use crate::summary::parser_warning;
+use crate::{DocumentSummary, SegmentationError};
 
 /// Chunks the text of a parsed document.
 #[derive(Debug)]
 pub(crate) struct ParsedBody<'t> {
     decoder: Decoder,
     chunker: Chunker<'t>,
-    read_bytes: u64,
-    text_bytes: u64,
-    title: Option<String>,
+    records: Records<'t>,
+    warnings: Vec<DocumentWarning>,
     /// A row's line; empty between rows.
     line: String,
 }
 
 impl<'t> ParsedBody<'t> {
-    pub(crate) fn new(chunker: Chunker<'t>) -> Self {
+    pub(crate) fn new(chunker: Chunker<'t>, records: Records<'t>) -> Self {
         let decoder = Decoder::new();
-        Self { decoder, chunker, read_bytes: 0, text_bytes: 0, title: None, line: String::new() }
+        Self { decoder, chunker, records, warnings: Vec::new(), line: String::new() }
     }
 
     pub(crate) fn push(
@@ -32,7 +32,6 @@ impl<'t> ParsedBody<'t> {
         bytes: &[u8],
         chunks: &mut Vec<ChunkRecord>,
     ) -> Result<(), SegmentationError> {
-        self.read_bytes += bytes.len() as u64;
         self.decoder.push(bytes);
         while let Some(frame) = self.decoder.next_frame()? {
             match frame {
@@ -44,12 +43,12 @@ impl<'t> ParsedBody<'t> {
                     line.clear();
                     self.line = line;
                 }
-                Frame::Title(title) => self.title = Some(title),
-                // Chunks do not record pages, sections and languages; the artifact has no attachments.
-                Frame::Page { .. }
-                | Frame::Heading { .. }
-                | Frame::Language(_)
-                | Frame::Warning(_)
+                Frame::Title(title) => self.chunker.set_title(&title),
+                Frame::Page { index, .. } => self.chunker.begin_page(index),
+                Frame::Heading { level, text } => self.chunker.begin_section(level, &text),
+                Frame::Warning(warning) => self.warnings.push(parser_warning(warning)),
+                // Words are stemmed in the language of their chunk; the artifact has no attachments.
+                Frame::Language(_)
                 | Frame::AttachmentStart { .. }
                 | Frame::AttachmentData(_)
                 | Frame::AttachmentEnd
@@ -60,22 +59,17 @@ impl<'t> ParsedBody<'t> {
         Ok(())
     }
 
-    pub(crate) fn finish(self, chunks: &mut Vec<ChunkRecord>) -> Result<Extracted, SegmentationError> {
+    pub(crate) fn finish(
+        mut self,
+        chunks: &mut Vec<ChunkRecord>,
+    ) -> Result<DocumentSummary, SegmentationError> {
         self.decoder.finish()?;
-        append(chunks, self.chunker.finish()?);
-        Ok(Extracted {
-            content: Content::Text,
-            encoding: None,
-            read_bytes: self.read_bytes,
-            text_bytes: self.text_bytes,
-            warnings: Vec::new(),
-            title: self.title,
-        })
+        self.records.append(self.chunker.finish()?, chunks)?;
+        Ok(DocumentSummary { content: Content::Text, warnings: self.warnings })
     }
 
     fn push_text(&mut self, text: &str, chunks: &mut Vec<ChunkRecord>) -> Result<(), SegmentationError> {
-        self.text_bytes += text.len() as u64;
-        append(chunks, self.chunker.push(text)?);
+        self.records.append(self.chunker.push(text)?, chunks)?;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bm25::chunk_terms;
 use chrono::DateTime;
-use domain::{CollectionId, DocumentId, Generation, Quantization, SearchMode, point_id};
+use domain::{ChunkPlace, CollectionId, DocumentId, Generation, Quantization, SearchMode, point_id};
 use qdrant_client::Qdrant;
 use serde_json::json;
 use uuid::Uuid;
@@ -186,6 +186,7 @@ fn point(number: u64) -> ChunkPoint {
                 start_offset: 0,
                 end_offset: 10,
                 parent: None,
+                place: ChunkPlace::default(),
             },
         },
     }

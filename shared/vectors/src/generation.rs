@@ -1,6 +1,8 @@
 //! From a batch of chunks and their vectors to points. This happens here only, so that writing points again
 //! gives identical points.
 
+use std::borrow::Cow;
+
 use bm25::chunk_terms;
 use chrono::{DateTime, Utc};
 use domain::{
@@ -43,10 +45,18 @@ impl DocumentGeneration {
         let points = chunks.iter().zip(vectors).map(|(chunk, vector)| ChunkPoint {
             id: point_id(self.document_id, self.generation, chunk.index),
             vector,
-            terms: chunk_terms(&chunk.text),
+            terms: chunk_terms(&self.indexed_text(chunk)),
             payload: self.payload(chunk, path_prefixes.clone(), attributes.clone()),
         });
         points.collect()
+    }
+
+    /// The text whose words are searched for. With its context, a chunk is found by the name of its file, too.
+    fn indexed_text<'c>(&self, chunk: &'c ChunkRecord) -> Cow<'c, str> {
+        match chunk.context {
+            None => Cow::Borrowed(&chunk.text),
+            Some(_) => Cow::Owned(format!("{}\n\n{}", self.file_name, chunk.embedded_text())),
+        }
     }
 
     fn payload(
@@ -72,6 +82,7 @@ impl DocumentGeneration {
                 start_offset: chunk.start_offset,
                 end_offset: chunk.end_offset,
                 parent: chunk.parent,
+                place: chunk.place.clone(),
             },
         }
     }
@@ -90,6 +101,7 @@ fn path_prefixes(path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ChunkPlace;
     use uuid::uuid;
 
     use super::*;
@@ -115,6 +127,8 @@ mod tests {
             end_offset: u64::from(index) * 10 + 6,
             token_count: 4,
             parent: None,
+            place: ChunkPlace::default(),
+            context: None,
         };
         let chunks = [chunk(0), chunk(1)];
         let points = document.points(&chunks, vec![vec![1.0], vec![2.0]]);

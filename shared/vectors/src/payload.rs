@@ -1,7 +1,7 @@
 //! The payload of a point.
 
 use chrono::{DateTime, Utc};
-use domain::{ChunkParent, CollectionId, DocumentId, Generation};
+use domain::{ChunkParent, ChunkPlace, CollectionId, DocumentId, Generation};
 use qdrant_client::qdrant::FieldType;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ pub struct ChunkMetadata {
     /// The larger chunk that it is a part of, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ChunkParent>,
+    /// The document's title, the sections and the pages that it is in. Empty in points of early releases.
+    #[serde(flatten)]
+    pub place: ChunkPlace,
 }
 
 /// The payload field of a document's attributes.
@@ -94,6 +97,12 @@ mod tests {
                 start_offset: 10,
                 end_offset: 14,
                 parent: None,
+                place: ChunkPlace {
+                    title: Some("Tides".to_owned()),
+                    section_path: vec!["Tides".to_owned(), "The moon".to_owned()],
+                    first_page: Some(3),
+                    last_page: Some(4),
+                },
             },
         }
     }
@@ -122,7 +131,14 @@ mod tests {
             "mime_type": "text/markdown",
             "created_at": "2023-11-14T22:13:20Z",
             "start_offset": 10,
-            "end_offset": 14
+            "end_offset": 14,
+            "title": "Tides",
+            "section_path": [
+              "Tides",
+              "The moon"
+            ],
+            "first_page": 3,
+            "last_page": 4
           }
         }
         "#);

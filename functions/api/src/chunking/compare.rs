@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
-use super::split::{ChunkedText, check_size, chunk_all};
+use super::split::{ChunkedText, Text, check_size, chunk_all};
 use super::statistics::{ChunkStatistics, PreviewChunk};
 use crate::State;
 
@@ -41,6 +41,9 @@ pub(crate) struct CompareRequest {
     /// Tokens that a chunk may repeat of the one before it, less than `chunk_size`; a fifth by default.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
+    /// Whether the chunks are made for embedding with title and headings before their text.
+    #[schema(default = true)]
+    contextualize: Option<bool>,
     /// Maximum chunks of each strategy in the response.
     #[schema(minimum = 1, maximum = 20, default = 5)]
     max_chunks_per_strategy: Option<i64>,
@@ -131,8 +134,12 @@ pub(crate) async fn compare(
         return Err(ApiError::new(ErrorKind::Invalid, "chunking settings cannot be used"));
     };
     let max_chunks = usize::try_from(max_chunks).unwrap_or_default();
-    let chunked =
-        chunk_all(&state, request.content, request.file_name, &checked, &strategies, max_chunks).await?;
+    let text = Text {
+        content: request.content,
+        file_name: request.file_name.unwrap_or_default(),
+        contextualize: request.contextualize.unwrap_or(true),
+    };
+    let chunked = chunk_all(&state, text, &checked, &strategies, max_chunks).await?;
     let processing_time_ms = chunked.iter().map(|text| text.milliseconds).sum();
     let describe = |(strategy, text): (&Strategy, ChunkedText)| ComparisonResponse {
         strategy: strategy.name(),

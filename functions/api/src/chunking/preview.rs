@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strategy};
-use super::split::{check_size, chunk_all};
+use super::split::{Text, check_size, chunk_all};
 use super::statistics::{ChunkStatistics, PreviewChunk};
 use crate::State;
 use crate::openapi::words;
@@ -39,6 +39,9 @@ pub(crate) struct PreviewRequest {
     /// Tokens that a chunk may repeat of the one before it, less than `chunk_size`; a fifth by default.
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
+    /// Whether the chunks are made for embedding with title and headings before their text.
+    #[schema(default = true)]
+    contextualize: Option<bool>,
     /// Maximum chunks in the response.
     #[schema(minimum = 1, maximum = 50, default = 10)]
     max_chunks: Option<i64>,
@@ -102,8 +105,12 @@ pub(crate) async fn preview(
         return Err(ApiError::new(ErrorKind::Invalid, "chunking settings cannot be used"));
     };
     let max_chunks = usize::try_from(max_chunks).unwrap_or_default();
-    let mut chunked =
-        chunk_all(&state, request.content, request.file_name, &checked, &[strategy], max_chunks).await?;
+    let text = Text {
+        content: request.content,
+        file_name: request.file_name.unwrap_or_default(),
+        contextualize: request.contextualize.unwrap_or(true),
+    };
+    let mut chunked = chunk_all(&state, text, &checked, &[strategy], max_chunks).await?;
     let Some(text) = chunked.pop() else {
         return Err(ApiError::new(ErrorKind::Internal, "no strategy was previewed"));
     };

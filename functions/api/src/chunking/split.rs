@@ -17,6 +17,13 @@ const MAX_CONTENT_BYTES: usize = 1024 * 1024;
 /// Bytes that are chunked at a time, so that few chunks are in memory at once.
 const PIECE_BYTES: usize = 16 * 1024;
 
+/// A text to chunk as a file of this name would be.
+pub(crate) struct Text {
+    pub(crate) content: String,
+    pub(crate) file_name: String,
+    pub(crate) contextualize: bool,
+}
+
 /// The chunks of a text, and how long chunking took.
 pub(crate) struct ChunkedText {
     pub(crate) first_chunks: Vec<PreviewChunk>,
@@ -46,20 +53,20 @@ pub(crate) fn check_size(content: &str) -> Result<(), ApiError> {
 /// Returns 422 if the text or the settings cannot be used.
 pub(crate) async fn chunk_all(
     state: &State,
-    content: String,
-    file_name: Option<String>,
+    text: Text,
     checked: &Checked,
     strategies: &[Strategy],
     max_chunks: usize,
 ) -> Result<Vec<ChunkedText>, ApiError> {
-    let file_name = file_name.unwrap_or_default();
+    let Text { content, file_name, contextualize } = text;
     let (cache, model) = (state.tokens_by_model.clone(), checked.model.clone());
     let (chunks, strategies) = (checked.chunks, strategies.to_vec());
     // Work for the processor, and a file to read: other requests must not wait for it.
     let work = tokio::task::spawn_blocking(move || {
         let chunk = |strategy: &Strategy| {
             let tokens = cache.get_or_open(&model, *strategy)?;
-            let settings = DocumentSettings::new(&file_name, None, *strategy, chunks, &model.manifest);
+            let settings =
+                DocumentSettings::new(&file_name, None, *strategy, chunks, contextualize, &model.manifest);
             chunk_text(&tokens, settings, &content, max_chunks)
         };
         strategies.iter().map(chunk).collect::<Result<Vec<_>, SegmentationError>>()

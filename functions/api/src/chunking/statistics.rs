@@ -21,6 +21,10 @@ pub(crate) struct PreviewChunk {
     char_count: usize,
     /// The parent that it is a part of, if the strategy has parents.
     parent: Option<PreviewParent>,
+    /// The headings that the chunk is under, outermost first.
+    section_path: Vec<String>,
+    /// What is put before the text when it is embedded and indexed; null without `contextualize`.
+    context: Option<String>,
 }
 
 /// A parent of chunks.
@@ -71,6 +75,8 @@ impl From<&ChunkRecord> for PreviewChunk {
             token_count: chunk.token_count,
             char_count: chunk.text.chars().count(),
             parent: chunk.parent.map(PreviewParent::from),
+            section_path: chunk.place.section_path.clone(),
+            context: chunk.context.clone(),
         }
     }
 }

@@ -50,6 +50,10 @@ pub(crate) struct CreateCollectionRequest {
     /// The strategy's parameters; see `GET /api/v2/chunking/strategies`. Others are refused.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
+    /// Whether the document's title and the headings above a chunk are put before its text when it is embedded and
+    /// indexed, not when it is shown; its words are found by the file's name, too. Leaves up to 32 tokens less for
+    /// chunks that are as long as the model reads; default true.
+    contextualize: Option<bool>,
     /// Whether every signed-in user can read it; default false. API keys cannot create public collections.
     is_public: Option<bool>,
     /// Arbitrary JSON object of at most 16 KiB.
@@ -132,6 +136,7 @@ pub(crate) async fn create(
         "chunk_overlap": settings.chunks.chunk_overlap,
         "chunking_strategy": new.chunking_strategy,
         "chunking_config": new.chunking_config,
+        "contextualize": settings.contextualize,
     });
     let details = json!({ "is_public": collection.is_public, "settings": config });
     let operation = StartOperation { operation_type: OperationType::Index, initiator, config };
@@ -165,6 +170,7 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<(String, Ch
         chunk_overlap: request.chunk_overlap,
         chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(Strategy::default().name()),
         chunking_config: request.chunking_config.as_ref(),
+        contextualize: request.contextualize.unwrap_or(true),
     };
     let checked = index_settings::check(&mut errors, state, requested);
     errors.finish()?;

@@ -21,6 +21,7 @@ pub(super) struct RequestedIndex<'a> {
     pub(super) chunk_overlap: Option<i64>,
     pub(super) chunking_strategy: &'a str,
     pub(super) chunking_config: Option<&'a Map<String, Value>>,
+    pub(super) contextualize: bool,
 }
 
 /// Valid settings, with the model that they name.
@@ -54,6 +55,7 @@ pub(super) fn check(
         embedding_model: requested.embedding_model.to_owned(),
         quantization: quantization?,
         chunks: sizes.chunks,
+        contextualize: requested.contextualize,
     };
     Some(CheckedIndex { settings, strategy, model: sizes.model })
 }

@@ -44,6 +44,8 @@ pub(crate) struct ReindexRequest {
     /// All parameters of the strategy; another strategy starts with its defaults.
     #[schema(value_type = Option<Object>)]
     chunking_config: Option<Map<String, Value>>,
+    /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
+    contextualize: Option<bool>,
     /// Accepted for compatibility with v2 clients; has no effect: a reindex includes all documents.
     #[serde(rename = "force")]
     #[schema(value_type = Option<bool>)]
@@ -184,6 +186,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         chunk_overlap: request.chunk_overlap.or(same_overlap),
         chunking_strategy: strategy,
         chunking_config: Some(config),
+        contextualize: request.contextualize.unwrap_or(now.contextualize),
     };
     let resolved = index_settings::check(&mut errors, state, requested);
     errors.finish()?;
@@ -197,6 +200,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         "chunk_overlap": settings.chunks.chunk_overlap,
         "chunking_strategy": strategy.name(),
         "chunking_config": config,
+        "contextualize": settings.contextualize,
     }))
 }
 
@@ -208,5 +212,6 @@ fn settings_of(collection: &Collection) -> Value {
         "chunk_overlap": collection.settings.chunks.chunk_overlap,
         "chunking_strategy": collection.chunking_strategy,
         "chunking_config": collection.chunking_config,
+        "contextualize": collection.settings.contextualize,
     })
 }

@@ -45,6 +45,8 @@ pub(crate) struct CollectionResponse {
     /// Parameters of the chunking strategy.
     #[schema(value_type = Object)]
     chunking_config: Value,
+    /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
+    contextualize: bool,
     /// Whether every signed-in user can read the collection.
     is_public: bool,
     /// Arbitrary JSON object set by clients; left out of lists.
@@ -116,6 +118,7 @@ impl CollectionResponse {
             chunk_overlap: settings.chunks.chunk_overlap,
             chunking_strategy: collection.chunking_strategy,
             chunking_config: collection.chunking_config,
+            contextualize: settings.contextualize,
             is_public: collection.is_public,
             metadata: Some(collection.meta),
             status: collection.status,

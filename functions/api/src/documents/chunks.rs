@@ -42,6 +42,14 @@ pub(crate) struct ChunkResponse {
     start_offset: u64,
     /// Where it ends, exclusive.
     end_offset: u64,
+    /// The title of the document, if it has one.
+    title: Option<String>,
+    /// The headings that the chunk is under, outermost first.
+    section_path: Vec<String>,
+    /// The page, slide or sheet that the chunk begins on, from 1; null if the document has none.
+    first_page: Option<u32>,
+    /// The page that the chunk ends on.
+    last_page: Option<u32>,
     /// Metadata of the document and the chunk.
     #[schema(value_type = Object)]
     metadata: ChunkMetadata,
@@ -72,6 +80,10 @@ impl ChunkResponse {
             content: payload.content,
             start_offset: metadata.start_offset,
             end_offset: metadata.end_offset,
+            title: metadata.place.title.clone(),
+            section_path: metadata.place.section_path.clone(),
+            first_page: metadata.place.first_page,
+            last_page: metadata.place.last_page,
             metadata,
         }
     }

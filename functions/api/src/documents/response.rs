@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use db::documents::Document;
 use domain::{
-    AccessLevel, CollectionId, DocumentId, DocumentMetadata, DocumentStatus, ErrorCategory, SourceId,
+    AccessLevel, CollectionId, DocumentId, DocumentMetadata, DocumentStatus, DocumentWarning, ErrorCategory,
+    SourceId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -59,6 +60,8 @@ pub(crate) struct DocumentResponse {
     last_seen_at: Option<DateTime<Utc>>,
     /// Whether it is gone from its source and was kept because the source's `on_missing` is `keep`.
     is_stale: bool,
+    /// What was lost or guessed while the searchable version was read.
+    warnings: Vec<WarningResponse>,
     #[schema(schema_with = metadata::schema)]
     metadata: DocumentMetadata,
     /// When the document was first seen.
@@ -89,9 +92,26 @@ impl DocumentResponse {
             last_retry_at: document.last_retry_at,
             last_seen_at: document.last_seen_at,
             is_stale: document.is_stale,
+            warnings: document.warnings.into_iter().map(WarningResponse::from).collect(),
             metadata: document.metadata,
             created_at: document.created_at,
             updated_at: document.updated_at,
         }
+    }
+}
+
+/// Something that was lost or guessed while a document was read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WarningResponse {
+    /// A stable name, see docs/formats.md.
+    #[schema(example = "encoding_guessed")]
+    code: String,
+    /// A sentence for people.
+    message: String,
+}
+
+impl From<DocumentWarning> for WarningResponse {
+    fn from(warning: DocumentWarning) -> Self {
+        Self { code: warning.code, message: warning.message }
     }
 }

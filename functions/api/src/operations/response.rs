@@ -51,6 +51,7 @@ pub(crate) struct OperationResponse {
     /// Its results. After its end, `counts` has the numbers of documents that were new, changed,
     /// unchanged, removed, duplicate, skipped, failed and cancelled, and `chunks` the numbers of chunks
     /// that were `embedded` or `reused` the vectors of an earlier version or of a document with the same bytes.
+    /// `warnings` has the numbers of documents with each warning, by its code.
     /// `duplicate` counts only in operations of before 2026-12.
     #[schema(value_type = Object)]
     meta: Value,

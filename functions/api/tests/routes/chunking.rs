@@ -65,6 +65,7 @@ async fn preview_returns_chunks_with_offsets_and_token_counts(pool: PgPool) {
         {
           "char_count": 43,
           "content": "# Tides\n\nThe moon lifts the water.\n\n## Neap",
+          "context": "",
           "end_offset": 43,
           "index": 0,
           "parent": {
@@ -75,6 +76,7 @@ async fn preview_returns_chunks_with_offsets_and_token_counts(pool: PgPool) {
             "start_offset": 0,
             "token_count": 17
           },
+          "section_path": [],
           "start_offset": 0,
           "token_count": 14
         }

@@ -28,6 +28,7 @@ async fn a_collection_starts_with_defaults_and_an_operation(pool: PgPool) {
       "chunk_size": 256,
       "chunking_config": {},
       "chunking_strategy": "recursive",
+      "contextualize": true,
       "created_at": "[time]",
       "description": null,
       "document_count": 0,

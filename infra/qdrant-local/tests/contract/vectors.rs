@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    ChunkRecord, Classify, CollectionId, DocumentId, DocumentMetadata, ErrorKind, Generation, MetadataValue,
-    Quantization, SearchMode, SourceId, point_id,
+    ChunkPlace, ChunkRecord, Classify, CollectionId, DocumentId, DocumentMetadata, ErrorKind, Generation,
+    MetadataValue, Quantization, SearchMode, SourceId, point_id,
 };
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
@@ -58,7 +58,16 @@ pub(crate) fn document_generation(
 }
 
 pub(crate) fn record(index: u32, text: &str) -> ChunkRecord {
-    ChunkRecord { index, text: text.to_owned(), start_offset: 0, end_offset: 7, token_count: 4, parent: None }
+    ChunkRecord {
+        index,
+        text: text.to_owned(),
+        start_offset: 0,
+        end_offset: 7,
+        token_count: 4,
+        parent: None,
+        place: ChunkPlace::default(),
+        context: None,
+    }
 }
 
 /// Returns the points of one generation of a document.

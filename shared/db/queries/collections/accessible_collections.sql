@@ -43,6 +43,7 @@ SELECT
     c.chunking_config,
     c.chunk_size,
     c.chunk_overlap,
+    c.contextualize,
     c.is_public,
     c.created_at,
     c.updated_at,

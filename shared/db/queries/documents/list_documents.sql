@@ -29,6 +29,7 @@ SELECT
     ) END AS duplicate_of,
     last_seen_at,
     is_stale,
+    warnings AS "warnings: Json<Vec<DocumentWarning>>",
     created_at,
     updated_at,
     deleted_at,

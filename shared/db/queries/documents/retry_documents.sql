@@ -1,4 +1,5 @@
--- $1 collection, $2 operation, $3 the only document to retry, or NULL for all that failed.
+-- $1 collection, $2 operation, $3 the only document to retry, or NULL for all that failed, $4 whether to read staged
+-- bytes again that could not be read.
 WITH again AS (
     -- The error stays until the document is staged: if that is cancelled, the document has failed as before.
     UPDATE documents
@@ -9,6 +10,13 @@ WITH again AS (
             WHEN $3::uuid IS NULL THEN status = 'failed'
             ELSE id = $3 AND status IN ('failed', 'cancelled')
         END
+        AND ($4 OR NOT (
+            status = 'failed' AND error_category = 'permanent'
+            AND EXISTS (
+                SELECT FROM document_artifacts a
+                WHERE a.document_id = documents.id AND a.generation = documents.last_generation
+            )
+        ))
     RETURNING *
 )
 INSERT INTO operation_items (

@@ -37,6 +37,15 @@ SET status = CASE
         )
         FROM operation_items i
         WHERE i.operation_id = o.id
+    ) || (
+        -- The numbers of documents with each warning.
+        SELECT jsonb_build_object('warnings', coalesce(jsonb_object_agg(counted.code, counted.documents), '{}'))
+        FROM (
+            SELECT warning ->> 'code' AS code, count(*) AS documents
+            FROM operation_items i CROSS JOIN LATERAL jsonb_array_elements(i.warnings) AS warning
+            WHERE i.operation_id = o.id AND i.state = 'completed'
+            GROUP BY 1
+        ) AS counted
     )
 WHERE o.uuid = $1
     AND CASE

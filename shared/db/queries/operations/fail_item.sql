@@ -16,6 +16,7 @@ document AS (
         change_hint = CASE WHEN $2 = 'failed' THEN d.change_hint ELSE item.change_hint END,
         generation = CASE WHEN $2 = 'failed' THEN d.generation ELSE item.generation END,
         chunk_count = CASE WHEN $2 = 'failed' THEN d.chunk_count ELSE 0 END,
+        warnings = CASE WHEN $2 = 'failed' THEN d.warnings ELSE '[]' END,
         file_size = item.size_bytes,
         mime_type = item.mime_type,
         -- Kept for the next attempt.

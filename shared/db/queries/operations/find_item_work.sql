@@ -18,6 +18,10 @@ SELECT
     CASE WHEN i.is_reindex THEN (o.config ->> 'chunk_overlap')::integer ELSE c.chunk_overlap END AS "chunk_overlap!",
     CASE WHEN i.is_reindex THEN o.config ->> 'chunking_strategy' ELSE c.chunking_strategy END AS "chunking_strategy!",
     CASE WHEN i.is_reindex THEN coalesce(o.config -> 'chunking_config', '{}') ELSE c.chunking_config END AS "chunking_config!",
+    CASE
+        WHEN i.is_reindex THEN coalesce((o.config ->> 'contextualize')::boolean, FALSE)
+        ELSE c.contextualize
+    END AS "contextualize!",
     i.uri,
     -- The path of a document is that of the version that was staged last.
     coalesce(d.file_path, i.file_path, i.file_name) AS "file_path!",

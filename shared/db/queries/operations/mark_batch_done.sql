@@ -1,4 +1,5 @@
--- $1 item, $2 batch, $3 number of its chunks that reused vectors of the base.
+-- $1 item, $2 batch, $3 number of its chunks that reused vectors of the base, $4 number of its chunks of which the
+-- model knows less than half.
 WITH before AS (
     SELECT d.generation
     FROM operation_items i JOIN documents d ON d.id = i.document_id
@@ -14,6 +15,19 @@ item AS (
             ELSE i.state
         END,
         reused_chunks = i.reused_chunks + CASE WHEN $2 = ANY (i.batches_done) THEN 0 ELSE $3 END,
+        warnings = CASE
+            WHEN cardinality(array_remove(i.batches_done, $2)) + 1 >= i.batch_count
+                AND i.unknown_chunks + CASE WHEN $2 = ANY (i.batches_done) THEN 0 ELSE $4 END > 0
+            THEN i.warnings || jsonb_build_object(
+                'code', 'text_unknown',
+                'message', format(
+                    'of %s of %s chunks, the embedding model knows less than half of the text; semantic search ranks them last',
+                    i.unknown_chunks + CASE WHEN $2 = ANY (i.batches_done) THEN 0 ELSE $4 END, i.chunk_count
+                )
+            )
+            ELSE i.warnings
+        END,
+        unknown_chunks = i.unknown_chunks + CASE WHEN $2 = ANY (i.batches_done) THEN 0 ELSE $4 END,
         updated_at = now()
     WHERE i.id = $1 AND i.state = 'chunked'
     RETURNING i.*
@@ -28,6 +42,7 @@ document AS (
         attributes = coalesce(item.attributes, d.attributes),
         change_hint = item.change_hint,
         chunk_count = item.chunk_count,
+        warnings = item.warnings,
         error_message = NULL,
         error_category = NULL,
         source_id = coalesce((SELECT o.source_id FROM operations o WHERE o.id = item.operation_id), d.source_id),

@@ -10,6 +10,7 @@ SET generation = CASE WHEN $2 THEN i.base_generation ELSE i.generation END,
         ELSE i.generation
     END,
     chunk_count = CASE WHEN $2 THEN i.base_chunk_count ELSE i.chunk_count END,
+    warnings = CASE WHEN $2 THEN d.warnings ELSE i.warnings END,
     updated_at = now()
 FROM operation_items i
 WHERE i.operation_id = $1

@@ -8,6 +8,7 @@ WITH replaced AS (
             'quantization', c.quantization,
             'chunk_size', c.chunk_size,
             'chunk_overlap', c.chunk_overlap,
+            'contextualize', c.contextualize,
             'chunking_strategy', c.chunking_strategy,
             'chunking_config', c.chunking_config
         ) AS settings
@@ -31,6 +32,7 @@ collection AS (
         quantization = (replaced.staging #>> '{settings,quantization}')::quantization,
         chunk_size = (replaced.staging #>> '{settings,chunk_size}')::integer,
         chunk_overlap = (replaced.staging #>> '{settings,chunk_overlap}')::integer,
+        contextualize = coalesce((replaced.staging #>> '{settings,contextualize}')::boolean, FALSE),
         chunking_strategy = replaced.staging #>> '{settings,chunking_strategy}',
         chunking_config = replaced.staging #> '{settings,chunking_config}',
         updated_at = now()

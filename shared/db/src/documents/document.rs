@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    CollectionId, DocumentId, DocumentMetadata, DocumentSort, DocumentStatus, ErrorCategory, Generation,
-    SortOrder, SourceId,
+    CollectionId, DocumentId, DocumentMetadata, DocumentSort, DocumentStatus, DocumentWarning, ErrorCategory,
+    Generation, SortOrder, SourceId,
 };
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -59,6 +59,8 @@ pub struct Document {
     pub last_seen_at: Option<DateTime<Utc>>,
     /// Whether its source no longer lists it.
     pub is_stale: bool,
+    /// What was lost or guessed while the searchable version was read.
+    pub warnings: Vec<DocumentWarning>,
     /// When it was first seen.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -113,7 +115,7 @@ impl<'c> Documents<'c> {
                 content_hash, status::text AS "status!", error_message,
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
                 generation, last_generation, change_hint, last_seen_at, is_stale,
-                created_at, updated_at, deleted_at, meta, source_metadata,
+                warnings AS "warnings: Json<Vec<DocumentWarning>>", created_at, updated_at, deleted_at, meta, source_metadata,
                 attributes AS "attributes: Json<DocumentMetadata>",
                 CASE WHEN status IN ('pending', 'processing', 'completed') THEN (
                     SELECT o.id FROM documents o
@@ -193,6 +195,7 @@ struct DocumentRow {
     duplicate_of: Option<Uuid>,
     last_seen_at: Option<DateTime<Utc>>,
     is_stale: bool,
+    warnings: Json<Vec<DocumentWarning>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     deleted_at: Option<DateTime<Utc>>,
@@ -231,6 +234,7 @@ impl TryFrom<DocumentRow> for Document {
             duplicate_of: row.duplicate_of.map(DocumentId),
             last_seen_at: row.last_seen_at,
             is_stale: row.is_stale,
+            warnings: row.warnings.0,
             created_at: row.created_at,
             updated_at: row.updated_at,
             deleted_at: row.deleted_at,

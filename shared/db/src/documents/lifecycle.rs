@@ -9,6 +9,17 @@ use uuid::Uuid;
 use super::document::Documents;
 use crate::DbError;
 
+/// Numbers of documents that are not indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnfinishedCounts {
+    /// Those that failed.
+    pub failed: i64,
+    /// Of these, those whose staged bytes could not be read: they fail again.
+    pub unreadable: i64,
+    /// Those that wait to be indexed.
+    pub pending: i64,
+}
+
 impl Documents<'_> {
     /// Soft-deletes a document for a user: it is no longer found. Its points are deleted by the operation that it is
     /// put on the work list of afterwards, see `OperationItems::insert_removals`. Returns whether it was
@@ -93,32 +104,53 @@ impl Documents<'_> {
     }
 
     /// Puts failed documents on the operation's work list, to be indexed from their staged bytes if there
-    /// are any: all of the collection, or a single one, which may also be cancelled. Returns how many.
+    /// are any: all of the collection, or a single one, which may also be cancelled. Without `reads_again`, leaves out
+    /// those whose staged bytes could not be read. Returns how many.
     pub async fn retry(
         &mut self,
         collection_id: CollectionId,
         only: Option<DocumentId>,
         operation_id: OperationId,
+        reads_again: bool,
     ) -> Result<u64, DbError> {
-        let only = only.map(|id| id.0);
-        let done =
-            sqlx::query_file!("queries/documents/retry_documents.sql", collection_id.0, operation_id.0, only)
-                .execute(&mut *self.connection)
-                .await?;
+        let done = sqlx::query_file!(
+            "queries/documents/retry_documents.sql",
+            collection_id.0,
+            operation_id.0,
+            only.map(|id| id.0),
+            reads_again,
+        )
+        .execute(&mut *self.connection)
+        .await?;
         Ok(done.rows_affected())
     }
 
-    /// Returns the number of failed and of pending documents of the collection, in this order.
-    pub async fn count_unfinished(&mut self, collection_id: CollectionId) -> Result<(i64, i64), DbError> {
-        let row = sqlx::query!(
+    /// Counts the documents of the collection, or the only one, that a retry is about.
+    pub async fn count_unfinished(
+        &mut self,
+        collection_id: CollectionId,
+        only: Option<DocumentId>,
+    ) -> Result<UnfinishedCounts, DbError> {
+        let counts = sqlx::query_as!(
+            UnfinishedCounts,
             r#"SELECT count(*) FILTER (WHERE status = 'failed') AS "failed!",
+                count(*) FILTER (
+                    WHERE status = 'failed' AND error_category = 'permanent'
+                        AND EXISTS (
+                            SELECT FROM document_artifacts a
+                            WHERE a.document_id = documents.id AND a.generation = documents.last_generation
+                        )
+                ) AS "unreadable!",
                 count(*) FILTER (WHERE status = 'pending') AS "pending!"
-            FROM documents WHERE collection_id = $1 AND status IN ('failed', 'pending') AND uri IS NOT NULL"#,
+            FROM documents
+            WHERE collection_id = $1 AND status IN ('failed', 'pending') AND uri IS NOT NULL
+                AND ($2::uuid IS NULL OR id = $2)"#,
             collection_id.0,
+            only.map(|id| id.0),
         )
         .fetch_one(&mut *self.connection)
         .await?;
-        Ok((row.failed, row.pending))
+        Ok(counts)
     }
 
     /// Records that the points of all deleted documents of this source are deleted.

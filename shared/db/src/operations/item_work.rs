@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ChunkSettings, CollectionId, DocumentId, DocumentMetadata, ErrorCategory, Generation, IndexSettings,
-    ItemId, ItemState, OperationId, SourceId,
+    ChunkSettings, CollectionId, DocumentId, DocumentMetadata, DocumentWarning, ErrorCategory, Generation,
+    IndexSettings, ItemId, ItemState, OperationId, SourceId,
 };
 use serde_json::Value;
 use sqlx::types::Json;
@@ -90,6 +90,15 @@ pub struct Original {
     pub is_open: bool,
 }
 
+/// Chunks of a batch that are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BatchChunks {
+    /// Those that reuse a vector of the base.
+    pub reused: u32,
+    /// Those of which the model knows less than half of the tokens.
+    pub unknown: u32,
+}
+
 /// The outcome of writing a batch of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchDone {
@@ -154,6 +163,7 @@ impl OperationItems<'_> {
                         chunk_size: positive("chunk_size", row.chunk_size)?,
                         chunk_overlap: positive("chunk_overlap", row.chunk_overlap)?,
                     },
+                    contextualize: row.contextualize,
                 },
                 chunking_strategy: row.chunking_strategy,
                 chunking_config: row.chunking_config,
@@ -188,12 +198,13 @@ impl OperationItems<'_> {
         id: ItemId,
         chunk_count: u32,
         batch_count: u32,
+        warnings: &[DocumentWarning],
     ) -> Result<bool, DbError> {
         let row = sqlx::query!(
             "WITH item AS (
                 UPDATE operation_items
                 SET state = 'chunked', chunk_count = $2, batch_count = $3, batches_done = '{}',
-                    chunked_at = now(), dispatched_at = now(), updated_at = now()
+                    warnings = $4, chunked_at = now(), dispatched_at = now(), updated_at = now()
                 WHERE id = $1 AND state = 'staged'
                 RETURNING id, document_id, is_reindex
             ),
@@ -205,26 +216,31 @@ impl OperationItems<'_> {
             id.0,
             i32::try_from(chunk_count).unwrap_or(i32::MAX),
             i32::try_from(batch_count).unwrap_or(i32::MAX),
+            Json(warnings) as _,
         )
         .fetch_optional(&mut *self.connection)
         .await?;
         Ok(row.is_some())
     }
 
-    /// Records that a batch of a chunked item has its points, and how many of its chunks reused vectors of
-    /// the base. The last batch completes the item and makes the new version searchable in the same
+    /// Records that a batch of a chunked item has its points, and counts its chunks. The last batch completes the item and makes the new version searchable in the same
     /// statement. Returns `None` if the item is not chunked.
     pub async fn mark_batch_done(
         &mut self,
         id: ItemId,
         batch: u32,
-        reused_chunks: u32,
+        chunks: BatchChunks,
     ) -> Result<Option<BatchDone>, DbError> {
         let batch = i32::try_from(batch).unwrap_or(i32::MAX);
-        let reused_chunks = i32::try_from(reused_chunks).unwrap_or(i32::MAX);
-        let row = sqlx::query_file!("queries/operations/mark_batch_done.sql", id.0, batch, reused_chunks)
-            .fetch_optional(&mut *self.connection)
-            .await?;
+        let row = sqlx::query_file!(
+            "queries/operations/mark_batch_done.sql",
+            id.0,
+            batch,
+            i32::try_from(chunks.reused).unwrap_or(i32::MAX),
+            i32::try_from(chunks.unknown).unwrap_or(i32::MAX),
+        )
+        .fetch_optional(&mut *self.connection)
+        .await?;
         let Some(row) = row else {
             return Ok(None);
         };

@@ -78,7 +78,7 @@ mod tests {
             assert!(fixture.stage(*item, name, name, &StagingOutcome::Staged).await.unwrap());
         }
         let mut connection = fixture.connection().await;
-        assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
+        assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
         // Its points may still be written.
         fixture.mark_points_deleted(items[0]).await;
         for item in &items {

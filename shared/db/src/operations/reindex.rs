@@ -64,6 +64,8 @@ impl Operation {
                 chunk_size: number(&self.config, "chunk_size")?,
                 chunk_overlap: number(&self.config, "chunk_overlap")?,
             },
+            // Reindexes that an earlier version started lack it.
+            contextualize: self.config["contextualize"].as_bool().unwrap_or(false),
         })
     }
 }

@@ -61,7 +61,7 @@ mod tests {
     use domain::{DocumentStatus, Generation, OperationType};
     use sqlx::PgPool;
 
-    use crate::operations::StagingOutcome;
+    use crate::operations::{BatchChunks, StagingOutcome};
     use crate::testing::Fixture;
 
     /// Makes a document what earlier versions recorded for one with the bytes of `original`.
@@ -113,8 +113,13 @@ mod tests {
         assert_eq!(fixture.document("b").await.status, DocumentStatus::Pending);
         let work = connection.operation_items().find_work(&items).await.unwrap();
         assert_eq!(work[0].base, Some(copy), "the vectors of the original are reused");
-        assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-        connection.operation_items().mark_batch_done(items[0], 0, 2).await.unwrap().unwrap();
+        assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
+        connection
+            .operation_items()
+            .mark_batch_done(items[0], 0, BatchChunks { reused: 2, unknown: 0 })
+            .await
+            .unwrap()
+            .unwrap();
         fixture.finish(operation).await;
         let indexed = fixture.document("b").await;
         assert_eq!((indexed.status, indexed.chunk_count), (DocumentStatus::Completed, 2));

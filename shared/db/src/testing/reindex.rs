@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Fixture;
-use crate::operations::{NewOperation, Swap};
+use crate::operations::{BatchChunks, NewOperation, Swap};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -63,8 +63,13 @@ impl Fixture {
     pub(crate) async fn index_anew(&self, item_id: ItemId) {
         let mut connection = self.connection().await;
         assert!(connection.operation_items().mark_copied(item_id).await.unwrap());
-        assert!(connection.operation_items().mark_chunked(item_id, 3, 1).await.unwrap());
-        connection.operation_items().mark_batch_done(item_id, 0, 0).await.unwrap().unwrap();
+        assert!(connection.operation_items().mark_chunked(item_id, 3, 1, &[]).await.unwrap());
+        connection
+            .operation_items()
+            .mark_batch_done(item_id, 0, BatchChunks::default())
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     pub(crate) async fn swap(&self, id: OperationId) -> Swap {

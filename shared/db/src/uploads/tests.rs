@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{NewItem, StagedItem, StagingOutcome, UploadedItem};
+use crate::operations::{BatchChunks, NewItem, StagedItem, StagingOutcome, UploadedItem};
 use crate::testing::{Fixture, binary, item};
 use crate::uploads::NewUpload;
 
@@ -111,8 +111,8 @@ async fn metadata_of_an_upload_applies_once_its_version_is_indexed(pool: PgPool)
     assert!(fixture.stage(item, "a", "h1", &StagingOutcome::Staged).await.unwrap());
     assert_eq!(fixture.work_metadata(item).await, tides());
     let mut connection = fixture.connection().await;
-    assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
-    connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
+    assert!(connection.operation_items().mark_chunked(item, 2, 1, &[]).await.unwrap());
+    connection.operation_items().mark_batch_done(item, 0, BatchChunks::default()).await.unwrap().unwrap();
     fixture.finish(operation).await;
     assert_eq!(fixture.document("a").await.metadata, tides());
 
@@ -120,8 +120,8 @@ async fn metadata_of_an_upload_applies_once_its_version_is_indexed(pool: PgPool)
     assert!(fixture.stage(item, "a", "h2", &StagingOutcome::Staged).await.unwrap());
     assert_eq!(fixture.document("a").await.metadata, tides(), "the searchable points have this metadata");
     assert_eq!(fixture.work_metadata(item).await, moons());
-    assert!(connection.operation_items().mark_chunked(item, 2, 1).await.unwrap());
-    connection.operation_items().mark_batch_done(item, 0, 0).await.unwrap().unwrap();
+    assert!(connection.operation_items().mark_chunked(item, 2, 1, &[]).await.unwrap());
+    connection.operation_items().mark_batch_done(item, 0, BatchChunks::default()).await.unwrap().unwrap();
     fixture.finish(operation).await;
     assert_eq!(fixture.document("a").await.metadata, moons());
 
@@ -268,7 +268,7 @@ async fn metadata_survives_a_failure_but_not_a_deletion(pool: PgPool) {
     fixture.finish(operation).await;
     let retry = fixture.insert_operation(OperationType::RetryDocuments).await;
     let again =
-        fixture.connection().await.documents().retry(fixture.collection_id, None, retry).await.unwrap();
+        fixture.connection().await.documents().retry(fixture.collection_id, None, retry, true).await.unwrap();
     assert_eq!(again, 1);
     let (_, item, metadata) = fixture.begin(retry).await;
     assert_eq!((metadata, fixture.work_metadata(item).await), (None, moons()));

@@ -82,7 +82,8 @@ impl BlockReader for HtmlReader {
     fn finish(self: Box<Self>, blocks: &mut Blocks) -> Result<ReaderSummary, ExtractionError> {
         let Self { text, mut page } = *self;
         let summary = text.finish(|html| page.push(html, blocks))?;
-        Ok(ReaderSummary { title: page.finish(blocks), ..summary })
+        page.finish(blocks);
+        Ok(summary)
     }
 
     #[cfg(test)]
@@ -109,11 +110,9 @@ impl Page {
         }
     }
 
-    /// Ends the page and returns its title, if it has one.
-    fn finish(&mut self, blocks: &mut Blocks) -> Option<String> {
-        let title = self.visible.finish(&mut self.text);
+    fn finish(&mut self, blocks: &mut Blocks) {
+        self.visible.finish(&mut self.text);
         self.move_blocks(true, blocks);
-        title
     }
 
     /// Moves the text that is decided into blocks, with the headings in it.
@@ -127,6 +126,9 @@ impl Page {
             layout.regions.choose(is_whole, &mut self.text, &mut headings);
             end = self.text.len();
             self.is_chosen = true;
+        }
+        if let Some(title) = layout.take_title() {
+            blocks.push_title(title);
         }
         let mut moved = 0;
         for heading in headings {

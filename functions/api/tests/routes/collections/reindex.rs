@@ -47,7 +47,7 @@ async fn absent_settings_keep_their_values(pool: PgPool) {
     let path = api.create_collection(&ada, "notes").await;
     let now = json!({
         "embedding_model": MINILM, "quantization": "float16", "chunk_size": 256, "chunk_overlap": 51,
-        "chunking_strategy": "recursive", "chunking_config": {},
+        "chunking_strategy": "recursive", "chunking_config": {}, "contextualize": true,
     });
     for (body, change) in [
         (None, json!({})),
@@ -56,6 +56,7 @@ async fn absent_settings_keep_their_values(pool: PgPool) {
         // The overlap belongs to the size.
         (Some(json!({ "chunk_size": 100 })), json!({ "chunk_size": 100, "chunk_overlap": 20 })),
         (Some(json!({ "chunk_overlap": 0 })), json!({ "chunk_overlap": 0 })),
+        (Some(json!({ "contextualize": false })), json!({ "contextualize": false })),
         // Chunks are shortened to what the other model reads.
         (
             Some(json!({ "embedding_model": "small" })),

@@ -122,6 +122,7 @@ async fn name_is_free_after_its_collection_is_deleted(pool: PgPool) {
         embedding_model: "m".to_owned(),
         quantization: Quantization::Float16,
         chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
+        contextualize: true,
     };
     let empty = Value::Object(serde_json::Map::new());
     let new = NewCollection {

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::DbError;
-use crate::operations::StagingOutcome;
+use crate::operations::{BatchChunks, StagingOutcome};
 use crate::testing::{Fixture, binary};
 
 /// With more connections than a test usually has, so that statements run concurrently.
@@ -139,7 +139,7 @@ async fn every_change_of_a_document_is_counted(pool: PgPool) {
     assert!(connection.documents().restore(fixture.document_id("a"), restoring).await.unwrap());
     assert_eq!(fixture.used().await, (1, 30));
     let retrying = fixture.insert_operation(OperationType::RetryDocuments).await;
-    let failed = connection.documents().retry(fixture.collection_id, None, retrying).await.unwrap();
+    let failed = connection.documents().retry(fixture.collection_id, None, retrying, true).await.unwrap();
     assert_eq!((failed, fixture.used().await), (1, (2, 30)));
     let mut tx = fixture.db.begin().await.unwrap();
     tx.operations().cancel_pending(retrying).await.unwrap();
@@ -169,8 +169,13 @@ async fn a_replaced_version_counts_until_it_is_erased(pool: PgPool) {
         fixture.erase_due().await;
         assert_eq!(fixture.used().await, (1, both));
         let mut connection = fixture.connection().await;
-        assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-        connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+        assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
+        connection
+            .operation_items()
+            .mark_batch_done(items[0], 0, BatchChunks::default())
+            .await
+            .unwrap()
+            .unwrap();
         drop(connection);
         fixture.finish(operation).await;
         assert_eq!(fixture.used().await, (1, both));
@@ -249,7 +254,7 @@ async fn restored_documents_count_against_the_quota(pool: PgPool) {
         "the collection holds 1 of at most 1 documents, and this would add 1; delete some, or ask an \
          administrator for a higher limit"
     );
-    reason(connection.documents().retry(fixture.collection_id, None, back).await);
+    reason(connection.documents().retry(fixture.collection_id, None, back, true).await);
     assert_eq!(fixture.used().await, (1, 30));
     fixture.limit(2, 1000).await;
     assert!(connection.documents().restore(fixture.document_id("b"), back).await.unwrap());

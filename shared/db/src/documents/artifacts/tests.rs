@@ -4,7 +4,7 @@ use domain::{ErrorCategory, Generation};
 use sqlx::PgPool;
 
 use crate::documents::DocumentArtifact;
-use crate::operations::StagingOutcome;
+use crate::operations::{BatchChunks, StagingOutcome};
 use crate::testing::{Fixture, binary};
 
 impl Fixture {
@@ -46,8 +46,8 @@ async fn searchable_version_is_shown_until_the_next_one_is_indexed(pool: PgPool)
         .unwrap();
     assert_eq!(key, first.key().path());
     let mut connection = fixture.connection().await;
-    assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-    connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+    assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
+    connection.operation_items().mark_batch_done(items[0], 0, BatchChunks::default()).await.unwrap().unwrap();
     drop(connection);
     // A document with the bytes of another one shows its own, a failed document those of the attempt, one
     // that was never read none.
@@ -69,8 +69,8 @@ async fn searchable_version_is_shown_until_the_next_one_is_indexed(pool: PgPool)
     assert!(fixture.stage(items[0], "e", "e2", &StagingOutcome::Staged).await.unwrap());
     assert_eq!(fixture.shown("e").await, version("e1", 1));
     let mut connection = fixture.connection().await;
-    assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-    connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+    assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
+    connection.operation_items().mark_batch_done(items[0], 0, BatchChunks::default()).await.unwrap().unwrap();
     drop(connection);
     fixture.finish(operation).await;
     assert_eq!(fixture.shown("e").await, version("e2", 2));

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use domain::{Actor, DocumentStatus, ItemId, ItemState, OperationType};
 use sqlx::PgPool;
 
-use crate::operations::{StagedItem, StagingOutcome};
+use crate::operations::{BatchChunks, StagedItem, StagingOutcome};
 use crate::testing::{Fixture, binary};
 
 impl Fixture {
@@ -41,8 +41,13 @@ impl Fixture {
     /// Embeds a staged document in one batch.
     async fn embed(&self, item_id: ItemId) {
         let mut connection = self.connection().await;
-        assert!(connection.operation_items().mark_chunked(item_id, 2, 1).await.unwrap());
-        connection.operation_items().mark_batch_done(item_id, 0, 0).await.unwrap().unwrap();
+        assert!(connection.operation_items().mark_chunked(item_id, 2, 1, &[]).await.unwrap());
+        connection
+            .operation_items()
+            .mark_batch_done(item_id, 0, BatchChunks::default())
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     /// Runs the removal of a deleted document to its end.
@@ -93,7 +98,7 @@ async fn a_failed_version_is_kept_for_a_retry_until_another_one_is_staged(pool: 
     // A retry reads generation 2 until it ends.
     let retry = fixture.insert_operation(OperationType::RetryDocuments).await;
     let mut connection = fixture.connection().await;
-    connection.documents().retry(fixture.collection_id, None, retry).await.unwrap();
+    connection.documents().retry(fixture.collection_id, None, retry, true).await.unwrap();
     let items = fixture.claim(retry).await;
     connection.operation_items().begin_staging(retry, &items).await.unwrap();
     assert!(fixture.stage(items[0], "a", "h2", &StagingOutcome::Staged).await.unwrap());

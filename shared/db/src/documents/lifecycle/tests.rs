@@ -136,10 +136,10 @@ async fn cancelled_retry_leaves_documents_failed_as_before(pool: PgPool) {
     fixture.finish(first).await;
 
     let mut connection = fixture.connection().await;
-    assert_eq!(connection.documents().count_unfinished(fixture.collection_id).await.unwrap(), (1, 0));
+    assert_eq!(connection.documents().count_unfinished(fixture.collection_id, None).await.unwrap().failed, 1);
     let cancelled = fixture.insert_of_source(OperationType::RetryDocuments, None).await;
-    assert_eq!(connection.documents().retry(fixture.collection_id, None, cancelled).await.unwrap(), 1);
-    assert_eq!(connection.documents().retry(fixture.collection_id, None, cancelled).await.unwrap(), 0);
+    assert_eq!(connection.documents().retry(fixture.collection_id, None, cancelled, true).await.unwrap(), 1);
+    assert_eq!(connection.documents().retry(fixture.collection_id, None, cancelled, true).await.unwrap(), 0);
     let waiting = fixture.document("a").await;
     assert_eq!((waiting.status, waiting.retry_count), (DocumentStatus::Pending, 1));
     assert!(waiting.last_retry_at.is_some());
@@ -151,7 +151,7 @@ async fn cancelled_retry_leaves_documents_failed_as_before(pool: PgPool) {
     assert_eq!(as_before.error_message.as_deref(), Some("this is a binary file"));
 
     let retry = fixture.insert_of_source(OperationType::RetryDocuments, None).await;
-    assert_eq!(connection.documents().retry(fixture.collection_id, None, retry).await.unwrap(), 1);
+    assert_eq!(connection.documents().retry(fixture.collection_id, None, retry, true).await.unwrap(), 1);
     let items = fixture.claim(retry).await;
     assert_eq!(connection.operation_items().settle(retry, &items).await.unwrap(), 0);
     let staging = connection.operation_items().begin_staging(retry, &items).await.unwrap();
@@ -181,7 +181,11 @@ async fn document_indexed_meanwhile_is_not_retried(pool: PgPool) {
     let mut connection = fixture.connection().await;
     connection.operation_items().insert_many(between, &[item("a", "v2")]).await.unwrap();
     let retry = fixture.insert_of_source(OperationType::RetryDocuments, None).await;
-    connection.documents().retry(fixture.collection_id, Some(fixture.document_id("a")), retry).await.unwrap();
+    connection
+        .documents()
+        .retry(fixture.collection_id, Some(fixture.document_id("a")), retry, true)
+        .await
+        .unwrap();
     let items = fixture.claim(between).await;
     connection.operation_items().begin_staging(between, &items).await.unwrap();
     fixture.index(items[0], "a", "2").await;

@@ -78,7 +78,7 @@ async fn changed_document_keeps_its_version_when_the_new_one_is_cancelled(pool: 
     fixture.stage(items[0], "a", "new", &StagingOutcome::Staged).await.unwrap();
     fixture.index(items[1], "b", "new").await;
     let mut connection = fixture.connection().await;
-    assert!(connection.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
+    assert!(connection.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
     cancel_open(&fixture, second).await;
 
     let kept = fixture.document("a").await;

@@ -3,7 +3,7 @@
 use domain::{CollectionStatus, ErrorCategory, OperationId, OperationType, SourceId};
 use sqlx::PgPool;
 
-use crate::operations::StagingOutcome;
+use crate::operations::{BatchChunks, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
 
 /// Tables that the statements after the guarded `UPDATE` insert into.
@@ -118,7 +118,7 @@ impl Fixture {
     async fn retry(&self) -> OperationId {
         let retry = self.insert_of_source(OperationType::RetryDocuments, None).await;
         let mut connection = self.connection().await;
-        assert_eq!(connection.documents().retry(self.collection_id, None, retry).await.unwrap(), 1);
+        assert_eq!(connection.documents().retry(self.collection_id, None, retry, true).await.unwrap(), 1);
         retry
     }
 }
@@ -141,8 +141,15 @@ async fn a_retry_recounts_the_source_of_its_documents(pool: PgPool) {
     let items = fixture.claim(retry).await;
     fixture.connection().await.operation_items().begin_staging(retry, &items).await.unwrap();
     assert!(fixture.stage_bytes(items[0], "a", "2", &StagingOutcome::Staged, 30).await.unwrap());
-    assert!(fixture.connection().await.operation_items().mark_chunked(items[0], 2, 1).await.unwrap());
-    fixture.connection().await.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+    assert!(fixture.connection().await.operation_items().mark_chunked(items[0], 2, 1, &[]).await.unwrap());
+    fixture
+        .connection()
+        .await
+        .operation_items()
+        .mark_batch_done(items[0], 0, BatchChunks::default())
+        .await
+        .unwrap()
+        .unwrap();
     fixture.finish(retry).await;
     assert_eq!(fixture.document("a").await.file_size, 30);
     assert_eq!(fixture.size_of_source(source_id).await, 30);

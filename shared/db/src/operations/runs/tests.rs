@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{ItemCounts, OperationQuery, StagingOutcome};
+use crate::operations::{BatchChunks, ItemCounts, OperationQuery, StagingOutcome};
 use crate::testing::{Fixture, binary};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -60,7 +60,7 @@ async fn concurrent_completions_end_the_operation_once(pool: PgPool) {
         let (operation_id, items) = fixture.run_append(&names).await;
         for (id, name) in items.iter().zip(&names) {
             fixture.stage(*id, name, name, &StagingOutcome::Staged).await.unwrap();
-            fixture.connection().await.operation_items().mark_chunked(*id, 1, 1).await.unwrap();
+            fixture.connection().await.operation_items().mark_chunked(*id, 1, 1, &[]).await.unwrap();
         }
         fixture.connection().await.operations().mark_scan_finished(operation_id).await.unwrap();
         let mut finishers = tokio::task::JoinSet::new();
@@ -68,7 +68,12 @@ async fn concurrent_completions_end_the_operation_once(pool: PgPool) {
             let db = fixture.db.clone();
             finishers.spawn(async move {
                 let mut connection = db.connection().await.unwrap();
-                connection.operation_items().mark_batch_done(id, 0, 0).await.unwrap().unwrap();
+                connection
+                    .operation_items()
+                    .mark_batch_done(id, 0, BatchChunks::default())
+                    .await
+                    .unwrap()
+                    .unwrap();
                 connection.operations().complete_if_done(operation_id).await.unwrap()
             });
         }
@@ -93,9 +98,12 @@ async fn final_items_and_operations_do_not_change(pool: PgPool) {
     assert!(!fixture.stage(items[0], "a", "other", &StagingOutcome::Staged).await.unwrap());
     assert!(!fixture.fail(items[0], &binary()).await);
     let mut connection = fixture.connection().await;
-    assert!(!connection.operation_items().mark_chunked(items[0], 9, 9).await.unwrap());
+    assert!(!connection.operation_items().mark_chunked(items[0], 9, 9, &[]).await.unwrap());
     assert!(!connection.operation_items().mark_cancelled(items[0]).await.unwrap());
-    assert_eq!(connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap(), None);
+    assert_eq!(
+        connection.operation_items().mark_batch_done(items[0], 0, BatchChunks::default()).await.unwrap(),
+        None
+    );
     assert!(!connection.operations().claim(operation_id).await.unwrap());
     assert!(!connection.operations().mark_scan_finished(operation_id).await.unwrap());
     assert!(!connection.operations().advance_cursor(operation_id, None, Some("x")).await.unwrap());
@@ -202,9 +210,15 @@ async fn overdue_operations_and_stalled_items_are_found(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (running, items) = fixture.run_append(&["a", "b"]).await;
     fixture.stage(items[0], "a", "1", &StagingOutcome::Staged).await.unwrap();
-    fixture.connection().await.operation_items().mark_chunked(items[0], 700, 3).await.unwrap();
+    fixture.connection().await.operation_items().mark_chunked(items[0], 700, 3, &[]).await.unwrap();
     assert_eq!(fixture.connection().await.operation_items().count_pending_chunks().await.unwrap(), 700);
-    fixture.connection().await.operation_items().mark_batch_done(items[0], 1, 0).await.unwrap();
+    fixture
+        .connection()
+        .await
+        .operation_items()
+        .mark_batch_done(items[0], 1, BatchChunks::default())
+        .await
+        .unwrap();
     assert_eq!(fixture.connection().await.operation_items().count_pending_chunks().await.unwrap(), 466);
     let waiting = fixture.insert_operation(OperationType::Append).await;
     let minute = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::documents::Document;
-use crate::operations::{ArtifactRef, Original, StagingOutcome};
+use crate::operations::{ArtifactRef, BatchChunks, Original, StagingOutcome};
 use crate::testing::{Fixture, binary, item, uploaded};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -13,12 +13,18 @@ async fn concurrent_last_batches_complete_the_document_once(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let (_, items) = fixture.run_append(&["a"]).await;
     fixture.stage(items[0], "a", "h", &StagingOutcome::Staged).await.unwrap();
-    fixture.connection().await.operation_items().mark_chunked(items[0], 2000, 8).await.unwrap();
+    fixture.connection().await.operation_items().mark_chunked(items[0], 2000, 8, &[]).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
     for batch in (0..8).chain(0..8) {
         let (db, id) = (fixture.db.clone(), items[0]);
         workers.spawn(async move {
-            db.connection().await.unwrap().operation_items().mark_batch_done(id, batch, 0).await.unwrap()
+            db.connection()
+                .await
+                .unwrap()
+                .operation_items()
+                .mark_batch_done(id, batch, BatchChunks::default())
+                .await
+                .unwrap()
         });
     }
     let done: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
@@ -54,8 +60,13 @@ async fn changed_document_shows_its_version_until_the_new_one_is_indexed(pool: P
         (DocumentStatus::Completed, Generation(1), Generation(2))
     );
     let mut connection = fixture.connection().await;
-    connection.operation_items().mark_chunked(items[0], 5, 1).await.unwrap();
-    let done = connection.operation_items().mark_batch_done(items[0], 0, 0).await.unwrap().unwrap();
+    connection.operation_items().mark_chunked(items[0], 5, 1, &[]).await.unwrap();
+    let done = connection
+        .operation_items()
+        .mark_batch_done(items[0], 0, BatchChunks::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(done.replaced_generation, Some(Generation(1)));
     let after = fixture.document("a").await;
     assert_eq!(
@@ -103,8 +114,13 @@ async fn documents_with_equal_bytes_are_indexed_each_and_embedded_once(pool: PgP
     assert_eq!(work[1].original, Some(Original { version: version("a", 1), is_open: true }));
     assert_eq!((work[0].base, work[1].base), (None, None));
     for item in &items {
-        connection.operation_items().mark_chunked(*item, 2, 1).await.unwrap();
-        connection.operation_items().mark_batch_done(*item, 0, 0).await.unwrap().unwrap();
+        connection.operation_items().mark_chunked(*item, 2, 1, &[]).await.unwrap();
+        connection
+            .operation_items()
+            .mark_batch_done(*item, 0, BatchChunks::default())
+            .await
+            .unwrap()
+            .unwrap();
     }
     let (original, copy) = (fixture.document("a").await, fixture.document("b").await);
     assert_eq!((original.status, original.duplicate_of), (DocumentStatus::Completed, None));

@@ -152,11 +152,15 @@ impl Layout {
         matches!(self.title, Title::Open(_) | Title::Ignored(_))
     }
 
-    /// Ends the page and returns its title, if it has one.
-    pub(super) fn finish(&mut self, out: &str) -> Option<String> {
+    /// Ends the page.
+    pub(super) fn finish(&mut self, out: &str) {
         self.close_to(0, out);
         self.writer.end_heading(out);
-        self.title.finish()
+    }
+
+    /// Returns the title once it is known, and once only.
+    pub(super) fn take_title(&mut self) -> Option<String> {
+        self.title.take()
     }
 
     /// Takes the complete headings, and returns how much of the text that was written, `written` bytes, is

@@ -19,8 +19,8 @@ fn by_pieces(html: &str, piece: usize) -> (String, Option<String>) {
     for piece in characters.chunks(piece.max(1)) {
         reader.push(&piece.iter().collect::<String>(), &mut out);
     }
-    let title = reader.finish(&mut out);
-    (out, title)
+    reader.finish(&mut out);
+    (out, reader.layout.take_title())
 }
 
 fn text(html: &str) -> String {
@@ -276,7 +276,7 @@ fn unclosed_head_does_not_hide_the_body() {
 
 #[test]
 fn headings_are_marked_before_their_text() {
-    use crate::Block::{Heading, Text};
+    use crate::Block::{Heading, Text, Title};
 
     let long = "word ".repeat(400);
     let html = format!(
@@ -291,6 +291,7 @@ fn headings_are_marked_before_their_text() {
         Box::new(reader).finish(&mut blocks).unwrap();
         let long = long.trim_end();
         let expected = [
+            Title("T"),
             Text("T\n\nIntro\n\n"),
             Heading { level: 1, text: "One bold" },
             Text("One bold\n\ntext\n\n"),

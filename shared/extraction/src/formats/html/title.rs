@@ -54,10 +54,10 @@ impl Title {
         }
     }
 
-    /// The title of the page, if it has one.
-    pub(super) fn finish(&mut self) -> Option<String> {
-        match std::mem::replace(self, Self::Unseen) {
-            Self::Seen(text) | Self::Ignored(Some(text)) if !text.is_empty() => Some(text),
+    /// Returns the title if it is known and was not taken before.
+    pub(super) fn take(&mut self) -> Option<String> {
+        match self {
+            Self::Seen(text) | Self::Ignored(Some(text)) if !text.is_empty() => Some(std::mem::take(text)),
             _ => None,
         }
     }

@@ -105,14 +105,14 @@ impl VisibleText {
         }
     }
 
-    /// Ends the page and returns its title, if it has one.
-    pub(super) fn finish(&mut self, out: &mut String) -> Option<String> {
+    /// Ends the page.
+    pub(super) fn finish(&mut self, out: &mut String) {
         match self.state {
             State::Reference => self.end_reference(out),
             State::TagOpen | State::EndTagOpen | State::RawEnd => self.held_is_text(out),
             _ => {}
         }
-        self.layout.finish(out)
+        self.layout.finish(out);
     }
 
     /// Bytes to skip up to the next character that can change the state.

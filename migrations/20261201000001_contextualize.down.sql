@@ -1,0 +1,2 @@
+-- Which collections want it is lost.
+ALTER TABLE collections DROP COLUMN contextualize;
