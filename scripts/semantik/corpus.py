@@ -20,6 +20,8 @@ class Corpus:
 
     # Document id -> title and text; empty if a document has neither.
     documents: dict[str, str]
+    # Those of them that have a title: Markdown, which begins with it as a heading.
+    titled: frozenset[str]
     # Query id -> text, of queries with at least one relevant document.
     queries: dict[str, str]
     # Query id -> document id -> grade, greater than 0.
@@ -28,7 +30,9 @@ class Corpus:
     def files(self) -> dict[str, File]:
         """Returns one file per document, by document id."""
         return {
-            id: File(f"{id if PLAIN_ID.fullmatch(id) else f'document-{position}'}.txt", text.encode())
+            id: File(
+                f"{id if PLAIN_ID.fullmatch(id) else f'document-{position}'}.{'md' if id in self.titled else 'txt'}",
+                text.encode())
             for position, (id, text) in enumerate(self.documents.items())
         }
 
@@ -36,10 +40,14 @@ class Corpus:
 def load(folder: Path) -> Corpus:
     """Reads a folder; raises if its three files are invalid or inconsistent."""
     documents: dict[str, str] = {}
+    titled: set[str] = set()
     for line, row in _rows(folder / "corpus.jsonl"):
         if row["_id"] in documents:
             raise CommandError(f"{line}: duplicate document {row['_id']}")
-        parts = [row.get("title") or "", row["text"]]
+        title = " ".join((row.get("title") or "").split())
+        if title:
+            titled.add(row["_id"])
+        parts = [f"# {title}" if title else "", row["text"]]
         documents[row["_id"]] = "\n\n".join(part for part in parts if part.strip())
     all_queries = {row["_id"]: row["text"] for _, row in _rows(folder / "queries.jsonl")}
     judgments: dict[str, dict[str, int]] = {}
@@ -52,7 +60,7 @@ def load(folder: Path) -> Corpus:
     if not documents or not queries:
         raise CommandError(
             f"{folder} has {len(documents)} documents and {len(queries)} judged queries; both are required")
-    return Corpus(documents, queries, judgments)
+    return Corpus(documents, frozenset(titled), queries, judgments)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -34,7 +34,7 @@ class LoadTest(unittest.TestCase):
 
     def test_file_has_title_and_text_and_an_empty_document_is_an_empty_file(self) -> None:
         files = corpus.load(self.folder).files()
-        self.assertEqual((files["1"].name, files["1"].content), ("1.txt", b"wings\n\nof a bird"))
+        self.assertEqual((files["1"].name, files["1"].content), ("1.md", b"# wings\n\nof a bird"))
         self.assertEqual((files["2/b"].name, files["2/b"].content), ("document-1.txt", b""))
 
     def test_header_of_the_judgments_is_optional(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ def main() -> bool:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--quantizations", action="store_true")
+    parser.add_argument("--settings", type=json.loads, default={})
     parser.add_argument("--started", type=float, default=time.time())
     arguments = parser.parse_args()
 
@@ -45,7 +47,7 @@ def main() -> bool:
     account.sign_in()
     client = Client(http, variable("API_URL"), account)
     name = f"evaluate {arguments.folder.resolve().name} {time.strftime('%Y-%m-%d %H.%M.%S')} {secrets.token_hex(2)}"
-    collection, _ = client.ensure_collection(name)
+    collection, _ = client.ensure_collection(name, **arguments.settings)
     try:
         result, outcome = evaluate(client, collection, judged)
         if arguments.quantizations:

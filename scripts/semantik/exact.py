@@ -40,8 +40,14 @@ def staged_chunks(s3: Any, bucket: str, collection_id: str) -> list[Chunk]:
     for document_id, key in newest(keys):
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8")
         # Not splitlines(), which also splits at other characters than \n.
-        chunks += [Chunk(document_id, json.loads(line)["text"]) for line in body.split("\n") if line]
+        chunks += [Chunk(document_id, embedded_text(json.loads(line))) for line in body.split("\n") if line]
     return chunks
+
+
+def embedded_text(chunk: dict[str, Any]) -> str:
+    """Returns what the embed function embeds: title and headings, if the collection wants them, before the text."""
+    context, text = chunk.get("context"), str(chunk["text"])
+    return f"{context}\n\n{text}" if context else text
 
 
 def newest(keys: Sequence[str]) -> list[tuple[str, str]]:
