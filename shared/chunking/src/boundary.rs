@@ -81,6 +81,11 @@ impl Boundaries {
         }
     }
 
+    /// The text that follows is laid out like this.
+    pub(crate) fn set_layout(&mut self, layout: Layout) {
+        self.layout = layout;
+    }
+
     /// Rates the boundary before the next pre-token. `peek` is the text from the pre-token on.
     pub(crate) fn next(&mut self, pre_token: &PreToken, text: &str, peek: &str) -> Boundary {
         let first = text.chars().next().unwrap_or_default();

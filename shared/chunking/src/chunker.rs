@@ -58,6 +58,8 @@ pub struct Chunker<'t> {
     parents: Option<Parents>,
     /// The header row that chunks repeat, if the document is a table.
     header: Header,
+    /// The layout outside tables.
+    layout: Layout,
     /// Follows the lines of Markdown.
     headings: Option<Headings>,
     places: Places,
@@ -115,6 +117,7 @@ impl<'t> Chunker<'t> {
             word_tokens: WordTokens::default(),
             parents,
             header: Header::new(parameters.plan.layout),
+            layout: parameters.plan.layout,
             headings: (parameters.plan.layout == Layout::Markdown).then(Headings::default),
             places: Places::default(),
             pushed: 0,
@@ -137,6 +140,33 @@ impl<'t> Chunker<'t> {
     /// above. The sections of Markdown are found in the text.
     pub fn begin_section(&mut self, level: u8, heading: &str) {
         self.places.begin_section(self.pushed, level, heading);
+    }
+
+    /// The text that follows is a table, whose first row names its columns: `header`, without its line break. Until
+    /// [`Self::end_table`], chunks begin with that row and cut none, as in documents that are tables. The text so far has
+    /// to end with a line break; returns its last chunks.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn begin_table(&mut self, header: &str) -> Result<Vec<Chunk>, ChunkingError> {
+        let chunks = self.end_table()?;
+        let end = self.pushed + header.len() as u64;
+        self.header = Header::of_row(header, end, self.tokenizer, &mut self.window)?;
+        self.boundaries.set_layout(Layout::Records);
+        Ok(chunks)
+    }
+
+    /// Ends the table and returns its last chunks. Does nothing but that outside tables.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn end_table(&mut self) -> Result<Vec<Chunk>, ChunkingError> {
+        let mut chunks = Vec::new();
+        self.read_pre_tokens(true, &mut chunks)?;
+        self.flush(&mut chunks)?;
+        self.header.end(&mut self.window);
+        self.boundaries.set_layout(self.layout);
+        Ok(chunks)
     }
 
     /// Reads the next text and returns the chunks that are complete by now.

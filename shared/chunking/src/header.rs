@@ -20,14 +20,13 @@ pub(crate) enum Header {
     /// The document is no table, or its header is too long.
     None,
     /// The offsets of the first line as far as it was read.
-    Reading {
-        start: u64,
-        end: u64,
-    },
+    Reading { start: u64, end: u64 },
     Known {
         text: String,
         end: u64,
         tokens: u32,
+        /// Tokens and bytes that were taken from the window.
+        taken: (u32, u64),
     },
 }
 
@@ -68,17 +67,36 @@ impl Header {
             }
             return Ok(());
         }
-        let text = scanner.slice(first, last);
-        let tokens = tokenizer.content_length(text)?;
-        if tokens > window.max_tokens / MAX_PART {
-            *self = Self::None;
-            return Ok(());
+        *self = Self::of_row(scanner.slice(first, last), last, tokenizer, window)?;
+        Ok(())
+    }
+
+    /// The header row of a table, which ends at `end` in the document. Its tokens and bytes are taken from the window.
+    pub(crate) fn of_row(
+        text: &str,
+        end: u64,
+        tokenizer: &ModelTokenizer,
+        window: &mut Window,
+    ) -> Result<Self, ChunkingError> {
+        let (text, bytes) = (text.to_owned(), text.len() as u64 + 1);
+        let tokens = tokenizer.content_length(&text)?;
+        if tokens > window.max_tokens / MAX_PART || bytes > window.max_bytes / u64::from(MAX_PART) {
+            return Ok(Self::None);
         }
         let margin = if tokenizer.counts_per_word() { 0 } else { MARGIN };
-        window.max_tokens -= tokens + margin;
-        window.max_bytes -= text.len() as u64 + 1;
-        *self = Self::Known { text: text.to_owned(), end: last, tokens };
-        Ok(())
+        let taken = (tokens + margin, bytes);
+        window.max_tokens -= taken.0;
+        window.max_bytes -= taken.1;
+        Ok(Self::Known { text, end, tokens, taken })
+    }
+
+    /// Ends the table: the window gets its tokens and bytes back.
+    pub(crate) fn end(&mut self, window: &mut Window) {
+        if let Self::Known { taken: (tokens, bytes), .. } = self {
+            window.max_tokens += *tokens;
+            window.max_bytes += *bytes;
+        }
+        *self = Self::None;
     }
 
     /// Returns a chunk's text with the header before it, unless it has the header, and its tokens.
@@ -89,7 +107,7 @@ impl Header {
         tokenizer: &ModelTokenizer,
         window: &Window,
     ) -> Result<(String, u32), ChunkingError> {
-        let Self::Known { text: header, end, tokens } = self else {
+        let Self::Known { text: header, end, tokens, .. } = self else {
             return Ok((text.to_owned(), split.tokens));
         };
         if split.start < *end {

@@ -27,6 +27,20 @@ pub struct DocumentSettings {
 }
 
 impl DocumentSettings {
+    /// Short chunks, for tests.
+    #[cfg(test)]
+    pub(crate) fn short(file_name: &str) -> Self {
+        Self {
+            file_name: file_name.to_owned(),
+            content_type: None,
+            strategy: Strategy::Recursive,
+            chunk_size: 32,
+            chunk_overlap: 6,
+            max_tokens: 256,
+            contextualize: true,
+        }
+    }
+
     /// Combines a document's name and content type with its collection's settings and model.
     pub fn new(
         file_name: &str,
@@ -242,24 +256,12 @@ mod tests {
     use super::*;
     use crate::testing::tokens;
 
-    fn settings(file_name: &str) -> DocumentSettings {
-        DocumentSettings {
-            file_name: file_name.to_owned(),
-            content_type: None,
-            strategy: Strategy::Recursive,
-            chunk_size: 32,
-            chunk_overlap: 6,
-            max_tokens: 256,
-            contextualize: true,
-        }
-    }
-
     fn chunk(
         file_name: &str,
         bytes: &[u8],
         piece: usize,
     ) -> Result<(Vec<Vec<ChunkRecord>>, DocumentSummary), SegmentationError> {
-        let mut document = DocumentChunker::new(tokens(), settings(file_name));
+        let mut document = DocumentChunker::new(tokens(), DocumentSettings::short(file_name));
         let mut batches = Vec::new();
         for piece in bytes.chunks(piece.max(1)) {
             batches.extend(document.push(piece)?);
@@ -305,7 +307,7 @@ mod tests {
             &serde_json::Map::new(),
             ChunkSettings { chunk_size: 32, chunk_overlap: 6 },
         );
-        let semantic = DocumentSettings { strategy: read.unwrap(), ..settings("a.txt") };
+        let semantic = DocumentSettings { strategy: read.unwrap(), ..DocumentSettings::short("a.txt") };
         let mut document = DocumentChunker::new(tokens(), semantic);
         document.push(b"words").unwrap();
         let error = document.finish().unwrap_err();
