@@ -124,7 +124,7 @@ pub(crate) const MIN_CHUNK_SIZE: ParameterDefinition = ParameterDefinition {
     },
 };
 
-/// Every strategy, the default first.
+/// Every strategy.
 pub static STRATEGIES: [StrategyDefinition; 7] = [
     StrategyDefinition {
         name: "recursive",

@@ -9,10 +9,9 @@ use crate::catalogue::{
 };
 
 /// Where documents are split.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Strategy {
     /// Between paragraphs, then sentences, then words; in Markdown and code also by their structure.
-    #[default]
     Recursive,
     /// Windows of tokens.
     Fixed,
@@ -62,6 +61,14 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong, what is allowed and what was received.
     pub message: String,
+}
+
+impl Default for Strategy {
+    /// By format, with the defaults of its parameters: found more than [`Strategy::Recursive`] on all test collections,
+    /// see docs/benchmarks.md.
+    fn default() -> Self {
+        Self::Hybrid { split_level: 6, splits_declarations: false }
+    }
 }
 
 impl Strategy {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use chunking::Strategy;
 use domain::ErrorKind;
 use lambda::http::{ApiError, ApiJson, FieldErrors};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub(crate) struct PreviewRequest {
     file_name: Option<String>,
     /// A strategy, see `GET /api/v2/chunking/strategies`.
     #[serde(alias = "chunking_strategy")]
-    #[schema(schema_with = words::optional_chunking_strategy, default = "recursive")]
+    #[schema(schema_with = words::optional_chunking_strategy, default = "hybrid")]
     strategy: Option<String>,
     /// The strategy's parameters, see `GET /api/v2/chunking/strategies`.
     #[serde(alias = "chunking_config")]
@@ -95,7 +96,7 @@ pub(crate) async fn preview(
         chunk_overlap: request.chunk_overlap,
     };
     let checked = check_sizes(&mut errors, &state, requested);
-    let name = request.strategy.as_deref().unwrap_or("recursive");
+    let name = request.strategy.as_deref().unwrap_or(Strategy::default().name());
     let config = request.config.unwrap_or_default();
     let fields = StrategyFields { strategy: "strategy", config: "config" };
     let strategy = check_strategy(&mut errors, fields, name, &config, checked.as_ref());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
-use chunking::{ParameterDefinition, ParameterValue, STRATEGIES, StrategyDefinition};
+use chunking::{ParameterDefinition, ParameterValue, STRATEGIES, Strategy, StrategyDefinition};
 use domain::{ChunkSettings, ErrorKind};
 use lambda::http::{ApiError, ApiPath, FieldErrors};
 use models::ModelFolder;
@@ -135,7 +135,7 @@ fn describe(
         name: strategy.name,
         description: strategy.description,
         best_for: strategy.best_for,
-        is_default: strategy.name == STRATEGIES[0].name,
+        is_default: strategy.name == Strategy::default().name(),
         default_config: Value::Object(defaults.collect::<Map<_, _>>()),
         parameters,
         embedding_models: models.map(|model| model.manifest.name.clone()).collect(),

@@ -45,7 +45,7 @@ pub(crate) struct CreateCollectionRequest {
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
     /// How documents are split; see `GET /api/v2/chunking/strategies`.
-    #[schema(schema_with = words::optional_chunking_strategy, default = "recursive")]
+    #[schema(schema_with = words::optional_chunking_strategy, default = "hybrid")]
     chunking_strategy: Option<String>,
     /// The strategy's parameters; see `GET /api/v2/chunking/strategies`. Others are refused.
     #[schema(value_type = Option<Object>)]

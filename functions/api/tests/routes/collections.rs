@@ -27,7 +27,7 @@ async fn a_collection_starts_with_defaults_and_an_operation(pool: PgPool) {
       "chunk_overlap": 51,
       "chunk_size": 256,
       "chunking_config": {},
-      "chunking_strategy": "recursive",
+      "chunking_strategy": "hybrid",
       "contextualize": true,
       "created_at": "[time]",
       "description": null,

@@ -23,7 +23,7 @@ async fn unset_preferences_have_defaults(pool: PgPool) {
       "collection_defaults": {
         "chunk_overlap": null,
         "chunk_size": null,
-        "chunking_strategy": "recursive",
+        "chunking_strategy": "hybrid",
         "embedding_model": null,
         "enable_hybrid": false,
         "enable_sparse": false,

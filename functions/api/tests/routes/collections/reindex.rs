@@ -47,7 +47,7 @@ async fn absent_settings_keep_their_values(pool: PgPool) {
     let path = api.create_collection(&ada, "notes").await;
     let now = json!({
         "embedding_model": MINILM, "quantization": "float16", "chunk_size": 256, "chunk_overlap": 51,
-        "chunking_strategy": "recursive", "chunking_config": {}, "contextualize": true,
+        "chunking_strategy": "hybrid", "chunking_config": {}, "contextualize": true,
     });
     for (body, change) in [
         (None, json!({})),
