@@ -8,7 +8,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// A PDF of one page for each text.
-fn pdf(pages: &[&str]) -> Vec<u8> {
+pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
     let count = pages.len();
     let kids: Vec<String> = (0..count).map(|page| format!("{} 0 R", 4 + 2 * page)).collect();
     let mut objects = vec![
@@ -175,11 +175,13 @@ async fn what_cannot_be_read_is_refused_when_it_is_announced() {
         let files = json!({ "files": [{ "name": name, "size": 10 }] });
         user.post(&format!("/api/v2/collections/{collection}/uploads"), &files).await
     };
-    for name in ["photos.zip", "holiday.jpg", "setup.exe"] {
+    for name in ["photos.7z", "holiday.jpg", "setup.exe"] {
         let problem = announce(name).await.expect(422);
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.starts_with("files[0].name: ") && detail.contains("cannot be read"), "{detail}");
         assert!(detail.contains("PDF document"), "{detail}");
     }
-    announce("report.pdf").await.expect(201);
+    for name in ["report.pdf", "reports.zip", "backup.tar.gz", "all.mbox"] {
+        announce(name).await.expect(201);
+    }
 }

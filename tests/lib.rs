@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod archives;
 mod bad_input;
 mod chunking;
 mod chunks;

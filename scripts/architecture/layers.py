@@ -32,6 +32,7 @@ ALLOWED = {
     "parsers": {"extraction", "frames", "sandbox"},
     "queue": {"aws"},
     "sandbox": {"frames"},
+    "staging": {"artifacts", "db", "lambda"},
     "vectors": {"bm25"},
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Message {
 }
 
 /// Objects of one bucket, and messages of all queues in the order in which they were sent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Aws {
     stored: Arc<Mutex<Stored>>,
 }
@@ -59,9 +59,18 @@ struct Stored {
     replacements: BTreeMap<String, Vec<u8>>,
     messages: Vec<Message>,
     sent: usize,
+    /// Whether staged documents may be written.
+    may_write_raw: bool,
 }
 
 impl Aws {
+    /// An empty bucket. `may_write_raw` says whether stages may write staged documents, as extract does; scan copies
+    /// uploads.
+    pub(crate) fn new(may_write_raw: bool) -> Self {
+        let stored = Stored { may_write_raw, ..Stored::default() };
+        Self { stored: Arc::new(Mutex::new(stored)) }
+    }
+
     /// The configuration by which the SDK's clients of a process reach this.
     pub(crate) fn sdk_config(&self, life: &Arc<Life>) -> SdkConfig {
         let (life, stored) = (Arc::clone(life), Arc::clone(&self.stored));
@@ -145,7 +154,8 @@ impl Connector {
                 stored.copy_object(source.trim_start_matches('/'), header("x-amz-copy-source-if-match"), path)
             }
             ("PUT", None) => {
-                assert!(!path.starts_with("raw/"), "uploads are copied within S3, {path} was written");
+                let is_copied = path.starts_with("raw/") && !stored.may_write_raw;
+                assert!(!is_copied, "uploads are copied within S3, {path} was written");
                 let etag = etag(&body);
                 stored.objects.insert(path.to_owned(), body);
                 with_etag(response(200, Vec::new()), etag)
@@ -169,7 +179,8 @@ impl Stored {
     /// The time of every object is that of its event.
     fn look_at_object(&self, key: &str) -> HttpResponse {
         let Some(content) = self.objects.get(key) else {
-            return s3_error(404, "NoSuchKey");
+            // HEAD has no body: the status is the error.
+            return response(404, Vec::new());
         };
         let mut response = with_etag(response(200, Vec::new()), etag(content));
         response.headers_mut().insert("content-length", content.len().to_string());

@@ -36,7 +36,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     pub(crate) async fn start(pool: &PgPool) -> Self {
-        let aws = Aws::default();
+        let aws = Aws::new(false);
         let [storage, models] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         write_model(models.path());
         let engine = Engine::start(storage.path()).await;

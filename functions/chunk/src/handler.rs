@@ -7,7 +7,7 @@ use chunking::{ChunkingError, Strategy};
 use db::operations::{ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
 use domain::{ChunkDocument, EmbedBatch, ErrorCategory, ItemState};
-use extraction::Content;
+use extraction::{Content, EmptyReason};
 use lambda::StageError;
 use lambda::sqs::Delivery;
 use segmentation::DocumentSettings;
@@ -89,6 +89,11 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         }
     };
     let reason = match document.summary.content {
+        // Its warnings are about the files: a document that is not searchable shows none.
+        Content::Empty(reason @ EmptyReason::OnlyFiles { .. }) => {
+            let warnings = document.summary.warnings.iter().map(|warning| warning.message.clone());
+            Some(std::iter::once(reason.to_string()).chain(warnings).collect::<Vec<_>>().join("; "))
+        }
         Content::Empty(reason) => Some(reason.to_string()),
         Content::Text if document.chunk_count == 0 => Some("the file holds no text to search for".to_owned()),
         Content::Text => None,

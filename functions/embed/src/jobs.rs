@@ -116,6 +116,7 @@ mod tests {
                 state: ItemState::Chunked,
                 collection_id: CollectionId(uuid!("00000000-0000-0000-0000-000000000002")),
                 source_id: Some(SourceId(7)),
+                outermost_id: None,
                 is_reindex: false,
                 vector_store_name: "store".to_owned(),
                 settings: IndexSettings {

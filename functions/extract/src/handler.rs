@@ -39,6 +39,8 @@ pub async fn handle(state: Arc<State>, message: ChunkDocument, _: Delivery) -> R
 /// Advances the item by one step. Returns what was done, for the log.
 async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageError> {
     let (ItemState::Staged, Some(staged)) = (work.state, work.staged) else {
+        // A crash may have prevented it.
+        dispatch::end_operation(&state.db, &state.queues, work.operation_id).await?;
         return Ok("done before");
     };
     if !work.is_wanted {
@@ -51,7 +53,8 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
         "sent again"
     } else {
         match extract(state, work, staged).await {
-            Ok(()) => "extracted",
+            Ok(true) => "extracted",
+            Ok(false) => return Ok("ended meanwhile"),
             Err(error) if error.is_retryable() => return Err(error),
             Err(error) => {
                 fail(state, work, staged, &error).await?;

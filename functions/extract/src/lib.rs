@@ -1,17 +1,23 @@
 //! Turns one staged document of a format that needs a parser into its text.
 //!
 //! *Triggered by* ExtractQueue: one message for each such document, sent by chunk.
+//! Files inside it (members of archives, mails of mailboxes, attachments) become documents of their own.
 //! *Reads* the item in PostgreSQL and the document's bytes in S3. The parser runs in a child process without
 //! credentials, with limits on memory, time and files.
 //! *Writes* the frames of the document to S3; a message to ChunkQueue; the item's state if the document cannot be read.
-//! *Safe to repeat because* the same bytes yield the same frames under the same key, and a document whose text is
-//! there is only sent on.
+//! For each file inside it an item, its bytes in S3 and a message to ChunkQueue; for files that are gone since the
+//! document's earlier version an item and a message to ScanQueue.
+//! *Safe to repeat because* the same bytes yield the same frames and files under the same keys, a work list has each
+//! file once, the text is written after all files are staged, and a document whose text is there is only sent on.
 //! *Retries when* PostgreSQL, S3 or SQS is unavailable. A document that its parser refuses, or that crashes it or
 //! exceeds a limit, is recorded as failed, with the reason.
 
 mod config;
 mod handler;
+mod members;
+mod names;
 mod parse;
+mod readable;
 mod state;
 
 pub use config::Config;

@@ -1,34 +1,70 @@
-//! From the raw document in S3 through the child process to its text in S3.
+//! From the raw document in S3 through the child process to its text in S3, and to the files inside it.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-use artifacts::{ArtifactError, ArtifactReader};
+use artifacts::{ArtifactError, ArtifactReader, ArtifactWriter};
 use db::operations::{ItemWork, StagedVersion};
 use domain::{ArtifactKey, Classify, ErrorKind};
 use frames::codec::{MAGIC, encode};
-use frames::{DocumentFormat, Frame, Warning, WarningKind};
+use frames::{DocumentFormat, Frame, Summary, Warning, WarningKind};
 use lambda::StageError;
-use sandbox::{Job, Limits};
+use sandbox::{Job, Limits, Run};
 use tokio::io::AsyncWriteExt;
 
 use crate::State;
+use crate::members::Members;
 
 /// A larger document is refused: parsers seek, so the whole file is on the function's disk.
 const MAX_DOCUMENT_BYTES: u64 = 512 * 1024 * 1024;
 
+/// The reason for an archive in an archive whose files are all left out.
+const TOO_MANY_FILES: &str = "the archive that it is in holds too many files altogether: at most 10,000 with 2 GiB are \
+    read, those of archives in it included; upload it alone";
+
 /// Bytes of the start that decide the format: a TAR archive says what it is after 257 bytes.
 const HEAD_BYTES: usize = 1024;
 
-/// Extracts the text and writes it as the text artifact, as a whole or not at all.
+/// Extracts the text and writes it as the text artifact, as a whole or not at all, and stages the files inside the
+/// document before. Returns whether it did: the item may end meanwhile.
 ///
 /// # Errors
-/// Returns an error with the reason for the document's owner if it cannot be read, and a retryable one if S3 is
-/// unavailable or the child process cannot be run.
-pub(crate) async fn extract(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<(), StageError> {
+/// Returns an error with the reason for the document's owner if it cannot be read, and a retryable one if PostgreSQL,
+/// S3 or SQS is unavailable or the child process cannot be run.
+pub(crate) async fn extract(
+    state: &State,
+    work: &ItemWork,
+    staged: StagedVersion,
+) -> Result<bool, StageError> {
+    let mut run = start(state, work, staged).await?;
     let StagedVersion { document_id, generation, .. } = staged;
-    let collection_id = work.collection_id;
-    let raw = ArtifactKey::Raw { collection_id, document_id, generation };
+    let mut members = Members::open(state, work, document_id).await?;
+    let text = ArtifactKey::Text { collection_id: work.collection_id, document_id, generation };
+    let mut writer = state.artifacts.writer(&text, "application/octet-stream");
+    match read(&mut run, &mut writer, &mut members).await {
+        Ok(Read::Complete { has_all_files }) => {
+            // The text says that the files are staged, so they are first.
+            members.stage(has_all_files).await?;
+            writer.finish().await?;
+            Ok(true)
+        }
+        Ok(Read::Stopped) => {
+            members.discard().await?;
+            Ok(false)
+        }
+        Err(error) => {
+            if !error.is_retryable() {
+                members.discard().await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Starts the child process with the document as its input.
+async fn start(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<Run, StageError> {
+    let StagedVersion { document_id, generation, .. } = staged;
+    let raw = ArtifactKey::Raw { collection_id: work.collection_id, document_id, generation };
     let reader = match state.artifacts.open(&raw).await {
         // The text is for users, to whom a key says nothing.
         Err(error @ ArtifactError::NotFound { .. }) => {
@@ -54,30 +90,60 @@ pub(crate) async fn extract(state: &State, work: &ItemWork, staged: StagedVersio
         pdfium_library: Some(state.pdfium_library.clone()),
         limits: Limits::default(),
     };
-    let mut run = state.sandbox.start(&job, document)?;
-    let text = ArtifactKey::Text { collection_id, document_id, generation };
-    let mut writer = state.artifacts.writer(&text, "application/octet-stream");
+    Ok(state.sandbox.start(&job, document)?)
+}
+
+/// How far a document was read.
+enum Read {
+    /// To its end. `has_all_files` says whether no file inside it was damaged, encrypted or left out.
+    Complete { has_all_files: bool },
+    /// Its item has ended meanwhile.
+    Stopped,
+}
+
+/// Writes the frames of the text, and reads the files inside the document.
+async fn read(
+    run: &mut Run,
+    writer: &mut ArtifactWriter,
+    members: &mut Members<'_>,
+) -> Result<Read, StageError> {
     let mut record = MAGIC.to_vec();
-    let mut attachments = 0;
+    // Files that the parser left out.
+    let mut left_out = 0;
+    let mut has_all_files = true;
     while let Some(frame) = run.next().await? {
         match frame {
-            // Files inside a document are not indexed; the document says so.
-            Frame::AttachmentStart { .. } => attachments += 1,
-            Frame::AttachmentData(_) | Frame::AttachmentEnd => {}
-            Frame::End(_) => {
-                if attachments > 0 {
-                    let left_out = Warning { kind: WarningKind::AttachmentsLeftOut, count: attachments };
-                    encode_frame(&Frame::Warning(left_out), &mut record)?;
-                }
+            Frame::AttachmentStart { name, media_type } => members.start(&name, &media_type).await?,
+            Frame::AttachmentData(bytes) => members.push(&bytes).await?,
+            Frame::AttachmentEnd => members.end().await?,
+            Frame::Warning(Warning { kind: WarningKind::AttachmentsLeftOut, count }) => left_out += count,
+            Frame::Warning(warning) => {
+                has_all_files &=
+                    !matches!(warning.kind, WarningKind::PartsUnreadable | WarningKind::AttachmentsEncrypted);
                 encode_frame(&frame, &mut record)?;
             }
+            Frame::End(summary) => {
+                let ours = members.left_out();
+                if ours > 0 && members.count() == 0 && summary.text_bytes == 0 {
+                    return Err(StageError::new(ErrorKind::TooLarge, TOO_MANY_FILES));
+                }
+                has_all_files &= left_out + ours == 0;
+                if left_out + ours > 0 {
+                    let kind = WarningKind::AttachmentsLeftOut;
+                    encode_frame(&Frame::Warning(Warning { kind, count: left_out + ours }), &mut record)?;
+                }
+                let attachments = u32::try_from(members.count()).unwrap_or(u32::MAX);
+                encode_frame(&Frame::End(Summary { attachments, ..summary }), &mut record)?;
+            }
             _ => encode_frame(&frame, &mut record)?,
+        }
+        if members.is_closed() {
+            return Ok(Read::Stopped);
         }
         writer.write(&record).await?;
         record.clear();
     }
-    writer.finish().await?;
-    Ok(())
+    Ok(Read::Complete { has_all_files })
 }
 
 fn encode_frame(frame: &Frame, record: &mut Vec<u8>) -> Result<(), StageError> {

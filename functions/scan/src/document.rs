@@ -1,18 +1,16 @@
 //! Stages one document: reads its bytes, decides what to do with them, stores and registers them.
 
 use artifacts::{ArtifactError, ArtifactWriter};
-use db::DbError;
 use db::collections::Collection;
 use db::documents::ExistingDocument;
-use db::operations::{Operation, StagedItem, StagingItem, StagingOutcome};
+use db::operations::{Operation, StagingItem, StagingOutcome};
 use db::sources::CollectionSource;
 use dispatch::FailedDocument;
 use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;
+use staging::{ContentScanner, Decision, ReadDocument, Recorded, Target, decide, record};
 
 use crate::State;
-use crate::content::{Content, ContentScanner};
-use crate::decision::{Decision, decide};
 use crate::index::delete_points_before;
 use crate::source::open;
 use crate::steps::{Bytes, Step};
@@ -29,10 +27,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The key under which the document's bytes are staged.
-    fn key(&self) -> ArtifactKey {
-        let (collection_id, document_id) = (self.collection.id, self.document_id);
-        ArtifactKey::Raw { collection_id, document_id, generation: self.item.generation }
+    fn target(&self) -> Target<'_> {
+        Target {
+            collection_id: self.collection.id,
+            document_id: self.document_id,
+            source_id: self.item.source_id,
+            item: self.item,
+        }
     }
 }
 
@@ -62,12 +63,8 @@ async fn fail(state: &State, context: &Context<'_>, error: &StageError) -> Resul
         reason: &cause,
     });
     let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
-    let unread = StagedItem {
-        size_bytes: context.item.size_bytes,
-        mime_type: context.item.mime_type.as_deref(),
-        ..staged_item(context, &outcome)
-    };
-    state.db.connection().await?.operation_items().mark_staged(&unread).await?;
+    let target = context.target();
+    state.db.connection().await?.operation_items().mark_staged(&target.unread(&outcome)).await?;
     Ok(Step::Ended { bytes: Bytes::default() })
 }
 
@@ -82,9 +79,7 @@ fn retry_reason(kind: ErrorKind) -> &'static str {
 
 /// A document whose bytes were read once.
 struct Read {
-    content: Content,
-    mime_type: Option<String>,
-    change_hint: Option<String>,
+    document: ReadDocument,
     raw: RawDocument,
 }
 
@@ -121,7 +116,7 @@ async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> 
     let item = context.item;
     let mut reader = open(state, context.source, context.collection.id, item).await?;
     let mime_type = reader.mime_type(item);
-    let mut scanner = ContentScanner::new();
+    let mut scanner = ContentScanner::default();
     let raw = match reader.copyable_object() {
         Some((key, etag)) => {
             let raw = RawDocument::Object { key: key.clone(), etag: etag.to_owned() };
@@ -132,7 +127,7 @@ async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> 
         }
         None => {
             let content_type = mime_type.as_deref().unwrap_or("application/octet-stream");
-            let mut writer = state.artifacts.writer(&context.key(), content_type);
+            let mut writer = state.artifacts.writer(&context.target().key(), content_type);
             while let Some(buffer) = reader.next().await? {
                 scanner.push(&buffer);
                 writer.write(&buffer).await?;
@@ -140,17 +135,20 @@ async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> 
             RawDocument::Written(writer)
         }
     };
-    Ok(Read { content: scanner.finish(), mime_type, change_hint: reader.change_hint(item), raw })
+    let change_hint = reader.change_hint(item);
+    Ok(Read { document: ReadDocument { content: scanner.finish(), mime_type, change_hint }, raw })
 }
 
 /// Decides what to do with the bytes and records it.
 async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<Step, StageError> {
-    let Read { content, mime_type, change_hint, raw } = read;
+    let Read { document, raw } = read;
     let Context { collection, item, document_id, .. } = *context;
-    let mut bytes = Bytes { read: content.size_bytes, copied: 0 };
+    let size_bytes = document.content.size_bytes;
+    let mut bytes = Bytes { read: size_bytes, copied: 0 };
     let mut connection = state.db.connection().await?;
     let existing = connection.documents().find_existing(document_id).await?;
-    let outcome = match decide(&content, existing.as_ref(), item.source_id, item.metadata.as_ref()) {
+    let metadata = item.metadata.as_ref();
+    let outcome = match decide(&document.content, existing.as_ref(), item.source_id, metadata) {
         Decision::Unchanged => {
             connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
             return Ok(Step::Ended { bytes });
@@ -159,12 +157,13 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
         Decision::Index => StagingOutcome::Staged,
     };
     drop(connection);
+    let target = context.target();
     let is_staged = outcome == StagingOutcome::Staged;
     if is_staged {
         if matches!(raw, RawDocument::Object { .. }) {
-            bytes.copied = content.size_bytes;
+            bytes.copied = size_bytes;
         }
-        match raw.stage(state, &context.key()).await {
+        match raw.stage(state, &target.key()).await {
             // S3 may refuse to copy what it let us read.
             Err(error) if !error.is_retryable() => return fail(state, context, &error).await,
             staged => staged?,
@@ -173,21 +172,9 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
             delete_points_before(state, collection, document_id, item.generation).await?;
         }
     }
-    let staged = StagedItem {
-        content_hash: Some(&content.hash),
-        size_bytes: i64::try_from(content.size_bytes).unwrap_or(i64::MAX),
-        mime_type: mime_type.as_deref(),
-        change_hint: change_hint.as_deref(),
-        ..staged_item(context, &outcome)
-    };
-    let marked = state.db.connection().await?.operation_items().mark_staged(&staged).await;
-    match marked {
-        Ok(_) => {}
-        Err(DbError::LimitReached { reason, .. }) => {
-            refuse(state, context, &staged, reason).await?;
-            return Ok(Step::Ended { bytes });
-        }
-        Err(error) => return Err(error.into()),
+    let recorded = record(&state.db, &state.artifacts, &target, &document, &outcome).await?;
+    if recorded == Recorded::Refused {
+        return Ok(Step::Ended { bytes });
     }
     if is_staged {
         return Ok(Step::Staged { id: item.id, bytes });
@@ -196,36 +183,4 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
         delete_points_before(state, collection, document_id, item.generation).await?;
     }
     Ok(Step::Ended { bytes })
-}
-
-/// Fails an item that exceeds a quota and deletes its staged bytes: a retry, once there is room, reads them
-/// from its source.
-async fn refuse(
-    state: &State,
-    context: &Context<'_>,
-    staged: &StagedItem<'_>,
-    reason: String,
-) -> Result<(), StageError> {
-    let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
-    let refused = StagedItem { outcome: &outcome, ..staged.clone() };
-    let is_ours = state.db.connection().await?.operation_items().mark_staged(&refused).await?;
-    // An invocation that reads the same item concurrently can no longer stage it.
-    if is_ours {
-        state.artifacts.delete(&context.key()).await?;
-    }
-    Ok(())
-}
-
-fn staged_item<'a>(context: &Context<'_>, outcome: &'a StagingOutcome) -> StagedItem<'a> {
-    StagedItem {
-        item_id: context.item.id,
-        collection_id: context.collection.id,
-        source_id: context.item.source_id,
-        document_id: context.document_id,
-        content_hash: None,
-        size_bytes: 0,
-        mime_type: None,
-        change_hint: None,
-        outcome,
-    }
 }

@@ -9,7 +9,7 @@ use lambda::sqs::Delivery;
 
 use crate::State;
 use crate::operation::run_operation;
-use crate::staging::stage_items;
+use crate::stage_items::stage_items;
 
 /// Runs an operation, or stages some of its items.
 ///

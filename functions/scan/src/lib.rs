@@ -11,13 +11,11 @@
 //!
 //! The modules, from the message to the document: `handler` tells the two messages apart; `operation` runs
 //! an operation of each type; `work_list` fills its work list from a producer (`listing`, `reindex`,
-//! `rebuild`, `removal`, `repair`); `staging` stages items of the list, each by `document` or, in a reindex, by
+//! `rebuild`, `removal`, `repair`); `stage_items` stages items of the list, each by `document` or, in a reindex, by
 //! `copying`.
 
 mod config;
-mod content;
 mod copying;
-mod decision;
 mod document;
 mod ending;
 mod handler;
@@ -31,7 +29,7 @@ mod reindex_check;
 mod removal;
 mod repair;
 mod source;
-mod staging;
+mod stage_items;
 mod state;
 mod steps;
 mod work_list;

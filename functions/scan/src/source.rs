@@ -9,6 +9,7 @@ use domain::{
     ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, OnMissing, SourceType,
 };
 use lambda::StageError;
+use staging::media_type;
 use thiserror::Error;
 
 use crate::State;
@@ -22,6 +23,9 @@ enum SourceError {
     /// The document's source was deleted.
     #[error("its source was removed; add the source again")]
     Gone,
+    /// The document is a file inside another one, and its staged bytes are gone.
+    #[error("its staged bytes are missing; upload the document that contains it, or read its source, again")]
+    InContainer,
     /// An item's location is not an upload of its collection.
     #[error("{location} is not an upload of this collection")]
     NotAnUpload {
@@ -48,7 +52,9 @@ enum SourceError {
 impl Classify for SourceError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Gone | Self::UploadGone { .. } | Self::UploadReplaced { .. } => ErrorKind::NotFound,
+            Self::Gone | Self::InContainer | Self::UploadGone { .. } | Self::UploadReplaced { .. } => {
+                ErrorKind::NotFound
+            }
             Self::NotAnUpload { .. } | Self::Name(_) => ErrorKind::Invalid,
         }
     }
@@ -125,6 +131,9 @@ pub(crate) async fn open(
             Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+    if item.container_id.is_some() {
+        return Err(SourceError::InContainer.into());
     }
     let source = source.ok_or(SourceError::Gone)?;
     if source.source_type == SourceType::UPLOAD {
@@ -221,7 +230,7 @@ impl SourceReader {
             }
             Self::Staged(_) | Self::Connector(_) => item.mime_type.as_deref(),
         };
-        mime_type_of(declared, &item.file_name)
+        media_type(declared, &item.file_name)
     }
 }
 
@@ -233,25 +242,4 @@ async fn granted_spec(state: &State, source: &CollectionSource) -> Result<Source
 
 fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {
     SourceSpec::parse(source.source_type.as_str(), &source.source_config)
-}
-
-/// The defaults of S3 (`binary/octet-stream`) and of HTTP clients count as undeclared.
-fn mime_type_of(declared: Option<&str>, file_name: &str) -> Option<String> {
-    let declared = declared
-        .filter(|value| !value.ends_with("/octet-stream") && *value != "application/x-www-form-urlencoded");
-    let guessed = || mime_guess::from_path(file_name).first_raw();
-    declared.or_else(guessed).map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn undeclared_media_types_are_guessed_from_the_name() {
-        assert_eq!(mime_type_of(None, "a/b.md").as_deref(), Some("text/markdown"));
-        assert_eq!(mime_type_of(Some("binary/octet-stream"), "b.html").as_deref(), Some("text/html"));
-        assert_eq!(mime_type_of(Some("text/x-notes"), "b.html").as_deref(), Some("text/x-notes"));
-        assert_eq!(mime_type_of(Some("application/octet-stream"), "LICENSE"), None);
-    }
 }

@@ -171,8 +171,10 @@ labels!(
         User = "user",
         /// Its source was removed.
         SourceRemoved = "source_removed",
-        /// Its source no longer lists it.
+        /// Its source no longer lists it, or the document that contained it no longer does.
         Missing = "missing",
+        /// The document that contains it was deleted.
+        Container = "container",
     }
 );
 

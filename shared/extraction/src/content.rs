@@ -20,6 +20,11 @@ pub enum EmptyReason {
     OnlyMarkup,
     /// A notebook without cells that have text.
     NoCells,
+    /// An archive, a mailbox, or another document that consists of files.
+    OnlyFiles {
+        /// Their number.
+        files: u32,
+    },
 }
 
 impl std::fmt::Display for EmptyReason {
@@ -29,6 +34,15 @@ impl std::fmt::Display for EmptyReason {
             Self::OnlyWhiteSpace => "the file contains only white space",
             Self::OnlyMarkup => "the HTML has no visible text",
             Self::NoCells => "the notebook has no cells with text",
+            Self::OnlyFiles { files: 1 } => {
+                "it holds 1 file and no text of its own; the file is a document of its own"
+            }
+            Self::OnlyFiles { files } => {
+                return write!(
+                    formatter,
+                    "it holds {files} files and no text of its own; each is a document of its own"
+                );
+            }
         })
     }
 }

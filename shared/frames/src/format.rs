@@ -63,6 +63,12 @@ const EMPTY_ZIP: &[u8] = b"PK\x05\x06";
 const COMPOUND_FILE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 const GZIP: &[u8] = b"\x1F\x8B";
 const ZSTD: &[u8] = b"\x28\xB5\x2F\xFD";
+/// Extensions of ZIP archives that are programs, or documents of formats that no parser reads: what is in them are no
+/// documents.
+const PACKAGES: [&str; 20] = [
+    "3mf", "aab", "apk", "crx", "ear", "ipa", "jar", "key", "kmz", "msix", "numbers", "nupkg", "pages",
+    "sketch", "usdz", "vsdx", "vsix", "war", "whl", "xpi",
+];
 /// Where a TAR archive says that it is one.
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
@@ -267,7 +273,7 @@ impl DocumentFormat {
             return Some(named.format);
         }
         if head.starts_with(ZIP) {
-            return Some(zip_kind(head));
+            return Some(zip_kind(head)).filter(|kind| *kind != Self::Zip || !PACKAGES.contains(&extension));
         }
         FORMATS.iter().find(|traits| starts(traits)).map(|traits| traits.format)
     }
@@ -282,11 +288,6 @@ impl DocumentFormat {
     /// damaged one.
     pub fn looks_like_text(self) -> bool {
         matches!(self, Self::Pdf | Self::Rtf | Self::Eml | Self::Mbox | Self::Mhtml)
-    }
-
-    /// Whether files of this format consist of other files only, and have no text of their own.
-    pub fn is_container(self) -> bool {
-        matches!(self, Self::Mbox | Self::Zip | Self::Tar | Self::Gzip | Self::Zstd)
     }
 
     /// The table has the order of the enum, which a test checks.
@@ -345,6 +346,7 @@ mod tests {
         assert_eq!(detect("report.docx", ZIP), Some(DocumentFormat::Docx));
         assert_eq!(detect("report.xls", COMPOUND_FILE), Some(DocumentFormat::Xls));
         assert_eq!(detect("photos", ZIP), Some(DocumentFormat::Zip));
+        assert_eq!(detect("app.jar", ZIP), None, "its members are no documents");
         assert_eq!(detect("mail.eml", GZIP), Some(DocumentFormat::Gzip));
         assert_eq!(detect("backup.tgz", GZIP), Some(DocumentFormat::Tar));
         assert_eq!(detect("mail.eml", b"From: a@example.com"), Some(DocumentFormat::Eml));

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use frames::{DocumentFormat, Summary};
 
 pub use error::ParseError;
+pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_DEPTH};
 pub use output::Sink;
 
 /// A document's bytes: a file, or a cursor.

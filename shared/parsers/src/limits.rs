@@ -24,13 +24,13 @@ pub(crate) const MAX_ROW_BYTES: usize = 256 << 10;
 pub(crate) const MAX_HEADING_BYTES: usize = 1 << 10;
 
 /// Files inside one document. Each becomes a document with its own row and its own work.
-pub(crate) const MAX_ATTACHMENTS: u32 = 10_000;
+pub const MAX_ATTACHMENTS: u32 = 10_000;
 
 /// Bytes of all files inside one document, unpacked: they are staged one by one, and none is held in memory.
-pub(crate) const MAX_ATTACHMENT_BYTES: u64 = 2 << 30;
+pub const MAX_ATTACHMENT_BYTES: u64 = 2 << 30;
 
 /// Archives in archives. A mail with an archive of archives has 3.
-pub(crate) const MAX_DEPTH: usize = 4;
+pub const MAX_DEPTH: usize = 4;
 
 /// Text of a paragraph that is held in memory until its end. Longer ones, which nobody writes, go out in pieces.
 pub(crate) const MAX_PARAGRAPH_BYTES: usize = 64 << 10;

@@ -99,8 +99,7 @@ impl DocumentSettings {
 /// Returns a document's format if it needs a parser, by its name, its content type and its first bytes (1 KiB is
 /// enough).
 pub fn parsed_format(file_name: &str, content_type: Option<&str>, head: &[u8]) -> Option<DocumentFormat> {
-    let format = DocumentFormat::detect(file_name, content_type.unwrap_or_default(), head)?;
-    (!format.is_container()).then_some(format)
+    DocumentFormat::detect(file_name, content_type.unwrap_or_default(), head)
 }
 
 /// Chunks one document, streaming. What it buffers is bounded whatever the document's size.

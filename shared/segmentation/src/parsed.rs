@@ -2,7 +2,7 @@
 
 use chunking::Chunker;
 use domain::{ChunkRecord, DocumentWarning};
-use extraction::Content;
+use extraction::{Content, EmptyReason};
 use frames::codec::Decoder;
 use frames::{Frame, push_row_text};
 
@@ -18,6 +18,10 @@ pub(crate) struct ParsedBody<'t> {
     records: Records<'t>,
     warnings: Vec<DocumentWarning>,
     sheet: Sheet,
+    /// Whether all text so far is white space.
+    is_blank: bool,
+    /// Files inside the document.
+    files: u32,
     /// A row's line; empty between rows.
     line: String,
 }
@@ -38,7 +42,16 @@ enum Sheet {
 impl<'t> ParsedBody<'t> {
     pub(crate) fn new(chunker: Chunker<'t>, records: Records<'t>) -> Self {
         let decoder = Decoder::new();
-        Self { decoder, chunker, records, warnings: Vec::new(), sheet: Sheet::None, line: String::new() }
+        Self {
+            decoder,
+            chunker,
+            records,
+            warnings: Vec::new(),
+            sheet: Sheet::None,
+            is_blank: true,
+            files: 0,
+            line: String::new(),
+        }
     }
 
     pub(crate) fn push(
@@ -76,12 +89,12 @@ impl<'t> ParsedBody<'t> {
                     self.chunker.begin_section(level, &text);
                 }
                 Frame::Warning(warning) => self.warnings.push(parser_warning(warning)),
+                Frame::End(summary) => self.files = summary.attachments,
                 // Words are stemmed in the language of their chunk; the artifact has no attachments.
                 Frame::Language(_)
                 | Frame::AttachmentStart { .. }
                 | Frame::AttachmentData(_)
                 | Frame::AttachmentEnd
-                | Frame::End(_)
                 | Frame::Failed(_) => {}
             }
         }
@@ -94,10 +107,15 @@ impl<'t> ParsedBody<'t> {
     ) -> Result<DocumentSummary, SegmentationError> {
         self.decoder.finish()?;
         self.records.append(self.chunker.finish()?, chunks)?;
-        Ok(DocumentSummary { content: Content::Text, warnings: self.warnings })
+        let content = match self.files {
+            files @ 1.. if self.is_blank => Content::Empty(EmptyReason::OnlyFiles { files }),
+            _ => Content::Text,
+        };
+        Ok(DocumentSummary { content, warnings: self.warnings })
     }
 
     fn push_text(&mut self, text: &str, chunks: &mut Vec<ChunkRecord>) -> Result<(), SegmentationError> {
+        self.is_blank = self.is_blank && text.trim().is_empty();
         self.records.append(self.chunker.push(text)?, chunks)?;
         Ok(())
     }

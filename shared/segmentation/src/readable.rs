@@ -27,7 +27,7 @@ impl ReadableFormat {
             media_types: format.media_types(),
             needs_parser: false,
         });
-        let parsed = DocumentFormat::all().filter(|format| !format.is_container()).map(|format| Self {
+        let parsed = DocumentFormat::all().map(|format| Self {
             name: format.short_name(),
             extensions: format.extensions(),
             media_types: format.media_types(),
@@ -41,8 +41,7 @@ impl ReadableFormat {
     /// # Errors
     /// Returns the error with which the document would fail.
     pub fn check(file_name: &str, media_type: Option<&str>) -> Result<(), SegmentationError> {
-        let parsed = DocumentFormat::detect(file_name, media_type.unwrap_or_default(), &[]);
-        if parsed.is_some_and(|format| !format.is_container()) {
+        if DocumentFormat::detect(file_name, media_type.unwrap_or_default(), &[]).is_some() {
             return Ok(());
         }
         Format::detect(file_name, media_type, &[])?;
@@ -64,7 +63,7 @@ mod tests {
             }
         }
         for (name, media_type) in
-            [("a.zip", None), ("a.exe", None), ("photo.png", None), ("x", Some("image/png"))]
+            [("a.rar", None), ("a.exe", None), ("photo.png", None), ("x", Some("image/png"))]
         {
             let error = ReadableFormat::check(name, media_type).unwrap_err().to_string();
             assert!(error.contains("cannot be read; supported formats: plain text,"), "{error}");

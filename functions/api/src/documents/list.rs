@@ -4,7 +4,7 @@ use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::DocumentQuery;
-use domain::{AccessLevel, DocumentSort, DocumentStatus, SortOrder, SourceId, to_nfc};
+use domain::{AccessLevel, DocumentId, DocumentSort, DocumentStatus, SortOrder, SourceId, to_nfc};
 use lambda::http::{ApiError, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -23,6 +23,9 @@ pub(crate) struct ListDocumentsQuery {
     status: Option<String>,
     /// Only documents of this source.
     source_id: Option<i64>,
+    /// Only documents that this document contains, without those that are in one of them.
+    #[param(value_type = Option<Uuid>)]
+    container_id: Option<DocumentId>,
     /// Only documents whose path, including the file name, contains this text; case-insensitive.
     #[param(max_length = 255)]
     search: Option<String>,
@@ -76,6 +79,7 @@ pub(crate) async fn list(
         collection_id: found.collection.id,
         status,
         source_id: query.source_id.map(SourceId),
+        container_id: query.container_id,
         search: search.as_deref(),
         sort: sort.flatten().unwrap_or(DocumentSort::CreatedAt),
         order: order.flatten().unwrap_or(SortOrder::Ascending),

@@ -34,6 +34,7 @@ pub(crate) struct DeleteDocumentQuery {
 /// and it answers 404. An audit entry without its name remains (`document_purged`). What was uploaded before the
 /// request does not bring the document back; a later upload creates a new one.
 ///
+/// Documents that are in it (`container_id`) are deleted and purged with it.
 /// Documents with the same bytes stay. Reading its source again does not restore it; restoring or
 /// uploading it does.
 #[utoipa::path(
@@ -104,7 +105,8 @@ fn location(operation_id: Option<OperationId>) -> (HeaderName, HeaderValue) {
 /// Restore a deleted document
 ///
 /// The document is listed again at once, and searchable when the operation has completed. Its staged bytes
-/// are indexed; its source is not read. A document that was gone from its source is kept from now on, as
+/// are indexed; its source is not read. Documents that were deleted with it, because they are in it, come back, too.
+/// A document that was gone from its source is kept from now on, as
 /// a document without a source.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", tag = "documents",

@@ -25,6 +25,10 @@ pub(crate) struct DocumentResponse {
     /// The source, if the document came from one.
     #[schema(value_type = Option<i64>)]
     source_id: Option<SourceId>,
+    /// The document that contains this one: an archive, a mailbox, or a document with attachments. They are deleted
+    /// together.
+    #[schema(value_type = Option<Uuid>)]
+    container_id: Option<DocumentId>,
     /// Identifies the document within its source, the same in every run: an absolute path or a URL. Only for
     /// callers with write access.
     uri: Option<String>,
@@ -77,6 +81,7 @@ impl DocumentResponse {
             id: document.id,
             collection_id: document.collection_id,
             source_id: document.source_id,
+            container_id: document.container_id,
             uri: redaction::redact_uri(access, document.uri),
             file_name: document.file_name,
             file_path: document.file_path,

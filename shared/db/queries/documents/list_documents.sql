@@ -1,9 +1,10 @@
 -- $1 collection, $2 status or NULL, $3 source or NULL, $4 limit, $5 offset, $6 text in the path or NULL, $7
--- sort key, $8 whether to sort ascending.
+-- sort key, $8 whether to sort ascending, $9 the document that contains them or NULL.
 SELECT
     id,
     collection_id,
     source_id,
+    container_id,
     uri,
     file_path,
     file_name,
@@ -40,6 +41,7 @@ FROM documents
 WHERE collection_id = $1
     AND purged_at IS NULL
     AND ($3::bigint IS NULL OR source_id = $3)
+    AND ($9::uuid IS NULL OR container_id = $9)
     AND CASE WHEN $2::text IS NULL THEN status <> 'deleted' ELSE status = $2::text::document_status END
     AND (
         $6::text IS NULL

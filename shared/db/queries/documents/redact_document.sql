@@ -39,7 +39,10 @@ artifacts AS (
 ),
 items AS (
     UPDATE operation_items i
-    SET uri = coalesce(purged_uri(document.collection_id, document.uri), 'purged:' || i.id),
+    SET uri = CASE
+            WHEN i.uri = document.uri THEN purged_uri(document.collection_id, document.uri)
+            ELSE 'purged:' || i.id
+        END,
         location = '',
         file_name = '',
         file_path = NULL,
@@ -55,6 +58,8 @@ items AS (
             AND i.uri = document.uri
             AND i.operation_id IN (SELECT o.id FROM operations o WHERE o.collection_id = document.collection_id)
         )
+        -- Files inside it that never became documents.
+        OR (i.document_id IS NULL AND i.container_id = document.id)
 ),
 -- An announcement that is still open stays: what arrives for it is a new document.
 uploads AS (

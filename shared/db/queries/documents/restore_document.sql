@@ -25,6 +25,8 @@ document AS (
         content_hash = NULL,
         -- A document that its source no longer lists is kept without its source.
         source_id = CASE WHEN before.deletion_reason = 'missing' THEN NULL ELSE d.source_id END,
+        -- So is one that is no longer in the document that contained it.
+        container_id = CASE WHEN before.deletion_reason = 'missing' THEN NULL ELSE d.container_id END,
         updated_at = now()
     FROM before
     WHERE d.id = before.id

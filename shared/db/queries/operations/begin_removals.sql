@@ -12,7 +12,8 @@ WITH missing AS (
     WHERE i.id = ANY ($1)
         AND i.is_removal
         AND i.state = 'listed'
-        AND o.type = 'append'
+        -- Gone from its source, or from the document that contained it.
+        AND (o.type = 'append' OR i.container_id IS NOT NULL)
         AND d.id = i.document_id
         AND d.status <> 'deleted'
     RETURNING d.id

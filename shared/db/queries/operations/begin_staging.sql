@@ -28,6 +28,8 @@ SELECT
     i.attributes AS "attributes: Json<DocumentMetadata>",
     coalesce(reserved.generation, i.generation, 1) AS "generation!",
     i.document_id,
+    coalesce(i.container_id, d.container_id) AS container_id,
+    i.container_id IS NOT NULL AND NOT i.is_removal AS "is_extracted!",
     coalesce(o.source_id, d.source_id) AS source_id,
     i.copy_document_id,
     -- A retry reads the bytes that were staged last, by whichever operation.

@@ -9,6 +9,7 @@ SELECT
     i.state::text AS "state!",
     o.collection_id,
     coalesce(o.source_id, d.source_id) AS source_id,
+    i.outermost_id,
     -- A reindex has an index and settings of its own.
     i.is_reindex,
     CASE WHEN i.is_reindex THEN o.meta ->> 'vector_store_name' ELSE c.vector_store_name END AS "vector_store_name!",

@@ -23,5 +23,7 @@ WHERE o.uuid = $1
             d.deletion_reason = 'user'
             AND NOT EXISTS (SELECT FROM collection_sources s WHERE s.id = o.source_id AND s.source_type = 'upload')
         )
+        -- The bytes of a file inside a document are read, so they are compared.
         ELSE o.type IN ('retry_documents', 'restore_documents') AND d.status IN ('completed', 'skipped')
+            AND i.container_id IS NULL
     END

@@ -32,6 +32,13 @@ base AS (
     ORDER BY is_equal DESC, is_own DESC
     LIMIT 1
 ),
+-- Locked, so that the document that contains it is not deleted without it.
+container AS (
+    SELECT d.id
+    FROM operation_items i JOIN documents d ON d.id = i.container_id
+    WHERE i.id = $1 AND d.status <> 'deleted'
+    FOR SHARE OF d
+),
 item AS (
     UPDATE operation_items i
     SET state = $5::text::item_state,
@@ -53,7 +60,9 @@ item AS (
         updated_at = now()
     WHERE i.id = $1
         AND i.state = 'listed'
-    RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes, coalesce(i.generation, 1) AS generation
+        AND (i.container_id IS NULL OR EXISTS (SELECT FROM container))
+    RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes,
+        coalesce(i.generation, 1) AS generation, i.container_id
 ),
 object AS (
     -- The caller deletes the announced file once this is committed: it is staged, or will not be read.
@@ -66,7 +75,7 @@ document AS (
     INSERT INTO documents AS d (
         id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
         status, error_message, error_category, generation, last_generation, change_hint,
-        last_seen_at, source_metadata, staged_size, attributes
+        last_seen_at, source_metadata, staged_size, attributes, container_id
     )
     SELECT
         $2, $3, $4, item.uri,
@@ -88,7 +97,8 @@ document AS (
         now(),
         jsonb_build_object('location', item.location),
         $7,
-        coalesce(item.attributes, '{}')
+        coalesce(item.attributes, '{}'),
+        item.container_id
     FROM item
     ON CONFLICT (id) DO UPDATE
     SET uri = EXCLUDED.uri,
@@ -97,6 +107,8 @@ document AS (
         source_metadata = d.source_metadata || EXCLUDED.source_metadata,
         content_hash = EXCLUDED.content_hash,
         staged_size = EXCLUDED.staged_size,
+        -- A retry or restore of the document alone does not say what contains it.
+        container_id = coalesce(EXCLUDED.container_id, d.container_id),
         last_generation = greatest(d.last_generation, EXCLUDED.last_generation),
         -- It has points of its own from here on.
         duplicate_of = NULL,
@@ -116,7 +128,10 @@ document AS (
             THEN d.status ELSE EXCLUDED.status END,
         -- The row keeps the source that is in the payload of the searchable points.
         source_id = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
-            THEN d.source_id ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
+            THEN d.source_id
+            -- What is in a document has its source, or none.
+            WHEN EXCLUDED.container_id IS NOT NULL THEN EXCLUDED.source_id
+            ELSE coalesce(EXCLUDED.source_id, d.source_id) END,
         file_size = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0
             THEN d.file_size ELSE EXCLUDED.file_size END,
         mime_type = CASE WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0

@@ -23,6 +23,8 @@ pub struct Document {
     pub collection_id: CollectionId,
     /// The source it came from.
     pub source_id: Option<SourceId>,
+    /// The document that contains it: an archive, a mailbox, or a document with attachments.
+    pub container_id: Option<DocumentId>,
     /// Its URI, unique among the collection's documents that are not deleted.
     pub uri: Option<String>,
     /// Its location in the source: a path, an object key, or the name of the upload.
@@ -84,6 +86,8 @@ pub struct DocumentQuery<'a> {
     pub status: Option<DocumentStatus>,
     /// Only documents of this source.
     pub source_id: Option<SourceId>,
+    /// Only documents that this document contains, without those that are in one of them.
+    pub container_id: Option<DocumentId>,
     /// Only documents whose path or file name contains this, ignoring case.
     pub search: Option<&'a str>,
     /// The sort key.
@@ -111,7 +115,7 @@ impl<'c> Documents<'c> {
     pub async fn find(&mut self, id: DocumentId) -> Result<Option<Document>, DbError> {
         let row = sqlx::query_as!(
             DocumentRow,
-            r#"SELECT id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type,
+            r#"SELECT id, collection_id, source_id, container_id, uri, file_path, file_name, file_size, mime_type,
                 content_hash, status::text AS "status!", error_message,
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
                 generation, last_generation, change_hint, last_seen_at, is_stale,
@@ -137,17 +141,20 @@ impl<'c> Documents<'c> {
     pub async fn list(&mut self, query: &DocumentQuery<'_>) -> Result<Page<Document>, DbError> {
         let status = query.status.map(DocumentStatus::as_str);
         let source_id = query.source_id.map(|id| id.0);
+        let container_id = query.container_id.map(|id| id.0);
         let total = sqlx::query_scalar!(
             r#"SELECT count(*) AS "total!" FROM documents
             WHERE collection_id = $1 AND purged_at IS NULL AND ($3::bigint IS NULL OR source_id = $3)
                 AND CASE WHEN $2::text IS NULL THEN status <> 'deleted'
                     ELSE status = $2::text::document_status END
                 AND ($4::text IS NULL OR strpos(replace(lower(file_path), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0
-                    OR strpos(replace(lower(file_name), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0)"#,
+                    OR strpos(replace(lower(file_name), 'ß', 'ss'), replace(lower($4), 'ß', 'ss')) > 0)
+                AND ($5::uuid IS NULL OR container_id = $5)"#,
             query.collection_id.0,
             status,
             source_id,
             query.search,
+            container_id,
         )
         .fetch_one(&mut *self.connection)
         .await?;
@@ -162,6 +169,7 @@ impl<'c> Documents<'c> {
             query.search,
             query.sort.as_str(),
             query.order == SortOrder::Ascending,
+            container_id,
         )
         .fetch_all(&mut *self.connection)
         .await?;
@@ -177,6 +185,7 @@ struct DocumentRow {
     id: Uuid,
     collection_id: Uuid,
     source_id: Option<i64>,
+    container_id: Option<Uuid>,
     uri: Option<String>,
     file_path: String,
     file_name: String,
@@ -212,6 +221,7 @@ impl TryFrom<DocumentRow> for Document {
             id: DocumentId(row.id),
             collection_id: CollectionId(row.collection_id),
             source_id: row.source_id.map(SourceId),
+            container_id: row.container_id.map(DocumentId),
             uri: row.uri,
             file_path: row.file_path,
             file_name: row.file_name,

@@ -22,8 +22,10 @@ pub struct UnfinishedCounts {
 
 impl Documents<'_> {
     /// Soft-deletes a document for a user: it is no longer found. Its points are deleted by the operation that it is
-    /// put on the work list of afterwards, see `OperationItems::insert_removals`. Returns whether it was
-    /// not deleted yet.
+    /// put on the work list of afterwards, see `OperationItems::insert_removals`. What is in it is deleted with it.
+    /// Returns whether it was not deleted yet.
+    ///
+    /// Runs several statements: call it in a transaction.
     pub async fn mark_deleted(&mut self, id: DocumentId) -> Result<bool, DbError> {
         self.soft_delete(id, DeletionReason::User).await
     }
@@ -38,6 +40,13 @@ impl Documents<'_> {
             sqlx::query_file_scalar!("queries/documents/delete_document.sql", id.0, reason.as_str())
                 .fetch_one(&mut *self.connection)
                 .await?;
+        // Each level by a statement of its own: what was added to a document until it was deleted is visible then.
+        let mut containers = vec![id.0];
+        while !containers.is_empty() {
+            containers = sqlx::query_file_scalar!("queries/documents/delete_members.sql", &containers)
+                .fetch_all(&mut *self.connection)
+                .await?;
+        }
         Ok(is_deleted)
     }
 

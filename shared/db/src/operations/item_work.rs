@@ -29,6 +29,8 @@ pub struct ItemWork {
     pub collection_id: CollectionId,
     /// The source its document comes from.
     pub source_id: Option<SourceId>,
+    /// The outermost document that its file is in, if the operation found the file in another document.
+    pub outermost_id: Option<DocumentId>,
     /// Whether it belongs to a reindex: its points go to the new index, and its document does not change
     /// until the swap.
     pub is_reindex: bool,
@@ -154,6 +156,7 @@ impl OperationItems<'_> {
                 state: DbError::parse_label("operation_items", "state", &row.state)?,
                 collection_id: CollectionId(row.collection_id),
                 source_id: row.source_id.map(SourceId),
+                outermost_id: row.outermost_id.map(DocumentId),
                 is_reindex: row.is_reindex,
                 vector_store_name: row.vector_store_name,
                 settings: IndexSettings {
@@ -251,8 +254,10 @@ impl OperationItems<'_> {
         }))
     }
 
-    /// Ends an open item that cannot be indexed, together with its document. Returns whether the item was
-    /// open.
+    /// Ends an open item that cannot be indexed, together with its document, and removes the files that were found in
+    /// it and are not staged. Returns whether the item was open.
+    ///
+    /// Runs several statements: call it in a transaction.
     pub async fn mark_failed(&mut self, id: ItemId, failure: &ItemFailure) -> Result<bool, DbError> {
         let (state, reason, category) = match failure {
             ItemFailure::Skipped { reason } => ("skipped", reason, None),
@@ -261,7 +266,11 @@ impl OperationItems<'_> {
         let row = sqlx::query_file!("queries/operations/fail_item.sql", id.0, state, reason, category)
             .fetch_optional(&mut *self.connection)
             .await?;
-        Ok(row.is_some())
+        if row.is_none() {
+            return Ok(false);
+        }
+        self.discard_members_of(id).await?;
+        Ok(true)
     }
 
     /// Cancels an open item. A searchable version of its document stays searchable. Returns whether the
@@ -280,6 +289,7 @@ impl OperationItems<'_> {
             return Ok(false);
         }
         self.release_documents(&[id], EarlyEnd::Cancelled).await?;
+        self.discard_members_of(id).await?;
         Ok(true)
     }
 

@@ -269,6 +269,8 @@ impl<'c> OperationItems<'c> {
             FROM operations o
             JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
             WHERE o.status = 'processing' AND i.state = $1::text::item_state AND i.id > $3
+                -- A file inside a document is staged when that is read; the message is about that one.
+                AND (i.state <> 'listed' OR i.container_id IS NULL OR i.is_removal)
                 AND greatest(i.dispatched_at, i.updated_at) < now() - make_interval(secs => $2)
             ORDER BY i.id LIMIT $4"#,
             state.as_str(),

@@ -20,6 +20,10 @@ pub struct StagingItem {
     pub is_removal: bool,
     /// Its document, if that was known when the item was added.
     pub document_id: Option<DocumentId>,
+    /// The document that contains its document, if that was known when the item was added.
+    pub container_id: Option<DocumentId>,
+    /// Whether extract stages it, while it reads the container.
+    pub is_extracted: bool,
     /// The source its document comes from.
     pub source_id: Option<SourceId>,
     /// The staged bytes to read instead of the source, if they still exist.
@@ -130,6 +134,8 @@ impl OperationItems<'_> {
                 generation: Generation(row.generation),
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),
+                container_id: row.container_id.map(DocumentId),
+                is_extracted: row.is_extracted,
                 source_id: row.source_id.map(SourceId),
                 staged_bytes: row.copy_document_id.zip(row.copy_generation).map(
                     |(document_id, generation)| ArtifactRef {
@@ -199,11 +205,11 @@ impl OperationItems<'_> {
             "WITH item AS (
                 UPDATE operation_items SET state = 'unchanged', document_id = $2, updated_at = now()
                 WHERE id = $1 AND state = 'listed'
-                RETURNING change_hint
+                RETURNING change_hint, container_id
             )
             UPDATE documents d
             SET change_hint = item.change_hint, last_seen_at = now(), is_stale = FALSE,
-                updated_at = now()
+                container_id = coalesce(item.container_id, d.container_id), updated_at = now()
             FROM item WHERE d.id = $2
             RETURNING d.id",
             item_id.0,

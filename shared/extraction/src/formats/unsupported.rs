@@ -33,14 +33,11 @@ fn find(matches: impl Fn(&Unsupported) -> bool) -> Option<&'static Unsupported> 
 }
 
 static UNSUPPORTED: &[Unsupported] = &[
-    Unsupported {
-        description: "a mailbox (MBOX)",
-        may_look_like_text: true,
-        extensions: &["mbox"],
-        media_types: &["application/mbox"],
-        signatures: &[],
-    },
-    by_name("an archive", &["zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "jar"]),
+    by_name("an archive", &["bz2", "xz", "7z", "rar"]),
+    by_name(
+        "a packaged program",
+        &["jar", "war", "ear", "apk", "aab", "ipa", "crx", "xpi", "whl", "nupkg", "vsix", "msix"],
+    ),
     by_name("a compiled program", &["exe", "dll", "so", "dylib", "o", "a", "class", "pyc", "wasm"]),
     by_name(
         "a binary data file",
@@ -68,12 +65,10 @@ static UNSUPPORTED: &[Unsupported] = &[
         media_types: &["video/*"],
         signatures: &[],
     },
-    by_first_bytes("a ZIP archive", &[b"PK\x03\x04"]),
-    by_first_bytes("a ZIP archive", &[b"PK\x05\x06"]),
-    by_first_bytes("a gzip archive", &[b"\x1F\x8B"]),
+    // Those that are archives of documents need a parser.
+    by_first_bytes("a document or program that is a ZIP archive", &[b"PK\x03\x04"]),
     by_first_bytes("a bzip2 archive", &[b"BZh9"]),
     by_first_bytes("an xz archive", &[b"\xFD7zXZ\0"]),
-    by_first_bytes("a zstd archive", &[b"\x28\xB5\x2F\xFD"]),
     by_first_bytes("a 7z archive", &[b"7z\xBC\xAF\x27\x1C"]),
     by_first_bytes("a RAR archive", &[b"Rar!\x1A\x07"]),
     by_first_bytes("an image (PNG)", &[b"\x89PNG\r\n\x1A\n"]),

@@ -191,6 +191,7 @@ async fn lists_filter_and_return_the_total(pool: PgPool) {
         collection_id: fixture.collection_id,
         status: None,
         source_id: None,
+        container_id: None,
         search: None,
         sort: domain::DocumentSort::CreatedAt,
         order: domain::SortOrder::Ascending,

@@ -115,6 +115,7 @@ async fn stage_item(
     let document_id = document_id(collection.id, &item.uri);
     let bytes = Bytes::default();
     match item.state {
+        ItemState::Listed if item.is_extracted => Ok(Step::Passed),
         ItemState::Listed if invocation.remaining() < ITEM_TIME => Ok(Step::Deferred { id: item.id }),
         ItemState::Listed => {
             if !state.db.connection().await?.operations().is_wanted(operation.id).await? {
@@ -127,6 +128,10 @@ async fn stage_item(
             Ok(step)
         }
         // A crash may have prevented the deletion and the message after the commit.
+        ItemState::Staged if item.is_extracted => {
+            delete_points_before(state, collection, document_id, item.generation).await?;
+            Ok(Step::Staged { id: item.id, bytes })
+        }
         ItemState::Staged => {
             delete_announced(state, item).await?;
             Ok(Step::Staged { id: item.id, bytes })

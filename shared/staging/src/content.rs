@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 /// Scans a document's bytes, one buffer at a time.
 #[derive(Debug)]
-pub(crate) struct ContentScanner {
+pub struct ContentScanner {
     hasher: Sha256,
     size_bytes: u64,
     is_blank: bool,
@@ -12,26 +12,31 @@ pub(crate) struct ContentScanner {
 
 /// Properties of bytes that do not depend on their format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Content {
+pub struct Content {
     /// SHA-256 in hex.
-    pub(crate) hash: String,
-    pub(crate) size_bytes: u64,
+    pub hash: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
     /// Whether they consist of ASCII white space only.
-    pub(crate) is_blank: bool,
+    pub is_blank: bool,
+}
+
+impl Default for ContentScanner {
+    fn default() -> Self {
+        Self { hasher: Sha256::new(), size_bytes: 0, is_blank: true }
+    }
 }
 
 impl ContentScanner {
-    pub(crate) fn new() -> Self {
-        Self { hasher: Sha256::new(), size_bytes: 0, is_blank: true }
-    }
-
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Appends bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.size_bytes += bytes.len() as u64;
         self.is_blank = self.is_blank && bytes.iter().all(u8::is_ascii_whitespace);
     }
 
-    pub(crate) fn finish(self) -> Content {
+    /// Returns the properties of all bytes.
+    pub fn finish(self) -> Content {
         let mut hash = String::with_capacity(64);
         for byte in self.hasher.finalize() {
             hash.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
@@ -43,7 +48,7 @@ impl ContentScanner {
 
 impl Content {
     /// Returns why there is nothing to index, if that is so.
-    pub(crate) fn empty_reason(&self) -> Option<&'static str> {
+    pub fn empty_reason(&self) -> Option<&'static str> {
         match (self.size_bytes, self.is_blank) {
             (0, _) => Some("the file is empty: 0 bytes"),
             (_, true) => Some("the file is empty: it holds only white space"),
@@ -57,7 +62,7 @@ mod tests {
     use super::*;
 
     fn scan(buffers: &[&[u8]]) -> Content {
-        let mut scanner = ContentScanner::new();
+        let mut scanner = ContentScanner::default();
         for buffer in buffers {
             scanner.push(buffer);
         }

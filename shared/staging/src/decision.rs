@@ -3,13 +3,16 @@
 use db::documents::ExistingDocument;
 use domain::{DocumentMetadata, DocumentStatus, SourceId};
 
-use crate::content::Content;
+use crate::Content;
 
 /// What to do with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// End it as skipped: there is nothing to index.
-    Skip { reason: &'static str },
+    Skip {
+        /// Why.
+        reason: &'static str,
+    },
     /// End it as unchanged: its document is searchable with these bytes.
     Unchanged,
     /// Index these bytes.
@@ -18,7 +21,7 @@ pub(crate) enum Decision {
 
 /// Decides what to do with an item. `metadata` is the metadata sent with the bytes; without any, the
 /// document keeps its own.
-pub(crate) fn decide(
+pub fn decide(
     content: &Content,
     existing: Option<&ExistingDocument>,
     source: Option<SourceId>,
