@@ -21,7 +21,7 @@ fn file(bytes: &[u8]) -> File {
 }
 
 fn job(format: DocumentFormat) -> Job {
-    Job { format, file_name: "test".into(), pdfium_library: None, limits: Limits::default() }
+    Job { format, file_name: "test".into(), pdfium_library: None, ocr: None, limits: Limits::default() }
 }
 
 async fn parse(job: &Job, bytes: &[u8]) -> Result<Vec<Frame>, SandboxError> {
