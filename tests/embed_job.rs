@@ -120,6 +120,7 @@ impl Bench {
             intake: None,
             scan: Some(stack.scan_queue_url.clone()),
             extract: Some(stack.extract_queue_url.clone()),
+            recognize: None,
             chunk: Some(stack.chunk_queue_url.clone()),
             embed: Some(stack.embed_queue_url.clone()),
         };

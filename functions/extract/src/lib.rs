@@ -1,17 +1,23 @@
 //! Turns one staged document of a format that needs a parser into its text.
 //!
-//! *Triggered by* ExtractQueue: one message for each such document, sent by chunk.
+//! *Triggered by* ExtractQueue: one message for each such document, sent by chunk; and RecognizeQueue: one for each that
+//! may need OCR, sent by extract if it is on in the document's collection.
 //! *Reads* the item in PostgreSQL and the document's bytes in S3. The parser runs in a child process without
 //! credentials, with limits on memory, time and files.
-//! *Writes* the frames of the document to S3; a message to ChunkQueue; the item's state if the document cannot be read.
+//! *Writes* the frames of the document to S3; a message to ChunkQueue, or to RecognizeQueue; the item's state if the
+//! document cannot be read.
 //! *Safe to repeat because* the same bytes yield the same frames under the same key, and a document whose text is
 //! there is only sent on.
 //! *Retries when* PostgreSQL, S3 or SQS is unavailable. A document that its parser refuses, or that crashes it or
 //! exceeds a limit, is recorded as failed, with the reason.
+//!
+//! There are two functions with the same code, extract and recognize: ONNX Runtime and the OCR models are three times as
+//! large as everything else here, and OCR needs more memory and time than documents with text.
 
 mod config;
 mod handler;
 mod parse;
+mod recognize;
 mod state;
 
 pub use config::Config;

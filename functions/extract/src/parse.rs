@@ -48,11 +48,13 @@ pub(crate) async fn extract(state: &State, work: &ItemWork, staged: StagedVersio
     let Some(format) = DocumentFormat::detect(&work.file_name, media_type, &head) else {
         return Err(StageError::new(ErrorKind::Internal, "the document needs no parser"));
     };
+    let ocr = state.ocr.clone().filter(|_| work.settings.ocr && format.may_need_ocr());
     let job = Job {
         format,
         file_name: work.file_name.clone(),
         pdfium_library: Some(state.pdfium_library.clone()),
-        limits: Limits::default(),
+        limits: if ocr.is_some() { Limits::with_ocr() } else { Limits::default() },
+        ocr,
     };
     let mut run = state.sandbox.start(&job, document)?;
     let text = ArtifactKey::Text { collection_id, document_id, generation };
