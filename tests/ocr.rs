@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 use testkit::{Stack, TestUser, Upload};
 
-/// A photo of a note, and a PDF of two pages: one with a text layer, and the picture of another note.
+/// A picture of a note; a PDF of two pages, one with a text layer, and the picture of another note; and one of a picture
+/// only.
 const NOTE: &[u8] = include_bytes!("fixtures/ocr/note.png");
 const SCAN: &[u8] = include_bytes!("fixtures/ocr/scan.pdf");
 const ONLY_SCAN: &[u8] = include_bytes!("fixtures/ocr/only-scan.pdf");
 
-/// What only the pictures answer: of [`NOTE`], and of both PDF documents.
+/// What only the pictures of [`NOTE`] and [`SCAN`] answer.
 const NOTE_QUESTION: &str = "when does the ferry to the lighthouse leave?";
 const SCAN_QUESTION: &str = "who repaired the church organ?";
 
@@ -103,4 +104,11 @@ async fn without_ocr_pictures_are_refused_and_scans_fail_until_a_reindex_turns_i
     assert_eq!(user.get(&path).await.expect(200)["ocr"], true);
     let (name, text) = first_hit(&user, &collection, SCAN_QUESTION).await;
     assert!(name == "scan.pdf" && text.contains("organ"), "{name}: {text}");
+
+    // What has failed is no part of a reindex.
+    let retried = user.post(&format!("{path}/documents/retry-failed?force=true"), &json!({})).await.expect(200);
+    assert_eq!(retried["reset_count"], 1, "{retried}");
+    user.wait_for_operation(retried["operation_id"].as_str().unwrap()).await;
+    let (name, text) = first_hit(&user, &collection, "what is the roof of the bell tower made of?").await;
+    assert!(name == "only-scan.pdf" && text.contains("copper"), "{name}: {text}");
 }

@@ -34,6 +34,9 @@ const PARAGRAPH_GAP: f32 = 0.5;
 /// A gap of so many line heights separates what is above from what is below, before columns are looked for.
 const BAND_GAP: f32 = 0.9;
 
+/// Gaps that are tried, the widest ones first: more would take long for pages of thousands of scattered words.
+const MAX_GAPS: usize = 8;
+
 /// Joins the lines of a page in reading order: columns from left to right, each from top to bottom, with a tab between
 /// texts side by side and an empty line between paragraphs.
 pub(crate) fn join(lines: Vec<Line>) -> String {
@@ -116,6 +119,7 @@ fn split(
         end = end.max(its_end);
     }
     gaps.sort_by(|one, other| other.0.total_cmp(&one.0));
+    gaps.truncate(MAX_GAPS);
     let mut lines = lines;
     for (_, start) in gaps {
         // Both keep their order.

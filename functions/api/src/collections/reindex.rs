@@ -48,7 +48,7 @@ pub(crate) struct ReindexRequest {
     contextualize: Option<bool>,
     /// Whether OCR reads images, and pages of PDF documents that have no text. If it is turned on, PDF documents are
     /// extracted anew; if it is turned off, the text that it has read stays. Documents that failed for want of OCR are not
-    /// part of a reindex: retry them afterwards.
+    /// part of a reindex: retry them afterwards, with `force`.
     ocr: Option<bool>,
     /// Accepted for compatibility with v2 clients; has no effect: a reindex includes all documents.
     #[serde(rename = "force")]
