@@ -120,6 +120,7 @@ impl Bench {
             intake: None,
             scan: Some(stack.scan_queue_url.clone()),
             extract: Some(stack.extract_queue_url.clone()),
+            recognize: None,
             chunk: Some(stack.chunk_queue_url.clone()),
             embed: Some(stack.embed_queue_url.clone()),
         };
@@ -156,6 +157,7 @@ impl Bench {
         let hour = Duration::from_secs(3600);
         let url = secrecy::SecretString::from(self.stack.database_url.clone());
         Arc::new(sweep::State {
+            has_recognize: false,
             db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
             queues: self.queues.clone(),
             artifacts: self.artifacts.clone(),

@@ -24,6 +24,7 @@ mod large_responses;
 mod limits;
 mod model_bucket;
 mod names;
+mod ocr;
 mod paging;
 mod passages;
 mod readme;

@@ -29,7 +29,7 @@ ALLOWED = {
     "integrity": {"artifacts", "db", "vectors"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "frames", "models"},
-    "parsers": {"extraction", "frames", "sandbox"},
+    "parsers": {"extraction", "frames", "ocr", "sandbox"},
     "queue": {"aws"},
     "sandbox": {"frames"},
     "staging": {"artifacts", "db", "lambda"},
@@ -38,7 +38,8 @@ ALLOWED = {
 
 # Heavy libraries, and the deployed programs that may contain them.
 HEAVY = {
-    "ort": {"search", "embed"},
+    # Extract contains it, too, for the recognize function, which is the same program with more files.
+    "ort": {"search", "embed", "extract", "parsers"},
     "aws-sdk-batch": {"sweep"},
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},

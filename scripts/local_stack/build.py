@@ -12,7 +12,8 @@ from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, tar
 
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
-FUNCTIONS = ("api", "search", "intake", "scan", "extract", "chunk", "embed", "sweep", "migrate")
+OCR_MODELS = BUILT / "ocr"
+FUNCTIONS = ("api", "search", "intake", "scan", "extract", "recognize", "chunk", "embed", "sweep", "migrate")
 # Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
 # The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.
@@ -23,14 +24,33 @@ MODEL_FILES = {
     "search": ["*"],
     "embed": ["*"],
 }
+# The files of the package rapidocr that are copied to OCR_MODELS, by their names there.
+OCR_FILES = {
+    "detection.onnx": "rapidocr/models/PP-OCRv6_det_small.onnx",
+    "orientation.onnx": "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+    "recognition.onnx": "rapidocr/models/PP-OCRv6_rec_small.onnx",
+    "LICENSE": "rapidocr-*.dist-info/licenses/LICENSE",
+    "MODEL_LICENSES.md": "rapidocr-*.dist-info/licenses/MODEL_LICENSES.md",
+}
 
 
 def models() -> None:
-    """Creates the model folders in .local/models and the small ones of the tests, unless they are up to date."""
+    """Creates the model folders in .local/models, the small ones of the tests, and that of the OCR models, unless they
+    are up to date."""
+    ocr_models()
     python = str(VENV / "bin" / "python")
     _run([python, str(ROOT / "scripts" / "make-model")], "scripts/make-model")
     words = MODELS / "all-MiniLM-L6-v2" / "tokenizer.json"
     _run([python, "-m", "onnx_models.small", str(TEST_MODELS), str(words)], "creating the small models of the tests")
+
+
+def ocr_models() -> None:
+    """Copies the OCR models of the package rapidocr, with their licences."""
+    for name, pattern in OCR_FILES.items():
+        found = sorted(VENV.glob(f"lib/python3*/site-packages/{pattern}"))
+        if not found:
+            raise StackError("the OCR models are not installed in .venv; run scripts/install")
+        _place(found[0], OCR_MODELS / name)
 
 
 def small_models() -> None:
@@ -66,8 +86,10 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
         # Models and runtime take most of the 250 MB that Lambda allows.
         wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
         wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
-    if function == "extract":
+    if function in ("extract", "recognize"):
         wanted[Path("libpdfium.so")] = pdfium()
+    if function == "recognize":
+        wanted |= {Path("ocr") / name: OCR_MODELS / name for name in OCR_FILES}
     for relative, source in wanted.items():
         if not source.exists():
             raise StackError(f"{function} needs {source}, which does not exist")
@@ -80,7 +102,7 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
 
 def uses_onnxruntime(function: str) -> bool:
     """Returns whether a function runs a model itself."""
-    return "*" in MODEL_FILES.get(function, [])
+    return function == "recognize" or "*" in MODEL_FILES.get(function, [])
 
 
 def onnxruntime() -> Path:

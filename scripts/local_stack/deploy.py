@@ -126,6 +126,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "ModelsPrefix": MODELS_PREFIX,
         "ApiUrl": emulator.api_url(settings, "{api_id}"),
         "DirectoryRoots": settings.directory_roots,
+        "OcrEnabled": "true",
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         # All local clients share one IP address, and tests send many requests.
         "RateLimitFactor": "1000",

@@ -93,6 +93,7 @@ impl Aws {
             intake: url("intake"),
             scan: url("scan"),
             extract: url("extract"),
+            recognize: None,
             chunk: url("chunk"),
             embed: url("embed"),
         }

@@ -54,6 +54,8 @@ pub struct Limits {
     /// `UPLOAD_URL_SECONDS`: the default lifetime of an upload's presigned URL, 60 to 604800 (seven
     /// days); default 900. A second more for each MiB of the file is added.
     pub upload_url_lifetime: Duration,
+    /// `OCR_ENABLED`: whether collections may use OCR, `true` or `false`; default false.
+    pub ocr_enabled: bool,
     /// `RATE_LIMIT_FACTOR`: multiplies the rate limit of every route; 0 disables rate limits;
     /// default 1.
     pub rate_limits: RateLimits,
@@ -68,6 +70,7 @@ impl Default for Limits {
             api_url: None,
             max_upload_bytes: 5 * 1024 * 1024 * 1024,
             upload_url_lifetime: Duration::from_secs(900),
+            ocr_enabled: false,
             rate_limits: RateLimits::DECLARED,
         }
     }
@@ -119,6 +122,7 @@ impl Limits {
             api_url: env::optional("API_URL"),
             max_upload_bytes: env::parsed_or("MAX_UPLOAD_BYTES", default.max_upload_bytes)?,
             upload_url_lifetime: Duration::from_secs(lifetime),
+            ocr_enabled: env::parsed_or("OCR_ENABLED", default.ocr_enabled)?,
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", default.rate_limits)?,
         })
     }

@@ -28,12 +28,14 @@ pub(crate) struct FormatResponse {
     media_types: &'static [&'static str],
     /// Whether a parser extracts its text, which takes a moment longer.
     needs_parser: bool,
+    /// Whether only OCR reads it: refused in collections whose `ocr` is false.
+    needs_ocr: bool,
 }
 
 impl From<ReadableFormat> for FormatResponse {
     fn from(format: ReadableFormat) -> Self {
-        let ReadableFormat { name, extensions, media_types, needs_parser } = format;
-        Self { name, extensions, media_types, needs_parser }
+        let ReadableFormat { name, extensions, media_types, needs_parser, needs_ocr } = format;
+        Self { name, extensions, media_types, needs_parser, needs_ocr }
     }
 }
 

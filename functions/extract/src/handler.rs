@@ -11,6 +11,7 @@ use lambda::sqs::Delivery;
 
 use crate::State;
 use crate::parse::extract;
+use crate::recognize::needs_recognize;
 
 /// Extracts the text of the item's document. If that is there already, sends the document on.
 ///
@@ -52,6 +53,19 @@ async fn advance(state: &State, work: &ItemWork) -> Result<&'static str, StageEr
     let outcome = if state.artifacts.head(&text).await?.is_some() {
         "sent again"
     } else {
+        match needs_recognize(state, work, staged).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let message = ChunkDocument { operation_id: work.operation_id, item_id: work.item_id };
+                state.queues.send_recognize(&[message]).await?;
+                return Ok("sent to recognize");
+            }
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(error) => {
+                fail(state, work, staged, &error).await?;
+                return Ok("failed");
+            }
+        }
         match extract(state, work, staged).await {
             Ok(true) => "extracted",
             Ok(false) => return Ok("ended meanwhile"),

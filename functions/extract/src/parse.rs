@@ -84,11 +84,13 @@ async fn start(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
     let Some(format) = DocumentFormat::detect(&work.file_name, media_type, &head) else {
         return Err(StageError::new(ErrorKind::Internal, "the document needs no parser"));
     };
+    let ocr = state.ocr.clone().filter(|_| work.settings.ocr && format.may_need_ocr());
     let job = Job {
         format,
         file_name: work.file_name.clone(),
         pdfium_library: Some(state.pdfium_library.clone()),
-        limits: Limits::default(),
+        limits: if ocr.is_some() { Limits::with_ocr() } else { Limits::default() },
+        ocr,
     };
     Ok(state.sandbox.start(&job, document)?)
 }

@@ -1,4 +1,4 @@
-//! The clients that the extract function keeps between messages.
+//! The clients that the extract and recognize functions keep between messages.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use artifacts::ArtifactStore;
 use db::Db;
 use lambda::sqs::{Delivery, Redeliver};
 use queue::{QueueUrls, Queues};
-use sandbox::Sandbox;
+use sandbox::{OcrFiles, Sandbox};
 
 use crate::{Config, PARSE};
 
@@ -24,6 +24,10 @@ pub struct State {
     pub sandbox: Sandbox,
     /// The library that reads PDF documents.
     pub pdfium_library: PathBuf,
+    /// What OCR needs; `None` in the extract function.
+    pub ocr: Option<OcrFiles>,
+    /// Whether there is a recognize function to send documents to.
+    pub sends_to_recognize: bool,
 }
 
 impl State {
@@ -36,6 +40,7 @@ impl State {
         let urls = QueueUrls {
             scan: Some(config.scan_queue_url.clone()),
             chunk: Some(config.chunk_queue_url.clone()),
+            recognize: config.recognize_queue_url.clone(),
             ..QueueUrls::default()
         };
         Ok(Self {
@@ -44,6 +49,8 @@ impl State {
             queues: Queues::new(&sdk, urls),
             sandbox: Sandbox { executable: std::env::current_exe()?, arguments: vec![PARSE.into()] },
             pdfium_library: config.pdfium_library.clone(),
+            ocr: config.ocr.clone(),
+            sends_to_recognize: config.recognize_queue_url.is_some(),
         })
     }
 }

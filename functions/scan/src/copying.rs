@@ -53,9 +53,20 @@ async fn copy(
         }
         Err(error) => return Err(error.into()),
     };
-    copy_text(state, work, staged, base).await?;
+    if !needs_ocr(work) {
+        copy_text(state, work, staged, base).await?;
+    }
     let is_ours = state.db.connection().await?.operation_items().mark_copied(work.item_id).await?;
     Ok(if is_ours { Step::Staged { id: work.item_id, bytes } } else { Step::Ended { bytes } })
+}
+
+/// Whether the document is to be extracted anew, because the reindex turns OCR on and its text was extracted without.
+/// A reindex that turns OCR off keeps the text that OCR has read.
+fn needs_ocr(work: &ItemWork) -> bool {
+    let media_type = work.mime_type.as_deref().unwrap_or_default();
+    let format = DocumentFormat::detect(&work.file_name, media_type, &[]);
+    // Without a known name, the bytes are another format's than the name says, or a PDF's.
+    work.starts_ocr && format.is_none_or(DocumentFormat::may_need_ocr)
 }
 
 /// Copies the text that a parser has extracted, so that the document is not parsed again. Without one, it is.

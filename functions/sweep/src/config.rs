@@ -22,6 +22,8 @@ pub struct Config {
     pub chunk_queue_url: String,
     /// `EXTRACT_QUEUE_URL`.
     pub extract_queue_url: String,
+    /// `RECOGNIZE_QUEUE_URL`: unset or empty where OCR is not deployed.
+    pub recognize_queue_url: Option<String>,
     /// `EMBED_QUEUE_URL`.
     pub embed_queue_url: String,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
@@ -101,6 +103,7 @@ impl Config {
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
+            recognize_queue_url: env::optional("RECOGNIZE_QUEUE_URL"),
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,

@@ -145,9 +145,10 @@ async fn resend(
     sent: &mut usize,
 ) -> Result<(), StageError> {
     let mut is_idle = state.queues.depth(stage).await? == 0;
-    // A document that needs a parser goes from chunk to extract and back.
+    // A document that needs a parser goes from chunk to extract, perhaps to recognize, and back.
     if stage == Stage::Chunk {
         is_idle = is_idle && state.queues.depth(Stage::Extract).await? == 0;
+        is_idle = is_idle && (!state.has_recognize || state.queues.depth(Stage::Recognize).await? == 0);
     }
     let age = if is_idle { state.stall_timeouts.item } else { state.stall_timeouts.queued_item };
     let mut after = ItemId(0);
@@ -178,7 +179,7 @@ async fn resend(
                 });
                 state.queues.send_embed(&messages.collect::<Vec<_>>()).await?;
             }
-            Stage::Intake | Stage::Scan | Stage::Extract => {
+            Stage::Intake | Stage::Scan | Stage::Extract | Stage::Recognize => {
                 let items = page.iter().map(|item| (item.operation_id, item.id));
                 state.queues.send_scan(&stage_messages(items)).await?;
             }

@@ -17,6 +17,8 @@ pub struct State {
     pub db: Db,
     /// All work queues.
     pub queues: Queues,
+    /// Whether there is a queue of recognize, which is where OCR is deployed.
+    pub has_recognize: bool,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
     /// Qdrant.
@@ -42,11 +44,13 @@ impl State {
             intake: Some(config.intake_queue_url.clone()),
             scan: Some(config.scan_queue_url.clone()),
             extract: Some(config.extract_queue_url.clone()),
+            recognize: config.recognize_queue_url.clone(),
             chunk: Some(config.chunk_queue_url.clone()),
             embed: Some(config.embed_queue_url.clone()),
         };
         Ok(Self {
             db: Db::connect(&config.db)?,
+            has_recognize: urls.recognize.is_some(),
             queues: Queues::new(&sdk, urls),
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             vectors: VectorDatabase::connect(&config.vectors)?,

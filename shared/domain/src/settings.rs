@@ -101,6 +101,8 @@ pub struct IndexSettings {
     pub chunks: ChunkSettings,
     /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
     pub contextualize: bool,
+    /// Whether OCR reads images, and pages without text.
+    pub ocr: bool,
 }
 
 /// Returns the name of a collection's Qdrant collection: `{uuid}_{model}_{quantization}`. It does not

@@ -124,9 +124,12 @@ fn refusal(description: &str) -> ExtractionError {
 }
 
 /// Names of all formats that can be read, those that need a parser included.
-fn supported() -> Vec<&'static str> {
-    let parsed = DocumentFormat::all().map(DocumentFormat::short_name);
-    FORMATS.iter().map(|format| format.name).chain(parsed).collect()
+fn supported() -> Vec<String> {
+    let parsed = DocumentFormat::all().map(|format| {
+        let needs = if format.is_image() { " (with OCR)" } else { "" };
+        format!("{}{needs}", format.short_name())
+    });
+    FORMATS.iter().map(|format| format.name.to_owned()).chain(parsed).collect()
 }
 
 /// Returns the media type without its parameters, or an empty string if it is malformed.
@@ -170,7 +173,8 @@ mod tests {
             format!("an archive cannot be read; supported formats: {}", supported().join(", "))
         );
         assert!(reason("x", Some("application/x-foo"), b"\0\x01\x02").contains("application/x-foo"));
-        assert!(reason("x", Some("image/png"), b"").starts_with("an image"));
+        assert!(reason("x", Some("image/gif"), b"").starts_with("an image"));
+        assert!(reason("x", Some("image/png"), b"").starts_with("a PNG image needs a parser"));
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub enum DocumentFormat {
     Gzip,
     /// One compressed file.
     Zstd,
+    /// A picture, read by OCR.
+    Png,
+    /// A picture, read by OCR.
+    Jpeg,
+    /// Pictures, read by OCR.
+    Tiff,
+    /// A picture, read by OCR.
+    Webp,
 }
 
 /// What identifies a format.
@@ -69,11 +77,15 @@ const PACKAGES: [&str; 20] = [
     "3mf", "aab", "apk", "crx", "ear", "ipa", "jar", "key", "kmz", "msix", "numbers", "nupkg", "pages",
     "sketch", "usdz", "vsdx", "vsix", "war", "whl", "xpi",
 ];
+/// Sound and video start with it, too.
+const RIFF: &[u8] = b"RIFF";
+/// Where a WebP image says that it is one.
+const WEBP_MAGIC: (usize, &[u8]) = (8, b"WEBP");
 /// Where a TAR archive says that it is one.
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
 /// In the order of the enum. A format comes before others whose files start alike and are detected by name only.
-const FORMATS: [Traits; 20] = [
+const FORMATS: [Traits; 24] = [
     Traits {
         format: DocumentFormat::Pdf,
         name: "a PDF document",
@@ -223,6 +235,34 @@ const FORMATS: [Traits; 20] = [
         media_types: &["application/zstd"],
         signatures: &[ZSTD],
     },
+    Traits {
+        format: DocumentFormat::Png,
+        name: "a PNG image",
+        extensions: &["png"],
+        media_types: &["image/png"],
+        signatures: &[b"\x89PNG\r\n\x1A\n"],
+    },
+    Traits {
+        format: DocumentFormat::Jpeg,
+        name: "a JPEG image",
+        extensions: &["jpg", "jpeg", "jfif"],
+        media_types: &["image/jpeg", "image/jpg"],
+        signatures: &[b"\xFF\xD8\xFF"],
+    },
+    Traits {
+        format: DocumentFormat::Tiff,
+        name: "a TIFF image",
+        extensions: &["tif", "tiff"],
+        media_types: &["image/tiff"],
+        signatures: &[b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"],
+    },
+    Traits {
+        format: DocumentFormat::Webp,
+        name: "a WebP image",
+        extensions: &["webp"],
+        media_types: &["image/webp"],
+        signatures: &[RIFF],
+    },
 ];
 
 impl DocumentFormat {
@@ -259,11 +299,11 @@ impl DocumentFormat {
             .iter()
             .find(|traits| traits.extensions.contains(&extension))
             .or_else(|| FORMATS.iter().find(|traits| traits.media_types.contains(&media_type.as_str())));
-        let starts = |traits: &Traits| traits.signatures.iter().any(|signature| head.starts_with(signature));
+        let starts = |traits: &Traits| starts(traits, head);
         if let Some(named) = named.filter(|named| head.is_empty() || starts(named)) {
             return Some(named.format);
         }
-        if head.get(TAR_MAGIC.0..).is_some_and(|rest| rest.starts_with(TAR_MAGIC.1)) {
+        if has_at(head, TAR_MAGIC) {
             return Some(Self::Tar);
         }
         // Compressed TAR archives, and formats without a signature.
@@ -290,10 +330,30 @@ impl DocumentFormat {
         matches!(self, Self::Pdf | Self::Rtf | Self::Eml | Self::Mbox | Self::Mhtml)
     }
 
+    /// Whether files of this format are pictures, which only OCR reads.
+    pub fn is_image(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::Tiff | Self::Webp)
+    }
+
+    /// Whether OCR may find text in files of this format: pictures, and what may have pages that are pictures.
+    pub fn may_need_ocr(self) -> bool {
+        self.is_image() || self == Self::Pdf
+    }
+
     /// The table has the order of the enum, which a test checks.
     fn traits(self) -> &'static Traits {
         &FORMATS[self as usize]
     }
+}
+
+/// Whether a file starts as files of this format do.
+fn starts(traits: &Traits, head: &[u8]) -> bool {
+    traits.signatures.iter().any(|signature| head.starts_with(signature))
+        && (traits.format != DocumentFormat::Webp || has_at(head, WEBP_MAGIC))
+}
+
+fn has_at(head: &[u8], (offset, magic): (usize, &[u8])) -> bool {
+    head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
 }
 
 /// Distinguishes ZIP archives by their first member: `OpenDocument` and EPUB start with their media type.
@@ -365,6 +425,15 @@ mod tests {
             Some(DocumentFormat::Ods)
         );
         assert_eq!(detect("other", &head("application/other")), Some(DocumentFormat::Zip));
+    }
+
+    #[test]
+    fn images_are_recognised_by_their_bytes() {
+        assert_eq!(detect("scan.png", b"\xFF\xD8\xFF\xE0"), Some(DocumentFormat::Jpeg));
+        assert_eq!(detect("scan", b"II*\0"), Some(DocumentFormat::Tiff));
+        assert_eq!(detect("photo", b"RIFF\x10\0\0\0WEBPVP8 "), Some(DocumentFormat::Webp));
+        assert_eq!(detect("sound.webp", b"RIFF\x10\0\0\0WAVEfmt "), None);
+        assert_eq!(detect("notes.png", b"text"), None);
     }
 
     #[test]

@@ -13,3 +13,11 @@ mod warning;
 pub use format::DocumentFormat;
 pub use frame::{Failure, FailureKind, Frame, Summary, push_row_text};
 pub use warning::{Warning, WarningKind};
+
+/// What to tell the owner of a document that only OCR reads, in a collection without it.
+pub const OCR_IS_OFF: &str = "OCR is off; set \"ocr\" to true in a reindex of the collection";
+
+/// What to tell the owner of a document that only OCR reads, where the collection uses it and the installation does not
+/// have it.
+pub const OCR_IS_NOT_DEPLOYED: &str =
+    "this installation has no OCR; ask its operator to deploy it with OcrEnabled";

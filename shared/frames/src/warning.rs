@@ -34,11 +34,13 @@ pub enum WarningKind {
     AttachmentsUnsafe,
     /// Bytes that the encoding does not define, each replaced by U+FFFD. Counts bytes.
     BytesReplaced,
+    /// Pages without text that OCR did not read: after its limit. Counts pages.
+    OcrPagesLeftOut,
 }
 
 impl WarningKind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PagesWithoutText,
         Self::PartsUnreadable,
         Self::PagesLeftOut,
@@ -49,6 +51,7 @@ impl WarningKind {
         Self::AttachmentsEncrypted,
         Self::AttachmentsUnsafe,
         Self::BytesReplaced,
+        Self::OcrPagesLeftOut,
     ];
 
     /// The name of this kind in the API.
@@ -64,6 +67,7 @@ impl WarningKind {
             Self::AttachmentsEncrypted => "attachments_encrypted",
             Self::AttachmentsUnsafe => "attachments_unsafe",
             Self::BytesReplaced => "bytes_replaced",
+            Self::OcrPagesLeftOut => "ocr_pages_left_out",
         }
     }
 }
@@ -100,6 +104,10 @@ impl fmt::Display for Warning {
             WarningKind::BytesReplaced => (
                 "byte is not valid in the encoding and was replaced",
                 "bytes are not valid in the encoding and were replaced",
+            ),
+            WarningKind::OcrPagesLeftOut => (
+                "page without text is not read: after the limit of OCR",
+                "pages without text are not read: after the limit of OCR",
             ),
         };
         write!(formatter, "{} {}", self.count, if self.count == 1 { one } else { many })

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use frames::codec::{MAGIC, encode};
 use frames::{DocumentFormat, Failure, FailureKind, Frame};
+use ocr::Recognizer;
 use sandbox::Job;
 
 use crate::formats::load_pdfium;
@@ -31,9 +32,13 @@ fn parse_input(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stri
     let job = Job::from_arguments(arguments).map_err(|error| error.to_string())?;
     let failure = |what: &str, error: io::Error| format!("{what}: {error}");
     sandbox::confine(&job.limits).map_err(|error| failure("setting the limits failed", error))?;
-    let options = Options { file_name: job.file_name, pdfium_library: job.pdfium_library };
+    let mut options = Options { file_name: job.file_name, pdfium_library: job.pdfium_library, ocr: None };
     if job.format == DocumentFormat::Pdf {
         load_pdfium(&options).map_err(|error| error.to_string())?;
+    }
+    if let Some(files) = job.ocr.filter(|_| job.format.may_need_ocr()) {
+        let ocr = Recognizer::open(&files.onnxruntime, &files.models);
+        options.ocr = Some(ocr.map_err(|error| with_source(&error))?);
     }
     let open = |descriptor: io::Result<std::os::fd::OwnedFd>| descriptor.map(File::from);
     let input = open(io::stdin().as_fd().try_clone_to_owned());
@@ -70,8 +75,8 @@ fn sink_failure(failure: Failure, record: &mut Vec<u8>, output: &mut impl Write)
     output.write_all(record)
 }
 
-fn with_source(error: &ParseError) -> String {
-    match std::error::Error::source(error) {
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }

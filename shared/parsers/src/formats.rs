@@ -6,6 +6,7 @@ mod compressed;
 mod docx;
 mod eml;
 mod epub;
+mod image;
 mod legacy;
 mod mail;
 mod mbox;
@@ -18,6 +19,7 @@ mod rtf;
 mod sheet;
 mod table;
 mod tar;
+mod tiff;
 mod xls;
 mod xlsx;
 mod zip;
@@ -50,6 +52,8 @@ fn parser(format: DocumentFormat) -> &'static Parser {
         DocumentFormat::Tar => &tar::PARSER,
         DocumentFormat::Gzip => &compressed::GZIP_PARSER,
         DocumentFormat::Zstd => &compressed::ZSTD_PARSER,
+        DocumentFormat::Png | DocumentFormat::Jpeg | DocumentFormat::Webp => &image::PARSER,
+        DocumentFormat::Tiff => &tiff::PARSER,
     }
 }
 

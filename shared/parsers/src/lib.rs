@@ -18,6 +18,7 @@ mod names;
 mod output;
 mod package;
 mod parser;
+mod pictures;
 #[cfg(test)]
 mod testing;
 mod xml;
@@ -25,7 +26,8 @@ mod xml;
 use std::io::{Read, Seek};
 use std::path::PathBuf;
 
-use frames::{DocumentFormat, Summary};
+use frames::{DocumentFormat, OCR_IS_OFF, Summary};
+use ocr::Recognizer;
 
 pub use error::ParseError;
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_DEPTH};
@@ -37,13 +39,15 @@ pub trait Input: Read + Seek + Send {}
 impl<T: Read + Seek + Send> Input for T {}
 
 /// What a parser needs to know beside the bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// The document's name. Its last segment names the content of a compressed file; each `!/` in it is an archive
     /// that the document comes from.
     pub file_name: String,
     /// Where `libpdfium.so` is. Without it, PDF documents fail.
     pub pdfium_library: Option<PathBuf>,
+    /// Reads images, and pages without text. Without it, images fail, and pages without text are a warning.
+    pub ocr: Option<Recognizer>,
 }
 
 /// Reads a document and sends its frames to `sink`. The last one is [`frames::Frame::End`].
@@ -58,10 +62,19 @@ pub fn parse<'a>(
     sink: &'a mut Sink<'a>,
 ) -> Result<Summary, ParseError> {
     let mut output = output::Output::new(sink);
-    let format = formats::refine(format, input)?;
-    match (format.parse)(input, options, &mut output) {
+    let parser = formats::refine(format, input)?;
+    match (parser.parse)(input, options, &mut output) {
         // What was read before a limit counts, and a warning says that there is more.
-        Ok(()) | Err(ParseError::Full) => output.finish(format.no_text),
+        Ok(()) | Err(ParseError::Full) => output.finish(&no_text(format, parser.no_text, options)),
         Err(error) => Err(error),
+    }
+}
+
+/// Returns the reason for a document of this format without text.
+fn no_text(format: DocumentFormat, reason: &str, options: &Options) -> String {
+    match (format.may_need_ocr(), &options.ocr) {
+        (false, _) => reason.to_owned(),
+        (true, None) => format!("{reason}, and {OCR_IS_OFF}"),
+        (true, Some(_)) => format!("{reason}, and OCR finds no text"),
     }
 }

@@ -82,3 +82,16 @@ pub(crate) const MAX_ANNOTATIONS: usize = 10_000;
 
 /// Entries of a PDF's outline. The entries may form a cycle.
 pub(crate) const MAX_OUTLINE_ENTRIES: usize = 20_000;
+
+/// Pages of one document that OCR reads, which takes 2 to 6 seconds of a processor for each: with the time that a
+/// function may run, more would fail.
+pub(crate) const MAX_OCR_PAGES: u32 = 100;
+
+/// Pixels of one image: an A2 page with 400 dots per inch, in 320 MB.
+pub(crate) const MAX_IMAGE_PIXELS: u64 = 80_000_000;
+
+/// Memory for an image while it is decoded, with 16 bits for each of four channels.
+pub(crate) const MAX_IMAGE_BYTES: u64 = 8 * MAX_IMAGE_PIXELS;
+
+/// Pixels of one side of an image: what JPEG allows.
+pub(crate) const MAX_IMAGE_SIDE: u32 = 65_535;

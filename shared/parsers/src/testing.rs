@@ -1,6 +1,7 @@
 //! What the tests of the formats share: parsing into text that can be compared, and ZIP archives of parts.
 
 use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
 
 use frames::{DocumentFormat, Frame, Summary, push_row_text};
 use zip::write::SimpleFileOptions;
@@ -32,6 +33,40 @@ pub(crate) fn frames_with(
 /// Parses bytes; returns the frames in one string, one line per frame that is not text.
 pub(crate) fn shown(format: DocumentFormat, bytes: &[u8]) -> Result<String, ParseError> {
     frames_of(format, bytes).map(|frames| show(&frames))
+}
+
+/// Options with PDFium and OCR.
+pub(crate) fn ocr_options() -> Options {
+    let models = checkout().join(".local/ocr");
+    let libraries = "site-packages/onnxruntime/capi";
+    let onnxruntime = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).or_else(|| {
+        let folder = installed(libraries)?.read_dir().ok()?;
+        let mut files = folder.flatten().map(|file| file.path());
+        files.find(|file| file.to_string_lossy().contains("libonnxruntime.so."))
+    });
+    let onnxruntime = onnxruntime
+        .expect("no libonnxruntime.so under .venv and ORT_DYLIB_PATH is not set: run scripts/install");
+    let ocr = ocr::Recognizer::open(&onnxruntime, &models);
+    let ocr = ocr.unwrap_or_else(|error| panic!("{error:?}: run scripts/stack up, which creates .local/ocr"));
+    Options { pdfium_library: Some(pdfium()), ocr: Some(ocr), ..Options::default() }
+}
+
+/// The PDFium library that `scripts/install` installs, or that PDFIUM_LIBRARY names.
+pub(crate) fn pdfium() -> PathBuf {
+    let library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from);
+    library
+        .or_else(|| installed("site-packages/pypdfium2_raw/libpdfium.so"))
+        .expect("no libpdfium.so under .venv and PDFIUM_LIBRARY is not set: run scripts/install")
+}
+
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders above")
+}
+
+/// A file or folder of the virtual environment, whichever version of Python it has.
+fn installed(path: &str) -> Option<PathBuf> {
+    let versions = checkout().join(".venv/lib").read_dir().ok()?;
+    versions.flatten().map(|version| version.path().join(path)).find(|found| found.exists())
 }
 
 /// Removes blank lines, whose number the reader of HTML decides.

@@ -24,7 +24,7 @@ fn text_of(path: &str) -> Result<String, String> {
     let mut file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let file_name = path.to_str().unwrap().to_owned();
     let format = DocumentFormat::detect(&file_name, "", b"").unwrap();
-    let options = Options { file_name, pdfium_library: Some(libpdfium()) };
+    let options = Options { file_name, pdfium_library: Some(libpdfium()), ocr: None };
     let mut text = String::new();
     let mut sink = |frame| {
         match frame {

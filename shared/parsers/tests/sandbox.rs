@@ -4,10 +4,10 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use frames::{DocumentFormat, Frame};
-use sandbox::{Job, Limits, Sandbox, SandboxError};
+use sandbox::{Job, Limits, OcrFiles, Sandbox, SandboxError};
 
 fn sandbox() -> Sandbox {
     Sandbox { executable: env!("CARGO_BIN_EXE_parser").into(), arguments: Vec::new() }
@@ -21,7 +21,7 @@ fn file(bytes: &[u8]) -> File {
 }
 
 fn job(format: DocumentFormat) -> Job {
-    Job { format, file_name: "test".into(), pdfium_library: None, limits: Limits::default() }
+    Job { format, file_name: "test".into(), pdfium_library: None, ocr: None, limits: Limits::default() }
 }
 
 async fn parse(job: &Job, bytes: &[u8]) -> Result<Vec<Frame>, SandboxError> {
@@ -170,15 +170,45 @@ async fn pdf_is_parsed_although_the_child_can_open_no_file() {
     assert!(frames.contains(&Frame::Text("Water rises.\n".into())), "{frames:?}");
 }
 
+#[tokio::test]
+async fn picture_is_read_although_the_child_can_open_no_file_and_a_bomb_costs_only_itself() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/ocr");
+    let ocr = Some(OcrFiles { onnxruntime: onnxruntime(), models });
+    let job = Job { ocr, limits: Limits::with_ocr(), ..job(DocumentFormat::Png) };
+    let note = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/ocr/note.png"))
+        .unwrap();
+    let frames = parse(&job, &note).await.unwrap();
+    let text = "The ferry to the lighthouse leaves\nat half past six in the morning.\n";
+    assert!(frames.contains(&Frame::Text(text.into())), "{frames:?}");
+    // As many pixels as are allowed, in half a megabyte.
+    let blank = image::RgbImage::from_pixel(8_900, 8_900, image::Rgb([255; 3]));
+    let mut bomb = std::io::Cursor::new(Vec::new());
+    blank.write_to(&mut bomb, image::ImageFormat::Png).unwrap();
+    let error = parse(&job, bomb.get_ref()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the file is an image, and OCR finds no text");
+    let mut small = job.clone();
+    small.limits.memory_bytes = 768 << 20;
+    assert!(matches!(parse(&small, bomb.get_ref()).await, Err(SandboxError::Document(_))));
+}
+
 /// The library that `scripts/install` installs, or that PDFIUM_LIBRARY names.
-fn libpdfium() -> std::path::PathBuf {
-    if let Some(library) = std::env::var_os("PDFIUM_LIBRARY") {
-        return library.into();
-    }
+fn libpdfium() -> PathBuf {
+    std::env::var_os("PDFIUM_LIBRARY")
+        .map_or_else(|| installed("pypdfium2_raw", "libpdfium.so"), PathBuf::from)
+}
+
+/// The library that `scripts/install` installs, or that ORT_DYLIB_PATH names.
+fn onnxruntime() -> PathBuf {
+    let installed = || installed("onnxruntime/capi", "libonnxruntime.so.");
+    std::env::var_os("ORT_DYLIB_PATH").map_or_else(installed, PathBuf::from)
+}
+
+/// The first file of a package whose name starts like this.
+fn installed(package: &str, start: &str) -> PathBuf {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
     let versions = std::fs::read_dir(python).into_iter().flatten().flatten();
-    versions
-        .map(|version| version.path().join("site-packages/pypdfium2_raw/libpdfium.so"))
-        .find(|library| library.is_file())
-        .expect("no libpdfium.so under .venv and PDFIUM_LIBRARY is not set: run scripts/install")
+    let folders = versions.map(|version| version.path().join("site-packages").join(package));
+    let mut files = folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let found = files.find(|file| file.file_name().to_string_lossy().starts_with(start));
+    found.unwrap_or_else(|| panic!("no {start} of {package} under .venv: run scripts/install")).path()
 }

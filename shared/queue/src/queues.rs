@@ -21,6 +21,8 @@ pub enum Stage {
     Scan,
     /// Extracts the text of documents that need a parser.
     Extract,
+    /// Extracts the text of documents that may need OCR, where it is on.
+    Recognize,
     /// Splits documents into chunks.
     Chunk,
     /// Embeds chunks and writes their points.
@@ -34,6 +36,7 @@ impl Stage {
             Self::Intake => "intake",
             Self::Scan => "scan",
             Self::Extract => "extract",
+            Self::Recognize => "recognize",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
         }
@@ -49,6 +52,8 @@ pub struct QueueUrls {
     pub scan: Option<String>,
     /// The extract function's queue.
     pub extract: Option<String>,
+    /// The recognize function's queue.
+    pub recognize: Option<String>,
     /// The chunk function's queue.
     pub chunk: Option<String>,
     /// The embed function's queue.
@@ -90,6 +95,12 @@ impl Queues {
     /// [`Self::send_intake`].
     pub async fn send_extract(&self, messages: &[ChunkDocument]) -> Result<(), QueueError> {
         self.send(Stage::Extract, messages).await
+    }
+
+    /// Sends messages to the recognize function: documents that it extracts with OCR and sends on to chunk. Errors as for
+    /// [`Self::send_intake`].
+    pub async fn send_recognize(&self, messages: &[ChunkDocument]) -> Result<(), QueueError> {
+        self.send(Stage::Recognize, messages).await
     }
 
     /// Sends messages to the chunk function. Errors as for [`Self::send_intake`].
@@ -185,6 +196,7 @@ impl Queues {
             Stage::Intake => &self.urls.intake,
             Stage::Scan => &self.urls.scan,
             Stage::Extract => &self.urls.extract,
+            Stage::Recognize => &self.urls.recognize,
             Stage::Chunk => &self.urls.chunk,
             Stage::Embed => &self.urls.embed,
         };

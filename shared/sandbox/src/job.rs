@@ -16,8 +16,19 @@ pub struct Job {
     pub file_name: String,
     /// Where `libpdfium.so` is; needed for PDF documents.
     pub pdfium_library: Option<PathBuf>,
+    /// What OCR needs; `None` if it is off.
+    pub ocr: Option<OcrFiles>,
     /// The limits of the child process.
     pub limits: Limits,
+}
+
+/// What OCR needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OcrFiles {
+    /// Where `libonnxruntime.so` is.
+    pub onnxruntime: PathBuf,
+    /// The folder of the models.
+    pub models: PathBuf,
 }
 
 /// Limits of a child process.
@@ -46,6 +57,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits with OCR. A page takes 2 to 6 seconds of processor time, and ONNX Runtime reserves 1.4 GB of address
+    /// space for it, of which it uses 0.6 GB; an image of the largest size takes 0.9 GB beside that.
+    pub fn with_ocr() -> Self {
+        Self {
+            memory_bytes: 2560 << 20,
+            cpu_seconds: 840,
+            wall_clock: Duration::from_secs(840),
+            ..Self::default()
+        }
+    }
+}
+
 /// Arguments that are not those of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum JobError {
@@ -60,13 +84,15 @@ pub enum JobError {
 const FORMAT: &str = "--format";
 const FILE_NAME: &str = "--file-name";
 const PDFIUM_LIBRARY: &str = "--pdfium-library";
+const ONNXRUNTIME: &str = "--onnxruntime-library";
+const OCR_MODELS: &str = "--ocr-models";
 const MEMORY_BYTES: &str = "--memory-bytes";
 const CPU_SECONDS: &str = "--cpu-seconds";
 
 impl Job {
     /// The arguments of the child process. The parent's own limits are not among them.
     pub(crate) fn to_arguments(&self) -> Vec<OsString> {
-        let Self { format, file_name, pdfium_library, limits } = self;
+        let Self { format, file_name, pdfium_library, ocr, limits } = self;
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
         add(FORMAT, format.extensions()[0].into());
@@ -77,6 +103,10 @@ impl Job {
         if let Some(library) = pdfium_library {
             add(PDFIUM_LIBRARY, library.into());
         }
+        if let Some(OcrFiles { onnxruntime, models }) = ocr {
+            add(ONNXRUNTIME, onnxruntime.into());
+            add(OCR_MODELS, models.into());
+        }
         arguments
     }
 
@@ -86,6 +116,7 @@ impl Job {
     /// Returns [`JobError`] if the arguments were not written by a [`crate::Sandbox`] of this version.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, JobError> {
         let (mut format, mut file_name, mut pdfium_library) = (None, None, None);
+        let (mut onnxruntime, mut models) = (None, None);
         let mut limits = Limits::default();
         let mut arguments = arguments.into_iter();
         while let Some(name) = arguments.next() {
@@ -102,15 +133,24 @@ impl Job {
                 }
                 Some(FILE_NAME) => file_name = Some(text()?.to_owned()),
                 Some(PDFIUM_LIBRARY) => pdfium_library = Some(value.into()),
+                Some(ONNXRUNTIME) => onnxruntime = Some(PathBuf::from(value)),
+                Some(OCR_MODELS) => models = Some(PathBuf::from(value)),
                 Some(MEMORY_BYTES) => limits.memory_bytes = number()?,
                 Some(CPU_SECONDS) => limits.cpu_seconds = number()?,
                 _ => return Err(invalid(&value)),
             }
         }
+        let ocr = match (onnxruntime, models) {
+            (Some(onnxruntime), Some(models)) => Some(OcrFiles { onnxruntime, models }),
+            (None, None) => None,
+            (Some(_), None) => return Err(JobError::Missing(OCR_MODELS)),
+            (None, Some(_)) => return Err(JobError::Missing(ONNXRUNTIME)),
+        };
         Ok(Self {
             format: format.ok_or(JobError::Missing(FORMAT))?,
             file_name: file_name.ok_or(JobError::Missing(FILE_NAME))?,
             pdfium_library,
+            ocr,
             limits,
         })
     }
@@ -128,6 +168,7 @@ mod tests {
                 format,
                 file_name: "--a b\n!/ü".into(),
                 pdfium_library: Some("/a/b c.so".into()),
+                ocr: Some(OcrFiles { onnxruntime: "/d.so".into(), models: "/e f".into() }),
                 limits,
             };
             assert_eq!(Job::from_arguments(job.to_arguments()), Ok(job));
@@ -138,6 +179,7 @@ mod tests {
     fn wrong_arguments_are_refused() {
         let parse = |arguments: &[&str]| Job::from_arguments(arguments.iter().map(OsString::from));
         assert_eq!(parse(&["--format", "pdf"]), Err(JobError::Missing("--file-name")));
+        assert_eq!(parse(&["--ocr-models", "/a"]), Err(JobError::Missing("--onnxruntime-library")));
         for (arguments, message) in [
             (vec!["--format", "exe"], "invalid argument --format exe"),
             (vec!["--format"], "invalid argument --format"),

@@ -60,6 +60,8 @@ impl Sandbox {
             .args(&self.arguments)
             .args(job.to_arguments())
             .env_clear()
+            // ONNX Runtime would write a database for its telemetry, which the limits forbid.
+            .env("ORT_DISABLE_TELEMETRY", "1")
             .current_dir("/")
             .stdin(Stdio::from(document))
             .stdout(Stdio::piped())

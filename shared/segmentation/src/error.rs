@@ -13,6 +13,14 @@ pub enum SegmentationError {
     /// The document cannot be read.
     #[error(transparent)]
     Extraction(#[from] ExtractionError),
+    /// Only OCR reads the format, and the collection does not use it.
+    #[error("{format} is read by OCR only, and {reason}")]
+    NeedsOcr {
+        /// The format's name with its article.
+        format: &'static str,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
     /// The text artifact is damaged or incomplete: a bug, or it was written by another version.
     #[error("the extracted text cannot be read")]
     Frames(#[from] DecodeError),
@@ -28,6 +36,7 @@ impl Classify for SegmentationError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Extraction(error) => error.kind(),
+            Self::NeedsOcr { .. } => ErrorKind::Invalid,
             Self::Frames(_) => ErrorKind::Internal,
             Self::Chunking(error) => error.kind(),
             Self::Models(error) => error.kind(),
@@ -37,6 +46,7 @@ impl Classify for SegmentationError {
     fn public_message(&self) -> Option<String> {
         match self {
             Self::Extraction(error) => error.public_message(),
+            Self::NeedsOcr { .. } => Some(self.to_string()),
             Self::Frames(_) => None,
             Self::Chunking(error) => error.public_message(),
             Self::Models(error) => error.public_message(),

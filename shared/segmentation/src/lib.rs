@@ -17,7 +17,7 @@ mod tokens;
 
 pub use document::{DocumentChunker, DocumentSettings, parsed_format};
 pub use error::SegmentationError;
-pub use readable::ReadableFormat;
+pub use readable::{Ocr, ReadableFormat};
 pub use summary::DocumentSummary;
 pub use text::DocumentText;
 pub use tokens::{ModelTokens, TokensByModel};

@@ -54,6 +54,10 @@ pub(crate) struct CreateCollectionRequest {
     /// indexed, not when it is shown; its words are found by the file's name, too. Leaves up to 32 tokens less for
     /// chunks that are as long as the model reads; default true.
     contextualize: Option<bool>,
+    /// Whether OCR reads images, and pages of PDF documents that have no text: 100 pages of a document at most, in 2 to 6
+    /// seconds each. `true` is refused where the installation has no OCR. Default false.
+    #[schema(default = false)]
+    ocr: Option<bool>,
     /// Whether every signed-in user can read it; default false. API keys cannot create public collections.
     is_public: Option<bool>,
     /// Arbitrary JSON object of at most 16 KiB.
@@ -137,6 +141,7 @@ pub(crate) async fn create(
         "chunking_strategy": new.chunking_strategy,
         "chunking_config": new.chunking_config,
         "contextualize": settings.contextualize,
+        "ocr": settings.ocr,
     });
     let details = json!({ "is_public": collection.is_public, "settings": config });
     let operation = StartOperation { operation_type: OperationType::Index, initiator, config };
@@ -171,6 +176,8 @@ fn check(state: &State, request: &CreateCollectionRequest) -> Result<(String, Ch
         chunking_strategy: request.chunking_strategy.as_deref().unwrap_or(Strategy::default().name()),
         chunking_config: request.chunking_config.as_ref(),
         contextualize: request.contextualize.unwrap_or(true),
+        ocr: request.ocr,
+        has_ocr: false,
     };
     let checked = index_settings::check(&mut errors, state, requested);
     errors.finish()?;

@@ -22,6 +22,9 @@ pub(super) struct RequestedIndex<'a> {
     pub(super) chunking_strategy: &'a str,
     pub(super) chunking_config: Option<&'a Map<String, Value>>,
     pub(super) contextualize: bool,
+    pub(super) ocr: Option<bool>,
+    /// Whether the collection uses OCR now.
+    pub(super) has_ocr: bool,
 }
 
 /// Valid settings, with the model that they name.
@@ -50,12 +53,20 @@ pub(super) fn check(
     fields::check_object(errors, "chunking_config", config);
     let fields = StrategyFields::OF_COLLECTIONS;
     let strategy = check_strategy(errors, fields, requested.chunking_strategy, config, sizes.as_ref())?;
+    if requested.ocr == Some(true) && !state.limits.ocr_enabled {
+        errors.add(
+            "ocr",
+            "not available: this installation has no OCR; false allowed, got true (its operator deploys OCR with \
+             OcrEnabled)",
+        );
+    }
     let sizes = sizes?;
     let settings = IndexSettings {
         embedding_model: requested.embedding_model.to_owned(),
         quantization: quantization?,
         chunks: sizes.chunks,
         contextualize: requested.contextualize,
+        ocr: requested.ocr.unwrap_or(requested.has_ocr),
     };
     Some(CheckedIndex { settings, strategy, model: sizes.model })
 }

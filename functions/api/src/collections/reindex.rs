@@ -46,6 +46,10 @@ pub(crate) struct ReindexRequest {
     chunking_config: Option<Map<String, Value>>,
     /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
     contextualize: Option<bool>,
+    /// Whether OCR reads images, and pages of PDF documents that have no text. If it is turned on, PDF documents are
+    /// extracted anew; if it is turned off, the text that it has read stays. Documents that failed for want of OCR are not
+    /// part of a reindex: retry them afterwards, with `force`.
+    ocr: Option<bool>,
     /// Accepted for compatibility with v2 clients; has no effect: a reindex includes all documents.
     #[serde(rename = "force")]
     #[schema(value_type = Option<bool>)]
@@ -187,6 +191,8 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         chunking_strategy: strategy,
         chunking_config: Some(config),
         contextualize: request.contextualize.unwrap_or(now.contextualize),
+        ocr: request.ocr,
+        has_ocr: now.ocr,
     };
     let resolved = index_settings::check(&mut errors, state, requested);
     errors.finish()?;
@@ -201,6 +207,7 @@ fn resolve(state: &State, collection: &Collection, request: &ReindexRequest) -> 
         "chunking_strategy": strategy.name(),
         "chunking_config": config,
         "contextualize": settings.contextualize,
+        "ocr": settings.ocr,
     }))
 }
 
@@ -213,5 +220,6 @@ fn settings_of(collection: &Collection) -> Value {
         "chunking_strategy": collection.chunking_strategy,
         "chunking_config": collection.chunking_config,
         "contextualize": collection.settings.contextualize,
+        "ocr": collection.settings.ocr,
     })
 }

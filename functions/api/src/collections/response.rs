@@ -47,6 +47,8 @@ pub(crate) struct CollectionResponse {
     chunking_config: Value,
     /// Whether title and headings are put before a chunk's text when it is embedded and indexed.
     contextualize: bool,
+    /// Whether OCR reads images and pages without text.
+    ocr: bool,
     /// Whether every signed-in user can read the collection.
     is_public: bool,
     /// Arbitrary JSON object set by clients; left out of lists.
@@ -119,6 +121,7 @@ impl CollectionResponse {
             chunking_strategy: collection.chunking_strategy,
             chunking_config: collection.chunking_config,
             contextualize: settings.contextualize,
+            ocr: settings.ocr,
             is_public: collection.is_public,
             metadata: Some(collection.meta),
             status: collection.status,

@@ -14,7 +14,7 @@ use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
 use mime::Mime;
-use segmentation::ReadableFormat;
+use segmentation::{Ocr, ReadableFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -109,7 +109,12 @@ pub(crate) async fn announce(
     ApiJson(request): ApiJson<AnnounceUploadsRequest>,
 ) -> Result<Response, ApiError> {
     let collection_id = found.collection.id;
-    let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes)?;
+    let ocr = match (found.collection.settings.ocr, state.limits.ocr_enabled) {
+        (true, true) => Ocr::On,
+        (true, false) => Ocr::NotDeployed,
+        (false, _) => Ocr::Off,
+    };
+    let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes, ocr)?;
     let lifetime = |size: u64| match request.expires_in_seconds {
         Some(seconds) => Duration::from_secs(seconds.unsigned_abs()),
         None => state.limits.upload_url_lifetime + Duration::from_secs(size >> 20),
@@ -180,6 +185,7 @@ fn check(
     files: &[AnnouncedFile],
     expires_in_seconds: Option<i64>,
     max_bytes: u64,
+    ocr: Ocr,
 ) -> Result<Vec<CheckedFile<'_>>, ApiError> {
     let mut errors = FieldErrors::default();
     if let Some(seconds) = expires_in_seconds {
@@ -217,7 +223,7 @@ fn check(
                 format!("wrong format; a media type like text/plain allowed, got {content_type:?}"),
             );
         }
-        if let (Ok(name), Err(error)) = (&name, ReadableFormat::check(&file.name, given)) {
+        if let (Ok(name), Err(error)) = (&name, ReadableFormat::check(&file.name, given, ocr)) {
             errors.add(field("name"), format!("{error}, got {:?}", name.as_str()));
         }
         let sha256 = file.sha256.as_deref().map(from_hex);
@@ -263,7 +269,7 @@ mod tests {
             AnnouncedFile { sha256: Some("xyz".to_owned()), ..file("b") },
             AnnouncedFile { metadata: json!({ "a b": [1] }).as_object().cloned(), ..file("d") },
         ];
-        let error = check(&files, None, 10).err().unwrap();
+        let error = check(&files, None, 10, Ocr::Off).err().unwrap();
         insta::assert_snapshot!(error.detail().replace("; files[", "\nfiles["), @r#"
         files[0].name: contains the folder ".."; names of folders allowed between two '/', got "../a"
         files[1].size: out of range; 0 to 10 bytes allowed, got -1
@@ -280,20 +286,20 @@ mod tests {
     fn a_request_has_1_to_100_files() {
         let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
         assert_eq!(
-            check(&files, None, 10).err().unwrap().detail(),
+            check(&files, None, 10, Ocr::Off).err().unwrap().detail(),
             "files: wrong number of items; 1 to 100 allowed, got 101"
         );
         assert_eq!(
-            check(&[], None, 10).err().unwrap().detail(),
+            check(&[], None, 10, Ocr::Off).err().unwrap().detail(),
             "files: wrong number of items; 1 to 100 allowed, got 0"
         );
-        assert_eq!(check(&files[..100], None, 10).unwrap().len(), 100);
+        assert_eq!(check(&files[..100], None, 10, Ocr::Off).unwrap().len(), 100);
     }
 
     #[test]
     fn empty_files_and_emoji_are_accepted() {
         let files = [AnnouncedFile { size: 0, ..file("🦀.md") }];
-        assert_eq!(check(&files, None, 10).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
+        assert_eq!(check(&files, None, 10, Ocr::Off).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
     }
 
     #[test]

@@ -39,6 +39,7 @@ async fn a_collection_starts_with_defaults_and_an_operation(pool: PgPool) {
       "is_public": false,
       "metadata": {},
       "name": "handbooks",
+      "ocr": false,
       "owner_id": "[id]",
       "quantization": "float16",
       "status": "pending",

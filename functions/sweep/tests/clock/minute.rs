@@ -32,6 +32,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         intake: url("intake"),
         scan: url("scan"),
         extract: url("extract"),
+        recognize: None,
         chunk: url("chunk"),
         embed: url("embed"),
     };
@@ -46,6 +47,7 @@ fn state(pool: &PgPool) -> Arc<State> {
     Arc::new(State {
         db: Db::from_pool(pool.clone()),
         queues: Queues::new(&sdk, urls),
+        has_recognize: false,
         artifacts: ArtifactStore::new(&sdk, "staging"),
         vectors: VectorDatabase::connect(&VectorsConfig::new(UNREACHABLE)).unwrap(),
         deleted_document_retention: Duration::from_secs(30 * 86_400),

@@ -44,6 +44,7 @@ SELECT
     c.chunk_size,
     c.chunk_overlap,
     c.contextualize,
+    c.ocr,
     c.is_public,
     c.created_at,
     c.updated_at,

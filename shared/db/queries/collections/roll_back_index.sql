@@ -28,6 +28,8 @@ SET vector_store_name = old.name,
     contextualize = coalesce((old.settings ->> 'contextualize')::boolean, FALSE),
     chunking_strategy = old.settings ->> 'chunking_strategy',
     chunking_config = old.settings -> 'chunking_config',
+    -- An index that was replaced before there was OCR has no such setting.
+    ocr = coalesce((old.settings ->> 'ocr')::boolean, c.ocr),
     vector_count = totals.vectors,
     updated_at = now()
 FROM old CROSS JOIN totals

@@ -23,6 +23,8 @@ SELECT
         WHEN i.is_reindex THEN coalesce((o.config ->> 'contextualize')::boolean, FALSE)
         ELSE c.contextualize
     END AS "contextualize!",
+    CASE WHEN i.is_reindex THEN coalesce((o.config ->> 'ocr')::boolean, c.ocr) ELSE c.ocr END AS "ocr!",
+    i.is_reindex AND NOT c.ocr AND coalesce((o.config ->> 'ocr')::boolean, FALSE) AS "starts_ocr!",
     i.uri,
     -- The path of a document is that of the version that was staged last.
     coalesce(d.file_path, i.file_path, i.file_name) AS "file_path!",

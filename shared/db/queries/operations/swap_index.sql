@@ -10,7 +10,8 @@ WITH replaced AS (
             'chunk_overlap', c.chunk_overlap,
             'contextualize', c.contextualize,
             'chunking_strategy', c.chunking_strategy,
-            'chunking_config', c.chunking_config
+            'chunking_config', c.chunking_config,
+            'ocr', c.ocr
         ) AS settings
     FROM operations o
     JOIN collections c ON c.id = o.collection_id AND c.qdrant_staging ->> 'operation_id' = o.uuid::text
@@ -35,6 +36,8 @@ collection AS (
         contextualize = coalesce((replaced.staging #>> '{settings,contextualize}')::boolean, FALSE),
         chunking_strategy = replaced.staging #>> '{settings,chunking_strategy}',
         chunking_config = replaced.staging #> '{settings,chunking_config}',
+        -- A reindex that was requested before there was OCR has no such setting.
+        ocr = coalesce((replaced.staging #>> '{settings,ocr}')::boolean, c.ocr),
         updated_at = now()
     FROM replaced
     WHERE c.id = replaced.id

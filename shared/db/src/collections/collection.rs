@@ -119,7 +119,7 @@ impl<'c> Collections<'c> {
             CollectionRow,
             r#"SELECT id, name, description, owner_id, vector_store_name, embedding_model,
                 quantization::text AS "quantization!", chunking_strategy, chunking_config,
-                chunk_size, chunk_overlap, contextualize, is_public, created_at, updated_at, deleted_at, meta,
+                chunk_size, chunk_overlap, contextualize, ocr, is_public, created_at, updated_at, deleted_at, meta,
                 status::text AS "status!", status_message, document_count, vector_count,
                 total_size_bytes, sync_mode, sync_interval_minutes, sync_paused_at, sync_next_run_at,
                 sync_last_run_started_at, sync_last_run_completed_at, sync_last_run_status,
@@ -143,13 +143,13 @@ impl<'c> Collections<'c> {
             r#"INSERT INTO collections (id, name, description, owner_id, vector_store_name,
                 embedding_model, quantization, chunking_strategy, chunking_config, chunk_size,
                 chunk_overlap, is_public, meta, sync_mode, sync_interval_minutes,
-                sync_next_run_at, qdrant_collections, contextualize)
+                sync_next_run_at, qdrant_collections, contextualize, ocr)
             VALUES ($1, $2, $3, $4, $5, $6, $7::text::quantization, $8, $9, $10, $11, $12, $13, $14,
                 $15, CASE WHEN $14 = 'continuous' THEN now() + make_interval(mins => $15) END,
-                jsonb_build_array($5::text), $16)
+                jsonb_build_array($5::text), $16, $17)
             RETURNING id, name, description, owner_id, vector_store_name, embedding_model,
                 quantization::text AS "quantization!", chunking_strategy, chunking_config,
-                chunk_size, chunk_overlap, contextualize, is_public, created_at, updated_at, deleted_at, meta,
+                chunk_size, chunk_overlap, contextualize, ocr, is_public, created_at, updated_at, deleted_at, meta,
                 status::text AS "status!", status_message, document_count, vector_count,
                 total_size_bytes, sync_mode, sync_interval_minutes, sync_paused_at,
                 sync_next_run_at, sync_last_run_started_at, sync_last_run_completed_at,
@@ -170,6 +170,7 @@ impl<'c> Collections<'c> {
             new.sync_mode,
             new.sync_interval_minutes,
             new.settings.contextualize,
+            new.settings.ocr,
         )
         .fetch_one(&mut *self.connection)
         .await?;
@@ -240,6 +241,7 @@ pub(crate) struct CollectionRow {
     pub(crate) chunk_size: i32,
     pub(crate) chunk_overlap: i32,
     pub(crate) contextualize: bool,
+    pub(crate) ocr: bool,
     pub(crate) is_public: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -288,6 +290,7 @@ impl TryFrom<CollectionRow> for Collection {
                 quantization,
                 chunks: ChunkSettings { chunk_size, chunk_overlap },
                 contextualize: row.contextualize,
+                ocr: row.ocr,
             },
             chunking_strategy: row.chunking_strategy,
             chunking_config: row.chunking_config,

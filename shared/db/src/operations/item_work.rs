@@ -34,6 +34,8 @@ pub struct ItemWork {
     /// Whether it belongs to a reindex: its points go to the new index, and its document does not change
     /// until the swap.
     pub is_reindex: bool,
+    /// Whether it belongs to a reindex that turns OCR on, so that what only OCR reads is still to be extracted.
+    pub starts_ocr: bool,
     /// The Qdrant collection that its points go to.
     pub vector_store_name: String,
     /// Settings of that index.
@@ -158,6 +160,7 @@ impl OperationItems<'_> {
                 source_id: row.source_id.map(SourceId),
                 outermost_id: row.outermost_id.map(DocumentId),
                 is_reindex: row.is_reindex,
+                starts_ocr: row.starts_ocr,
                 vector_store_name: row.vector_store_name,
                 settings: IndexSettings {
                     embedding_model: row.embedding_model,
@@ -167,6 +170,7 @@ impl OperationItems<'_> {
                         chunk_overlap: positive("chunk_overlap", row.chunk_overlap)?,
                     },
                     contextualize: row.contextualize,
+                    ocr: row.ocr,
                 },
                 chunking_strategy: row.chunking_strategy,
                 chunking_config: row.chunking_config,

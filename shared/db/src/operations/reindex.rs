@@ -66,6 +66,8 @@ impl Operation {
             },
             // Reindexes that an earlier version started lack it.
             contextualize: self.config["contextualize"].as_bool().unwrap_or(false),
+            // Absent in operations that were requested before there was OCR.
+            ocr: self.config.get("ocr").and_then(Value::as_bool).unwrap_or(false),
         })
     }
 }

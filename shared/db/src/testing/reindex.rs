@@ -34,7 +34,7 @@ impl Fixture {
             operation_type: OperationType::Reindex,
             config: json!({
                 "embedding_model": "other", "quantization": "int8", "chunk_size": 128, "chunk_overlap": 25,
-                "chunking_strategy": "recursive", "chunking_config": {"a": 1},
+                "chunking_strategy": "recursive", "chunking_config": {"a": 1}, "ocr": true,
             }),
         };
         Ok(self.connection().await.operations().insert(&new).await?.id)
@@ -102,6 +102,12 @@ impl Fixture {
         .fetch_one(&self.pool)
         .await
         .unwrap()
+    }
+
+    /// Whether the collection has OCR on.
+    pub(crate) async fn uses_ocr(&self) -> bool {
+        let collection = self.connection().await.collections().find_any(self.collection_id).await.unwrap();
+        collection.unwrap().settings.ocr
     }
 
     /// Returns name, generation, last generation and number of chunks of each document, ordered by name.

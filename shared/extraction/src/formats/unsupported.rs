@@ -47,7 +47,7 @@ static UNSUPPORTED: &[Unsupported] = &[
     Unsupported {
         description: "an image",
         may_look_like_text: false,
-        extensions: &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "ico", "heic"],
+        extensions: &["gif", "bmp", "ico", "heic"],
         media_types: &["image/*"],
         signatures: &[],
     },
@@ -71,8 +71,6 @@ static UNSUPPORTED: &[Unsupported] = &[
     by_first_bytes("an xz archive", &[b"\xFD7zXZ\0"]),
     by_first_bytes("a 7z archive", &[b"7z\xBC\xAF\x27\x1C"]),
     by_first_bytes("a RAR archive", &[b"Rar!\x1A\x07"]),
-    by_first_bytes("an image (PNG)", &[b"\x89PNG\r\n\x1A\n"]),
-    by_first_bytes("an image (JPEG)", &[b"\xFF\xD8\xFF"]),
     by_first_bytes("an image (GIF)", &[b"GIF87a", b"GIF89a"]),
     by_first_bytes("a compiled program (ELF)", &[b"\x7FELF"]),
     by_first_bytes("a compiled program (WebAssembly)", &[b"\0asm"]),

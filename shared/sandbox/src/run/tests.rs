@@ -8,7 +8,13 @@ use super::*;
 /// Runs a shell script as the child, with this file as its document.
 async fn run(script: &str, document: File, limits: Limits) -> Result<Vec<Frame>, SandboxError> {
     let sandbox = Sandbox { executable: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] };
-    let job = Job { format: DocumentFormat::Pdf, file_name: String::new(), pdfium_library: None, limits };
+    let job = Job {
+        format: DocumentFormat::Pdf,
+        file_name: String::new(),
+        pdfium_library: None,
+        ocr: None,
+        limits,
+    };
     let mut run = sandbox.start(&job, document)?;
     let mut frames = Vec::new();
     while let Some(frame) = run.next().await? {
@@ -95,6 +101,7 @@ async fn failure_outside_the_document_is_retried() {
         format: DocumentFormat::Pdf,
         file_name: String::new(),
         pdfium_library: None,
+        ocr: None,
         limits: Limits::default(),
     };
     assert!(matches!(missing.start(&job, document(b"")), Err(SandboxError::Process(_))));

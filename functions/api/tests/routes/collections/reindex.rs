@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::Limits;
 use http::Method;
 use models::ModelRegistry;
 use serde_json::{Value, json};
@@ -48,6 +49,7 @@ async fn absent_settings_keep_their_values(pool: PgPool) {
     let now = json!({
         "embedding_model": MINILM, "quantization": "float16", "chunk_size": 256, "chunk_overlap": 51,
         "chunking_strategy": "hybrid", "chunking_config": {}, "contextualize": true,
+        "ocr": false,
     });
     for (body, change) in [
         (None, json!({})),
@@ -172,4 +174,45 @@ async fn a_refused_rollback_has_the_reason(pool: PgPool) {
     let audit = "SELECT details::text FROM collection_audit_log WHERE action = 'reindex_rolled_back'";
     let audit: Value = serde_json::from_str(&api.select(audit).await).unwrap();
     assert_eq!(audit["after"], json!({ "chunk_size": 100, "chunk_overlap": 20 }));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn ocr_needs_an_installation_and_a_collection_that_have_it(pool: PgPool) {
+    let (api, _models) = api(pool);
+    let ada = api.sign_up("ada").await;
+    let without = api.create_collection(&ada, "without").await;
+    let refusal = "ocr: not available: this installation has no OCR; false allowed, got true (its operator deploys OCR with \
+        OcrEnabled)";
+    let body = json!({ "name": "with", "ocr": true });
+    assert_eq!(api.post("/api/v2/collections", &ada, body.clone()).await.problem(422), refusal);
+    assert_eq!(reindex(&api, &without, &ada, Some(&json!({ "ocr": true }))).await.problem(422), refusal);
+
+    let api = api.with_state(|state| {
+        state.limits = Arc::new(Limits { ocr_enabled: true, ..(*state.limits).clone() });
+    });
+    let with = api.post("/api/v2/collections", &ada, body).await.expect(201);
+    assert_eq!(with["ocr"], true);
+    let announced = json!({ "files": [{ "name": "scan.png", "size": 10 }] });
+    let with = format!("/api/v2/collections/{}", with["id"].as_str().unwrap());
+    api.post(&format!("{with}/uploads"), &ada, announced.clone()).await.expect(201);
+    assert_eq!(
+        api.post(&format!("{without}/uploads"), &ada, announced.clone()).await.problem(422),
+        "files[0].name: a PNG image is read by OCR only, and OCR is off; set \"ocr\" to true in a reindex of the collection, \
+         got \"scan.png\""
+    );
+    let started = reindex(&api, &without, &ada, Some(&json!({ "ocr": true }))).await.expect(202);
+    assert_eq!(started["config"]["ocr"], true);
+
+    // The operator takes it away again.
+    let api = api.with_state(|state| {
+        state.limits = Arc::new(Limits { ocr_enabled: false, ..(*state.limits).clone() });
+    });
+    let detail = api.post(&format!("{with}/uploads"), &ada, announced).await.problem(422);
+    assert!(
+        detail.contains("this installation has no OCR; ask its operator to deploy it with OcrEnabled"),
+        "{detail}"
+    );
+    end_operations(&api).await;
+    let started = reindex(&api, &with, &ada, None).await.expect(202);
+    assert_eq!(started["config"]["ocr"], true, "absent settings keep their values");
 }

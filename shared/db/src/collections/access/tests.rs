@@ -123,6 +123,7 @@ async fn name_is_free_after_its_collection_is_deleted(pool: PgPool) {
         quantization: Quantization::Float16,
         chunks: ChunkSettings { chunk_size: 256, chunk_overlap: 51 },
         contextualize: true,
+        ocr: false,
     };
     let empty = Value::Object(serde_json::Map::new());
     let new = NewCollection {

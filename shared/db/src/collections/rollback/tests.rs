@@ -27,6 +27,7 @@ async fn rollback_restores_index_settings_and_counters_without_deleted_documents
         replaced: "new_g2".to_owned(),
     };
     assert_eq!(fixture.roll_back().await, done);
+    assert!(!fixture.uses_ocr().await);
     let index = fixture.index_of_collection().await;
     let old = (fixture.collection_id.to_string(), "model".to_owned(), "float16".to_owned(), 256, 51, 2);
     assert_eq!(index, old);

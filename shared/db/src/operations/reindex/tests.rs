@@ -20,6 +20,10 @@ async fn swap_changes_index_settings_documents_and_counters_together(pool: PgPoo
     assert!(work.iter().all(|work| work.vector_store_name == "new_g2" && work.is_reindex && work.is_wanted));
     assert!(work.iter().all(|work| work.settings.embedding_model == "other"));
     assert_eq!(work[0].settings.chunks.chunk_size, 128);
+    assert!(
+        work.iter().all(|work| work.settings.ocr && work.starts_ocr),
+        "what only OCR reads is to be extracted"
+    );
     assert_eq!(work[0].staged.unwrap().generation, Generation(2));
     assert_eq!(work[0].base.unwrap().generation, Generation(1));
 
@@ -48,6 +52,9 @@ async fn swap_changes_index_settings_documents_and_counters_together(pool: PgPoo
     assert_eq!(finished.status, OperationStatus::Completed);
     let after = ("new_g2".to_owned(), "other".to_owned(), "int8".to_owned(), 128, 25, 6);
     assert_eq!(fixture.index_of_collection().await, after);
+    assert!(fixture.uses_ocr().await);
+    let work = fixture.connection().await.operation_items().find_work(&items).await.unwrap();
+    assert!(!work[0].starts_ocr, "it is on now");
     let new = [("a".to_owned(), 2, 2, 3), ("b".to_owned(), 2, 2, 3)];
     assert_eq!(fixture.generations().await, new);
     let live = connection.search_documents().find_live(&[fixture.document_id("a")]).await.unwrap();

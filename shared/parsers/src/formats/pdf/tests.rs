@@ -2,27 +2,16 @@
 //! the checkout.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use frames::DocumentFormat::Pdf;
 use frames::Frame;
+use image::RgbImage;
 
 use super::*;
-use crate::testing::{frames_with, show, survives_damage_with};
+use crate::testing::{frames_with, ocr_options, pdfium, show, survives_damage_with};
 
 fn options() -> Options {
-    let library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from).or_else(installed);
-    let library =
-        library.expect("no libpdfium.so under .venv and PDFIUM_LIBRARY is not set: run scripts/install");
-    Options { pdfium_library: Some(library), ..Options::default() }
-}
-
-fn installed() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
-    let versions = std::fs::read_dir(root.join(".venv/lib")).ok()?;
-    let library =
-        |version: std::fs::DirEntry| version.path().join("site-packages/pypdfium2_raw/libpdfium.so");
-    versions.flatten().map(library).find(|library| library.is_file())
+    Options { pdfium_library: Some(pdfium()), ..Options::default() }
 }
 
 /// A PDF of these objects, numbered from 1; the first one is the catalog.
@@ -70,8 +59,23 @@ fn pages_with(contents: &[&str], catalog: &str, further: &[String], entries: &st
     pdf(&objects)
 }
 
+/// As [`pages`], with these resources beside the font.
+fn pages_with_resources(contents: &[&str], further: &[String], resources: &str) -> Vec<u8> {
+    let document = pages(contents, "", further);
+    let fonts = b"/Resources << /Font << /F 3 0 R >>";
+    let mut bytes = Vec::with_capacity(document.len());
+    let mut rest = document.as_slice();
+    while let Some(at) = rest.windows(fonts.len()).position(|window| window == fonts) {
+        bytes.extend_from_slice(&rest[..at + fonts.len()]);
+        bytes.extend_from_slice(resources.as_bytes());
+        rest = &rest[at + fonts.len()..];
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
 /// A content stream with lines of text at their positions.
-fn lines(lines: &[(i32, i32, &str)]) -> String {
+pub(crate) fn lines(lines: &[(i32, i32, &str)]) -> String {
     let lines: String =
         lines.iter().map(|(x, y, text)| format!("BT /F 12 Tf {x} {y} Td ({text}) Tj ET\n")).collect();
     lines
@@ -121,7 +125,71 @@ fn pages_without_text_are_counted_and_a_document_of_them_fails() {
         parsed(&pages(&[image, &text, ""], "", &[])).unwrap(),
         "[title A test]\n[page 0 ]\n[page 1 ]\nText\n[page 2 ]\n[warning 1 page has no text, only images]\n"
     );
-    assert_eq!(parsed(&pages(&[image], "", &[])).unwrap_err().to_string(), PARSER.no_text);
+    assert_eq!(
+        parsed(&pages(&[image], "", &[])).unwrap_err().to_string(),
+        "the PDF has no text, only images, and OCR is off; set \"ocr\" to true in a reindex of the collection"
+    );
+}
+
+/// An image of a page as the only content of a page, which is what a scanner writes.
+fn scanned(picture: &RgbImage) -> Vec<String> {
+    let hex: String = picture.as_raw().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let (width, height) = picture.dimensions();
+    vec![format!(
+        "<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace /DeviceRGB \
+         /BitsPerComponent 8 /Filter /ASCIIHexDecode /Length {} >>\nstream\n{hex}>\nendstream",
+        hex.len() + 1
+    )]
+}
+
+/// The picture of a page with this content.
+pub(crate) fn picture_of(content: &str) -> RgbImage {
+    let pdfium = load_library(Some(&pdfium())).unwrap();
+    let bytes = pages(&[content], "", &[]);
+    let document = pdfium.load_pdf_from_byte_slice(&bytes, None).unwrap();
+    picture::render(&document.pages().get(0).unwrap()).unwrap()
+}
+
+#[test]
+fn scanned_pages_are_read_in_the_order_of_the_pages() {
+    let letter =
+        picture_of(&lines(&[(72, 700, "Dear harbour master, the ebb"), (72, 680, "starts at noon.")]));
+    let resources = "/XObject << /I 5 0 R >>";
+    let scan = "q 600 0 0 800 0 0 cm /I Do Q";
+    let text = lines(&[(72, 700, "A text layer")]);
+    let document = pages_with_resources(&[&text, scan, "0 0 m 100 100 l S"], &scanned(&letter), resources);
+    let shown = show(&frames_with(Pdf, &document, &ocr_options()).unwrap());
+    assert_eq!(
+        shown,
+        "[title A test]\n[page 0 ]\nA text layer\n[page 1 ]\nDear harbour master, the ebb\nstarts at noon.\n[page 2 ]\n\
+         [warning 1 page has no text, only images]\n"
+    );
+}
+
+#[test]
+fn document_in_which_ocr_finds_nothing_has_a_reason() {
+    let error = frames_with(Pdf, &pages(&["0 0 m 100 100 l S"], "", &[]), &ocr_options()).unwrap_err();
+    assert_eq!(error.to_string(), "the PDF has no text, only images, and OCR finds no text");
+}
+
+#[test]
+fn pages_after_the_limit_of_ocr_are_left_out() {
+    let blank: Vec<&str> = std::iter::repeat_n("0 0 m 9 9 l S", MAX_OCR_PAGES as usize + 2).collect();
+    let text = lines(&[(72, 700, "Text")]);
+    // Small pages are fast.
+    let document = pages_with(&[blank.as_slice(), &[&text]].concat(), "", &[], "/UserUnit 1");
+    let document = String::from_utf8(document).unwrap().replace("[0 0 600 800]", "[0 0  99 770]");
+    let shown = show(&frames_with(Pdf, document.as_bytes(), &ocr_options()).unwrap());
+    assert!(
+        shown.ends_with(
+            "Text\n[warning 100 pages have no text, only images]\n\
+         [warning 2 pages without text are not read: after the limit of OCR]\n"
+        ),
+        "{shown}"
+    );
 }
 
 #[test]

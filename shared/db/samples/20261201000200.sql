@@ -1,0 +1,1 @@
+UPDATE collections SET ocr = TRUE;
