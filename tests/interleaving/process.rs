@@ -86,6 +86,7 @@ impl Process {
                 embedder: Arc::new(ByteEmbedder),
             }),
             sweep: Arc::new(sweep::State {
+                has_recognize: false,
                 db,
                 queues,
                 artifacts,
