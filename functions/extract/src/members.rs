@@ -362,7 +362,7 @@ impl OpenMember {
         };
         let head = std::mem::take(head);
         let mime_type = self.mime_type.as_deref();
-        self.progress = match reason_to_skip(&self.item.file_name, mime_type, &head) {
+        self.progress = match reason_to_skip(&self.item.file_name, mime_type, &head, work.settings.ocr) {
             Some(reason) => Progress::Skipped(reason),
             None => {
                 let target = target(&self.item, self.document_id, work);
