@@ -7,11 +7,17 @@ use frames::DocumentFormat;
 /// Bytes of a file's start that decide.
 pub(crate) const HEAD_BYTES: usize = 8 * 1024;
 
-/// Returns why files like this one are skipped, if they are: they are of a format that cannot be read. Damaged files of
-/// other formats fail when they are read.
-pub(crate) fn reason_to_skip(file_name: &str, media_type: Option<&str>, head: &[u8]) -> Option<String> {
-    if DocumentFormat::detect(file_name, media_type.unwrap_or_default(), head).is_some() {
-        return None;
+/// Returns why files like this one are skipped, if they are: they are of a format that cannot be read, or images
+/// without OCR. Damaged files of other formats fail when they are read.
+pub(crate) fn reason_to_skip(
+    file_name: &str,
+    media_type: Option<&str>,
+    head: &[u8],
+    has_ocr: bool,
+) -> Option<String> {
+    if let Some(format) = DocumentFormat::detect(file_name, media_type.unwrap_or_default(), head) {
+        let is_skipped = format.is_image() && !has_ocr;
+        return is_skipped.then(|| format!("{} cannot be read without OCR", format.name()));
     }
     match Format::detect(file_name, media_type, head) {
         Err(ExtractionError::Unsupported { description, .. }) => {
@@ -27,11 +33,14 @@ mod tests {
 
     #[test]
     fn formats_that_cannot_be_read_are_skipped_with_the_reason() {
-        let skipped = |name, head: &[u8]| reason_to_skip(name, None, head);
+        let skipped = |name, head: &[u8]| reason_to_skip(name, None, head, false);
+        assert_eq!(skipped("a.zip!/photo.gif", b"GIF89a\0\x01").as_deref(), Some("an image cannot be read"));
+        let photo = b"\xFF\xD8\xFF\xE0\0";
         assert_eq!(
-            skipped("a.zip!/photo.jpg", b"\xFF\xD8\xFF\xE0\0").as_deref(),
-            Some("an image cannot be read")
+            skipped("a.zip!/photo.jpg", photo).as_deref(),
+            Some("a JPEG image cannot be read without OCR")
         );
+        assert_eq!(reason_to_skip("a.zip!/photo.jpg", None, photo, true), None);
         assert_eq!(
             skipped("data", b"\0\x01\x02\x03\x04").as_deref(),
             Some("a binary file of an unknown format cannot be read")
