@@ -40,7 +40,7 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
     file.into_bytes()
 }
 
-fn zip_of(parts: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn zip_of(parts: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
         archive.start_file(*name, SimpleFileOptions::default()).unwrap();
@@ -49,7 +49,7 @@ fn zip_of(parts: &[(&str, &str)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn docx(paragraph: &str) -> Vec<u8> {
+pub(crate) fn docx(paragraph: &str) -> Vec<u8> {
     let document = format!(
         "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>\
          <w:p><w:r><w:t>{paragraph}</w:t></w:r></w:p></w:body></w:document>"
@@ -67,7 +67,7 @@ fn docx(paragraph: &str) -> Vec<u8> {
     ])
 }
 
-fn mail(subject: &str, body: &str) -> Vec<u8> {
+pub(crate) fn mail(subject: &str, body: &str) -> Vec<u8> {
     format!("From: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: {subject}\r\n\r\n{body}\r\n")
         .into_bytes()
 }

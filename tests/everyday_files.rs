@@ -39,19 +39,39 @@ fn texts() -> Vec<Kind> {
     });
     let of = |name, text: &str, question| (name, text.as_bytes().to_vec(), question, name);
     vec![
-        of("note.txt", "The ferry to the island leaves at seven.", "When does the ferry to the island leave?"),
+        of(
+            "note.txt",
+            "The ferry to the island leaves at seven.",
+            "When does the ferry to the island leave?",
+        ),
         of("manual.md", "# Kiln\n\nLet the kiln cool for nine hours.", "How long must the kiln cool?"),
         of("page.html", "<title>Bread</title><p>Rye bread needs sourdough.", "What does rye bread need?"),
         of("stock.csv", "item,shelf\nlanterns,fourteen\nropes,nine\n", "On which shelf are the lanterns?"),
         of("crew.tsv", "name\trole\nOlga\thelmswoman\n", "What is the role of Olga?"),
         of("config.json", "{\"sluice\": {\"opens_at\": \"high water\"}}", "When does the sluice open?"),
         of("events.jsonl", "{\"event\": \"the beacon failed at midnight\"}\n", "When did the beacon fail?"),
-        of("feed.xml", "<?xml version=\"1.0\"?><f><t>Herring swim in shoals.</t></f>", "How do herring swim?"),
+        of(
+            "feed.xml",
+            "<?xml version=\"1.0\"?><f><t>Herring swim in shoals.</t></f>",
+            "How do herring swim?",
+        ),
         of("deploy.yaml", "greenhouse:\n  heating: geothermal\n", "What heats the greenhouse?"),
         ("lab.ipynb", notebook.to_string().into_bytes(), "How fast does the reef grow?", "lab.ipynb"),
-        of("film.srt", "1\n00:00:01,000 --> 00:00:03,000\nThe otter stole my sandwich.\n", "What did the otter steal?"),
-        of("talk.vtt", "WEBVTT\n\n00:01.000 --> 00:03.000\nGlaciers carve valleys.\n", "What carves valleys?"),
-        of("tides.py", "def spring_tide(moon):\n    \"\"\"Predicts the spring tide.\"\"\"\n", "function that predicts the spring tide"),
+        of(
+            "film.srt",
+            "1\n00:00:01,000 --> 00:00:03,000\nThe otter stole my sandwich.\n",
+            "What did the otter steal?",
+        ),
+        of(
+            "talk.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:03.000\nGlaciers carve valleys.\n",
+            "What carves valleys?",
+        ),
+        of(
+            "tides.py",
+            "def spring_tide(moon):\n    \"\"\"Predicts the spring tide.\"\"\"\n",
+            "function that predicts the spring tide",
+        ),
         of("server.log", "\u{1B}[31mERROR\u{1B}[0m the turbine overheated\n", "What overheated?"),
         of("map.svg", "<svg xmlns='http://www.w3.org/2000/svg'><text>Old quarry</text></svg>", "old quarry"),
         of("letter.rtf", r"{\rtf1\ansi The violin was made in Cremona.\par}", "Where was the violin made?"),
@@ -63,21 +83,76 @@ fn documents() -> Vec<Kind> {
         Content-Type: text/html; charset=utf-8\r\n\r\n<p>Saffron comes from crocuses.\r\n--b--\r\n";
     let mailbox = "From a@example.org Fri Nov 27 10:00:00 2026\nSubject: Owls\n\nOwls turn their heads by 270 degrees.\n";
     vec![
-        ("report.pdf", pdf(&["Basalt columns form in cooling lava."]), "What forms basalt columns?", "report.pdf"),
-        ("offer.docx", docx("The carpenter offers oak shelves."), "What does the carpenter offer?", "offer.docx"),
+        (
+            "report.pdf",
+            pdf(&["Basalt columns form in cooling lava."]),
+            "What forms basalt columns?",
+            "report.pdf",
+        ),
+        (
+            "offer.docx",
+            docx("The carpenter offers oak shelves."),
+            "What does the carpenter offer?",
+            "offer.docx",
+        ),
         ("talk.pptx", office::pptx("Bats navigate by echoes."), "How do bats navigate?", "talk.pptx"),
-        ("costs.xlsx", office::xlsx(&[["part", "crowns"], ["rudder", "eighty"]]), "What does the rudder cost in crowns?", "costs.xlsx"),
+        (
+            "costs.xlsx",
+            office::xlsx(&[["part", "crowns"], ["rudder", "eighty"]]),
+            "What does the rudder cost in crowns?",
+            "costs.xlsx",
+        ),
         ("essay.odt", office::odt("Chess came from India."), "Where did chess come from?", "essay.odt"),
-        ("table.ods", office::ods(&[["planet", "moons"], ["Mars", "two moons"]]), "How many moons has Mars?", "table.ods"),
+        (
+            "table.ods",
+            office::ods(&[["planet", "moons"], ["Mars", "two moons"]]),
+            "How many moons has Mars?",
+            "table.ods",
+        ),
         ("slides.odp", office::odp("Amber is fossil resin."), "What is amber?", "slides.odp"),
-        ("novel.epub", office::epub("The smuggler hid the map in a clock."), "Where did the smuggler hide the map?", "novel.epub"),
-        ("invoice.eml", mail("Saddle", "The new saddle costs sixty ducats."), "How many ducats does the saddle cost?", "invoice.eml"),
+        (
+            "novel.epub",
+            office::epub("The smuggler hid the map in a clock."),
+            "Where did the smuggler hide the map?",
+            "novel.epub",
+        ),
+        (
+            "invoice.eml",
+            mail("Saddle", "The new saddle costs sixty ducats."),
+            "How many ducats does the saddle cost?",
+            "invoice.eml",
+        ),
         ("saved.mhtml", page.as_bytes().to_vec(), "Where does saffron come from?", "saved.mhtml"),
-        ("inbox.mbox", mailbox.as_bytes().to_vec(), "How far do owls turn their heads?", "inbox.mbox!/000001 Owls.eml"),
-        ("papers.zip", zip_of(&[("a/cranes.txt", "Cranes fly south in October.")]), "When do cranes fly south?", "papers.zip!/a/cranes.txt"),
-        ("backup.tar", tar("geysers.txt", b"Geysers erupt with hot water."), "What erupts with hot water?", "backup.tar!/geysers.txt"),
-        ("rotated.log.gz", gzip(b"the conveyor belt stopped at noon"), "When did the conveyor belt stop?", "rotated.log.gz!/rotated.log"),
-        ("all.tar.gz", gzip(&tar("yeast.md", b"# Yeast\n\nYeast makes dough rise.")), "What makes dough rise?", "all.tar.gz!/all.tar!/yeast.md"),
+        (
+            "inbox.mbox",
+            mailbox.as_bytes().to_vec(),
+            "How far do owls turn their heads?",
+            "inbox.mbox!/000001 Owls.eml",
+        ),
+        (
+            "papers.zip",
+            zip_of(&[("a/cranes.txt", "Cranes fly south in October.")]),
+            "When do cranes fly south?",
+            "papers.zip!/a/cranes.txt",
+        ),
+        (
+            "backup.tar",
+            tar("geysers.txt", b"Geysers erupt with hot water."),
+            "What erupts with hot water?",
+            "backup.tar!/geysers.txt",
+        ),
+        (
+            "rotated.log.gz",
+            gzip(b"the conveyor belt stopped at noon"),
+            "When did the conveyor belt stop?",
+            "rotated.log.gz!/rotated.log",
+        ),
+        (
+            "all.tar.gz",
+            gzip(&tar("yeast.md", b"# Yeast\n\nYeast makes dough rise.")),
+            "What makes dough rise?",
+            "all.tar.gz!/all.tar!/yeast.md",
+        ),
     ]
 }
 
@@ -87,7 +162,8 @@ async fn each_kind_of_file_answers_its_question() {
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
     let kinds: Vec<Kind> = texts().into_iter().chain(documents()).collect();
-    let uploads: Vec<Upload> = kinds.iter().map(|(name, bytes, ..)| Upload::file(name, bytes.clone())).collect();
+    let uploads: Vec<Upload> =
+        kinds.iter().map(|(name, bytes, ..)| Upload::file(name, bytes.clone())).collect();
     for document in user.upload(&collection, &uploads).await {
         assert_eq!(document["status"], "completed", "{document}");
     }
@@ -106,9 +182,12 @@ async fn what_no_reader_knows_is_refused_with_a_reason_before_it_is_uploaded() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
-    for name in ["film.mp4", "song.mp3", "setup.exe", "font.woff2", "disk.iso", "old.rar", "old.7z", "drawing.dwg"] {
+    for name in
+        ["film.mp4", "song.mp3", "setup.exe", "font.woff2", "disk.iso", "old.rar", "old.7z", "drawing.dwg"]
+    {
         let files = json!({ "files": [{ "name": name, "size": 10 }] });
-        let refused = user.post(&format!("/api/v2/collections/{collection}/uploads"), &files).await.expect(422);
+        let refused =
+            user.post(&format!("/api/v2/collections/{collection}/uploads"), &files).await.expect(422);
         let detail = refused["detail"].as_str().unwrap();
         assert!(detail.starts_with("files[0].name: ") && detail.contains("cannot be read"), "{detail}");
     }

@@ -17,6 +17,7 @@ mod embed_job;
 mod equal_bytes;
 mod erasure;
 mod event_payloads;
+mod everyday_files;
 mod first_light;
 mod integrity;
 mod large_artifacts;

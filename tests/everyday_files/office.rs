@@ -16,7 +16,9 @@ fn content_types(parts: &[(&str, &str)]) -> String {
             )
         })
         .collect();
-    format!("<Types xmlns=\"{TYPES}\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/>{overrides}</Types>")
+    format!(
+        "<Types xmlns=\"{TYPES}\"><Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/>{overrides}</Types>"
+    )
 }
 
 fn relationships(targets: &[(&str, &str)]) -> String {
@@ -105,7 +107,9 @@ pub fn ods(rows: &[[&str; 2]]) -> Vec<u8> {
         .iter()
         .map(|[a, b]| format!("<table:table-row>{}{}</table:table-row>", cell(a), cell(b)))
         .collect();
-    let body = format!("<office:spreadsheet><table:table table:name=\"Sheet1\">{rows}</table:table></office:spreadsheet>");
+    let body = format!(
+        "<office:spreadsheet><table:table table:name=\"Sheet1\">{rows}</table:table></office:spreadsheet>"
+    );
     open_document("spreadsheet", &body)
 }
 

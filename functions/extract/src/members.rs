@@ -9,6 +9,7 @@ use db::operations::{ItemWork, MemberEntry, MemberTotals, NewMember, StagingItem
 use domain::{
     ChunkDocument, DocumentId, DocumentStatus, ErrorKind, ItemId, ItemState, ScanMessage, document_id,
 };
+use frames::{OCR_IS_NOT_DEPLOYED, OCR_IS_OFF};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use parsers::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_DEPTH};
@@ -180,7 +181,7 @@ impl<'a> Members<'a> {
             Progress::Head(head) => {
                 head.extend_from_slice(bytes);
                 if head.len() >= HEAD_BYTES {
-                    open.decide(&self.state.artifacts, self.work).await?;
+                    open.decide(self.state, self.work).await?;
                 }
             }
             Progress::Writing(writer) => writer.write(bytes).await?,
@@ -194,7 +195,7 @@ impl<'a> Members<'a> {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        open.decide(&self.state.artifacts, self.work).await?;
+        open.decide(self.state, self.work).await?;
         let OpenMember { item, document_id, mime_type, scanner, progress } = open;
         let mut connection = self.state.db.connection().await?;
         let existing = connection.documents().find_existing(document_id).await?;
@@ -356,18 +357,23 @@ async fn delete(artifacts: &ArtifactStore, keys: &[String]) -> Result<(), StageE
 impl OpenMember {
     /// Decides by its first bytes whether the file can be read, and starts to write it if so. Does nothing if that is
     /// decided.
-    async fn decide(&mut self, artifacts: &ArtifactStore, work: &ItemWork) -> Result<(), StageError> {
+    async fn decide(&mut self, state: &State, work: &ItemWork) -> Result<(), StageError> {
         let Progress::Head(head) = &mut self.progress else {
             return Ok(());
         };
         let head = std::mem::take(head);
         let mime_type = self.mime_type.as_deref();
-        self.progress = match reason_to_skip(&self.item.file_name, mime_type, &head, work.settings.ocr) {
+        let no_ocr = match (work.settings.ocr, state.sends_to_recognize || state.ocr.is_some()) {
+            (true, true) => None,
+            (true, false) => Some(OCR_IS_NOT_DEPLOYED),
+            (false, _) => Some(OCR_IS_OFF),
+        };
+        self.progress = match reason_to_skip(&self.item.file_name, mime_type, &head, no_ocr) {
             Some(reason) => Progress::Skipped(reason),
             None => {
                 let target = target(&self.item, self.document_id, work);
                 let content_type = mime_type.unwrap_or("application/octet-stream");
-                let mut writer = artifacts.writer(&target.key(), content_type);
+                let mut writer = state.artifacts.writer(&target.key(), content_type);
                 writer.write(&head).await?;
                 Progress::Writing(Box::new(writer))
             }
