@@ -61,10 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// Parses a document, and sends the status of this process, which has its peak memory. What that needs is opened before
 /// the limits forbid it.
-fn run_child(
-    socket: &Path,
-    arguments: impl Iterator<Item = OsString>,
-) -> Result<ExitCode, Box<dyn Error>> {
+fn run_child(socket: &Path, arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Box<dyn Error>> {
     let parent = UnixDatagram::unbound()?;
     parent.connect(socket)?;
     let mut status = File::open("/proc/self/status")?;

@@ -125,7 +125,8 @@ impl Fuzzing<'_> {
                         return Ok(());
                     }
                     let messages = String::from_utf8_lossy(&ended.stderr);
-                    let is_memory = messages.contains("memory allocation of") || messages.contains("bad_alloc");
+                    let is_memory =
+                        messages.contains("memory allocation of") || messages.contains("bad_alloc");
                     let what = if is_memory { "out of memory".to_owned() } else { ended.status.to_string() };
                     return self.record(&what, current, counts);
                 }
@@ -133,8 +134,14 @@ impl Fuzzing<'_> {
         }
     }
 
-    fn record(&self, what: &str, input_number: Option<u64>, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
-        let number = input_number.ok_or_else(|| format!("the worker failed before its first input: {what}"))?;
+    fn record(
+        &self,
+        what: &str,
+        input_number: Option<u64>,
+        counts: &mut Counts,
+    ) -> Result<(), Box<dyn Error>> {
+        let number =
+            input_number.ok_or_else(|| format!("the worker failed before its first input: {what}"))?;
         let known = counts.failures.entry(what.to_owned()).or_default();
         *known += 1;
         if *known <= 3 && counts.saved < MAX_SAVED {

@@ -36,17 +36,7 @@ fn append_mail(
     let mut properties = Properties::read(file, storage, if depth == 0 { 32 } else { 24 })?;
     let subject = properties.text(Property::Subject)?;
     output.title(&subject)?;
-    let sender = properties.text(Property::SenderName)?;
-    let mut address = properties.text(Property::SenderSmtpAddress)?;
-    if address.is_empty() {
-        address = properties.text(Property::SenderAddress)?;
-    }
-    // Addresses inside an Exchange server are paths.
-    let from = match (sender.is_empty(), address.contains('@')) {
-        (false, true) => format!("{sender} <{address}>"),
-        (true, true) => address,
-        (_, false) => sender,
-    };
+    let from = sender(&mut properties)?;
     let lines = [
         ("Subject", subject),
         ("From", from),
@@ -60,6 +50,38 @@ fn append_mail(
     output.line("")?;
     append_body(&mut properties, output)?;
     append_attachments(file, storage, depth, output)
+}
+
+/// Returns who has sent the mail. Mails that were never sent through a server, such as drafts and imported ones, name
+/// only the person that they represent.
+fn sender(properties: &mut Properties<'_, '_>) -> Result<String, ParseError> {
+    use Property::{
+        RepresentedAddress, RepresentedName, RepresentedSmtpAddress, SenderAddress, SenderName,
+        SenderSmtpAddress,
+    };
+    let sender = person(properties, SenderName, SenderSmtpAddress, SenderAddress)?;
+    if sender.is_empty() {
+        return person(properties, RepresentedName, RepresentedSmtpAddress, RepresentedAddress);
+    }
+    Ok(sender)
+}
+
+/// Returns a name with its address, or that of them which is there.
+fn person(
+    properties: &mut Properties<'_, '_>,
+    name: Property,
+    smtp_address: Property,
+    address: Property,
+) -> Result<String, ParseError> {
+    let name = properties.text(name)?;
+    let smtp_address = properties.text(smtp_address)?;
+    let address = if smtp_address.is_empty() { properties.text(address)? } else { smtp_address };
+    // Addresses inside an Exchange server are paths.
+    Ok(match (name.is_empty() || name == address, address.contains('@')) {
+        (false, true) => format!("{name} <{address}>"),
+        (true, true) => address,
+        (_, false) => name,
+    })
 }
 
 fn append_body(properties: &mut Properties<'_, '_>, output: &mut Output<'_>) -> Result<(), ParseError> {

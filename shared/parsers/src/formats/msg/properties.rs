@@ -13,9 +13,12 @@ pub(super) const WHAT: &str = "the mail";
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Property {
     Subject = 0x0037,
+    RepresentedName = 0x0042,
+    RepresentedAddress = 0x0065,
     SenderName = 0x0C1A,
     SenderAddress = 0x0C1F,
     SenderSmtpAddress = 0x5D01,
+    RepresentedSmtpAddress = 0x5D02,
     DisplayCc = 0x0E03,
     DisplayTo = 0x0E04,
     Body = 0x1000,

@@ -50,6 +50,32 @@ fn mail_has_headers_text_attachments_and_mails() {
 }
 
 #[test]
+fn sender_is_the_represented_person_where_no_other_is_named() {
+    let from = |properties: &[(&str, &str)]| {
+        let numbers = numbers(32);
+        let texts: Vec<(String, Vec<u8>)> =
+            properties.iter().map(|(tag, text)| (format!("/__substg1.0_{tag}001F"), utf16(text))).collect();
+        let mut streams = vec![("/__properties_version1.0", numbers.as_slice())];
+        streams.extend(texts.iter().map(|(path, text)| (path.as_str(), text.as_slice())));
+        let shown = shown(Msg, &compound(&streams)).unwrap();
+        shown.lines().find_map(|line| line.strip_prefix("From: ")).unwrap_or_default().to_owned()
+    };
+    let anna = [("0042", "Anna"), ("0065", "anna@example.com")];
+    assert_eq!(from(&anna), "Anna <anna@example.com>");
+    assert_eq!(
+        from(&[anna[0], ("0065", "/o=Company/cn=anna"), ("5D02", "a@example.com")]),
+        "Anna <a@example.com>"
+    );
+    assert_eq!(
+        from(&[("0C1A", "Ben"), ("0C1F", "ben@example.com"), anna[0], anna[1]]),
+        "Ben <ben@example.com>"
+    );
+    assert_eq!(from(&[("0C1A", "ben@example.com"), ("0C1F", "ben@example.com")]), "ben@example.com");
+    assert_eq!(from(&[("0C1A", "Ben"), anna[0], anna[1]]), "Ben");
+    assert_eq!(from(&[("0C1A", "Ben"), ("0C1F", "/o=Company/cn=ben")]), "Ben");
+}
+
+#[test]
 fn dates_are_those_of_the_calendar() {
     assert_eq!(date_text(0), None);
     assert_eq!(date_text(20_000_000).unwrap(), "1601-01-01T00:00:02Z");
