@@ -22,6 +22,8 @@ pub const EXIT_ENVIRONMENT: u8 = 3;
 /// Bytes of the child's messages that are kept.
 const MAX_MESSAGE_BYTES: usize = 4 << 10;
 
+const SIGABRT: i32 = 6;
+
 /// How long a child that has written its last frame may take to exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -143,8 +145,11 @@ impl Run {
         if is_out_of_time(status) {
             return self.too_slow();
         }
-        // What Rust's allocator and the C library say before they abort.
-        if messages.contains("memory allocation of") || messages.contains("std::bad_alloc") {
+        // What Rust's allocator and the C library say before they abort. PDFium says nothing, and it aborts for no other
+        // reason; Rust and the C library give theirs.
+        let is_silent_abort = status.signal() == Some(SIGABRT) && messages.trim().is_empty();
+        if is_silent_abort || messages.contains("memory allocation of") || messages.contains("std::bad_alloc")
+        {
             let limit = self.limits.memory_bytes >> 20;
             let reason = format!("needs more than {limit} MiB of memory; split it");
             return self.failure(FailureKind::TooLarge, &reason);
