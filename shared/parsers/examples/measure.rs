@@ -51,10 +51,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Sandbox { executable: std::env::current_exe()?, arguments: vec![CHILD.into(), path.into()] };
     for (number, file) in arguments.map(PathBuf::from).enumerate() {
         let (measured, text) = runtime.block_on(measure(&sandbox, &file, &socket))?;
-        println!("{measured}");
         if let Some(folder) = &text_folder {
             fs::write(folder.join(format!("{number}.txt")), text)?;
         }
+        println!("{measured}");
     }
     Ok(ExitCode::SUCCESS)
 }
