@@ -4,6 +4,7 @@
 //! size of 2 GB.
 
 mod lzfu;
+mod people;
 mod properties;
 
 use frames::WarningKind;
@@ -33,15 +34,18 @@ fn append_mail(
     depth: usize,
     output: &mut Output<'_>,
 ) -> Result<(), ParseError> {
+    let recipients = people::recipients(file, storage)?;
     let mut properties = Properties::read(file, storage, if depth == 0 { 32 } else { 24 })?;
     let subject = properties.text(Property::Subject)?;
     output.title(&subject)?;
-    let from = sender(&mut properties)?;
+    let from = people::sender(&mut properties)?;
+    let to = recipients.to.map_or_else(|| properties.text(Property::DisplayTo), Ok)?;
+    let cc = recipients.cc.map_or_else(|| properties.text(Property::DisplayCc), Ok)?;
     let lines = [
         ("Subject", subject),
         ("From", from),
-        ("To", properties.text(Property::DisplayTo)?),
-        ("Cc", properties.text(Property::DisplayCc)?),
+        ("To", to),
+        ("Cc", cc),
         ("Date", properties.date().unwrap_or_default()),
     ];
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
@@ -50,38 +54,6 @@ fn append_mail(
     output.line("")?;
     append_body(&mut properties, output)?;
     append_attachments(file, storage, depth, output)
-}
-
-/// Returns who has sent the mail. Mails that were never sent through a server, such as drafts and imported ones, name
-/// only the person that they represent.
-fn sender(properties: &mut Properties<'_, '_>) -> Result<String, ParseError> {
-    use Property::{
-        RepresentedAddress, RepresentedName, RepresentedSmtpAddress, SenderAddress, SenderName,
-        SenderSmtpAddress,
-    };
-    let sender = person(properties, SenderName, SenderSmtpAddress, SenderAddress)?;
-    if sender.is_empty() {
-        return person(properties, RepresentedName, RepresentedSmtpAddress, RepresentedAddress);
-    }
-    Ok(sender)
-}
-
-/// Returns a name with its address, or that of them which is there.
-fn person(
-    properties: &mut Properties<'_, '_>,
-    name: Property,
-    smtp_address: Property,
-    address: Property,
-) -> Result<String, ParseError> {
-    let name = properties.text(name)?;
-    let smtp_address = properties.text(smtp_address)?;
-    let address = if smtp_address.is_empty() { properties.text(address)? } else { smtp_address };
-    // Addresses inside an Exchange server are paths.
-    Ok(match (name.is_empty() || name == address, address.contains('@')) {
-        (false, true) => format!("{name} <{address}>"),
-        (true, true) => address,
-        (_, false) => name,
-    })
 }
 
 fn append_body(properties: &mut Properties<'_, '_>, output: &mut Output<'_>) -> Result<(), ParseError> {
