@@ -22,6 +22,8 @@ pub const EXIT_ENVIRONMENT: u8 = 3;
 /// Bytes of the child's messages that are kept.
 const MAX_MESSAGE_BYTES: usize = 4 << 10;
 
+const SIGABRT: i32 = 6;
+
 /// How long a child that has written its last frame may take to exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -110,7 +112,7 @@ impl Run {
             let read = timeout(self.time_left, self.output.read(&mut self.buffer)).await;
             self.time_left = self.time_left.saturating_sub(started.elapsed());
             let Ok(read) = read else {
-                return Err(self.too_slow());
+                return Err(self.too_slow(self.limits.wall_clock.as_secs()));
             };
             let read = read.map_err(SandboxError::Process)?;
             if read == 0 {
@@ -141,10 +143,13 @@ impl Run {
             return SandboxError::Child(messages.trim().to_owned());
         }
         if is_out_of_time(status) {
-            return self.too_slow();
+            return self.too_slow(self.limits.cpu_seconds);
         }
-        // What Rust's allocator and the C library say before they abort.
-        if messages.contains("memory allocation of") || messages.contains("std::bad_alloc") {
+        // What Rust's allocator and the C library say before they abort. PDFium says nothing, and it aborts for no other
+        // reason; Rust and the C library give theirs.
+        let is_silent_abort = status.signal() == Some(SIGABRT) && messages.trim().is_empty();
+        if is_silent_abort || messages.contains("memory allocation of") || messages.contains("std::bad_alloc")
+        {
             let limit = self.limits.memory_bytes >> 20;
             let reason = format!("needs more than {limit} MiB of memory; split it");
             return self.failure(FailureKind::TooLarge, &reason);
@@ -152,8 +157,7 @@ impl Run {
         self.crash()
     }
 
-    fn too_slow(&self) -> SandboxError {
-        let seconds = self.limits.wall_clock.as_secs().min(self.limits.cpu_seconds);
+    fn too_slow(&self, seconds: u64) -> SandboxError {
         let reason =
             format!("could not be read within {seconds} s; it may be damaged: save it again, or split it");
         self.failure(FailureKind::TooLarge, &reason)

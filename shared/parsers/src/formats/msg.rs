@@ -4,6 +4,7 @@
 //! size of 2 GB.
 
 mod lzfu;
+mod people;
 mod properties;
 
 use frames::WarningKind;
@@ -33,25 +34,18 @@ fn append_mail(
     depth: usize,
     output: &mut Output<'_>,
 ) -> Result<(), ParseError> {
+    let recipients = people::recipients(file, storage)?;
     let mut properties = Properties::read(file, storage, if depth == 0 { 32 } else { 24 })?;
     let subject = properties.text(Property::Subject)?;
     output.title(&subject)?;
-    let sender = properties.text(Property::SenderName)?;
-    let mut address = properties.text(Property::SenderSmtpAddress)?;
-    if address.is_empty() {
-        address = properties.text(Property::SenderAddress)?;
-    }
-    // Addresses inside an Exchange server are paths.
-    let from = match (sender.is_empty(), address.contains('@')) {
-        (false, true) => format!("{sender} <{address}>"),
-        (true, true) => address,
-        (_, false) => sender,
-    };
+    let from = people::sender(&mut properties)?;
+    let to = recipients.to.map_or_else(|| properties.text(Property::DisplayTo), Ok)?;
+    let cc = recipients.cc.map_or_else(|| properties.text(Property::DisplayCc), Ok)?;
     let lines = [
         ("Subject", subject),
         ("From", from),
-        ("To", properties.text(Property::DisplayTo)?),
-        ("Cc", properties.text(Property::DisplayCc)?),
+        ("To", to),
+        ("Cc", cc),
         ("Date", properties.date().unwrap_or_default()),
     ];
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {

@@ -62,7 +62,13 @@ async fn child_has_no_environment_and_no_other_files() {
 
 #[tokio::test]
 async fn crash_hang_and_nonsense_are_the_documents_failures() {
-    for script in ["kill -SEGV $$", "kill -ABRT $$", "exit 0", "exit 101", "echo nonsense and more"] {
+    for script in [
+        "kill -SEGV $$",
+        "echo 'invalid pointer' >&2; kill -ABRT $$",
+        "exit 0",
+        "exit 101",
+        "echo nonsense and more",
+    ] {
         assert_eq!(reason(script, Limits::default()).await, CRASH, "{script}");
     }
     let limits = Limits { wall_clock: Duration::from_millis(200), ..Limits::default() };
@@ -78,10 +84,13 @@ async fn crash_hang_and_nonsense_are_the_documents_failures() {
 
 #[tokio::test]
 async fn memory_and_output_are_limited() {
-    assert_eq!(
-        reason("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", Limits::default()).await,
-        "the PDF document needs more than 768 MiB of memory; split it"
-    );
+    for script in ["echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", "kill -ABRT $$"] {
+        assert_eq!(
+            reason(script, Limits::default()).await,
+            "the PDF document needs more than 768 MiB of memory; split it",
+            "{script}"
+        );
+    }
     let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
     let mut frames = MAGIC.to_vec();
     encode(&Frame::Text("x".repeat(1 << 19)), &mut frames).unwrap();

@@ -13,12 +13,18 @@ pub(super) const WHAT: &str = "the mail";
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Property {
     Subject = 0x0037,
+    RepresentedName = 0x0042,
+    RepresentedAddress = 0x0065,
     SenderName = 0x0C1A,
     SenderAddress = 0x0C1F,
     SenderSmtpAddress = 0x5D01,
+    RepresentedSmtpAddress = 0x5D02,
     DisplayCc = 0x0E03,
     DisplayTo = 0x0E04,
     Body = 0x1000,
+    Name = 0x3001,
+    Address = 0x3003,
+    RecipientSmtpAddress = 0x39FE,
     CompressedRtf = 0x1009,
     Html = 0x1013,
     AttachmentData = 0x3701,
@@ -34,6 +40,7 @@ const BINARY: u16 = 0x0102;
 
 /// Properties that have a number rather than a stream.
 const CLIENT_SUBMIT_TIME: u32 = 0x0039_0040;
+const RECIPIENT_KIND: u32 = 0x0C15_0003;
 const DELIVERY_TIME: u32 = 0x0E06_0040;
 const INTERNET_CODE_PAGE: u32 = 0x3FDE_0003;
 const MESSAGE_CODE_PAGE: u32 = 0x3FFD_0003;
@@ -93,6 +100,11 @@ impl<'p, 'a> Properties<'p, 'a> {
     pub(super) fn date(&self) -> Option<String> {
         let ticks = self.number(CLIENT_SUBMIT_TIME).or_else(|| self.number(DELIVERY_TIME))?;
         date_text(ticks)
+    }
+
+    /// Returns the kind of a recipient: 1 (to), 2 (cc) or 3 (bcc).
+    pub(super) fn recipient_kind(&self) -> Option<u64> {
+        self.number(RECIPIENT_KIND)
     }
 
     fn number(&self, tag: u32) -> Option<u64> {

@@ -50,6 +50,68 @@ fn mail_has_headers_text_attachments_and_mails() {
 }
 
 #[test]
+fn sender_is_the_represented_person_where_no_other_is_named() {
+    let from = |properties: &[(&str, &str)]| {
+        let numbers = numbers(32);
+        let texts: Vec<(String, Vec<u8>)> =
+            properties.iter().map(|(tag, text)| (format!("/__substg1.0_{tag}001F"), utf16(text))).collect();
+        let mut streams = vec![("/__properties_version1.0", numbers.as_slice())];
+        streams.extend(texts.iter().map(|(path, text)| (path.as_str(), text.as_slice())));
+        let shown = shown(Msg, &compound(&streams)).unwrap();
+        shown.lines().find_map(|line| line.strip_prefix("From: ")).unwrap_or_default().to_owned()
+    };
+    let anna = [("0042", "Anna"), ("0065", "anna@example.com")];
+    assert_eq!(from(&anna), "Anna <anna@example.com>");
+    assert_eq!(
+        from(&[anna[0], ("0065", "/o=Company/cn=anna"), ("5D02", "a@example.com")]),
+        "Anna <a@example.com>"
+    );
+    assert_eq!(
+        from(&[("0C1A", "Ben"), ("0C1F", "ben@example.com"), anna[0], anna[1]]),
+        "Ben <ben@example.com>"
+    );
+    assert_eq!(from(&[("0C1A", "ben@example.com"), ("0C1F", "ben@example.com")]), "ben@example.com");
+    assert_eq!(from(&[("0C1A", "Ben"), anna[0], anna[1]]), "Ben");
+    assert_eq!(from(&[("0C1A", "Ben"), ("0C1F", "/o=Company/cn=ben")]), "Ben");
+}
+
+/// The numbers of a recipient: a header and its kind.
+fn recipient_kind(kind: u64) -> Vec<u8> {
+    let mut bytes = vec![0; 8];
+    bytes.extend_from_slice(&0x0C15_0003_u32.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&kind.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn recipients_have_their_addresses_except_for_hidden_ones() {
+    let mut streams = vec![
+        ("/__properties_version1.0".to_owned(), numbers(32)),
+        ("/__substg1.0_0E04001F".to_owned(), utf16("Anna; Ben")),
+        ("/__substg1.0_0E03001F".to_owned(), utf16("Cleo")),
+    ];
+    for (index, (kind, name, address)) in
+        [(1, "Anna", "anna@example.com"), (1, "Ben", "/o=Company/cn=ben"), (3, "Dora", "dora@example.com")]
+            .into_iter()
+            .enumerate()
+    {
+        let storage = format!("/__recip_version1.0_#0000000{index}");
+        streams.push((format!("{storage}/__properties_version1.0"), recipient_kind(kind)));
+        streams.push((format!("{storage}/__substg1.0_3001001F"), utf16(name)));
+        streams.push((format!("{storage}/__substg1.0_3003001F"), utf16(address)));
+    }
+    let ben = "/__recip_version1.0_#00000001/__substg1.0_39FE001F";
+    streams.push((ben.to_owned(), utf16("ben@example.com")));
+    let streams: Vec<(&str, &[u8])> =
+        streams.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    assert_eq!(
+        without_blank_lines(&shown(Msg, &compound(&streams)).unwrap()),
+        "To: Anna <anna@example.com>, Ben <ben@example.com>\nCc: Cleo\nDate: 2025-11-25T00:00:00Z\n"
+    );
+}
+
+#[test]
 fn dates_are_those_of_the_calendar() {
     assert_eq!(date_text(0), None);
     assert_eq!(date_text(20_000_000).unwrap(), "1601-01-01T00:00:02Z");

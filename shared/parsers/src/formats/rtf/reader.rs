@@ -342,5 +342,5 @@ impl Reader {
 
 fn heading_level(outline_level: Option<i32>) -> Option<u8> {
     let level = u8::try_from(outline_level?).ok()?;
-    (level < 9).then_some((level + 1).min(6))
+    (level < 9).then(|| (level + 1).min(6))
 }

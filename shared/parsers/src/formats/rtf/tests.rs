@@ -36,6 +36,14 @@ fn groups_are_limited_and_an_empty_document_has_a_reason() {
     assert_eq!(shown(Rtf, b"{\\rtf1}").unwrap_err().to_string(), "the rich text document has no text");
 }
 
+#[test]
+fn outline_levels_out_of_range_are_none() {
+    for level in [-1, 9, 255, 256, i32::MAX] {
+        let rtf = format!("{{\\rtf1 \\pard\\outlinelevel{level} Moon\\par}}");
+        assert_eq!(shown(Rtf, rtf.as_bytes()).unwrap(), "Moon\n", "{level}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_tokens_are_read(rtf in r"(\{|\}|\\par |\\cell |\\row |\\intbl |\\u-?[0-9]{1,9} |\\bin[0-9] |\\'[0-9a-g]{2}|\\\*|\\f[0-9]|x|é){0,40}") {
