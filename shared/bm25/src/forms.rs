@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::languages::Alphabet;
+use crate::alphabet::Alphabet;
 
 /// Returns a normalized word in lower case. Letters that differ only by their place in a word or by tradition are
 /// one: ß is ss, ς is σ.

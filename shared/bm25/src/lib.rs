@@ -13,6 +13,7 @@
 //! stored in indexes: whoever changes how they are computed renames the sparse vector (`vectors::SPARSE`), so
 //! that no index mixes both.**
 
+mod alphabet;
 mod compounds;
 mod find;
 mod forms;
