@@ -131,6 +131,9 @@ fn pages_without_text_are_counted_and_a_document_of_them_fails() {
     );
 }
 
+/// A page with content that nobody sees.
+const BLANK: &str = "1 1 1 rg 0 0 9 9 re f";
+
 /// An image of a page as the only content of a page, which is what a scanner writes.
 fn scanned(picture: &RgbImage) -> Vec<String> {
     let hex: String = picture.as_raw().iter().fold(String::new(), |mut hex, byte| {
@@ -160,7 +163,7 @@ fn scanned_pages_are_read_in_the_order_of_the_pages() {
     let resources = "/XObject << /I 5 0 R >>";
     let scan = "q 600 0 0 800 0 0 cm /I Do Q";
     let text = lines(&[(72, 700, "A text layer")]);
-    let document = pages_with_resources(&[&text, scan, "0 0 m 100 100 l S"], &scanned(&letter), resources);
+    let document = pages_with_resources(&[&text, scan, BLANK], &scanned(&letter), resources);
     let shown = show(&frames_with(Pdf, &document, &ocr_options()).unwrap());
     assert_eq!(
         shown,
@@ -171,18 +174,16 @@ fn scanned_pages_are_read_in_the_order_of_the_pages() {
 
 #[test]
 fn document_in_which_ocr_finds_nothing_has_a_reason() {
-    let error = frames_with(Pdf, &pages(&["0 0 m 100 100 l S"], "", &[]), &ocr_options()).unwrap_err();
+    let error = frames_with(Pdf, &pages(&[BLANK], "", &[]), &ocr_options()).unwrap_err();
     assert_eq!(error.to_string(), "the PDF has no text, only images, and OCR finds no text");
 }
 
 #[test]
 fn pages_after_the_limit_of_ocr_are_left_out() {
-    let blank: Vec<&str> = std::iter::repeat_n("0 0 m 9 9 l S", MAX_OCR_PAGES as usize + 2).collect();
+    let blank: Vec<&str> = std::iter::repeat_n(BLANK, MAX_OCR_PAGES as usize + 2).collect();
     let text = lines(&[(72, 700, "Text")]);
-    // Small pages are fast.
-    let document = pages_with(&[blank.as_slice(), &[&text]].concat(), "", &[], "/UserUnit 1");
-    let document = String::from_utf8(document).unwrap().replace("[0 0 600 800]", "[0 0  99 770]");
-    let shown = show(&frames_with(Pdf, document.as_bytes(), &ocr_options()).unwrap());
+    let document = pages(&[blank.as_slice(), &[&text]].concat(), "", &[]);
+    let shown = show(&frames_with(Pdf, &document, &ocr_options()).unwrap());
     assert!(
         shown.ends_with(
             "Text\n[warning 100 pages have no text, only images]\n\
