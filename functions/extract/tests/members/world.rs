@@ -186,6 +186,8 @@ impl World {
                 executable: env!("CARGO_BIN_EXE_extract").into(),
                 arguments: vec![PARSE.into()],
             },
+            ocr: None,
+            sends_to_recognize: false,
             pdfium_library: "libpdfium.so".into(),
         };
         let message = ChunkDocument { operation_id: self.operation_id(), item_id };
