@@ -93,7 +93,7 @@ async fn measure(
         return Ok((json!({ "file": file_name, "outcome": "no parser" }), String::new()));
     };
     let pdfium_library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from);
-    let job = Job { format, file_name, pdfium_library, limits: Limits::default() };
+    let job = Job { format, file_name, pdfium_library, ocr: None, limits: Limits::default() };
     let started = Instant::now();
     let mut run = sandbox.start(&job, File::open(path)?)?;
     let is_done = Arc::new(AtomicBool::new(false));

@@ -67,7 +67,8 @@ pub fn run(
 /// Parses a document. An error that is not the document's is a finding.
 fn read_document(format: DocumentFormat, bytes: &[u8]) -> Result<(), String> {
     let pdfium_library = std::env::var_os("PDFIUM_LIBRARY").map(PathBuf::from);
-    let options = Options { file_name: format!("seed.{}", format.extensions()[0]), pdfium_library };
+    let options =
+        Options { file_name: format!("seed.{}", format.extensions()[0]), pdfium_library, ocr: None };
     match parse(format, &mut Cursor::new(bytes), &options, &mut |_frame| Ok(())) {
         Ok(_summary) => Ok(()),
         Err(ParseError::Document(_failure)) => Ok(()),
