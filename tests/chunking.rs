@@ -163,7 +163,7 @@ async fn invalid_chunking_settings_are_rejected_by_name() {
         (
             json!({ "chunking_config": { "parent_size": 256 } }),
             "chunking_config.parent_size",
-            "recursive has no parameters",
+            "hybrid has split_level, split_declarations",
         ),
         (
             json!({ "chunking_strategy": "markdown", "chunk_size": 9999 }),

@@ -151,7 +151,7 @@ fn documents() -> Vec<Kind> {
             "all.tar.gz",
             gzip(&tar("yeast.md", b"# Yeast\n\nYeast makes dough rise.")),
             "What makes dough rise?",
-            "all.tar.gz!/all.tar!/yeast.md",
+            "all.tar.gz!/yeast.md",
         ),
     ]
 }
@@ -165,8 +165,11 @@ async fn each_kind_of_file_answers_its_question() {
     let uploads: Vec<Upload> =
         kinds.iter().map(|(name, bytes, ..)| Upload::file(name, bytes.clone())).collect();
     for document in user.upload(&collection, &uploads).await {
-        assert_eq!(document["status"], "completed", "{document}");
+        let reason = document["error_message"].as_str().unwrap_or_default();
+        let is_container = document["status"] == "skipped" && reason.ends_with("is a document of its own");
+        assert!(document["status"] == "completed" || is_container, "{document}");
     }
+    user.wait_until_idle(&collection).await;
     let mut wrong = Vec::new();
     for (_, _, question, file) in &kinds {
         let found = user.search(&collection, question).await;
@@ -182,9 +185,7 @@ async fn what_no_reader_knows_is_refused_with_a_reason_before_it_is_uploaded() {
     let stack = Stack::from_env();
     let user = TestUser::register(&stack).await;
     let collection = user.create_collection().await;
-    for name in
-        ["film.mp4", "song.mp3", "setup.exe", "font.woff2", "disk.iso", "old.rar", "old.7z", "drawing.dwg"]
-    {
+    for name in ["film.mp4", "song.mp3", "setup.exe", "font.woff2", "old.rar", "old.7z"] {
         let files = json!({ "files": [{ "name": name, "size": 10 }] });
         let refused =
             user.post(&format!("/api/v2/collections/{collection}/uploads"), &files).await.expect(422);

@@ -27,7 +27,7 @@ async fn first_hit(user: &TestUser, collection: &str, question: &str) -> (String
     let answer = user.post("/api/v2/search", &body).await.expect(200);
     let hit = &answer["results"][0];
     let text = |field: &str| hit[field].as_str().unwrap_or_default().to_owned();
-    (text("file_name"), text("content"))
+    (text("file_name"), text("text"))
 }
 
 async fn documents(user: &TestUser, collection: &str) -> Vec<Value> {

@@ -44,7 +44,7 @@ mod tests {
             )
         );
         assert_eq!(reason_to_skip("a.zip!/photo.jpg", None, photo, None), None);
-        assert_eq!(skipped("a.zip!/photo.gif", b"GIF89a").as_deref(), Some("an image (GIF) cannot be read"));
+        assert_eq!(skipped("a.zip!/photo.gif", b"GIF89a").as_deref(), Some("an image cannot be read"));
         assert_eq!(
             skipped("data", b"\0\x01\x02\x03\x04").as_deref(),
             Some("a binary file of an unknown format cannot be read")

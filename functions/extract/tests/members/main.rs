@@ -31,10 +31,8 @@ const STAGED: [&str; 4] = ["r.zip", "r.zip!/a.txt", "r.zip!/docs/b.txt", "r.zip!
 
 fn expected() -> Vec<Entry> {
     let staged = STAGED.map(|name| Entry::new(name, "staged", None));
-    let skipped = [
-        ("r.zip!/empty.txt", "the file is empty: 0 bytes"),
-        ("r.zip!/photo.gif", "an image (GIF) cannot be read"),
-    ];
+    let skipped =
+        [("r.zip!/empty.txt", "the file is empty: 0 bytes"), ("r.zip!/photo.gif", "an image cannot be read")];
     let skipped = skipped.map(|(name, reason)| Entry::new(name, "skipped", Some(reason)));
     let mut entries: Vec<Entry> = staged.into_iter().chain(skipped).collect();
     entries.sort();

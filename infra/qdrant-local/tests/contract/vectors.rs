@@ -301,9 +301,14 @@ async fn sparse_search_matches_terms_and_hybrid_search_fuses_by_rank() {
         let sparse = ChunkQuery { mode: SearchMode::Sparse, text: "a tide".to_owned(), ..query(&[]) };
         let found = store.search(&name, &sparse).await.unwrap();
         assert_eq!(indexes(&found), [1, 3]);
-        // Two of five chunks have the term; chunk 3 has no other.
+        // Two of five chunks have the stem, the only term that chunk 3 shares with the query.
         let rarity = ((5.0 - 2.0 + 0.5) / (2.0 + 0.5) + 1.0_f32).ln();
-        let weight = 2.2 / (1.0 + 1.2 * (0.25 + 0.75 / 256.0));
+        let (chunk, query_terms) = (bm25::chunk_terms("tides"), bm25::query_terms("a tide"));
+        let shared = chunk.ids.iter().zip(&chunk.weights).filter_map(|(id, weight)| {
+            let place = query_terms.ids.iter().position(|other| other == id)?;
+            Some(weight * query_terms.weights[place])
+        });
+        let weight: f32 = shared.sum();
         assert!((found[1].score - rarity * weight).abs() < 1e-4, "{}", found[1].score);
         let nothing = ChunkQuery { text: "what is this?".to_owned(), ..sparse.clone() };
         assert_eq!(store.search(&name, &nothing).await.unwrap(), []);

@@ -16,7 +16,8 @@ SELECT
     CASE WHEN done.reason IS NULL THEN 'unchanged' ELSE 'failed' END::item_state,
     CASE WHEN done.reason IS NULL THEN done.chunk_count END,
     done.reason,
-    CASE WHEN done.reason IS NOT NULL THEN 'permanent' END::error_category
+    -- A retry computes what is lost again.
+    CASE WHEN done.reason IS NOT NULL THEN 'transient' END::error_category
 FROM (
     -- Held until this commits, so that the listing cannot end concurrently.
     SELECT id FROM operations

@@ -100,7 +100,7 @@ async fn invalid_settings_are_reported_as_at_creation(pool: PgPool) {
     chunk_size: 257 tokens are more than the 256 that sentence-transformers/all-MiniLM-L6-v2 reads; choose 16 to 256
     chunk_size: 101 tokens are more than the 100 that small reads; choose 16 to 100
     chunk_overlap: 256 tokens are not less than a chunk of 256; choose 0 to 255
-    chunk_size: out of range; 0 to 4294967295 allowed, got -1; chunking_config: contains a NUL character; every other character is allowed; chunking_config.a: unknown parameter; recursive has no parameters
+    chunk_size: out of range; 0 to 4294967295 allowed, got -1; chunking_config: contains a NUL character; every other character is allowed; chunking_config.a: unknown parameter; hybrid has split_level, split_declarations
     "#);
     reindex(&api, &path, &ada, Some(&json!([]))).await.problem(422);
     let queued = "SELECT count(*)::text FROM operations WHERE type = 'reindex'";

@@ -136,6 +136,7 @@ async fn completion_waits_for_the_listing_and_updates_all_counters(pool: PgPool)
         json!({
             "counts": {"new": 1, "changed": 0, "unchanged": 0, "removed": 0, "duplicate": 0, "skipped": 1, "failed": 1, "cancelled": 0},
             "chunks": {"embedded": 2, "reused": 0},
+            "warnings": {},
         })
     );
     let collection = connection.collections().find_any(fixture.collection_id).await.unwrap().unwrap();

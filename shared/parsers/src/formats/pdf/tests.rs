@@ -159,7 +159,7 @@ pub(crate) fn picture_of(content: &str) -> RgbImage {
 #[test]
 fn scanned_pages_are_read_in_the_order_of_the_pages() {
     let letter =
-        picture_of(&lines(&[(72, 700, "Dear harbour master, the ebb"), (72, 680, "starts at noon.")]));
+        picture_of(&lines(&[(72, 700, "Dear harbour master, the ebb"), (72, 685, "starts at noon.")]));
     let resources = "/XObject << /I 5 0 R >>";
     let scan = "q 600 0 0 800 0 0 cm /I Do Q";
     let text = lines(&[(72, 700, "A text layer")]);
