@@ -7,6 +7,7 @@ use artifacts::{ArtifactError, ArtifactReader, codec};
 use bytes::Bytes;
 use db::operations::StagedVersion;
 use domain::{ArtifactKey, ChunkRecord, Classify, CollectionId, ErrorKind};
+use frames::DocumentFormat;
 use lambda::StageError;
 use segmentation::{DocumentChunker, DocumentSettings, DocumentSummary, ModelTokens};
 use tokio::sync::mpsc;
@@ -15,8 +16,6 @@ use crate::State;
 
 /// The capacity of each channel, in buffers or batches.
 const CHANNEL_CAPACITY: usize = 4;
-/// Bytes of the start that decide whether a document needs a parser.
-const HEAD_BYTES: usize = 1024;
 
 /// What chunking a document has yielded.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(crate) async fn chunk_document(
     let Some(input) = open(state, collection_id, staged, &settings).await? else {
         return Ok(None);
     };
-    let Input { reader, head, is_parsed } = input;
+    let Input { reader, is_parsed } = input;
     let (buffer_sender, buffers) = mpsc::channel(CHANNEL_CAPACITY);
     let (batch_sender, batches) = mpsc::channel::<Vec<ChunkRecord>>(CHANNEL_CAPACITY);
     let chunking = tokio::task::spawn_blocking(move || {
@@ -51,7 +50,7 @@ pub(crate) async fn chunk_document(
     // The chunker ends when the input ends or when the receiver of its batches is dropped: it never
     // outlives the other two.
     let (read, written) =
-        tokio::join!(read(reader, head, buffer_sender), write(state, collection_id, staged, batches));
+        tokio::join!(read(reader, buffer_sender), write(state, collection_id, staged, batches));
     let summary = chunking.await.map_err(|panic| StageError::new(ErrorKind::Internal, panic))??;
     read?;
     let (chunk_count, batch_count) = written?;
@@ -62,8 +61,6 @@ pub(crate) async fn chunk_document(
 /// What is chunked.
 struct Input {
     reader: ArtifactReader,
-    /// What was read of it already.
-    head: Vec<Bytes>,
     /// Whether it is the text artifact of a document that was parsed, not the document itself.
     is_parsed: bool,
 }
@@ -85,19 +82,13 @@ async fn open(
         }
         opened => opened?,
     };
-    let (mut head, mut start) = (Vec::new(), Vec::with_capacity(HEAD_BYTES));
-    while start.len() < HEAD_BYTES
-        && let Some(buffer) = reader.next().await?
-    {
-        start.extend_from_slice(&buffer[..buffer.len().min(HEAD_BYTES - start.len())]);
-        head.push(buffer);
-    }
-    if settings.parsed_format(&start).is_none() {
-        return Ok(Some(Input { reader, head, is_parsed: false }));
+    let head = reader.peek(DocumentFormat::HEAD_BYTES).await?;
+    if settings.parsed_format(&head).is_none() {
+        return Ok(Some(Input { reader, is_parsed: false }));
     }
     let text = ArtifactKey::Text { collection_id, document_id, generation };
     match state.artifacts.open(&text).await {
-        Ok(reader) => Ok(Some(Input { reader, head: Vec::new(), is_parsed: true })),
+        Ok(reader) => Ok(Some(Input { reader, is_parsed: true })),
         Err(ArtifactError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -107,14 +98,8 @@ async fn open(
 /// mistaken for a complete one.
 async fn read(
     mut reader: ArtifactReader,
-    head: Vec<Bytes>,
     buffers: mpsc::Sender<Result<Bytes, ()>>,
 ) -> Result<(), ArtifactError> {
-    for buffer in head {
-        if buffers.send(Ok(buffer)).await.is_err() {
-            return Ok(());
-        }
-    }
     loop {
         let buffer = match reader.next().await {
             Ok(Some(buffer)) => Ok(buffer),

@@ -22,9 +22,6 @@ const MAX_DOCUMENT_BYTES: u64 = 512 * 1024 * 1024;
 const TOO_MANY_FILES: &str = "the archive that it is in holds too many files altogether: at most 10,000 with 2 GiB are \
     read, those of archives in it included; upload it alone";
 
-/// Bytes of the start that decide the format: a TAR archive says what it is after 257 bytes.
-const HEAD_BYTES: usize = 1024;
-
 /// Extracts the text and writes it as the text artifact, as a whole or not at all, and stages the files inside the
 /// document before. Returns whether it did: the item may end meanwhile.
 ///
@@ -65,7 +62,7 @@ pub(crate) async fn extract(
 async fn start(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<Run, StageError> {
     let StagedVersion { document_id, generation, .. } = staged;
     let raw = ArtifactKey::Raw { collection_id: work.collection_id, document_id, generation };
-    let reader = match state.artifacts.open(&raw).await {
+    let mut reader = match state.artifacts.open(&raw).await {
         // The text is for users, to whom a key says nothing.
         Err(error @ ArtifactError::NotFound { .. }) => {
             let reason = "its raw document is missing; index it again from its source";
@@ -79,7 +76,7 @@ async fn start(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         let reason = format!("too large to be parsed; at most {most} MiB allowed, got {} MiB", size >> 20);
         return Err(StageError::new(ErrorKind::TooLarge, reason));
     }
-    let (document, head) = download(reader).await?;
+    let head = reader.peek(DocumentFormat::HEAD_BYTES).await?;
     let media_type = work.mime_type.as_deref().unwrap_or_default();
     let Some(format) = DocumentFormat::detect(&work.file_name, media_type, &head) else {
         return Err(StageError::new(ErrorKind::Internal, "the document needs no parser"));
@@ -92,7 +89,7 @@ async fn start(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
         limits: if ocr.is_some() { Limits::with_ocr() } else { Limits::default() },
         ocr,
     };
-    Ok(state.sandbox.start(&job, document)?)
+    Ok(state.sandbox.start(&job, download(reader).await?)?)
 }
 
 /// How far a document was read.
@@ -152,18 +149,15 @@ fn encode_frame(frame: &Frame, record: &mut Vec<u8>) -> Result<(), StageError> {
     encode(frame, record).map_err(|error| StageError::new(ErrorKind::Internal, error))
 }
 
-/// Writes the document to a file without a name, which is gone when it is closed. Returns its first bytes, too.
-async fn download(mut reader: ArtifactReader) -> Result<(File, Vec<u8>), StageError> {
+/// Writes the document to a file without a name, which is gone when it is closed.
+async fn download(mut reader: ArtifactReader) -> Result<File, StageError> {
     let disk = |error| StageError::new(ErrorKind::Unavailable, error);
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(disk)?);
-    let mut head = Vec::with_capacity(HEAD_BYTES);
     while let Some(bytes) = reader.next().await? {
-        let missing = HEAD_BYTES.saturating_sub(head.len()).min(bytes.len());
-        head.extend_from_slice(&bytes[..missing]);
         file.write_all(&bytes).await.map_err(disk)?;
     }
     file.flush().await.map_err(disk)?;
     let mut file = file.into_std().await;
     file.seek(SeekFrom::Start(0)).map_err(disk)?;
-    Ok((file, head))
+    Ok(file)
 }

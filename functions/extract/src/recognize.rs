@@ -23,7 +23,7 @@ pub(crate) async fn needs_recognize(
     let StagedVersion { document_id, generation, .. } = staged;
     let raw = ArtifactKey::Raw { collection_id: work.collection_id, document_id, generation };
     let mut reader = state.artifacts.open(&raw).await?;
-    let head = reader.next().await?.unwrap_or_default();
+    let head = reader.peek(DocumentFormat::HEAD_BYTES).await?;
     let media_type = work.mime_type.as_deref().unwrap_or_default();
     match DocumentFormat::detect(&work.file_name, media_type, &head) {
         Some(format) if format.may_need_ocr() && state.sends_to_recognize => Ok(true),

@@ -1,5 +1,7 @@
 //! Reading, writing and copying objects of the staging bucket.
 
+use std::collections::VecDeque;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
@@ -38,6 +40,8 @@ pub struct ObjectHead {
 pub struct ArtifactReader {
     key: String,
     head: ObjectHead,
+    /// What was peeked at and is not read yet.
+    peeked: VecDeque<Bytes>,
     body: ByteStream,
 }
 
@@ -52,8 +56,25 @@ impl ArtifactReader {
     /// # Errors
     /// Returns `Call` if the connection breaks.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ArtifactError> {
-        let part = self.body.try_next().await;
-        part.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))
+        match self.peeked.pop_front() {
+            Some(part) => Ok(Some(part)),
+            None => self.receive().await,
+        }
+    }
+
+    /// Returns the next `length` bytes, or fewer at the end of the body. They are still to be read.
+    ///
+    /// # Errors
+    /// Returns `Call` if the connection breaks.
+    pub async fn peek(&mut self, length: usize) -> Result<Vec<u8>, ArtifactError> {
+        let mut known: usize = self.peeked.iter().map(Bytes::len).sum();
+        while known < length
+            && let Some(part) = self.receive().await?
+        {
+            known += part.len();
+            self.peeked.push_back(part);
+        }
+        Ok(self.peeked.iter().flatten().take(length).copied().collect())
     }
 
     /// Reads the rest of the body into memory: only for artifacts of a known small size.
@@ -61,9 +82,17 @@ impl ArtifactReader {
     /// # Errors
     /// Returns `Call` if the connection breaks.
     pub async fn into_bytes(self) -> Result<Bytes, ArtifactError> {
-        let all = self.body.collect().await;
-        let all = all.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))?;
-        Ok(all.into_bytes())
+        let rest = self.body.collect().await;
+        let rest = rest.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))?.into_bytes();
+        if self.peeked.is_empty() {
+            return Ok(rest);
+        }
+        Ok(self.peeked.into_iter().chain([rest]).flatten().collect())
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>, ArtifactError> {
+        let part = self.body.try_next().await;
+        part.map_err(|error| ArtifactError::call(&self.key, "GetObject", error))
     }
 }
 
@@ -130,6 +159,7 @@ impl ArtifactStore {
                     etag: etag(response.e_tag.as_deref()),
                     content_type: response.content_type,
                 },
+                peeked: VecDeque::new(),
                 body: response.body,
             }),
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => {
@@ -231,5 +261,26 @@ mod tests {
     fn copy_sources_are_percent_encoded() {
         let encoded = utf8_percent_encode("uploads/a b/ü😀.md", COPY_SOURCE).to_string();
         assert_eq!(encoded, "uploads/a%20b/%C3%BC%F0%9F%98%80.md");
+    }
+
+    #[tokio::test]
+    async fn what_was_peeked_at_is_read_again() {
+        let reader = || ArtifactReader {
+            key: "raw/a".to_owned(),
+            head: ObjectHead { size_bytes: 6, etag: String::new(), content_type: None },
+            peeked: VecDeque::from([Bytes::from_static(b"ab"), Bytes::from_static(b"cd")]),
+            body: ByteStream::from_static(b"ef"),
+        };
+        let mut read = reader();
+        assert_eq!(read.peek(1).await.unwrap(), b"a");
+        assert_eq!(read.peek(5).await.unwrap(), b"abcde");
+        assert_eq!(read.peek(100).await.unwrap(), b"abcdef");
+        let mut parts = Vec::new();
+        while let Some(part) = read.next().await.unwrap() {
+            parts.push(part);
+        }
+        assert_eq!(parts.concat(), b"abcdef");
+        assert_eq!(read.peek(1).await.unwrap(), b"");
+        assert_eq!(reader().into_bytes().await.unwrap(), "abcdef");
     }
 }

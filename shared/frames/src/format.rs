@@ -266,6 +266,9 @@ const FORMATS: [Traits; 24] = [
 ];
 
 impl DocumentFormat {
+    /// Bytes of a file's start that [`Self::detect`] looks at: a TAR archive says what it is after 257.
+    pub const HEAD_BYTES: usize = 1024;
+
     /// Returns every format.
     pub fn all() -> impl Iterator<Item = Self> {
         FORMATS.iter().map(|traits| traits.format)

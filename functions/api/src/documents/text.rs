@@ -4,9 +4,9 @@ use access::Granted;
 use artifacts::{ArtifactError, ArtifactReader};
 use axum::Json;
 use axum::extract::State as Shared;
-use bytes::Bytes;
 use db::documents::{Document, DocumentArtifact};
 use domain::{ArtifactKey, CollectionId, DocumentId, DocumentStatus, ErrorKind};
+use frames::DocumentFormat;
 use lambda::http::{ApiError, ApiPath, ApiQuery, FieldErrors};
 use segmentation::{DocumentText, parsed_format};
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,6 @@ use crate::State;
 
 /// Bytes of text in a response. Encoded as JSON and for Lambda, it can be several times as long.
 const MAX_TEXT_BYTES: u64 = 512 * 1024;
-
-/// Bytes of the start that decide whether the document was parsed.
-const HEAD_BYTES: usize = 1024;
 
 /// Which part of the text.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -99,20 +96,9 @@ async fn read(
     content: &DocumentArtifact,
     mut part: Part,
 ) -> Result<(Part, bool), ApiError> {
-    let (mut text, mut reader, head) = open(state, document, content).await?;
+    let (mut text, mut reader) = open(state, document, content).await?;
     let mut read = String::new();
-    let mut head = head.into_iter();
-    loop {
-        let buffer = match head.next() {
-            Some(buffer) => Some(buffer),
-            None => reader.next().await?,
-        };
-        let Some(buffer) = buffer else {
-            text.finish(&mut read)?;
-            part.push(&read);
-            let has_more = part.is_complete;
-            return Ok((part, has_more));
-        };
+    while let Some(buffer) = reader.next().await? {
         text.push(&buffer, &mut read)?;
         part.push(&read);
         read.clear();
@@ -120,25 +106,23 @@ async fn read(
             return Ok((part, true));
         }
     }
+    text.finish(&mut read)?;
+    part.push(&read);
+    let has_more = part.is_complete;
+    Ok((part, has_more))
 }
 
-/// Opens the document, or what its parser has read. Returns the first buffers, too.
+/// Opens the document, or what its parser has read.
 async fn open(
     state: &State,
     document: &Document,
     content: &DocumentArtifact,
-) -> Result<(DocumentText, ArtifactReader, Vec<Bytes>), ApiError> {
+) -> Result<(DocumentText, ArtifactReader), ApiError> {
     let mut reader = found(state.artifacts.open(&content.key()).await, document)?;
-    let (mut buffers, mut head) = (Vec::new(), Vec::with_capacity(HEAD_BYTES));
-    while head.len() < HEAD_BYTES
-        && let Some(buffer) = reader.next().await?
-    {
-        head.extend_from_slice(&buffer[..buffer.len().min(HEAD_BYTES - head.len())]);
-        buffers.push(buffer);
-    }
+    let head = reader.peek(DocumentFormat::HEAD_BYTES).await?;
     let (file_name, media_type) = (&document.file_name, document.mime_type.as_deref());
     if parsed_format(file_name, media_type, &head).is_none() {
-        return Ok((DocumentText::new(file_name, media_type), reader, buffers));
+        return Ok((DocumentText::new(file_name, media_type), reader));
     }
     let key = ArtifactKey::Text {
         collection_id: content.collection_id,
@@ -146,7 +130,7 @@ async fn open(
         generation: content.generation,
     };
     let reader = found(state.artifacts.open(&key).await, document)?;
-    Ok((DocumentText::of_frames(), reader, Vec::new()))
+    Ok((DocumentText::of_frames(), reader))
 }
 
 fn found(
