@@ -29,5 +29,34 @@ pub use config::Config;
 pub use handler::handle;
 pub use state::State;
 
+use std::process::ExitCode;
+
+use lambda::env::EnvError;
+
 /// The argument by which the function's program is the child process that parses one document.
 pub const PARSE: &str = "parse";
+
+/// Documents that are parsed concurrently: each has a process of its own, and the memory of the function is for one.
+const CONCURRENCY: usize = 1;
+
+/// Runs the function, or the child process that parses one document if the program's first argument is [`PARSE`].
+pub fn run(config: impl FnOnce() -> Result<Config, EnvError>) -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|argument| argument == PARSE) {
+        return parsers::child::run(arguments);
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(config: impl FnOnce() -> Result<Config, EnvError>) -> Result<(), lambda::Error> {
+    lambda::telemetry::init();
+    let state = State::open(&config()?).await?;
+    lambda::sqs::run(state, CONCURRENCY, handle).await
+}

@@ -5,28 +5,8 @@
 
 use std::process::ExitCode;
 
-use extract::{Config, PARSE, State, handle};
-
-/// Documents that are parsed concurrently: each has a process of its own, and the memory of the function is for one.
-const CONCURRENCY: usize = 1;
+use extract::Config;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|argument| argument == PARSE) {
-        return parsers::child::run(arguments);
-    }
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[tokio::main]
-async fn serve() -> Result<(), lambda::Error> {
-    lambda::telemetry::init();
-    let state = State::open(&Config::from_env_with_ocr()?).await?;
-    lambda::sqs::run(state, CONCURRENCY, handle).await
+    extract::run(Config::from_env_with_ocr)
 }
