@@ -2,20 +2,11 @@
 
 mod office;
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
 use testkit::{Stack, TestUser, Upload};
 
+use crate::archives::gzip;
 use crate::documents::{docx, mail, pdf, zip_of};
-
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::watch;
 
 /// Counts the calls of a process and ends it. Every server that the stages use calls [`Life::step`] before
@@ -79,4 +81,27 @@ impl Life {
     pub(crate) async fn wait_until_served(&self) {
         self.in_flight.subscribe().wait_for(|calls| *calls == 0).await.unwrap();
     }
+}
+
+/// A pool in which taking a connection counts as a call.
+pub(crate) fn counting_pool(database: &PgPool, life: &Arc<Life>) -> PgPool {
+    let (taken, made) = (Arc::clone(life), Arc::clone(life));
+    PgPoolOptions::new()
+        .max_connections(8)
+        .test_before_acquire(false)
+        .before_acquire(move |_, _| {
+            let life = Arc::clone(&taken);
+            Box::pin(async move {
+                life.step().await;
+                Ok(true)
+            })
+        })
+        .after_connect(move |_, _| {
+            let life = Arc::clone(&made);
+            Box::pin(async move {
+                life.step().await;
+                Ok(())
+            })
+        })
+        .connect_lazy_with((*database.connect_options()).clone())
 }

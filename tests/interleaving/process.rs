@@ -18,11 +18,10 @@ use models::ModelRegistry;
 use queue::Queues;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use sweep::StallTimeouts;
 
 use crate::aws::{Aws, BUCKET, Message};
-use crate::life::Life;
+use crate::life::{Life, counting_pool};
 use crate::qdrant::{Engine, Proxy};
 
 /// The model that the collections use.
@@ -154,29 +153,6 @@ impl Process {
         }
         self.pool.close().await;
     }
-}
-
-/// A pool in which taking a connection counts as a call.
-fn counting_pool(database: &PgPool, life: &Arc<Life>) -> PgPool {
-    let (taken, made) = (Arc::clone(life), Arc::clone(life));
-    PgPoolOptions::new()
-        .max_connections(8)
-        .test_before_acquire(false)
-        .before_acquire(move |_, _| {
-            let life = Arc::clone(&taken);
-            Box::pin(async move {
-                life.step().await;
-                Ok(true)
-            })
-        })
-        .after_connect(move |_, _| {
-            let life = Arc::clone(&made);
-            Box::pin(async move {
-                life.step().await;
-                Ok(())
-            })
-        })
-        .connect_lazy_with((*database.connect_options()).clone())
 }
 
 fn delivery(message: &Message) -> Delivery {

@@ -48,9 +48,8 @@ pub(crate) enum Class {
 }
 
 /// Classifies a character. White space is what every tokenizer splits at, and the zero-width space, which separates
-/// words in languages without spaces: form feed, vertical tab and
-/// next line are excluded, because BERT's normalizer drops them as control characters and joins the
-/// text on both sides.
+/// words in languages without spaces. Form feed, vertical tab and next line are none: BERT's normalizer drops them as
+/// control characters and joins the text on both sides.
 ///
 /// Punctuation outside ASCII is a selection: a mark that is missing stays with its word.
 pub(crate) fn class_of(character: char) -> Class {

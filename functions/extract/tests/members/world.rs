@@ -19,13 +19,12 @@ use queue::Queues;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::aws::{Aws, BUCKET};
-use crate::life::Life;
+use crate::life::{Life, counting_pool};
 
 /// An entry of the work list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
@@ -158,25 +157,7 @@ impl World {
         calls: Option<u32>,
     ) -> Option<Result<(), StageError>> {
         let life = Arc::new(Life::new());
-        let (counting, made) = (Arc::clone(&life), Arc::clone(&life));
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .test_before_acquire(false)
-            .before_acquire(move |_, _| {
-                let life = Arc::clone(&counting);
-                Box::pin(async move {
-                    life.step().await;
-                    Ok(true)
-                })
-            })
-            .after_connect(move |_, _| {
-                let life = Arc::clone(&made);
-                Box::pin(async move {
-                    life.step().await;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with((*self.pool.connect_options()).clone());
+        let pool = counting_pool(&self.pool, &life);
         let sdk = self.aws.sdk_config(&life);
         let state = State {
             db: Db::from_pool(pool.clone()),

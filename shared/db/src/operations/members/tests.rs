@@ -67,6 +67,17 @@ impl Fixture {
         operation_id
     }
 
+    /// Stages the archive `a.zip` with the files `x` and `y` and the archive `i.zip`, which holds `z`; indexes the files.
+    async fn stage_archive_of_three(&self) -> (OperationId, ItemId) {
+        let (operation_id, items) = self.stage_archives(&["a.zip"], "1").await;
+        for name in ["a.zip!/x", "a.zip!/y"] {
+            let item = self.added(operation_id, items[0], name).await;
+            self.index(item, name, name).await;
+        }
+        self.index_inner(operation_id, items[0], "a.zip!/i.zip", "a.zip!/i.zip!/z").await;
+        (operation_id, items[0])
+    }
+
     /// Stages an archive inside another one, adds a file to it, and indexes that.
     async fn index_inner(&self, operation_id: OperationId, container: ItemId, archive: &str, file: &str) {
         let inner = self.added(operation_id, container, archive).await;
@@ -205,24 +216,20 @@ impl Fixture {
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn what_is_no_longer_in_a_document_is_removed_with_all_that_is_in_it(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
-    let (first, items) = fixture.stage_archives(&["a.zip"], "1").await;
-    for name in ["a.zip!/x", "a.zip!/y"] {
-        let item = fixture.added(first, items[0], name).await;
-        fixture.index(item, name, name).await;
-    }
-    fixture.index_inner(first, items[0], "a.zip!/i.zip", "a.zip!/i.zip!/z").await;
+    let (first, archive) = fixture.stage_archive_of_three().await;
     let mut connection = fixture.connection().await;
-    assert_eq!(connection.operation_items().insert_missing_members(items[0]).await.unwrap(), []);
-    assert!(fixture.fail(items[0], &only_files()).await);
+    assert_eq!(connection.operation_items().insert_missing_members(archive).await.unwrap(), []);
+    assert!(fixture.fail(archive, &only_files()).await);
     fixture.finish(first).await;
     assert_eq!(fixture.counts_of_collection().await.0, 5);
 
     let (second, items) = fixture.stage_archives(&["a.zip"], "2").await;
-    let x = fixture.added(second, items[0], "a.zip!/x").await;
-    let missing = connection.operation_items().insert_missing_members(items[0]).await.unwrap();
+    let archive = items[0];
+    let x = fixture.added(second, archive, "a.zip!/x").await;
+    let missing = connection.operation_items().insert_missing_members(archive).await.unwrap();
     assert_eq!(missing.len(), 3);
     assert_eq!(
-        connection.operation_items().insert_missing_members(items[0]).await.unwrap().len(),
+        connection.operation_items().insert_missing_members(archive).await.unwrap().len(),
         3,
         "their message may be lost"
     );
@@ -232,7 +239,7 @@ async fn what_is_no_longer_in_a_document_is_removed_with_all_that_is_in_it(pool:
     assert!(
         connection.operation_items().mark_item_unchanged(x, fixture.document_id("a.zip!/x")).await.unwrap()
     );
-    assert!(fixture.fail(items[0], &only_files()).await);
+    assert!(fixture.fail(archive, &only_files()).await);
     assert!(connection.operations().mark_scan_finished(second).await.unwrap());
     assert_eq!(connection.operations().complete_if_done(second).await.unwrap(), None);
     fixture.remove(&missing).await;
@@ -281,13 +288,8 @@ async fn a_listing_decides_about_containers_and_they_about_what_is_in_them(pool:
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn files_are_deleted_restored_and_purged_with_their_container(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
-    let (first, items) = fixture.stage_archives(&["a.zip"], "1").await;
-    for name in ["a.zip!/x", "a.zip!/y"] {
-        let item = fixture.added(first, items[0], name).await;
-        fixture.index(item, name, name).await;
-    }
-    fixture.index_inner(first, items[0], "a.zip!/i.zip", "a.zip!/i.zip!/z").await;
-    assert!(fixture.fail(items[0], &only_files()).await);
+    let (first, archive) = fixture.stage_archive_of_three().await;
+    assert!(fixture.fail(archive, &only_files()).await);
     fixture.finish(first).await;
     assert_eq!(fixture.counts_of_collection().await, (5, 6, 50));
     assert_eq!(fixture.delete_in_transaction("a.zip!/y").await, 1);
@@ -303,9 +305,10 @@ async fn files_are_deleted_restored_and_purged_with_their_container(pool: PgPool
     assert!(connection.documents().restore(fixture.document_id("a.zip"), restoration).await.unwrap());
     let items = fixture.claim(restoration).await;
     connection.operation_items().begin_staging(restoration, &items).await.unwrap();
-    assert!(fixture.stage(items[0], "a.zip", "a.zip 1", &StagingOutcome::Staged).await.unwrap());
-    let x = fixture.added(restoration, items[0], "a.zip!/x").await;
-    let y = fixture.added(restoration, items[0], "a.zip!/y").await;
+    let archive = items[0];
+    assert!(fixture.stage(archive, "a.zip", "a.zip 1", &StagingOutcome::Staged).await.unwrap());
+    let x = fixture.added(restoration, archive, "a.zip!/x").await;
+    let y = fixture.added(restoration, archive, "a.zip!/y").await;
     assert_eq!(connection.operation_items().settle(restoration, &[x]).await.unwrap(), 0);
     assert_eq!(
         connection.operation_items().settle(restoration, &[y]).await.unwrap(),
@@ -313,8 +316,8 @@ async fn files_are_deleted_restored_and_purged_with_their_container(pool: PgPool
         "its user wanted it deleted"
     );
     fixture.index(x, "a.zip!/x", "a.zip!/x").await;
-    fixture.index_inner(restoration, items[0], "a.zip!/i.zip", "a.zip!/i.zip!/z").await;
-    assert!(fixture.fail(items[0], &only_files()).await);
+    fixture.index_inner(restoration, archive, "a.zip!/i.zip", "a.zip!/i.zip!/z").await;
+    assert!(fixture.fail(archive, &only_files()).await);
     fixture.finish(restoration).await;
     assert_eq!(fixture.counts_of_collection().await, (4, 4, 40));
     assert_eq!(fixture.status("a.zip!/y").await, DocumentStatus::Deleted);
