@@ -13,7 +13,8 @@
 //!   does not fit either, a character never (where the tokenizer does not count per word, a word within
 //!   two tokens of the size may be split);
 //! - a section that must begin a chunk begins one, and there is no overlap across its start, across a
-//!   change of topic or across the edge of a parent. A parent is a chunk of the parent's size;
+//!   change of topic or across the edge of a parent or of a table within the document. A parent is a chunk of the
+//!   parent's size;
 //! - a chunk overlaps the one before it by up to `chunk_overlap` tokens, from a word boundary on. It
 //!   repeats at least one word, unless that word would take half of the chunk, the next word needs the
 //!   room, or the split is inside an oversized word or right after a code fence.

@@ -41,7 +41,10 @@ fn names(place: &ChunkPlace, text: &str) -> Vec<String> {
         }
     }
     let text = text.trim_start_matches(|character: char| character == '#' || character.is_whitespace());
-    while names.pop_if(|name| text.starts_with(name.as_str())).is_some() {}
+    let begins = |name: &str| {
+        text.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+    };
+    while names.pop_if(|name| begins(name)).is_some() {}
     names
 }
 
@@ -83,6 +86,7 @@ mod tests {
             ("Tides", &["Tides", "The moon"], "It pulls.", "Tides > The moon"),
             ("Tides", &["Tides", "The moon"], "## The moon\n\nIt pulls.", "Tides"),
             ("Tides", &[], "Tides\n\nThe moon pulls.", ""),
+            ("Tide", &[], "Tides are pulled by the moon.", "Tide"),
         ] {
             assert_eq!(names(&place(title, path), text).join(" > "), expected, "{text}");
         }
