@@ -134,7 +134,8 @@ async fn read_and_chunk(
         .map_err(ChunkingError::from)?;
     let (file_name, media_type) = (&work.file_name, work.mime_type.as_deref());
     let settings =
-        DocumentSettings::new(file_name, media_type, strategy, chunks, contextualize, &model.manifest);
+        DocumentSettings::new(file_name, media_type, strategy, chunks, contextualize, &model.manifest)
+            .with_title(work.title.clone());
     let tokens = state.tokens.get_or_open(&model, strategy)?;
     chunk_document(state, work.collection_id, staged, tokens, settings).await
 }

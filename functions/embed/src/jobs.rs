@@ -135,6 +135,7 @@ mod tests {
                 mime_type: Some("text/plain".to_owned()),
                 size_bytes: 10,
                 metadata: DocumentMetadata::default(),
+                title: None,
                 staged: Some(staged),
                 base: None,
                 original: None,

@@ -13,7 +13,7 @@ use frames::{OCR_IS_NOT_DEPLOYED, OCR_IS_OFF};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use parsers::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_DEPTH};
-use staging::{ContentScanner, Decision, ReadDocument, Recorded, Target, decide, media_type, record};
+use staging::{ContentScanner, Decision, Given, ReadDocument, Recorded, Target, decide, media_type, record};
 use tokio::task::JoinSet;
 
 use crate::State;
@@ -206,7 +206,7 @@ impl<'a> Members<'a> {
         }
         drop(connection);
         let content = scanner.finish();
-        let plan = match (decide(&content, existing.as_ref(), item.source_id, None), progress) {
+        let plan = match (decide(&content, existing.as_ref(), Given::with(&item)), progress) {
             (Decision::Skip { reason }, _) => {
                 Plan::Record(StagingOutcome::Skipped { reason: reason.to_owned() })
             }

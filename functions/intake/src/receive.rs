@@ -199,6 +199,8 @@ impl Plan {
             file_path: None,
             mime_type: None,
             change_hint: Some(found.etag.clone()),
+            url: None,
+            title: None,
         };
         let metadata = upload.and_then(|upload| upload.metadata.clone());
         let accepted = Accepted {

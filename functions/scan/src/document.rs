@@ -8,7 +8,7 @@ use db::sources::CollectionSource;
 use dispatch::FailedDocument;
 use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;
-use staging::{ContentScanner, Decision, ReadDocument, Recorded, Target, decide, record};
+use staging::{ContentScanner, Decision, Given, ReadDocument, Recorded, Target, decide, record};
 
 use crate::State;
 use crate::index::delete_points_before;
@@ -147,8 +147,7 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
     let mut bytes = Bytes { read: size_bytes, copied: 0 };
     let mut connection = state.db.connection().await?;
     let existing = connection.documents().find_existing(document_id).await?;
-    let metadata = item.metadata.as_ref();
-    let outcome = match decide(&document.content, existing.as_ref(), item.source_id, metadata) {
+    let outcome = match decide(&document.content, existing.as_ref(), Given::with(item)) {
         Decision::Unchanged => {
             connection.operation_items().mark_item_unchanged(item.id, document_id).await?;
             return Ok(Step::Ended { bytes });

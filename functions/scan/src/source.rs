@@ -88,6 +88,8 @@ pub(crate) async fn list_page(
         size_bytes: i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
         mime_type: entry.mime_type,
         change_hint: Some(entry.change_hint),
+        url: None,
+        title: None,
     });
     Ok(ListedPage { items: items.collect(), next: page.next, unreadable: page.unreadable })
 }

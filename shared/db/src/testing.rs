@@ -163,6 +163,8 @@ pub(crate) fn item(name: &str, hint: &str) -> NewItem {
         file_path: None,
         mime_type: None,
         change_hint: Some(hint.to_owned()),
+        url: None,
+        title: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) const HEAD_BYTES: usize = 8 * 1024;
 pub struct DocumentSettings {
     file_name: String,
     content_type: Option<String>,
+    title: Option<String>,
     strategy: Strategy,
     chunk_size: u32,
     chunk_overlap: u32,
@@ -33,6 +34,7 @@ impl DocumentSettings {
         Self {
             file_name: file_name.to_owned(),
             content_type: None,
+            title: None,
             strategy: Strategy::Recursive,
             chunk_size: 32,
             chunk_overlap: 6,
@@ -60,6 +62,7 @@ impl DocumentSettings {
         Self {
             file_name: file_name.to_owned(),
             content_type: content_type.map(str::to_owned),
+            title: None,
             strategy,
             chunk_size,
             chunk_overlap: chunks.chunk_overlap.min(chunk_size.saturating_sub(1)),
@@ -70,6 +73,11 @@ impl DocumentSettings {
 }
 
 impl DocumentSettings {
+    /// Sets the title that the document's source gives it, which beats the one in the document.
+    pub fn with_title(self, title: Option<String>) -> Self {
+        Self { title, ..self }
+    }
+
     /// Returns the document's format if it needs a parser, by its first bytes (1 KiB is enough), its name and its
     /// content type.
     pub fn parsed_format(&self, head: &[u8]) -> Option<DocumentFormat> {
@@ -88,7 +96,11 @@ impl DocumentSettings {
             self.chunk_overlap,
             self.max_tokens,
         )?;
-        Ok(Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?)
+        let mut chunker = Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?;
+        if let Some(title) = &self.title {
+            chunker.set_title(title);
+        }
+        Ok(chunker)
     }
 
     fn records<'t>(&self, tokens: &'t ModelTokens) -> Records<'t> {
@@ -326,6 +338,19 @@ mod tests {
         assert_eq!((settings.chunk_size, settings.max_tokens), (61, 61));
         let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, true, &model);
         assert_eq!((settings.chunk_size, settings.max_tokens), (29, 61), "and those of the context");
+    }
+
+    #[test]
+    fn title_of_the_source_beats_that_of_the_document() {
+        let title_of = |given: Option<&str>| {
+            let settings = DocumentSettings::short("a.html").with_title(given.map(str::to_owned));
+            let mut document = DocumentChunker::new(tokens(), settings);
+            document.push(b"<title>Inside</title><p>Some text").unwrap();
+            document.finish().unwrap().0[0][0].place.title.clone().unwrap()
+        };
+        assert_eq!(title_of(None), "Inside");
+        assert_eq!(title_of(Some("Given")), "Given");
+        assert_eq!(title_of(Some(" ")), "Inside", "a blank title is none");
     }
 
     proptest! {

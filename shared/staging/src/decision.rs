@@ -1,6 +1,7 @@
 //! Pure decision logic: what to do with an item whose bytes were read.
 
 use db::documents::ExistingDocument;
+use db::operations::StagingItem;
 use domain::{DocumentMetadata, DocumentStatus, SourceId};
 
 use crate::Content;
@@ -19,14 +20,26 @@ pub enum Decision {
     Index,
 }
 
-/// Decides what to do with an item. `metadata` is the metadata sent with the bytes; without any, the
-/// document keeps its own.
-pub fn decide(
-    content: &Content,
-    existing: Option<&ExistingDocument>,
-    source: Option<SourceId>,
-    metadata: Option<&DocumentMetadata>,
-) -> Decision {
+/// What is said of a document beside its bytes. Without metadata or a title, the document keeps its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// The source of the item.
+    pub source: Option<SourceId>,
+    /// The metadata sent with the bytes.
+    pub metadata: Option<&'a DocumentMetadata>,
+    /// The title that the source gives it.
+    pub title: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    /// What came with the item.
+    pub fn with(item: &'a StagingItem) -> Self {
+        Self { source: item.source_id, metadata: item.metadata.as_ref(), title: item.title.as_deref() }
+    }
+}
+
+/// Decides what to do with an item.
+pub fn decide(content: &Content, existing: Option<&ExistingDocument>, given: Given<'_>) -> Decision {
     if let Some(reason) = content.empty_reason() {
         return Decision::Skip { reason };
     }
@@ -37,8 +50,10 @@ pub fn decide(
             && existing.chunk_count > 0
             && existing.content_hash.as_deref() == Some(&content.hash)
             // A document without a source gets this one, and its points must be rewritten with it.
-            && (existing.source_id.is_some() || source.is_none())
-            && metadata.is_none_or(|metadata| *metadata == existing.metadata)
+            && (existing.source_id.is_some() || given.source.is_none())
+            && given.metadata.is_none_or(|metadata| *metadata == existing.metadata)
+            // The title is in the chunks, too.
+            && given.title.is_none_or(|title| existing.title.as_deref() == Some(title))
     });
     if is_searchable { Decision::Unchanged } else { Decision::Index }
 }
@@ -62,6 +77,7 @@ mod tests {
             source_id: Some(SourceId(1)),
             chunk_count: 3,
             metadata: metadata("tides"),
+            title: Some("Tides".to_owned()),
         }
     }
 
@@ -69,14 +85,18 @@ mod tests {
         serde_json::from_value(serde_json::json!({ "topic": topic })).unwrap()
     }
 
+    fn given() -> Given<'static> {
+        Given { source: Some(SourceId(1)), metadata: None, title: None }
+    }
+
     fn decision(existing: Option<ExistingDocument>) -> Decision {
-        decide(&content("h"), existing.as_ref(), Some(SourceId(1)), None)
+        decide(&content("h"), existing.as_ref(), given())
     }
 
     #[test]
     fn empty_files_are_skipped_whatever_the_collection_holds() {
         let empty = Content { hash: "h".to_owned(), size_bytes: 0, is_blank: true };
-        let decision = decide(&empty, Some(&searchable("h")), None, None);
+        let decision = decide(&empty, Some(&searchable("h")), Given::default());
         assert!(matches!(decision, Decision::Skip { .. }));
     }
 
@@ -94,10 +114,19 @@ mod tests {
     #[test]
     fn changed_metadata_is_a_change_of_the_document() {
         let decision = |topic: &str| {
-            decide(&content("h"), Some(&searchable("h")), Some(SourceId(1)), Some(&metadata(topic)))
+            let metadata = Some(&metadata(topic));
+            decide(&content("h"), Some(&searchable("h")), Given { metadata, ..given() })
         };
         assert_eq!(decision("tides"), Decision::Unchanged);
         assert_eq!(decision("moons"), Decision::Index);
+    }
+
+    #[test]
+    fn changed_title_is_a_change_of_the_document() {
+        let decision =
+            |title| decide(&content("h"), Some(&searchable("h")), Given { title: Some(title), ..given() });
+        assert_eq!(decision("Tides"), Decision::Unchanged);
+        assert_eq!(decision("Moons"), Decision::Index);
     }
 
     #[test]

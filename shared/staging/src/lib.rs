@@ -9,6 +9,6 @@ mod media_type;
 mod record;
 
 pub use content::{Content, ContentScanner};
-pub use decision::{Decision, decide};
+pub use decision::{Decision, Given, decide};
 pub use media_type::media_type;
 pub use record::{ReadDocument, Recorded, Target, record};

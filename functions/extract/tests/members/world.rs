@@ -119,6 +119,8 @@ impl World {
             size_bytes: 1,
             mime_type: None,
             change_hint: None,
+            url: None,
+            title: None,
         };
         let mut items = connection.operation_items();
         items.insert_many(operation_id, &[item]).await.unwrap();

@@ -8,6 +8,8 @@ SELECT
     uri,
     file_path,
     file_name,
+    url,
+    title,
     file_size,
     mime_type,
     content_hash,

@@ -28,6 +28,8 @@ tombstone AS (
         meta = '{}',
         source_metadata = '{}',
         attributes = '{}',
+        url = NULL,
+        title = NULL,
         -- No later version takes vectors from it.
         generation = 0,
         updated_at = now()
@@ -50,6 +52,8 @@ items AS (
         change_hint = NULL,
         content_hash = NULL,
         attributes = NULL,
+        url = NULL,
+        title = NULL,
         error_message = CASE WHEN i.error_message IS NOT NULL THEN 'the document was purged' END
     FROM document
     WHERE i.document_id = document.id

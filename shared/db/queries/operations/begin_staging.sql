@@ -26,6 +26,7 @@ SELECT
     i.mime_type,
     i.change_hint,
     i.attributes AS "attributes: Json<DocumentMetadata>",
+    i.title,
     coalesce(reserved.generation, i.generation, 1) AS "generation!",
     i.document_id,
     coalesce(i.container_id, d.container_id) AS container_id,

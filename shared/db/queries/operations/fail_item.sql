@@ -4,7 +4,8 @@ WITH item AS (
     SET state = $2::text::item_state, error_message = $3, error_category = $4::text::error_category,
         updated_at = now()
     WHERE id = $1 AND state IN ('listed', 'staged', 'chunked')
-    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type, attributes, is_reindex
+    RETURNING document_id, content_hash, generation, change_hint, size_bytes, mime_type, attributes, url, title,
+        is_reindex
 ),
 document AS (
     UPDATE documents d
@@ -21,6 +22,8 @@ document AS (
         mime_type = item.mime_type,
         -- Kept for the next attempt.
         attributes = coalesce(item.attributes, d.attributes),
+        url = coalesce(item.url, d.url),
+        title = coalesce(item.title, d.title),
         updated_at = now()
     FROM item
     -- A failed reindex leaves documents searchable as they are.

@@ -46,6 +46,7 @@ SELECT
     original.is_open AS "original_is_open?",
     -- Without metadata of its own, an upload keeps the document's.
     coalesce(i.attributes, d.attributes, '{}') AS "attributes!: Json<DocumentMetadata>",
+    coalesce(i.title, d.title) AS title,
     i.chunk_count,
     i.batch_count,
     i.batches_done,

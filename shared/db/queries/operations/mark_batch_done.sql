@@ -40,6 +40,8 @@ document AS (
         file_size = item.size_bytes,
         mime_type = item.mime_type,
         attributes = coalesce(item.attributes, d.attributes),
+        url = coalesce(item.url, d.url),
+        title = coalesce(item.title, d.title),
         change_hint = item.change_hint,
         chunk_count = item.chunk_count,
         warnings = item.warnings,

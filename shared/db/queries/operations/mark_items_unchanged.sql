@@ -1,7 +1,8 @@
 -- $1 operation, $2 only items after this one.
 WITH same AS (
     UPDATE documents d
-    SET last_seen_at = now(), is_stale = FALSE, file_path = coalesce(i.file_path, d.file_path)
+    SET last_seen_at = now(), is_stale = FALSE, file_path = coalesce(i.file_path, d.file_path),
+        url = coalesce(i.url, d.url)
     FROM operations o
     JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
     WHERE o.uuid = $1
@@ -15,6 +16,8 @@ WITH same AS (
         -- A repair indexes the document again.
         AND d.content_hash IS NOT NULL
         AND (i.attributes IS NULL OR i.attributes = d.attributes)
+        -- The title is in the chunks.
+        AND (i.title IS NULL OR i.title = d.title)
         -- A document without a source gets this one, and its points must be updated with it.
         AND (d.source_id IS NOT NULL OR o.source_id IS NULL)
         -- A later generation that was staged but never indexed has overwritten the change hint.

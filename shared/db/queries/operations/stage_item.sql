@@ -62,6 +62,7 @@ item AS (
         AND i.state = 'listed'
         AND (i.container_id IS NULL OR EXISTS (SELECT FROM container))
     RETURNING i.uri, i.location, i.file_name, i.file_path, i.change_hint, i.created_at, i.attributes,
+        i.url, i.title,
         coalesce(i.generation, 1) AS generation, i.container_id
 ),
 object AS (
@@ -75,7 +76,7 @@ document AS (
     INSERT INTO documents AS d (
         id, collection_id, source_id, uri, file_path, file_name, file_size, mime_type, content_hash,
         status, error_message, error_category, generation, last_generation, change_hint,
-        last_seen_at, source_metadata, staged_size, attributes, container_id
+        last_seen_at, source_metadata, staged_size, attributes, url, title, container_id
     )
     SELECT
         $2, $3, $4, item.uri,
@@ -98,6 +99,8 @@ document AS (
         jsonb_build_object('location', item.location),
         $7,
         coalesce(item.attributes, '{}'),
+        item.url,
+        item.title,
         item.container_id
     FROM item
     ON CONFLICT (id) DO UPDATE
@@ -141,6 +144,17 @@ document AS (
             WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0 THEN d.attributes
             WHEN d.status = 'deleted' THEN EXCLUDED.attributes
             ELSE coalesce((SELECT item.attributes FROM item), d.attributes)
+        END,
+        -- So are the URL, which may name the version, and the title, which is in the points.
+        url = CASE
+            WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0 THEN d.url
+            WHEN d.status = 'deleted' THEN EXCLUDED.url
+            ELSE coalesce(EXCLUDED.url, d.url)
+        END,
+        title = CASE
+            WHEN EXCLUDED.status = 'pending' AND d.status = 'completed' AND d.chunk_count > 0 THEN d.title
+            WHEN d.status = 'deleted' THEN EXCLUDED.title
+            ELSE coalesce(EXCLUDED.title, d.title)
         END,
         error_message = EXCLUDED.error_message,
         error_category = EXCLUDED.error_category,

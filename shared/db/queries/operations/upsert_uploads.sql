@@ -1,8 +1,9 @@
--- $1 operation; arrays: $2 URIs, $3 locations, $4 file names, $5 sizes, $6 media types, $7 change hints, $8 metadata.
+-- $1 operation; arrays: $2 URIs, $3 locations, $4 file names, $5 sizes, $6 media types, $7 change hints, $8 metadata,
+-- $9 URLs, $10 titles.
 WITH entry AS (
     SELECT *
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::jsonb[])
-        AS entry (uri, location, file_name, size_bytes, mime_type, change_hint, attributes)
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::jsonb[], $9::text[], $10::text[])
+        AS entry (uri, location, file_name, size_bytes, mime_type, change_hint, attributes, url, title)
 ),
 replaced AS (
     SELECT
@@ -21,11 +22,14 @@ replaced AS (
 ),
 listed AS (
     INSERT INTO operation_items (
-        operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes, created_at
+        operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, attributes, url, title,
+        created_at
     )
     SELECT
         o.id, entry.uri, entry.location, entry.file_name, entry.size_bytes, entry.mime_type, entry.change_hint,
         coalesce(entry.attributes, replaced.attributes),
+        entry.url,
+        entry.title,
         -- After what was committed before the lock of the collection was taken.
         clock_timestamp()
     FROM operations o
@@ -39,6 +43,8 @@ listed AS (
         mime_type = EXCLUDED.mime_type,
         change_hint = EXCLUDED.change_hint,
         attributes = EXCLUDED.attributes,
+        url = EXCLUDED.url,
+        title = EXCLUDED.title,
         created_at = EXCLUDED.created_at,
         updated_at = now()
     WHERE operation_items.state = 'listed'

@@ -31,6 +31,10 @@ pub struct Document {
     pub file_path: String,
     /// The last component of its path.
     pub file_name: String,
+    /// The URL that its source gives it, if any.
+    pub url: Option<String>,
+    /// The title that its source gives it, if any.
+    pub title: Option<String>,
     /// Size in bytes.
     pub file_size: i64,
     /// Media type.
@@ -115,7 +119,7 @@ impl<'c> Documents<'c> {
     pub async fn find(&mut self, id: DocumentId) -> Result<Option<Document>, DbError> {
         let row = sqlx::query_as!(
             DocumentRow,
-            r#"SELECT id, collection_id, source_id, container_id, uri, file_path, file_name, file_size, mime_type,
+            r#"SELECT id, collection_id, source_id, container_id, uri, file_path, file_name, url, title, file_size, mime_type,
                 content_hash, status::text AS "status!", error_message,
                 error_category::text AS error_category, retry_count, last_retry_at, chunk_count,
                 generation, last_generation, change_hint, last_seen_at, is_stale,
@@ -189,6 +193,8 @@ struct DocumentRow {
     uri: Option<String>,
     file_path: String,
     file_name: String,
+    url: Option<String>,
+    title: Option<String>,
     file_size: i64,
     mime_type: Option<String>,
     content_hash: Option<String>,
@@ -225,6 +231,8 @@ impl TryFrom<DocumentRow> for Document {
             uri: row.uri,
             file_path: row.file_path,
             file_name: row.file_name,
+            url: row.url,
+            title: row.title,
             file_size: row.file_size,
             mime_type: row.mime_type,
             content_hash: row.content_hash,

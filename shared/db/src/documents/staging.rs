@@ -26,6 +26,8 @@ pub struct ExistingDocument {
     pub chunk_count: i32,
     /// The metadata in the payload of its points.
     pub metadata: DocumentMetadata,
+    /// The title that its source gave it, if any.
+    pub title: Option<String>,
 }
 
 impl ExistingDocument {
@@ -41,7 +43,7 @@ impl Documents<'_> {
     pub async fn find_existing(&mut self, id: DocumentId) -> Result<Option<ExistingDocument>, DbError> {
         let row = sqlx::query!(
             r#"SELECT status::text AS "status!", content_hash, generation, last_generation, source_id,
-                chunk_count, attributes AS "attributes: Json<DocumentMetadata>"
+                chunk_count, attributes AS "attributes: Json<DocumentMetadata>", title
             FROM documents WHERE id = $1"#,
             id.0,
         )
@@ -56,6 +58,7 @@ impl Documents<'_> {
                 source_id: row.source_id.map(SourceId),
                 chunk_count: row.chunk_count,
                 metadata: row.attributes.0,
+                title: row.title,
             })
         })
         .transpose()

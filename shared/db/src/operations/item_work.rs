@@ -56,6 +56,8 @@ pub struct ItemWork {
     pub size_bytes: i64,
     /// Metadata from clients.
     pub metadata: DocumentMetadata,
+    /// The title that its source gives the document, if any.
+    pub title: Option<String>,
     /// The staged version of the document, once it is staged.
     pub staged: Option<StagedVersion>,
     /// The version whose staged vectors are reused for chunks with the same text.
@@ -180,6 +182,7 @@ impl OperationItems<'_> {
                 mime_type: row.mime_type,
                 size_bytes: row.size_bytes,
                 metadata: row.attributes.0,
+                title: row.title,
                 staged,
                 base: row.base_document_id.zip(row.base_generation).map(|(document_id, generation)| {
                     ArtifactRef { document_id: DocumentId(document_id), generation: Generation(generation) }

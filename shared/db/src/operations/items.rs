@@ -30,6 +30,10 @@ pub struct NewItem {
     pub mime_type: Option<String>,
     /// Change hint: differs whenever the bytes differ.
     pub change_hint: Option<String>,
+    /// The URL at which people open the original, if the source knows one. Without one, the document keeps its own.
+    pub url: Option<String>,
+    /// The title, if the source gives one; it beats the one in the document. Without one, the document keeps its own.
+    pub title: Option<String>,
 }
 
 /// An uploaded document to put on a work list.
@@ -121,7 +125,8 @@ impl<'c> OperationItems<'c> {
         let columns = ItemColumns::of(items.iter());
         let done = sqlx::query!(
             "INSERT INTO operation_items (
-                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, file_path
+                operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, file_path,
+                url, title
             )
             SELECT o.id, entry.*
             FROM (
@@ -131,7 +136,8 @@ impl<'c> OperationItems<'c> {
                 FOR SHARE
             ) AS o
             CROSS JOIN unnest(
-                $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]
+                $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::text[]
             ) AS entry
             ON CONFLICT (operation_id, uri) DO NOTHING",
             operation_id.0,
@@ -142,6 +148,8 @@ impl<'c> OperationItems<'c> {
             &columns.mime_types as &[Option<String>],
             &columns.change_hints as &[Option<String>],
             &columns.file_paths as &[Option<String>],
+            &columns.urls as &[Option<String>],
+            &columns.titles as &[Option<String>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -172,6 +180,8 @@ impl<'c> OperationItems<'c> {
             &columns.mime_types as &[Option<String>],
             &columns.change_hints as &[Option<String>],
             &metadata as &[Option<Json<&DocumentMetadata>>],
+            &columns.urls as &[Option<String>],
+            &columns.titles as &[Option<String>],
         )
         .fetch_all(&mut *self.connection)
         .await?;
@@ -368,6 +378,8 @@ struct ItemColumns {
     mime_types: Vec<Option<String>>,
     change_hints: Vec<Option<String>>,
     file_paths: Vec<Option<String>>,
+    urls: Vec<Option<String>>,
+    titles: Vec<Option<String>>,
 }
 
 impl ItemColumns {
@@ -381,6 +393,8 @@ impl ItemColumns {
             columns.mime_types.push(item.mime_type.clone());
             columns.change_hints.push(item.change_hint.clone());
             columns.file_paths.push(item.file_path.as_deref().map(to_nfc));
+            columns.urls.push(item.url.clone());
+            columns.titles.push(item.title.clone());
         }
         columns
     }

@@ -42,6 +42,8 @@ pub struct StagingItem {
     pub change_hint: Option<String>,
     /// Metadata that came with the upload, if any.
     pub metadata: Option<DocumentMetadata>,
+    /// The title that its source gives it, if any.
+    pub title: Option<String>,
     /// The generation to stage the bytes under. The same for every retry.
     pub generation: Generation,
 }
@@ -131,6 +133,7 @@ impl OperationItems<'_> {
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
                 metadata: row.attributes.map(|metadata| metadata.0),
+                title: row.title,
                 generation: Generation(row.generation),
                 is_removal: row.is_removal,
                 document_id: row.document_id.map(DocumentId),
@@ -195,7 +198,7 @@ impl OperationItems<'_> {
     }
 
     /// Ends a listed item whose document is already searchable with the same bytes, and updates its change
-    /// hint. Returns whether it was listed.
+    /// hint and its URL. Returns whether it was listed.
     pub async fn mark_item_unchanged(
         &mut self,
         item_id: ItemId,
@@ -205,11 +208,12 @@ impl OperationItems<'_> {
             "WITH item AS (
                 UPDATE operation_items SET state = 'unchanged', document_id = $2, updated_at = now()
                 WHERE id = $1 AND state = 'listed'
-                RETURNING change_hint, container_id
+                RETURNING change_hint, container_id, url
             )
             UPDATE documents d
             SET change_hint = item.change_hint, last_seen_at = now(), is_stale = FALSE,
-                container_id = coalesce(item.container_id, d.container_id), updated_at = now()
+                container_id = coalesce(item.container_id, d.container_id), url = coalesce(item.url, d.url),
+                updated_at = now()
             FROM item WHERE d.id = $2
             RETURNING d.id",
             item_id.0,
@@ -223,3 +227,5 @@ impl OperationItems<'_> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod url_tests;
