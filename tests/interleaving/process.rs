@@ -6,9 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
+use auth::SecretCipher;
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use domain::IndexSettings;
+use egress::{Egress, EgressConfig, EgressPolicy};
 use embed::ChunkEmbedder;
 use embedding::EmbeddingError;
 use lambda::StageError;
@@ -54,6 +56,7 @@ impl Process {
         let qdrant = engine.connect(&life);
         let vectors = qdrant.vectors.clone();
         let sources = SourcePolicy::new(Vec::new(), BUCKET, None, &[]);
+        let egress = Egress::new(EgressConfig::new(EgressPolicy::default())).unwrap();
         let at_once = Duration::ZERO;
         Self {
             intake: Arc::new(intake::State {
@@ -64,7 +67,8 @@ impl Process {
             scan: Arc::new(scan::State {
                 db: db.clone(),
                 artifacts: artifacts.clone(),
-                connectors: Connectors::new(&sdk, sources),
+                connectors: Connectors::new(&sdk, egress, sources),
+                secrets: SecretCipher::default(),
                 queues: queues.clone(),
                 vectors: vectors.clone(),
                 models: registry(),

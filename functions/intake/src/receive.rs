@@ -6,7 +6,7 @@ use std::time::Instant;
 use chrono::Utc;
 use db::Tx;
 use db::audit::AuditEntry;
-use db::operations::{NewItem, UploadedItem};
+use db::operations::NewItem;
 use db::uploads::{Arrival, LatestArrival, LockedUpload};
 use dispatch::{Initiator, LockedCollection, StartOperation, lock_if_exists};
 use domain::{
@@ -23,7 +23,7 @@ use crate::sighting::Sighting;
 #[derive(Debug)]
 struct Accepted {
     arrival: Arrival,
-    item: UploadedItem,
+    item: NewItem,
     /// The upload and its announcer; `None` for a drop.
     upload: Option<(UploadId, Actor)>,
 }
@@ -201,11 +201,11 @@ impl Plan {
             change_hint: Some(found.etag.clone()),
             url: None,
             title: None,
+            metadata: upload.and_then(|upload| upload.metadata.clone()),
         };
-        let metadata = upload.and_then(|upload| upload.metadata.clone());
         let accepted = Accepted {
             arrival,
-            item: UploadedItem { item, metadata },
+            item,
             upload: upload.map(|upload| (upload.id, upload.announcer)),
         };
         let Some(before) = self.accepted.insert(accepted.arrival.uri.clone(), accepted) else { return };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use db::DbConfig;
+use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
@@ -27,6 +28,12 @@ pub struct Config {
     /// `PROTECTED_BUCKETS`: buckets that no source reads besides those of documents and models, separated by
     /// commas; default none.
     pub protected_buckets: Vec<String>,
+    /// `CONNECTOR_SECRETS_KEYS`: decrypt the secrets of sources; comma-separated. Default none: sources with secrets cannot
+    /// be read.
+    pub connector_secrets_keys: SecretString,
+    /// `EGRESS_ALLOW`: what sources reach besides public addresses, default nothing; see [`EgressPolicy`].
+    /// `EGRESS_CA_FILE`: certificate authorities that they trust besides the public ones; default none.
+    pub egress: EgressConfig,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
@@ -55,6 +62,11 @@ impl Config {
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
             protected_buckets: env::list("PROTECTED_BUCKETS"),
+            connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
+            egress: EgressConfig {
+                ca_file: env::optional("EGRESS_CA_FILE").map(PathBuf::from),
+                ..EgressConfig::new(env::parsed_or("EGRESS_ALLOW", EgressPolicy::default())?)
+            },
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),

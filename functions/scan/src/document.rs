@@ -4,7 +4,6 @@ use artifacts::{ArtifactError, ArtifactWriter};
 use db::collections::Collection;
 use db::documents::ExistingDocument;
 use db::operations::{Operation, StagingItem, StagingOutcome};
-use db::sources::CollectionSource;
 use dispatch::FailedDocument;
 use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
 use lambda::StageError;
@@ -12,6 +11,7 @@ use staging::{ContentScanner, Decision, Given, ReadDocument, Recorded, Target, d
 
 use crate::State;
 use crate::index::delete_points_before;
+use crate::sessions::Sessions;
 use crate::source::open;
 use crate::steps::{Bytes, Step};
 
@@ -20,13 +20,19 @@ use crate::steps::{Bytes, Step};
 pub(crate) struct Context<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) collection: &'a Collection,
-    /// The item's source; `None` if it was deleted.
-    pub(crate) source: Option<&'a CollectionSource>,
+    /// The sources of the message's items.
+    pub(crate) sessions: &'a Sessions<'a>,
     pub(crate) item: &'a StagingItem,
     pub(crate) document_id: DocumentId,
 }
 
 impl Context<'_> {
+    /// Where the document's bytes are if listing its source needed them.
+    pub(crate) fn fetched_key(&self) -> ArtifactKey {
+        let (collection_id, operation_id) = (self.collection.id, self.operation.id);
+        ArtifactKey::Fetched { collection_id, document_id: self.document_id, operation_id }
+    }
+
     fn target(&self) -> Target<'_> {
         Target {
             collection_id: self.collection.id,
@@ -114,7 +120,7 @@ impl RawDocument {
 /// of any other source are written to the staging bucket while they are read.
 async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> {
     let item = context.item;
-    let mut reader = open(state, context.source, context.collection.id, item).await?;
+    let mut reader = open(state, context).await?;
     let mime_type = reader.mime_type(item);
     let mut scanner = ContentScanner::default();
     let raw = match reader.copyable_object() {

@@ -28,6 +28,7 @@ mod reindex;
 mod reindex_check;
 mod removal;
 mod repair;
+mod sessions;
 mod source;
 mod stage_items;
 mod state;

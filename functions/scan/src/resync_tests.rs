@@ -9,10 +9,12 @@ use artifacts::ArtifactStore;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use connectors::{Connectors, SourcePolicy};
+use auth::SecretCipher;
+use connectors::{Connectors, Entry, Listing, SourcePolicy};
 use db::Db;
-use db::operations::{ItemCounts, NewItem};
-use domain::OperationId;
+use db::operations::ItemCounts;
+use domain::{Classify, OperationId};
+use egress::{Egress, EgressConfig, EgressPolicy};
 use lambda::event::Invocation;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -25,7 +27,7 @@ use vectors::{VectorDatabase, VectorsConfig};
 
 use crate::State;
 use crate::listing::fill_from_source;
-use crate::source::list_page;
+use crate::source::readable_spec;
 use crate::work_list::Filled;
 
 /// An address that refuses connections.
@@ -95,7 +97,7 @@ impl Bench {
             .unwrap();
         let bench = Self { state, pool, folder, _models: models };
         let items = bench.listed().await;
-        let column = |field: fn(&NewItem) -> String| items.iter().map(field).collect::<Vec<_>>();
+        let column = |field: fn(&Entry) -> String| items.iter().map(field).collect::<Vec<_>>();
         sqlx::query(
             "INSERT INTO documents (id, collection_id, source_id, uri, file_path, file_name, file_size,
                 content_hash, status, generation, last_generation, chunk_count, change_hint)
@@ -114,15 +116,17 @@ impl Bench {
     }
 
     /// What the source's connector says is there.
-    async fn listed(&self) -> Vec<NewItem> {
+    async fn listed(&self) -> Vec<Entry> {
         let id = sqlx::query_scalar("SELECT id FROM collection_sources").fetch_one(&self.pool).await;
         let mut connection = self.state.db.connection().await.unwrap();
         let source = connection.collection_sources().find(domain::SourceId(id.unwrap())).await;
         let source = source.unwrap().unwrap();
-        let (mut items, mut cursor) = (Vec::new(), None);
+        let spec = readable_spec(&self.state, &source).await.unwrap();
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
         loop {
-            let page = list_page(&self.state, &source, cursor.as_deref()).await.unwrap();
-            items.extend(page.items);
+            let listing = Listing::from_cursor(cursor.as_deref());
+            let page = self.state.connectors.list(&spec, listing).await.unwrap();
+            items.extend(page.entries);
             cursor = page.next;
             if cursor.is_none() {
                 return items;
@@ -167,6 +171,10 @@ impl Bench {
     }
 }
 
+fn egress() -> Egress {
+    Egress::new(EgressConfig::new(EgressPolicy::default())).unwrap()
+}
+
 fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
     let model = models.join("model");
     std::fs::create_dir(&model).unwrap();
@@ -189,7 +197,8 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
     State {
         db: Db::from_pool(pool.clone()),
         artifacts: ArtifactStore::new(&sdk, "staging"),
-        connectors: Connectors::new(&sdk, sources),
+        connectors: Connectors::new(&sdk, egress(), sources),
+        secrets: SecretCipher::default(),
         queues: Queues::new(&sdk, urls),
         vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),
@@ -260,8 +269,9 @@ async fn a_listing_fails_with_the_reason_once_the_grant_is_revoked(pool: PgPool)
     let operation = connection.operations().find(id).await.unwrap().unwrap();
     let source = connection.collection_sources().find(operation.source_id.unwrap()).await.unwrap().unwrap();
     drop(connection);
-    let error = list_page(&bench.state, &source, None).await.unwrap_err();
-    assert!(!error.is_retryable());
-    let reason = error.chain();
+    let spec = readable_spec(&bench.state, &source).await.unwrap();
+    let error = bench.state.connectors.list(&spec, Listing::from_cursor(None)).await.unwrap_err();
+    assert!(!error.kind().is_retryable());
+    let reason = error.to_string();
     assert!(reason.contains("no grant of a superuser covers it"), "{reason}");
 }

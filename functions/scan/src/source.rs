@@ -1,18 +1,18 @@
-//! Lists and reads documents: uploads from the staging bucket, everything else through a connector.
+//! Reads documents: uploads from the staging bucket, everything else through a connector.
 
 use artifacts::{ArtifactError, ArtifactReader};
+use auth::SecretSlot;
 use bytes::Bytes;
-use connectors::{ConnectorError, SourceSpec};
-use db::operations::{ArtifactRef, NewItem, StagingItem};
+use connectors::{ConnectorError, Secrets, SourceSpec};
+use db::operations::{ArtifactRef, StagingItem};
 use db::sources::CollectionSource;
-use domain::{
-    ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, OnMissing, SourceType,
-};
+use domain::{ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, SourceType};
 use lambda::StageError;
 use staging::media_type;
 use thiserror::Error;
 
 use crate::State;
+use crate::document::Context;
 
 /// The largest object that one CopyObject call copies: 5 GiB.
 const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -60,48 +60,10 @@ impl Classify for SourceError {
     }
 }
 
-/// One page of a source's documents.
-#[derive(Debug)]
-pub(crate) struct ListedPage {
-    pub(crate) items: Vec<NewItem>,
-    /// The cursor of the next page; `None` after the last one.
-    pub(crate) next: Option<String>,
-    /// Files and folders that cannot be read, and whose content is not listed.
-    pub(crate) unreadable: u64,
-}
-
-/// Lists one page of the source's documents, from the cursor on.
-///
-/// # Errors
-/// Returns a permanent error if the source cannot be read, a retryable one if it is unavailable.
-pub(crate) async fn list_page(
-    state: &State,
-    source: &CollectionSource,
-    cursor: Option<&str>,
-) -> Result<ListedPage, StageError> {
-    let page = state.connectors.list(&granted_spec(state, source).await?, cursor).await?;
-    let items = page.entries.into_iter().map(|entry| NewItem {
-        uri: entry.uri,
-        location: entry.location,
-        file_name: entry.file_name,
-        file_path: Some(entry.file_path),
-        size_bytes: i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
-        mime_type: entry.mime_type,
-        change_hint: Some(entry.change_hint),
-        url: None,
-        title: None,
-    });
-    Ok(ListedPage { items: items.collect(), next: page.next, unreadable: page.unreadable })
-}
-
-/// Returns what to do with documents that the source no longer contains; `None` if it contains only one
-/// document, or none that are listed.
-pub(crate) fn on_missing(source: &CollectionSource) -> Result<Option<OnMissing>, ConnectorError> {
-    Ok(spec(source)?.on_missing())
-}
-
 /// The bytes of a document, read in buffers of any size.
 pub(crate) enum SourceReader {
+    /// The bytes that were stored when the document was listed.
+    Fetched(Object),
     /// The raw document of an earlier generation, read instead of its source.
     Staged(Object),
     Upload(Object),
@@ -119,14 +81,10 @@ pub(crate) struct Object {
 /// # Errors
 /// Returns a permanent error if they do not exist or may not be read, a retryable one if the source is
 /// unavailable.
-pub(crate) async fn open(
-    state: &State,
-    source: Option<&CollectionSource>,
-    collection_id: CollectionId,
-    item: &StagingItem,
-) -> Result<SourceReader, StageError> {
+pub(crate) async fn open(state: &State, context: &Context<'_>) -> Result<SourceReader, StageError> {
+    let Context { collection, item, .. } = *context;
     if let Some(ArtifactRef { document_id, generation }) = item.staged_bytes {
-        let key = ArtifactKey::Raw { collection_id, document_id, generation };
+        let key = ArtifactKey::Raw { collection_id: collection.id, document_id, generation };
         match open_object(state, key).await {
             Ok(object) => return Ok(SourceReader::Staged(object)),
             // It was never staged, or its staged bytes were archived: it is read from its source.
@@ -137,11 +95,19 @@ pub(crate) async fn open(
     if item.container_id.is_some() {
         return Err(SourceError::InContainer.into());
     }
-    let source = source.ok_or(SourceError::Gone)?;
+    let source = context.sessions.source(item.source_id).ok_or(SourceError::Gone)?;
     if source.source_type == SourceType::UPLOAD {
-        return open_upload(state, collection_id, item).await;
+        return open_upload(state, collection.id, item).await;
     }
-    let reader = state.connectors.open(&granted_spec(state, source).await?, &item.location).await?;
+    if item.is_fetched {
+        match open_object(state, context.fetched_key()).await {
+            Ok(object) => return Ok(SourceReader::Fetched(object)),
+            // An earlier attempt has staged and deleted it, or it has expired.
+            Err(ArtifactError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let reader = context.sessions.of(state, source).await?.open(&item.location).await?;
     Ok(SourceReader::Connector(Box::new(reader)))
 }
 
@@ -172,12 +138,16 @@ async fn open_upload(
     }
 }
 
-/// Deletes the announced file of an item that needs it no more: it is staged, or will not be read. Does nothing for
-/// any other item.
+/// Deletes the object that an item was read from and that nothing needs any more, now that it is staged or will not be
+/// read: an announced file, or bytes that were stored when the source was listed. Does nothing for any other item.
 ///
 /// # Errors
 /// Returns a retryable error if S3 cannot be reached.
-pub(crate) async fn delete_announced(state: &State, item: &StagingItem) -> Result<(), StageError> {
+pub(crate) async fn delete_unstaged(state: &State, context: &Context<'_>) -> Result<(), StageError> {
+    let item = context.item;
+    if item.is_fetched {
+        return Ok(state.artifacts.delete(&context.fetched_key()).await?);
+    }
     let Some(key @ ArtifactKey::Announced { .. }) = ArtifactKey::parse_arrival(&item.location) else {
         return Ok(());
     };
@@ -200,7 +170,9 @@ impl SourceReader {
     /// Returns a retryable error if the connection breaks.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StageError> {
         match self {
-            Self::Staged(object) | Self::Upload(object) => Ok(object.reader.next().await?),
+            Self::Staged(object) | Self::Fetched(object) | Self::Upload(object) => {
+                Ok(object.reader.next().await?)
+            }
             Self::Connector(reader) => Ok(reader.next().await?),
         }
     }
@@ -208,7 +180,7 @@ impl SourceReader {
     /// Returns the key and the ETag of what is being read, if it is an object of the staging bucket that
     /// one call can copy.
     pub(crate) fn copyable_object(&self) -> Option<(&ArtifactKey, &str)> {
-        let (Self::Staged(object) | Self::Upload(object)) = self else {
+        let (Self::Staged(object) | Self::Fetched(object) | Self::Upload(object)) = self else {
             return None;
         };
         let head = object.reader.head();
@@ -218,9 +190,9 @@ impl SourceReader {
     /// Returns the change hint of the version that is being read.
     pub(crate) fn change_hint(&self, item: &StagingItem) -> Option<String> {
         match self {
-            Self::Staged(_) => item.change_hint.clone(),
+            Self::Staged(_) | Self::Fetched(_) => item.change_hint.clone(),
             Self::Upload(object) => Some(object.reader.head().etag.clone()),
-            Self::Connector(reader) => Some(reader.change_hint().to_owned()),
+            Self::Connector(reader) => reader.change_hint().map(str::to_owned),
         }
     }
 
@@ -230,16 +202,35 @@ impl SourceReader {
             Self::Upload(object) => {
                 item.mime_type.as_deref().or(object.reader.head().content_type.as_deref())
             }
-            Self::Staged(_) | Self::Connector(_) => item.mime_type.as_deref(),
+            Self::Staged(_) | Self::Fetched(_) | Self::Connector(_) => item.mime_type.as_deref(),
         };
         media_type(declared, &item.file_name)
     }
 }
 
-/// Returns the source with what it may read now: a grant may have ended since the operation started.
-async fn granted_spec(state: &State, source: &CollectionSource) -> Result<SourceSpec, StageError> {
-    let grants = state.db.connection().await?.source_grants().of_source(source.id).await?;
-    Ok(spec(source)?.granted(grants))
+/// Returns the source with what it may read now, and with its secrets: a grant may have ended, and a secret may have been
+/// replaced, since the operation started.
+///
+/// # Errors
+/// Returns a permanent error if a setting is invalid or a secret cannot be decrypted.
+pub(crate) async fn readable_spec(
+    state: &State,
+    source: &CollectionSource,
+) -> Result<SourceSpec, StageError> {
+    let mut connection = state.db.connection().await?;
+    let grants = connection.source_grants().of_source(source.id).await?;
+    let sealed = match source.secret_types.is_empty() {
+        true => Vec::new(),
+        false => connection.connector_secrets().list(source.id).await?,
+    };
+    drop(connection);
+    let mut secrets = Vec::with_capacity(sealed.len());
+    for secret in sealed {
+        let secret_type = secret.secret_type;
+        let slot = SecretSlot { source_id: source.id, secret_type };
+        secrets.push((secret_type, state.secrets.open(slot, &secret.key_id, &secret.ciphertext)?));
+    }
+    Ok(spec(source)?.granted(grants).with_secrets(Secrets::from_iter(secrets)))
 }
 
 fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use db::collections::Collection;
-use db::operations::{Operation, StagingItem};
-use db::sources::CollectionSource;
+use db::operations::Operation;
 use domain::{ItemId, ItemState, OperationId, OperationStatus, OperationType, SourceId, document_id};
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -14,7 +13,8 @@ use crate::copying::copy_item;
 use crate::document::{Context, stage_document};
 use crate::index::delete_points_before;
 use crate::removal::remove_documents;
-use crate::source::delete_announced;
+use crate::sessions::Sessions;
+use crate::source::delete_unstaged;
 use crate::steps::{Bytes, Step, Tally, run_steps};
 
 /// With less time than this left, an item is left to another invocation.
@@ -90,10 +90,10 @@ async fn stage_listed(
         items.into_iter().partition(|item| item.is_removal && item.state == ItemState::Listed);
     // If it fails, the other items are staged nevertheless; only the removals remain for the next delivery.
     let removed = remove_documents(state, collection, &removals).await;
-    let sources = sources.as_slice();
-    let steps = items.into_iter().map(|item| async move {
-        let source = sources.iter().find(|source| Some(source.id) == item.source_id);
-        stage_item(state, operation, collection, source, &item, invocation).await
+    let sessions = &Sessions::new(&sources, &items);
+    let steps = items.iter().map(|item| {
+        let document_id = document_id(collection.id, &item.uri);
+        stage_item(state, Context { operation, collection, sessions, item, document_id }, invocation)
     });
     let mut tally = run_steps(state, operation.id, steps.collect()).await?;
     removed?;
@@ -106,13 +106,10 @@ async fn stage_listed(
 
 async fn stage_item(
     state: &State,
-    operation: &Operation,
-    collection: &Collection,
-    source: Option<&CollectionSource>,
-    item: &StagingItem,
+    context: Context<'_>,
     invocation: &Invocation,
 ) -> Result<Step, StageError> {
-    let document_id = document_id(collection.id, &item.uri);
+    let Context { operation, collection, item, document_id, .. } = context;
     let bytes = Bytes::default();
     match item.state {
         ItemState::Listed if item.is_extracted => Ok(Step::Passed),
@@ -122,9 +119,8 @@ async fn stage_item(
                 dispatch::cancel_items(&state.db, &state.queues, operation.id, &[item.id]).await?;
                 return Ok(Step::Ended { bytes });
             }
-            let context = Context { operation, collection, source, item, document_id };
             let step = stage_document(state, &context).await?;
-            delete_announced(state, item).await?;
+            delete_unstaged(state, &context).await?;
             Ok(step)
         }
         // A crash may have prevented the deletion and the message after the commit.
@@ -133,12 +129,12 @@ async fn stage_item(
             Ok(Step::Staged { id: item.id, bytes })
         }
         ItemState::Staged => {
-            delete_announced(state, item).await?;
+            delete_unstaged(state, &context).await?;
             Ok(Step::Staged { id: item.id, bytes })
         }
         ItemState::Chunked => Ok(Step::Passed),
         ItemState::Duplicate | ItemState::Skipped => {
-            delete_announced(state, item).await?;
+            delete_unstaged(state, &context).await?;
             delete_points_before(state, collection, document_id, item.generation).await?;
             Ok(Step::Ended { bytes })
         }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
+use auth::SecretCipher;
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
+use egress::Egress;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -21,6 +23,8 @@ pub struct State {
     pub artifacts: ArtifactStore,
     /// Lists and reads every source except uploads.
     pub connectors: Connectors,
+    /// Decrypts the secrets of sources.
+    pub secrets: SecretCipher,
     /// The work queues of scan and chunk.
     pub queues: Queues,
     /// Qdrant.
@@ -52,7 +56,8 @@ impl State {
         Ok(Self {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
-            connectors: Connectors::new(&sdk, sources),
+            connectors: Connectors::new(&sdk, Egress::new(config.egress.clone())?, sources),
+            secrets: SecretCipher::new(&config.connector_secrets_keys)?,
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
             models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,

@@ -3,18 +3,23 @@
 mod directory;
 mod file;
 mod s3;
+mod url;
+mod web;
 
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use egress::Egress;
 
 use crate::clients::Clients;
 use crate::files::Roots;
-use crate::{Connector, ConnectorError, Page, SourcePolicy, SourceReader, SourceSpec};
+use crate::web::robots::RobotsCache;
+use crate::{Connector, ConnectorError, Listing, Page, Secrets, SourcePolicy, SourceSession, SourceSpec};
 
 /// Every connector, by source type.
-static CONNECTORS: &[&Connector] = &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR];
+static CONNECTORS: &[&Connector] =
+    &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR, &url::CONNECTOR, &web::CONNECTOR];
 
 impl Connector {
     /// Every connector, by name.
@@ -43,32 +48,41 @@ pub struct Connectors {
 
 impl Connectors {
     /// Creates the clients; no request is sent.
-    pub fn new(sdk: &SdkConfig, policy: SourcePolicy) -> Self {
+    pub fn new(sdk: &SdkConfig, egress: Egress, policy: SourcePolicy) -> Self {
         let roots = Arc::new(Roots::new(policy.directory_roots.clone()));
-        Self {
-            policy: Arc::new(policy),
-            clients: Clients { roots, s3: Client::new(sdk), grants: Arc::default() },
-        }
+        let s3 = Client::new(sdk);
+        let (robots, grants, secrets) = (RobotsCache::default(), Arc::default(), Secrets::default());
+        let clients = Clients { roots, s3, egress, robots, grants, secrets };
+        Self { policy: Arc::new(policy), clients }
     }
 
-    /// Lists one page of the source's documents, from the cursor on.
+    /// Lists one page of the source's documents.
     ///
     /// # Errors
-    /// Returns `NotFound` if the source does not exist, `Invalid` or `Forbidden` if it may not be read.
-    pub async fn list(&self, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
-        spec.authorize(&self.policy)?;
-        spec.require_grant()?;
-        spec.source.list(&self.clients.within(&spec.grants), cursor).await
+    /// Returns `NotFound` if the source does not exist, `Invalid`, `Forbidden` or `SignIn` if it may not be read.
+    pub async fn list(&self, spec: &SourceSpec, listing: Listing<'_>) -> Result<Page, ConnectorError> {
+        spec.source.list(&self.clients_of(spec)?, listing).await
     }
 
-    /// Opens a document by its [`crate::Entry::location`].
+    /// Begins to read documents at these [`crate::Entry::location`]s.
     ///
     /// # Errors
-    /// Returns `NotFound` if the document is gone, `Invalid` or `Forbidden` if it may not be read.
-    pub async fn open(&self, spec: &SourceSpec, location: &str) -> Result<SourceReader, ConnectorError> {
+    /// Returns `NotFound` if the source does not exist, `Invalid`, `Forbidden` or `SignIn` if it may not be read.
+    pub async fn session(
+        &self,
+        spec: &SourceSpec,
+        locations: Vec<String>,
+    ) -> Result<SourceSession, ConnectorError> {
+        let session = Arc::clone(&spec.source).session(self.clients_of(spec)?, locations).await?;
+        Ok(SourceSession::new(session))
+    }
+
+    /// The clients for a source, if it may be read.
+    fn clients_of(&self, spec: &SourceSpec) -> Result<Clients, ConnectorError> {
         spec.authorize(&self.policy)?;
         spec.require_grant()?;
-        spec.source.open(&self.clients.within(&spec.grants), location).await
+        spec.require_secrets(|secret_type| spec.secrets.contains(secret_type))?;
+        Ok(self.clients.of_source(&spec.grants, &spec.secrets))
     }
 }
 
@@ -78,7 +92,7 @@ impl Connectors {
     pub(crate) fn below(root: &std::path::Path) -> Self {
         let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
         let policy = SourcePolicy::new(vec![root.to_owned()], "staging", None, &[]);
-        Self::new(&sdk, policy)
+        Self::new(&sdk, crate::testing::egress(), policy)
     }
 }
 

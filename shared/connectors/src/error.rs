@@ -1,6 +1,9 @@
 //! Why a source cannot be used.
 
-use domain::{Classify, ErrorKind, ServerPlace};
+use std::time::Duration;
+
+use domain::{Classify, ErrorKind, SecretType, ServerPlace};
+use egress::EgressError;
 use thiserror::Error;
 
 /// A source whose settings are invalid, or that cannot be listed or read.
@@ -28,6 +31,33 @@ pub enum ConnectorError {
         /// Why, and what an operator can do.
         reason: String,
     },
+    /// The source cannot be read without a secret that is not set.
+    #[error(
+        "the source needs its secret {secret_type}, which is not set; set it with the source (secrets.{secret_type})"
+    )]
+    SecretMissing {
+        /// The type of the secret.
+        secret_type: SecretType,
+    },
+    /// The server does not accept the source's secrets.
+    #[error("{what} refused to sign in: {reason}")]
+    SignIn {
+        /// The server.
+        what: String,
+        /// What it answered, and what to do. Without the secrets.
+        reason: String,
+    },
+    /// The source limits the rate of requests.
+    #[error("{what} limits the rate of requests; the read will be retried")]
+    Throttled {
+        /// The server.
+        what: String,
+        /// When it accepts requests again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// An address that the operator does not allow, or a request that failed.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The source is unavailable for now.
     #[error("{what} is unavailable; the read will be retried")]
     Unavailable {
@@ -89,7 +119,9 @@ impl Classify for ConnectorError {
         match self {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Forbidden { .. } => ErrorKind::Forbidden,
+            Self::Forbidden { .. } | Self::SecretMissing { .. } | Self::SignIn { .. } => ErrorKind::Forbidden,
+            Self::Throttled { .. } => ErrorKind::Throttled,
+            Self::Egress(error) => error.kind(),
             Self::Unavailable { .. } => ErrorKind::Unavailable,
         }
     }

@@ -3,6 +3,8 @@
 use domain::{OnMissing, SecretType};
 use serde_json::{Value, json};
 
+use crate::settings::Settings;
+
 /// A setting.
 #[derive(Debug)]
 pub struct ConfigField {
@@ -28,6 +30,17 @@ pub enum FieldValue {
     },
     /// A list of strings; empty by default.
     TextList,
+    /// A required list of URLs.
+    RequiredUrls,
+    /// A whole number.
+    Integer {
+        /// The value if the setting is left out.
+        default: i64,
+        /// The smallest value allowed.
+        min: i64,
+        /// The largest value allowed.
+        max: i64,
+    },
     /// One of these strings; the first by default.
     Word(&'static [&'static str]),
 }
@@ -47,24 +60,26 @@ pub struct SecretField {
 const ON_MISSING_WORDS: &[&str] = &[OnMissing::Remove.as_str(), OnMissing::Keep.as_str()];
 
 impl FieldValue {
-    /// The name of its type: `text`, `boolean` or `text_list`.
+    /// The name of its type: `text`, `boolean`, `integer` or `text_list`.
     pub const fn type_name(self) -> &'static str {
         match self {
             Self::RequiredText | Self::Text | Self::Word(_) => "text",
             Self::Boolean { .. } => "boolean",
-            Self::TextList => "text_list",
+            Self::Integer { .. } => "integer",
+            Self::TextList | Self::RequiredUrls => "text_list",
         }
     }
 
     /// Whether the setting must be given.
     pub const fn is_required(self) -> bool {
-        matches!(self, Self::RequiredText)
+        matches!(self, Self::RequiredText | Self::RequiredUrls)
     }
 
     /// The value if the setting is left out; `None` for a required one.
     pub fn default(self) -> Option<Value> {
         match self {
-            Self::RequiredText => None,
+            Self::RequiredText | Self::RequiredUrls => None,
+            Self::Integer { default, .. } => Some(json!(default)),
             Self::Text => Some(json!("")),
             Self::Boolean { default } => Some(json!(default)),
             Self::TextList => Some(json!([])),
@@ -83,8 +98,18 @@ pub(crate) const EXCLUDE_PATTERNS: ConfigField = ConfigField {
     value: FieldValue::TextList,
     description: "Globs: no documents whose path within the source matches one of them. At most 100 of 256 bytes.",
 };
+pub(crate) const MAX_PAGE_BYTES: ConfigField = ConfigField {
+    name: "max_page_bytes",
+    value: FieldValue::Integer { default: 10_000_000, min: 1000, max: 50_000_000 },
+    description: "The most bytes of a page or file. A larger one fails.",
+};
 pub(crate) const ON_MISSING: ConfigField = ConfigField {
     name: OnMissing::FIELD,
     value: FieldValue::Word(ON_MISSING_WORDS),
     description: "What happens to documents that are gone from the source: `remove` deletes them, `keep` marks them as stale.",
 };
+
+/// The setting [`MAX_PAGE_BYTES`].
+pub(crate) fn max_page_bytes(settings: &Settings) -> u64 {
+    settings.number(MAX_PAGE_BYTES.name)
+}

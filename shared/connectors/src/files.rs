@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::ServerPlace;
 use tokio::io::AsyncReadExt;
 
-use crate::entry::{last_segment, mime_type};
+use crate::listing::{last_segment, mime_type};
 use crate::reader::{Body, Reading};
 use crate::settings::Settings;
 use crate::{ConnectorError, Entry, SourcePolicy, SourceReader};
@@ -65,7 +65,7 @@ impl Roots {
         let file = File::open(&resolved).map_err(|error| io_error(path, error))?;
         let metadata = file.metadata().map_err(|error| io_error(path, error))?;
         let body = OpenFile { path: path.display().to_string(), file: file.into() };
-        Ok(SourceReader::new(metadata.len(), change_hint(&metadata), body))
+        Ok(SourceReader::new(metadata.len(), Some(change_hint(&metadata)), body))
     }
 }
 
@@ -132,8 +132,9 @@ pub(crate) fn entry(location: String, file_path: String, metadata: &Metadata) ->
         file_name,
         file_path,
         size_bytes: metadata.len(),
-        change_hint: change_hint(metadata),
+        change_hint: Some(change_hint(metadata)),
         modified_at: metadata.modified().ok().map(DateTime::<Utc>::from),
+        ..Entry::default()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::ConnectorError;
 use crate::settings::Settings;
 
 /// Include and exclude globs over paths within the source, for example `**/*.md`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Patterns {
     /// Empty includes everything.
     include: GlobSet,

@@ -14,7 +14,7 @@ pub(crate) type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, Connector
 #[derive(Debug)]
 pub struct SourceReader {
     size_bytes: u64,
-    change_hint: String,
+    change_hint: Option<String>,
     body: Box<dyn Body>,
 }
 
@@ -25,18 +25,24 @@ pub(crate) trait Body: Debug + Send + Sync {
 }
 
 impl SourceReader {
-    pub(crate) fn new(size_bytes: u64, change_hint: String, body: impl Body + 'static) -> Self {
+    pub(crate) fn new(size_bytes: u64, change_hint: Option<String>, body: impl Body + 'static) -> Self {
         Self { size_bytes, change_hint, body: Box::new(body) }
     }
 
-    /// The size in bytes when the document was opened.
+    /// The size in bytes when the document was opened; 0 if the source does not tell.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
     /// Identifies the version that is read, as [`crate::Entry::change_hint`].
-    pub fn change_hint(&self) -> &str {
-        &self.change_hint
+    pub fn change_hint(&self) -> Option<&str> {
+        self.change_hint.as_deref()
+    }
+
+    /// A document whose bytes are in memory.
+    pub(crate) fn of_bytes(change_hint: Option<String>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::new(bytes.len() as u64, change_hint, Whole(Some(bytes)))
     }
 
     /// Reads the next piece, of any size; `None` at the end.
@@ -45,5 +51,14 @@ impl SourceReader {
     /// Returns `Unavailable` if the connection to the source breaks.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ConnectorError> {
         self.body.next().await
+    }
+}
+
+#[derive(Debug)]
+struct Whole(Option<Bytes>);
+
+impl Body for Whole {
+    fn next(&mut self) -> Reading<'_, Option<Bytes>> {
+        Box::pin(async { Ok(self.0.take().filter(|bytes| !bytes.is_empty())) })
     }
 }

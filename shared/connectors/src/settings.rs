@@ -4,27 +4,29 @@ use serde_json::{Map, Value};
 
 use crate::{ConfigField, ConnectorError, FieldValue};
 
-/// The most entries of a list in the settings of a new source. Stored settings may have more: earlier versions allowed
-/// them.
-const MAX_LIST_ITEMS: usize = 100;
-/// The most bytes of an entry of a list.
-const MAX_ITEM_BYTES: usize = 256;
+/// The most entries of a list, and the most bytes of one, in the settings of a new source. Stored settings may have more:
+/// earlier versions allowed them.
+const LIST_BOUNDS: (usize, usize) = (100, 256);
+/// Those of a list of URLs.
+const URL_BOUNDS: (usize, usize) = (1000, 2048);
 /// The most bytes of any other text: the longest path that Linux opens.
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// Checks the lengths of lists and texts, before anything is done with them.
 pub(crate) fn check_bounds(fields: &[ConfigField], config: &Value) -> Result<(), ConnectorError> {
     for field in fields {
+        let (max_items, max_bytes) =
+            if field.value == FieldValue::RequiredUrls { URL_BOUNDS } else { LIST_BOUNDS };
         let message = match config.get(field.name) {
-            Some(Value::Array(items)) if items.len() > MAX_LIST_ITEMS => {
-                format!("wrong number of items; at most {MAX_LIST_ITEMS} allowed, got {}", items.len())
+            Some(Value::Array(items)) if items.len() > max_items => {
+                format!("wrong number of items; at most {max_items} allowed, got {}", items.len())
             }
             Some(Value::Array(items)) => {
                 let longest = items.iter().filter_map(Value::as_str).map(str::len).max().unwrap_or(0);
-                if longest <= MAX_ITEM_BYTES {
+                if longest <= max_bytes {
                     continue;
                 }
-                format!("too long; at most {MAX_ITEM_BYTES} bytes per entry allowed, got {longest}")
+                format!("too long; at most {max_bytes} bytes per entry allowed, got {longest}")
             }
             Some(Value::String(text)) if text.len() > MAX_TEXT_BYTES => {
                 format!("too long; at most {MAX_TEXT_BYTES} bytes allowed, got {}", text.len())
@@ -75,6 +77,11 @@ impl Settings {
         self.0.get(field).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// A setting that is declared as a whole number; 0 if it is not, or if it is negative.
+    pub(crate) fn number(&self, field: &str) -> u64 {
+        self.0.get(field).and_then(Value::as_u64).unwrap_or_default()
+    }
+
     /// A setting that is declared as a list of strings; empty if it is not.
     pub(crate) fn texts(&self, field: &str) -> Vec<&str> {
         let values = self.0.get(field).and_then(Value::as_array);
@@ -100,6 +107,18 @@ fn check_type(field: &ConfigField, value: &Value) -> Result<Value, ConnectorErro
         FieldValue::Boolean { .. } => Some("true or false".to_owned()),
         FieldValue::TextList if value.as_array().is_some_and(|values| values.iter().all(is_text)) => None,
         FieldValue::TextList => Some("a list of strings".to_owned()),
+        FieldValue::RequiredUrls
+            if value.as_array().is_some_and(|values| !values.is_empty() && values.iter().all(is_text)) =>
+        {
+            None
+        }
+        FieldValue::RequiredUrls => Some("a list of at least one URL".to_owned()),
+        FieldValue::Integer { min, max, .. }
+            if value.as_i64().is_some_and(|number| (min..=max).contains(&number)) =>
+        {
+            None
+        }
+        FieldValue::Integer { min, max, .. } => Some(format!("a whole number from {min} to {max}")),
         FieldValue::Word(words) if value.as_str().is_some_and(|word| words.contains(&word)) => None,
         FieldValue::Word(words) => Some(words.join(" or ")),
     };

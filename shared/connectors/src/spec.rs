@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{OnMissing, ServerPlace, SourceType};
+use domain::{OnMissing, SecretType, ServerPlace, SourceType};
 use serde_json::Value;
 
 use crate::settings::{Settings, check_bounds};
 use crate::source::Source;
-use crate::{Connector, ConnectorError, SourcePolicy};
+use crate::{Connector, ConnectorError, SecretField, Secrets, SourcePolicy};
 
 /// A source with validated settings. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub struct SourceSpec {
     settings: Settings,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) grants: Arc<[ServerPlace]>,
+    pub(crate) secrets: Secrets,
 }
 
 impl SourceSpec {
@@ -42,7 +43,7 @@ impl SourceSpec {
         };
         let mut settings = Settings::read(connector.fields, source_config)?;
         let source = (connector.parse)(&mut settings)?;
-        Ok(Self { connector, settings, source, grants: Arc::default() })
+        Ok(Self { connector, settings, source, grants: Arc::default(), secrets: Secrets::default() })
     }
 
     /// The type and the settings that a path stands for: a folder, or the URI of a bucket.
@@ -99,17 +100,45 @@ impl SourceSpec {
         Self { grants: grants.into(), ..self }
     }
 
-    /// The place on the server's side that the source reads.
-    pub fn place(&self) -> ServerPlace {
+    /// Returns the source with the secrets that it is read with.
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The place on the server's side that the source reads; `None` if it reads elsewhere.
+    pub fn place(&self) -> Option<ServerPlace> {
         self.source.place()
+    }
+
+    /// The most pages that are visited, if its documents are found by visiting one page after the other: its listing
+    /// visits [`crate::Listing::due`].
+    pub fn crawl_limit(&self) -> Option<usize> {
+        self.source.crawl_limit()
+    }
+
+    /// The secrets that its connector takes.
+    pub fn secret_fields(&self) -> &'static [SecretField] {
+        self.connector.secrets
+    }
+
+    /// Refuses to read a source one of whose required secrets is not set.
+    ///
+    /// # Errors
+    /// Returns `SecretMissing`.
+    pub fn require_secrets(&self, is_set: impl Fn(SecretType) -> bool) -> Result<(), ConnectorError> {
+        let missing =
+            self.secret_fields().iter().find(|field| field.is_required && !is_set(field.secret_type));
+        missing.map_or(Ok(()), |field| Err(ConnectorError::SecretMissing { secret_type: field.secret_type }))
     }
 
     /// Refuses a source that no grant covers.
     ///
     /// # Errors
-    /// Returns `Forbidden` if none of [`Self::granted`] covers [`Self::place`].
+    /// Returns `Forbidden` if it reads a place and none of [`Self::granted`] covers it.
     pub fn require_grant(&self) -> Result<(), ConnectorError> {
-        let place = self.place();
+        let Some(place) = self.place() else {
+            return Ok(());
+        };
         if self.grants.iter().any(|grant| grant.covers(&place)) {
             return Ok(());
         }

@@ -18,7 +18,7 @@ mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
 pub use item_work::{BatchChunks, BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
-pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem, UploadedItem};
+pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem};
 pub use members::{MemberEntry, MemberTotals, NewMember};
 pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};

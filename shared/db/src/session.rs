@@ -19,7 +19,7 @@ use crate::collections::{
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, Erasures, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
-use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants};
+use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants, SourceListings};
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
 use crate::uploads::{UploadArrivals, Uploads};
@@ -179,6 +179,8 @@ repositories! {
     search_documents: SearchDocuments,
     /// Places on the server's side that sources may read.
     source_grants: SourceGrants,
+    /// What listings of sources remember.
+    source_listings: SourceListings,
     /// Sync runs.
     sync_runs: SyncRuns,
     /// Settings of the installation.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::documents::Document;
 use crate::operations::{
-    BatchChunks, ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome, UploadedItem,
+    BatchChunks, ItemCounts, ItemFailure, NewItem, NewOperation, StagedItem, StagingOutcome,
 };
 use crate::{Connection, Db};
 
@@ -165,11 +165,8 @@ pub(crate) fn item(name: &str, hint: &str) -> NewItem {
         change_hint: Some(hint.to_owned()),
         url: None,
         title: None,
+        metadata: None,
     }
-}
-
-pub(crate) fn uploaded(name: &str, hint: &str) -> UploadedItem {
-    UploadedItem { item: item(name, hint), metadata: None }
 }
 
 pub(crate) fn binary() -> ItemFailure {

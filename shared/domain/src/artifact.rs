@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionId, DocumentId, Generation, UploadId};
+use crate::{CollectionId, DocumentId, Generation, OperationId, UploadId};
 
 /// The key of an object in the staging bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +25,16 @@ pub enum ArtifactKey {
         collection_id: CollectionId,
         /// The rest of the key: a relative path with `/` between folders, not validated yet.
         name: String,
+    },
+    /// The bytes of a document that listing its source needed anyway. The object is the program's own: it is deleted
+    /// once it is staged.
+    Fetched {
+        /// The document's collection.
+        collection_id: CollectionId,
+        /// The document.
+        document_id: DocumentId,
+        /// The operation that lists the source.
+        operation_id: OperationId,
     },
     /// The bytes of one generation of a document.
     Raw {
@@ -74,7 +84,8 @@ impl ArtifactKey {
     pub const CHUNKS_PER_BATCH: usize = 256;
 
     /// The first folders of all keys, each followed by a collection ID.
-    pub const PREFIXES: [&'static str; 6] = ["announced", "uploads", "raw", "text", "chunks", "vectors"];
+    pub const PREFIXES: [&'static str; 7] =
+        ["announced", "uploads", "fetched", "raw", "text", "chunks", "vectors"];
 
     /// The first folders of the keys of staged objects, which are named by their document.
     pub const STAGED_PREFIXES: [&'static str; 4] = ["raw", "text", "chunks", "vectors"];
@@ -88,6 +99,11 @@ impl ArtifactKey {
         let kind = parts.next()?;
         let collection_id = parts.next()?.parse().ok()?;
         let document_id = parts.next()?.parse().ok()?;
+        if kind == "fetched" {
+            let operation_id = parts.next()?.parse().ok()?;
+            let key = Self::Fetched { collection_id, document_id, operation_id };
+            return (key.path() == path).then_some(key);
+        }
         let generation = Generation(parts.next()?.parse().ok()?);
         let file = parts.next();
         let batch = |suffix| file?.strip_suffix(suffix)?.parse().ok();
@@ -108,17 +124,18 @@ impl ArtifactKey {
     pub const fn document_id(&self) -> Option<DocumentId> {
         match self {
             Self::Announced { .. } | Self::Dropped { .. } => None,
-            Self::Raw { document_id, .. }
+            Self::Fetched { document_id, .. }
+            | Self::Raw { document_id, .. }
             | Self::Text { document_id, .. }
             | Self::Chunks { document_id, .. }
             | Self::Vectors { document_id, .. } => Some(*document_id),
         }
     }
 
-    /// The document's generation; `None` for an arrival.
+    /// The document's generation; `None` for what is not staged yet.
     pub const fn generation(&self) -> Option<Generation> {
         match self {
-            Self::Announced { .. } | Self::Dropped { .. } => None,
+            Self::Announced { .. } | Self::Dropped { .. } | Self::Fetched { .. } => None,
             Self::Raw { generation, .. }
             | Self::Text { generation, .. }
             | Self::Chunks { generation, .. }
@@ -129,7 +146,11 @@ impl ArtifactKey {
     /// The number of the batch, if it is one of several.
     pub const fn batch(&self) -> Option<u32> {
         match self {
-            Self::Announced { .. } | Self::Dropped { .. } | Self::Raw { .. } | Self::Text { .. } => None,
+            Self::Announced { .. }
+            | Self::Dropped { .. }
+            | Self::Fetched { .. }
+            | Self::Raw { .. }
+            | Self::Text { .. } => None,
             Self::Chunks { batch, .. } | Self::Vectors { batch, .. } => Some(*batch),
         }
     }
@@ -139,6 +160,9 @@ impl ArtifactKey {
         match self {
             Self::Announced { collection_id, upload_id } => format!("announced/{collection_id}/{upload_id}"),
             Self::Dropped { collection_id, name } => format!("uploads/{collection_id}/{name}"),
+            Self::Fetched { collection_id, document_id, operation_id } => {
+                format!("fetched/{collection_id}/{document_id}/{operation_id}")
+            }
             Self::Raw { collection_id, document_id, generation } => {
                 format!("raw/{collection_id}/{document_id}/{generation}")
             }
@@ -174,6 +198,7 @@ impl ArtifactKey {
         match self {
             Self::Announced { collection_id, .. }
             | Self::Dropped { collection_id, .. }
+            | Self::Fetched { collection_id, .. }
             | Self::Raw { collection_id, .. }
             | Self::Text { collection_id, .. }
             | Self::Chunks { collection_id, .. }
@@ -277,6 +302,11 @@ mod tests {
             ArtifactKey::Announced {
                 collection_id,
                 upload_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap(),
+            },
+            ArtifactKey::Fetched {
+                collection_id,
+                document_id,
+                operation_id: "8b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap(),
             },
             ArtifactKey::Raw { collection_id, document_id, generation },
             ArtifactKey::Text { collection_id, document_id, generation },

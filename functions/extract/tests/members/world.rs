@@ -121,6 +121,7 @@ impl World {
             change_hint: None,
             url: None,
             title: None,
+            metadata: None,
         };
         let mut items = connection.operation_items();
         items.insert_many(operation_id, &[item]).await.unwrap();

@@ -13,10 +13,14 @@ use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
 use crate::files::{Roots, authorize, entry, parse_path, place, require_utf8, unblock};
 use crate::patterns::Patterns;
 use crate::reader::Reading;
+use crate::session::{Open, Session, without_connection};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::walk::{Visitor, Walk};
-use crate::{ConfigField, Connector, ConnectorError, FieldValue, Page, SourcePolicy, SourceReader};
+use crate::{
+    ConfigField, Connector, ConnectorError, FieldValue, Listing as PageRequest, Page, SourcePolicy,
+    SourceReader,
+};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("directory"),
@@ -64,7 +68,7 @@ impl Folder {
     ///
     /// Documents are named by the path in the settings, not by where its links lead: they keep their
     /// identity when a link such as `current` moves to a new release.
-    fn list(&self, roots: &Roots, cursor: Option<&Path>) -> Result<Page, ConnectorError> {
+    fn list(&self, roots: &Roots, cursor: Option<&Path>, limit: usize) -> Result<Page, ConnectorError> {
         if !roots.resolve(&self.path)?.is_dir() {
             let message = format!(
                 "not a folder; a folder allowed (source_type file reads a single file), got {:?}",
@@ -72,9 +76,9 @@ impl Folder {
             );
             return Err(ConnectorError::invalid("path", message));
         }
-        let page = Page { entries: Vec::new(), next: None, unreadable: 0 };
+        let page = Page::default();
         let path = require_utf8(&self.path)?;
-        let mut listing = Listing { roots, path, patterns: &self.patterns, page };
+        let mut listing = Listing { roots, path, patterns: &self.patterns, limit, page };
         // A full page has its cursor, and a walk that reached the end needs none.
         let _: ControlFlow<()> = Walk::new(&self.path, self.recursive, &mut listing).run(cursor)?;
         Ok(listing.page)
@@ -90,16 +94,22 @@ impl Source for Folder {
         authorize(&self.path, policy)
     }
 
-    fn place(&self) -> ServerPlace {
-        place(&self.path)
+    fn place(&self) -> Option<ServerPlace> {
+        Some(place(&self.path))
     }
 
-    fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page> {
-        let (folder, roots) = (self.clone(), clients.roots.clone());
-        let cursor = cursor.map(PathBuf::from);
-        Box::pin(unblock(&self.path, move || folder.list(&roots, cursor.as_deref())))
+    fn list<'a>(&'a self, clients: &'a Clients, request: PageRequest<'a>) -> Reading<'a, Page> {
+        let (folder, roots, limit) = (self.clone(), clients.roots.clone(), request.limit);
+        let cursor = request.cursor.map(PathBuf::from);
+        Box::pin(unblock(&self.path, move || folder.list(&roots, cursor.as_deref(), limit)))
     }
 
+    fn session(self: Arc<Self>, clients: Clients, _: Vec<String>) -> Reading<'static, Box<dyn Session>> {
+        without_connection(self, clients)
+    }
+}
+
+impl Open for Folder {
     fn open<'a>(&'a self, clients: &'a Clients, location: &'a str) -> Reading<'a, SourceReader> {
         let (folder, roots, location) = (self.path.clone(), clients.roots.clone(), PathBuf::from(location));
         Box::pin(unblock(&self.path, move || {
@@ -120,6 +130,7 @@ struct Listing<'a> {
     roots: &'a Roots,
     path: &'a str,
     patterns: &'a Patterns,
+    limit: usize,
     page: Page,
 }
 
@@ -138,7 +149,7 @@ impl Visitor for Listing<'_> {
         }
         let entries = &mut self.page.entries;
         // Another page is needed only for a file that does not fit, so that the last page is never empty.
-        if entries.len() == Page::MAX_ENTRIES {
+        if entries.len() == self.limit {
             self.page.next = entries.last().map(|entry| entry.file_path.clone());
             return ControlFlow::Break(());
         }

@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::clients::Clients;
 use crate::files::{authorize, entry, io_error, parse_path, place, require_file, require_utf8, unblock};
 use crate::reader::Reading;
+use crate::session::{Open, Session, without_connection};
 use crate::source::Source;
-use crate::{ConfigField, Connector, ConnectorError, FieldValue, Page, SourcePolicy, SourceReader};
+use crate::{ConfigField, Connector, ConnectorError, FieldValue, Listing, Page, SourcePolicy, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("file"),
@@ -41,21 +42,27 @@ impl Source for SingleFile {
         authorize(&self.path, policy)
     }
 
-    fn place(&self) -> ServerPlace {
-        place(&self.path)
+    fn place(&self) -> Option<ServerPlace> {
+        Some(place(&self.path))
     }
 
-    fn list<'a>(&'a self, clients: &'a Clients, _: Option<&'a str>) -> Reading<'a, Page> {
+    fn list<'a>(&'a self, clients: &'a Clients, _: Listing<'a>) -> Reading<'a, Page> {
         let (roots, path) = (clients.roots.clone(), self.path.clone());
         Box::pin(unblock(&self.path, move || {
             let metadata = roots.resolve(&path)?.metadata().map_err(|error| io_error(&path, error))?;
             require_file(&path, &metadata)?;
             let name = require_utf8(Path::new(path.file_name().unwrap_or_default()))?;
             let entries = vec![entry(require_utf8(&path)?.to_owned(), name.to_owned(), &metadata)];
-            Ok(Page { entries, next: None, unreadable: 0 })
+            Ok(Page { entries, ..Page::default() })
         }))
     }
 
+    fn session(self: Arc<Self>, clients: Clients, _: Vec<String>) -> Reading<'static, Box<dyn Session>> {
+        without_connection(self, clients)
+    }
+}
+
+impl Open for SingleFile {
     fn open<'a>(&'a self, clients: &'a Clients, location: &'a str) -> Reading<'a, SourceReader> {
         let (roots, path, location) = (clients.roots.clone(), self.path.clone(), PathBuf::from(location));
         Box::pin(unblock(&self.path, move || {
@@ -80,7 +87,7 @@ mod tests {
 
     fn file(path: &Path) -> SourceSpec {
         let spec = SourceSpec::parse("file", &json!({ "path": path })).unwrap();
-        spec.clone().granted(vec![spec.place()])
+        spec.clone().granted(Vec::from_iter(spec.place()))
     }
 
     #[tokio::test]
@@ -91,17 +98,18 @@ mod tests {
         let bytes: Vec<u8> = (0..700_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         fs::write(&path, &bytes).unwrap();
         let spec = file(&path);
-        let listed = connectors.list(&spec, None).await.unwrap().entries.remove(0);
+        let listed = connectors.list(&spec, Listing::from_cursor(None)).await.unwrap().entries.remove(0);
         assert_eq!(listed.file_path, "a.txt");
-        let mut reader = connectors.open(&spec, &listed.location).await.unwrap();
-        assert_eq!((reader.change_hint(), reader.size_bytes()), (listed.change_hint.as_str(), 700_000));
+        let session = connectors.session(&spec, Vec::new()).await.unwrap();
+        let mut reader = session.open(&listed.location).await.unwrap();
+        assert_eq!((reader.change_hint(), reader.size_bytes()), (listed.change_hint.as_deref(), 700_000));
         let mut read = Vec::new();
         while let Some(piece) = reader.next().await.unwrap() {
             read.extend_from_slice(&piece);
         }
         assert!(read == bytes);
         fs::write(&path, "shorter").unwrap();
-        let again = connectors.list(&spec, None).await.unwrap().entries.remove(0);
+        let again = connectors.list(&spec, Listing::from_cursor(None)).await.unwrap().entries.remove(0);
         assert_ne!(again.change_hint, listed.change_hint);
     }
 
@@ -117,12 +125,13 @@ mod tests {
             (root.path().join("x".repeat(300)), ErrorKind::Invalid, "longer"),
             ("/etc/hostname".into(), ErrorKind::Invalid, "root"),
         ] {
-            let error = connectors.list(&file(&path), None).await.unwrap_err();
+            let error = connectors.list(&file(&path), Listing::from_cursor(None)).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(word), "{error}");
         }
         let other = root.path().join("other.txt");
-        let error = connectors.open(&file(&gone), other.to_str().unwrap()).await.unwrap_err();
+        let session = connectors.session(&file(&gone), Vec::new()).await.unwrap();
+        let error = session.open(other.to_str().unwrap()).await.unwrap_err();
         assert_eq!(error.field(), Some("location"));
     }
 

@@ -12,13 +12,16 @@ use domain::{ServerPlace, SourceType};
 use serde_json::json;
 
 use crate::clients::Clients;
-use crate::entry::{last_segment, mime_type};
 use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
+use crate::listing::{last_segment, mime_type};
 use crate::patterns::Patterns;
 use crate::reader::{Body, Reading};
+use crate::session::{Open, Session, without_connection};
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::{ConfigField, Connector, ConnectorError, Entry, FieldValue, Page, SourcePolicy, SourceReader};
+use crate::{
+    ConfigField, Connector, ConnectorError, Entry, FieldValue, Listing, Page, SourcePolicy, SourceReader,
+};
 
 pub(super) static CONNECTOR: Connector = Connector {
     source_type: SourceType::new("s3"),
@@ -90,16 +93,17 @@ impl Source for Bucket {
         Err(ConnectorError::invalid("bucket", message))
     }
 
-    fn place(&self) -> ServerPlace {
-        self.place_of(&self.prefix)
+    fn place(&self) -> Option<ServerPlace> {
+        Some(self.place_of(&self.prefix))
     }
 
     /// Lists in the order of S3; the cursor is the last key of the page before. Folder markers are
     /// left out. A page may have fewer entries than S3 listed, even none, without being the last.
-    fn list<'a>(&'a self, clients: &'a Clients, cursor: Option<&'a str>) -> Reading<'a, Page> {
+    fn list<'a>(&'a self, clients: &'a Clients, listing: Listing<'a>) -> Reading<'a, Page> {
         Box::pin(async move {
             let request = clients.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
-            let response = request.set_start_after(cursor.map(str::to_owned)).send().await;
+            let request = request.max_keys(i32::try_from(listing.limit).unwrap_or(i32::MAX));
+            let response = request.set_start_after(listing.cursor.map(str::to_owned)).send().await;
             let response = response.map_err(|error| classify(self.source_path(), error, None))?;
             let objects = response.contents();
             let last_key = objects.last().and_then(|object| object.key());
@@ -124,14 +128,21 @@ impl Source for Bucket {
                     file_name,
                     file_path: file_path.to_owned(),
                     size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                    change_hint: etag(object.e_tag()),
+                    change_hint: Some(etag(object.e_tag())),
                     modified_at: object.last_modified().and_then(to_chrono),
+                    ..Entry::default()
                 });
             }
-            Ok(Page { entries, next, unreadable: 0 })
+            Ok(Page { entries, next, ..Page::default() })
         })
     }
 
+    fn session(self: Arc<Self>, clients: Clients, _: Vec<String>) -> Reading<'static, Box<dyn Session>> {
+        without_connection(self, clients)
+    }
+}
+
+impl Open for Bucket {
     fn open<'a>(&'a self, clients: &'a Clients, key: &'a str) -> Reading<'a, SourceReader> {
         Box::pin(async move {
             let uri = format!("s3://{}/{key}", self.bucket);
@@ -146,7 +157,7 @@ impl Source for Bucket {
                 classify(&uri, error, class.as_deref())
             })?;
             let size = response.content_length().and_then(|length| u64::try_from(length).ok());
-            let change_hint = etag(response.e_tag());
+            let change_hint = Some(etag(response.e_tag()));
             Ok(SourceReader::new(size.unwrap_or_default(), change_hint, Object { uri, body: response.body }))
         })
     }
@@ -276,7 +287,7 @@ mod tests {
             SourcePolicy::new(Vec::new(), "staging", Some("s3://models/small"), &["code".to_owned()]);
         for bucket in ["staging", "models", "code"] {
             let spec = parse(&json!({ "bucket": bucket })).unwrap();
-            let granted = spec.clone().granted(vec![spec.place()]);
+            let granted = spec.clone().granted(Vec::from_iter(spec.place()));
             let error = granted.authorize(&policy).unwrap_err();
             assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("bucket")));
             assert!(error.to_string().contains("of this installation itself"), "{error}");
@@ -310,9 +321,10 @@ mod tests {
     #[tokio::test]
     async fn key_outside_the_prefix_cannot_be_opened() {
         let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/" })).unwrap();
-        let spec = spec.clone().granted(vec![spec.place()]);
+        let spec = spec.clone().granted(Vec::from_iter(spec.place()));
         let connectors = Connectors::below(std::path::Path::new("/srv"));
-        let error = connectors.open(&spec, "b/secret.txt").await.unwrap_err();
+        let session = connectors.session(&spec, Vec::new()).await.unwrap();
+        let error = session.open("b/secret.txt").await.unwrap_err();
         assert_eq!(error.field(), Some("location"));
     }
 
@@ -321,7 +333,8 @@ mod tests {
         let spec = parse(&json!({ "bucket": "manuals", "prefix": "a/b" })).unwrap();
         let granted = ServerPlace::Bucket { bucket: "manuals".to_owned(), prefix: "a/b/".to_owned() };
         let connectors = Connectors::below(std::path::Path::new("/srv"));
-        let error = connectors.open(&spec.granted(vec![granted]), "a/bc/secret.txt").await.unwrap_err();
+        let session = connectors.session(&spec.granted(vec![granted]), Vec::new()).await.unwrap();
+        let error = session.open("a/bc/secret.txt").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
     }
 }

@@ -25,6 +25,7 @@ SELECT
     i.size_bytes,
     i.mime_type,
     i.change_hint,
+    i.is_fetched,
     i.attributes AS "attributes: Json<DocumentMetadata>",
     i.title,
     coalesce(reserved.generation, i.generation, 1) AS "generation!",

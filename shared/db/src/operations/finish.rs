@@ -8,7 +8,7 @@ use super::operation::Operations;
 use crate::DbError;
 use crate::audit::AuditLog;
 use crate::collections::{Collections, RetiredVectorStores};
-use crate::sources::CollectionSources;
+use crate::sources::{CollectionSources, SourceListings};
 use crate::sync::SyncRuns;
 
 impl Operations<'_> {
@@ -42,6 +42,7 @@ impl Operations<'_> {
         }
         Collections::new(self.connection).record_operation_end(row.id).await?;
         CollectionSources::new(self.connection).record_operation_end(row.id).await?;
+        SourceListings::new(self.connection).record_operation_end(row.id).await?;
         OperationMetrics::new(self.connection).record(row.id).await?;
         AuditLog::new(self.connection).insert_operation_end(row.id).await?;
         if let Some(run_id) = row.sync_run_id {

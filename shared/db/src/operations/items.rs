@@ -34,14 +34,7 @@ pub struct NewItem {
     pub url: Option<String>,
     /// The title, if the source gives one; it beats the one in the document. Without one, the document keeps its own.
     pub title: Option<String>,
-}
-
-/// An uploaded document to put on a work list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadedItem {
-    /// The item.
-    pub item: NewItem,
-    /// Metadata that was announced with it.
+    /// Metadata, if the source gives any. Without it, the document keeps its own.
     pub metadata: Option<DocumentMetadata>,
 }
 
@@ -126,7 +119,7 @@ impl<'c> OperationItems<'c> {
         let done = sqlx::query!(
             "INSERT INTO operation_items (
                 operation_id, uri, location, file_name, size_bytes, mime_type, change_hint, file_path,
-                url, title
+                url, title, attributes
             )
             SELECT o.id, entry.*
             FROM (
@@ -137,7 +130,7 @@ impl<'c> OperationItems<'c> {
             ) AS o
             CROSS JOIN unnest(
                 $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::text[]
+                $9::text[], $10::text[], $11::jsonb[]
             ) AS entry
             ON CONFLICT (operation_id, uri) DO NOTHING",
             operation_id.0,
@@ -150,6 +143,7 @@ impl<'c> OperationItems<'c> {
             &columns.file_paths as &[Option<String>],
             &columns.urls as &[Option<String>],
             &columns.titles as &[Option<String>],
+            &columns.metadata as &[Option<Json<&DocumentMetadata>>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -165,11 +159,9 @@ impl<'c> OperationItems<'c> {
     pub async fn upsert_uploads(
         &mut self,
         operation_id: OperationId,
-        uploads: &[UploadedItem],
+        uploads: &[NewItem],
     ) -> Result<Vec<(String, Option<String>)>, DbError> {
-        let columns = ItemColumns::of(uploads.iter().map(|upload| &upload.item));
-        let metadata: Vec<Option<Json<&DocumentMetadata>>> =
-            uploads.iter().map(|upload| upload.metadata.as_ref().map(Json)).collect();
+        let columns = ItemColumns::of(uploads.iter());
         let replaced = sqlx::query_file!(
             "queries/operations/upsert_uploads.sql",
             operation_id.0,
@@ -179,7 +171,7 @@ impl<'c> OperationItems<'c> {
             &columns.sizes,
             &columns.mime_types as &[Option<String>],
             &columns.change_hints as &[Option<String>],
-            &metadata as &[Option<Json<&DocumentMetadata>>],
+            &columns.metadata as &[Option<Json<&DocumentMetadata>>],
             &columns.urls as &[Option<String>],
             &columns.titles as &[Option<String>],
         )
@@ -253,6 +245,36 @@ impl<'c> OperationItems<'c> {
         .fetch_all(&mut *self.connection)
         .await?;
         Ok(ids.into_iter().map(ItemId).collect())
+    }
+
+    /// Returns those of these documents that are still to be staged, none of them sent yet.
+    pub async fn list_unsent(
+        &mut self,
+        operation_id: OperationId,
+        uris: &[String],
+    ) -> Result<Vec<String>, DbError> {
+        let rows = sqlx::query_scalar!(
+            "SELECT i.uri FROM operation_items i JOIN operations o ON o.id = i.operation_id
+            WHERE o.uuid = $1 AND i.uri = ANY ($2) AND i.state = 'listed' AND i.dispatched_at IS NULL",
+            operation_id.0,
+            uris,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Records that the bytes of these documents are stored.
+    pub async fn mark_fetched(&mut self, operation_id: OperationId, uris: &[String]) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE operation_items i SET is_fetched = TRUE FROM operations o
+            WHERE o.uuid = $1 AND i.operation_id = o.id AND i.uri = ANY ($2) AND i.state = 'listed'",
+            operation_id.0,
+            uris,
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(())
     }
 
     /// Records that messages for these items were sent.
@@ -370,7 +392,7 @@ pub(crate) fn missing_batches(batch_count: Option<i32>, batches_done: &[i32]) ->
 
 /// Items as one array per column, for `unnest`.
 #[derive(Default)]
-struct ItemColumns {
+struct ItemColumns<'a> {
     uris: Vec<String>,
     locations: Vec<String>,
     file_names: Vec<String>,
@@ -380,10 +402,11 @@ struct ItemColumns {
     file_paths: Vec<Option<String>>,
     urls: Vec<Option<String>>,
     titles: Vec<Option<String>>,
+    metadata: Vec<Option<Json<&'a DocumentMetadata>>>,
 }
 
-impl ItemColumns {
-    fn of<'a>(items: impl Iterator<Item = &'a NewItem>) -> Self {
+impl<'a> ItemColumns<'a> {
+    fn of(items: impl Iterator<Item = &'a NewItem>) -> Self {
         let mut columns = Self::default();
         for item in items {
             columns.uris.push(item.uri.clone());
@@ -395,6 +418,7 @@ impl ItemColumns {
             columns.file_paths.push(item.file_path.as_deref().map(to_nfc));
             columns.urls.push(item.url.clone());
             columns.titles.push(item.title.clone());
+            columns.metadata.push(item.metadata.as_ref().map(Json));
         }
         columns
     }

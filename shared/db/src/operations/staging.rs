@@ -40,6 +40,8 @@ pub struct StagingItem {
     pub mime_type: Option<String>,
     /// Change hint of this version.
     pub change_hint: Option<String>,
+    /// Whether its bytes were stored when it was listed.
+    pub is_fetched: bool,
     /// Metadata that came with the upload, if any.
     pub metadata: Option<DocumentMetadata>,
     /// The title that its source gives it, if any.
@@ -132,6 +134,7 @@ impl OperationItems<'_> {
                 size_bytes: row.size_bytes,
                 mime_type: row.mime_type,
                 change_hint: row.change_hint,
+                is_fetched: row.is_fetched,
                 metadata: row.attributes.map(|metadata| metadata.0),
                 title: row.title,
                 generation: Generation(row.generation),

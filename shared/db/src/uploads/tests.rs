@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{BatchChunks, NewItem, StagedItem, StagingOutcome, UploadedItem};
+use crate::operations::{BatchChunks, NewItem, StagedItem, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
 use crate::uploads::NewUpload;
 
@@ -60,8 +60,8 @@ impl Fixture {
         name: &str,
         hint: &str,
     ) -> Vec<(String, Option<String>)> {
-        let item = NewItem { location: upload.key.clone(), ..item(name, hint) };
-        let uploaded = UploadedItem { item, metadata: upload.metadata.clone() };
+        let (location, metadata) = (upload.key.clone(), upload.metadata.clone());
+        let uploaded = NewItem { location, metadata, ..item(name, hint) };
         let mut tx = self.db.begin().await.unwrap();
         let replaced = tx.operation_items().upsert_uploads(operation_id, &[uploaded]).await.unwrap();
         tx.uploads().mark_received(&[(upload.id, hint.to_owned())], operation_id).await.unwrap();

@@ -32,15 +32,17 @@ fn paths(page: Page) -> Vec<String> {
 /// The source with a grant of the whole root, and of its own path if that is elsewhere.
 fn granted(root: &TempDir, spec: &SourceSpec) -> SourceSpec {
     let whole = ServerPlace::Directory { path: root.path().display().to_string() };
-    spec.clone().granted(vec![whole, spec.place()])
+    spec.clone().granted(vec![whole].into_iter().chain(spec.place()).collect())
 }
 
 async fn list_from(root: &TempDir, spec: &SourceSpec, cursor: Option<&str>) -> Result<Page, ConnectorError> {
-    Connectors::below(root.path()).list(&granted(root, spec), cursor).await
+    Connectors::below(root.path()).list(&granted(root, spec), PageRequest::from_cursor(cursor)).await
 }
 
 async fn open(root: &TempDir, spec: &SourceSpec, location: &Path) -> Result<SourceReader, ConnectorError> {
-    Connectors::below(root.path()).open(&granted(root, spec), location.to_str().unwrap()).await
+    let connectors = Connectors::below(root.path());
+    let session = connectors.session(&granted(root, spec), Vec::new()).await?;
+    session.open(location.to_str().unwrap()).await
 }
 
 /// The paths of a source that fits in one page.
@@ -274,15 +276,24 @@ async fn only_granted_folders_are_read_and_links_do_not_lead_out_of_them() {
     let connectors = Connectors::below(root.path());
     let grant = |name: &str| ServerPlace::Directory { path: root.path().join(name).display().to_string() };
     let spec = |name: &str| directory(&root.path().join(name));
-    let listed = connectors.list(&spec("docs").granted(vec![grant("docs")]), None).await.unwrap();
+    let listed = connectors
+        .list(&spec("docs").granted(vec![grant("docs")]), PageRequest::from_cursor(None))
+        .await
+        .unwrap();
     assert_eq!(paths(listed), ["a.md"]);
     let both = spec("docs").granted(vec![grant("docs"), grant("secret")]);
-    assert_eq!(paths(connectors.list(&both, None).await.unwrap()), ["a.md", "c.md", "linked/c.md"]);
+    assert_eq!(
+        paths(connectors.list(&both, PageRequest::from_cursor(None)).await.unwrap()),
+        ["a.md", "c.md", "linked/c.md"]
+    );
     let linked = root.path().join("docs/c.md");
-    let error = connectors.open(&spec("docs").granted(vec![grant("docs")]), linked.to_str().unwrap()).await;
+    let docs = spec("docs").granted(vec![grant("docs")]);
+    let session = connectors.session(&docs, Vec::new()).await.unwrap();
+    let error = session.open(linked.to_str().unwrap()).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
     for (name, grants) in [("docs2", vec![grant("docs")]), ("docs", vec![]), ("docs", vec![grant("docs2")])] {
-        let error = connectors.list(&spec(name).granted(grants), None).await.unwrap_err();
+        let error =
+            connectors.list(&spec(name).granted(grants), PageRequest::from_cursor(None)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
         assert!(error.to_string().contains("no grant of a superuser covers it"), "{error}");
     }

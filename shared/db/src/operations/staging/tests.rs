@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::documents::Document;
 use crate::operations::{ArtifactRef, BatchChunks, Original, StagingOutcome};
-use crate::testing::{Fixture, binary, item, uploaded};
+use crate::testing::{Fixture, binary, item};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn concurrent_last_batches_complete_the_document_once(pool: PgPool) {
@@ -218,14 +218,14 @@ async fn uploads_join_a_pending_operation(pool: PgPool) {
     let mut tx = fixture.db.begin().await.unwrap();
     let source = tx.collection_sources().find_or_create_upload(fixture.collection_id).await.unwrap();
     assert_eq!(tx.operations().lock_pending_append(source.id).await.unwrap(), Some(waiting));
-    tx.operation_items().upsert_uploads(waiting, &[uploaded("a", "v1")]).await.unwrap();
+    tx.operation_items().upsert_uploads(waiting, &[item("a", "v1")]).await.unwrap();
 
     // The operation cannot start between the lookup and the commit.
     let claim = tokio::spawn({
         let db = fixture.db.clone();
         async move { db.connection().await.unwrap().operations().claim(waiting).await.unwrap() }
     });
-    tx.operation_items().upsert_uploads(waiting, &[uploaded("a", "v2"), uploaded("b", "v1")]).await.unwrap();
+    tx.operation_items().upsert_uploads(waiting, &[item("a", "v2"), item("b", "v1")]).await.unwrap();
     assert!(!claim.is_finished());
     tx.commit().await.unwrap();
     assert!(claim.await.unwrap());

@@ -3,8 +3,8 @@
 use domain::{ItemId, OperationId, OperationType};
 use sqlx::PgPool;
 
-use crate::operations::{BatchChunks, NewItem, StagingOutcome, UploadedItem};
-use crate::testing::{Fixture, binary, item, uploaded};
+use crate::operations::{BatchChunks, NewItem, StagingOutcome};
+use crate::testing::{Fixture, binary, item};
 
 fn given(hint: &str, url: &str, title: &str) -> NewItem {
     NewItem { url: Some(url.to_owned()), title: Some(title.to_owned()), ..item("a", hint) }
@@ -110,10 +110,10 @@ async fn newer_version_of_an_upload_replaces_url_and_title(pool: PgPool) {
     let operation = fixture.insert_operation(OperationType::Append).await;
     let mut connection = fixture.connection().await;
     let mut items = connection.operation_items();
-    let first = UploadedItem { item: given("v1", "https://x.org/1", "One"), metadata: None };
+    let first = given("v1", "https://x.org/1", "One");
     items.upsert_uploads(operation, &[first]).await.unwrap();
-    let second = UploadedItem { item: given("v2", "https://x.org/2", "Two"), metadata: None };
-    items.upsert_uploads(operation, &[second, uploaded("b", "v1")]).await.unwrap();
+    let second = given("v2", "https://x.org/2", "Two");
+    items.upsert_uploads(operation, &[second, item("b", "v1")]).await.unwrap();
     assert!(connection.operations().claim(operation).await.unwrap());
     let mut items = connection.operation_items();
     let ids = items.list_undispatched(operation, ItemId(0), 2).await.unwrap();

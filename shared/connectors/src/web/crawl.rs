@@ -1,0 +1,187 @@
+//! Visits the due pages of a crawl, within a scope, as the site's robots.txt allows.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use domain::{Classify, ErrorKind};
+use egress::{HeaderMap, Url};
+use futures_util::{StreamExt, stream};
+
+use super::scope::Scope;
+use super::visit::{Visit, Visitor, entry};
+use crate::{ConnectorError, DuePage, Entry, FoundPage, KnownPage, Listing, Page, VisitedPage};
+
+/// Pages of a site that are requested concurrently, if it asks for no pause between requests.
+const CONCURRENCY: usize = 4;
+/// Bytes of documents after which a step ends: they are in memory until it is stored.
+const STEP_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The cursor of a crawl counts its steps, so that of two processes that take the same one, only one goes on. Which
+/// pages follow is known by the due pages.
+fn next_step(cursor: Option<&str>) -> String {
+    let step: u64 = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+    (step + 1).to_string()
+}
+
+/// The rules of one crawl.
+#[derive(Debug)]
+pub(crate) struct Crawl<'a> {
+    pub(crate) visitor: Visitor<'a>,
+    /// The page without which there is no crawl.
+    pub(crate) start: Option<&'a Url>,
+    /// Links that lead further away from the start are not followed.
+    pub(crate) max_depth: u32,
+    /// Whether links on pages are followed; those in sitemaps are.
+    pub(crate) follows_links: bool,
+}
+
+/// One page that was visited, or that a request showed to be throttled.
+enum Outcome {
+    Visited {
+        due: DuePage,
+        visit: Visit,
+    },
+    Throttled(ConnectorError),
+    /// The time or the memory of this step is used up.
+    Left,
+}
+
+impl Crawl<'_> {
+    /// Begins with these pages.
+    pub(crate) fn begin(pages: impl IntoIterator<Item = Url>) -> Page {
+        let found = pages.into_iter().map(|url| FoundPage { url: url.into(), depth: 0 });
+        let mut page = Page { next: Some(next_step(None)), ..Page::default() };
+        page.crawl.found = found.collect();
+        page
+    }
+
+    /// Visits due pages until the time is up.
+    pub(crate) async fn visit_due(&self, listing: Listing<'_>) -> Result<Page, ConnectorError> {
+        let (started, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let outcomes = stream::iter(listing.due.iter().cloned())
+            .map(|due| async {
+                let is_first = started.fetch_add(1, Ordering::Relaxed) == 0;
+                let is_full = bytes.load(Ordering::Relaxed) >= STEP_BYTES;
+                if !is_first && (is_full || Instant::now() >= listing.until) {
+                    return Ok(Outcome::Left);
+                }
+                let outcome = self.visit(due).await?;
+                if let Outcome::Visited { visit: Visit::Answered { entry: Some(entry), .. }, .. } = &outcome {
+                    bytes.fetch_add(entry.size_bytes, Ordering::Relaxed);
+                }
+                Ok::<_, ConnectorError>(outcome)
+            })
+            .buffered(CONCURRENCY)
+            .collect::<Vec<_>>()
+            .await;
+        let mut page = Page { next: Some(next_step(listing.cursor)), ..Page::default() };
+        let mut throttled = None;
+        for outcome in outcomes {
+            match outcome? {
+                Outcome::Visited { due, visit } => self.record(&mut page, due, visit)?,
+                Outcome::Throttled(error) => throttled = Some(error),
+                Outcome::Left => {}
+            }
+        }
+        // What was visited is stored first; the rest is due again.
+        match throttled {
+            Some(error) if page.crawl.visited.is_empty() => Err(error),
+            _ => Ok(page),
+        }
+    }
+
+    async fn visit(&self, due: DuePage) -> Result<Outcome, ConnectorError> {
+        let Ok(url) = Url::parse(&due.url) else {
+            return Ok(Outcome::Visited { due, visit: Visit::Gone });
+        };
+        let clients = self.visitor.clients;
+        let rules = match clients.robots.rules_for(&clients.egress, &url).await {
+            Ok(rules) => rules,
+            Err(error) if is_throttled(&error) => return Ok(Outcome::Throttled(error)),
+            Err(error) => return Ok(Outcome::Visited { due, visit: Visit::Failed(error) }),
+        };
+        if !rules.allow(&url) {
+            return Ok(Outcome::Visited { due, visit: Visit::Failed(disallowed(&url)) });
+        }
+        rules.wait().await;
+        match self.visitor.visit(&url, &due).await {
+            Visit::Failed(error) if is_throttled(&error) => Ok(Outcome::Throttled(error)),
+            visit => Ok(Outcome::Visited { due, visit }),
+        }
+    }
+
+    fn record(&self, page: &mut Page, due: DuePage, visit: Visit) -> Result<(), ConnectorError> {
+        let is_start = self.start.is_some_and(|start| start.as_str() == due.url);
+        let (entry, known) = match visit {
+            Visit::Answered { entry, mut known } => {
+                let is_page = entry.is_some();
+                self.keep_links(&mut known, is_page);
+                (entry, Some(known))
+            }
+            Visit::Gone if is_start => return Err(ConnectorError::NotFound { what: due.url }),
+            Visit::Gone => (None, Some(KnownPage::default())),
+            Visit::Failed(error) if is_start => return Err(error),
+            Visit::Failed(error) => {
+                tracing::warn!(url = due.url, error = error.to_string(), "a page cannot be read");
+                let is_final = matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Invalid);
+                if is_final && due.depth > 0 {
+                    (None, Some(KnownPage::default()))
+                } else {
+                    // Its links may lead to pages that nothing else links to.
+                    page.unreadable += u64::from(due.known.is_none());
+                    // Read again when it is staged, which says why if it fails again.
+                    (Url::parse(&due.url).ok().map(|url| unread(&url)), None)
+                }
+            }
+        };
+        let links = known.as_ref().or(due.known.as_ref()).map_or(&[][..], |known| &known.links);
+        if due.depth < self.max_depth {
+            let found = links.iter().map(|url| FoundPage { url: url.clone(), depth: due.depth + 1 });
+            page.crawl.found.extend(found);
+        }
+        let is_wanted = |entry: &Entry| {
+            let url = Url::parse(&entry.uri);
+            url.is_ok_and(|url| self.visitor.scope.is_none_or(|scope| scope.includes(&url)))
+        };
+        page.entries.extend(entry.filter(is_wanted));
+        page.crawl.visited.push(VisitedPage { url: due.url, known });
+        Ok(())
+    }
+
+    /// Keeps the links that the crawl may follow, each once. A page that is no document leads to others even where the
+    /// links of pages are not followed: it redirects, or is a sitemap.
+    fn keep_links(&self, known: &mut KnownPage, is_page: bool) {
+        let Some(scope) = self.visitor.scope.filter(|_| self.follows_links || !is_page) else {
+            known.links.clear();
+            return;
+        };
+        let mut seen = HashSet::new();
+        known.links.retain(|link| may_follow(scope, link) && seen.insert(link.clone()));
+    }
+}
+
+/// Sitemaps name others outside the folder that is crawled.
+fn may_follow(scope: &Scope, link: &str) -> bool {
+    let is_sitemap = |url: &Url| scope.is_on_host(url) && url.path().contains("sitemap");
+    Url::parse(link).is_ok_and(|url| scope.contains(&url) || is_sitemap(&url))
+}
+
+/// The document of a page that did not answer.
+fn unread(url: &Url) -> Entry {
+    Entry { change_hint: None, ..entry(url, &HeaderMap::new(), String::new()) }
+}
+
+pub(crate) fn disallowed(url: &Url) -> ConnectorError {
+    ConnectorError::Forbidden {
+        what: url.to_string(),
+        reason: "the site's robots.txt asks crawlers to leave it out".to_owned(),
+    }
+}
+
+fn is_throttled(error: &ConnectorError) -> bool {
+    let ConnectorError::Egress(cause) = error else {
+        return false;
+    };
+    error.kind() == ErrorKind::Throttled || cause.retry_after().is_some()
+}
