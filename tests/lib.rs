@@ -40,3 +40,4 @@ mod source_removal;
 mod sources;
 mod sync;
 mod uploads;
+mod websites;

@@ -42,6 +42,7 @@ environment:
   STACK_DATABASE_URL           URL of an existing PostgreSQL server, instead of starting one
   STACK_QDRANT_URL             gRPC URL of an existing Qdrant server, instead of starting one
   STACK_DIRECTORY_ROOTS        folders that directory sources may read (.local/sources)
+  STACK_EGRESS_ALLOW           addresses that sources reach besides public ones (127.0.0.1)
   STACK_LOG_LEVEL (info)       log level of the functions
   STACK_PROFILE (dev)          build profile of the functions: dev, or release (tens of minutes to build)
   STACK_DIR (.local)           folder of state and logs; a second stack needs its own

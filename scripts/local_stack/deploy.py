@@ -14,6 +14,8 @@ from local_stack import emulator, postgres, processes
 from local_stack.build import FUNCTIONS
 from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackError, load_secrets
 
+# Key of the template in the deploy bucket.
+TEMPLATE = "template.yaml"
 DIGEST_TAG = "deployed-digest"
 UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 # After a rollback, the stack works as before the failed update.
@@ -35,10 +37,11 @@ def up(settings: Settings, packages: dict[str, Path]) -> str:
     if before is not None and before["StackStatus"] in UP_TO_DATE and _tags(before).get(DIGEST_TAG) == digest:
         return "unchanged"
 
-    _upload(settings, archives)
+    _upload(settings, archives, template)
     request = {
         "StackName": settings.name,
-        "TemplateBody": template,
+        # Templates above 51,200 bytes are read from a bucket only.
+        "TemplateURL": f"{settings.endpoint}/{settings.deploy_bucket}/{TEMPLATE}",
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Tags": [{"Key": DIGEST_TAG, "Value": digest}],
@@ -126,6 +129,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "ModelsPrefix": MODELS_PREFIX,
         "ApiUrl": emulator.api_url(settings, "{api_id}"),
         "DirectoryRoots": settings.directory_roots,
+        "EgressAllow": settings.egress_allow,
         "OcrEnabled": "true",
         "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
         # All local clients share one IP address, and tests send many requests.
@@ -170,8 +174,8 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _upload(settings: Settings, archives: dict[str, Path]) -> None:
-    """Uploads the archives that the deploy bucket does not have."""
+def _upload(settings: Settings, archives: dict[str, Path], template: str) -> None:
+    """Uploads the template, and the archives that the deploy bucket does not have."""
     s3 = emulator.client(settings, "s3")
     for bucket in (settings.deploy_bucket, settings.source_bucket, settings.models_bucket):
         s3.create_bucket(Bucket=bucket)
@@ -181,6 +185,7 @@ def _upload(settings: Settings, archives: dict[str, Path]) -> None:
     for name in sorted(wanted.keys() - present):
         with wanted[name].open("rb") as body:
             s3.put_object(Bucket=settings.deploy_bucket, Key=name, Body=body)
+    s3.put_object(Bucket=settings.deploy_bucket, Key=TEMPLATE, Body=template.encode())
 
 
 def grant_sources(settings: Settings) -> list[str]:
@@ -218,7 +223,7 @@ def upload_models(settings: Settings, models: Path) -> None:
 def _delete_unused_archives(settings: Settings, archives: dict[str, Path]) -> None:
     """Deletes archives that are no longer deployed. Earlier, a rollback could have needed them."""
     s3 = emulator.client(settings, "s3")
-    wanted = {archive.name for archive in archives.values()}
+    wanted = {TEMPLATE} | {archive.name for archive in archives.values()}
     for entry in s3.list_objects_v2(Bucket=settings.deploy_bucket).get("Contents", []):
         if entry["Key"] not in wanted:
             s3.delete_object(Bucket=settings.deploy_bucket, Key=entry["Key"])

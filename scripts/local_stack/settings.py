@@ -47,6 +47,7 @@ class Settings:
     external_database_url: str
     external_qdrant_url: str
     directory_roots: str
+    egress_allow: str
     log_level: str
     # Cargo profile of the functions: dev or release.
     profile: str
@@ -128,6 +129,7 @@ VARIABLES: tuple[tuple[str, str, str | int], ...] = (
     ("STACK_DATABASE_URL", "external_database_url", ""),
     ("STACK_QDRANT_URL", "external_qdrant_url", ""),
     ("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
+    ("STACK_EGRESS_ALLOW", "egress_allow", "127.0.0.1"),
     ("STACK_LOG_LEVEL", "log_level", "info"),
     ("STACK_PROFILE", "profile", "dev"),
 )

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use access::RateLimits;
 use db::DbConfig;
+use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
@@ -29,6 +30,9 @@ pub struct Config {
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: more model folders, as `s3://bucket/prefix`; default none.
     pub models_url: Option<String>,
+    /// `EGRESS_ALLOW`: what sources reach besides public addresses, default nothing; see [`EgressPolicy`].
+    /// `EGRESS_CA_FILE`: certificate authorities that they trust besides the public ones; default none.
+    pub egress: EgressConfig,
     /// Limits and defaults of requests.
     pub limits: Limits,
 }
@@ -94,6 +98,10 @@ impl Config {
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
+            egress: EgressConfig {
+                ca_file: env::optional("EGRESS_CA_FILE").map(PathBuf::from),
+                ..EgressConfig::new(env::parsed_or("EGRESS_ALLOW", EgressPolicy::default())?)
+            },
             limits: Limits::from_env()?,
         })
     }

@@ -45,6 +45,12 @@ pub(crate) struct ConnectorDefinition {
     fields: Vec<ConnectorFieldResponse>,
     /// The secrets that it uses.
     secrets: Vec<ConnectorSecretResponse>,
+    /// JSON Schema of `source_config`, from which clients can draw a form.
+    #[schema(value_type = Object)]
+    config_schema: Value,
+    /// JSON Schema of `secrets`.
+    #[schema(value_type = Object)]
+    secrets_schema: Value,
     /// A valid `source_config`.
     #[schema(value_type = Object)]
     example: Value,
@@ -55,7 +61,7 @@ pub(crate) struct ConnectorDefinition {
 pub(crate) struct ConnectorFieldResponse {
     /// Name of the field in `source_config`.
     name: &'static str,
-    /// `text` for a string, `boolean`, or `text_list` for a list of strings.
+    /// `text` for a string, `boolean`, `integer`, or `text_list` for a list of strings.
     #[serde(rename = "type")]
     field_type: &'static str,
     /// Whether it must be given.
@@ -135,6 +141,8 @@ impl From<&Connector> for ConnectorDefinition {
             description: connector.description,
             fields: connector.fields.iter().map(ConnectorFieldResponse::from).collect(),
             secrets: connector.secrets.iter().map(ConnectorSecretResponse::from).collect(),
+            config_schema: connector.config_schema(),
+            secrets_schema: connector.secrets_schema(),
             example: (connector.example)(),
         }
     }

@@ -6,6 +6,7 @@ mod remove;
 mod request;
 mod response;
 mod secrets;
+mod test;
 mod update;
 
 use access::{Access, Rate, Route};
@@ -28,6 +29,9 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
                     "The request body is not valid JSON, or this installation has no key to encrypt secrets with.",
                 )
                 .handles(routes!(add::add)),
+        )
+        .routes(
+            Route::requires(Access::Collection(Write)).limit(Rate::per_minute(20)).handles(routes!(test::test)),
         )
         // Paths and buckets reveal internals of the owner's systems, so that readers do not see them.
         .routes(Route::requires(Access::Collection(Write)).handles(routes!(list::list)))

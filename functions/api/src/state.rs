@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use auth::{AccessTokens, SecretCipher};
-use connectors::SourcePolicy;
+use connectors::{Connectors, SourcePolicy};
 use db::Db;
+use egress::Egress;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use segmentation::TokensByModel;
@@ -35,6 +36,8 @@ pub struct State {
     pub tokens_by_model: Arc<TokensByModel>,
     /// What sources may read at all.
     pub source_policy: Arc<SourcePolicy>,
+    /// Tries sources before they are added.
+    pub connectors: Connectors,
     /// Limits and defaults of requests.
     pub limits: Arc<Limits>,
 }
@@ -62,6 +65,7 @@ impl State {
             vectors: VectorDatabase::connect(&config.vectors)?,
             models: Arc::new(ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?),
             tokens_by_model: Arc::default(),
+            connectors: Connectors::new(&sdk, Egress::new(config.egress.clone())?, source_policy.clone()),
             source_policy: Arc::new(source_policy),
             limits: Arc::new(config.limits.clone()),
         })

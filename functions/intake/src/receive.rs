@@ -203,11 +203,7 @@ impl Plan {
             title: None,
             metadata: upload.and_then(|upload| upload.metadata.clone()),
         };
-        let accepted = Accepted {
-            arrival,
-            item,
-            upload: upload.map(|upload| (upload.id, upload.announcer)),
-        };
+        let accepted = Accepted { arrival, item, upload: upload.map(|upload| (upload.id, upload.announcer)) };
         let Some(before) = self.accepted.insert(accepted.arrival.uri.clone(), accepted) else { return };
         // Two versions in one invocation: the first would have been replaced before it was read.
         if let Some((id, announcer)) = before.upload {
@@ -332,7 +328,7 @@ async fn fill(
     plan: &Plan,
     audited: &[(Option<Actor>, Value)],
 ) -> Result<Vec<(String, String)>, StageError> {
-    let items: Vec<UploadedItem> = plan.accepted.values().map(|accepted| accepted.item.clone()).collect();
+    let items: Vec<NewItem> = plan.accepted.values().map(|accepted| accepted.item.clone()).collect();
     let replaced = tx.operation_items().upsert_uploads(operation_id, &items).await?;
     let received: Vec<(UploadId, String)> = plan
         .accepted

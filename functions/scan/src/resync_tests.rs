@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use artifacts::ArtifactStore;
+use auth::SecretCipher;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use auth::SecretCipher;
 use connectors::{Connectors, Entry, Listing, SourcePolicy};
 use db::Db;
 use db::operations::ItemCounts;

@@ -170,7 +170,7 @@ mod tests {
         for connector in Connector::all() {
             for field in connector.fields {
                 let mut config = (connector.example)();
-                config[field.name] = json!(7);
+                config[field.name] = json!({ "of": "no field" });
                 assert_eq!(parse(connector, &config).unwrap_err().field(), Some(field.name));
             }
         }

@@ -41,6 +41,19 @@ pub struct CrawlStep {
     pub found: Vec<FoundPage>,
     /// The due pages that were visited, each once.
     pub visited: Vec<VisitedPage>,
+    /// Why some of them could not be read.
+    pub failures: Vec<PageFailure>,
+}
+
+/// A page that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageFailure {
+    /// Its URL.
+    pub url: String,
+    /// Why, and what to do.
+    pub reason: String,
+    /// Whether a later try may succeed.
+    pub is_temporary: bool,
 }
 
 /// A page that a crawl found.

@@ -4,6 +4,8 @@
 
 mod client;
 mod stack;
+mod web_server;
 
 pub use client::{Response, TestUser, Upload};
 pub use stack::{Stack, unique};
+pub use web_server::WebServer;

@@ -206,7 +206,7 @@ fn parse(
     let spec = SourceSpec::parse_new(source_type, config);
     let checked = spec.and_then(|spec| spec.authorize(&state.source_policy).map(|()| spec.place()));
     match checked {
-        Ok(place) => Ok(Some(place)),
+        Ok(place) => Ok(place),
         Err(ConnectorError::Invalid { field, message }) => {
             errors.add(if field == "path" { "directory" } else { field }, message);
             Ok(None)

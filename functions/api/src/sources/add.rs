@@ -10,14 +10,15 @@ use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo};
 use serde_json::json;
 
-use super::request::{AddSourceRequest, authorize};
+use super::request::{AddSourceRequest, authorize, explain};
 use crate::State;
 use crate::operations::response::OperationResponse;
 
 /// Add a source, or read one again
 ///
-/// Needs a grant of the place that it reads, which superusers give (`POST /api/v2/admin/source-grants`): now, and
-/// whenever it is read. Starts the operation that indexes it. A source that the collection already has is read again with
+/// A folder or bucket needs a grant of the place that it reads, which superusers give
+/// (`POST /api/v2/admin/source-grants`): now, and whenever it is read. Other types need the secrets of their connector.
+/// Starts the operation that indexes it. A source that the collection already has is read again with
 /// the settings of this request; unchanged documents are not indexed again.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
@@ -35,7 +36,7 @@ pub(crate) async fn add(
     let secrets = request.secrets.take().unwrap_or_default();
     secrets.check()?;
     let spec = request.into_spec()?;
-    authorize(&state, state.db.connection().await?.source_grants(), &caller, &spec).await?;
+    let spec = authorize(&state, state.db.connection().await?.source_grants(), &caller, &spec).await?;
 
     let tx = match idempotency.begin(&state.db, caller.principal.user_id).await? {
         Begun::First(tx) => tx,
@@ -52,6 +53,8 @@ pub(crate) async fn add(
     let collection = lock_collection(tx, found.collection.id).await?;
     let (mut source, is_new) = collection.add_source(&new).await?;
     let (source_id, source_type) = (source.source().id, source.source().source_type.clone());
+    let stored = source.source().secret_types.clone();
+    spec.require_secrets(|secret_type| secrets.leaves_set(secret_type, &stored)).map_err(explain)?;
     source.tx().source_grants().set_grantee(source_id, caller.principal.user_id).await?;
     secrets.apply(source.tx(), &state.secrets, source_id).await?;
     let operation = StartOperation {

@@ -33,6 +33,11 @@ pub(crate) struct AddSourceRequest {
 }
 
 impl AddSourceRequest {
+    /// A source of this type with these settings.
+    pub(crate) fn of_type(source_type: Option<String>, source_config: Option<Map<String, Value>>) -> Self {
+        Self { source_type, source_config, source_path: None, config: None, secrets: None }
+    }
+
     /// Validates the source.
     ///
     /// # Errors
@@ -74,16 +79,18 @@ fn describe_path(
 
 /// Refuses what no collection may read: buckets of this installation, and paths outside the roots; and what the
 /// user was not granted. By name only; the scan function checks where a path really leads, and that the grant
-/// still exists.
+/// still exists. Returns the source with what it may read.
 pub(crate) async fn authorize(
     state: &State,
     mut grants: SourceGrants<'_>,
     caller: &Caller,
     spec: &SourceSpec,
-) -> Result<(), ApiError> {
+) -> Result<SourceSpec, ApiError> {
     spec.authorize(&state.source_policy).map_err(explain)?;
     let granted = grants.of_user(caller.principal.user_id).await?;
-    spec.clone().granted(granted).require_grant().map_err(explain)
+    let spec = spec.clone().granted(granted);
+    spec.require_grant().map_err(explain)?;
+    Ok(spec)
 }
 
 /// Names the field as in the request.
@@ -94,6 +101,10 @@ pub(crate) fn explain(error: ConnectorError) -> ApiError {
             let field = if nested { format!("source_config.{field}") } else { field.to_owned() };
             ApiError::invalid_field(field, message)
         }
+        ConnectorError::SecretMissing { secret_type } => ApiError::invalid_field(
+            format!("secrets.{secret_type}"),
+            "is required; this type of source cannot be read without it",
+        ),
         other => other.into(),
     }
 }

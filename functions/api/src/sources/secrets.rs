@@ -89,6 +89,24 @@ impl SecretsRequest {
         }
     }
 
+    /// Whether a secret of this type is set or deleted.
+    pub(crate) fn names(&self, secret_type: SecretType) -> bool {
+        self.named.iter().any(|(named, _)| *named == secret_type)
+    }
+
+    /// Whether a secret of this type is set, where `stored` are.
+    pub(crate) fn leaves_set(&self, secret_type: SecretType, stored: &[SecretType]) -> bool {
+        match self.named.iter().find(|(named, _)| *named == secret_type) {
+            Some((_, secret)) => !secret.expose_secret().is_empty(),
+            None => stored.contains(&secret_type),
+        }
+    }
+
+    /// The secrets that are set.
+    pub(crate) fn into_set(self) -> impl Iterator<Item = (SecretType, SecretString)> {
+        self.named.into_iter().filter(|(_, secret)| !secret.expose_secret().is_empty())
+    }
+
     fn set(&self) -> impl Iterator<Item = (SecretType, &SecretString)> {
         self.named
             .iter()

@@ -71,7 +71,7 @@ pub(crate) async fn update(
         Some(config) => {
             let config = Value::Object(config);
             let spec = SourceSpec::parse_new(source.source_type.as_str(), &config).map_err(explain)?;
-            authorize(&state, tx.source_grants(), &caller, &spec).await?;
+            let spec = authorize(&state, tx.source_grants(), &caller, &spec).await?;
             Some(Settings { path: spec.source_path(), config: spec.to_config() })
         }
         None => None,
@@ -84,6 +84,10 @@ pub(crate) async fn update(
     change_settings(&mut tx, &source, settings.as_ref(), &mut details).await?;
     if settings.is_some() && !is_upload {
         tx.source_grants().set_grantee(id, caller.principal.user_id).await?;
+    }
+    if let Some(spec) = stored_spec(&source, settings.as_ref(), is_upload)? {
+        let is_set = |secret_type| secrets.leaves_set(secret_type, &source.secret_types);
+        spec.require_secrets(is_set).map_err(explain)?;
     }
     secrets.apply(&mut tx, &state.secrets, id).await?;
     secrets.add_to_audit(&mut details);
@@ -99,6 +103,19 @@ pub(crate) async fn update(
     let changed = changed.ok_or_else(|| ApiError::not_found("source", id))?;
     tx.commit().await?;
     Ok((version(&changed)?, Json(changed.into())))
+}
+
+/// The source as it will be; `None` for uploads, which no connector reads.
+fn stored_spec(
+    source: &CollectionSource,
+    settings: Option<&Settings>,
+    is_upload: bool,
+) -> Result<Option<SourceSpec>, ApiError> {
+    if is_upload {
+        return Ok(None);
+    }
+    let config = settings.map_or(&source.source_config, |settings| &settings.config);
+    SourceSpec::parse(source.source_type.as_str(), config).map(Some).map_err(explain)
 }
 
 /// New settings of a source.

@@ -23,8 +23,12 @@ async fn catalogue_lists_every_connector_with_its_settings(pool: PgPool) {
         assert_eq!(&definition, connector);
     }
     let directory = connectors.iter().find(|connector| connector["type"] == "directory");
-    insta::assert_json_snapshot!(directory, @r#"
+    let schema = &directory.unwrap()["config_schema"];
+    assert_eq!(schema["required"], json!(["path"]));
+    assert_eq!(schema["properties"]["on_missing"]["enum"], json!(["remove", "keep"]));
+    insta::assert_json_snapshot!(directory, { ".config_schema" => "[schema]" }, @r#"
     {
+      "config_schema": "[schema]",
       "description": "The files of a folder that this installation can read.",
       "example": {
         "include_patterns": [
@@ -72,6 +76,14 @@ async fn catalogue_lists_every_connector_with_its_settings(pool: PgPool) {
       ],
       "name": "Directory",
       "secrets": [],
+      "secrets_schema": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "additionalProperties": false,
+        "properties": {},
+        "required": [],
+        "title": "Directory secrets",
+        "type": "object"
+      },
       "type": "directory"
     }
     "#);

@@ -12,9 +12,10 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Body;
-use connectors::SourcePolicy;
+use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use domain::ApiKeyId;
+use egress::{Egress, EgressConfig};
 use embedding::{EmbedderOptions, Embedders};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -90,6 +91,14 @@ impl Api {
         std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
         let sdk = sdk_config();
         let scan = Some(format!("{NOWHERE}/000000000000/scan"));
+        let source_policy = SourcePolicy::new(
+            vec![PathBuf::from("/srv/docs")],
+            "staging",
+            Some("s3://models/small"),
+            &["code".to_owned()],
+        );
+        let egress = EgressConfig::new("127.0.0.0/8".parse().unwrap());
+        let egress = Egress::new(egress).unwrap();
         let state = State {
             db: Db::from_pool(pool.clone()),
             tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
@@ -99,12 +108,8 @@ impl Api {
             vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
             tokens_by_model: Arc::default(),
-            source_policy: Arc::new(SourcePolicy::new(
-                vec![PathBuf::from("/srv/docs")],
-                "staging",
-                Some("s3://models/small"),
-                &["code".to_owned()],
-            )),
+            connectors: Connectors::new(&sdk, egress, source_policy.clone()),
+            source_policy: Arc::new(source_policy),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],
                 rate_limits,

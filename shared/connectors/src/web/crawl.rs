@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use super::scope::Scope;
 use super::visit::{Visit, Visitor, entry};
-use crate::{ConnectorError, DuePage, Entry, FoundPage, KnownPage, Listing, Page, VisitedPage};
+use crate::{ConnectorError, DuePage, Entry, FoundPage, KnownPage, Listing, Page, PageFailure, VisitedPage};
 
 /// Pages of a site that are requested concurrently, if it asks for no pause between requests.
 const CONCURRENCY: usize = 4;
@@ -123,7 +123,13 @@ impl Crawl<'_> {
             Visit::Gone => (None, Some(KnownPage::default())),
             Visit::Failed(error) if is_start => return Err(error),
             Visit::Failed(error) => {
-                tracing::warn!(url = due.url, error = error.to_string(), "a page cannot be read");
+                let failure = PageFailure {
+                    url: due.url.clone(),
+                    reason: error.to_string(),
+                    is_temporary: error.kind().is_retryable(),
+                };
+                tracing::warn!(url = failure.url, reason = failure.reason, "a page cannot be read");
+                page.crawl.failures.push(failure);
                 let is_final = matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Invalid);
                 if is_final && due.depth > 0 {
                     (None, Some(KnownPage::default()))

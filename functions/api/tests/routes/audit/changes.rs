@@ -240,6 +240,9 @@ impl Changes {
         let added = self
             .make("POST /api/v2/collections/{collection_id}/sources", &[id], ada, folder, "source_added")
             .await;
+        let tried = json!({ "source_type": "directory", "source_config": { "path": "/srv/docs/a" } });
+        let test = "POST /api/v2/collections/{collection_id}/sources/test";
+        self.make(test, &[id], ada, tried, "source_tried").await;
         let smaller = json!({ "chunk_size": 128 });
         let reindex = "POST /api/v2/collections/{collection_id}/reindex";
         self.make(reindex, &[id], ada, smaller, "reindex_requested").await;
