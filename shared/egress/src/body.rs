@@ -1,4 +1,4 @@
-//! The body of an answer, piece by piece, within its limits.
+//! The body of a response, piece by piece, within its limits.
 
 use bytes::Bytes;
 use http::HeaderMap;

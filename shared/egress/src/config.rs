@@ -18,10 +18,10 @@ pub struct EgressConfig {
     pub connect_timeout: Duration,
     /// The longest time without anything from the server.
     pub idle_timeout: Duration,
-    /// The longest time from the start of a request to the end of the answer, redirects included.
+    /// The longest time from the start of a request to the end of the response, redirects included.
     pub total_timeout: Duration,
-    /// The most bytes of an answer, after decompression.
-    pub answer_limit: u64,
+    /// The most bytes of a response, after decompression.
+    pub response_limit: u64,
     /// How many requests a host gets at the same time from this process.
     pub requests_per_host: usize,
 }
@@ -35,7 +35,7 @@ impl EgressConfig {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             total_timeout: Duration::from_secs(300),
-            answer_limit: 64 * 1024 * 1024,
+            response_limit: 64 * 1024 * 1024,
             requests_per_host: 4,
         }
     }

@@ -32,7 +32,7 @@ impl Deadlines {
             let (what, limit) = if silent_at < self.end {
                 (what, self.idle)
             } else {
-                ("did not complete its answer", self.total)
+                ("did not complete its response", self.total)
             };
             EgressError::TimedOut { target: target.to_owned(), what, limit }
         })

@@ -7,29 +7,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::connect::Gate;
-use crate::host_slots::HostSlots;
-use crate::http_client::{HttpClient, new_client};
+use crate::http_client::HttpClient;
 use crate::resolver::Resolver;
 use crate::target::Target;
 use crate::tls::{Tls, TlsStream};
 use crate::{EgressConfig, EgressConfigError, EgressError, Request};
 
-/// What every request calls itself.
-pub const USER_AGENT: &str = concat!("Semantik/", env!("CARGO_PKG_VERSION"));
-
 /// Opens connections to addresses that users name. Created once per process; clones share connections and
 /// limits.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Egress {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    config: EgressConfig,
     gate: Arc<Gate>,
     tls: Tls,
-    http: HttpClient,
-    slots: HostSlots,
+    http: Arc<HttpClient>,
 }
 
 impl Egress {
@@ -48,14 +38,13 @@ impl Egress {
             resolver,
             connect_timeout: config.connect_timeout,
         });
-        let http = new_client(Arc::clone(&gate), tls.clone());
-        let slots = HostSlots::new(config.requests_per_host);
-        Ok(Self { shared: Arc::new(Shared { config, gate, tls, http, slots }) })
+        let http = Arc::new(HttpClient::new(config, Arc::clone(&gate), tls.clone()));
+        Ok(Self { gate, tls, http })
     }
 
     /// Builds a request. Proxies of the environment are not used.
     pub fn request(&self, method: Method, url: &str) -> Request {
-        Request::new(self.clone(), method, url)
+        Request::new(Arc::clone(&self.http), method, url)
     }
 
     /// Builds a GET request.
@@ -68,7 +57,7 @@ impl Egress {
     /// # Errors
     /// Returns why the connection was refused or failed.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, EgressError> {
-        self.shared.gate.connect(&Target::parse(host, port)?).await
+        self.gate.connect(&Target::parse(host, port)?).await
     }
 
     /// Opens a TLS connection, verified for the host.
@@ -77,8 +66,8 @@ impl Egress {
     /// Returns why the connection was refused or failed; `Certificate` if the server cannot prove its name.
     pub async fn connect_tls(&self, host: &str, port: u16) -> Result<TlsStream, EgressError> {
         let target = Target::parse(host, port)?;
-        let stream = self.shared.gate.connect(&target).await?;
-        self.shared.tls.plain(stream, &target).await
+        let stream = self.gate.connect(&target).await?;
+        self.tls.plain(stream, &target).await
     }
 
     /// Begins TLS on a connection of [`Self::connect`] (STARTTLS), verified for the host.
@@ -89,24 +78,6 @@ impl Egress {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.shared.tls.plain(stream, &Target::parse(host, port)?).await
-    }
-
-    pub(crate) fn config(&self) -> &EgressConfig {
-        &self.shared.config
-    }
-
-    pub(crate) fn http(&self) -> &HttpClient {
-        &self.shared.http
-    }
-
-    pub(crate) fn slots(&self) -> &HostSlots {
-        &self.shared.slots
-    }
-}
-
-impl std::fmt::Debug for Egress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Egress").field("config", &self.shared.config).finish_non_exhaustive()
+        self.tls.plain(stream, &Target::parse(host, port)?).await
     }
 }

@@ -100,16 +100,16 @@ pub enum EgressError {
         /// The time limit.
         limit: Duration,
     },
-    /// The answer is larger than allowed.
-    #[error("the answer of {target} is larger than {limit} bytes, the limit")]
+    /// The response is larger than allowed.
+    #[error("the response of {target} is larger than {limit} bytes, the limit")]
     TooLarge {
         /// The host and port.
         target: String,
         /// The limit in bytes.
         limit: u64,
     },
-    /// The answer's body cannot be decoded.
-    #[error("the answer of {target} cannot be read: {reason}")]
+    /// The response's body cannot be decoded.
+    #[error("the response of {target} cannot be read: {reason}")]
     InvalidBody {
         /// The host and port.
         target: String,

@@ -7,7 +7,7 @@
 //! so there is no spelling, redirect or DNS answer that is checked by one rule and used by another.
 //!
 //! Servers of users are slow, large and hostile: every request has time and size limits, compressed
-//! answers are counted as they are unpacked, and no host gets more than a few requests at a time.
+//! responses are counted as they are unpacked, and no host gets more than a few requests at a time.
 
 mod body;
 mod config;
@@ -33,12 +33,12 @@ mod tests;
 
 pub use bytes::Bytes;
 pub use config::{EgressConfig, EgressConfigError};
-pub use egress::{Egress, USER_AGENT};
+pub use egress::Egress;
 pub use error::EgressError;
 pub use http::{HeaderMap, Method, StatusCode, header};
 pub use policy::{EgressPolicy, EgressPolicyError};
 pub use redirect::Redirects;
-pub use request::Request;
+pub use request::{Request, USER_AGENT};
 pub use response::Response;
 pub use retry_after::retry_after;
 pub use tls::TlsStream;

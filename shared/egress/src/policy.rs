@@ -173,6 +173,9 @@ fn parse_network(text: &str) -> Option<Result<IpNet, String>> {
             network.trunc()
         )));
     }
+    if matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some()) {
+        return Some(Err("IPv4 addresses are compared as such; write it as an IPv4 range".to_owned()));
+    }
     Some(Ok(network))
 }
 

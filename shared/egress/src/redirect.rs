@@ -24,7 +24,6 @@ const FOR_ANY_SERVER: [HeaderName; 7] =
     [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, USER_AGENT];
 
 /// What is sent to one server.
-#[derive(Debug, Clone)]
 pub(crate) struct Hop {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -33,7 +32,7 @@ pub(crate) struct Hop {
 }
 
 impl Hop {
-    /// Changes this request to the one that a redirect asks for; returns false if the answer is none.
+    /// Changes this request to the one that a redirect asks for; returns false if it is none.
     pub(crate) fn follow(
         &mut self,
         target: &str,

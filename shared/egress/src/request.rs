@@ -1,11 +1,12 @@
 //! Building and sending a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::Full;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,27 +15,30 @@ use url::Url;
 
 use crate::body::Body;
 use crate::deadlines::Deadlines;
+use crate::http_client::HttpClient;
 use crate::redirect::Hop;
 use crate::target::Target;
-use crate::{Egress, EgressError, Redirects, Response, http_client};
+use crate::{EgressError, Redirects, Response};
+
+/// What every request calls itself.
+pub const USER_AGENT: &str = concat!("Semantik/", env!("CARGO_PKG_VERSION"));
 
 /// A request that is being built. What cannot be sent is reported by [`Self::send`].
-#[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request {
-    egress: Egress,
+    client: Arc<HttpClient>,
     hop: Result<Hop, EgressError>,
     redirects: Redirects,
     total_timeout: Duration,
     idle_timeout: Duration,
-    answer_limit: u64,
+    response_limit: u64,
 }
 
 impl Request {
-    pub(crate) fn new(egress: Egress, method: Method, url: &str) -> Self {
-        let config = egress.config();
+    pub(crate) fn new(client: Arc<HttpClient>, method: Method, url: &str) -> Self {
+        let config = &client.config;
         let headers = HeaderMap::from_iter([
-            (USER_AGENT, HeaderValue::from_static(crate::USER_AGENT)),
+            (http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
             (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
         ]);
         let hop = Url::parse(url)
@@ -45,8 +49,8 @@ impl Request {
             redirects: Redirects::Follow(10),
             total_timeout: config.total_timeout,
             idle_timeout: config.idle_timeout,
-            answer_limit: config.answer_limit,
-            egress,
+            response_limit: config.response_limit,
+            client,
         }
     }
 
@@ -94,7 +98,7 @@ impl Request {
         self
     }
 
-    /// Sets the longest time to the end of the answer. It starts when the host has a free slot.
+    /// Sets the longest time to the end of the response. It starts when the host has a free slot.
     pub fn timeout(mut self, total: Duration) -> Self {
         self.total_timeout = total;
         self
@@ -106,13 +110,13 @@ impl Request {
         self
     }
 
-    /// Sets the most bytes of the answer, after decompression.
+    /// Sets the most bytes of the response, after decompression.
     pub fn limit(mut self, bytes: u64) -> Self {
-        self.answer_limit = bytes;
+        self.response_limit = bytes;
         self
     }
 
-    /// Sends the request and returns the answer, whatever its status, when its headers have arrived.
+    /// Sends the request and returns the response, whatever its status, when its headers have arrived.
     ///
     /// # Errors
     /// Returns why the request was refused or failed.
@@ -122,13 +126,13 @@ impl Request {
         let mut deadlines = None;
         let mut followed = 0;
         loop {
-            let slot = self.egress.slots().acquire(&target.host).await;
+            let slot = self.client.slots.acquire(&target.host).await;
             let deadlines =
                 deadlines.get_or_insert_with(|| Deadlines::start(self.idle_timeout, self.total_timeout));
             let name = target.to_string();
-            let answer = http_client::send(self.egress.http(), &name, to_http(&hop)?);
-            let answer = deadlines.next(&name, "did not answer", answer).await??;
-            let (parts, incoming) = answer.into_parts();
+            let response = self.client.send(&name, to_http(&hop)?);
+            let response = deadlines.next(&name, "did not answer", response).await??;
+            let (parts, incoming) = response.into_parts();
 
             if let Redirects::Follow(limit) = self.redirects {
                 let answered = hop.url.clone();
@@ -142,7 +146,8 @@ impl Request {
                 }
                 hop.url = answered;
             }
-            let body = Body::new(incoming, &parts.headers, name, deadlines.clone(), self.answer_limit, slot)?;
+            let body =
+                Body::new(incoming, &parts.headers, name, deadlines.clone(), self.response_limit, slot)?;
             return Ok(Response::new(parts.status, parts.headers, hop.url, body));
         }
     }
@@ -165,6 +170,14 @@ impl Request {
     fn invalid(mut self, reason: String) -> Self {
         self.hop = self.hop.and(Err(EgressError::InvalidRequest { reason }));
         self
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The rest of a URL, headers and bodies may contain secrets.
+        let target = self.hop.as_ref().ok().and_then(|hop| Target::of_url(&hop.url).ok());
+        f.debug_struct("Request").field("target", &target).finish_non_exhaustive()
     }
 }
 

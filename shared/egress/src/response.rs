@@ -1,4 +1,4 @@
-//! The answer to a request.
+//! The response to a request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use url::Url;
 use crate::body::Body;
 use crate::{EgressError, retry_after};
 
-/// An answer whose body is still to be received. Drop it or read it to the end before the next requests to its
+/// A response whose body is still to be received. Drop it or read it to the end before the next requests to its
 /// host: it holds one of the host's slots until then.
 pub struct Response {
     status: StatusCode,

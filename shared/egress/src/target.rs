@@ -17,8 +17,10 @@ pub(crate) struct Target {
 impl Target {
     /// Parses a host name or an address, which may have brackets.
     pub(crate) fn parse(host: &str, port: u16) -> Result<Self, EgressError> {
+        // What is before an @ may be a password.
+        let shown = host.rsplit('@').next().unwrap_or_default();
         let invalid =
-            |reason: &str| EgressError::InvalidHost { host: host.to_owned(), reason: reason.to_owned() };
+            |reason: &str| EgressError::InvalidHost { host: shown.to_owned(), reason: reason.to_owned() };
         if port == 0 {
             return Err(invalid("port 0; ports from 1 to 65535 are allowed"));
         }
