@@ -1,47 +1,18 @@
 //! Stages one document: reads its bytes, decides what to do with them, stores and registers them.
 
 use artifacts::{ArtifactError, ArtifactWriter};
-use db::collections::Collection;
 use db::documents::ExistingDocument;
-use db::operations::{Operation, StagingItem, StagingOutcome};
+use db::operations::StagingOutcome;
 use dispatch::FailedDocument;
-use domain::{ArtifactKey, DocumentId, ErrorCategory, ErrorKind};
+use domain::{ArtifactKey, ErrorCategory, ErrorKind};
 use lambda::StageError;
-use staging::{ContentScanner, Decision, Given, ReadDocument, Recorded, Target, decide, record};
+use staging::{ContentScanner, Decision, Given, ReadDocument, Recorded, decide, record};
 
 use crate::State;
+use crate::context::Context;
 use crate::index::delete_points_before;
-use crate::sessions::Sessions;
 use crate::source::open;
 use crate::steps::{Bytes, Step};
-
-/// The document to stage and what it belongs to.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
-    pub(crate) operation: &'a Operation,
-    pub(crate) collection: &'a Collection,
-    /// The sources of the message's items.
-    pub(crate) sessions: &'a Sessions<'a>,
-    pub(crate) item: &'a StagingItem,
-    pub(crate) document_id: DocumentId,
-}
-
-impl Context<'_> {
-    /// Where the document's bytes are if listing its source needed them.
-    pub(crate) fn fetched_key(&self) -> ArtifactKey {
-        let (collection_id, operation_id) = (self.collection.id, self.operation.id);
-        ArtifactKey::Fetched { collection_id, document_id: self.document_id, operation_id }
-    }
-
-    fn target(&self) -> Target<'_> {
-        Target {
-            collection_id: self.collection.id,
-            document_id: self.document_id,
-            source_id: self.item.source_id,
-            item: self.item,
-        }
-    }
-}
 
 /// Stages the item's document. A document that cannot be read is recorded as failed; if a retry may help, the reason
 /// is noted on the item, for the case that none does.

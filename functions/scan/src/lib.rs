@@ -15,6 +15,7 @@
 //! `copying`.
 
 mod config;
+mod context;
 mod copying;
 mod document;
 mod ending;
@@ -30,6 +31,7 @@ mod removal;
 mod repair;
 mod sessions;
 mod source;
+mod source_spec;
 mod stage_items;
 mod state;
 mod steps;

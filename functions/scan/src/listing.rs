@@ -12,7 +12,7 @@ use lambda::event::Invocation;
 use thiserror::Error;
 
 use crate::State;
-use crate::source::readable_spec;
+use crate::source_spec::readable_spec;
 use crate::work_list::{Filled, Given, Page, Producer, fill};
 
 /// When a page of a listing must be complete.

@@ -27,7 +27,7 @@ use vectors::{VectorDatabase, VectorsConfig};
 
 use crate::State;
 use crate::listing::fill_from_source;
-use crate::source::readable_spec;
+use crate::source_spec::readable_spec;
 use crate::work_list::Filled;
 
 /// An address that refuses connections.

@@ -10,14 +10,16 @@ use lambda::StageError;
 use tokio::sync::OnceCell;
 
 use crate::State;
-use crate::source::readable_spec;
+use crate::source_spec::readable_spec;
 
 /// Opens each source once, when the first of its documents is read.
 pub(crate) struct Sessions<'a> {
     sources: &'a [CollectionSource],
     /// By source: the locations that will be read, and the session, or why there is none.
-    opened: HashMap<SourceId, (Vec<String>, OnceCell<Result<SourceSession, StageError>>)>,
+    opened: HashMap<SourceId, (Vec<String>, Opened)>,
 }
+
+type Opened = OnceCell<Result<SourceSession, StageError>>;
 
 impl<'a> Sessions<'a> {
     pub(crate) fn new(sources: &'a [CollectionSource], items: &[StagingItem]) -> Self {

@@ -1,18 +1,15 @@
 //! Reads documents: uploads from the staging bucket, everything else through a connector.
 
 use artifacts::{ArtifactError, ArtifactReader};
-use auth::SecretSlot;
 use bytes::Bytes;
-use connectors::{ConnectorError, Secrets, SourceSpec};
 use db::operations::{ArtifactRef, StagingItem};
-use db::sources::CollectionSource;
 use domain::{ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, SourceType};
 use lambda::StageError;
 use staging::media_type;
 use thiserror::Error;
 
 use crate::State;
-use crate::document::Context;
+use crate::context::Context;
 
 /// The largest object that one CopyObject call copies: 5 GiB.
 const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -206,33 +203,4 @@ impl SourceReader {
         };
         media_type(declared, &item.file_name)
     }
-}
-
-/// Returns the source with what it may read now, and with its secrets: a grant may have ended, and a secret may have been
-/// replaced, since the operation started.
-///
-/// # Errors
-/// Returns a permanent error if a setting is invalid or a secret cannot be decrypted.
-pub(crate) async fn readable_spec(
-    state: &State,
-    source: &CollectionSource,
-) -> Result<SourceSpec, StageError> {
-    let mut connection = state.db.connection().await?;
-    let grants = connection.source_grants().of_source(source.id).await?;
-    let sealed = match source.secret_types.is_empty() {
-        true => Vec::new(),
-        false => connection.connector_secrets().list(source.id).await?,
-    };
-    drop(connection);
-    let mut secrets = Vec::with_capacity(sealed.len());
-    for secret in sealed {
-        let secret_type = secret.secret_type;
-        let slot = SecretSlot { source_id: source.id, secret_type };
-        secrets.push((secret_type, state.secrets.open(slot, &secret.key_id, &secret.ciphertext)?));
-    }
-    Ok(spec(source)?.granted(grants).with_secrets(Secrets::from_iter(secrets)))
-}
-
-fn spec(source: &CollectionSource) -> Result<SourceSpec, ConnectorError> {
-    SourceSpec::parse(source.source_type.as_str(), &source.source_config)
 }

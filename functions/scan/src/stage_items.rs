@@ -9,8 +9,9 @@ use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
+use crate::context::Context;
 use crate::copying::copy_item;
-use crate::document::{Context, stage_document};
+use crate::document::stage_document;
 use crate::index::delete_points_before;
 use crate::removal::remove_documents;
 use crate::sessions::Sessions;

@@ -3,8 +3,6 @@
 use domain::{OnMissing, SecretType};
 use serde_json::{Value, json};
 
-use crate::settings::Settings;
-
 /// A setting.
 #[derive(Debug)]
 pub struct ConfigField {
@@ -98,18 +96,8 @@ pub(crate) const EXCLUDE_PATTERNS: ConfigField = ConfigField {
     value: FieldValue::TextList,
     description: "Globs: no documents whose path within the source matches one of them. At most 100 of 256 bytes.",
 };
-pub(crate) const MAX_PAGE_BYTES: ConfigField = ConfigField {
-    name: "max_page_bytes",
-    value: FieldValue::Integer { default: 10_000_000, min: 1000, max: 50_000_000 },
-    description: "The most bytes of a page or file. A larger one fails.",
-};
 pub(crate) const ON_MISSING: ConfigField = ConfigField {
     name: OnMissing::FIELD,
     value: FieldValue::Word(ON_MISSING_WORDS),
     description: "What happens to documents that are gone from the source: `remove` deletes them, `keep` marks them as stale.",
 };
-
-/// The setting [`MAX_PAGE_BYTES`].
-pub(crate) fn max_page_bytes(settings: &Settings) -> u64 {
-    settings.number(MAX_PAGE_BYTES.name)
-}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clients::Clients;
 use crate::reader::Reading;
+pub(crate) use crate::source::Session;
 use crate::source::Source;
 use crate::{ConnectorError, SourceReader};
 
@@ -12,12 +13,6 @@ use crate::{ConnectorError, SourceReader};
 #[derive(Debug)]
 pub struct SourceSession {
     session: Box<dyn Session>,
-}
-
-/// What a connector reads documents with.
-pub(crate) trait Session: Debug + Send + Sync {
-    /// Opens a document by its [`crate::Entry::location`], which must be one of this source.
-    fn open<'a>(&'a self, location: &'a str) -> Reading<'a, SourceReader>;
 }
 
 impl SourceSession {

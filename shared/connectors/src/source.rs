@@ -7,8 +7,7 @@ use domain::ServerPlace;
 
 use crate::clients::Clients;
 use crate::reader::Reading;
-use crate::session::Session;
-use crate::{ConnectorError, Listing, Page, SourcePolicy};
+use crate::{ConnectorError, Listing, Page, SourcePolicy, SourceReader};
 
 /// What a connector makes of the settings of a source.
 pub(crate) trait Source: Debug + Send + Sync {
@@ -40,4 +39,10 @@ pub(crate) trait Source: Debug + Send + Sync {
         clients: Clients,
         locations: Vec<String>,
     ) -> Reading<'static, Box<dyn Session>>;
+}
+
+/// What a connector reads documents with.
+pub(crate) trait Session: Debug + Send + Sync {
+    /// Opens a document by its [`crate::Entry::location`], which must be one of this source.
+    fn open<'a>(&'a self, location: &'a str) -> Reading<'a, SourceReader>;
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+/// What finds out whether the server answers.
+const PROBE: &str = "/is-it-up";
+
 /// A web server on this machine that serves the files of a folder. It stops when it is dropped.
 #[derive(Debug)]
 pub struct WebServer {
@@ -23,11 +26,12 @@ impl WebServer {
     /// # Panics
     /// Panics if nginx is not installed or does not start.
     pub async fn start(directives: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let port = free_port();
-        std::fs::create_dir(folder.path().join("site")).unwrap();
+        std::fs::create_dir(folder.path().join("site")).expect("a folder can be created");
         let configuration = folder.path().join("nginx.conf");
-        std::fs::write(&configuration, configure(folder.path(), port, directives)).unwrap();
+        std::fs::write(&configuration, configure(folder.path(), port, directives))
+            .expect("a file can be written");
         let process = Command::new("nginx")
             .arg("-p")
             .arg(folder.path())
@@ -37,34 +41,35 @@ impl WebServer {
             .spawn()
             .expect("nginx starts; scripts/install-servers installs it");
         let server = Self { url: format!("http://127.0.0.1:{port}"), folder, process };
-        server.wait_until_it_answers(port).await;
+        server.wait_until_it_answers().await;
         server
     }
 
     /// Writes a file of the site.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let file = self.site().join(path);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, content).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap_or(&file)).expect("a folder can be created");
+        std::fs::write(file, content).expect("a file can be written");
     }
 
     /// Deletes a file of the site.
     pub fn delete(&self, path: &str) {
-        std::fs::remove_file(self.site().join(path)).unwrap();
+        std::fs::remove_file(self.site().join(path)).expect("the file can be deleted");
     }
 
     /// Stops answering, as a server that is down.
     pub fn stop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.kill().expect("nginx runs");
+        self.process.wait().expect("nginx ends");
     }
 
     /// Takes the requests since the last call, each as `path status`, in their order.
     pub fn take_requests(&self) -> Vec<String> {
         let log = self.folder.path().join("access.log");
-        let requests = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+        let lines = std::fs::read_to_string(&log).expect("nginx writes a log");
+        let requests = lines.lines().filter(|line| !line.starts_with(PROBE)).map(str::to_owned).collect();
         // nginx appends, so that an empty file goes on at its start.
-        std::fs::write(&log, "").unwrap();
+        std::fs::write(&log, "").expect("the log can be emptied");
         requests
     }
 
@@ -72,9 +77,9 @@ impl WebServer {
         self.folder.path().join("site")
     }
 
-    async fn wait_until_it_answers(&self, port: u16) {
+    async fn wait_until_it_answers(&self) {
         for _ in 0..500 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            if reqwest::get(format!("{}{PROBE}", self.url)).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -93,7 +98,7 @@ impl Drop for WebServer {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).expect("a port is free").port()
 }
 
 /// One process, with all of its files in the folder. As root it serves as root, who can read the folder.

@@ -7,14 +7,14 @@ use egress::Url;
 use serde_json::json;
 
 use crate::clients::Clients;
-use crate::field::{MAX_PAGE_BYTES, ON_MISSING, max_page_bytes};
+use crate::field::ON_MISSING;
 use crate::reader::Reading;
 use crate::session::{Open, Session, without_connection};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::web::crawl::Crawl;
 use crate::web::scope::parse_url;
-use crate::web::visit::{Visitor, open_page};
+use crate::web::visit::{MAX_PAGE_BYTES, Visitor, max_page_bytes, open_page};
 use crate::{ConfigField, Connector, ConnectorError, FieldValue, Listing, Page, SecretField, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {

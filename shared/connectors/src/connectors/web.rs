@@ -7,7 +7,7 @@ use egress::Url;
 use serde_json::json;
 
 use crate::clients::Clients;
-use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, MAX_PAGE_BYTES, ON_MISSING, max_page_bytes};
+use crate::field::{EXCLUDE_PATTERNS, INCLUDE_PATTERNS, ON_MISSING};
 use crate::patterns::Patterns;
 use crate::reader::Reading;
 use crate::session::{Open, Session, without_connection};
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::web::crawl::Crawl;
 use crate::web::scope::{Scope, folder, parse_url};
-use crate::web::visit::{Visitor, open_page};
+use crate::web::visit::{MAX_PAGE_BYTES, Visitor, max_page_bytes, open_page};
 use crate::{ConfigField, Connector, ConnectorError, FieldValue, Listing, Page, SecretField, SourceReader};
 
 pub(super) static CONNECTOR: Connector = Connector {

@@ -38,13 +38,27 @@ pub(crate) struct Crawl<'a> {
 
 /// One page that was visited, or that a request showed to be throttled.
 enum Outcome {
-    Visited {
-        due: DuePage,
-        visit: Visit,
-    },
+    Visited(Box<(DuePage, Visit)>),
     Throttled(ConnectorError),
     /// The time or the memory of this step is used up.
     Left,
+}
+
+impl Outcome {
+    /// The bytes of the document that it holds.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Visited(visited) => match &visited.1 {
+                Visit::Answered { entry: Some(entry), .. } => entry.size_bytes,
+                _ => 0,
+            },
+            Self::Throttled(_) | Self::Left => 0,
+        }
+    }
+}
+
+fn visited(due: DuePage, visit: Visit) -> Outcome {
+    Outcome::Visited(Box::new((due, visit)))
 }
 
 impl Crawl<'_> {
@@ -67,9 +81,7 @@ impl Crawl<'_> {
                     return Ok(Outcome::Left);
                 }
                 let outcome = self.visit(due).await?;
-                if let Outcome::Visited { visit: Visit::Answered { entry: Some(entry), .. }, .. } = &outcome {
-                    bytes.fetch_add(entry.size_bytes, Ordering::Relaxed);
-                }
+                bytes.fetch_add(outcome.bytes(), Ordering::Relaxed);
                 Ok::<_, ConnectorError>(outcome)
             })
             .buffered(CONCURRENCY)
@@ -79,7 +91,10 @@ impl Crawl<'_> {
         let mut throttled = None;
         for outcome in outcomes {
             match outcome? {
-                Outcome::Visited { due, visit } => self.record(&mut page, due, visit)?,
+                Outcome::Visited(visited) => {
+                    let (due, visit) = *visited;
+                    self.record(&mut page, due, visit)?;
+                }
                 Outcome::Throttled(error) => throttled = Some(error),
                 Outcome::Left => {}
             }
@@ -93,21 +108,21 @@ impl Crawl<'_> {
 
     async fn visit(&self, due: DuePage) -> Result<Outcome, ConnectorError> {
         let Ok(url) = Url::parse(&due.url) else {
-            return Ok(Outcome::Visited { due, visit: Visit::Gone });
+            return Ok(visited(due, Visit::Gone));
         };
         let clients = self.visitor.clients;
         let rules = match clients.robots.rules_for(&clients.egress, &url).await {
             Ok(rules) => rules,
             Err(error) if is_throttled(&error) => return Ok(Outcome::Throttled(error)),
-            Err(error) => return Ok(Outcome::Visited { due, visit: Visit::Failed(error) }),
+            Err(error) => return Ok(visited(due, Visit::Failed(error))),
         };
-        if !rules.allow(&url) {
-            return Ok(Outcome::Visited { due, visit: Visit::Failed(disallowed(&url)) });
+        if let Err(error) = rules.require(&url) {
+            return Ok(visited(due, Visit::Failed(error)));
         }
         rules.wait().await;
         match self.visitor.visit(&url, &due).await {
             Visit::Failed(error) if is_throttled(&error) => Ok(Outcome::Throttled(error)),
-            visit => Ok(Outcome::Visited { due, visit }),
+            visit => Ok(visited(due, visit)),
         }
     }
 
@@ -117,7 +132,7 @@ impl Crawl<'_> {
             Visit::Answered { entry, mut known } => {
                 let is_page = entry.is_some();
                 self.keep_links(&mut known, is_page);
-                (entry, Some(known))
+                (entry.map(|entry| *entry), Some(known))
             }
             Visit::Gone if is_start => return Err(ConnectorError::NotFound { what: due.url }),
             Visit::Gone => (None, Some(KnownPage::default())),
@@ -176,13 +191,6 @@ fn may_follow(scope: &Scope, link: &str) -> bool {
 /// The document of a page that did not answer.
 fn unread(url: &Url) -> Entry {
     Entry { change_hint: None, ..entry(url, &HeaderMap::new(), String::new()) }
-}
-
-pub(crate) fn disallowed(url: &Url) -> ConnectorError {
-    ConnectorError::Forbidden {
-        what: url.to_string(),
-        reason: "the site's robots.txt asks crawlers to leave it out".to_owned(),
-    }
 }
 
 fn is_throttled(error: &ConnectorError) -> bool {

@@ -86,9 +86,13 @@ async fn read(egress: &Egress, url: &Url) -> Result<Option<Robot>, ConnectorErro
 }
 
 impl Rules {
-    /// Whether the site lets crawlers read the page.
-    pub(crate) fn allow(&self, url: &Url) -> bool {
-        self.robot.as_ref().is_none_or(|robot| robot.allowed(url.as_str()))
+    /// Refuses a page that the site asks crawlers to leave out.
+    pub(crate) fn require(&self, url: &Url) -> Result<(), ConnectorError> {
+        if self.robot.as_ref().is_none_or(|robot| robot.allowed(url.as_str())) {
+            return Ok(());
+        }
+        let reason = "the site's robots.txt asks crawlers to leave it out".to_owned();
+        Err(ConnectorError::Forbidden { what: url.to_string(), reason })
     }
 
     /// The sitemaps that the site names.

@@ -8,16 +8,27 @@ use domain::{Classify, ErrorKind, SecretType};
 use egress::{HeaderMap, Method, Redirects, Response, StatusCode, Url, header};
 use sha2::{Digest, Sha256};
 
-use super::crawl::disallowed;
 use super::html::{self, Directives};
 use super::scope::Scope;
 use super::sitemap;
 use crate::clients::Clients;
 use crate::listing::{last_segment, mime_type};
-use crate::{ConnectorError, DuePage, Entry, KnownPage, SourceReader};
+use crate::settings::Settings;
+use crate::{ConfigField, ConnectorError, DuePage, Entry, FieldValue, KnownPage, SourceReader};
 
 /// The longest time for a page.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(crate) const MAX_PAGE_BYTES: ConfigField = ConfigField {
+    name: "max_page_bytes",
+    value: FieldValue::Integer { default: 10_000_000, min: 1000, max: 50_000_000 },
+    description: "The most bytes of a page or file. A larger one fails.",
+};
+
+/// The setting [`MAX_PAGE_BYTES`].
+pub(crate) fn max_page_bytes(settings: &Settings) -> u64 {
+    settings.number(MAX_PAGE_BYTES.name)
+}
 
 /// What a visit of a page found.
 #[derive(Debug)]
@@ -25,7 +36,7 @@ pub(crate) enum Visit {
     /// The page answered.
     Answered {
         /// Its document, unless it is none.
-        entry: Option<Entry>,
+        entry: Option<Box<Entry>>,
         /// What to remember of it.
         known: KnownPage,
     },
@@ -62,6 +73,7 @@ impl Visitor<'_> {
             && let Some(known) = &due.known
         {
             let entry = known.change_hint.as_ref().map(|hint| entry(url, response.headers(), hint.clone()));
+            let entry = entry.map(Box::new);
             return Ok(Visit::Answered { entry, known: known.clone() });
         }
         if status.is_redirection() {
@@ -129,10 +141,12 @@ impl Visitor<'_> {
         is_document &= !directives.noindex && !is_media(headers);
         let hint = is_document.then(|| change_hint(&known, &body));
         known.change_hint.clone_from(&hint);
-        let entry = hint.map(|hint| Entry {
-            size_bytes: body.len() as u64,
-            content: Some(body),
-            ..entry(url, headers, hint)
+        let entry = hint.map(|hint| {
+            Box::new(Entry {
+                size_bytes: body.len() as u64,
+                content: Some(body),
+                ..entry(url, headers, hint)
+            })
         });
         Visit::Answered { entry, known }
     }
@@ -142,9 +156,7 @@ impl Visitor<'_> {
 pub(crate) async fn open_page(visitor: &Visitor<'_>, url: &Url) -> Result<SourceReader, ConnectorError> {
     let clients = visitor.clients;
     let rules = clients.robots.rules_for(&clients.egress, url).await?;
-    if !rules.allow(url) {
-        return Err(disallowed(url));
-    }
+    rules.require(url)?;
     rules.wait().await;
     let response = visitor.request(url, None).await?.error_for_status()?;
     let headers = response.headers().clone();
