@@ -39,6 +39,11 @@ pub(crate) struct SourceResponse {
     last_run_status: Option<String>,
     /// Error of the last run, if it failed.
     last_error: Option<String>,
+    /// Runs in a row in which it could not be read.
+    consecutive_failures: i32,
+    /// When the schedule reads it again after those, at the earliest: 15 minutes after the first failure, twice as long after
+    /// each further one, a day at most. A run that a user starts does not wait. `null` if the last run read it.
+    backs_off_until: Option<DateTime<Utc>>,
     /// When documents of the source were last indexed; `null` before the first time.
     last_indexed_at: Option<DateTime<Utc>>,
     /// When the source was added.
@@ -74,6 +79,8 @@ impl From<CollectionSource> for SourceResponse {
             last_run_completed_at: source.last_run_completed_at,
             last_run_status: source.last_run_status,
             last_error: source.last_error,
+            consecutive_failures: source.failures,
+            backs_off_until: source.not_before,
             last_indexed_at: source.last_indexed_at,
             created_at: source.created_at,
             updated_at: source.updated_at,

@@ -44,6 +44,10 @@ pub struct CollectionSource {
     pub meta: Value,
     /// Types of the secrets that are set, ordered by name.
     pub secret_types: Vec<SecretType>,
+    /// Its runs in a row that failed.
+    pub failures: i32,
+    /// When the schedule reads it again after these failures, at the earliest.
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// A source to insert, or to update if its path exists.
@@ -81,7 +85,9 @@ impl<'c> CollectionSources<'c> {
             SourceRow,
             r#"SELECT s.*, ARRAY(
                 SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
-            ) AS "secret_types!"
+            ) AS "secret_types!",
+            coalesce((SELECT failures FROM source_failures f WHERE f.source_id = s.id), 0) AS "failures!",
+            (SELECT not_before FROM source_failures f WHERE f.source_id = s.id) AS "not_before?"
             FROM collection_sources s WHERE s.id = $1"#,
             id.0,
         )
@@ -137,7 +143,9 @@ impl<'c> CollectionSources<'c> {
             SourceRow,
             r#"SELECT s.*, ARRAY(
                 SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
-            ) AS "secret_types!"
+            ) AS "secret_types!",
+            coalesce((SELECT failures FROM source_failures f WHERE f.source_id = s.id), 0) AS "failures!",
+            (SELECT not_before FROM source_failures f WHERE f.source_id = s.id) AS "not_before?"
             FROM collection_sources s WHERE s.id = ANY ($1)"#,
             &ids,
         )
@@ -156,7 +164,9 @@ impl<'c> CollectionSources<'c> {
             SourceRow,
             r#"SELECT s.*, ARRAY(
                 SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
-            ) AS "secret_types!"
+            ) AS "secret_types!",
+            coalesce((SELECT failures FROM source_failures f WHERE f.source_id = s.id), 0) AS "failures!",
+            (SELECT not_before FROM source_failures f WHERE f.source_id = s.id) AS "not_before?"
             FROM collection_sources s WHERE s.collection_id = $1 AND s.source_path = $2"#,
             collection_id.0,
             source_path,
@@ -183,7 +193,9 @@ impl<'c> CollectionSources<'c> {
             SourceRow,
             r#"SELECT s.*, ARRAY(
                 SELECT secret_type FROM connector_secrets WHERE collection_source_id = s.id ORDER BY secret_type
-            ) AS "secret_types!"
+            ) AS "secret_types!",
+            coalesce((SELECT failures FROM source_failures f WHERE f.source_id = s.id), 0) AS "failures!",
+            (SELECT not_before FROM source_failures f WHERE f.source_id = s.id) AS "not_before?"
             FROM collection_sources s WHERE s.collection_id = $1 ORDER BY s.id LIMIT $2 OFFSET $3"#,
             collection_id.0,
             limit,
@@ -257,6 +269,9 @@ impl<'c> CollectionSources<'c> {
         sqlx::query_file!("queries/sources/record_operation_end.sql", operation_sequence)
             .execute(&mut *self.connection)
             .await?;
+        sqlx::query_file!("queries/sources/record_failure.sql", operation_sequence)
+            .execute(&mut *self.connection)
+            .await?;
         Ok(())
     }
 }
@@ -278,6 +293,8 @@ struct SourceRow {
     updated_at: DateTime<Utc>,
     meta: Value,
     secret_types: Vec<String>,
+    failures: i32,
+    not_before: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<SourceRow> for CollectionSource {
@@ -305,6 +322,8 @@ impl TryFrom<SourceRow> for CollectionSource {
             updated_at: row.updated_at,
             meta: row.meta,
             secret_types,
+            failures: row.failures,
+            not_before: row.not_before,
         })
     }
 }

@@ -392,3 +392,43 @@ async fn pausing_keeps_the_schedule(pool: PgPool) {
     let once = connection.collections().find_any(id).await.unwrap().unwrap();
     assert_eq!((once.sync_next_run_at, once.sync_paused_at), (None, None));
 }
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_schedule_leaves_out_a_source_that_failed_lately_and_a_user_does_not(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    fixture.add_sources(2).await;
+    let scheduled =
+        NewSyncRun { triggered_by: SyncTrigger::Scheduler, requested_by: None, ..fixture.new_run() };
+    // Minutes that the schedule waits after each failure in a row.
+    for (failures, minutes) in [(1, 15), (2, 30), (3, 60)] {
+        let run = fixture.start_run().await;
+        let operations = fixture.operations_of(run.id).await;
+        assert_eq!(operations.len(), 2, "a user's run reads every source");
+        let mut connection = fixture.connection().await;
+        assert!(connection.operations().claim(operations[0]).await.unwrap());
+        let failed =
+            connection.operations().mark_failed(operations[0], "down", ErrorCategory::Transient).await;
+        assert!(failed.unwrap().is_some());
+        fixture.run_through(operations[1], &["unchanged"]).await;
+        let sources = connection.collection_sources().list(fixture.collection_id, 10, 0).await.unwrap().items;
+        let source = &sources[1];
+        assert_eq!((source.failures, source.last_error.as_deref()), (failures, Some("down")));
+        let wait = source.not_before.unwrap() - chrono::Utc::now();
+        assert!((TimeDelta::minutes(minutes - 1)..=TimeDelta::minutes(minutes)).contains(&wait), "{wait}");
+        assert_eq!((sources[2].failures, sources[2].not_before), (0, None));
+    }
+    let mut connection = fixture.connection().await;
+    let SyncStart::Started { run, .. } = connection.sync_runs().start(scheduled).await.unwrap() else {
+        panic!("the other source is read");
+    };
+    assert_eq!(run.expected_sources, 1);
+    for operation in fixture.operations_of(run.id).await {
+        fixture.run_through(operation, &["unchanged"]).await;
+    }
+    let run = fixture.start_run().await;
+    for operation in fixture.operations_of(run.id).await {
+        fixture.run_through(operation, &["unchanged"]).await;
+    }
+    let sources = connection.collection_sources().list(fixture.collection_id, 10, 0).await.unwrap().items;
+    assert!(sources.iter().all(|source| source.failures == 0 && source.not_before.is_none()), "{sources:?}");
+}
