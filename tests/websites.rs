@@ -219,3 +219,27 @@ async fn a_source_is_tried_before_it_is_added_and_internal_addresses_are_refused
         assert_eq!(ended["progress"]["by_state"]["failed"], 1, "{internal}: {ended}");
     }
 }
+
+#[tokio::test]
+async fn a_crawl_under_way_can_be_cancelled() {
+    let user = TestUser::register(&Stack::from_env()).await;
+    let collection = user.create_collection().await;
+    let server = WebServer::start("").await;
+    server.write("robots.txt", "User-agent: *\nCrawl-delay: 2\n");
+    let links: String = (0..100).map(|number| format!("<a href='page{number}.html'>{number}</a>")).collect();
+    server.write("index.html", format!("<main><h1>Long</h1><p>A long list of pages.</p>{links}</main>"));
+    for number in 0..100 {
+        server.write(&format!("page{number}.html"), format!("<p>Page {number} of the long list.</p>"));
+    }
+    let source = json!({ "source_type": "web", "source_config": { "start_url": format!("{}/", server.url) } });
+    let path = format!("/api/v2/collections/{collection}/sources");
+    let operation = user.post(&path, &source).await.expect(202);
+    let id = operation["id"].as_str().unwrap();
+    // All pages would take minutes.
+    while server.take_requests().iter().all(|request| !request.contains("page")) {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    user.delete(&format!("/api/v2/operations/{id}")).await.expect(200);
+    let ended = user.wait_for_operation(id).await;
+    assert_eq!(ended["status"], "cancelled", "{ended}");
+}
