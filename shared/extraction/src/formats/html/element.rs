@@ -62,6 +62,11 @@ impl Element {
         self.flags & OPTIONAL != 0
     }
 
+    /// Whether its content is beside that of the page.
+    pub(super) fn is_beside_content(&self) -> bool {
+        matches!(self.name, "aside" | "footer")
+    }
+
     pub(super) fn heading_level(&self) -> Option<u8> {
         match self.name.as_bytes() {
             [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),

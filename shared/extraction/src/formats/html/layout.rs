@@ -32,7 +32,7 @@ pub(super) struct Layout {
     pub(super) regions: Regions,
 }
 
-/// An open element that readers skip, such as `nav`, or whose text browsers do not show, such as `video`. Its
+/// An open element that readers skip, such as `nav`, or an `aside` of the main content, or whose text browsers do not show, such as `video`. Its
 /// text is written, and removed at its end tag: where that is missing, the rest of the page would be lost.
 #[derive(Debug)]
 struct Optional {
@@ -98,7 +98,7 @@ impl Layout {
         }
         if is_hidden {
             self.hidden = Some(index);
-        } else if element.is_some_and(Element::is_optional) && self.optional.is_none() {
+        } else if self.optional.is_none() && self.is_optional(element) {
             self.optional = Some(Optional { index, start: out.len(), state: self.writer.state() });
         } else if self.optional.is_none() {
             let name = element.map_or("", |element| element.name);
@@ -228,6 +228,14 @@ impl Layout {
                 self.optional = None;
             }
         }
+    }
+
+    /// Whether readers skip the element where it is. Notes and footers are skipped in the main content only: elsewhere,
+    /// the page may have nothing else.
+    fn is_optional(&self, element: Option<&Element>) -> bool {
+        element.is_some_and(|element| {
+            element.is_optional() || (element.is_beside_content() && self.regions.is_inside())
+        })
     }
 
     /// Separates an element from the text before it.

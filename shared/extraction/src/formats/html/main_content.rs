@@ -1,8 +1,9 @@
 //! Which part of a page is its content.
 //!
-//! If a page has a `main` element (or one with `role=main`), that is its content. Otherwise, its outermost
-//! `article` elements are, if they have at least half of its text: a list of teasers beside the text is not
-//! preferred to it. The title and, without another, a first-level heading outside belong to the content too.
+//! If a page has a `main` element (or one with `role=main`) with at least a fifth of its text, that is its content.
+//! Otherwise, its outermost `article` elements are, if they have at least half of its text: a list of teasers beside
+//! the text is not preferred to it. The title and, without another, a first-level heading outside belong to the
+//! content too; `nav`, `aside` and `footer` elements inside do not, as far as they have end tags.
 
 use super::writer::Heading;
 
@@ -56,6 +57,11 @@ impl Regions {
         self.articles.end(index, position);
     }
 
+    /// Whether the text at this place may be the page's content.
+    pub(super) fn is_inside(&self) -> bool {
+        self.main.open.is_some() || self.articles.open.is_some()
+    }
+
     pub(super) fn add_title(&mut self, start: usize, end: usize) {
         self.title = Some((start, end));
     }
@@ -72,7 +78,10 @@ impl Regions {
         let length = |parts: &[(usize, usize)]| -> usize {
             parts.iter().map(|(start, end)| text[*start..*end].trim().len()).sum()
         };
-        let mut content = if length(&main) > 0 {
+        let main_length = length(&main);
+        // More of it may follow.
+        let is_open = !is_whole && self.main.open.is_some();
+        let mut content = if main_length > 0 && (is_open || main_length * 5 >= text.trim().len()) {
             self.only_main = !is_whole;
             main
         } else if is_whole && length(&articles) * 2 >= text.trim().len() {

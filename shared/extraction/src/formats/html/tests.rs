@@ -234,8 +234,8 @@ fn main_content_is_preferred() {
     assert_eq!(page("<main><p>Words</main>"), "T\n\nWords");
     assert_eq!(page("<h1>Top</h1>by me<div role=main><h2>Part</h2>Words</div>"), "T\n\nTop\n\nPart\n\nWords");
     assert_eq!(
-        page("<h1>Site</h1><main><h1>Top</h1>Words<aside>Note</aside></main>"),
-        "T\n\nTop\n\nWords\n\nNote"
+        page("<h1>Site</h1><main><header><h1>Top</h1>by me</header>Words</main>"),
+        "T\n\nTop\n\nby me\n\nWords"
     );
     assert_eq!(
         page("<article>One two three four</article>x<article>Five six</article>"),
@@ -247,6 +247,34 @@ fn main_content_is_preferred() {
     );
     assert_eq!(page("<main></main><p>Words"), "T\n\nSite\n\nWords\n\nImprint");
     assert_eq!(content("<main>Words<p>never closed"), "Words\n\nnever closed");
+}
+
+#[test]
+fn main_content_with_almost_no_text_is_not_preferred() {
+    let page = |words: usize| {
+        let text = "word ".repeat(words);
+        content(&format!("<body><div>{}</div><main>{text}</main>", "side ".repeat(16)))
+    };
+    assert!(page(5).starts_with("word word") && !page(5).contains("side"), "a fifth");
+    assert!(page(4).starts_with("side side") && page(4).ends_with("word"), "less");
+}
+
+#[test]
+fn navigation_notes_and_footers_are_no_main_content() {
+    for name in ["main", "article", "div role=main"] {
+        let end = name.split(' ').next().unwrap();
+        let page = |content: &str| text(&format!("<{name}>{content}</{end}>"));
+        assert_eq!(
+            page("<h1>Top</h1>Words<nav>Home</nav><aside><h2>Note</h2></aside>more<footer>Imprint</footer>"),
+            "Top\n\nWords\n\nmore",
+            "{name}"
+        );
+        assert_eq!(page("<aside>Note<p>never closed"), "Note\n\nnever closed");
+        let long = "<p>some words</p>".repeat(20_000);
+        let text = content(&format!("<{name}>{long}<aside>Note</aside>{long}<footer>end</footer></{end}>"));
+        assert!(text.len() > 400_000 && !text.contains("Note") && text.ends_with("some words"));
+    }
+    assert_eq!(text("Words<aside>Note</aside><footer>Imprint</footer>"), "Words\n\nNote\n\nImprint");
 }
 
 #[test]
@@ -362,6 +390,8 @@ fn fragment() -> impl Strategy<Value = String> {
             "</main>",
             "<h1>",
             "</h1>",
+            "<aside>",
+            "</aside>",
             " hidden",
             " alt=x",
             " ",
