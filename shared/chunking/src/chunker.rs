@@ -5,6 +5,7 @@ use domain::{ChunkParent, ChunkPlace};
 use crate::boundary::{Boundaries, Boundary};
 use crate::header::Header;
 use crate::headings::Headings;
+use crate::lines::Lines;
 use crate::places::Places;
 use crate::pre_token::PreToken;
 use crate::scanner::Scanner;
@@ -37,7 +38,7 @@ pub struct Chunk {
     pub token_count: u32,
     /// The parent that it is a part of, if the strategy has parents.
     pub parent: Option<ChunkParent>,
-    /// The title, sections and pages that it was pushed under.
+    /// The title, sections, pages and lines that it was pushed under.
     pub place: ChunkPlace,
 }
 
@@ -63,6 +64,7 @@ pub struct Chunker<'t> {
     /// Follows the lines of Markdown.
     headings: Option<Headings>,
     places: Places,
+    lines: Lines,
     /// Bytes of text so far.
     pushed: u64,
     window: Window,
@@ -120,6 +122,7 @@ impl<'t> Chunker<'t> {
             layout: parameters.plan.layout,
             headings: (parameters.plan.layout == Layout::Markdown).then(Headings::default),
             places: Places::default(),
+            lines: Lines::default(),
             pushed: 0,
             window: Window::new(max_tokens, max_bytes, parameters.chunk_overlap),
             next_index: 0,
@@ -137,9 +140,15 @@ impl<'t> Chunker<'t> {
     }
 
     /// The text that follows belongs to the section of this heading, until the next one of its level (1 to 6) or
-    /// above. The sections of Markdown are found in the text.
-    pub fn begin_section(&mut self, level: u8, heading: &str) {
-        self.places.begin_section(self.pushed, level, heading);
+    /// above. Links lead to the heading by `anchor`, if it has one. The sections of Markdown are found in the text.
+    pub fn begin_section(&mut self, level: u8, heading: &str, anchor: Option<&str>) {
+        self.places.begin_section(self.pushed, level, heading, anchor);
+    }
+
+    /// The text that follows begins on this line of the original document, from 1, and each line feed in it begins the
+    /// next line. Without it, the lines of chunks are not known.
+    pub fn begin_line(&mut self, number: u32) {
+        self.lines.begin(self.pushed, number);
     }
 
     /// The text that follows is a table, whose first row names its columns: `header`, without its line break. Until
@@ -228,7 +237,9 @@ impl<'t> Chunker<'t> {
             // No chunk can span it, so the text before it need not be buffered any longer.
             self.flush(chunks)?;
         }
-        self.scanner.release(self.first_needed());
+        let needed = self.first_needed();
+        self.lines.advance(needed.unwrap_or_else(|| self.scanner.position()), &self.scanner);
+        self.scanner.release(needed);
         Ok(())
     }
 
@@ -422,7 +433,10 @@ impl<'t> Chunker<'t> {
     fn split_window(&mut self, is_closing: bool, chunks: &mut Vec<Chunk>) -> Result<(), ChunkingError> {
         while let Some(split) = next_split(self.tokenizer, &self.scanner, &mut self.window, is_closing)? {
             let text = self.scanner.slice(split.start, split.end);
-            let place = self.places.place(split.start, split.end, text);
+            let mut place = self.places.place(split.start, split.end, text);
+            if let Some((first, last)) = self.lines.of(split.start, split.end, &self.scanner) {
+                (place.first_line, place.last_line) = (Some(first), Some(last));
+            }
             let (text, tokens) = self.header.put_before(text, split, self.tokenizer, &self.window)?;
             chunks.push(Chunk {
                 index: self.next_index,

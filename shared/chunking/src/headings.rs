@@ -1,5 +1,7 @@
 //! The headings of Markdown, which the chunker finds in the text itself.
 
+use domain::ChunkPlace;
+
 use crate::boundary::Boundary;
 use crate::places::Places;
 use crate::pre_token::PreToken;
@@ -50,16 +52,30 @@ impl Headings {
         let Some(Line { start, end, depth: Some(depth) }) = self.line.take() else {
             return;
         };
-        let heading = plain(scanner.slice(start, end));
+        let (line, anchor) = split_anchor(scanner.slice(start, end));
+        let heading = plain(line);
         if depth == 1 {
             places.set_title(start, &heading);
         }
-        places.begin_section(start, depth, &heading);
+        places.begin_section(start, depth, &heading, anchor);
     }
 
     /// Start of the text that is still needed.
     pub(crate) fn first_needed(&self) -> Option<u64> {
         self.line.map(|line| line.start)
+    }
+}
+
+/// Splits the attributes off a heading, as in `## Tides {#tides .wide}`, and returns the id in them.
+fn split_anchor(line: &str) -> (&str, Option<&str>) {
+    let found = line.trim_end().strip_suffix('}').and_then(|line| line.rsplit_once('{'));
+    let Some((heading, attributes)) = found else {
+        return (line, None);
+    };
+    let id = attributes.split_whitespace().find_map(|attribute| attribute.strip_prefix('#'));
+    match id.filter(|id| !id.is_empty() && id.len() <= ChunkPlace::MAX_ANCHOR_BYTES) {
+        Some(id) => (heading.trim_end(), Some(id)),
+        None => (line, None),
     }
 }
 
@@ -75,7 +91,20 @@ fn plain(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, split_anchor};
+
+    #[test]
+    fn attributes_of_a_heading_name_its_anchor() {
+        for (line, expected) in [
+            ("## Tides {#tides}", ("## Tides", Some("tides"))),
+            ("## Tides ## {.wide #the-tides} ", ("## Tides ##", Some("the-tides"))),
+            ("## A set {a, b}", ("## A set {a, b}", None)),
+            ("## Nothing {#}", ("## Nothing {#}", None)),
+            ("## Open {#a", ("## Open {#a", None)),
+        ] {
+            assert_eq!(split_anchor(line), expected);
+        }
+    }
 
     #[test]
     fn marks_are_no_part_of_a_heading() {

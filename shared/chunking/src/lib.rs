@@ -28,6 +28,7 @@ mod chunker;
 mod error;
 mod header;
 mod headings;
+mod lines;
 mod parameters;
 mod places;
 mod plan;

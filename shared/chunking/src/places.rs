@@ -24,6 +24,7 @@ pub(crate) struct Places {
 struct Section {
     level: u8,
     heading: String,
+    anchor: Option<String>,
 }
 
 impl Places {
@@ -45,10 +46,11 @@ impl Places {
     }
 
     /// The text from `offset` on belongs to this section, until the next one of its level or above.
-    pub(crate) fn begin_section(&mut self, offset: u64, level: u8, heading: &str) {
+    pub(crate) fn begin_section(&mut self, offset: u64, level: u8, heading: &str, anchor: Option<&str>) {
         let heading = one_line(heading);
         if !heading.is_empty() {
-            self.sections.push_back((offset, Section { level, heading }));
+            let section = Section { level, heading, anchor: anchor.map(str::to_owned) };
+            self.sections.push_back((offset, section));
         }
     }
 
@@ -78,9 +80,11 @@ impl Places {
         let last = self.pages.iter().take_while(|(offset, _)| *offset < end).last();
         ChunkPlace {
             title: self.title.as_ref().filter(|(offset, _)| *offset < end).map(|(_, title)| title.clone()),
+            anchor: self.open.iter().rev().find_map(|section| section.anchor.clone()),
             section_path: self.open.iter().map(|section| section.heading.clone()).collect(),
             first_page: first.map(|(_, page)| *page),
             last_page: first.and(last).map(|(_, page)| *page),
+            ..ChunkPlace::default()
         }
     }
 }
@@ -121,7 +125,7 @@ mod tests {
         let text = "intro text Part one A deep B";
         let mut places = Places::default();
         for (heading, level) in [("Part one", 1), ("A deep", 3), ("B", 2)] {
-            places.begin_section(text.find(heading).unwrap() as u64, level, heading);
+            places.begin_section(text.find(heading).unwrap() as u64, level, heading, None);
         }
         let mut place = |start: usize, end: usize| places.place(start as u64, end as u64, &text[start..end]);
         assert_eq!(path(&place(0, 10)), [""; 0]);
@@ -137,9 +141,24 @@ mod tests {
         let mut places = Places::default();
         for (level, heading) in [(1, "One"), (2, "Two"), (3, "Three"), (2, "Four")] {
             let mark = text.find(&format!("{} {heading}", "#".repeat(level.into()))).unwrap();
-            places.begin_section(mark as u64, level, heading);
+            places.begin_section(mark as u64, level, heading, None);
         }
         assert_eq!(path(&places.place(0, text.len() as u64, text)), ["One", "Two", "Three"]);
+    }
+
+    #[test]
+    fn anchor_is_that_of_the_innermost_section_that_has_one() {
+        let text = "One Two Three Four";
+        let mut places = Places::default();
+        let sections =
+            [("One", 1, Some("one")), ("Two", 2, Some("two")), ("Three", 3, None), ("Four", 2, None)];
+        for (heading, level, anchor) in sections {
+            places.begin_section(text.find(heading).unwrap() as u64, level, heading, anchor);
+        }
+        let mut anchor = |start: usize, end: usize| {
+            places.place(start as u64, end as u64, &text[start..end]).anchor.unwrap()
+        };
+        assert_eq!([anchor(0, 3), anchor(4, 7), anchor(8, 13), anchor(14, 18)], ["one", "two", "two", "one"]);
     }
 
     #[test]
@@ -167,7 +186,7 @@ mod tests {
         places.set_title(6, "another");
         assert_eq!(places.place(2, 5, "abc").title, None);
         assert_eq!(places.place(3, 6, "abc").title.as_deref(), Some("A title"));
-        places.begin_section(6, 1, &"word ".repeat(100));
+        places.begin_section(6, 1, &"word ".repeat(100), None);
         assert_eq!(places.place(6, 7, "a").section_path[0].len(), 256);
     }
 }

@@ -56,6 +56,11 @@ impl Scanner {
         &self.text[(start - self.base) as usize..(end - self.base) as usize]
     }
 
+    /// The offset at which the next pre-token or the white space before it continues.
+    pub(crate) fn position(&self) -> u64 {
+        self.base + self.position as u64
+    }
+
     /// The text from an offset on, up to [`PEEK_BYTES`].
     pub(crate) fn peek(&self, start: u64) -> &str {
         let rest = &self.text[(start - self.base) as usize..];

@@ -257,6 +257,21 @@ pub struct ChunkPlace {
     /// The page that it ends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_page: Option<u32>,
+    /// The name by which links lead to the innermost of those headings that has one: the fragment of a URL, not
+    /// encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
+    /// The line of the original document that the chunk begins on, from 1, where its text has the same lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u32>,
+    /// The line that it ends on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<u32>,
+}
+
+impl ChunkPlace {
+    /// Longer names of headings are not kept.
+    pub const MAX_ANCHOR_BYTES: usize = 256;
 }
 
 /// A section of several chunks that is not embedded itself.

@@ -21,6 +21,14 @@ pub enum Block<'a> {
         /// The heading's text, which is part of the document's text too. At most 1 KiB; longer ones
         /// are truncated.
         text: &'a str,
+        /// The fragment of a URL that leads to it, not encoded.
+        anchor: Option<&'a str>,
+    },
+    /// The following text begins on this line of the document, and each line feed in it begins the next line. Comes
+    /// before the text of formats that keep the document's lines, and where line feeds do not tell.
+    Line {
+        /// From 1.
+        number: u32,
     },
     /// The title of the document, one line of at most 1 KiB. The first one counts.
     Title(&'a str),
@@ -44,7 +52,8 @@ struct Mark {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum MarkKind {
     Page { index: u32 },
-    Heading { level: u8, text: String },
+    Heading { level: u8, text: String, anchor: Option<String> },
+    Line { number: u32 },
     Title(String),
 }
 
@@ -80,8 +89,12 @@ impl Blocks {
         self.push_mark(MarkKind::Page { index });
     }
 
-    pub(crate) fn push_heading(&mut self, level: u8, text: String) {
-        self.push_mark(MarkKind::Heading { level, text });
+    pub(crate) fn push_heading(&mut self, level: u8, text: String, anchor: Option<String>) {
+        self.push_mark(MarkKind::Heading { level, text, anchor });
+    }
+
+    pub(crate) fn push_line(&mut self, number: u32) {
+        self.push_mark(MarkKind::Line { number });
     }
 
     pub(crate) fn push_title(&mut self, title: String) {
@@ -97,7 +110,10 @@ impl Mark {
     fn block(&self) -> Block<'_> {
         match &self.kind {
             MarkKind::Page { index } => Block::Page { index: *index },
-            MarkKind::Heading { level, text } => Block::Heading { level: *level, text },
+            MarkKind::Heading { level, text, anchor } => {
+                Block::Heading { level: *level, text, anchor: anchor.as_deref() }
+            }
+            MarkKind::Line { number } => Block::Line { number: *number },
             MarkKind::Title(title) => Block::Title(title),
         }
     }
@@ -110,13 +126,13 @@ mod tests {
     #[test]
     fn marks_divide_the_text_and_no_text_is_empty() {
         let mut blocks = Blocks::default();
-        blocks.push_heading(1, "One".to_owned());
+        blocks.push_heading(1, "One".to_owned(), None);
         blocks.push_text("One");
         blocks.push_text("\ntext");
         blocks.push_page(1);
         blocks.push_page(2);
         let expected = [
-            Block::Heading { level: 1, text: "One" },
+            Block::Heading { level: 1, text: "One", anchor: None },
             Block::Text("One\ntext"),
             Block::Page { index: 1 },
             Block::Page { index: 2 },

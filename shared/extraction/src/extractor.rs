@@ -255,12 +255,76 @@ mod tests {
         let (blocks, ..) = extract("a.txt", b"one\x0Ctwo\x0C\x0Cfour", 2).unwrap();
         let page = |index| format!("{:?}", Block::Page { index });
         let text = |text| format!("{:?}", Block::Text(text));
+        let line = |number| format!("{:?}", Block::Line { number });
         assert_eq!(
             blocks,
-            [page(0), text("one\n"), page(1), text("two\n"), page(2), text("\n"), page(3), text("four")]
+            [
+                line(1),
+                page(0),
+                text("one\n"),
+                line(1),
+                page(1),
+                text("two\n"),
+                line(1),
+                page(2),
+                text("\n"),
+                line(1),
+                page(3),
+                text("four")
+            ]
         );
         let (blocks, ..) = extract("a.c", b"one\x0Ctwo", 1).unwrap();
-        assert_eq!(blocks, [text("one\ntwo")]);
+        assert_eq!(blocks, [line(1), text("one\n"), line(1), text("two")]);
+    }
+
+    /// The text of each of the document's lines, by the marks.
+    fn lines(blocks: &Blocks) -> Vec<String> {
+        let (mut lines, mut current) = (Vec::new(), 0);
+        for block in blocks.iter() {
+            match block {
+                Block::Line { number } => current = number as usize - 1,
+                Block::Text(text) => {
+                    for (position, line) in text.split('\n').enumerate() {
+                        current += usize::from(position > 0);
+                        lines.resize_with(lines.len().max(current + 1), String::new);
+                        lines[current].push_str(line);
+                    }
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn text_keeps_the_lines_of_the_document() {
+        let base64 = "iVBORw0KGgo".repeat(100);
+        let document = format!(
+            "one\r\n\ntwo\x0Bhalf\x0C\n\x1B[31mthree\x1B[0m\n\n![](data:image/png;base64,{base64})\nsix"
+        );
+        for file_name in ["a.txt", "a.md", "a.py", "a.yaml", "a.jsonl"] {
+            for piece in [1, 5, usize::MAX] {
+                let mut extractor = Extractor::new(format(file_name), None);
+                let mut blocks = Blocks::default();
+                for piece in document.as_bytes().chunks(piece) {
+                    extractor.push(piece, &mut blocks).unwrap();
+                }
+                extractor.finish(&mut blocks).unwrap();
+                assert_eq!(
+                    lines(&blocks),
+                    ["one\r", "", "twohalf", "three", "", "![]()", "six"],
+                    "{file_name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_not_known_where_the_text_has_others() {
+        for file_name in ["a.html", "a.json", "a.csv", "a.srt", "a.xml"] {
+            let (blocks, ..) = extract(file_name, b"one\ntwo\n", 1).unwrap();
+            assert!(!blocks.iter().any(|block| block.starts_with("Line")), "{file_name}: {blocks:?}");
+        }
     }
 
     proptest! {

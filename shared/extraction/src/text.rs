@@ -136,6 +136,9 @@ struct TextContent {
     sequences: EscapeSequences,
     data: EmbeddedData,
     pages: FormFeeds,
+    /// The line of the document that the text so far ends on, from 1; 0 before the text. `None` where it is rewritten
+    /// into other lines.
+    line: Option<u32>,
     /// Empty between calls, as the next two.
     rewritten: String,
     without_sequences: String,
@@ -156,21 +159,30 @@ enum FormFeeds {
 impl TextReader {
     /// `format` is the name used in errors.
     pub(crate) fn new(format: &'static str, content_type: Option<&str>) -> Self {
-        Self::with(format, content_type, FormFeeds::Nothing, None)
+        Self::with(format, content_type, FormFeeds::Nothing, None, true)
     }
 
     /// As [`Self::new`]; form feeds begin pages.
     pub(crate) fn with_pages(format: &'static str, content_type: Option<&str>) -> Self {
-        Self::with(format, content_type, FormFeeds::Pages(None), None)
+        Self::with(format, content_type, FormFeeds::Pages(None), None, true)
     }
 
-    /// As [`Self::new`]; the text is rewritten.
+    /// As [`Self::new`]; the text is rewritten, into other lines.
     pub(crate) fn rewritten(
         format: &'static str,
         content_type: Option<&str>,
         rewrite: impl Rewrite + 'static,
     ) -> Self {
-        Self::with(format, content_type, FormFeeds::Nothing, Some(Box::new(rewrite)))
+        Self::with(format, content_type, FormFeeds::Nothing, Some(Box::new(rewrite)), false)
+    }
+
+    /// As [`Self::rewritten`], but within its lines.
+    pub(crate) fn rewritten_within_lines(
+        format: &'static str,
+        content_type: Option<&str>,
+        rewrite: impl Rewrite + 'static,
+    ) -> Self {
+        Self::with(format, content_type, FormFeeds::Nothing, Some(Box::new(rewrite)), true)
     }
 
     fn with(
@@ -178,6 +190,7 @@ impl TextReader {
         content_type: Option<&str>,
         pages: FormFeeds,
         rewrite: Option<Box<dyn Rewrite>>,
+        keeps_lines: bool,
     ) -> Self {
         let content = TextContent {
             rewrite,
@@ -185,6 +198,7 @@ impl TextReader {
             sequences: EscapeSequences::new(),
             data: EmbeddedData::default(),
             pages,
+            line: keeps_lines.then_some(0),
             without_sequences: String::new(),
             without_data: String::new(),
         };
@@ -236,7 +250,7 @@ impl TextContent {
     }
 
     fn write(&mut self, blocks: &mut Blocks) {
-        self.pages.split(&self.without_data, blocks);
+        self.pages.split(&self.without_data, &mut self.line, blocks);
         self.rewritten.clear();
         self.without_sequences.clear();
         self.without_data.clear();
@@ -244,7 +258,15 @@ impl TextContent {
 }
 
 impl FormFeeds {
-    fn split(&mut self, text: &str, blocks: &mut Blocks) {
+    /// Neither escape sequences nor embedded data have line feeds, so that the text has those of the document. Other
+    /// breaks begin no line there, although they become line feeds.
+    fn split(&mut self, text: &str, line: &mut Option<u32>, blocks: &mut Blocks) {
+        if let Some(line @ 0) = line
+            && !text.is_empty()
+        {
+            *line = 1;
+            blocks.push_line(1);
+        }
         if let Self::Pages(page @ None) = self
             && !text.is_empty()
         {
@@ -257,6 +279,10 @@ impl FormFeeds {
         for feed in memchr::memchr2_iter(0x0B, 0x0C, text.as_bytes()) {
             blocks.push_text(&text[copied..feed]);
             blocks.push_text("\n");
+            if let Some(line) = line {
+                *line = line.saturating_add(line_feeds(&text[copied..feed]));
+                blocks.push_line(*line);
+            }
             copied = feed + 1;
             if let (Self::Pages(Some(page)), 0x0C) = (&mut *self, text.as_bytes()[feed]) {
                 *page = page.saturating_add(1);
@@ -264,7 +290,14 @@ impl FormFeeds {
             }
         }
         blocks.push_text(&text[copied..]);
+        if let Some(line) = line {
+            *line = line.saturating_add(line_feeds(&text[copied..]));
+        }
     }
+}
+
+fn line_feeds(text: &str) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', text.as_bytes()).count()).unwrap_or(u32::MAX)
 }
 
 /// Whether the start of a file looks like text: UTF-16, or few control characters.

@@ -38,11 +38,11 @@ fn append_blocks(blocks: &Blocks, output: &mut Output<'_>) -> Result<(), ParseEr
     for block in blocks.iter() {
         match block {
             Block::Text(text) => output.text(text)?,
-            Block::Heading { level, text } => output.heading(level, text)?,
+            Block::Heading { level, text, .. } => output.heading(level, text)?,
             // That of the document, if it has one, has come before.
             Block::Title(title) => output.title(title)?,
-            // Pages of HTML would be form feeds, which it does not have.
-            Block::Page { .. } => {}
+            // Pages of HTML would be form feeds, which it does not have, and its lines are not those that are shown.
+            Block::Page { .. } | Block::Line { .. } => {}
         }
     }
     Ok(())

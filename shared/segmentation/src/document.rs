@@ -246,12 +246,13 @@ fn chunk_blocks(
             Block::Text(text) => records.append(chunker.push(text)?, chunks)?,
             Block::Title(title) => chunker.set_title(title),
             Block::Page { index } => chunker.begin_page(index),
-            Block::Heading { level, text } => {
+            Block::Line { number } => chunker.begin_line(number),
+            Block::Heading { level, text, anchor } => {
                 if level == 1 {
                     // Of a page without a title.
                     chunker.set_title(text);
                 }
-                chunker.begin_section(level, text);
+                chunker.begin_section(level, text, anchor);
             }
         }
     }
@@ -353,7 +354,57 @@ mod tests {
         assert_eq!(title_of(Some(" ")), "Inside", "a blank title is none");
     }
 
+    #[test]
+    fn chunks_of_a_web_page_have_the_anchor_of_their_section() {
+        let words = "some words about a stone. ".repeat(8);
+        let page = format!(
+            "<h1>Stones</h1><p>{words}<section id=chalk><h2>Chalk</h2><p>{words}</section><h2 id=flint>Flint</h2>{words}"
+        );
+        let (batches, _) = chunk("a.html", page.as_bytes(), 100).unwrap();
+        let anchor_of = |section: &str| {
+            let chunk = batches
+                .iter()
+                .flatten()
+                .find(|chunk| chunk.place.section_path.ends_with(&[section.to_owned()]));
+            chunk.unwrap().place.anchor.clone()
+        };
+        assert_eq!(anchor_of("Stones"), None);
+        assert_eq!(anchor_of("Chalk").as_deref(), Some("chalk"));
+        assert_eq!(anchor_of("Flint").as_deref(), Some("flint"));
+        let (batches, _) = chunk("a.md", format!("# Chalk {{#chalk}}\n\n{words}").as_bytes(), 100).unwrap();
+        let place = &batches[0][0].place;
+        assert_eq!((place.anchor.as_deref(), place.title.as_deref()), (Some("chalk"), Some("Chalk")));
+    }
+
+    #[test]
+    fn lines_are_those_of_the_original() {
+        let data = "iVBORw0KGgo".repeat(100);
+        let text = format!("start\r\n\x1B[1m\n![](data:image/png;base64,{data})\n\x0C\nthe end\n");
+        let place = chunk("a.txt", text.as_bytes(), 7).unwrap().0[0].last().unwrap().place.clone();
+        assert_eq!((place.first_line, place.last_line), (Some(1), Some(5)));
+        for name in ["a.html", "a.csv", "a.json"] {
+            assert_eq!(chunk(name, b"a text", 7).unwrap().0[0][0].place.first_line, None, "{name}");
+        }
+    }
+
     proptest! {
+        // Form feeds and vertical tabs become line feeds in the text, at the same offsets.
+        #[test]
+        fn lines_of_chunks_are_counted_in_the_document(
+            text in "([a-c ]{0,9}(\n|\n\n|\r\n|\x0C|\x0B|\n\n\n\n    |# ))*", name in "a\\.(txt|md|py)", piece in 1usize..3000
+        ) {
+            let text = format!("{text}\nword").repeat(20);
+            let lines_before = |offset: u64| {
+                let before = &text.as_bytes()[..usize::try_from(offset).unwrap()];
+                u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap()
+            };
+            let (batches, _) = chunk(&name, text.as_bytes(), piece).unwrap();
+            for chunk in batches.iter().flatten() {
+                prop_assert_eq!(chunk.place.first_line, Some(1 + lines_before(chunk.start_offset)));
+                prop_assert_eq!(chunk.place.last_line, Some(1 + lines_before(chunk.end_offset)));
+            }
+        }
+
         #[test]
         fn chunks_do_not_depend_on_the_pieces(text in "[a-d \n.#]{0,20000}", piece in 1usize..9000) {
             let whole = chunk("a.md", text.as_bytes(), usize::MAX).unwrap();

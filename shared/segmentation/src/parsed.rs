@@ -86,7 +86,7 @@ impl<'t> ParsedBody<'t> {
                     if matches!(&self.sheet, Sheet::Page(label) if *label == text) {
                         self.sheet = Sheet::Begun;
                     }
-                    self.chunker.begin_section(level, &text);
+                    self.chunker.begin_section(level, &text, None);
                 }
                 Frame::Warning(warning) => self.warnings.push(parser_warning(warning)),
                 Frame::End(summary) => self.files = summary.attachments,

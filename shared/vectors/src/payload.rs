@@ -49,7 +49,7 @@ pub struct ChunkMetadata {
     /// The larger chunk that it is a part of, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ChunkParent>,
-    /// The document's title, the sections and the pages that it is in. Empty in points of early releases.
+    /// The document's title, the sections, pages and lines that it is in. Empty in points of early releases.
     #[serde(flatten)]
     pub place: ChunkPlace,
 }
@@ -102,6 +102,9 @@ mod tests {
                     section_path: vec!["Tides".to_owned(), "The moon".to_owned()],
                     first_page: Some(3),
                     last_page: Some(4),
+                    anchor: Some("moon".to_owned()),
+                    first_line: Some(12),
+                    last_line: Some(15),
                 },
             },
         }
@@ -138,7 +141,10 @@ mod tests {
               "The moon"
             ],
             "first_page": 3,
-            "last_page": 4
+            "last_page": 4,
+            "anchor": "moon",
+            "first_line": 12,
+            "last_line": 15
           }
         }
         "#);

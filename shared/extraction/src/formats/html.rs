@@ -134,7 +134,7 @@ impl Page {
         for heading in headings {
             blocks.push_text(&self.text[moved..heading.start]);
             moved = heading.start;
-            blocks.push_heading(heading.level, heading.text);
+            blocks.push_heading(heading.level, heading.text, heading.anchor);
         }
         blocks.push_text(&self.text[moved..end]);
         self.text.drain(..end);

@@ -40,7 +40,7 @@ pub(super) static LINES_FORMAT: Format = Format {
     empty_reason: EmptyReason::OnlyWhiteSpace,
     open: |content_type| {
         let rewrite = Json::new(EscapeKind::Json { line_break: " " }, false);
-        Box::new(TextReader::rewritten(LINES_NAME, content_type, rewrite))
+        Box::new(TextReader::rewritten_within_lines(LINES_NAME, content_type, rewrite))
     },
 };
 

@@ -18,7 +18,7 @@ pub(super) static FORMAT: Format = Format {
     empty_reason: EmptyReason::OnlyWhiteSpace,
     open: |content_type| {
         let rewrite = Unicode(Escapes::new(EscapeKind::Unicode));
-        Box::new(TextReader::rewritten(NAME, content_type, rewrite))
+        Box::new(TextReader::rewritten_within_lines(NAME, content_type, rewrite))
     },
 };
 

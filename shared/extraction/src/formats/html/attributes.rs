@@ -1,4 +1,6 @@
-//! The attributes of a tag that decide what a browser shows.
+//! The attributes of a tag that decide what a browser shows, and where links lead.
+
+use domain::ChunkPlace;
 
 /// Longer values are truncated.
 const MAX_VALUE_BYTES: usize = 1024;
@@ -6,7 +8,7 @@ const MAX_VALUE_BYTES: usize = 1024;
 /// No wanted name is longer.
 const MAX_NAME_BYTES: usize = 8;
 
-const WANTED: [&str; 5] = ["hidden", "style", "alt", "role", "open"];
+const WANTED: [&str; 7] = ["hidden", "style", "alt", "role", "open", "id", "name"];
 
 /// The attributes of the current tag.
 #[derive(Debug, Default)]
@@ -24,6 +26,9 @@ pub(super) struct Attributes {
     pub(super) is_main: bool,
     pub(super) is_open: bool,
     pub(super) alt: Option<String>,
+    id: Option<String>,
+    /// What links lead to an `a` element by, in old pages.
+    name_value: Option<String>,
 }
 
 /// The values of CSS's `display` that matter here.
@@ -88,6 +93,8 @@ impl Attributes {
             "style" => self.read_style(value),
             "alt" => self.alt = Some(value.to_owned()),
             "role" => self.is_main = value.trim().eq_ignore_ascii_case("main"),
+            "id" => self.id = anchor(value),
+            "name" => self.name_value = anchor(value),
             _ => self.is_open = true,
         }
     }
@@ -98,6 +105,12 @@ impl Attributes {
             || self.display == Some(Display::None)
             // An explicit `display` outweighs the attribute.
             || (self.has_hidden && self.display.is_none())
+    }
+
+    /// The name by which links lead to an element, if it has one.
+    pub(super) fn anchor(&self, element: &str) -> Option<&str> {
+        let name = self.name_value.as_deref().filter(|_| element == "a");
+        self.id.as_deref().or(name)
     }
 
     /// The `display` that the element declares.
@@ -125,6 +138,14 @@ impl Attributes {
             }
         }
     }
+}
+
+/// A value as the name that links lead to, if it can be one.
+fn anchor(value: &str) -> Option<String> {
+    let is_name = !value.is_empty()
+        && value.len() <= ChunkPlace::MAX_ANCHOR_BYTES
+        && !value.contains(|character: char| character.is_whitespace() || character.is_control());
+    is_name.then(|| value.to_owned())
 }
 
 fn display_of(value: &str) -> Display {

@@ -10,7 +10,7 @@ use super::element::Element;
 use super::elements::{Elements, Open};
 use super::main_content::Regions;
 use super::title::Title;
-use super::writer::{Gap, Heading, State, Writer};
+use super::writer::{Anchor, Gap, Heading, State, Writer};
 
 /// Text in a navigation or picture that is longer is kept: its end tag seems to be missing.
 const MAX_OPTIONAL_BYTES: usize = 64 * 1024;
@@ -30,6 +30,8 @@ pub(super) struct Layout {
     /// The open element that is left out, if it is closed.
     optional: Option<Optional>,
     pub(super) regions: Regions,
+    /// The latest element with a name, and the bytes that were written before it.
+    named: Option<(String, u64)>,
 }
 
 /// An open element that readers skip, such as `nav`, or an `aside` of the main content, or whose text browsers do not show, such as `video`. Its
@@ -51,6 +53,7 @@ impl Layout {
             hidden: None,
             optional: None,
             regions: Regions::default(),
+            named: None,
         }
     }
 
@@ -76,7 +79,7 @@ impl Layout {
         // Pages that scripts reveal hide all of themselves.
         let is_hidden = is_never_shown(name, element, attributes) && !matches!(name, "html" | "body");
         if self.hidden.is_none() && !is_hidden {
-            self.begin(element, attributes, out);
+            self.begin(name, element, attributes, out);
         }
         if element.is_some_and(Element::is_void) || (is_self_closing && matches!(name, "svg" | "math")) {
             return;
@@ -239,7 +242,13 @@ impl Layout {
     }
 
     /// Separates an element from the text before it.
-    fn begin(&mut self, element: Option<&Element>, attributes: &Attributes, out: &mut String) {
+    fn begin(
+        &mut self,
+        any_name: &str,
+        element: Option<&Element>,
+        attributes: &Attributes,
+        out: &mut String,
+    ) {
         let name = element.map_or("", |element| element.name);
         match name {
             "pre" => {
@@ -268,8 +277,19 @@ impl Layout {
             self.mark_layout_cell();
         }
         self.separate(element, attributes.display());
-        if let Some(level) = element.and_then(Element::heading_level) {
-            self.writer.begin_heading(level, out);
+        let heading_level = element.and_then(Element::heading_level);
+        if let Some(level) = heading_level {
+            let anchor = self.anchor_before();
+            self.writer.begin_heading(level, anchor, out);
+        }
+        // All of a page is no place in it.
+        if let Some(anchor) = attributes.anchor(any_name)
+            && !matches!(any_name, "html" | "body")
+        {
+            self.writer.name_heading(anchor);
+            if heading_level.is_none() && self.optional.is_none() {
+                self.named = Some((anchor.to_owned(), self.writer.total));
+            }
         }
         if let Some(alt) = &attributes.alt
             && matches!(name, "img" | "input")
@@ -279,6 +299,14 @@ impl Layout {
             self.writer.separate(Gap::Space);
             self.writer.flowing_text(alt, out);
             self.writer.separate(Gap::Space);
+        }
+    }
+
+    /// The name of the element around a heading that begins here, or directly before it.
+    fn anchor_before(&self) -> Anchor {
+        match &self.named {
+            Some((name, total)) if *total == self.writer.total => Anchor::Near(name.clone()),
+            _ => Anchor::None,
         }
     }
 

@@ -321,15 +321,47 @@ fn headings_are_marked_before_their_text() {
         let expected = [
             Title("T"),
             Text("T\n\nIntro\n\n"),
-            Heading { level: 1, text: "One bold" },
+            Heading { level: 1, text: "One bold", anchor: None },
             Text("One bold\n\ntext\n\n"),
-            Heading { level: 3, text: &long[..1024] },
+            Heading { level: 3, text: &long[..1024], anchor: None },
             Text(&format!("{long}\n\n")),
-            Heading { level: 6, text: "open" },
+            Heading { level: 6, text: "open", anchor: None },
             Text("open"),
         ];
         assert_eq!(blocks.iter().collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn headings_have_the_name_that_links_lead_to() {
+    let anchors = |html: &str| {
+        let mut reader = HtmlReader::new(None);
+        let mut blocks = Blocks::default();
+        reader.push(html.as_bytes(), &mut blocks).unwrap();
+        Box::new(reader).finish(&mut blocks).unwrap();
+        let anchors: Vec<String> = blocks
+            .iter()
+            .filter_map(|block| match block {
+                crate::Block::Heading { anchor, .. } => Some(anchor.unwrap_or("-").to_owned()),
+                _ => None,
+            })
+            .collect();
+        anchors.join(" ")
+    };
+    for (html, expected) in [
+        ("<h1 id=top>Top</h1>text<h2>Part</h2>", "top -"),
+        ("<section id='a'><h2>A</h2>text</section><section><h2 id=\"b\">B</h2></section>", "a b"),
+        ("<a name=old></a><h2>A</h2><p><a id=x>text</a><h2>B</h2>", "old -"),
+        ("<h2><a name='in'>A</a></h2><h2>B <span id=mw-b>b</span></h2>", "in mw-b"),
+        ("<section id=outer><h2 id=own><a id=inner>A</a></h2></section>", "own"),
+        ("<section id=outer><h2><span id=inner>A</span></h2></section>", "inner"),
+        ("<div id=x hidden></div><nav id=y>Home</nav><h2>A</h2>", "-"),
+        ("<body id=page><input name=n><h1>A</h1>", "-"),
+        ("<h2 id='caf&eacute;'>A</h2><h2 id='a b'>B</h2><h2 id=''>C</h2>", "café - -"),
+    ] {
+        assert_eq!(anchors(html), expected, "{html}");
+    }
+    assert_eq!(anchors(&format!("<h2 id={}>A", "a".repeat(257))), "-", "not truncated");
 }
 
 fn fragment() -> impl Strategy<Value = String> {
@@ -390,6 +422,7 @@ fn fragment() -> impl Strategy<Value = String> {
             "</main>",
             "<h1>",
             "</h1>",
+            "<h2 id=a>",
             "<aside>",
             "</aside>",
             " hidden",

@@ -22,6 +22,7 @@ pub(super) struct Heading {
     pub(super) end: usize,
     pub(super) level: u8,
     pub(super) text: String,
+    pub(super) anchor: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,6 +31,17 @@ struct OpenHeading {
     /// Nothing before its first word.
     start: Option<usize>,
     text: String,
+    anchor: Anchor,
+}
+
+/// The name by which links lead to a heading, and how certain it is that it is the heading's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Anchor {
+    None,
+    /// That of an element before the heading or around it.
+    Near(String),
+    /// Its own, or that of an element inside it.
+    Own(String),
 }
 
 /// Writes the words of a page.
@@ -128,14 +140,27 @@ impl Writer {
         self.state.is_superscript = false;
     }
 
-    pub(super) fn begin_heading(&mut self, level: u8, out: &str) {
+    pub(super) fn begin_heading(&mut self, level: u8, anchor: Anchor, out: &str) {
         self.end_heading(out);
-        self.open_heading = Some(OpenHeading { level, start: None, text: String::new() });
+        self.open_heading = Some(OpenHeading { level, start: None, text: String::new(), anchor });
+    }
+
+    /// Names the open heading by an element inside it, unless it has a name of its own.
+    pub(super) fn name_heading(&mut self, name: &str) {
+        if let Some(OpenHeading { anchor: anchor @ (Anchor::None | Anchor::Near(_)), .. }) =
+            &mut self.open_heading
+        {
+            *anchor = Anchor::Own(name.to_owned());
+        }
     }
 
     pub(super) fn end_heading(&mut self, out: &str) {
-        if let Some(OpenHeading { level, start: Some(start), text }) = self.open_heading.take() {
-            self.headings.push(Heading { start, end: out.len(), level, text });
+        if let Some(OpenHeading { level, start: Some(start), text, anchor }) = self.open_heading.take() {
+            let anchor = match anchor {
+                Anchor::None => None,
+                Anchor::Near(name) | Anchor::Own(name) => Some(name),
+            };
+            self.headings.push(Heading { start, end: out.len(), level, text, anchor });
         }
     }
 
