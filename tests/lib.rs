@@ -23,6 +23,7 @@ mod integrity;
 mod large_artifacts;
 mod large_responses;
 mod limits;
+mod links;
 mod model_bucket;
 mod names;
 mod ocr;

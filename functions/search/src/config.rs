@@ -29,6 +29,9 @@ pub struct Config {
     /// `RERANKER_DIR`: the folder of a cross-encoder, a Hugging Face ONNX export; default
     /// `$LAMBDA_TASK_ROOT/reranker` if it exists, else results are not reranked.
     pub reranker_dir: Option<PathBuf>,
+    /// `API_URL`: the base URL that clients reach the API by, with `{api_id}` for the id of the API; default the one of
+    /// the request.
+    pub api_url: Option<String>,
     /// `RATE_LIMIT_FACTOR`: the factor on all rate limits, 0 for none; default 1.
     pub rate_limits: RateLimits,
 }
@@ -54,6 +57,7 @@ impl Config {
             reranker_dir: env::optional("RERANKER_DIR")
                 .map(PathBuf::from)
                 .or_else(|| Some(env::task_root().join("reranker")).filter(|folder| folder.is_dir())),
+            api_url: env::optional("API_URL"),
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", RateLimits::DECLARED)?,
         })
     }

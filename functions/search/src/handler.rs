@@ -10,7 +10,7 @@ use bm25::query_terms;
 use db::collections::{AccessibleCollection, Collection};
 use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind};
-use lambda::http::{ApiError, ApiJson, ReceivedAt};
+use lambda::http::{ApiError, ApiJson, BaseUrl, ReceivedAt};
 use serde_json::Value;
 
 use crate::context::{find_neighbours, neighbours_of, parent_of};
@@ -41,9 +41,11 @@ pub(crate) async fn search(
     Shared(state): Shared<State>,
     caller: Caller,
     received: ReceivedAt,
+    base_url: BaseUrl,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, received, SearchQuery::new(request)?).await.map(Json)
+    let api_url = base_url.configured(state.api_url.as_deref());
+    answer(&state, &caller, received, SearchQuery::new(request)?, &api_url).await.map(Json)
 }
 
 /// Search one collection
@@ -58,9 +60,11 @@ pub(crate) async fn search_single(
     Shared(state): Shared<State>,
     caller: Caller,
     received: ReceivedAt,
+    base_url: BaseUrl,
     ApiJson(request): ApiJson<SearchRequest>,
 ) -> Result<Json<SearchResponse>, ApiError> {
-    answer(&state, &caller, received, SearchQuery::new(request)?).await.map(Json)
+    let api_url = base_url.configured(state.api_url.as_deref());
+    answer(&state, &caller, received, SearchQuery::new(request)?, &api_url).await.map(Json)
 }
 
 /// The maximum number of attempts: a search starts again if a collection's index was swapped meanwhile.
@@ -72,11 +76,12 @@ async fn answer(
     caller: &Caller,
     ReceivedAt(started): ReceivedAt,
     search: SearchQuery,
+    api_url: &str,
 ) -> Result<SearchResponse, ApiError> {
     // Until here, the time went into authentication and the rate limit.
     let mut timings = Timings { postgres_ms: millis_since(started), ..Timings::default() };
     for _ in 0..ATTEMPTS {
-        if let Some(response) = attempt(state, caller, &search, started, &mut timings).await? {
+        if let Some(response) = attempt(state, caller, &search, api_url, started, &mut timings).await? {
             return Ok(response);
         }
     }
@@ -89,6 +94,7 @@ async fn attempt(
     state: &State,
     caller: &Caller,
     search: &SearchQuery,
+    api_url: &str,
     started: Instant,
     timings: &mut Timings,
 ) -> Result<Option<SearchResponse>, ApiError> {
@@ -125,7 +131,7 @@ async fn attempt(
 
     let neighbours_started = Instant::now();
     let is_reranked = reranker_model.is_some();
-    let results = present(state, search, passages, is_reranked, &documents, &mut warnings).await;
+    let results = present(state, search, passages, is_reranked, &documents, api_url, &mut warnings).await;
     if search.surroundings.is_any() {
         timings.qdrant_ms += millis_since(neighbours_started);
     }
@@ -223,6 +229,7 @@ async fn present(
     passages: Ranking<'_>,
     is_reranked: bool,
     documents: &HashMap<DocumentId, LiveDocument>,
+    api_url: &str,
     warnings: &mut Vec<String>,
 ) -> Vec<SearchResult> {
     let around = match search.surroundings.is_any() {
@@ -237,7 +244,7 @@ async fn present(
         let parent = if parent { parent_of(&passage.hit.chunk.payload, &around) } else { None };
         let highlighted_text =
             search.highlight.then(|| highlight(&passage.hit.chunk.payload.content, &query));
-        if let Some(result) = describe(score, passage, is_reranked, documents) {
+        if let Some(result) = describe(score, passage, is_reranked, documents, api_url) {
             results.push(SearchResult { neighbours, parent, highlighted_text, ..result });
         }
     }

@@ -104,6 +104,15 @@ pub struct SearchResult {
     pub first_page: Option<u32>,
     /// The page that the chunk ends on.
     pub last_page: Option<u32>,
+    /// The name by which links lead to the innermost heading that has one, without `#`.
+    pub anchor: Option<String>,
+    /// The line of the document that the chunk begins on, from 1; null for formats whose text has other lines.
+    pub first_line: Option<u32>,
+    /// The line that the chunk ends on.
+    pub last_line: Option<u32>,
+    /// The URL at which people open the document, if possible at this chunk: that of its source, such as a web page,
+    /// with the heading, page or lines; else the route that downloads it, for callers who may read the collection.
+    pub url: String,
     /// Path within the source (`source_path`), offsets in the document, media type and creation time.
     pub metadata: Value,
     /// The metadata of the document.
@@ -145,6 +154,8 @@ pub struct DuplicatePassage {
     pub file_name: String,
     /// The path of the file within its source.
     pub file_path: String,
+    /// The URL at which people open its document, as of results.
+    pub url: String,
     /// The id of the collection.
     #[schema(value_type = Uuid)]
     pub collection_id: CollectionId,

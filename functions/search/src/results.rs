@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use db::collections::Collection;
 use db::documents::LiveDocument;
-use domain::DocumentId;
+use domain::{DocumentId, LinkedDocument};
 use serde_json::json;
 use vectors::ChunkMetadata;
 
@@ -78,9 +78,11 @@ pub(crate) fn describe(
     passage: Passage<Hit<'_>>,
     is_reranked: bool,
     documents: &HashMap<DocumentId, LiveDocument>,
+    api_url: &str,
 ) -> Option<SearchResult> {
     let Passage { hit: Hit { collection, chunk }, duplicates, duplicate_count } = passage;
     let document = documents.get(&chunk.payload.document_id)?;
+    let url = url(document, collection, &chunk.payload.metadata, api_url);
     // The payload has the URI of the document, which names a place on the server.
     let metadata = ChunkMetadata { source_path: document.file_path.clone(), ..chunk.payload.metadata };
     Some(SearchResult {
@@ -93,6 +95,10 @@ pub(crate) fn describe(
         section_path: metadata.place.section_path.clone(),
         first_page: metadata.place.first_page,
         last_page: metadata.place.last_page,
+        anchor: metadata.place.anchor.clone(),
+        first_line: metadata.place.first_line,
+        last_line: metadata.place.last_line,
+        url,
         metadata: json!(metadata),
         document_metadata: document.metadata.clone(),
         text: chunk.payload.content,
@@ -107,13 +113,14 @@ pub(crate) fn describe(
         collection_name: collection.name.clone(),
         embedding_model: collection.settings.embedding_model.clone(),
         duplicate_count,
-        duplicates: duplicates.iter().filter_map(|hit| describe_duplicate(hit, documents)).collect(),
+        duplicates: duplicates.iter().filter_map(|hit| describe_duplicate(hit, documents, api_url)).collect(),
     })
 }
 
 fn describe_duplicate(
     hit: &Hit<'_>,
     documents: &HashMap<DocumentId, LiveDocument>,
+    api_url: &str,
 ) -> Option<DuplicatePassage> {
     let document = documents.get(&hit.chunk.payload.document_id)?;
     Some(DuplicatePassage {
@@ -122,8 +129,20 @@ fn describe_duplicate(
         chunk_index: u32::try_from(hit.chunk.payload.chunk_index).unwrap_or_default(),
         file_name: document.file_name.clone(),
         file_path: document.file_path.clone(),
+        url: url(document, hit.collection, &hit.chunk.payload.metadata, api_url),
         collection_id: hit.collection.id,
     })
+}
+
+/// The URL at which people open the document of a hit, at its place.
+fn url(document: &LiveDocument, collection: &Collection, hit: &ChunkMetadata, api_url: &str) -> String {
+    let linked = LinkedDocument {
+        collection_id: collection.id,
+        document_id: document.id,
+        url: document.url.as_deref(),
+        mime_type: document.mime_type.as_deref(),
+    };
+    linked.url(api_url, Some(&hit.place))
 }
 
 /// Counts the results of each collection that was searched.

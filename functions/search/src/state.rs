@@ -25,6 +25,8 @@ pub struct State {
     pub queries: Arc<QueryVectors>,
     /// The reranker, if one is configured.
     pub reranker: Option<Arc<Reranker>>,
+    /// The configured base URL of the API.
+    pub api_url: Option<Arc<str>>,
     /// The factor on all declared rate limits.
     pub rate_limits: RateLimits,
 }
@@ -54,6 +56,7 @@ impl State {
                 options,
             )?)),
             reranker,
+            api_url: config.api_url.as_deref().map(Arc::from),
             rate_limits: config.rate_limits,
         })
     }

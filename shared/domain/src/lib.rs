@@ -9,6 +9,7 @@ mod error;
 mod generation;
 mod ids;
 mod layout;
+mod link;
 mod message;
 mod metadata;
 mod names;
@@ -31,6 +32,7 @@ pub use ids::{
     SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
 };
 pub use layout::Layout;
+pub use link::LinkedDocument;
 pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};

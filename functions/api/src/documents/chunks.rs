@@ -8,8 +8,8 @@ use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::LiveDocument;
-use domain::{CollectionId, DocumentId, point_id};
-use lambda::http::{ApiError, ApiPath, ListQuery, Page, non_empty};
+use domain::{CollectionId, DocumentId, LinkedDocument, point_id};
+use lambda::http::{ApiError, ApiPath, BaseUrl, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -50,6 +50,14 @@ pub(crate) struct ChunkResponse {
     first_page: Option<u32>,
     /// The page that the chunk ends on.
     last_page: Option<u32>,
+    /// The name by which links lead to the innermost heading that has one, without `#`.
+    anchor: Option<String>,
+    /// The line of the document that the chunk begins on, from 1; null for formats whose text has other lines.
+    first_line: Option<u32>,
+    /// The line that the chunk ends on.
+    last_line: Option<u32>,
+    /// The URL at which people open the document, if possible at this chunk. See `url` of documents.
+    url: String,
     /// Metadata of the document and the chunk.
     #[schema(value_type = Object)]
     metadata: ChunkMetadata,
@@ -60,13 +68,22 @@ pub(crate) struct ChunkResponse {
 struct Document {
     file_name: String,
     file_path: String,
+    url: Option<String>,
+    mime_type: Option<String>,
     total_chunks: i32,
 }
 
 impl ChunkResponse {
-    fn new(chunk: StoredChunk, document: Document) -> Self {
+    fn new(chunk: StoredChunk, document: Document, api_url: &str) -> Self {
         let StoredChunk { id, payload } = chunk;
-        let Document { file_name, file_path, total_chunks } = document;
+        let Document { file_name, file_path, url, mime_type, total_chunks } = document;
+        let linked = LinkedDocument {
+            collection_id: payload.collection_id,
+            document_id: payload.document_id,
+            url: url.as_deref(),
+            mime_type: mime_type.as_deref(),
+        };
+        let url = linked.url(api_url, Some(&payload.metadata.place));
         // The payload has the URI of the document, which names a place on the server.
         let metadata = ChunkMetadata { source_path: file_path, ..payload.metadata };
         Self {
@@ -84,6 +101,10 @@ impl ChunkResponse {
             section_path: metadata.place.section_path.clone(),
             first_page: metadata.place.first_page,
             last_page: metadata.place.last_page,
+            anchor: metadata.place.anchor.clone(),
+            first_line: metadata.place.first_line,
+            last_line: metadata.place.last_line,
+            url,
             metadata,
         }
     }
@@ -123,6 +144,7 @@ pub(crate) struct ChunksResponse {
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     Granted(found): Granted,
+    base_url: BaseUrl,
     ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListChunksQuery>,
 ) -> Result<Json<ChunksResponse>, ApiError> {
     let document_id = non_empty(query.document_id.as_deref());
@@ -143,14 +165,17 @@ pub(crate) async fn list(
         let document = Document {
             file_name: place.file_name,
             file_path: place.file_path,
+            url: place.url,
+            mime_type: place.mime_type,
             total_chunks: place.chunk_count,
         };
         documents.insert(place.document_id, document);
     }
     let stored = state.vectors.find_chunks(&found.collection.vector_store_name, &ids).await?;
+    let api_url = base_url.configured(state.limits.api_url.as_deref());
     let describe = |chunk: StoredChunk| {
         let document = documents.get(&chunk.payload.document_id)?.clone();
-        Some(ChunkResponse::new(chunk, document))
+        Some(ChunkResponse::new(chunk, document, &api_url))
     };
     Ok(Json(ChunksResponse {
         chunks: stored.into_iter().filter_map(describe).collect(),
@@ -170,6 +195,7 @@ pub(crate) async fn show(
     Shared(state): Shared<State>,
     Granted(found): Granted,
     ApiPath((_collection_id, id)): ApiPath<(CollectionId, Uuid)>,
+    base_url: BaseUrl,
 ) -> Result<Json<ChunkResponse>, ApiError> {
     let nothing = || ApiError::not_found("chunk", id);
     let mut stored = state.vectors.find_chunks(&found.collection.vector_store_name, &[id]).await?;
@@ -178,9 +204,11 @@ pub(crate) async fn show(
     let documents = connection.search_documents().find_live(&[chunk.payload.document_id]).await?;
     // Points of deleted documents and of replaced generations are orphaned.
     let is_current = |document: &LiveDocument| document.generation == chunk.payload.generation;
-    let LiveDocument { file_name, file_path, chunk_count: total_chunks, .. } =
+    let LiveDocument { file_name, file_path, url, mime_type, chunk_count: total_chunks, .. } =
         documents.into_iter().find(is_current).ok_or_else(nothing)?;
-    Ok(Json(ChunkResponse::new(chunk, Document { file_name, file_path, total_chunks })))
+    let document = Document { file_name, file_path, url, mime_type, total_chunks };
+    let api_url = base_url.configured(state.limits.api_url.as_deref());
+    Ok(Json(ChunkResponse::new(chunk, document, &api_url)))
 }
 
 /// List a collection's chunks (alternative path)
@@ -194,9 +222,10 @@ pub(crate) async fn show(
 pub(crate) async fn list_of_chunking(
     state: Shared<State>,
     granted: Granted,
+    base_url: BaseUrl,
     query: ListQuery<Page, ListChunksQuery>,
 ) -> Result<Json<ChunksResponse>, ApiError> {
-    list(state, granted, query).await
+    list(state, granted, base_url, query).await
 }
 
 /// Show a chunk (alternative path)
@@ -211,6 +240,7 @@ pub(crate) async fn show_of_chunking(
     state: Shared<State>,
     granted: Granted,
     path: ApiPath<(CollectionId, Uuid)>,
+    base_url: BaseUrl,
 ) -> Result<Json<ChunkResponse>, ApiError> {
-    show(state, granted, path).await
+    show(state, granted, path, base_url).await
 }

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use db::documents::DocumentQuery;
 use domain::{AccessLevel, DocumentId, DocumentSort, DocumentStatus, SortOrder, SourceId, to_nfc};
-use lambda::http::{ApiError, ListQuery, Page, non_empty};
+use lambda::http::{ApiError, BaseUrl, ListQuery, Page, non_empty};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -59,6 +59,7 @@ pub(crate) struct DocumentsResponse {
 pub(crate) async fn list(
     Shared(state): Shared<State>,
     granted: Granted,
+    base_url: BaseUrl,
     ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListDocumentsQuery>,
 ) -> Result<Json<DocumentsResponse>, ApiError> {
     let status = non_empty(query.status.as_deref());
@@ -88,11 +89,12 @@ pub(crate) async fn list(
     };
     let mut connection = state.db.connection().await?;
     let page = connection.documents().list(&query).await?;
+    let api_url = base_url.configured(state.limits.api_url.as_deref());
     Ok(Json(DocumentsResponse {
         documents: page
             .items
             .into_iter()
-            .map(|document| DocumentResponse::new(document, found.access))
+            .map(|document| DocumentResponse::new(document, found.access, &api_url))
             .collect(),
         total: page.total,
         page: paging.page,

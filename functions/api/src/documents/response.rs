@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use db::documents::Document;
 use domain::{
     AccessLevel, CollectionId, DocumentId, DocumentMetadata, DocumentStatus, DocumentWarning, ErrorCategory,
-    SourceId,
+    LinkedDocument, SourceId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +36,11 @@ pub(crate) struct DocumentResponse {
     file_name: String,
     /// Path within the source, relative to its folder or prefix.
     file_path: String,
+    /// The URL at which people open the document: that of its source, such as a web page, else the route that downloads
+    /// it, for callers who may read the collection.
+    url: String,
+    /// The title that its source gives it, if any. Chunks have it, too, else the title in the document.
+    title: Option<String>,
     /// In bytes.
     file_size: i64,
     /// Media type, if known.
@@ -75,9 +80,17 @@ pub(crate) struct DocumentResponse {
 }
 
 impl DocumentResponse {
-    /// The document as a caller with this access level sees it.
-    pub(crate) fn new(document: Document, access: AccessLevel) -> Self {
+    /// The document as a caller with this access level sees it, who reaches the API by this URL.
+    pub(crate) fn new(document: Document, access: AccessLevel, api_url: &str) -> Self {
+        let linked = LinkedDocument {
+            collection_id: document.collection_id,
+            document_id: document.id,
+            url: document.url.as_deref(),
+            mime_type: document.mime_type.as_deref(),
+        };
         Self {
+            url: linked.url(api_url, None),
+            title: document.title,
             id: document.id,
             collection_id: document.collection_id,
             source_id: document.source_id,

@@ -66,6 +66,41 @@ async fn document_is_found_in_its_own_collection_only(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn documents_link_to_their_original_or_to_their_download(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    insert_documents(&api).await;
+    api.sql(
+        "UPDATE documents SET url = 'https://example.org/tides', title = 'Tides', mime_type = 'text/html'
+        WHERE status = 'failed'",
+    )
+    .await;
+    let get = async |api: &Api, path: &str| {
+        // Whoever sends a request could name any host here.
+        let headers = [("host", "api.example.org"), ("x-forwarded-host", "evil.example.org")];
+        api.send_with(http::Method::GET, path, &token, None, &headers).await.expect(200)
+    };
+    let document = "documents/00000000-0000-0000-0000-000000000001";
+    let download = format!("https://api.example.org{collection}/{document}/content");
+    let listed = get(&api, &format!("{collection}/documents")).await;
+    let links: Vec<_> =
+        listed["documents"].as_array().unwrap().iter().map(|document| &document["url"]).collect();
+    assert_eq!(json!(links), json!([download, "https://example.org/tides"]));
+    assert_eq!(listed["documents"][1]["title"], "Tides");
+    assert_eq!(get(&api, &format!("{collection}/{document}")).await["url"], json!(download));
+    let api = api.with_state(|state| {
+        let limits = std::sync::Arc::make_mut(&mut state.limits);
+        limits.api_url = Some("https://search.example.org/prod/".to_owned());
+    });
+    let shown = get(&api, &format!("{collection}/{document}")).await;
+    assert_eq!(
+        shown["url"],
+        json!(format!("https://search.example.org/prod{collection}/{document}/content"))
+    );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn readers_see_neither_deleted_documents_nor_places_on_the_server(pool: PgPool) {
     let api = Api::new(pool);
     let (ada, grace, eve) = (api.sign_up("ada").await, api.sign_up("grace").await, api.sign_up("eve").await);

@@ -146,6 +146,7 @@ impl Api {
                     .unwrap(),
             )),
             reranker: None,
+            api_url: None,
             rate_limits: self.state.limits.rate_limits,
         };
         self.router = lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)));

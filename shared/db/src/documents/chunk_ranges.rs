@@ -17,6 +17,10 @@ pub struct ChunkRange {
     pub file_name: String,
     /// Its path within its source.
     pub file_path: String,
+    /// The URL that its source gives it, if any.
+    pub url: Option<String>,
+    /// Media type.
+    pub mime_type: Option<String>,
     /// Number of all its chunks.
     pub chunk_count: i32,
     /// Index of its first chunk on the page, from 0.
@@ -47,7 +51,7 @@ impl<'c> ChunkRanges<'c> {
     ) -> Result<(Vec<ChunkRange>, i64), DbError> {
         let rows = sqlx::query!(
             r#"WITH placed AS (
-                SELECT id, generation, file_name, file_path, chunk_count,
+                SELECT id, generation, file_name, file_path, url, mime_type, chunk_count,
                     sum(chunk_count) OVER (ORDER BY created_at, id) AS after,
                     sum(chunk_count) OVER () AS total
                 FROM documents
@@ -56,6 +60,7 @@ impl<'c> ChunkRanges<'c> {
             )
             SELECT total.total AS "total!", p.id AS "id?: Uuid", p.generation AS "generation?",
                 p.file_name AS "file_name?", p.file_path AS "file_path?", p.chunk_count AS "chunk_count?",
+                p.url AS "url?", p.mime_type AS "mime_type?",
                 greatest($4 - (p.after - p.chunk_count), 0)::bigint AS first,
                 least($4 + $3, p.after)::bigint AS last_after, (p.after - p.chunk_count)::bigint AS before
             FROM (SELECT coalesce(max(total), 0)::bigint AS total FROM placed) AS total
@@ -84,6 +89,8 @@ impl<'c> ChunkRanges<'c> {
                 generation: Generation(generation),
                 file_name,
                 file_path,
+                url: row.url,
+                mime_type: row.mime_type,
                 chunk_count,
                 first: u32::try_from(first).unwrap_or(0),
                 count: u32::try_from(last_after - before - first).unwrap_or(0),

@@ -17,6 +17,10 @@ pub struct LiveDocument {
     pub file_name: String,
     /// Its location in the source.
     pub file_path: String,
+    /// The URL that its source gives it, if any.
+    pub url: Option<String>,
+    /// Media type.
+    pub mime_type: Option<String>,
     /// Number of chunks of the searchable generation.
     pub chunk_count: i32,
     /// Metadata from clients.
@@ -41,7 +45,8 @@ impl<'c> SearchDocuments<'c> {
     pub async fn find_live(&mut self, ids: &[DocumentId]) -> Result<Vec<LiveDocument>, DbError> {
         let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(
-            r#"SELECT d.id, d.generation, d.file_name, d.file_path, d.chunk_count,
+            r#"SELECT d.id, d.generation, d.file_name, d.file_path, d.url, d.mime_type,
+                d.chunk_count,
                 d.attributes AS "attributes: Json<DocumentMetadata>", c.vector_store_name
             FROM documents d JOIN collections c ON c.id = d.collection_id
             WHERE d.id = ANY($1) AND d.status <> 'deleted' AND d.generation > 0"#,
@@ -54,6 +59,8 @@ impl<'c> SearchDocuments<'c> {
             generation: Generation(row.generation),
             file_name: row.file_name,
             file_path: row.file_path,
+            url: row.url,
+            mime_type: row.mime_type,
             chunk_count: row.chunk_count,
             metadata: row.attributes.0,
             vector_store_name: row.vector_store_name,
