@@ -231,7 +231,8 @@ async fn a_crawl_under_way_can_be_cancelled() {
     for number in 0..100 {
         server.write(&format!("page{number}.html"), format!("<p>Page {number} of the long list.</p>"));
     }
-    let source = json!({ "source_type": "web", "source_config": { "start_url": format!("{}/", server.url) } });
+    let source =
+        json!({ "source_type": "web", "source_config": { "start_url": format!("{}/", server.url) } });
     let path = format!("/api/v2/collections/{collection}/sources");
     let operation = user.post(&path, &source).await.expect(202);
     let id = operation["id"].as_str().unwrap();

@@ -16,8 +16,9 @@ pub struct DuePage {
 }
 
 impl DuePage {
-    /// The most pages that are visited in one page of a listing.
-    pub const MAX: usize = 32;
+    /// The most pages that are visited in one page of a listing: as many as are requested at once, so that a process that
+    /// dies has requested no other page in vain.
+    pub const MAX: usize = 4;
 }
 
 /// What a visit leaves of a page.

@@ -19,8 +19,8 @@ pub struct Listing<'a> {
     pub due: &'a [DuePage],
     /// The most entries wanted, from 1 to [`Page::MAX_ENTRIES`].
     pub limit: usize,
-    /// When the page must be complete. A source that fetches documents to list them stops before, after at
-    /// least one.
+    /// When the page must be complete. A source that fetches documents to list them, one after the other, stops
+    /// before, after at least one.
     pub until: Instant,
 }
 

@@ -1,21 +1,14 @@
 //! Visits the due pages of a crawl, within a scope, as the site's robots.txt allows.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use domain::{Classify, ErrorKind};
 use egress::{HeaderMap, Url};
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 
 use super::scope::Scope;
 use super::visit::{Visit, Visitor, entry};
 use crate::{ConnectorError, DuePage, Entry, FoundPage, KnownPage, Listing, Page, PageFailure, VisitedPage};
-
-/// Pages of a site that are requested concurrently, if it asks for no pause between requests.
-const CONCURRENCY: usize = 4;
-/// Bytes of documents after which a step ends: they are in memory until it is stored.
-const STEP_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The cursor of a crawl counts its steps, so that of two processes that take the same one, only one goes on. Which
 /// pages follow is known by the due pages.
@@ -40,21 +33,6 @@ pub(crate) struct Crawl<'a> {
 enum Outcome {
     Visited(Box<(DuePage, Visit)>),
     Throttled(ConnectorError),
-    /// The time or the memory of this step is used up.
-    Left,
-}
-
-impl Outcome {
-    /// The bytes of the document that it holds.
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Visited(visited) => match &visited.1 {
-                Visit::Answered { entry: Some(entry), .. } => entry.size_bytes,
-                _ => 0,
-            },
-            Self::Throttled(_) | Self::Left => 0,
-        }
-    }
 }
 
 fn visited(due: DuePage, visit: Visit) -> Outcome {
@@ -70,33 +48,18 @@ impl Crawl<'_> {
         page
     }
 
-    /// Visits due pages until the time is up.
+    /// Visits the due pages, all at once unless their site asks for pauses.
     pub(crate) async fn visit_due(&self, listing: Listing<'_>) -> Result<Page, ConnectorError> {
-        let (started, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let outcomes = stream::iter(listing.due.iter().cloned())
-            .map(|due| async {
-                let is_first = started.fetch_add(1, Ordering::Relaxed) == 0;
-                let is_full = bytes.load(Ordering::Relaxed) >= STEP_BYTES;
-                if !is_first && (is_full || Instant::now() >= listing.until) {
-                    return Ok(Outcome::Left);
-                }
-                let outcome = self.visit(due).await?;
-                bytes.fetch_add(outcome.bytes(), Ordering::Relaxed);
-                Ok::<_, ConnectorError>(outcome)
-            })
-            .buffered(CONCURRENCY)
-            .collect::<Vec<_>>()
-            .await;
+        let outcomes = join_all(listing.due.iter().cloned().map(|due| self.visit(due))).await;
         let mut page = Page { next: Some(next_step(listing.cursor)), ..Page::default() };
         let mut throttled = None;
         for outcome in outcomes {
-            match outcome? {
+            match outcome {
                 Outcome::Visited(visited) => {
                     let (due, visit) = *visited;
                     self.record(&mut page, due, visit)?;
                 }
                 Outcome::Throttled(error) => throttled = Some(error),
-                Outcome::Left => {}
             }
         }
         // What was visited is stored first; the rest is due again.
@@ -106,23 +69,23 @@ impl Crawl<'_> {
         }
     }
 
-    async fn visit(&self, due: DuePage) -> Result<Outcome, ConnectorError> {
+    async fn visit(&self, due: DuePage) -> Outcome {
         let Ok(url) = Url::parse(&due.url) else {
-            return Ok(visited(due, Visit::Gone));
+            return visited(due, Visit::Gone);
         };
         let clients = self.visitor.clients;
         let rules = match clients.robots.rules_for(&clients.egress, &url).await {
             Ok(rules) => rules,
-            Err(error) if is_throttled(&error) => return Ok(Outcome::Throttled(error)),
-            Err(error) => return Ok(visited(due, Visit::Failed(error))),
+            Err(error) if is_throttled(&error) => return Outcome::Throttled(error),
+            Err(error) => return visited(due, Visit::Failed(error)),
         };
         if let Err(error) = rules.require(&url) {
-            return Ok(visited(due, Visit::Failed(error)));
+            return visited(due, Visit::Failed(error));
         }
         rules.wait().await;
         match self.visitor.visit(&url, &due).await {
-            Visit::Failed(error) if is_throttled(&error) => Ok(Outcome::Throttled(error)),
-            visit => Ok(visited(due, visit)),
+            Visit::Failed(error) if is_throttled(&error) => Outcome::Throttled(error),
+            visit => visited(due, visit),
         }
     }
 
