@@ -116,6 +116,7 @@ async fn a_website_is_crawled_and_read_again_for_what_changed() {
     );
     let hits = user.search(&collection, "when is the difference between high and low water greatest").await;
     assert!(hits[0]["text"].as_str().unwrap().contains("full moon"), "{hits:?}");
+    assert_eq!(hits[0]["url"], format!("{}/docs/tides.html", server.url));
 
     // Nothing changed: every page is asked, none is transferred, and pages without links of their own stay.
     let second = sync(&user, &collection, &source).await;
