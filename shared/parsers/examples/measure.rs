@@ -24,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use frames::{DocumentFormat, Frame, Summary, push_row_text};
-use sandbox::{Job, Limits, Run, Sandbox, SandboxError};
+use sandbox::{ChildMessages, Job, Limits, Run, Sandbox, SandboxError};
 use serde_json::{Value, json};
 
 const CHILD: &str = "--child";
@@ -129,9 +129,12 @@ async fn measure(
             line["warnings"] = warnings.into();
             text
         }
-        Err(SandboxError::Document(failure)) => {
+        Err(SandboxError::Document { failure, messages }) => {
             line["outcome"] = format!("{:?}", failure.kind).to_lowercase().into();
             line["reason"] = failure.reason.into();
+            if let Some(ChildMessages(messages)) = messages {
+                line["messages"] = messages.into();
+            }
             String::new()
         }
         Err(other) => return Err(other.into()),

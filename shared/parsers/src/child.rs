@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::ExitCode;
 
 use frames::codec::{MAGIC, encode};
@@ -14,10 +15,13 @@ use sandbox::Job;
 use crate::formats::load_pdfium;
 use crate::{Options, ParseError, parse};
 
+/// Characters of a panic's message that are logged: those of slicing a text quote the text, which is the document's.
+const MAX_PANIC_MESSAGE: usize = 100;
+
 /// Runs a child process with these arguments, without the program's name.
 ///
-/// Reasons that are the document's are the last frame. Others are one line on standard error and an exit code that
-/// [`sandbox::Run`] knows.
+/// Reasons that are the document's are the last frame; a panic of a parser is one, whose place is a line on standard
+/// error. Other reasons are one line on standard error and an exit code that [`sandbox::Run`] knows.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse_input(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,6 +51,7 @@ fn parse_input(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stri
     let output = output.map_err(|error| failure("opening the output failed", error))?;
     sandbox::forbid_files().map_err(|error| failure("setting the limit of files failed", error))?;
 
+    std::panic::set_hook(Box::new(report_panic));
     let mut output = BufWriter::with_capacity(64 << 10, output);
     let mut record = MAGIC.to_vec();
     let mut sink = |frame: Frame| {
@@ -55,7 +60,9 @@ fn parse_input(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stri
         record.clear();
         Ok(())
     };
-    let parsed = match parse(job.format, &mut input, &options, &mut sink) {
+    // What the parser has changed is not used afterwards; `record` and `output` change between two frames only.
+    let parsed = catch_unwind(AssertUnwindSafe(|| parse(job.format, &mut input, &options, &mut sink)));
+    let parsed = match parsed.unwrap_or_else(|_panic| Err(panicked(job.format))) {
         Ok(_summary) => Ok(()),
         Err(ParseError::Document(failure)) => sink_failure(failure, &mut record, &mut output),
         Err(ParseError::Full) => {
@@ -67,6 +74,19 @@ fn parse_input(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Stri
         }
     };
     parsed.and_then(|()| output.flush()).map_err(|error| failure("writing the text failed", error))
+}
+
+/// A library that does not survive the document.
+fn panicked(format: DocumentFormat) -> ParseError {
+    let cause = "its parser gives up; save it again with the program that it comes from";
+    ParseError::damaged(&format!("the {}", format.short_name()), cause)
+}
+
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message: String =
+        panic.payload_as_str().unwrap_or_default().chars().take(MAX_PANIC_MESSAGE).collect();
+    eprintln!("panicked at {place}: {message}");
 }
 
 /// Writes the last frame of a document that cannot be read. `record` may hold the start of the output.

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
+use domain::Classify;
 use frames::{DocumentFormat, Frame};
 use sandbox::{Job, Limits, OcrFiles, Sandbox, SandboxError};
 
@@ -92,6 +94,63 @@ async fn document_is_parsed_and_a_damaged_one_has_a_reason() {
     assert!(error.to_string().starts_with("the Word document is damaged: "), "{error}");
 }
 
+/// A record of a workbook of before 2007.
+fn record(kind: u16, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap();
+    [&kind.to_le_bytes(), &length.to_le_bytes(), content].concat()
+}
+
+/// A workbook of before 2007 with this record in its globals, and this one in its only sheet.
+fn legacy_workbook(global: &[u8], in_sheet: &[u8]) -> Vec<u8> {
+    let start = |kind: u8| record(0x0809, &[&[0, 6, kind, 0], [0; 12].as_slice()].concat());
+    let end = record(0x000A, &[]);
+    let globals = |offset: usize| {
+        let offset = u32::try_from(offset).unwrap().to_le_bytes();
+        let sheet = record(0x0085, &[offset.as_slice(), &[0, 0, 4, 0], b"Teas"].concat());
+        [start(5).as_slice(), &sheet, global, &end].concat()
+    };
+    let stream = [globals(globals(0).len()).as_slice(), &start(0x10), in_sheet, &end].concat();
+    let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+    file.create_stream("/Workbook").unwrap().write_all(&stream).unwrap();
+    file.flush().unwrap();
+    file.into_inner().into_inner()
+}
+
+#[tokio::test]
+async fn panic_of_a_parser_is_the_documents_failure_and_its_place_is_for_the_log() {
+    const DATE_SYSTEM: u16 = 0x0022;
+    let number = record(0x0203, &[[0; 6].as_slice(), &2.5_f64.to_le_bytes()].concat());
+    assert!(
+        parse(&job(DocumentFormat::Xls), &legacy_workbook(&record(DATE_SYSTEM, &[0, 0]), &number))
+            .await
+            .is_ok()
+    );
+    // calamine reads the date system whatever the length of its record, in the release profile, too.
+    let damaged = legacy_workbook(&record(DATE_SYSTEM, &[]), &number);
+    let error = parse(&job(DocumentFormat::Xls), &damaged).await.unwrap_err();
+    let reason = "the Excel workbook (XLS) is damaged: its parser gives up; \
+        save it again with the program that it comes from";
+    assert_eq!(error.to_string(), reason);
+    assert_eq!(error.public_message().as_deref(), Some(reason));
+    assert!(!error.kind().is_retryable());
+    let log = error.source().unwrap().to_string();
+    assert!(log.starts_with("the parser's process wrote: panicked at "), "{log}");
+    assert!(log.contains("/calamine-"), "{log}");
+}
+
+#[tokio::test]
+async fn memory_that_a_damaged_document_claims_is_told_from_a_panic() {
+    // A sheet with four thousand million rows of 256 columns, for which calamine reserves memory.
+    let dimensions = record(0x0200, &[&[0; 4], [0xFF; 4].as_slice(), &[0, 0, 0, 1, 0, 0]].concat());
+    let error = parse(&job(DocumentFormat::Xls), &legacy_workbook(&[], &dimensions)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the Excel workbook (XLS) needs more than 768 MiB of memory; it may be damaged: save it again, or split it"
+    );
+    let log = error.source().unwrap().to_string();
+    assert!(log.contains("memory allocation of"), "{log}");
+}
+
 #[tokio::test]
 async fn document_that_needs_too_much_memory_costs_the_child_only() {
     let strings = r#"<sst uniqueCount="7999999"><si><t>x</t></si></sst>"#;
@@ -100,7 +159,7 @@ async fn document_that_needs_too_much_memory_costs_the_child_only() {
     small.limits.memory_bytes = 128 << 20;
     assert_eq!(
         parse(&small, &workbook(strings, ROW)).await.unwrap_err().to_string(),
-        "the Excel workbook (XLSX) needs more than 128 MiB of memory; split it"
+        "the Excel workbook (XLSX) needs more than 128 MiB of memory; it may be damaged: save it again, or split it"
     );
 }
 
@@ -188,7 +247,7 @@ async fn picture_is_read_although_the_child_can_open_no_file_and_a_bomb_costs_on
     assert_eq!(error.to_string(), "the file is an image, and OCR finds no text");
     let mut small = job.clone();
     small.limits.memory_bytes = 768 << 20;
-    assert!(matches!(parse(&small, bomb.get_ref()).await, Err(SandboxError::Document(_))));
+    assert!(matches!(parse(&small, bomb.get_ref()).await, Err(SandboxError::Document { .. })));
 }
 
 /// The library that `scripts/install` installs, or that PDFIUM_LIBRARY names.

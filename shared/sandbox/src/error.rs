@@ -10,8 +10,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// The document cannot be read: it is damaged, too large, or hostile. Always permanent.
-    #[error("{}", .0.reason)]
-    Document(Failure),
+    #[error("{}", failure.reason)]
+    Document {
+        /// What the document's owner sees.
+        failure: Failure,
+        /// What the log shows beside it.
+        #[source]
+        messages: Option<ChildMessages>,
+    },
     /// The child process cannot be started or read from.
     #[error("the parser's process cannot be run")]
     Process(#[source] io::Error),
@@ -20,18 +26,25 @@ pub enum SandboxError {
     Child(String),
 }
 
+/// What a child process has written to standard error, such as the place of a panic.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("the parser's process wrote: {0}")]
+pub struct ChildMessages(pub String);
+
 impl Classify for SandboxError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Document(Failure { kind: FailureKind::TooLarge, .. }) => ErrorKind::TooLarge,
-            Self::Document(_) => ErrorKind::Invalid,
+            Self::Document { failure: Failure { kind: FailureKind::TooLarge, .. }, .. } => {
+                ErrorKind::TooLarge
+            }
+            Self::Document { .. } => ErrorKind::Invalid,
             Self::Process(_) | Self::Child(_) => ErrorKind::Internal,
         }
     }
 
     fn public_message(&self) -> Option<String> {
         match self {
-            Self::Document(failure) => Some(failure.reason.clone()),
+            Self::Document { failure, .. } => Some(failure.reason.clone()),
             Self::Process(_) | Self::Child(_) => None,
         }
     }

@@ -15,6 +15,6 @@ mod job;
 mod run;
 
 pub use confinement::{confine, forbid_files};
-pub use error::SandboxError;
+pub use error::{ChildMessages, SandboxError};
 pub use job::{Job, JobError, Limits, OcrFiles};
 pub use run::{EXIT_ENVIRONMENT, Run, Sandbox};

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::{Job, Limits, SandboxError};
+use crate::{ChildMessages, Job, Limits, SandboxError};
 
 /// The exit code of a child whose failure is not the document's.
 pub const EXIT_ENVIRONMENT: u8 = 3;
@@ -41,7 +41,8 @@ pub struct Sandbox {
 pub struct Run {
     child: Child,
     output: ChildStdout,
-    messages: JoinHandle<Vec<u8>>,
+    /// `None` when they were taken.
+    messages: Option<JoinHandle<Vec<u8>>>,
     decoder: Decoder,
     buffer: Vec<u8>,
     received_bytes: u64,
@@ -77,7 +78,7 @@ impl Sandbox {
         Ok(Run {
             child,
             output,
-            messages: tokio::spawn(read_start(messages)),
+            messages: Some(tokio::spawn(read_start(messages))),
             decoder: Decoder::new(),
             buffer: vec![0; 64 << 10],
             received_bytes: 0,
@@ -98,7 +99,11 @@ impl Run {
     pub async fn next(&mut self) -> Result<Option<Frame>, SandboxError> {
         loop {
             match self.decoder.next_frame() {
-                Ok(Some(Frame::Failed(failure))) => return Err(SandboxError::Document(failure)),
+                Ok(Some(Frame::Failed(failure))) => {
+                    // It exits after this frame, which closes its standard error.
+                    let messages = timeout(EXIT_TIMEOUT, self.messages()).await.unwrap_or_default();
+                    return Err(document(failure, &messages));
+                }
                 Ok(Some(frame)) => {
                     self.has_ended = matches!(frame, Frame::End(_));
                     return Ok(Some(frame));
@@ -106,7 +111,7 @@ impl Run {
                 Ok(None) if self.has_ended => return Ok(None),
                 Ok(None) => {}
                 // Bytes that are no frames: the child has lost control of itself.
-                Err(_invalid) => return Err(self.crash()),
+                Err(_invalid) => return Err(self.crash("")),
             }
             let started = Instant::now();
             let read = timeout(self.time_left, self.output.read(&mut self.buffer)).await;
@@ -121,9 +126,8 @@ impl Run {
             self.received_bytes += read as u64;
             if self.received_bytes > self.limits.output_bytes {
                 let limit = self.limits.output_bytes >> 20;
-                return Err(
-                    self.failure(FailureKind::TooLarge, &format!("contains more than {limit} MiB; split it"))
-                );
+                let reason = format!("contains more than {limit} MiB; split it");
+                return Err(self.failure(FailureKind::TooLarge, &reason, ""));
             }
             self.decoder.push(&self.buffer[..read]);
         }
@@ -135,45 +139,59 @@ impl Run {
             Ok(Ok(status)) => status,
             Ok(Err(error)) => return SandboxError::Process(error),
             // It has closed its output and does not exit.
-            Err(_elapsed) => return self.crash(),
+            Err(_elapsed) => return self.crash(""),
         };
-        let messages = (&mut self.messages).await.unwrap_or_default();
-        let messages = String::from_utf8_lossy(&messages);
+        let messages = self.messages().await;
         if status.code() == Some(EXIT_ENVIRONMENT.into()) {
-            return SandboxError::Child(messages.trim().to_owned());
+            return SandboxError::Child(messages);
         }
         if is_out_of_time(status) {
             return self.too_slow(self.limits.cpu_seconds);
         }
         // What Rust's allocator and the C library say before they abort. PDFium says nothing, and it aborts for no other
         // reason; Rust and the C library give theirs.
-        let is_silent_abort = status.signal() == Some(SIGABRT) && messages.trim().is_empty();
+        let is_silent_abort = status.signal() == Some(SIGABRT) && messages.is_empty();
         if is_silent_abort || messages.contains("memory allocation of") || messages.contains("std::bad_alloc")
         {
             let limit = self.limits.memory_bytes >> 20;
-            let reason = format!("needs more than {limit} MiB of memory; split it");
-            return self.failure(FailureKind::TooLarge, &reason);
+            let reason = format!(
+                "needs more than {limit} MiB of memory; it may be damaged: save it again, or split it"
+            );
+            return self.failure(FailureKind::TooLarge, &reason, &messages);
         }
-        self.crash()
+        self.crash(&messages)
+    }
+
+    /// What the child has written to standard error, when it has closed it.
+    async fn messages(&mut self) -> String {
+        let Some(messages) = self.messages.take() else { return String::new() };
+        let messages = messages.await.unwrap_or_default();
+        String::from_utf8_lossy(&messages).trim().to_owned()
     }
 
     fn too_slow(&self, seconds: u64) -> SandboxError {
         let reason =
             format!("could not be read within {seconds} s; it may be damaged: save it again, or split it");
-        self.failure(FailureKind::TooLarge, &reason)
+        self.failure(FailureKind::TooLarge, &reason, "")
     }
 
-    fn crash(&self) -> SandboxError {
+    fn crash(&self, messages: &str) -> SandboxError {
         self.failure(
             FailureKind::Damaged,
             "crashes its parser and is most likely damaged; save it again with the program that it comes from",
+            messages,
         )
     }
 
-    fn failure(&self, kind: FailureKind, reason: &str) -> SandboxError {
+    fn failure(&self, kind: FailureKind, reason: &str, messages: &str) -> SandboxError {
         let name = self.format.short_name();
-        SandboxError::Document(Failure { kind, reason: format!("the {name} {reason}") })
+        document(Failure { kind, reason: format!("the {name} {reason}") }, messages)
     }
+}
+
+fn document(failure: Failure, messages: &str) -> SandboxError {
+    let messages = (!messages.is_empty()).then(|| ChildMessages(messages.to_owned()));
+    SandboxError::Document { failure, messages }
 }
 
 /// Whether the processor time is used up. The kernel sends SIGXCPU at the soft limit and SIGKILL at the hard one; both

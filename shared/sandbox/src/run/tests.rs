@@ -89,7 +89,7 @@ async fn memory_and_output_are_limited() {
     for script in ["echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", "kill -ABRT $$"] {
         assert_eq!(
             reason(script, Limits::default()).await,
-            "the PDF document needs more than 768 MiB of memory; split it",
+            "the PDF document needs more than 768 MiB of memory; it may be damaged: save it again, or split it",
             "{script}"
         );
     }
@@ -116,6 +116,21 @@ async fn failure_outside_the_document_is_retried() {
         limits: Limits::default(),
     };
     assert!(matches!(missing.start(&job, document(b"")), Err(SandboxError::Process(_))));
+}
+
+#[tokio::test]
+async fn what_the_child_writes_to_standard_error_is_for_the_log() {
+    use std::error::Error;
+    let failure = Failure { kind: FailureKind::Damaged, reason: "the PDF document is damaged".to_owned() };
+    let mut bytes = MAGIC.to_vec();
+    encode(&Frame::Failed(failure), &mut bytes).unwrap();
+    for script in ["cat; echo 'at line 1' >&2", "echo 'at line 1' >&2; kill -SEGV $$"] {
+        let error = run(script, document(&bytes), Limits::default()).await.unwrap_err();
+        assert!(!error.to_string().contains("line 1"), "{error}");
+        assert_eq!(error.source().unwrap().to_string(), "the parser's process wrote: at line 1", "{script}");
+    }
+    let silent = run("cat", document(&bytes), Limits::default()).await.unwrap_err();
+    assert!(silent.source().is_none(), "{silent:?}");
 }
 
 #[tokio::test]
