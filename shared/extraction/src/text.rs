@@ -6,6 +6,7 @@ mod encoding;
 mod escape_sequences;
 mod escapes;
 mod printable;
+mod utf32;
 
 use self::embedded_data::EmbeddedData;
 use self::encoding::TextDecoder;
@@ -300,8 +301,8 @@ fn line_feeds(text: &str) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', text.as_bytes()).count()).unwrap_or(u32::MAX)
 }
 
-/// Whether the start of a file looks like text: UTF-16, or few control characters.
+/// Whether the start of a file looks like text: UTF-16, UTF-32, or few control characters.
 pub(crate) fn looks_like_text(head: &[u8]) -> bool {
-    let has_mark = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
+    let has_mark = encoding::has_wide_mark(head);
     has_mark || encoding::utf16_without_mark(head).is_some() || printable::looks_printable(head)
 }

@@ -11,6 +11,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::declared::{HEAD_BYTES, MetaScanner, of_content_type, of_head};
+use super::utf32::Utf32Decoder;
 use crate::Warning;
 
 /// Bytes from the first non-ASCII byte on by which the encoding is detected.
@@ -55,6 +56,8 @@ enum State {
     Undecided { held: Vec<u8> },
     /// The encoding is known.
     Decoding { decoder: Decoder },
+    /// The encoding is UTF-32.
+    DecodingUtf32 { decoder: Utf32Decoder },
 }
 
 impl std::fmt::Debug for State {
@@ -64,6 +67,7 @@ impl std::fmt::Debug for State {
             Self::Ascii { .. } => "Ascii",
             Self::Undecided { .. } => "Undecided",
             Self::Decoding { .. } => "Decoding",
+            Self::DecodingUtf32 { .. } => "DecodingUtf32",
         })
     }
 }
@@ -108,6 +112,7 @@ impl TextDecoder {
         self.advance(b"", true, out);
         match &self.state {
             State::Decoding { decoder } => decoder.encoding().name(),
+            State::DecodingUtf32 { decoder } => decoder.name(),
             State::Start { .. } | State::Ascii { .. } | State::Undecided { .. } => UTF_8.name(),
         }
     }
@@ -123,7 +128,7 @@ impl TextDecoder {
     pub(super) fn buffered_bytes(&self) -> usize {
         match &self.state {
             State::Start { held } | State::Undecided { held } => held.capacity(),
-            State::Ascii { .. } | State::Decoding { .. } => 0,
+            State::Ascii { .. } | State::Decoding { .. } | State::DecodingUtf32 { .. } => 0,
         }
     }
 
@@ -156,11 +161,16 @@ impl TextDecoder {
                 self.advance(&held, is_last, out);
             }
             State::Decoding { decoder } => decode(decoder, bytes, is_last, out, &mut self.replaced),
+            State::DecodingUtf32 { decoder } => self.replaced += decoder.decode(bytes, is_last, out),
         }
     }
 
     /// Decides what can be decided by the first bytes.
     fn start(&mut self, head: &[u8]) {
+        if let Some(decoder) = Utf32Decoder::for_mark(head) {
+            self.state = State::DecodingUtf32 { decoder };
+            return;
+        }
         if let Some((encoding, _)) = Encoding::for_bom(head) {
             self.state = State::Decoding { decoder: encoding.new_decoder_with_bom_removal() };
             return;
@@ -270,6 +280,12 @@ impl Utf8Evidence {
         }
         evidence
     }
+}
+
+/// Whether text starts with the byte order mark of UTF-16 or UTF-32.
+pub(super) fn has_wide_mark(head: &[u8]) -> bool {
+    let is_utf16 = Encoding::for_bom(head).is_some_and(|(encoding, _)| encoding != UTF_8);
+    is_utf16 || Utf32Decoder::for_mark(head).is_some()
 }
 
 /// Detects UTF-16 without a byte order mark by the zero bytes of its ASCII characters.

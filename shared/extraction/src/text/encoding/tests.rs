@@ -50,6 +50,25 @@ fn byte_order_mark_takes_precedence_and_is_removed() {
 }
 
 #[test]
+fn utf32_needs_a_byte_order_mark() {
+    let text = "a ä 港 😀";
+    let marked = |to_bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+        format!("\u{FEFF}{text}").chars().map(u32::from).flat_map(to_bytes).collect()
+    };
+    assert_certain(&marked(u32::to_le_bytes), Some("text/plain; charset=utf-8"), false, text, "UTF-32LE");
+    let bytes = marked(u32::to_be_bytes);
+    for piece in 1..9 {
+        let decoded = decode_with(&bytes, None, false, piece);
+        assert_eq!((decoded.text.as_str(), decoded.encoding), (text, "UTF-32BE"), "pieces of {piece}");
+    }
+    // A surrogate, and the start of a character.
+    let damaged = decode_with(&[&bytes, [0, 0, 0xD8, 0, 0, 0].as_slice()].concat(), None, false, 5);
+    assert_eq!(damaged.text, format!("{text}\u{FFFD}\u{FFFD}"));
+    assert_eq!(damaged.warnings, [Warning::BytesReplaced { bytes: 6, encoding: "UTF-32BE" }]);
+    assert!(has_wide_mark(&bytes) && has_wide_mark(b"\xFF\xFEa\0") && !has_wide_mark(b"\xEF\xBB\xBFa"));
+}
+
+#[test]
 fn utf8_and_ascii_need_no_declaration() {
     assert_certain(b"plain", None, false, "plain", "UTF-8");
     assert_certain("größer".as_bytes(), None, false, "größer", "UTF-8");
