@@ -72,22 +72,31 @@ mod tests {
         [kind.to_le_bytes().as_slice(), &length.to_le_bytes(), content].concat()
     }
 
-    fn workbook() -> Vec<u8> {
+    /// A workbook with these records in its globals, and these in its only sheet.
+    fn workbook_of(global: &[u8], cells: &[u8]) -> Vec<u8> {
         let start = |kind: u16| record(0x0809, &[&[0, 6], kind.to_le_bytes().as_slice(), &[0; 12]].concat());
         let end = record(0x000A, &[]);
         let globals = |offset: usize| {
             let offset = u32::try_from(offset).unwrap().to_le_bytes();
             let sheet = record(0x0085, &[offset.as_slice(), &[0, 0, 4, 0], b"Teas"].concat());
-            [start(5), sheet, end.clone()].concat()
+            [start(5).as_slice(), &sheet, global, &end].concat()
         };
+        let globals = globals(globals(0).len());
+        compound(&[("/Workbook", &[globals.as_slice(), &start(0x10), cells, &end].concat())])
+    }
+
+    fn workbook() -> Vec<u8> {
         let label = |row: u8, column: u8, text: &str| {
             let length = u8::try_from(text.len()).unwrap();
             record(0x0204, &[&[row, 0, column, 0, 0, 0, length, 0, 0], text.as_bytes()].concat())
         };
-        let number = record(0x0203, &[[1, 0, 1, 0, 0, 0].as_slice(), &2.5_f64.to_le_bytes()].concat());
-        let cells = [label(0, 0, "Name"), label(0, 1, "Price"), label(1, 0, "Tea"), number].concat();
-        let offset = globals(0).len();
-        compound(&[("/Workbook", &[globals(offset), start(0x10), cells, end].concat())])
+        let cells =
+            [label(0, 0, "Name"), label(0, 1, "Price"), label(1, 0, "Tea"), number(1, 1, 2.5)].concat();
+        workbook_of(&[], &cells)
+    }
+
+    fn number(row: u8, column: u8, number: f64) -> Vec<u8> {
+        record(0x0203, &[[row, 0, column, 0, 0, 0].as_slice(), &number.to_le_bytes()].concat())
     }
 
     #[test]
@@ -96,6 +105,24 @@ mod tests {
             shown(Xls, &workbook()).unwrap(),
             "[page 0 Teas]\n[h1 Teas]\n[header Name|Price]\n[row Tea|2.5]\n"
         );
+    }
+
+    #[test]
+    fn dates_count_from_1900_or_1904() {
+        // The first style of cells has the built-in format of dates. An integer is stored shifted.
+        let style = record(0x00E0, &[[0, 0, 14, 0].as_slice(), &[0; 16]].concat());
+        let dates = |days: i32| {
+            let integer = (days << 2 | 2).to_le_bytes();
+            let integer = record(0x027E, &[[0, 0, 1, 0, 0, 0].as_slice(), &integer].concat());
+            [number(0, 0, f64::from(days) + 0.5), integer].concat()
+        };
+        for (date_system, days) in [(0, 45_322), (1, 43_860)] {
+            let globals = [record(0x0022, &[date_system, 0]), style.clone()].concat();
+            assert_eq!(
+                shown(Xls, &workbook_of(&globals, &dates(days))).unwrap(),
+                "[page 0 Teas]\n[h1 Teas]\n[row 2024-01-31 12:00:00|2024-01-31]\n"
+            );
+        }
     }
 
     #[test]
