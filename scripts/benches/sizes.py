@@ -7,6 +7,7 @@ import subprocess
 
 from benches.line import Line
 from command_line import CommandError
+from local_stack.build import uses_onnxruntime
 from local_stack.settings import ROOT
 
 BUDGET_MB = 15.0
@@ -18,10 +19,9 @@ def run() -> list[Line]:
     found = re.findall(r"^(\w+)\s+([\d.]+) MB zipped", built.stdout, re.MULTILINE)
     if not found:
         raise CommandError("scripts/build-lambda failed")
-    with_models = {"search", "embed"}
     return [
         Line(f"size_{function}", float(megabytes), "MB zipped", at_most=True,
-             target=None if function in with_models else BUDGET_MB,
-             note="with ONNX Runtime and the model" if function in with_models else "")
+             target=None if uses_onnxruntime(function) else BUDGET_MB,
+             note="with ONNX Runtime and the model" if uses_onnxruntime(function) else "")
         for function, megabytes in found
     ]
