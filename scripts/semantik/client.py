@@ -106,6 +106,9 @@ class Client:
         query = f"?wait_seconds={wait_seconds}" if wait_seconds else ""
         return self._object("GET", f"/api/v2/operations/{operation_id}{query}")
 
+    def cancel(self, operation_id: str) -> None:
+        self._json("POST", f"/api/v2/operations/{operation_id}/cancel")
+
     def documents(self, collection_id: str, **filters: str) -> Iterator[dict[str, Any]]:
         return self._pages(f"/api/v2/collections/{collection_id}/documents", "documents", **filters)
 
