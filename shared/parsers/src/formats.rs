@@ -30,6 +30,8 @@ use crate::package::Package;
 use crate::parser::Parser;
 use crate::{Input, Options, ParseError};
 
+pub use self::image::decode_image;
+
 fn parser(format: DocumentFormat) -> &'static Parser {
     match format {
         DocumentFormat::Pdf => &pdf::PARSER,

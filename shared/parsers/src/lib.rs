@@ -30,6 +30,7 @@ use frames::{DocumentFormat, OCR_IS_OFF, Summary};
 use ocr::Recognizer;
 
 pub use error::ParseError;
+pub use formats::decode_image;
 pub use limits::{MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_DEPTH};
 pub use output::Sink;
 

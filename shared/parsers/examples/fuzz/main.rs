@@ -7,7 +7,11 @@
 //! SEEDS is a folder of valid files, which are sorted by format and mutated; the formats share SECONDS. Equal SEEDs
 //! make equal inputs. Inputs that panic, abort or hang go to the folder FAILURES. All inputs of a format run in one
 //! process, in the dev profile with checks for overflow, with the memory limit of a function; it is started again when
-//! it ends. Both kinds of readers are covered: parsers of documents, and those of text (crate `extraction`).
+//! it ends. A panic does not end it: the child process catches those, too. What does is a crash.
+//!
+//! All readers are covered: parsers of documents, those of text (crate `extraction`), and the decoders of images. If
+//! ORT_DYLIB_PATH names ONNX Runtime and OCR_MODELS the folder of the models, images are also read. PDF documents need
+//! the library that PDFIUM_LIBRARY names.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -30,8 +34,9 @@ use serde_json::{Value, json};
 use mutation::input;
 use target::Target;
 
-/// An input that takes longer hangs. Honest seeds take milliseconds.
-const INPUT_TIMEOUT: Duration = Duration::from_secs(20);
+/// An input that takes longer hangs. Honest seeds take milliseconds; OCR of an image that claims many pixels takes most of
+/// a minute, where the machine has other work, too.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Inputs of one format that are saved.
 const MAX_SAVED: usize = 50;
@@ -72,8 +77,18 @@ struct Fuzzing<'a> {
 struct Counts {
     inputs: u64,
     saved: usize,
-    /// By what happened: the place of a panic, a signal, a hang.
-    failures: BTreeMap<String, u64>,
+    /// By their places.
+    panics: BTreeMap<String, u64>,
+    /// Ends of the process by their reasons, and errors that are not the document's.
+    crashes: BTreeMap<String, u64>,
+    slowest: Slowest,
+}
+
+/// The input that took the longest time.
+#[derive(Default)]
+struct Slowest {
+    milliseconds: u64,
+    number: u64,
 }
 
 impl Fuzzing<'_> {
@@ -83,9 +98,16 @@ impl Fuzzing<'_> {
         while started.elapsed() < share {
             self.run_worker(started + share, &mut counts)?;
         }
-        let Counts { inputs, failures, .. } = counts;
-        let seeds = self.target.seeds.len();
-        Ok(json!({ "format": self.name, "seeds": seeds, "inputs": inputs, "failures": failures }))
+        let Counts { inputs, panics, crashes, slowest, .. } = counts;
+        Ok(json!({
+            "format": self.name,
+            "seeds": self.target.seeds.len(),
+            "inputs": inputs,
+            "panics": panics,
+            "crashes": crashes,
+            "slowest_ms": slowest.milliseconds,
+            "slowest_input": slowest.number,
+        }))
     }
 
     /// Runs a worker until it ends, hangs or the time is over.
@@ -107,6 +129,14 @@ impl Fuzzing<'_> {
                         worker::STARTED => {
                             current = Some(rest.parse()?);
                             counts.inputs += 1;
+                        }
+                        worker::SLOW => {
+                            let milliseconds = rest.parse()?;
+                            if let Some(number) = current
+                                && milliseconds > counts.slowest.milliseconds
+                            {
+                                counts.slowest = Slowest { milliseconds, number };
+                            }
                         }
                         _ => self.record(&line, current, counts)?,
                     }
@@ -142,7 +172,8 @@ impl Fuzzing<'_> {
     ) -> Result<(), Box<dyn Error>> {
         let number =
             input_number.ok_or_else(|| format!("the worker failed before its first input: {what}"))?;
-        let known = counts.failures.entry(what.to_owned()).or_default();
+        let group = if what.starts_with(worker::PANIC) { &mut counts.panics } else { &mut counts.crashes };
+        let known = group.entry(what.to_owned()).or_default();
         *known += 1;
         if *known <= 3 && counts.saved < MAX_SAVED {
             counts.saved += 1;

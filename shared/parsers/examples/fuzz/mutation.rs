@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Write};
 
+use flate2::Crc;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -37,6 +38,9 @@ const DIGITS: [&str; 10] = [
     "1e999",
 ];
 
+/// How a PNG image begins.
+const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
+
 /// Members of an archive beyond this size stay as they are.
 const MAX_MEMBER_BYTES: u64 = 1 << 20;
 
@@ -52,6 +56,12 @@ pub fn input(seeds: &[Vec<u8>], seed: u64, number: u64) -> Vec<u8> {
         && let Some(repacked) = with_damaged_members(&bytes, seeds, &mut random)
     {
         return repacked;
+    }
+    if bytes.starts_with(PNG_SIGNATURE)
+        && random.chance(70)
+        && let Some(image) = with_damaged_chunk(&bytes, seeds, &mut random)
+    {
+        return image;
     }
     damaged(bytes, seeds, &mut random)
 }
@@ -75,6 +85,35 @@ fn with_damaged_members(bytes: &[u8], seeds: &[Vec<u8>], random: &mut Random) ->
         writer.write_all(&content).ok()?;
     }
     Some(writer.finish().ok()?.into_inner())
+}
+
+/// Damages one chunk of a PNG image and corrects its checksum, without which decoders go no further. Returns `None` if
+/// the image has no chunks.
+fn with_damaged_chunk(bytes: &[u8], seeds: &[Vec<u8>], random: &mut Random) -> Option<Vec<u8>> {
+    let mut chunks = Vec::new();
+    let mut rest = bytes.strip_prefix(PNG_SIGNATURE)?;
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (kind, after) = after.split_first_chunk::<4>()?;
+        // Its last four bytes are the checksum.
+        let (content, after) = after.split_at_checked(length)?;
+        chunks.push((*kind, content.to_vec()));
+        rest = after.get(4..)?;
+    }
+    let chosen = random.below(chunks.len());
+    let (_kind, content) = chunks.get_mut(chosen)?;
+    *content = damaged(std::mem::take(content), seeds, random);
+    let mut image = PNG_SIGNATURE.to_vec();
+    for (kind, content) in chunks {
+        let mut checksum = Crc::new();
+        checksum.update(&kind);
+        checksum.update(&content);
+        image.extend_from_slice(&u32::try_from(content.len()).ok()?.to_be_bytes());
+        image.extend_from_slice(&kind);
+        image.extend_from_slice(&content);
+        image.extend_from_slice(&checksum.sum().to_be_bytes());
+    }
+    Some(image)
 }
 
 /// Applies up to eight changes.

@@ -19,19 +19,26 @@ pub(super) const NO_TEXT: &str = "the file is an image";
 
 fn parse(input: &mut dyn Input, options: &Options, output: &mut Output<'_>) -> Result<(), ParseError> {
     let Some(ocr) = &options.ocr else { return Ok(()) };
+    output.text(&read_picture(ocr, decode_image(input)?)?)
+}
+
+/// Decodes an image as OCR gets it, in the format that its first bytes name.
+///
+/// # Errors
+/// Returns `Document` if it is too large, damaged, or of a kind that cannot be decoded.
+pub fn decode_image(input: &mut dyn Input) -> Result<RgbImage, ParseError> {
     let reader = ImageReader::new(BufReader::new(input)).with_guessed_format().map_err(ParseError::Input)?;
     let what = "the image";
     let Some(format) = reader.format() else {
         return Err(ParseError::damaged(what, "its first bytes are those of no image"));
     };
-    let picture = decode(what, reader.into_inner(), format)?;
-    output.text(&read_picture(ocr, picture)?)
+    decode(what, reader.into_inner(), format)
 }
 
 /// Decodes an image, and turns it as its metadata says: telephones store photos as their sensors see them.
 ///
 /// # Errors
-/// Returns `Document` if it is too large, damaged, or of a kind that cannot be decoded.
+/// As [`decode_image`].
 pub(super) fn decode(
     what: &str,
     reader: impl BufRead + Seek,
