@@ -43,7 +43,6 @@ HEAVY = {
     "aws-sdk-batch": {"sweep"},
     "qdrant-edge": {"qdrant-local"},
     "git2": {"scan"},
-    "async-imap": {"scan"},
     # Parsers of untrusted bytes run in a child process of one function; the crate has that process as a binary.
     "parsers": {"extract", "parsers"},
     # It checks the names of users in its resolver only; egress has its own client.

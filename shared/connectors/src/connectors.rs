@@ -2,6 +2,7 @@
 
 mod directory;
 mod file;
+mod imap;
 mod s3;
 mod url;
 mod web;
@@ -18,8 +19,14 @@ use crate::web::robots::RobotsCache;
 use crate::{Connector, ConnectorError, Listing, Page, Secrets, SourcePolicy, SourceSession, SourceSpec};
 
 /// Every connector, by source type.
-static CONNECTORS: &[&Connector] =
-    &[&directory::CONNECTOR, &file::CONNECTOR, &s3::CONNECTOR, &url::CONNECTOR, &web::CONNECTOR];
+static CONNECTORS: &[&Connector] = &[
+    &directory::CONNECTOR,
+    &file::CONNECTOR,
+    &imap::CONNECTOR,
+    &s3::CONNECTOR,
+    &url::CONNECTOR,
+    &web::CONNECTOR,
+];
 
 impl Connector {
     /// Every connector, by name.

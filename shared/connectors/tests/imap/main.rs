@@ -1,0 +1,10 @@
+//! The connector `imap` against a real server: what a sync lists, reads and costs.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+
+mod listing;
+mod proxy;
+mod reading;
+mod server;
+mod signing_in;
+mod source;
