@@ -7,6 +7,7 @@ use domain::ServerPlace;
 use egress::Egress;
 
 use crate::files::Roots;
+use crate::git::cache::TreeCache;
 use crate::web::robots::RobotsCache;
 use crate::{ConnectorError, Secrets};
 
@@ -19,6 +20,8 @@ pub(crate) struct Clients {
     pub(crate) egress: Egress,
     /// What websites ask of crawlers.
     pub(crate) robots: RobotsCache,
+    /// The trees of the repositories that are being listed.
+    pub(crate) git_trees: TreeCache,
     /// What the source may read.
     pub(crate) grants: Arc<[ServerPlace]>,
     /// What the source is read with.
@@ -33,6 +36,7 @@ impl Clients {
             s3: self.s3.clone(),
             egress: self.egress.clone(),
             robots: self.robots.clone(),
+            git_trees: self.git_trees.clone(),
             grants: Arc::clone(grants),
             secrets: secrets.clone(),
         }

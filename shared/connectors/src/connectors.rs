@@ -2,6 +2,7 @@
 
 mod directory;
 mod file;
+mod git;
 mod imap;
 mod s3;
 mod url;
@@ -15,6 +16,7 @@ use egress::Egress;
 
 use crate::clients::Clients;
 use crate::files::Roots;
+use crate::git::cache::TreeCache;
 use crate::web::robots::RobotsCache;
 use crate::{Connector, ConnectorError, Listing, Page, Secrets, SourcePolicy, SourceSession, SourceSpec};
 
@@ -22,6 +24,7 @@ use crate::{Connector, ConnectorError, Listing, Page, Secrets, SourcePolicy, Sou
 static CONNECTORS: &[&Connector] = &[
     &directory::CONNECTOR,
     &file::CONNECTOR,
+    &git::CONNECTOR,
     &imap::CONNECTOR,
     &s3::CONNECTOR,
     &url::CONNECTOR,
@@ -58,8 +61,9 @@ impl Connectors {
     pub fn new(sdk: &SdkConfig, egress: Egress, policy: SourcePolicy) -> Self {
         let roots = Arc::new(Roots::new(policy.directory_roots.clone()));
         let s3 = Client::new(sdk);
-        let (robots, grants, secrets) = (RobotsCache::default(), Arc::default(), Secrets::default());
-        let clients = Clients { roots, s3, egress, robots, grants, secrets };
+        let (robots, git_trees) = (RobotsCache::default(), TreeCache::default());
+        let (grants, secrets) = (Arc::default(), Secrets::default());
+        let clients = Clients { roots, s3, egress, robots, git_trees, grants, secrets };
         Self { policy: Arc::new(policy), clients }
     }
 

@@ -15,6 +15,7 @@ mod crawl;
 mod error;
 mod field;
 mod files;
+mod git;
 mod imap;
 mod listing;
 mod patterns;
