@@ -115,6 +115,14 @@ impl ConnectorError {
 }
 
 impl Classify for ConnectorError {
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => *retry_after,
+            Self::Egress(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Invalid { .. } => ErrorKind::Invalid,

@@ -1,6 +1,8 @@
 //! The error classification. It determines the HTTP status, and whether a queue message is retried or
 //! recorded as failed.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// Classes of errors.
@@ -59,5 +61,10 @@ pub trait Classify: std::error::Error {
     /// name objects in them, override this.
     fn public_message(&self) -> Option<String> {
         Some(self.to_string())
+    }
+
+    /// Returns after which time a retry can succeed at the earliest, if whoever refused said so.
+    fn retry_after(&self) -> Option<Duration> {
+        None
     }
 }

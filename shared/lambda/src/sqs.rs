@@ -32,11 +32,16 @@ pub struct Delivery {
     pub invocation: Invocation,
 }
 
+/// The longest time that a message waits because a server asked for it.
+const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+
 impl Delivery {
-    /// Returns the backoff before the next delivery: 2 s, doubling up to 4 minutes.
-    pub fn backoff(&self) -> Duration {
+    /// Returns the backoff before the next delivery: 2 s, doubling up to 4 minutes, or what a server asked for if that is
+    /// longer, an hour at most.
+    pub fn backoff(&self, retry_after: Option<Duration>) -> Duration {
         let doublings = self.receive_count.saturating_sub(1).min(7);
-        Duration::from_secs((2_u64 << doublings).min(240))
+        let backoff = Duration::from_secs((2_u64 << doublings).min(240));
+        retry_after.map_or(backoff, |wanted| wanted.min(LONGEST_DELAY).max(backoff))
     }
 }
 
@@ -198,16 +203,16 @@ pub async fn settle<S: Redeliver>(
     delivery: &Delivery,
     outcome: Result<Result<(), StageError>, String>,
 ) -> bool {
-    let error = match outcome {
+    let (error, retry_after) = match outcome {
         Ok(Ok(())) => return true,
         Ok(Err(error)) if !error.is_retryable() => {
             tracing::error!(error = error.chain(), "message failed permanently and is acknowledged");
             return true;
         }
-        Ok(Err(error)) => error.chain(),
-        Err(panic) => panic,
+        Ok(Err(error)) => (error.chain(), error.retry_after()),
+        Err(panic) => (panic, None),
     };
-    let delay = delivery.backoff();
+    let delay = delivery.backoff(retry_after);
     tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be redelivered");
     state.redeliver_after(delivery, delay).await;
     false
@@ -255,4 +260,25 @@ fn read_record(record: SqsMessage, invocation: &Invocation) -> (Delivery, String
         invocation: invocation.clone(),
     };
     (delivery, record.body.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redelivery_waits_longer_each_time_and_as_long_as_a_server_asks() {
+        let after = |receive_count, retry_after: Option<u64>| {
+            let delivery = Delivery {
+                receive_count,
+                message_id: String::new(),
+                receipt_handle: String::new(),
+                queue_arn: String::new(),
+                invocation: Invocation::lasting(Duration::from_secs(1)),
+            };
+            delivery.backoff(retry_after.map(Duration::from_secs)).as_secs()
+        };
+        assert_eq!([1, 2, 3, 7, 8, 50].map(|count| after(count, None)), [2, 4, 8, 128, 240, 240]);
+        assert_eq!([Some(0), Some(30), Some(90_000)].map(|wanted| after(1, wanted)), [2, 30, 3600]);
+    }
 }

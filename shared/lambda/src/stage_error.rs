@@ -1,5 +1,7 @@
 //! Errors of pipeline stages.
 
+use std::time::Duration;
+
 use domain::{Classify, ErrorKind};
 
 /// Formats an error with its causes for a log line: outermost first, separated by colons.
@@ -21,6 +23,7 @@ pub struct StageError {
     kind: ErrorKind,
     /// What users may see.
     public_message: Option<String>,
+    retry_after: Option<Duration>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -32,7 +35,7 @@ impl StageError {
     /// Creates an error of this kind.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
-        Self { kind, public_message: Some(source.to_string()), source }
+        Self { kind, public_message: Some(source.to_string()), retry_after: None, source }
     }
 
     /// Creates an error that a redelivery cannot repair.
@@ -50,6 +53,11 @@ impl StageError {
         self.kind.is_retryable()
     }
 
+    /// Returns after which time a retry can succeed at the earliest, if whoever refused said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// Returns what users see as the reason on a document or operation. The log has [`Self::chain`].
     pub fn reason(&self) -> String {
         self.public_message.clone().unwrap_or_else(|| INTERNAL_REASON.to_owned())
@@ -58,7 +66,8 @@ impl StageError {
     /// Returns the same error for another message. Errors cannot be cloned: this keeps the kind and the texts.
     pub fn copy(&self) -> Self {
         let source = self.chain().into();
-        Self { kind: self.kind, public_message: self.public_message.clone(), source }
+        let (public_message, retry_after) = (self.public_message.clone(), self.retry_after);
+        Self { kind: self.kind, public_message, retry_after, source }
     }
 
     /// Formats the error with its causes for the log, see [`error_chain`].
@@ -69,7 +78,8 @@ impl StageError {
 
 impl<E: Classify + Send + Sync + 'static> From<E> for StageError {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), public_message: error.public_message(), source: Box::new(error) }
+        let (public_message, retry_after) = (error.public_message(), error.retry_after());
+        Self { kind: error.kind(), public_message, retry_after, source: Box::new(error) }
     }
 }
 
