@@ -4,10 +4,11 @@
 //! No history is transferred and nothing is cloned. What arrives is a pack, whose objects name themselves by their
 //! SHA-1, so nothing else about it has to be trusted; its sizes are bounded while it is read.
 
+mod answer;
 pub(crate) mod blobs;
 pub(crate) mod cache;
 mod commands;
-pub(crate) mod connection;
+mod connection;
 mod delta;
 mod http;
 pub(crate) mod links;

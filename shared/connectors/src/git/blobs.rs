@@ -6,8 +6,9 @@ use bytes::Bytes;
 use domain::{Classify, ErrorKind};
 
 use super::commands::{Fetched, fetch_objects};
-use super::connection::{Connection, Place};
+use super::connection::Connection;
 use super::object::{ObjectId, ObjectKind};
+use super::remote::Place;
 use super::spool::{Spool, Stored};
 use super::unpack::Objects;
 use crate::clients::Clients;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::{Classify, ErrorKind};
 
-use super::connection::{Answer, AnswerLimits, Connection};
+use super::answer::{Answer, AnswerLimits};
+use super::connection::Connection;
 use super::object::{ObjectId, ObjectKind};
 use super::pack::{PackError, PackLimits};
 use super::pkt_line::{Packet, Request};
@@ -70,6 +71,7 @@ async fn list_refs(connection: &mut Connection, candidates: &[String]) -> Result
         let id = words.find_map(|word| word.strip_prefix("peeled:")).unwrap_or(id);
         found[index] = Some(id.parse().map_err(|error| damaged(answer.host(), error))?);
     }
+    answer.finish().await?;
     found.into_iter().flatten().next().ok_or_else(|| {
         let what = format!("the ref {} of the repository on {}", candidates.join(" or "), answer.host());
         ConnectorError::NotFound { what }
@@ -185,7 +187,7 @@ async fn receive(answer: &mut Answer<'_>, unpacker: &mut Unpacker) -> Result<(),
     loop {
         let packet = match answer.next().await? {
             Packet::Data(packet) => packet,
-            Packet::Flush => return Ok(()),
+            Packet::Flush => return answer.finish().await,
             Packet::Delimiter | Packet::ResponseEnd => return Err(answer.unexpected()),
         };
         match packet.split_first() {

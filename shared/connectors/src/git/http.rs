@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use domain::SecretType;
-use egress::{Egress, EgressError, Method, Redirects, Request, Response, StatusCode, Url, header};
+use egress::{Egress, Method, Redirects, Request, Response, StatusCode, Url, header};
 use secrecy::SecretString;
 
-use super::connection::{Answer, AnswerBody, AnswerLimits, Capabilities};
+use super::answer::{Answer, AnswerLimits, Capabilities, Pieces};
 use crate::ConnectorError;
 use crate::clients::Clients;
+use crate::reader::Reading;
 
 /// Sends every command as one request.
 #[derive(Debug)]
@@ -60,9 +61,9 @@ impl HttpConnection {
         let response = self.check(request.send().await?)?;
         let mut found = response.url().clone();
         found.set_query(None);
-        let body = AnswerBody::Http(Box::new(HttpAnswer(response)));
-        let mut answer = Answer::new(body, INTRODUCTION, self.host().to_owned());
+        let mut answer = Answer::new(HttpAnswer(response), INTRODUCTION, self.host().to_owned());
         let capabilities = Capabilities::read(&mut answer).await?;
+        answer.finish().await?;
         if let Some(path) = found.path().strip_suffix(PATH).map(str::to_owned) {
             found.set_path(&path);
             // Secrets are for the server that they were set for.
@@ -135,8 +136,15 @@ impl HttpConnection {
 #[derive(Debug)]
 pub(crate) struct HttpAnswer(Response);
 
-impl HttpAnswer {
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, EgressError> {
-        self.0.next().await
+impl Pieces for HttpAnswer {
+    fn next(&mut self) -> Reading<'_, Option<Bytes>> {
+        Box::pin(async { Ok(self.0.next().await?) })
+    }
+
+    fn finish(&mut self) -> Reading<'_, ()> {
+        Box::pin(async {
+            while self.0.next().await?.is_some() {}
+            Ok(())
+        })
     }
 }

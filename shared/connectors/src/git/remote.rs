@@ -1,6 +1,7 @@
 //! Where a repository is.
 
 use egress::Url;
+use russh::keys::PublicKey;
 
 use crate::ConnectorError;
 
@@ -20,6 +21,16 @@ pub(crate) enum Remote {
         /// As the server reads it: absolute, or relative to the user's home.
         path: String,
     },
+}
+
+/// How a repository is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) remote: Remote,
+    /// The user of the secret `token` or `password` over HTTP.
+    pub(crate) username: String,
+    /// The key that the server must have, over SSH.
+    pub(crate) host_key: Option<PublicKey>,
 }
 
 const FORMS: &str = "https://host/path, ssh://user@host/path or user@host:path allowed";

@@ -7,9 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use super::blobs::{Blobs, ids_of, location, parse_location};
 use super::commands::{fetch_trees, resolve};
-use super::connection::{Connection, Place};
+use super::connection::Connection;
 use super::links::{LinkTemplate, encode_path};
 use super::object::ObjectId;
+use super::remote::Place;
 use super::tree::{Trees, Visitor};
 use crate::clients::Clients;
 use crate::listing::{last_segment, mime_type};

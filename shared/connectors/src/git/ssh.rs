@@ -12,9 +12,10 @@ use russh::{Channel, ChannelMsg, Preferred};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Answer, AnswerBody, AnswerLimits, Capabilities, Place, readable};
-use super::remote::Remote;
+use super::answer::{Answer, AnswerLimits, Capabilities, Pieces, readable};
+use super::remote::{Place, Remote};
 use crate::clients::Clients;
+use crate::reader::Reading;
 use crate::{ConnectorError, Secrets};
 
 /// The longest time until the program on the server runs.
@@ -70,8 +71,10 @@ impl SshConnection {
             answer_until: until,
         };
         let limits = AnswerLimits { bytes: 64 * 1024, time: CONNECT_TIME };
-        let mut introduction = Answer::new(AnswerBody::Ssh(&mut connection), limits, host.clone());
-        connection.capabilities = Capabilities::read(&mut introduction).await?;
+        let mut introduction = Answer::new(connection.pieces(), limits, host.clone());
+        let capabilities = Capabilities::read(&mut introduction).await?;
+        drop(introduction);
+        connection.capabilities = capabilities;
         Ok(connection)
     }
 
@@ -90,8 +93,13 @@ impl SshConnection {
         sent.map_err(|error| failed(&self.host, error))
     }
 
+    /// The answer to what was sent last.
+    pub(super) fn pieces(&mut self) -> impl Pieces + '_ {
+        SshAnswer(self)
+    }
+
     /// The next piece of an answer; `None` if the program on the server has ended well.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ConnectorError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, ConnectorError> {
         loop {
             let until = self.answer_until.min(Instant::now() + IDLE_TIME);
             let message = timeout_at(until, self.channel.wait()).await.map_err(|_| timed_out(&self.host))?;
@@ -129,6 +137,20 @@ impl SshConnection {
             what: self.host.clone(),
             reason: format!("git-upload-pack failed: {message}"),
         }
+    }
+}
+
+#[derive(Debug)]
+struct SshAnswer<'a>(&'a mut SshConnection);
+
+impl Pieces for SshAnswer<'_> {
+    fn next(&mut self) -> Reading<'_, Option<Bytes>> {
+        Box::pin(self.0.next())
+    }
+
+    /// Nothing follows until the next command.
+    fn finish(&mut self) -> Reading<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Git sources, read from git's own HTTP backend and from sshd, both on this machine.
+//! Sources of git, read from git's own HTTP backend and from sshd, both on this machine.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
@@ -11,7 +11,9 @@ mod ssh_server;
 
 use std::collections::BTreeMap;
 
-use connectors::{ConnectorError, Connectors, Entry, Listing, Page, Secrets, SourcePolicy, SourceSpec};
+use connectors::{
+    ConnectorError, Connectors, Entry, Listing, Page, Secrets, SourcePolicy, SourceSession, SourceSpec,
+};
 use domain::SecretType;
 use egress::{Egress, EgressConfig};
 use serde_json::Value;
@@ -25,8 +27,12 @@ fn connectors() -> Connectors {
 }
 
 fn source(settings: &Value, secrets: &[(SecretType, &str)]) -> SourceSpec {
+    source_of("git", settings, secrets)
+}
+
+fn source_of(source_type: &str, settings: &Value, secrets: &[(SecretType, &str)]) -> SourceSpec {
     let secrets = secrets.iter().map(|(secret_type, secret)| (*secret_type, (*secret).into()));
-    SourceSpec::parse("git", settings).unwrap().with_secrets(Secrets::from_iter(secrets))
+    SourceSpec::parse(source_type, settings).unwrap().with_secrets(Secrets::from_iter(secrets))
 }
 
 /// The entries of all pages, and the last page.
@@ -59,19 +65,20 @@ async fn read_all(
     let session = connectors.session(source, locations).await?;
     let mut contents = BTreeMap::new();
     for entry in entries {
-        let content = async {
-            let mut reader = session.open(&entry.location).await?;
-            assert_eq!(reader.change_hint(), entry.change_hint.as_deref());
-            let mut content = Vec::new();
-            while let Some(piece) = reader.next().await? {
-                content.extend_from_slice(&piece);
-            }
-            assert_eq!(reader.size_bytes(), content.len() as u64);
-            Ok(content)
-        };
-        contents.insert(entry.file_path.clone(), content.await);
+        contents.insert(entry.file_path.clone(), read(&session, entry).await);
     }
     Ok(contents)
+}
+
+async fn read(session: &SourceSession, entry: &Entry) -> Result<Vec<u8>, ConnectorError> {
+    let mut reader = session.open(&entry.location).await?;
+    assert_eq!(reader.change_hint(), entry.change_hint.as_deref());
+    let mut content = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        content.extend_from_slice(&piece);
+    }
+    assert_eq!(reader.size_bytes(), content.len() as u64);
+    Ok(content)
 }
 
 fn paths(entries: &[Entry]) -> Vec<&str> {

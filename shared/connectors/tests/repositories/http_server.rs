@@ -1,6 +1,6 @@
 //! Git's own HTTP backend behind a small server that runs it as CGI, counts, and fails when it is told to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -95,7 +95,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let (status, headers, body) =
-        run_backend(&shared, &parts.method, &parts.uri, &parts.headers, &body).await;
+        run_backend(&shared.folder, shared.is_old, &parts.method, &parts.uri, &parts.headers, &body).await;
     shared.bytes.fetch_add(body.len() as u64, Ordering::SeqCst);
     let body = match fault {
         Some(Fault::CutAfter(length)) if length < body.len() => {
@@ -107,8 +107,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     (status, headers, body).into_response()
 }
 
-async fn run_backend(
-    shared: &Shared,
+/// Runs the backend. An old one does not know version 2 of the protocol.
+pub(crate) async fn run_backend(
+    folder: &Path,
+    is_old: bool,
     method: &axum::http::Method,
     uri: &axum::http::Uri,
     headers: &HeaderMap,
@@ -119,14 +121,14 @@ async fn run_backend(
     command
         .arg("http-backend")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_PROJECT_ROOT", &shared.folder)
+        .env("GIT_PROJECT_ROOT", folder)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REQUEST_METHOD", method.as_str())
         .env("PATH_INFO", uri.path())
         .env("QUERY_STRING", uri.query().unwrap_or_default())
         .env("CONTENT_TYPE", text(header::CONTENT_TYPE))
         .env("CONTENT_LENGTH", body.len().to_string());
-    if !shared.is_old {
+    if !is_old {
         command.env("GIT_PROTOCOL", text(header::HeaderName::from_static("git-protocol")));
     }
     let mut child =
