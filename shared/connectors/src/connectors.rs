@@ -3,6 +3,7 @@
 mod directory;
 mod file;
 mod git;
+mod github;
 mod imap;
 mod s3;
 mod url;
@@ -25,6 +26,7 @@ static CONNECTORS: &[&Connector] = &[
     &directory::CONNECTOR,
     &file::CONNECTOR,
     &git::CONNECTOR,
+    &github::CONNECTOR,
     &imap::CONNECTOR,
     &s3::CONNECTOR,
     &url::CONNECTOR,

@@ -28,6 +28,8 @@ pub enum FieldValue {
     },
     /// A list of strings; empty by default.
     TextList,
+    /// A required list of strings.
+    RequiredTextList,
     /// A required list of URLs.
     RequiredUrls,
     /// A whole number.
@@ -64,19 +66,19 @@ impl FieldValue {
             Self::RequiredText | Self::Text | Self::Word(_) => "text",
             Self::Boolean { .. } => "boolean",
             Self::Integer { .. } => "integer",
-            Self::TextList | Self::RequiredUrls => "text_list",
+            Self::TextList | Self::RequiredTextList | Self::RequiredUrls => "text_list",
         }
     }
 
     /// Whether the setting must be given.
     pub const fn is_required(self) -> bool {
-        matches!(self, Self::RequiredText | Self::RequiredUrls)
+        matches!(self, Self::RequiredText | Self::RequiredTextList | Self::RequiredUrls)
     }
 
     /// The value if the setting is left out; `None` for a required one.
     pub fn default(self) -> Option<Value> {
         match self {
-            Self::RequiredText | Self::RequiredUrls => None,
+            Self::RequiredText | Self::RequiredTextList | Self::RequiredUrls => None,
             Self::Integer { default, .. } => Some(json!(default)),
             Self::Text => Some(json!("")),
             Self::Boolean { default } => Some(json!(default)),

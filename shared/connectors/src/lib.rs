@@ -16,6 +16,7 @@ mod error;
 mod field;
 mod files;
 mod git;
+mod github;
 mod imap;
 mod listing;
 mod patterns;

@@ -48,6 +48,9 @@ fn property(field: &ConfigField) -> Value {
             json!({ "type": "integer", "minimum": min, "maximum": max })
         }
         FieldValue::TextList => json!({ "type": "array", "items": { "type": "string" } }),
+        FieldValue::RequiredTextList => {
+            json!({ "type": "array", "minItems": 1, "items": { "type": "string" } })
+        }
         FieldValue::RequiredUrls => {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "format": "uri" } })
         }

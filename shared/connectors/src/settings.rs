@@ -107,11 +107,12 @@ fn check_type(field: &ConfigField, value: &Value) -> Result<Value, ConnectorErro
         FieldValue::Boolean { .. } => Some("true or false".to_owned()),
         FieldValue::TextList if value.as_array().is_some_and(|values| values.iter().all(is_text)) => None,
         FieldValue::TextList => Some("a list of strings".to_owned()),
-        FieldValue::RequiredUrls
+        FieldValue::RequiredTextList | FieldValue::RequiredUrls
             if value.as_array().is_some_and(|values| !values.is_empty() && values.iter().all(is_text)) =>
         {
             None
         }
+        FieldValue::RequiredTextList => Some("a list of at least one string".to_owned()),
         FieldValue::RequiredUrls => Some("a list of at least one URL".to_owned()),
         FieldValue::Integer { min, max, .. }
             if value.as_i64().is_some_and(|number| (min..=max).contains(&number)) =>

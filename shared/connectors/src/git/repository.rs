@@ -38,6 +38,12 @@ impl Repository {
         }
     }
 
+    /// Returns the commit that the ref is now. Takes one request.
+    pub(crate) async fn resolve(&self, clients: &Clients) -> Result<ObjectId, ConnectorError> {
+        let mut connection = Connection::open(&self.place, clients).await?;
+        resolve(&mut connection, &self.ref_name).await
+    }
+
     /// Lists a page. The checkpoint is the commit; if the ref still is that, nothing else is requested. All pages are
     /// of the commit that the first one found.
     pub(crate) async fn list(&self, clients: &Clients, listing: Listing<'_>) -> Result<Page, ConnectorError> {

@@ -1,7 +1,10 @@
-//! Sources of git, read from git's own HTTP backend and from sshd, both on this machine.
+//! Sources of git, read from git's own HTTP backend and from sshd on this machine, and of GitHub, read from a server that
+//! answers as GitHub does.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
+mod github;
+mod github_server;
 mod http_server;
 mod large;
 mod over_http;
