@@ -4,6 +4,8 @@
 //! longer page without a `main` element by then is read whole.
 
 mod attributes;
+#[cfg(test)]
+mod content_tests;
 mod element;
 mod elements;
 mod layout;
