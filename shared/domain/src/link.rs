@@ -67,6 +67,8 @@ impl LinkedDocument<'_> {
 enum CodeHost {
     /// `/-/blob/`.
     GitLab,
+    /// `bitbucket.org`.
+    Bitbucket,
     /// `/blob/`, as GitHub has it, or `/src/commit/` and the like, as Gitea and Forgejo do.
     Other,
 }
@@ -78,12 +80,16 @@ impl CodeHost {
         if has("/-/blob/") {
             return Some(Self::GitLab);
         }
+        if url.host_str() == Some("bitbucket.org") && has("/src/") {
+            return Some(Self::Bitbucket);
+        }
         let is_file = ["/blob/", "/src/commit/", "/src/branch/", "/src/tag/"].into_iter().any(has);
         is_file.then_some(Self::Other)
     }
 
     fn lines(self, first: u32, last: u32) -> String {
         match self {
+            Self::Bitbucket => format!("lines-{first}:{last}"),
             _ if first == last => format!("L{first}"),
             Self::GitLab => format!("L{first}-{last}"),
             Self::Other => format!("L{first}-L{last}"),
@@ -163,6 +169,11 @@ mod tests {
                 "https://codeberg.org/o/r/src/commit/1f2e/a.rs",
                 "text/plain",
                 "https://codeberg.org/o/r/src/commit/1f2e/a.rs#L10-L20",
+            ),
+            (
+                "https://bitbucket.org/o/r/src/1f2e/a.rs",
+                "text/plain",
+                "https://bitbucket.org/o/r/src/1f2e/a.rs#lines-10:20",
             ),
             ("https://github.com/o/r/issues/5", "text/markdown", "https://github.com/o/r/issues/5"),
             ("mid:a.b@example.org", "message/rfc822", "mid:a.b@example.org"),
