@@ -72,12 +72,16 @@ impl<'c> SourceListings<'c> {
         Ok(())
     }
 
-    /// Takes over what the listing of an operation left, if it has ended without a failure.
+    /// Takes over what the listing of an operation left, if everything that it listed is indexed, or failed for good: that
+    /// is tried again when it has changed, or by a retry.
     pub(crate) async fn record_operation_end(&mut self, operation_sequence: i64) -> Result<(), DbError> {
         sqlx::query!(
             "UPDATE source_checkpoints c
             SET operation_id = NULL, next_checkpoint = NULL, checkpoint = CASE
-                WHEN o.status = 'completed' AND coalesce((o.meta -> 'counts' ->> 'failed')::bigint, 0) = 0
+                WHEN o.status = 'completed' AND NOT EXISTS (
+                    SELECT FROM operation_items i
+                    WHERE i.operation_id = o.id AND i.state = 'failed' AND i.error_category <> 'permanent'
+                )
                 THEN c.next_checkpoint ELSE c.checkpoint
             END
             FROM operations o WHERE o.id = $1 AND c.operation_id = o.id AND c.source_id = o.source_id",

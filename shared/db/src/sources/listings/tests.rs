@@ -1,4 +1,4 @@
-use domain::OperationType;
+use domain::{ErrorCategory, OperationType};
 use sqlx::PgPool;
 
 use super::*;
@@ -73,16 +73,18 @@ async fn a_crawl_finds_a_limited_number_of_pages(pool: PgPool) {
 async fn a_checkpoint_counts_once_everything_is_indexed(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let source = source_of(&fixture).await;
-    for (name, fails, expected) in [("a", true, None), ("b", false, Some("b"))] {
+    let (transient, permanent) = (ErrorCategory::Transient, ErrorCategory::Permanent);
+    for (name, fails, expected) in
+        [("a", Some(transient), None), ("b", None, Some("b")), ("c", Some(permanent), Some("c"))]
+    {
+        let before = fixture.connection().await.source_listings().checkpoint(source).await.unwrap();
         let (operation, items) = fixture.run_append(&[name]).await;
         let mut connection = fixture.connection().await;
         connection.source_listings().propose_checkpoint(source, operation, name).await.unwrap();
-        assert_eq!(connection.source_listings().checkpoint(source).await.unwrap(), None);
-        if fails {
-            let outcome = crate::operations::StagingOutcome::Failed {
-                reason: "unreadable".to_owned(),
-                category: domain::ErrorCategory::Permanent,
-            };
+        assert_eq!(connection.source_listings().checkpoint(source).await.unwrap(), before);
+        if let Some(category) = fails {
+            let outcome =
+                crate::operations::StagingOutcome::Failed { reason: "unreadable".to_owned(), category };
             fixture.stage(items[0], name, "1", &outcome).await.unwrap();
         } else {
             fixture.index(items[0], name, "1").await;
@@ -95,7 +97,7 @@ async fn a_checkpoint_counts_once_everything_is_indexed(pool: PgPool) {
     let settings = connection.collection_sources().find(source).await.unwrap().unwrap();
     let path = settings.source_path.as_str();
     connection.collection_sources().update(source, path, &settings.source_config).await.unwrap();
-    assert_eq!(connection.source_listings().checkpoint(source).await.unwrap().as_deref(), Some("b"));
+    assert_eq!(connection.source_listings().checkpoint(source).await.unwrap().as_deref(), Some("c"));
     let other = serde_json::json!({ "recursive": false });
     connection.collection_sources().update(source, path, &other).await.unwrap();
     assert_eq!(connection.source_listings().checkpoint(source).await.unwrap(), None);
