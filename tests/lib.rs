@@ -19,6 +19,7 @@ mod erasure;
 mod event_payloads;
 mod everyday_files;
 mod first_light;
+mod git_sources;
 mod integrity;
 mod large_artifacts;
 mod large_responses;

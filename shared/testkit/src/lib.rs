@@ -3,9 +3,15 @@
 //! Everything here panics with a message that says what to do, which is the best way for a test to fail.
 
 mod client;
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+mod git_repository;
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+mod git_server;
 mod stack;
 mod web_server;
 
 pub use client::{Response, TestUser, Upload};
+pub use git_repository::{GitChange, GitRepository};
+pub use git_server::{GitFault, GitServer, run_git_backend};
 pub use stack::{Stack, unique};
 pub use web_server::WebServer;

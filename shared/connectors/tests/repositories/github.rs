@@ -5,15 +5,15 @@ use domain::{Classify, ErrorKind, SecretType};
 use serde_json::{Value, json};
 
 use crate::github_server::{Github, Refusal, TOKEN, ago, discussion, issue};
-use crate::repository::{Change, Repository};
 use crate::{connectors, list_all, paths, read_all, source_of};
+use testkit::{GitChange, GitRepository};
 
 /// A repository with 250 issues, of which the last is a pull request, and three discussions.
-async fn sample() -> (Repository, Github) {
-    let repository = Repository::new();
+async fn sample() -> (GitRepository, Github) {
+    let repository = GitRepository::create();
     repository.commit(
         "main",
-        &[Change::Write("README.md", b"# Manual\n"), Change::Write("src/main.rs", b"fn main() {}")],
+        &[GitChange::Write("README.md", b"# Manual\n"), GitChange::Write("src/main.rs", b"fn main() {}")],
     );
     let github = Github::start(&repository).await;
     let api = github.api_url();
@@ -184,7 +184,7 @@ async fn unchanged_source_costs_constant_requests_and_changes_are_listed_alone()
     assert_eq!(github.take_requests().len(), 6);
 
     // A file that is gone needs a complete listing, which sees deleted issues, too.
-    repository.commit("main", &[Change::Delete("src/main.rs")]);
+    repository.commit("main", &[GitChange::Delete("src/main.rs")]);
     github.change(|data| data.issues.remove(4));
     let (entries, complete) = list(&spec, changed.checkpoint.as_deref()).await;
     assert_eq!(complete.unlisted, Unlisted::Gone);

@@ -14,8 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::http_server::run_backend;
-use crate::repository::Repository;
+use testkit::{GitRepository, run_git_backend};
 
 pub(crate) const TOKEN: &str = "ghp_token";
 
@@ -56,7 +55,7 @@ pub(crate) struct Data {
 }
 
 impl Github {
-    pub(crate) async fn start(repository: &Repository) -> Self {
+    pub(crate) async fn start(repository: &GitRepository) -> Self {
         let folder = repository.folder.path().to_owned();
         // r.git is o/r.git, too.
         std::os::unix::fs::symlink(".", folder.join("o")).unwrap();
@@ -258,7 +257,8 @@ fn graphql_answer(shared: &Shared, request: &Value) -> Value {
 async fn git(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let answer = run_backend(&shared.folder, false, &parts.method, &parts.uri, &parts.headers, &body).await;
+    let answer =
+        run_git_backend(&shared.folder, false, &parts.method, &parts.uri, &parts.headers, &body).await;
     shared.requests.lock().unwrap().push(("git".to_owned(), answer.0.as_u16()));
     answer.into_response()
 }

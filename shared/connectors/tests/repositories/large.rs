@@ -5,9 +5,8 @@ use std::time::Instant;
 use connectors::Unlisted;
 use serde_json::json;
 
-use crate::http_server::{Fault, HttpServer};
-use crate::repository::{Change, Repository};
 use crate::{connectors, list_all, read, read_all, source};
+use testkit::{GitChange, GitFault, GitRepository, GitServer};
 
 const FILES: usize = 5000;
 const MESSAGE: usize = 25;
@@ -26,16 +25,16 @@ fn text(number: usize, version: usize) -> Vec<u8> {
 }
 
 /// A repository with a history, so that fetching only what is needed shows.
-fn repository() -> Repository {
-    let repository = Repository::new();
+fn repository() -> GitRepository {
+    let repository = GitRepository::create();
     let paths: Vec<String> =
         (0..FILES).map(|number| format!("part{}/chapter{number}.md", number / 100)).collect();
     let contents: Vec<Vec<u8>> = (0..FILES).map(|number| text(number, 0)).collect();
-    let all: Vec<Change<'_>> =
-        paths.iter().zip(&contents).map(|(path, content)| Change::Write(path, content)).collect();
+    let all: Vec<GitChange<'_>> =
+        paths.iter().zip(&contents).map(|(path, content)| GitChange::Write(path, content)).collect();
     repository.commit("main", &all);
     for (number, path) in paths.iter().enumerate().take(100) {
-        repository.commit("main", &[Change::Write(path, &text(number, 1))]);
+        repository.commit("main", &[GitChange::Write(path, &text(number, 1))]);
     }
     repository.git(&["repack", "-adq"], b"");
     repository
@@ -57,7 +56,7 @@ fn reset_peak() -> u64 {
 #[tokio::test]
 async fn five_thousand_files_cost_few_requests() {
     let repository = repository();
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let spec = source(&json!({ "url": server.url }), &[]);
     let connectors = connectors();
     let at_start = reset_peak();
@@ -92,7 +91,7 @@ async fn five_thousand_files_cost_few_requests() {
     assert!(requests == 1 && bytes < 200);
 
     let content = text(7, 1000);
-    repository.commit("main", &[Change::Write("part0/chapter7.md", &content)]);
+    repository.commit("main", &[GitChange::Write("part0/chapter7.md", &content)]);
     let begun = Instant::now();
     let (listed, _) = list_all(&connectors, &spec, page.checkpoint.as_deref(), 1000).await.unwrap();
     let changed: Vec<_> = listed
@@ -120,16 +119,16 @@ fn noise(length: usize, mut state: u64) -> Vec<u8> {
 
 #[tokio::test]
 async fn large_files_are_neither_kept_in_memory_nor_read_to_be_refused() {
-    let repository = Repository::new();
+    let repository = GitRepository::create();
     let large: Vec<Vec<u8>> = (1..=8).map(|seed| noise(5_000_000, seed)).collect();
     let paths: Vec<String> = (0..8).map(|number| format!("{number}.bin")).collect();
     let bomb = vec![0; 201_000_000];
     for (path, content) in paths.iter().zip(&large) {
-        repository.commit("main", &[Change::Write(path, content)]);
+        repository.commit("main", &[GitChange::Write(path, content)]);
     }
-    repository.commit("main", &[Change::Write("bomb.bin", &bomb), Change::Write("small.md", b"small")]);
+    repository.commit("main", &[GitChange::Write("bomb.bin", &bomb), GitChange::Write("small.md", b"small")]);
     drop(bomb);
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let spec = source(&json!({ "url": server.url }), &[]);
     let connectors = connectors();
     let (entries, _) = list_all(&connectors, &spec, None, 1000).await.unwrap();
@@ -153,7 +152,7 @@ async fn large_files_are_neither_kept_in_memory_nor_read_to_be_refused() {
     assert_eq!(refused, [reason]);
 
     // Cut in the middle of a pack.
-    server.set_fault(Some(Fault::CutAfter(8_000_000)));
+    server.set_fault(Some(GitFault::CutAfter(8_000_000)));
     let error = read_all(&connectors, &spec, &entries[..4]).await.unwrap_err();
     assert!(error.to_string().contains("127.0.0.1"), "{error}");
 }

@@ -5,11 +5,9 @@
 
 mod github;
 mod github_server;
-mod http_server;
 mod large;
 mod over_http;
 mod over_ssh;
-mod repository;
 mod ssh_server;
 
 use std::collections::BTreeMap;

@@ -4,28 +4,27 @@ use connectors::{ConnectorError, Listing, Unlisted};
 use domain::{Classify, ErrorKind, SecretType};
 use serde_json::json;
 
-use crate::http_server::{Fault, HttpServer};
-use crate::repository::{Change, Repository};
 use crate::{connectors, list_all, paths, read_all, source};
+use testkit::{GitChange, GitFault, GitRepository, GitServer};
 
 /// `x-access-token:s3cr3t`, as HTTP spells it.
 const TOKEN: &str = "eC1hY2Nlc3MtdG9rZW46czNjcjN0";
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 
-fn sample() -> (Repository, String) {
-    let repository = Repository::new();
+fn sample() -> (GitRepository, String) {
+    let repository = GitRepository::create();
     let commit = repository.commit(
         "main",
         &[
-            Change::Write("README.md", b"# Manual\n"),
-            Change::Write("docs/a b.md", b"alpha\n"),
-            Change::Write("docs/deep/c.md", b"gamma\n"),
-            Change::Write("src/main.rs", b"fn main() {}\n"),
-            Change::Write("model.bin", POINTER),
-            Change::Write("large.txt", &b"0123456789".repeat(500)),
-            Change::Link("passwd", "/etc/passwd"),
-            Change::Submodule("vendor/other", &"a".repeat(40)),
-            Change::Write(".gitattributes", b"docs export-ignore\n"),
+            GitChange::Write("README.md", b"# Manual\n"),
+            GitChange::Write("docs/a b.md", b"alpha\n"),
+            GitChange::Write("docs/deep/c.md", b"gamma\n"),
+            GitChange::Write("src/main.rs", b"fn main() {}\n"),
+            GitChange::Write("model.bin", POINTER),
+            GitChange::Write("large.txt", &b"0123456789".repeat(500)),
+            GitChange::Link("passwd", "/etc/passwd"),
+            GitChange::Submodule("vendor/other", &"a".repeat(40)),
+            GitChange::Write(".gitattributes", b"docs export-ignore\n"),
         ],
     );
     (repository, commit)
@@ -34,7 +33,7 @@ fn sample() -> (Repository, String) {
 #[tokio::test]
 async fn first_unchanged_and_changed_listings() {
     let (repository, commit) = sample();
-    let server = HttpServer::start(repository.folder.path().to_owned(), Some(TOKEN)).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), Some(TOKEN)).await;
     let connectors = connectors();
     let settings = json!({ "url": server.url, "include_patterns": ["*.md"], "link_template": "https://git.example.org/{commit}/{path}" });
     let spec = source(&settings, &[(SecretType::Token, "s3cr3t")]);
@@ -70,7 +69,7 @@ async fn first_unchanged_and_changed_listings() {
 
     let changed = repository.commit(
         "main",
-        &[Change::Write("docs/a b.md", b"alpha, changed\n"), Change::Delete("docs/deep/c.md")],
+        &[GitChange::Write("docs/a b.md", b"alpha, changed\n"), GitChange::Delete("docs/deep/c.md")],
     );
     let (entries, page) = list_all(&connectors, &spec, Some(&commit), 1000).await.unwrap();
     assert_eq!(paths(&entries), ["README.md", "docs/a b.md"]);
@@ -82,7 +81,7 @@ async fn first_unchanged_and_changed_listings() {
 #[tokio::test]
 async fn links_and_submodules_are_left_out_and_pointers_and_large_files_say_why() {
     let (repository, _) = sample();
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let connectors = connectors();
     let spec = source(&json!({ "url": server.url, "max_file_bytes": 4999 }), &[]);
     let (entries, _) = list_all(&connectors, &spec, None, 1000).await.unwrap();
@@ -114,14 +113,14 @@ async fn links_and_submodules_are_left_out_and_pointers_and_large_files_say_why(
 
 #[tokio::test]
 async fn branches_and_tags_are_found_and_pages_are_of_one_commit() {
-    let repository = Repository::new();
+    let repository = GitRepository::create();
     repository.commit(
         "main",
-        &[Change::Write("a.md", b"1"), Change::Write("b.md", b"1"), Change::Write("c.md", b"1")],
+        &[GitChange::Write("a.md", b"1"), GitChange::Write("b.md", b"1"), GitChange::Write("c.md", b"1")],
     );
-    let release = repository.commit("release/1", &[Change::Write("r.md", b"1")]);
+    let release = repository.commit("release/1", &[GitChange::Write("r.md", b"1")]);
     repository.git(&["tag", "-a", "-m", "annotated", "v1", "release/1"], b"");
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let connectors = connectors();
     for name in ["release/1", "refs/heads/release/1", "v1", "refs/tags/v1"] {
         let spec = source(&json!({ "url": server.url, "ref": name }), &[]);
@@ -139,7 +138,7 @@ async fn branches_and_tags_are_found_and_pages_are_of_one_commit() {
 
     let spec = source(&json!({ "url": server.url }), &[]);
     let first = connectors.list(&spec, Listing { limit: 2, ..Listing::from_cursor(None) }).await.unwrap();
-    repository.commit("main", &[Change::Delete("c.md"), Change::Write("d.md", b"1")]);
+    repository.commit("main", &[GitChange::Delete("c.md"), GitChange::Write("d.md", b"1")]);
     server.take_counts();
     let second = connectors.list(&spec, Listing::from_cursor(first.next.as_deref())).await.unwrap();
     assert_eq!((paths(&second.entries), second.next), (vec!["c.md"], None));
@@ -153,7 +152,7 @@ async fn branches_and_tags_are_found_and_pages_are_of_one_commit() {
 #[tokio::test]
 async fn refusals_and_faults_are_classified() {
     let (repository, commit) = sample();
-    let server = HttpServer::start(repository.folder.path().to_owned(), Some(TOKEN)).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), Some(TOKEN)).await;
     let settings = json!({ "url": server.url });
     for secrets in [&[][..], &[(SecretType::Token, "wrong-token")]] {
         let error = list_all(&connectors(), &source(&settings, secrets), None, 10).await.unwrap_err();
@@ -175,17 +174,17 @@ async fn refusals_and_faults_are_classified() {
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 
     for (fault, kind, word) in [
-        (Fault::Status(503, None), ErrorKind::Unavailable, "503"),
-        (Fault::Status(429, Some(("retry-after", "7"))), ErrorKind::Throttled, "rate"),
-        (Fault::Status(403, Some(("retry-after", "7"))), ErrorKind::Throttled, "rate"),
-        (Fault::Status(403, None), ErrorKind::Forbidden, "403"),
+        (GitFault::Status(503, None), ErrorKind::Unavailable, "503"),
+        (GitFault::Status(429, Some(("retry-after", "7"))), ErrorKind::Throttled, "rate"),
+        (GitFault::Status(403, Some(("retry-after", "7"))), ErrorKind::Throttled, "rate"),
+        (GitFault::Status(403, None), ErrorKind::Forbidden, "403"),
         (
-            Fault::Status(302, Some(("location", "http://169.254.169.254/latest"))),
+            GitFault::Status(302, Some(("location", "http://169.254.169.254/latest"))),
             ErrorKind::Forbidden,
             "never reached",
         ),
-        (Fault::Page, ErrorKind::Forbidden, "git server"),
-        (Fault::CutAfter(30), ErrorKind::Unavailable, "127.0.0.1"),
+        (GitFault::Page, ErrorKind::Forbidden, "git server"),
+        (GitFault::CutAfter(30), ErrorKind::Unavailable, "127.0.0.1"),
     ] {
         server.set_fault(Some(fault.clone()));
         let listed = list_all(&connectors(), &spec, None, 10).await.unwrap_err();
@@ -208,7 +207,7 @@ async fn refusals_and_faults_are_classified() {
 #[tokio::test]
 async fn file_that_is_gone_fails_alone() {
     let (repository, _) = sample();
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let connectors = connectors();
     let spec = source(&json!({ "url": server.url, "include_patterns": ["docs/**"] }), &[]);
     let (mut entries, _) = list_all(&connectors, &spec, None, 10).await.unwrap();
@@ -230,14 +229,14 @@ async fn file_that_is_gone_fails_alone() {
 async fn server_without_filters_is_read_and_one_without_version_2_is_refused() {
     let (repository, _) = sample();
     repository.git(&["config", "uploadpack.allowFilter", "false"], b"");
-    let server = HttpServer::start(repository.folder.path().to_owned(), None).await;
+    let server = GitServer::start(repository.folder.path().to_owned(), None).await;
     let spec = source(&json!({ "url": server.url, "include_patterns": ["docs/**"] }), &[]);
     let (entries, _) = list_all(&connectors(), &spec, None, 10).await.unwrap();
     assert_eq!(paths(&entries), ["docs/a b.md", "docs/deep/c.md"]);
     let contents = read_all(&connectors(), &spec, &entries).await.unwrap();
     assert_eq!(contents["docs/a b.md"].as_ref().unwrap(), b"alpha\n");
 
-    let server = HttpServer::start_as(repository.folder.path().to_owned(), None, true).await;
+    let server = GitServer::start_as(repository.folder.path().to_owned(), None, true).await;
     let spec = source(&json!({ "url": server.url }), &[]);
     let error = list_all(&connectors(), &spec, None, 10).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);

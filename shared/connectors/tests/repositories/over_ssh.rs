@@ -6,15 +6,15 @@ use connectors::{ConnectorError, Unlisted};
 use domain::{Classify, ErrorKind, SecretType};
 use serde_json::json;
 
-use crate::repository::{Change, Repository};
 use crate::ssh_server::SshServer;
 use crate::{connectors, list_all, paths, read_all, source};
+use testkit::{GitChange, GitRepository};
 
 #[tokio::test]
 async fn keys_sign_in_and_files_are_read() {
-    let repository = Repository::new();
+    let repository = GitRepository::create();
     let commit = repository
-        .commit("main", &[Change::Write("a.md", b"alpha\n"), Change::Write("it's/b.md", b"beta\n")]);
+        .commit("main", &[GitChange::Write("a.md", b"alpha\n"), GitChange::Write("it's/b.md", b"beta\n")]);
     let server = SshServer::start("GIT_PROTOCOL");
     let connectors = connectors();
     let settings = json!({ "url": server.url(&repository.path()), "host_key": server.host_key });
@@ -56,8 +56,8 @@ async fn path_is_no_command() {
 
 #[tokio::test]
 async fn refusals_say_what_to_do() {
-    let repository = Repository::new();
-    repository.commit("main", &[Change::Write("a.md", b"alpha\n")]);
+    let repository = GitRepository::create();
+    repository.commit("main", &[GitChange::Write("a.md", b"alpha\n")]);
     let server = SshServer::start("GIT_PROTOCOL");
     let old = SshServer::start("LANG");
     let connectors = connectors();

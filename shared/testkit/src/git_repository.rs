@@ -7,34 +7,41 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A bare repository `r.git` in a folder of its own.
-pub(crate) struct Repository {
-    pub(crate) folder: TempDir,
+#[derive(Debug)]
+pub struct GitRepository {
+    /// The folder that it is in.
+    pub folder: TempDir,
 }
 
 /// What a commit does to a path.
-pub(crate) enum Change<'a> {
+#[derive(Debug)]
+pub enum GitChange<'a> {
+    /// Writes a file with this content.
     Write(&'a str, &'a [u8]),
+    /// Deletes a file.
     Delete(&'a str),
+    /// Makes a symbolic link to this target.
     Link(&'a str, &'a str),
-    /// With the id of a commit of another repository.
+    /// Adds a submodule, with the id of a commit of another repository.
     Submodule(&'a str, &'a str),
 }
 
-impl Repository {
+impl GitRepository {
     /// An empty one that answers partial clones.
-    pub(crate) fn new() -> Self {
+    pub fn create() -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         repository.git(&["init", "--quiet", "--bare", "--initial-branch=main", "."], b"");
         repository.git(&["config", "uploadpack.allowFilter", "true"], b"");
         repository
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    /// Its own folder.
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("r.git")
     }
 
     /// Commits to a branch and returns the commit's id.
-    pub(crate) fn commit(&self, branch: &str, changes: &[Change<'_>]) -> String {
+    pub fn commit(&self, branch: &str, changes: &[GitChange<'_>]) -> String {
         let reference = format!("refs/heads/{branch}");
         let mut stream = format!(
             "commit {reference}\ncommitter Grace <grace@example.org> 1700000000 +0000\ndata 4\ntest\n"
@@ -45,10 +52,10 @@ impl Repository {
         }
         for change in changes {
             match change {
-                Change::Write(path, content) => write_file(&mut stream, "100644", path, content),
-                Change::Link(path, target) => write_file(&mut stream, "120000", path, target.as_bytes()),
-                Change::Delete(path) => stream.extend_from_slice(format!("D {path}\n").as_bytes()),
-                Change::Submodule(path, id) => {
+                GitChange::Write(path, content) => write_file(&mut stream, "100644", path, content),
+                GitChange::Link(path, target) => write_file(&mut stream, "120000", path, target.as_bytes()),
+                GitChange::Delete(path) => stream.extend_from_slice(format!("D {path}\n").as_bytes()),
+                GitChange::Submodule(path, id) => {
                     stream.extend_from_slice(format!("M 160000 {id} {path}\n").as_bytes());
                 }
             }
@@ -57,7 +64,11 @@ impl Repository {
         self.git(&["rev-parse", &reference], b"").trim().to_owned()
     }
 
-    pub(crate) fn git(&self, arguments: &[&str], input: &[u8]) -> String {
+    /// Runs git in it and returns what that prints.
+    ///
+    /// # Panics
+    /// Panics if git fails.
+    pub fn git(&self, arguments: &[&str], input: &[u8]) -> String {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();

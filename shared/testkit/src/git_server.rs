@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 /// What the server does instead of answering.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fault {
+pub enum GitFault {
     /// Answers with this status and header.
     Status(u16, Option<(&'static str, &'static str)>),
     /// Answers with so many bytes and then closes the connection.
@@ -24,9 +24,11 @@ pub(crate) enum Fault {
     Page,
 }
 
+/// Serves the repository `r.git` of a folder, or every repository below it, as long as the test runs.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpServer {
-    pub(crate) url: String,
+pub struct GitServer {
+    /// The address of `r.git`.
+    pub url: String,
     shared: Arc<Shared>,
 }
 
@@ -36,17 +38,19 @@ struct Shared {
     token: Option<&'static str>,
     requests: AtomicU64,
     bytes: AtomicU64,
-    fault: Mutex<Option<Fault>>,
+    fault: Mutex<Option<GitFault>>,
     /// Whether clients may ask for version 2 of the protocol.
     is_old: bool,
 }
 
-impl HttpServer {
-    pub(crate) async fn start(folder: PathBuf, token: Option<&'static str>) -> Self {
+impl GitServer {
+    /// Starts a server for the repositories of a folder. With a token, which is `user:secret` in Base64, it wants that.
+    pub async fn start(folder: PathBuf, token: Option<&'static str>) -> Self {
         Self::start_as(folder, token, false).await
     }
 
-    pub(crate) async fn start_as(folder: PathBuf, token: Option<&'static str>, is_old: bool) -> Self {
+    /// Starts a server that may be too old for version 2 of the protocol.
+    pub async fn start_as(folder: PathBuf, token: Option<&'static str>, is_old: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/r.git", listener.local_addr().unwrap());
         let (requests, bytes, fault) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
@@ -57,12 +61,12 @@ impl HttpServer {
     }
 
     /// The requests and the bytes of the answers since this was asked before.
-    pub(crate) fn take_counts(&self) -> (u64, u64) {
+    pub fn take_counts(&self) -> (u64, u64) {
         (self.shared.requests.swap(0, Ordering::SeqCst), self.shared.bytes.swap(0, Ordering::SeqCst))
     }
 
     /// Every request fails like this from now on.
-    pub(crate) fn set_fault(&self, fault: Option<Fault>) {
+    pub fn set_fault(&self, fault: Option<GitFault>) {
         *self.shared.fault.lock().unwrap() = fault;
     }
 }
@@ -82,23 +86,24 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     let fault = shared.fault.lock().unwrap().clone();
     match fault {
-        Some(Fault::Status(status, header)) => {
+        Some(GitFault::Status(status, header)) => {
             let mut response = StatusCode::from_u16(status).unwrap().into_response();
             if let Some((name, value)) = header {
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
             return response;
         }
-        Some(Fault::Page) => return axum::response::Html("<html>Please log in</html>").into_response(),
-        Some(Fault::CutAfter(_)) | None => {}
+        Some(GitFault::Page) => return axum::response::Html("<html>Please log in</html>").into_response(),
+        Some(GitFault::CutAfter(_)) | None => {}
     }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let (status, headers, body) =
-        run_backend(&shared.folder, shared.is_old, &parts.method, &parts.uri, &parts.headers, &body).await;
+        run_git_backend(&shared.folder, shared.is_old, &parts.method, &parts.uri, &parts.headers, &body)
+            .await;
     shared.bytes.fetch_add(body.len() as u64, Ordering::SeqCst);
     let body = match fault {
-        Some(Fault::CutAfter(length)) if length < body.len() => {
+        Some(GitFault::CutAfter(length)) if length < body.len() => {
             let pieces = [Ok(body.slice(..length)), Err(std::io::Error::other("cut"))];
             Body::from_stream(futures_util::stream::iter(pieces))
         }
@@ -108,7 +113,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 /// Runs the backend. An old one does not know version 2 of the protocol.
-pub(crate) async fn run_backend(
+pub async fn run_git_backend(
     folder: &Path,
     is_old: bool,
     method: &axum::http::Method,
