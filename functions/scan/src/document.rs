@@ -1,6 +1,7 @@
 //! Stages one document: reads its bytes, decides what to do with them, stores and registers them.
 
 use artifacts::{ArtifactError, ArtifactWriter};
+use connectors::ConnectorError;
 use db::documents::ExistingDocument;
 use db::operations::StagingOutcome;
 use dispatch::FailedDocument;
@@ -29,20 +30,38 @@ pub(crate) async fn stage_document(state: &State, context: &Context<'_>) -> Resu
     }
 }
 
-/// Records that the document cannot be staged, whatever is tried.
+/// Records that the document cannot be staged, whatever is tried, or is not to be.
 async fn fail(state: &State, context: &Context<'_>, error: &StageError) -> Result<Step, StageError> {
-    let (reason, cause) = (error.reason(), error.chain());
-    dispatch::log_failed(FailedDocument {
-        stage: "scan",
-        operation_id: context.operation.id,
-        item_id: context.item.id,
-        document_id: Some(context.document_id),
-        reason: &cause,
-    });
-    let outcome = StagingOutcome::Failed { reason, category: ErrorCategory::Permanent };
+    let outcome = unread_outcome(error);
+    if matches!(outcome, StagingOutcome::Failed { .. }) {
+        dispatch::log_failed(FailedDocument {
+            stage: "scan",
+            operation_id: context.operation.id,
+            item_id: context.item.id,
+            document_id: Some(context.document_id),
+            reason: &error.chain(),
+        });
+    }
     let target = context.target();
-    state.db.connection().await?.operation_items().mark_staged(&target.unread(&outcome)).await?;
+    let mut connection = state.db.connection().await?;
+    let existing = connection.documents().find_existing(context.document_id).await?;
+    connection.operation_items().mark_staged(&target.unread(&outcome)).await?;
+    drop(connection);
+    // What it had before it was left out is not found any more.
+    let is_left_out = matches!(outcome, StagingOutcome::Skipped { .. });
+    if is_left_out && existing.is_some_and(|existing| existing.generation.exists()) {
+        delete_points_before(state, context.collection, context.document_id, context.item.generation).await?;
+    }
     Ok(Step::Ended { bytes: Bytes::default() })
+}
+
+/// A document that its source leaves out is skipped; any other that cannot be read has failed.
+fn unread_outcome(error: &StageError) -> StagingOutcome {
+    let reason = error.reason();
+    match error.cause() {
+        Some(ConnectorError::LeftOut { .. }) => StagingOutcome::Skipped { reason },
+        _ => StagingOutcome::Failed { reason, category: ErrorCategory::Permanent },
+    }
 }
 
 /// Returns what users learn of an error that is retried. Its own text names hosts, keys and calls: it is for the log.
@@ -159,4 +178,20 @@ async fn register(state: &State, context: &Context<'_>, read: Read) -> Result<St
         delete_points_before(state, collection, document_id, item.generation).await?;
     }
     Ok(Step::Ended { bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_that_their_source_leaves_out_are_skipped_with_the_reason() {
+        let left_out =
+            ConnectorError::LeftOut { what: "the mail 7".into(), reason: "it is encrypted".into() };
+        let outcome = unread_outcome(&left_out.into());
+        let reason = "the mail 7 is left out: it is encrypted".to_owned();
+        assert_eq!(outcome, StagingOutcome::Skipped { reason });
+        let refused = ConnectorError::NotFound { what: "the mail 8".into() };
+        assert!(matches!(unread_outcome(&refused.into()), StagingOutcome::Failed { .. }));
+    }
 }

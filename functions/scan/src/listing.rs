@@ -98,6 +98,7 @@ impl Producer for SourceListing<'_> {
         connection.operation_items().insert_many(self.operation.id, &items).await?;
         drop(connection);
         self.store_contents(page.entries).await?;
+        self.leave(&page.gone).await?;
         let left_out = self.record_crawl(&page.crawl).await?;
         if page.unreadable + left_out > 0 {
             self.is_incomplete = true;
@@ -163,6 +164,26 @@ impl SourceListing<'_> {
         Ok(self.state.artifacts.write(&key, entry.content.unwrap_or_default(), content_type).await?)
     }
 
+    /// Handles documents that the source says are gone.
+    async fn leave(&self, gone: &[String]) -> Result<(), StageError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.state.db.connection().await?;
+        match self.spec.on_missing() {
+            Some(OnMissing::Remove) => {
+                connection.operation_items().insert_missing(self.operation.id, Some(gone)).await?;
+            }
+            Some(OnMissing::Keep) => {
+                let collection_id = self.operation.collection_id;
+                let ids: Vec<_> = gone.iter().map(|uri| document_id(collection_id, uri)).collect();
+                connection.documents().mark_stale(&ids).await?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
     /// Records what a crawl found and visited; returns how many pages it may not visit any more.
     async fn record_crawl(&self, step: &CrawlStep) -> Result<u64, StageError> {
         let Some(limit) = self.spec.crawl_limit() else {
@@ -201,7 +222,7 @@ impl SourceListing<'_> {
         }
         match self.spec.on_missing().filter(|_| unlisted == Unlisted::Gone) {
             Some(OnMissing::Remove) => {
-                connection.operation_items().insert_missing(operation_id).await?;
+                connection.operation_items().insert_missing(operation_id, None).await?;
             }
             Some(OnMissing::Keep) => {
                 connection.operation_items().mark_missing_stale(operation_id).await?;

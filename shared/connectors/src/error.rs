@@ -31,6 +31,14 @@ pub enum ConnectorError {
         /// Why, and what an operator can do.
         reason: String,
     },
+    /// The source's own limits leave the document out: it is skipped, and that is no failure.
+    #[error("{what} is left out: {reason}")]
+    LeftOut {
+        /// The document.
+        what: String,
+        /// Why, and what is allowed.
+        reason: String,
+    },
     /// The source cannot be read without a secret that is not set.
     #[error(
         "the source needs its secret {secret_type}, which is not set; set it with the source (secrets.{secret_type})"
@@ -125,7 +133,7 @@ impl Classify for ConnectorError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::Invalid { .. } | Self::LeftOut { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Forbidden { .. } | Self::SecretMissing { .. } | Self::SignIn { .. } => ErrorKind::Forbidden,
             Self::Throttled { .. } => ErrorKind::Throttled,

@@ -47,6 +47,9 @@ pub struct Page {
     /// Documents and folders that were not listed: they may not be read, or failed for now. They may still exist,
     /// so a listing with any cannot tell which documents are gone.
     pub unreadable: u64,
+    /// URIs of documents that the source does not contain any more, of a source that can tell so although it lists changes
+    /// only.
+    pub gone: Vec<String>,
     /// What this listing says of documents that are on none of its pages. The same on all pages.
     pub unlisted: Unlisted,
     /// On the last page, what the next listing starts from, if the source can tell what changed since.

@@ -23,7 +23,8 @@ impl SourceSession {
     /// Opens a document by its [`crate::Entry::location`].
     ///
     /// # Errors
-    /// Returns `NotFound` if the document is gone, `Invalid` or `Forbidden` if it may not be read.
+    /// Returns `NotFound` if the document is gone, `Invalid` or `Forbidden` if it may not be read, `LeftOut` if it is not
+    /// to be.
     pub async fn open(&self, location: &str) -> Result<SourceReader, ConnectorError> {
         self.session.open(location).await
     }

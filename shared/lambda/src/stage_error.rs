@@ -70,6 +70,11 @@ impl StageError {
         Self { kind: self.kind, public_message, retry_after, source }
     }
 
+    /// Returns the error that it was made of, if it is one of this type.
+    pub fn cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.source.downcast_ref()
+    }
+
     /// Formats the error with its causes for the log, see [`error_chain`].
     pub fn chain(&self) -> String {
         error_chain(self.source.as_ref())
@@ -116,5 +121,6 @@ mod tests {
         );
         assert!(error.chain().contains("NoSuchKey") && error.copy().chain().contains("NoSuchKey"));
         assert_eq!(StageError::new(ErrorKind::Invalid, "it is empty").reason(), "it is empty");
+        assert!(error.cause::<Backend>().is_some() && error.copy().cause::<Backend>().is_none());
     }
 }

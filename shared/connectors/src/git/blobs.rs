@@ -79,9 +79,8 @@ impl Blobs {
         };
         let start = read(content.clone(), 0, LFS_POINTER.len() as u64, path).await?;
         if start == LFS_POINTER && content.length() < 1024 {
-            let reason =
-                "its content is in Git LFS, which is not read; leave such files out (exclude_patterns)";
-            return Err(ConnectorError::Forbidden { what: path.to_owned(), reason: reason.to_owned() });
+            let reason = "its content is in Git LFS, which is not read".to_owned();
+            return Err(ConnectorError::LeftOut { what: path.to_owned(), reason });
         }
         let size = content.length();
         let body = FileBody { content, position: 0, path: path.to_owned() };
@@ -103,7 +102,7 @@ impl Blobs {
         })?;
         if fetched.too_large.is_some() {
             let reason = format!("it is larger than {limit} bytes, the limit of the source (max_file_bytes)");
-            return Err(ConnectorError::Forbidden { what: path.to_owned(), reason });
+            return Err(ConnectorError::LeftOut { what: path.to_owned(), reason });
         }
         let blob = fetched.objects.get(&id).filter(|object| object.kind == ObjectKind::Blob);
         blob.map(|object| object.content.clone())

@@ -110,7 +110,7 @@ impl Reader {
         } else {
             return Ok(known);
         };
-        Err(ConnectorError::Forbidden { what: what(), reason })
+        Err(ConnectorError::LeftOut { what: what(), reason })
     }
 
     /// Returns a small mail, and fetches the next ones with it.
@@ -201,7 +201,7 @@ impl Body for Pieces {
             self.is_at_end = (piece.len() as u64) < PIECE_BYTES;
             if self.offset > reader.max_bytes {
                 let reason = format!("it has more bytes than max_message_bytes allows: {}", reader.max_bytes);
-                return Err(ConnectorError::Forbidden { what: what(), reason });
+                return Err(ConnectorError::LeftOut { what: what(), reason });
             }
             Ok((!piece.is_empty()).then_some(piece))
         })

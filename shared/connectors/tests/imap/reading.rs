@@ -52,9 +52,9 @@ async fn encrypted_large_and_deleted_mails_say_why_and_others_are_read() {
         assert!(message.contains(words), "{message}");
         kind
     };
-    assert_eq!(refused("it is encrypted"), ErrorKind::Forbidden);
-    assert_eq!(refused("max_message_bytes allows 2000"), ErrorKind::Forbidden);
-    assert_eq!(refused("it is encrypted"), ErrorKind::Forbidden);
+    assert_eq!(refused("is left out: it is encrypted"), ErrorKind::Invalid);
+    assert_eq!(refused("max_message_bytes allows 2000"), ErrorKind::Invalid);
+    assert_eq!(refused("is left out: it is encrypted"), ErrorKind::Invalid);
     assert_eq!(refused("does not exist"), ErrorKind::NotFound);
     assert!(outcomes.next().unwrap().unwrap().ends_with(b"\r\n\r\n\r\n"));
 }

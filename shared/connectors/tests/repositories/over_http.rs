@@ -105,8 +105,8 @@ async fn links_and_submodules_are_left_out_and_pointers_and_large_files_say_why(
     assert_eq!(
         reasons,
         [
-            "large.txt cannot be read: it is larger than 4999 bytes, the limit of the source (max_file_bytes)",
-            "model.bin cannot be read: its content is in Git LFS, which is not read; leave such files out (exclude_patterns)",
+            "large.txt is left out: it is larger than 4999 bytes, the limit of the source (max_file_bytes)",
+            "model.bin is left out: its content is in Git LFS, which is not read",
         ]
     );
 }

@@ -1,4 +1,5 @@
--- $1 operation, whose listing is complete.
+-- $1 operation, $2 URIs of documents that its source says are gone, or NULL if its listing is complete: then all that it
+-- did not include.
 --
 -- No source lists what is in its documents: that is missing with the document that contains it.
 WITH RECURSIVE o AS (
@@ -11,6 +12,7 @@ missing AS (
     SELECT d.id
     FROM o JOIN documents d ON d.source_id = o.source_id AND d.status <> 'deleted' AND d.uri IS NOT NULL
     WHERE d.container_id IS NULL
+        AND ($2::text[] IS NULL OR d.uri = ANY ($2))
         AND NOT EXISTS (SELECT FROM operation_items i WHERE i.operation_id = o.id AND i.uri = d.uri)
     UNION
     SELECT d.id FROM missing JOIN documents d ON d.container_id = missing.id

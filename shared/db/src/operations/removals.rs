@@ -28,9 +28,14 @@ impl OperationItems<'_> {
     }
 
     /// Adds those documents of the operation's source to the work list, to be removed, that its listing did
-    /// not include. Call it after a complete listing, before that is recorded. Returns how many there are.
-    pub async fn insert_missing(&mut self, operation_id: OperationId) -> Result<u64, DbError> {
-        let done = sqlx::query_file!("queries/operations/insert_missing.sql", operation_id.0)
+    /// not include: all of them if `gone` is `None`, after a complete listing; else those whose URIs are among `gone`. Call
+    /// it before the end of the listing is recorded. Returns how many there are.
+    pub async fn insert_missing(
+        &mut self,
+        operation_id: OperationId,
+        gone: Option<&[String]>,
+    ) -> Result<u64, DbError> {
+        let done = sqlx::query_file!("queries/operations/insert_missing.sql", operation_id.0, gone)
             .execute(&mut *self.connection)
             .await?;
         Ok(done.rows_affected())

@@ -271,7 +271,7 @@ async fn a_listing_decides_about_containers_and_they_about_what_is_in_them(pool:
     assert_eq!(connection.operation_items().mark_unchanged(second, ItemId(0)).await.unwrap(), 1);
     assert_eq!(connection.operation_items().mark_missing_stale(second).await.unwrap(), 1);
     assert!(fixture.document("b.zip").await.is_stale && !fixture.document("b.zip!/x").await.is_stale);
-    assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 2);
+    assert_eq!(connection.operation_items().insert_missing(second, None).await.unwrap(), 2);
     let items = connection.operation_items().list_undispatched(second, ItemId(0), 10).await.unwrap();
     fixture.remove(&items).await;
     fixture.finish(second).await;

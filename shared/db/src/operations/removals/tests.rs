@@ -21,9 +21,9 @@ async fn documents_missing_from_their_source_are_removed_and_return_with_it(pool
     connection.operation_items().insert_many(second, &[item("b", "v1")]).await.unwrap();
     assert!(connection.operations().claim(second).await.unwrap());
     connection.operation_items().mark_unchanged(second, ItemId(0)).await.unwrap();
-    assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 1);
+    assert_eq!(connection.operation_items().insert_missing(second, None).await.unwrap(), 1);
     assert_eq!(
-        connection.operation_items().insert_missing(second).await.unwrap(),
+        connection.operation_items().insert_missing(second, None).await.unwrap(),
         0,
         "they are on the list already"
     );
@@ -53,6 +53,24 @@ async fn documents_missing_from_their_source_are_removed_and_return_with_it(pool
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn documents_that_a_source_says_are_gone_are_removed_alone(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let source = fixture.source("/srv/docs").await;
+    let other = fixture.source("/srv/other").await;
+    for (source, names) in [(source, &["a", "b", "c"][..]), (other, &["d"])] {
+        let operation = fixture.read_source(source, names).await;
+        fixture.finish(operation).await;
+    }
+    let second = fixture.insert_of_source(OperationType::Append, Some(source)).await;
+    let mut connection = fixture.connection().await;
+    connection.operation_items().insert_many(second, &[item("b", "v1")]).await.unwrap();
+    assert!(connection.operations().claim(second).await.unwrap());
+    let gone: Vec<String> = ["a", "b", "d", "never there"].map(|name| item(name, "v1").uri).into();
+    assert_eq!(connection.operation_items().insert_missing(second, Some(&gone)).await.unwrap(), 1, "only a");
+    assert_eq!(connection.operation_items().insert_missing(second, Some(&[])).await.unwrap(), 0);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn ended_listing_removes_nothing_more(pool: PgPool) {
     let fixture = Fixture::new(pool).await;
     let source = fixture.source("/srv/docs").await;
@@ -62,9 +80,9 @@ async fn ended_listing_removes_nothing_more(pool: PgPool) {
     let mut connection = fixture.connection().await;
     assert!(connection.operations().claim(second).await.unwrap());
     assert!(connection.operations().request_cancel(second).await.unwrap());
-    assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0);
+    assert_eq!(connection.operation_items().insert_missing(second, None).await.unwrap(), 0);
     connection.operations().mark_scan_finished(second).await.unwrap();
-    assert_eq!(connection.operation_items().insert_missing(second).await.unwrap(), 0);
+    assert_eq!(connection.operation_items().insert_missing(second, None).await.unwrap(), 0);
     // Kept documents are marked, and unmarked by the next listing that includes them.
     assert_eq!(connection.operation_items().mark_missing_stale(second).await.unwrap(), 1);
     assert!(fixture.document("a").await.is_stale);
