@@ -1,5 +1,6 @@
 //! The settings of a source: `source_config`, checked against what its connector declares.
 
+use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 use crate::{ConfigField, ConnectorError, FieldValue};
@@ -86,6 +87,17 @@ impl Settings {
     pub(crate) fn texts(&self, field: &str) -> Vec<&str> {
         let values = self.0.get(field).and_then(Value::as_array);
         values.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// A setting that is a day, such as `2026-01-31`; `None` if it is empty.
+    pub(crate) fn day(&self, field: &'static str) -> Result<Option<NaiveDate>, ConnectorError> {
+        match self.text(field) {
+            "" => Ok(None),
+            day => NaiveDate::parse_from_str(day, "%Y-%m-%d").map(Some).map_err(|_| {
+                let message = format!("not a day; one such as 2026-01-31 allowed, got {day:?}");
+                ConnectorError::invalid(field, message)
+            }),
+        }
     }
 
     /// Replaces a setting by its normal form.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use domain::{SecretType, SourceType};
 use serde_json::json;
 
@@ -85,13 +84,6 @@ fn parse(settings: &Settings) -> Result<MailSource, ConnectorError> {
         "none" => Security::None,
         _ => Security::Tls,
     };
-    let since = match settings.text("since") {
-        "" => None,
-        day => Some(NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| {
-            let message = format!("not a day; one such as 2026-01-31 allowed, got {day:?}");
-            ConnectorError::invalid("since", message)
-        })?),
-    };
     let names = settings.texts("mailboxes");
     if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains(char::is_control)) {
         let message = format!("empty or with control characters; other text allowed, got {name:?}");
@@ -105,7 +97,7 @@ fn parse(settings: &Settings) -> Result<MailSource, ConnectorError> {
             username: settings.text("username").to_owned(),
         },
         mailboxes: Selection::new(&names),
-        since,
+        since: settings.day("since")?,
         max_bytes: settings.number("max_message_bytes"),
     })
 }

@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::fetch::FetchedMail;
 use super::header::Headers;
-use super::listing::Listed;
 use super::{MailSource, mid_url};
 use crate::Entry;
 
@@ -13,6 +12,16 @@ use crate::Entry;
 const MAIL: &str = "message/rfc822";
 /// The most bytes of a subject in a file name.
 const MAX_NAME_BYTES: usize = 120;
+
+/// The mailbox of a mail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// As commands name it.
+    pub(super) raw_name: &'a str,
+    /// As people name it.
+    pub(super) path: &'a str,
+    pub(super) validity: u32,
+}
 
 /// A mail, as [`crate::Entry::location`] names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,26 +54,22 @@ impl std::fmt::Display for MailId {
 ///
 /// Its identity is mailbox, UIDVALIDITY and UID. Message-IDs survive a move; but they are what senders write: a second
 /// mail with the same one would take the place of the first.
-pub(super) fn entry(source: &MailSource, mailbox: &Listed, mail: &FetchedMail) -> Entry {
-    let id = MailId { mailbox: mailbox.raw_name().to_owned(), validity: mailbox.validity(), uid: mail.uid };
+pub(super) fn entry(source: &MailSource, mailbox: Place<'_>, mail: &FetchedMail) -> Entry {
+    let Place { raw_name, path, validity } = mailbox;
+    let id = MailId { mailbox: raw_name.to_owned(), validity, uid: mail.uid };
     let headers = mail.section.as_deref().map(Headers::parse);
     let title = headers.as_ref().and_then(Headers::subject);
     Entry {
-        uri: format!(
-            "{};UIDVALIDITY={}/;UID={}",
-            source.mailbox_url(&mailbox.path),
-            mailbox.validity(),
-            mail.uid
-        ),
+        uri: format!("{};UIDVALIDITY={validity}/;UID={}", source.mailbox_url(path), mail.uid),
         location: id.to_string(),
         file_name: file_name(title.as_deref(), mail.uid),
-        file_path: format!("{}/{}.eml", mailbox.path, mail.uid),
+        file_path: format!("{path}/{}.eml", mail.uid),
         size_bytes: mail.size.unwrap_or_default().into(),
         change_hint: Some(id.change_hint()),
         mime_type: Some(MAIL.to_owned()),
         modified_at: mail.received_at.map(|time| time.to_utc()),
         url: headers.as_ref().and_then(Headers::message_id).map(mid_url),
-        metadata: headers.map(|headers| metadata(&headers, &mailbox.path, mail)),
+        metadata: headers.map(|headers| metadata(&headers, path, mail)),
         title,
         content: None,
     }

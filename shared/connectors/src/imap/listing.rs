@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::MailSource;
 use super::connection::{Connection, OpenMailbox};
+use super::entry::{Place, entry};
 use super::fetch::{FetchedMail, Wanted};
 use crate::clients::Clients;
-use crate::{ConnectorError, Entry, Listing, Page, Unlisted};
+use crate::{ConnectorError, Listing, Page, Unlisted};
 
 /// What one listing leaves for the next.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,11 +47,11 @@ struct Cursor {
 
 /// A mailbox that is being listed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Listed {
+struct Listed {
     #[serde(flatten)]
     now: Snapshot,
     /// As people name it.
-    pub(super) path: String,
+    path: String,
     /// Mails with lower UIDs were in an earlier listing; 0 if there was none.
     known: u32,
 }
@@ -71,12 +72,8 @@ impl Snapshot {
 }
 
 impl Listed {
-    pub(super) fn validity(&self) -> u32 {
-        self.now.validity
-    }
-
-    pub(super) fn raw_name(&self) -> &str {
-        &self.now.name
+    fn place(&self) -> Place<'_> {
+        Place { raw_name: &self.now.name, path: &self.path, validity: self.now.validity }
     }
 }
 
@@ -249,7 +246,7 @@ impl MailSource {
                 let uids = format!("{first}:{last}");
                 let mails = connection.fetch(&uids, wanted, |uid| (first..=last).contains(&uid)).await?;
                 let recent = mails.iter().filter(|mail| self.is_recent(mail));
-                page.entries.extend(recent.map(|mail| self.entry(mailbox, mail)));
+                page.entries.extend(recent.map(|mail| entry(self, mailbox.place(), mail)));
             }
         }
         // Deleted a moment ago, or left out by a server that cannot read them: the next listing tells.
@@ -267,10 +264,6 @@ impl MailSource {
             (Some(since), Some(time)) => time.date_naive() >= since,
             _ => true,
         }
-    }
-
-    fn entry(&self, mailbox: &Listed, mail: &FetchedMail) -> Entry {
-        super::entry::entry(self, mailbox, mail)
     }
 }
 
