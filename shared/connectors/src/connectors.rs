@@ -6,6 +6,7 @@ mod git;
 mod github;
 mod imap;
 mod s3;
+mod slack;
 mod url;
 mod web;
 
@@ -29,6 +30,7 @@ static CONNECTORS: &[&Connector] = &[
     &github::CONNECTOR,
     &imap::CONNECTOR,
     &s3::CONNECTOR,
+    &slack::CONNECTOR,
     &url::CONNECTOR,
     &web::CONNECTOR,
 ];

@@ -27,6 +27,7 @@ mod schema;
 mod secrets;
 mod session;
 mod settings;
+mod slack;
 mod source;
 mod spec;
 #[cfg(test)]
