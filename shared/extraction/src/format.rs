@@ -15,6 +15,8 @@ pub struct Format {
     pub(crate) name: &'static str,
     /// How the text is laid out, which decides where it is chunked.
     pub(crate) layout: Layout,
+    /// Whether its documents may have a title and headings.
+    pub(crate) has_headings: bool,
     /// First bytes that no other format starts with.
     pub(crate) signatures: &'static [&'static [u8]],
     /// File name extensions, in lower case.
@@ -50,6 +52,11 @@ impl Format {
     /// How the text is laid out, which decides where it is chunked.
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Whether a document of this format may have a title and headings.
+    pub fn has_headings(&self) -> bool {
+        self.has_headings
     }
 }
 

@@ -52,21 +52,16 @@ impl DocumentSettings {
         contextualize: bool,
         model: &ModelManifest,
     ) -> Self {
-        // The model reads its prefix and the chunk together, so the prefix takes its tokens from the chunk. The context
-        // takes its own from what the model has left.
+        // The model reads its prefix and the chunk together, so the prefix takes its tokens from the chunk.
         let prefix_tokens = model.passage_prefix_tokens;
-        let context_tokens = if contextualize { CONTEXT_TOKENS } else { 0 };
-        let max_tokens = model.max_tokens.saturating_sub(prefix_tokens);
-        let most = max_tokens.saturating_sub(context_tokens);
-        let chunk_size = chunks.chunk_size.saturating_sub(prefix_tokens).min(most);
         Self {
             file_name: file_name.to_owned(),
             content_type: content_type.map(str::to_owned),
             title: None,
             strategy,
-            chunk_size,
-            chunk_overlap: chunks.chunk_overlap.min(chunk_size.saturating_sub(1)),
-            max_tokens,
+            chunk_size: chunks.chunk_size.saturating_sub(prefix_tokens),
+            chunk_overlap: chunks.chunk_overlap,
+            max_tokens: model.max_tokens.saturating_sub(prefix_tokens),
             contextualize,
         }
     }
@@ -84,27 +79,30 @@ impl DocumentSettings {
         parsed_format(&self.file_name, self.content_type.as_deref(), head)
     }
 
-    fn open_chunker<'t>(
+    /// Starts the chunks of a document, and their records. What has no headings has only empty contexts, which need no
+    /// room.
+    fn open<'t>(
         &self,
         tokens: &'t ModelTokens,
         layout: Layout,
-    ) -> Result<Chunker<'t>, SegmentationError> {
-        let parameters = ChunkingParameters::new(
-            self.strategy,
-            layout,
-            self.chunk_size,
-            self.chunk_overlap,
-            self.max_tokens,
-        )?;
+        has_headings: bool,
+    ) -> Result<(Chunker<'t>, Records<'t>), SegmentationError> {
+        let has_contexts = self.contextualize && (has_headings || self.title.is_some());
+        let (chunk_size, chunk_overlap) = self.chunk_tokens(has_contexts);
+        let parameters =
+            ChunkingParameters::new(self.strategy, layout, chunk_size, chunk_overlap, self.max_tokens)?;
         let mut chunker = Chunker::new(&tokens.tokenizer, tokens.vectors.as_deref(), parameters)?;
         if let Some(title) = &self.title {
             chunker.set_title(title);
         }
-        Ok(chunker)
+        Ok((chunker, Records { contexts: self.contextualize.then(|| Contexts::new(&tokens.tokenizer)) }))
     }
 
-    fn records<'t>(&self, tokens: &'t ModelTokens) -> Records<'t> {
-        Records { contexts: self.contextualize.then(|| Contexts::new(&tokens.tokenizer)) }
+    /// Returns size and overlap of chunks. A context takes its tokens from what the model has left.
+    fn chunk_tokens(&self, has_contexts: bool) -> (u32, u32) {
+        let most = self.max_tokens.saturating_sub(if has_contexts { CONTEXT_TOKENS } else { 0 });
+        let size = self.chunk_size.min(most);
+        (size, self.chunk_overlap.min(size.saturating_sub(1)))
     }
 }
 
@@ -144,7 +142,8 @@ impl<'t> DocumentChunker<'t> {
     /// # Errors
     /// Returns `Invalid` if the settings cannot be used.
     pub fn of_frames(tokens: &'t ModelTokens, settings: DocumentSettings) -> Result<Self, SegmentationError> {
-        let body = ParsedBody::new(settings.open_chunker(tokens, Layout::Prose)?, settings.records(tokens));
+        let (chunker, records) = settings.open(tokens, Layout::Prose, true)?;
+        let body = ParsedBody::new(chunker, records);
         Ok(Self { tokens, settings, stage: Stage::Parsed(Box::new(body)), pending: Vec::new() })
     }
 
@@ -210,10 +209,11 @@ impl<'t> Body<'t> {
         let content_type = settings.content_type.as_deref();
         let head = &head[..head.len().min(HEAD_BYTES)];
         let format = Format::detect(&settings.file_name, content_type, head)?;
+        let (chunker, records) = settings.open(tokens, format.layout(), format.has_headings())?;
         Ok(Self {
             extractor: Extractor::new(format, content_type),
-            chunker: settings.open_chunker(tokens, format.layout())?,
-            records: settings.records(tokens),
+            chunker,
+            records,
             blocks: Blocks::default(),
         })
     }
@@ -336,9 +336,26 @@ mod tests {
         let model: ModelManifest = serde_json::from_value(manifest).unwrap();
         let chunks = ChunkSettings { chunk_size: 64, chunk_overlap: 12 };
         let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, false, &model);
-        assert_eq!((settings.chunk_size, settings.max_tokens), (61, 61));
-        let settings = DocumentSettings::new("a.md", None, Strategy::Recursive, chunks, true, &model);
-        assert_eq!((settings.chunk_size, settings.max_tokens), (29, 61), "and those of the context");
+        assert_eq!((settings.chunk_tokens(false), settings.max_tokens), ((61, 12), 61));
+        assert_eq!(settings.chunk_tokens(true), (29, 12), "and those of the context");
+    }
+
+    #[test]
+    fn room_for_contexts_is_left_where_there_are_headings() {
+        let text = "word ".repeat(300);
+        let longest = |file_name: &str, title: Option<&str>, contextualize| {
+            let settings =
+                DocumentSettings { chunk_size: 256, contextualize, ..DocumentSettings::short(file_name) };
+            let settings = settings.with_title(title.map(str::to_owned));
+            let mut document = DocumentChunker::new(tokens(), settings);
+            let mut batches = document.push(text.as_bytes()).unwrap();
+            batches.extend(document.finish().unwrap().0);
+            batches.iter().flatten().map(|record| record.token_count).max().unwrap()
+        };
+        let without = longest("a.md", None, false);
+        assert!(longest("a.md", None, true) + CONTEXT_TOKENS <= without + 1);
+        assert!(longest("a.txt", Some("Tides"), true) + CONTEXT_TOKENS <= without + 1);
+        assert_eq!(longest("a.txt", None, true), without);
     }
 
     #[test]

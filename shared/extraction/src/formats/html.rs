@@ -33,6 +33,7 @@ const CHOICE_BYTES: usize = 128 * 1024;
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Prose,
+    has_headings: true,
     signatures: &[],
     extensions: &["html", "htm", "xhtml"],
     file_names: &[],

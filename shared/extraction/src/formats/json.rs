@@ -17,6 +17,7 @@ const MAX_INDENT: usize = 24;
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Code,
+    has_headings: false,
     signatures: &[],
     extensions: &["json", "geojson", "jsonld", "har"],
     file_names: &[],
@@ -32,6 +33,7 @@ pub(super) static FORMAT: Format = Format {
 pub(super) static LINES_FORMAT: Format = Format {
     name: LINES_NAME,
     layout: Layout::Records,
+    has_headings: false,
     signatures: &[],
     extensions: &["jsonl", "ndjson"],
     file_names: &[],

@@ -11,6 +11,7 @@ const NAME: &str = "Markdown";
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Markdown,
+    has_headings: true,
     signatures: &[],
     extensions: &["md", "markdown", "mdown", "mkd", "mdx"],
     file_names: &[],

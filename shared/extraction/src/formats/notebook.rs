@@ -18,6 +18,7 @@ const MAX_OUTPUT_BYTES: usize = 16 * 1024;
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Markdown,
+    has_headings: true,
     signatures: &[],
     extensions: &["ipynb"],
     file_names: &[],

@@ -11,6 +11,7 @@ const NAME: &str = "plain text";
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Prose,
+    has_headings: false,
     signatures: &[],
     extensions: &["txt", "text", "log", "rst", "adoc", "asciidoc", "org", "tex"],
     file_names: &["readme", "license", "licence", "notice", "authors", "changelog"],

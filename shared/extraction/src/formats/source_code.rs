@@ -11,6 +11,7 @@ const NAME: &str = "source code";
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Code,
+    has_headings: false,
     signatures: &[],
     extensions: &[
         "py", "pyi", "js", "jsx", "mjs", "cjs", "ts", "mts", "cts", "tsx", "java", "kt", "kts", "go", "rs",

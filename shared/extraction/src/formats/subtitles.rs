@@ -13,6 +13,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Prose,
+    has_headings: false,
     signatures: &[],
     extensions: &["srt", "vtt"],
     file_names: &[],

@@ -20,6 +20,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Table,
+    has_headings: false,
     signatures: &[],
     extensions: &["csv", "tsv", "tab"],
     file_names: &[],

@@ -16,6 +16,7 @@ const MAX_REFERENCE_BYTES: usize = 34;
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Code,
+    has_headings: false,
     signatures: &[],
     extensions: &[
         "xml", "xsd", "xsl", "xslt", "svg", "rss", "atom", "rdf", "opml", "kml", "gpx", "dita", "docbook",

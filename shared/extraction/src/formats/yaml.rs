@@ -10,6 +10,7 @@ const NAME: &str = "YAML";
 pub(super) static FORMAT: Format = Format {
     name: NAME,
     layout: Layout::Code,
+    has_headings: false,
     signatures: &[],
     extensions: &["yaml", "yml", "properties"],
     file_names: &[],
