@@ -98,7 +98,14 @@ async fn examples_of_the_catalogue_can_be_added_as_sources(pool: PgPool) {
     let sources = format!("{}/sources", api.create_collection(&token, "notes").await);
     let catalogue = api.get("/api/v2/connectors", &token).await.expect(200);
     for connector in catalogue["connectors"].as_array().unwrap() {
-        let body = json!({ "source_type": connector["type"], "source_config": connector["example"] });
+        let mut body = json!({ "source_type": connector["type"], "source_config": connector["example"] });
+        let secrets = connector["secrets"].as_array().unwrap().iter();
+        for secret in secrets.filter(|secret| secret["required"] == true) {
+            let name = text(&secret["name"]);
+            let refusal = api.post(&sources, &token, body.clone()).await.problem(422);
+            assert!(refusal.starts_with(&format!("secrets.{name}: is required")), "{refusal}");
+            body["secrets"][&name] = json!("s3cret");
+        }
         let operation = api.post(&sources, &token, body).await.expect(202);
         for field in connector["fields"].as_array().unwrap() {
             let name = text(&field["name"]);
