@@ -25,6 +25,7 @@ mod large_artifacts;
 mod large_responses;
 mod limits;
 mod links;
+mod mail_sources;
 mod model_bucket;
 mod names;
 mod ocr;

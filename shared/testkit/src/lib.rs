@@ -4,6 +4,8 @@
 
 mod client;
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+mod dovecot;
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 mod git_repository;
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 mod git_server;
@@ -11,6 +13,7 @@ mod stack;
 mod web_server;
 
 pub use client::{Response, TestUser, Upload};
+pub use dovecot::{DOVECOT_PASSWORD, DOVECOT_USER, Dovecot};
 pub use git_repository::{GitChange, GitRepository};
 pub use git_server::{GitFault, GitServer, run_git_backend};
 pub use stack::{Stack, unique};

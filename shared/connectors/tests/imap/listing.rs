@@ -7,8 +7,8 @@ use domain::{Classify, ErrorKind};
 use serde_json::json;
 
 use crate::proxy::Proxy;
-use crate::server::{Dovecot, USER};
 use crate::source::{Source, mail, paths, titles};
+use testkit::{DOVECOT_USER, Dovecot};
 
 #[tokio::test]
 async fn mails_are_documents_with_their_headers_as_metadata() {
@@ -41,7 +41,7 @@ async fn mails_are_documents_with_their_headers_as_metadata() {
 async fn unchanged_mailboxes_cost_a_command_each() {
     let server = Dovecot::start();
     server.fill((0..50).map(|number| mail(&format!("Mail {number}"), "text")));
-    server.doveadm(&["mailbox", "create", "-u", USER, "Archive"]);
+    server.doveadm(&["mailbox", "create", "-u", DOVECOT_USER, "Archive"]);
     let proxy = Proxy::to(server.port).await;
     let settings = json!({ "port": proxy.port, "security": "none", "mailboxes": ["INBOX", "Archive"] });
     let source = Source::of(&server, settings);
@@ -87,8 +87,8 @@ async fn deleted_and_moved_mails_are_missing_from_a_complete_list() {
     let source = Source::of(&server, json!({ "mailboxes": ["INBOX", "Archive"] }));
     let first = source.list(None, 1000).await.unwrap();
 
-    server.doveadm(&["expunge", "-u", USER, "mailbox", "INBOX", "subject", "two"]);
-    server.doveadm(&["move", "-u", USER, "Archive", "mailbox", "INBOX", "subject", "three"]);
+    server.doveadm(&["expunge", "-u", DOVECOT_USER, "mailbox", "INBOX", "subject", "two"]);
+    server.doveadm(&["move", "-u", DOVECOT_USER, "Archive", "mailbox", "INBOX", "subject", "three"]);
     let second = source.list(first.checkpoint.as_deref(), 1000).await.unwrap();
     assert_eq!(second.unlisted, Unlisted::Gone);
     assert_eq!(paths(&second), ["Archive/1.eml", "Archive/2.eml", "INBOX/1.eml"]);
@@ -99,7 +99,7 @@ async fn deleted_and_moved_mails_are_missing_from_a_complete_list() {
     assert_eq!(kept.count(), 2, "unchanged mails keep identity and change hint");
 
     // As many come as go: the number of mails alone does not tell.
-    server.doveadm(&["expunge", "-u", USER, "mailbox", "INBOX", "subject", "one"]);
+    server.doveadm(&["expunge", "-u", DOVECOT_USER, "mailbox", "INBOX", "subject", "one"]);
     server.deliver("INBOX", [mail("five", "")]);
     let third = source.list(second.checkpoint.as_deref(), 1000).await.unwrap();
     assert_eq!((third.unlisted, titles(&third)), (Unlisted::Gone, vec!["five"]));
@@ -112,10 +112,18 @@ async fn mailbox_that_was_made_anew_has_other_mails() {
     server.deliver("Work", [mail("old", "")]);
     let source = Source::of(&server, json!({ "mailboxes": ["Work"] }));
     let first = source.list(None, 1000).await.unwrap();
-    server.doveadm(&["mailbox", "delete", "-u", USER, "Work"]);
+    server.doveadm(&["mailbox", "delete", "-u", DOVECOT_USER, "Work"]);
     // The validity is the time in seconds.
-    server.doveadm(&["mailbox", "create", "-u", USER, "--guid", "0123456789abcdef0123456789abcdef", "Work"]);
-    server.doveadm(&["mailbox", "update", "-u", USER, "--uid-validity", "4242", "Work"]);
+    server.doveadm(&[
+        "mailbox",
+        "create",
+        "-u",
+        DOVECOT_USER,
+        "--guid",
+        "0123456789abcdef0123456789abcdef",
+        "Work",
+    ]);
+    server.doveadm(&["mailbox", "update", "-u", DOVECOT_USER, "--uid-validity", "4242", "Work"]);
     server.deliver("Work", [mail("new", "")]);
     let second = source.list(first.checkpoint.as_deref(), 1000).await.unwrap();
     assert_eq!((second.unlisted, titles(&second)), (Unlisted::Gone, vec!["new"]));

@@ -5,6 +5,5 @@
 mod listing;
 mod proxy;
 mod reading;
-mod server;
 mod signing_in;
 mod source;

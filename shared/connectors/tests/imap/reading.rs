@@ -4,8 +4,8 @@ use domain::{Classify, ErrorKind};
 use serde_json::json;
 
 use crate::proxy::Proxy;
-use crate::server::{Dovecot, USER};
 use crate::source::{Source, mail};
+use testkit::{DOVECOT_USER, Dovecot};
 
 #[tokio::test]
 async fn mails_are_read_as_they_are_and_stay_unread() {
@@ -24,7 +24,8 @@ async fn mails_are_read_as_they_are_and_stay_unread() {
     // Another one than was announced, and one that was opened before.
     let again = source.read_all(&[page.entries[2].clone(), page.entries[2].clone()]).await.unwrap();
     assert!(again.into_iter().all(|read| read.unwrap() == mails[2].as_bytes()));
-    let flags = server.doveadm(&["-f", "flow", "fetch", "-u", USER, "flags", "mailbox", "INBOX", "all"]);
+    let flags =
+        server.doveadm(&["-f", "flow", "fetch", "-u", DOVECOT_USER, "flags", "mailbox", "INBOX", "all"]);
     assert_eq!(flags.lines().count(), 3);
     assert!(!flags.contains("Seen"), "{flags}");
 }
@@ -43,7 +44,7 @@ async fn encrypted_large_and_deleted_mails_say_why_and_others_are_read() {
     let source = Source::of(&server, json!({ "max_message_bytes": 2000 }));
     let page = source.list(None, 1000).await.unwrap();
     assert_eq!(page.entries.len(), 5, "what is refused is listed, so that its reason is seen");
-    server.doveadm(&["expunge", "-u", USER, "mailbox", "INBOX", "subject", "gone"]);
+    server.doveadm(&["expunge", "-u", DOVECOT_USER, "mailbox", "INBOX", "subject", "gone"]);
     let read = source.read_all(&page.entries).await.unwrap();
     let mut outcomes =
         read.iter().map(|read| read.as_ref().map_err(|error| (error.kind(), error.to_string())));

@@ -6,8 +6,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::server::{Dovecot, PASSWORD, USER};
 use crate::source::{Source, connectors, mail};
+use testkit::{DOVECOT_PASSWORD, DOVECOT_USER, Dovecot};
 
 #[tokio::test]
 async fn wrong_password_is_not_retried_and_not_shown() {
@@ -22,7 +22,7 @@ async fn wrong_password_is_not_retried_and_not_shown() {
 
 #[tokio::test]
 async fn missing_password_is_named() {
-    let spec = SourceSpec::parse("imap", &json!({ "host": "127.0.0.1", "username": USER })).unwrap();
+    let spec = SourceSpec::parse("imap", &json!({ "host": "127.0.0.1", "username": DOVECOT_USER })).unwrap();
     let error = connectors(None).list(&spec, Listing::from_cursor(None)).await.unwrap_err();
     assert!(error.to_string().contains("secrets.password"), "{error}");
 }
@@ -63,8 +63,8 @@ async fn answer_to_sign_in(answers: &'static [&'static str]) -> ConnectorError {
             }
         }
     });
-    let config = json!({ "host": "127.0.0.1", "port": port, "security": "none", "username": USER });
-    let secrets = [(domain::SecretType::Password, PASSWORD.to_owned().into())].into_iter().collect();
+    let config = json!({ "host": "127.0.0.1", "port": port, "security": "none", "username": DOVECOT_USER });
+    let secrets = [(domain::SecretType::Password, DOVECOT_PASSWORD.to_owned().into())].into_iter().collect();
     let spec = SourceSpec::parse("imap", &config).unwrap().with_secrets(secrets);
     connectors(None).list(&spec, Listing::from_cursor(None)).await.unwrap_err()
 }

@@ -8,7 +8,7 @@ use domain::SecretType;
 use egress::{Egress, EgressConfig};
 use serde_json::{Value, json};
 
-use crate::server::{Dovecot, PASSWORD, USER};
+use testkit::{DOVECOT_PASSWORD, DOVECOT_USER, Dovecot};
 
 /// A source, and what it was read with.
 pub struct Source {
@@ -19,11 +19,11 @@ pub struct Source {
 impl Source {
     /// Reads the server's inbox over an encrypted connection, unless the settings say otherwise.
     pub fn of(server: &Dovecot, settings: Value) -> Self {
-        Self::with_password(server, settings, PASSWORD)
+        Self::with_password(server, settings, DOVECOT_PASSWORD)
     }
 
     pub fn with_password(server: &Dovecot, settings: Value, password: &str) -> Self {
-        let mut config = json!({ "host": "127.0.0.1", "port": server.tls_port, "username": USER });
+        let mut config = json!({ "host": "127.0.0.1", "port": server.tls_port, "username": DOVECOT_USER });
         for (name, value) in settings.as_object().unwrap() {
             config[name] = value.clone();
         }

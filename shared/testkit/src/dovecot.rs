@@ -9,9 +9,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub const USER: &str = "ada@example.org";
-pub const PASSWORD: &str = "pässword \"7\"";
+/// Name of the account.
+pub const DOVECOT_USER: &str = "ada@example.org";
+/// Its password, with what is hard to quote.
+pub const DOVECOT_PASSWORD: &str = "pässword \"7\"";
 
+/// A mail server on this machine with one account. It stops when it is dropped.
+#[derive(Debug)]
 pub struct Dovecot {
     folder: TempDir,
     process: Child,
@@ -22,6 +26,7 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
+    /// Starts a server, and waits until it answers.
     pub fn start() -> Self {
         Self::start_with("ssl = yes")
     }
@@ -45,7 +50,8 @@ impl Dovecot {
              inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = {tls_port}\n }}\n}}\n"
         );
         fs::write(folder.path().join("dovecot.conf"), config).unwrap();
-        fs::write(folder.path().join("users"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
+        fs::write(folder.path().join("users"), format!("{DOVECOT_USER}:{{PLAIN}}{DOVECOT_PASSWORD}\n"))
+            .unwrap();
         for name in ["mail", "home", "run", "state"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -55,7 +61,7 @@ impl Dovecot {
             .arg(folder.path().join("dovecot.conf"))
             .stdout(Stdio::null())
             .spawn()
-            .expect("dovecot is installed (apt-get install dovecot-imapd)");
+            .expect("dovecot starts; scripts/install-servers installs it");
         let mut server = Self { folder, process, tls_port, port };
         server.wait();
         server
@@ -87,14 +93,14 @@ impl Dovecot {
 
     /// Delivers mails to a mailbox, which is created if need be.
     pub fn deliver(&self, mailbox: &str, mails: impl IntoIterator<Item = String>) {
-        if !self.doveadm(&["mailbox", "list", "-u", USER]).lines().any(|name| name == mailbox) {
-            self.doveadm(&["mailbox", "create", "-u", USER, mailbox]);
+        if !self.doveadm(&["mailbox", "list", "-u", DOVECOT_USER]).lines().any(|name| name == mailbox) {
+            self.doveadm(&["mailbox", "create", "-u", DOVECOT_USER, mailbox]);
         }
         for (number, mail) in mails.into_iter().enumerate() {
             let file = self.folder.path().join("home").join(format!("mail{number}"));
             fs::write(&file, mail).unwrap();
             own(&self.folder.path().join("home"));
-            self.doveadm(&["save", "-u", USER, "-m", mailbox, file.to_str().unwrap()]);
+            self.doveadm(&["save", "-u", DOVECOT_USER, "-m", mailbox, file.to_str().unwrap()]);
         }
     }
 
