@@ -148,7 +148,7 @@ async fn large_files_are_neither_kept_in_memory_nor_read_to_be_refused() {
         }
     }
     let reason =
-        "bomb.bin cannot be read: it is larger than 10000000 bytes, the limit of the source (max_file_bytes)";
+        "bomb.bin is left out: it is larger than 10000000 bytes, the limit of the source (max_file_bytes)";
     assert_eq!(refused, [reason]);
 
     // Cut in the middle of a pack.
