@@ -69,11 +69,12 @@ async fn a_mailbox_is_indexed_with_attachments_and_deleted_mails_go() {
     );
     let hits = user.search(&collection, "money for the light at the coast").await;
     assert!(hits[0]["text"].as_str().unwrap().contains("lighthouse lamp"), "{hits:?}");
-    let only_grace = json!({
-        "query": "chain", "collection_ids": [collection], "filter": { "from": "grace@example.org" },
+    let by_grace = json!({
+        "query": "chain", "collection_uuids": [collection],
+        "metadata_filter": { "attributes": { "from": "grace@example.org" } },
     });
-    let answer = user.post("/api/v2/search", &only_grace).await;
-    assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.bytes));
+    let found = user.post("/api/v2/search", &by_grace).await.expect(200);
+    assert_eq!(found["results"].as_array().unwrap().len(), 3, "{found}");
 
     let unchanged = sync(&user, &collection, &source).await;
     assert_eq!(counts(&unchanged), [0, 0, 0], "{unchanged}");
