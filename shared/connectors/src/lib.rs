@@ -6,7 +6,7 @@
 //! a thousand names of each folder on the path, and a piece of a file are all that is held.
 //!
 //! A connector is one file in `connectors/`, declared and registered by one line in `connectors.rs`. It implements
-//! [`source::Source`]: what identifies a source, its pages, and a session that reads documents.
+//! `source::Source`: what identifies a source, its pages, and a session that reads documents.
 
 mod clients;
 mod connector;
