@@ -245,3 +245,29 @@ async fn a_crawl_under_way_can_be_cancelled() {
     let ended = user.wait_for_operation(id).await;
     assert_eq!(ended["status"], "cancelled", "{ended}");
 }
+
+#[tokio::test]
+async fn a_hit_links_to_the_heading_that_it_is_under() {
+    let user = TestUser::register(&Stack::from_env()).await;
+    let collection = user.create_collection().await;
+    let server = WebServer::start("").await;
+    let filler =
+        |about: &str| format!("<p>{}</p>", format!("The {about} is described at length. ").repeat(60));
+    server.write(
+        "manual.html",
+        format!(
+            "<title>Manual</title><main><h1>Manual</h1>{}<h2 id=pump>Pump</h2>{}<section id=valve><h2>Valve</h2>
+            {}<p>Turn the red valve clockwise to stop the leak.</p></section></main>",
+            filler("engine room"),
+            filler("bilge pump"),
+            filler("valve"),
+        ),
+    );
+    let url = format!("{}/manual.html", server.url);
+    let source = json!({ "source_type": "url", "source_config": { "urls": [url] } });
+    assert_eq!(sync(&user, &collection, &source).await["completed"], 1);
+    let hits = user.search(&collection, "how do I stop the leak with the red valve").await;
+    assert_eq!(hits[0]["url"], format!("{url}#valve"), "{}", hits[0]);
+    let hits = user.search(&collection, "bilge pump").await;
+    assert_eq!(hits[0]["url"], format!("{url}#pump"), "{}", hits[0]);
+}
