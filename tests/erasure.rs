@@ -191,6 +191,10 @@ async fn replaced_versions_go_and_a_purged_document_leaves_no_trace() {
     assert_eq!(reindex["status"], "completed", "{reindex}");
     assert_eq!(held_bytes(&user, &path).await, 2 * (another + size));
 
+    // What a listing that was cancelled has left.
+    let left = format!("fetched/{collection}/{}/{}", document["id"].as_str().unwrap(), uuid::Uuid::new_v4());
+    let object = stores.s3.put_object().bucket(&stores.bucket).key(&left);
+    object.body(marker.clone().into_bytes().into()).send().await.unwrap();
     let before = stores.places(&marker).await;
     println!("places before: {:?} {before:#?}", per_store(&before));
     for store in ["s3", "qdrant", "postgresql"] {

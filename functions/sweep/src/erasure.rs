@@ -137,6 +137,7 @@ async fn erase_elsewhere(state: &State, plan: &ErasurePlan, purge: &Purge) -> Re
     for index in &purge.indexes {
         state.vectors.delete_documents(index, &[plan.document_id]).await?;
     }
+    state.artifacts.delete_fetched(plan.collection_id, plan.document_id).await?;
     let arrivals = purge.locations.iter().filter_map(|location| ArtifactKey::parse_arrival(location));
     for arrival in arrivals.filter(|arrival| arrival.collection_id() == plan.collection_id) {
         state.artifacts.delete(&arrival).await?;

@@ -43,6 +43,23 @@ impl ArtifactStore {
         Ok(deleted)
     }
 
+    /// Deletes the bytes of a document that came with the listing of its source, whichever operation left them.
+    pub async fn delete_fetched(
+        &self,
+        collection_id: CollectionId,
+        document_id: DocumentId,
+    ) -> Result<(), ArtifactError> {
+        let prefix = format!("fetched/{collection_id}/{document_id}/");
+        loop {
+            let page = self.list(&prefix, None).await?;
+            let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+            self.delete_keys(&keys).await?;
+            if !page.is_truncated {
+                return Ok(());
+            }
+        }
+    }
+
     /// Deletes one page of a collection's objects under one of [`ArtifactKey::PREFIXES`]; returns whether there
     /// are more.
     pub async fn delete_page(

@@ -36,6 +36,9 @@ tombstone AS (
     FROM document
     WHERE d.id = document.id
 ),
+pages AS (
+    DELETE FROM source_pages p USING document WHERE p.source_id = document.source_id AND p.url = document.uri
+),
 artifacts AS (
     DELETE FROM document_artifacts a USING document WHERE a.document_id = document.id
 ),
