@@ -79,6 +79,11 @@ id!(
 );
 
 id!(
+    /// A push run.
+    PushRunId(Uuid)
+);
+
+id!(
     /// A grant of a place on the server's side.
     SourceGrantId(Uuid)
 );

@@ -4,6 +4,7 @@
 mod access;
 mod artifact;
 mod document_name;
+mod document_uri;
 mod document_warning;
 mod error;
 mod generation;
@@ -14,6 +15,7 @@ mod message;
 mod metadata;
 mod names;
 mod point;
+mod push_source;
 mod search;
 mod server_place;
 mod settings;
@@ -24,12 +26,13 @@ mod status;
 pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkPlace, ChunkRecord};
 pub use document_name::{DocumentName, DocumentNameError};
+pub use document_uri::{DocumentUri, DocumentUriError};
 pub use document_warning::DocumentWarning;
 pub use error::{Classify, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, OwnershipOfferId, PermissionId,
-    SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
+    PushRunId, SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
 };
 pub use layout::Layout;
 pub use link::LinkedDocument;
@@ -37,6 +40,7 @@ pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMes
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};
 pub use point::{document_id, point_id};
+pub use push_source::{PushSource, PushSourceError};
 pub use search::{QualityTier, SearchMode, SearchType, SparseType};
 pub use server_place::ServerPlace;
 pub use settings::{ChunkSettings, ChunkSettingsError, IndexSettings, vector_store_name};
@@ -44,6 +48,6 @@ pub use sort::{CollectionSort, DocumentSort, SortOrder};
 pub use source_type::SourceType;
 pub use status::{
     CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OnMissing, OperationStatus,
-    OperationType, ParseStatusError, Permission, Quantization, SecretType, SyncRunStatus, SyncTrigger,
-    UploadStatus,
+    OperationType, ParseStatusError, Permission, PushRunStatus, Quantization, SecretType, SyncRunStatus,
+    SyncTrigger, UploadStatus,
 };

@@ -207,6 +207,20 @@ labels!(
 );
 
 labels!(
+    /// Status of a push run.
+    PushRunStatus, "push run status" {
+        /// Documents can be named.
+        Open = "open",
+        /// The client ended it: what was not named is gone.
+        Ended = "ended",
+        /// Another run of the source replaced it; it had no effect.
+        Replaced = "replaced",
+        /// It was not ended in time; it had no effect.
+        Expired = "expired",
+    }
+);
+
+labels!(
     /// What happens to documents that are gone from their source. The default comes first.
     OnMissing, "value of on_missing" {
         /// They are removed, and can be restored.
