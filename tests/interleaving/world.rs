@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
 use db::Tx;
-use db::uploads::NewUpload;
+use db::uploads::{NewUpload, UploadDocument};
 use dispatch::{Initiator, LockedCollection, Queued, StartOperation, lock_collection, lock_operation};
 use domain::{
     Actor, ArtifactKey, CollectionId, DocumentId, Generation, OperationId, OperationType, UploadId, UserId,
@@ -145,6 +145,7 @@ impl<'a> World<'a> {
             content_type: ANNOUNCED_TYPE.to_owned(),
             sha256: None,
             metadata: None,
+            document: UploadDocument::default(),
             expires_at: Utc::now() + TimeDelta::minutes(15),
         };
         self.pipeline.db.connection().await.unwrap().uploads().insert_many(&[upload]).await.unwrap();

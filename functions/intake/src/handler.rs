@@ -1,9 +1,9 @@
 //! From messages about objects to what becomes of them, collection by collection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use domain::{ArtifactKey, CheckUploads, CollectionId};
+use domain::{ArtifactKey, CheckUploads, CollectionId, PushSource, UploadId};
 use lambda::StageError;
 use lambda::event::Invocation;
 
@@ -13,8 +13,8 @@ use crate::notification::Notification;
 use crate::receive::{delete_found, receive};
 use crate::sighting::{Notice, Sighting, Sightings};
 
-/// Handles the messages of one invocation together: one transaction for each collection, however many
-/// files were uploaded to it.
+/// Handles the messages of one invocation together: one transaction for each collection, and each source that documents
+/// were pushed to, however many files were uploaded to it.
 pub async fn handle(
     state: Arc<State>,
     messages: Vec<Notification>,
@@ -79,13 +79,35 @@ async fn handle_collection(
             _ => others.push(sighting),
         }
     }
-    if !others.is_empty() {
-        receive(state, collection_id, &others).await?;
+    for (push_source, sightings) in by_source(state, others).await? {
+        receive(state, collection_id, push_source.as_ref(), &sightings).await?;
     }
     if !gone.is_empty() {
         handle_missing(state, collection_id, &gone).await?;
     }
     Ok(())
+}
+
+/// Groups objects by the push source that their documents belong to; `None` for uploads. Each source has operations of
+/// its own.
+async fn by_source(
+    state: &State,
+    sightings: Vec<Sighting>,
+) -> Result<Vec<(Option<PushSource>, Vec<Sighting>)>, StageError> {
+    let announced: Vec<UploadId> = sightings.iter().filter_map(Sighting::announced_id).collect();
+    let mut sources: HashMap<UploadId, PushSource> = HashMap::new();
+    if !announced.is_empty() {
+        sources.extend(state.db.connection().await?.uploads().find_push_sources(&announced).await?);
+    }
+    let mut groups: Vec<(Option<PushSource>, Vec<Sighting>)> = Vec::new();
+    for sighting in sightings {
+        let source = sighting.announced_id().and_then(|id| sources.get(&id));
+        match groups.iter_mut().find(|(known, _)| known.as_ref() == source) {
+            Some((_, group)) => group.push(sighting),
+            None => groups.push((source.cloned(), vec![sighting])),
+        }
+    }
+    Ok(groups)
 }
 
 /// Deletes objects whose keys name no collection.

@@ -17,6 +17,7 @@ mod missing;
 mod notification;
 mod receive;
 mod sighting;
+mod spelling;
 mod state;
 
 pub use config::Config;

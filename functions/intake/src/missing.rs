@@ -8,7 +8,7 @@ use lambda::StageError;
 use serde_json::json;
 
 use crate::State;
-use crate::receive::{drop_uri, keep_spelling, stored};
+use crate::spelling::{drop_uri, keep_spelling, stored};
 
 /// Handles drops of one collection, by name and key, that are not in the bucket.
 ///

@@ -7,17 +7,17 @@ use chrono::Utc;
 use db::Tx;
 use db::audit::AuditEntry;
 use db::operations::NewItem;
+use db::sources::CollectionSource;
 use db::uploads::{Arrival, LatestArrival, LockedUpload};
 use dispatch::{Initiator, LockedCollection, StartOperation, lock_if_exists};
-use domain::{
-    Actor, ArtifactKey, CollectionId, DocumentName, OperationId, OperationType, UploadId, normal_forms,
-};
+use domain::{Actor, ArtifactKey, CollectionId, OperationId, OperationType, PushSource, UploadId};
 use lambda::StageError;
 use serde_json::{Value, json};
 
 use crate::State;
 use crate::decision::{Verdict, judge_announced, judge_drop};
 use crate::sighting::Sighting;
+use crate::spelling::{drop_uri, keep_spelling, stored};
 
 /// An accepted object.
 #[derive(Debug)]
@@ -59,14 +59,15 @@ struct Plan {
     released: Vec<String>,
 }
 
-/// Judges the objects under the lock of the collection, puts those that are accepted on the work list of its
-/// pending append operation or of a new one, and deletes those that are refused or that no collection owns.
+/// Judges the objects, all of one push source or all of the uploads, under the lock of the collection, puts those that
+/// are accepted on the work list of the pending append operation of their source or of a new one, and deletes those that are refused or that no collection owns.
 ///
 /// # Errors
 /// Returns a retryable error if PostgreSQL or S3 cannot be reached. What was committed before is not repeated.
 pub(crate) async fn receive(
     state: &State,
     collection_id: CollectionId,
+    push_source: Option<&PushSource>,
     sightings: &[Sighting],
 ) -> Result<(), StageError> {
     let started = Instant::now();
@@ -87,7 +88,7 @@ pub(crate) async fn receive(
         collection.into_tx().commit().await?;
         Vec::new()
     } else {
-        list(state, collection, &plan).await?
+        list(state, collection, push_source, &plan).await?
     };
     let released: Vec<String> = replaced
         .iter()
@@ -123,7 +124,7 @@ pub(crate) async fn delete_found(state: &State, sightings: &[Sighting]) -> Resul
 }
 
 async fn plan(tx: &mut Tx, collection_id: CollectionId, sightings: &[Sighting]) -> Result<Plan, StageError> {
-    let ids: Vec<UploadId> = sightings.iter().filter_map(upload_id).collect();
+    let ids: Vec<UploadId> = sightings.iter().filter_map(Sighting::announced_id).collect();
     let mut uploads: HashMap<UploadId, LockedUpload> = HashMap::new();
     let mut may_write: Vec<(Actor, bool)> = Vec::new();
     if !ids.is_empty() {
@@ -139,10 +140,9 @@ async fn plan(tx: &mut Tx, collection_id: CollectionId, sightings: &[Sighting]) 
     for sighting in sightings {
         let uri = match &sighting.key {
             Some(ArtifactKey::Dropped { name, .. }) => drop_uri(name),
-            Some(ArtifactKey::Announced { upload_id, .. }) => uploads
-                .get(upload_id)
-                .map(|locked| format!("upload://{}", locked.upload.name))
-                .unwrap_or_default(),
+            Some(ArtifactKey::Announced { upload_id, .. }) => {
+                uploads.get(upload_id).map(|locked| locked.upload.uri()).unwrap_or_default()
+            }
             _ => continue,
         };
         candidates.push((sighting, uri));
@@ -151,7 +151,7 @@ async fn plan(tx: &mut Tx, collection_id: CollectionId, sightings: &[Sighting]) 
     // In the order of their arrival, so that the last version of each document wins.
     candidates.sort_by_key(|(sighting, _)| {
         let notice = sighting.notice();
-        (notice.and_then(|notice| sighting.arrived_at(notice)), upload_id(sighting))
+        (notice.and_then(|notice| sighting.arrived_at(notice)), sighting.announced_id())
     });
     let uris: Vec<String> = candidates.iter().map(|(_, uri)| uri.clone()).collect();
     let latest = tx.upload_arrivals().find_latest(collection_id, &uris).await?;
@@ -162,7 +162,7 @@ async fn plan(tx: &mut Tx, collection_id: CollectionId, sightings: &[Sighting]) 
     let now = Utc::now();
     for (sighting, uri) in candidates {
         let Some(latest) = latest.get_mut(&uri) else { continue };
-        match upload_id(sighting) {
+        match sighting.announced_id() {
             None => {
                 if let Verdict::Accept(arrival) = judge_drop(sighting, latest) {
                     latest.arrival = Some(arrival.clone());
@@ -190,17 +190,21 @@ impl Plan {
     fn accept(&mut self, sighting: &Sighting, arrival: Arrival, locked: Option<&LockedUpload>) {
         let Some(found) = &sighting.found else { return };
         let upload = locked.map(|locked| &locked.upload);
-        let name = arrival.uri.trim_start_matches("upload://");
+        let pushed = upload.filter(|upload| upload.document.pushed.is_some());
+        let name = match pushed {
+            Some(upload) => upload.name.as_str(),
+            None => arrival.uri.trim_start_matches("upload://"),
+        };
         let item = NewItem {
             uri: arrival.uri.clone(),
             location: stored(&sighting.path),
             file_name: name.rsplit('/').next().unwrap_or(name).to_owned(),
             size_bytes: i64::try_from(found.size_bytes).unwrap_or(i64::MAX),
-            file_path: None,
+            file_path: pushed.map(|upload| upload.name.clone()),
             mime_type: None,
             change_hint: Some(found.etag.clone()),
-            url: None,
-            title: None,
+            url: upload.and_then(|upload| upload.document.url.clone()),
+            title: upload.and_then(|upload| upload.document.title.clone()),
             metadata: upload.and_then(|upload| upload.metadata.clone()),
         };
         let accepted = Accepted { arrival, item, upload: upload.map(|upload| (upload.id, upload.announcer)) };
@@ -212,6 +216,8 @@ impl Plan {
         }
         if let Some(after) = self.accepted.get_mut(&before.arrival.uri) {
             after.item.metadata = after.item.metadata.take().or(before.item.metadata);
+            after.item.title = after.item.title.take().or(before.item.title);
+            after.item.url = after.item.url.take().or(before.item.url);
         }
     }
 
@@ -269,17 +275,22 @@ async fn record_ends(
 async fn list(
     state: &State,
     collection: LockedCollection<Tx>,
+    push_source: Option<&PushSource>,
     plan: &Plan,
 ) -> Result<Vec<(String, String)>, StageError> {
     let (collection_id, owner_id) = (collection.id(), collection.owner_id());
     let name = collection.name().to_owned();
-    let mut source = collection.lock_upload_source().await?;
+    let mut source = match push_source {
+        Some(name) => collection.lock_push_source(name).await?,
+        None => collection.lock_upload_source().await?,
+    };
     let source_id = source.source().id;
     let pending = source.tx().operations().lock_pending_append(source_id).await?;
     let groups = by_announcer(plan);
     let Some(operation_id) = pending else {
         let Some((announcer, first)) = groups.first() else { return Ok(Vec::new()) };
-        let config = json!({ "source_type": "upload", "source_path": source.source().source_path });
+        let CollectionSource { source_type, source_path, .. } = source.source();
+        let config = json!({ "source_type": source_type, "source_path": source_path });
         let initiator = match announcer {
             Some(announcer) => Initiator::Announcer(*announcer),
             None => Initiator::System { on_behalf_of: owner_id },
@@ -369,54 +380,4 @@ async fn fill(
         is_announced.then_some((location, etag?))
     });
     Ok(announced.collect())
-}
-
-fn upload_id(sighting: &Sighting) -> Option<UploadId> {
-    match sighting.key {
-        Some(ArtifactKey::Announced { upload_id, .. }) => Some(upload_id),
-        _ => None,
-    }
-}
-
-/// Returns the URI of a drop's document. A name that is refused is kept as it is: scan fails the document with the
-/// reason.
-pub(crate) fn drop_uri(name: &str) -> String {
-    match DocumentName::parse(name) {
-        Ok(name) => format!("upload://{name}"),
-        Err(_) => format!("upload://{}", stored(name)),
-    }
-}
-
-/// Replaces URIs in Normalization Form C by those of documents that were uploaded before names were normalised: their
-/// ids are made of them.
-pub(crate) async fn keep_spelling(
-    tx: &mut Tx,
-    collection_id: CollectionId,
-    uris: impl Iterator<Item = &mut String>,
-) -> Result<(), StageError> {
-    let two_spellings: Vec<(&mut String, String)> = uris
-        .filter_map(|uri| {
-            let decomposed = normal_forms(uri).into_iter().nth(1)?;
-            Some((uri, decomposed))
-        })
-        .collect();
-    if two_spellings.is_empty() {
-        return Ok(());
-    }
-    let spellings: Vec<String> = two_spellings
-        .iter()
-        .flat_map(|(composed, decomposed)| [String::clone(composed), decomposed.clone()])
-        .collect();
-    let stored = tx.documents().find_uris(collection_id, &spellings).await?;
-    for (uri, decomposed) in two_spellings {
-        if stored.contains(&decomposed) && !stored.contains(uri) {
-            *uri = decomposed;
-        }
-    }
-    Ok(())
-}
-
-/// PostgreSQL stores no NUL in texts. Such a name is refused anyway.
-pub(crate) fn stored(key: &str) -> String {
-    key.replace('\0', "\u{fffd}")
 }

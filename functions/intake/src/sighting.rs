@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use artifacts::{ArrivedObject, ArtifactError, ArtifactStore};
 use chrono::{DateTime, Utc};
-use domain::ArtifactKey;
+use domain::{ArtifactKey, UploadId};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use queue::{S3Notification, S3NotificationRecord};
@@ -130,6 +130,14 @@ impl Notice {
 }
 
 impl Sighting {
+    /// Returns the upload whose file it is, if it was announced.
+    pub(crate) fn announced_id(&self) -> Option<UploadId> {
+        match self.key {
+            Some(ArtifactKey::Announced { upload_id, .. }) => Some(upload_id),
+            _ => None,
+        }
+    }
+
     /// Returns whether sweep asked to look at the object.
     pub(crate) fn is_check(&self) -> bool {
         self.notices.contains(&Notice::default())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use connectors::{CrawlStep, DuePage, Entry, KnownPage, Listing, SourceSpec, Unlisted, VisitedPage};
 use db::operations::{NewItem, Operation};
 use db::sources::{CollectionSource, DueSourcePage, SourcePageState};
-use domain::{ArtifactKey, Classify, ErrorKind, ItemId, OnMissing, OperationType, SourceType, document_id};
+use domain::{ArtifactKey, Classify, ErrorKind, ItemId, OnMissing, OperationType, document_id};
 use futures_util::{TryStreamExt, stream};
 use lambda::StageError;
 use lambda::event::Invocation;
@@ -71,7 +71,7 @@ async fn find_listable_source(
     };
     let source = state.db.connection().await?.collection_sources().find(source_id).await?;
     let source = source.ok_or(ListingError::SourceGone)?;
-    Ok((source.source_type != SourceType::UPLOAD).then_some(source))
+    Ok((!source.source_type.is_received()).then_some(source))
 }
 
 /// Produces the documents of a source. After the last page, handles the documents that the source no

@@ -1,9 +1,9 @@
-//! Reads documents: uploads from the staging bucket, everything else through a connector.
+//! Reads documents: uploads and pushes from the staging bucket, everything else through a connector.
 
 use artifacts::{ArtifactError, ArtifactReader};
 use bytes::Bytes;
 use db::operations::{ArtifactRef, StagingItem};
-use domain::{ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind, SourceType};
+use domain::{ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind};
 use lambda::StageError;
 use staging::media_type;
 use thiserror::Error;
@@ -93,7 +93,7 @@ pub(crate) async fn open(state: &State, context: &Context<'_>) -> Result<SourceR
         return Err(SourceError::InContainer.into());
     }
     let source = context.sessions.source(item.source_id).ok_or(SourceError::Gone)?;
-    if source.source_type == SourceType::UPLOAD {
+    if source.source_type.is_received() {
         return open_upload(state, collection.id, item).await;
     }
     if item.is_fetched {

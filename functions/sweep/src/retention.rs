@@ -23,7 +23,9 @@ const IDEMPOTENCY_KEYS: TimeDelta = TimeDelta::hours(24);
 const REFRESH_TOKENS: TimeDelta = TimeDelta::days(30);
 /// How long failed sign-ins are kept; lockouts are much shorter.
 const LOGIN_ATTEMPTS: TimeDelta = TimeDelta::days(1);
-/// How long operations, uploads and sync runs can be looked up; the audit log is never deleted.
+/// How long a push run may be open.
+const OPEN_PUSH_RUNS: TimeDelta = TimeDelta::days(7);
+/// How long operations, uploads, sync runs and push runs can be looked up; the audit log is never deleted.
 const HISTORY: TimeDelta = TimeDelta::days(90);
 
 /// Rows with a retention period.
@@ -37,6 +39,7 @@ enum Kind {
     OperationItems,
     Operations,
     SyncRuns,
+    PushRuns,
 }
 
 /// How many rows of each kind were deleted.
@@ -50,6 +53,7 @@ pub(crate) struct Removed {
     operation_items: u64,
     operations: u64,
     sync_runs: u64,
+    push_runs: u64,
 }
 
 impl Removed {
@@ -62,6 +66,7 @@ impl Removed {
             + self.operation_items
             + self.operations
             + self.sync_runs
+            + self.push_runs
     }
 }
 
@@ -83,6 +88,7 @@ pub(crate) async fn retain(
         (Kind::OperationItems, &mut removed.operation_items),
         (Kind::Operations, &mut removed.operations),
         (Kind::SyncRuns, &mut removed.sync_runs),
+        (Kind::PushRuns, &mut removed.push_runs),
     ] {
         for _ in 0..MAX_BATCHES {
             if invocation.remaining() < RESERVE {
@@ -116,6 +122,10 @@ impl Kind {
             Self::OperationItems => connection.operation_items().delete_of_ended(now - HISTORY, BATCH).await,
             Self::Operations => connection.operations().delete_ended(now - HISTORY, BATCH).await,
             Self::SyncRuns => connection.sync_runs().delete_ended(now - HISTORY, BATCH).await,
+            Self::PushRuns => {
+                connection.push_runs().expire(now - OPEN_PUSH_RUNS, BATCH).await?;
+                connection.push_runs().delete_ended(now - HISTORY, BATCH).await
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ mod rebuild;
 mod reindex;
 mod removals;
 mod runs;
+mod skips;
 mod staging;
 mod tally;
 mod without_points;

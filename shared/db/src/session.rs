@@ -19,7 +19,7 @@ use crate::collections::{
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, Erasures, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
-use crate::sources::{CollectionSources, ConnectorSecrets, SourceGrants, SourceListings};
+use crate::sources::{CollectionSources, ConnectorSecrets, PushRuns, SourceGrants, SourceListings};
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
 use crate::uploads::{UploadArrivals, Uploads};
@@ -181,6 +181,7 @@ repositories! {
     source_grants: SourceGrants,
     /// What listings of sources remember.
     source_listings: SourceListings,
+    push_runs: PushRuns,
     /// Sync runs.
     sync_runs: SyncRuns,
     /// Settings of the installation.

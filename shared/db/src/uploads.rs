@@ -10,4 +10,4 @@ mod tests;
 mod upload;
 
 pub use arrivals::{Arrival, LatestArrival, LockedUpload, UploadArrivals};
-pub use upload::{NewUpload, OpenUploads, Upload, Uploads};
+pub use upload::{NewUpload, OpenUploads, Upload, UploadDocument, Uploads};

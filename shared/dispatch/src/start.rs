@@ -6,7 +6,7 @@ use db::operations::{NewOperation, Operation};
 use db::sources::{CollectionSource, NewSource};
 use db::sync::{NewSyncRun, SyncRun, SyncStart};
 use db::{Db, DbError, Tx};
-use domain::{CollectionId, OperationId, OperationType, SourceId, SyncTrigger, UserId};
+use domain::{CollectionId, OperationId, OperationType, PushSource, SourceId, SyncTrigger, UserId};
 use lambda::StageError;
 use queue::Queues;
 use serde_json::Value;
@@ -160,6 +160,14 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
         Ok(LockedSource { collection: self, source, stopping: Vec::new() })
     }
 
+    /// Takes a source that documents were pushed to, as [`Self::lock_upload_source`] does: what a client pushed is not
+    /// refused because the source was removed meanwhile.
+    pub async fn lock_push_source(mut self, source: &PushSource) -> Result<LockedSource<T>, StartError> {
+        let id = self.id();
+        let source = self.tx().collection_sources().find_or_create_push(id, source).await?;
+        Ok(LockedSource { collection: self, source, stopping: Vec::new() })
+    }
+
     /// Inserts an operation of the whole collection.
     ///
     /// # Errors
@@ -172,7 +180,7 @@ impl<T: AsMut<Tx>> LockedCollection<T> {
         self.insert(operation, None, Vec::new()).await
     }
 
-    /// Starts a sync run: one append operation for each source of the collection besides its uploads.
+    /// Starts a sync run: one append operation for each source of the collection that a connector reads.
     ///
     /// # Errors
     /// Returns [`StartError::Quota`] if the operations would be too many for an hour.
@@ -253,7 +261,7 @@ pub enum SyncRunStart<'a, T> {
     Started(Queued<'a, T>, Box<SyncRun>),
     /// The collection's last run has not ended.
     AlreadyRunning(T),
-    /// The collection has no source besides its uploads.
+    /// The collection has no source that a connector reads.
     NoSources(T),
 }
 

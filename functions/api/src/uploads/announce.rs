@@ -8,7 +8,7 @@ use artifacts::UploadContent;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use db::uploads::NewUpload;
+use db::uploads::{NewUpload, UploadDocument};
 use domain::{ArtifactKey, DocumentMetadata, DocumentName, UploadId};
 use hex::FromHex;
 use http::StatusCode;
@@ -142,6 +142,7 @@ pub(crate) async fn announce(
             content_type: file.content_type.to_owned(),
             sha256: file.sha256.as_ref().map(hex::encode),
             metadata: file.metadata,
+            document: UploadDocument::default(),
             expires_at: presigned.expires_at,
         });
         uploads.push(AnnouncedUploadResponse {

@@ -1,4 +1,5 @@
 use chrono::TimeDelta;
+use db::uploads::UploadDocument;
 use domain::{Actor, CollectionId, UserId};
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ fn expected() -> LockedUpload {
         content_type: "text/plain".to_owned(),
         sha256: Some("ab".repeat(32)),
         metadata: None,
+        document: UploadDocument::default(),
         status: UploadStatus::Expected,
         reason: None,
         etag: None,

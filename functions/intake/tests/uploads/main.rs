@@ -9,4 +9,6 @@ mod drops;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod pushes;
+#[cfg(test)]
 mod world;

@@ -194,6 +194,16 @@ const ROWS: &str = "
         upload_status, (SELECT max(id) FROM operations WHERE completed_at IS NOT NULL),
         now() - CASE n WHEN 0 THEN interval '89 days' ELSE interval '91 days' END
     FROM collections, unnest(enum_range(NULL::upload_status)) upload_status, generate_series(0, 1) n;
+    INSERT INTO push_runs (id, collection_id, source_id, user_id, status, ended_at)
+    SELECT gen_random_uuid(), s.collection_id, s.id, users.id, 'ended',
+        now() - CASE n WHEN 0 THEN interval '89 days' ELSE interval '91 days' END
+    FROM users, collection_sources s, generate_series(0, 3) n WHERE s.source_type = 'upload';
+    -- Open ones, of which those of the folders have expired.
+    INSERT INTO push_runs (id, collection_id, source_id, user_id, started_at)
+    SELECT gen_random_uuid(), s.collection_id, s.id, users.id,
+        now() - CASE s.source_type WHEN 'upload' THEN interval '6 days' ELSE interval '8 days' END
+    FROM users, collection_sources s;
+    INSERT INTO push_run_documents (run_id, uri) SELECT id, 'crm:1' FROM push_runs WHERE status = 'open';
     INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, action)
     SELECT collection_id, 'notes', id, 'operation_completed' FROM operations;";
 
@@ -209,6 +219,7 @@ async fn rows_past_their_retention_period_are_deleted_and_no_others(pool: PgPool
         json!({
             "idempotency_keys": 2500, "refresh_tokens": 3, "login_attempts": 3, "request_throttles": 3,
             "uploads": 4, "operation_items": 2100, "operations": 3, "sync_runs": 3,
+            "push_runs": 3,
         })
     );
     for (table, left) in [
@@ -222,6 +233,10 @@ async fn rows_past_their_retention_period_are_deleted_and_no_others(pool: PgPool
         ("operations", 2),
         ("operations WHERE status = 'pending'", 1),
         ("collection_sync_runs", 1),
+        ("push_runs", 4),
+        ("push_runs WHERE status = 'open'", 1),
+        ("push_runs WHERE status = 'expired' AND ended_at IS NOT NULL", 2),
+        ("push_run_documents", 1),
         ("collection_audit_log", 5),
         ("collection_audit_log WHERE operation_id IS NULL AND collection_name = 'notes'", 3),
     ] {

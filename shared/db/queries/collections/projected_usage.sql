@@ -2,12 +2,12 @@
 -- have not arrived, unless their announcers lost access. An upload that replaces a document counts in full: both
 -- versions are held until the older one is erased.
 WITH expected AS (
-    SELECT u.collection_id, 'upload://' || u.name AS uri, max(u.size_bytes) AS size_bytes
+    SELECT u.collection_id, u.uri, max(u.size_bytes) AS size_bytes
     FROM collections c
     JOIN collections others ON others.owner_id = c.owner_id AND others.deleted_at IS NULL
     JOIN open_uploads u ON u.collection_id = others.id
     WHERE c.id = $1
-    GROUP BY u.collection_id, u.name
+    GROUP BY u.collection_id, u.uri
 ),
 added AS (
     SELECT

@@ -24,8 +24,15 @@ SELECT
             WHERE starts_with(d.uri, 'upload://')
         ) || array(
             SELECT u.object_key FROM uploads u
-            WHERE u.collection_id = d.collection_id AND u.holds_object AND starts_with(d.uri, 'upload://')
-                AND u.name IN (substr(d.uri, 10), normalize(substr(d.uri, 10), NFC))
+            WHERE u.collection_id = d.collection_id AND u.holds_object
+                AND (
+                    u.uri = d.uri
+                    OR (
+                        u.uri IS NULL
+                        AND starts_with(d.uri, 'upload://')
+                        AND u.name IN (substr(d.uri, 10), normalize(substr(d.uri, 10), NFC))
+                    )
+                )
         ),
         NULL
     ) AS "locations!",

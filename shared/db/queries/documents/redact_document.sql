@@ -72,9 +72,19 @@ items AS (
 uploads AS (
     DELETE FROM uploads u USING document
     WHERE u.collection_id = document.collection_id
-        AND starts_with(document.uri, 'upload://')
-        AND u.name IN (substr(document.uri, 10), normalize(substr(document.uri, 10), NFC))
+        AND (
+            u.uri = document.uri
+            OR (
+                u.uri IS NULL
+                AND starts_with(document.uri, 'upload://')
+                AND u.name IN (substr(document.uri, 10), normalize(substr(document.uri, 10), NFC))
+            )
+        )
         AND u.status <> 'expected'
+),
+runs AS (
+    DELETE FROM push_run_documents named USING document, push_runs r
+    WHERE r.collection_id = document.collection_id AND named.run_id = r.id AND named.uri = document.uri
 ),
 -- The tombstone says since when an event about its file is stale.
 arrivals AS (

@@ -21,7 +21,7 @@ WHERE o.uuid = $1
     AND CASE
         WHEN d.status = 'deleted' THEN d.deleted_at >= i.created_at OR (
             d.deletion_reason = 'user'
-            AND NOT EXISTS (SELECT FROM collection_sources s WHERE s.id = o.source_id AND s.source_type = 'upload')
+            AND NOT EXISTS (SELECT FROM collection_sources s WHERE s.id = o.source_id AND s.source_type IN ('upload', 'push'))
         )
         -- The bytes of a file inside a document are read, so they are compared.
         ELSE o.type IN ('retry_documents', 'restore_documents') AND d.status IN ('completed', 'skipped')

@@ -177,7 +177,7 @@ document AS (
             WHERE d.deleted_at < item.created_at
                 AND (
                     d.deletion_reason IS DISTINCT FROM 'user'
-                    OR EXISTS (SELECT FROM collection_sources s WHERE s.id = $4 AND s.source_type = 'upload')
+                    OR EXISTS (SELECT FROM collection_sources s WHERE s.id = $4 AND s.source_type IN ('upload', 'push'))
                 )
         )
     RETURNING d.id

@@ -10,7 +10,7 @@ recovered AS (
 )
 INSERT INTO source_failures AS f (source_id, failures, not_before)
 SELECT s.id, 1, now() + interval '15 minutes'
-FROM ended JOIN collection_sources s ON s.id = ended.source_id AND s.source_type <> 'upload'
+FROM ended JOIN collection_sources s ON s.id = ended.source_id AND s.source_type NOT IN ('upload', 'push')
 WHERE ended.status = 'failed'
 ON CONFLICT (source_id) DO UPDATE SET
     failures = f.failures + 1,

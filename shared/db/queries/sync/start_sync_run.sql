@@ -6,8 +6,8 @@ WITH sources AS (
     SELECT s.id, s.source_type, s.source_path, s.source_config
     FROM collection_sources s
     JOIN collections c ON c.id = s.collection_id
-    -- Uploads are announced by events; there is nothing to list.
-    WHERE s.collection_id = $1 AND s.source_type <> 'upload' AND c.deleted_at IS NULL
+    -- Uploads and pushes are announced by events; there is nothing to list.
+    WHERE s.collection_id = $1 AND s.source_type NOT IN ('upload', 'push') AND c.deleted_at IS NULL
         -- The schedule leaves out what could not be read lately; a user's request does not.
         AND ($2 <> 'scheduler' OR NOT EXISTS (
             SELECT FROM source_failures f WHERE f.source_id = s.id AND f.not_before > now()

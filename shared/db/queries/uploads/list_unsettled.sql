@@ -16,7 +16,7 @@ WHERE (
         AND NOT EXISTS (
             SELECT FROM operation_items i
             WHERE i.operation_id = u.operation_id
-                AND i.uri IN ('upload://' || u.name, 'upload://' || normalize(u.name, NFD))
+                AND i.uri IN (u.uri, 'upload://' || u.name, 'upload://' || normalize(u.name, NFD))
                 AND i.location = u.object_key
                 AND (i.state = 'listed' OR (i.state = 'failed' AND i.error_category <> 'permanent'))
         )

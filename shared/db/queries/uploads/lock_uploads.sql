@@ -17,11 +17,15 @@ SELECT
     u.api_key_id,
     u.reason,
     u.etag,
+    u.uri,
+    u.push_source,
+    u.title,
+    u.url,
     -- A retry can read the object of an item that did not fail for good.
     EXISTS (
         SELECT FROM operation_items i
         WHERE i.operation_id = u.operation_id
-            AND i.uri IN ('upload://' || u.name, 'upload://' || normalize(u.name, NFD))
+            AND i.uri IN (u.uri, 'upload://' || u.name, 'upload://' || normalize(u.name, NFD))
             AND i.location = u.object_key
             AND (i.state = 'listed' OR (i.state = 'failed' AND i.error_category <> 'permanent'))
     ) AS "needs_object!"

@@ -106,7 +106,7 @@ impl<'c> CollectionResourceLimits<'c> {
         Ok(usage)
     }
 
-    /// Returns the number of the collection's sources, not counting uploads.
+    /// Returns the number of the collection's sources, not counting that of its uploads.
     pub async fn count_sources(&mut self, id: CollectionId) -> Result<i64, DbError> {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM collection_sources

@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{
-    CollectionId, DocumentId, DocumentMetadata, Generation, ItemId, ItemState, OperationId, to_nfc,
-};
+use domain::{DocumentId, DocumentMetadata, Generation, ItemId, ItemState, OperationId, to_nfc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -151,8 +149,8 @@ impl<'c> OperationItems<'c> {
     }
 
     /// Adds uploaded documents to the operation's work list, or replaces a listed item by the newer version.
-    /// Without metadata of its own, a version keeps that of the one it replaces, unless the document was deleted
-    /// in between. Returns the locations and change hints of the items that were replaced.
+    /// Without metadata, title or URL of its own, a version keeps that of the one it replaces, unless the document was
+    /// deleted in between. Returns the locations and change hints of the items that were replaced.
     ///
     /// # Errors
     /// Returns [`DbError::Statement`] if there is no such operation or the same document is given twice.
@@ -174,46 +172,11 @@ impl<'c> OperationItems<'c> {
             &columns.metadata as &[Option<Json<&DocumentMetadata>>],
             &columns.urls as &[Option<String>],
             &columns.titles as &[Option<String>],
+            &columns.file_paths as &[Option<String>],
         )
         .fetch_all(&mut *self.connection)
         .await?;
         Ok(replaced.into_iter().map(|row| (row.location, row.change_hint)).collect())
-    }
-
-    /// Takes items whose uploaded files are gone from the bucket off the work lists of the collection's pending
-    /// operations, and ends listed ones of a running operation. Returns the running operation.
-    pub async fn skip_gone(
-        &mut self,
-        collection_id: CollectionId,
-        locations: &[String],
-    ) -> Result<Vec<OperationId>, DbError> {
-        // A later version can still join a pending operation: its item must not have ended.
-        sqlx::query!(
-            "DELETE FROM operation_items i USING operations o
-            WHERE o.collection_id = $1 AND o.status = 'pending' AND o.type = 'append'
-                AND i.operation_id = o.id AND i.state = 'listed' AND NOT i.is_removal AND i.location = ANY ($2)",
-            collection_id.0,
-            locations,
-        )
-        .execute(&mut *self.connection)
-        .await?;
-        let ids = sqlx::query_scalar!(
-            "UPDATE operation_items i
-            SET state = 'skipped', error_message = 'the file was deleted from the bucket before it was indexed',
-                updated_at = now()
-            FROM operations o
-            WHERE o.collection_id = $1 AND o.status = 'processing' AND o.type = 'append'
-                AND i.operation_id = o.id AND i.state = 'listed' AND NOT i.is_removal AND i.location = ANY ($2)
-            RETURNING o.uuid",
-            collection_id.0,
-            locations,
-        )
-        .fetch_all(&mut *self.connection)
-        .await?;
-        let mut ids: Vec<OperationId> = ids.into_iter().map(OperationId).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
     }
 
     /// Ends the items after `after` that are not dispatched yet and whose documents are indexed with the

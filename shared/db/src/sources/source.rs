@@ -1,7 +1,9 @@
 //! Sources of documents.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
-use domain::{CollectionId, SecretType, SourceId, SourceType};
+use domain::{CollectionId, PushSource, SecretType, SourceId, SourceType};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -61,6 +63,18 @@ pub struct NewSource<'a> {
     pub source_type: &'a SourceType,
     /// Configuration of the connector, a JSON object without secrets.
     pub source_config: &'a Value,
+}
+
+/// Types as statics: a source borrows its type.
+static PUSH: SourceType = SourceType::PUSH;
+/// The settings of a source that no connector reads, at first.
+static NO_SETTINGS: LazyLock<Value> = LazyLock::new(|| Value::Object(serde_json::Map::new()));
+
+impl<'a> NewSource<'a> {
+    /// A push source.
+    pub fn push(collection_id: CollectionId, source_path: &'a str) -> Self {
+        Self { collection_id, source_path, source_type: &PUSH, source_config: &NO_SETTINGS }
+    }
 }
 
 /// Reads and changes sources.
@@ -257,10 +271,49 @@ impl<'c> CollectionSources<'c> {
             collection_id,
             source_path: Self::UPLOAD_PATH,
             source_type: &SourceType::UPLOAD,
-            source_config: &Value::Object(serde_json::Map::new()),
+            source_config: &NO_SETTINGS,
         };
         let (source, _) = self.upsert(&new).await?;
         Ok(source)
+    }
+
+    /// Returns a push source, creating it if it is gone since its documents were pushed.
+    ///
+    /// # Errors
+    /// Returns [`DbError::Constraint`] if there is no such collection.
+    pub async fn find_or_create_push(
+        &mut self,
+        collection_id: CollectionId,
+        source: &PushSource,
+    ) -> Result<CollectionSource, DbError> {
+        let source_path = source.source_path();
+        if let Some(known) = self.find_by_path(collection_id, &source_path).await? {
+            return Ok(known);
+        }
+        let (source, _) = self.upsert(&NewSource::push(collection_id, &source_path)).await?;
+        Ok(source)
+    }
+
+    /// Returns those of these documents that are not deleted and belong to another source than the one with this path,
+    /// each with the path of its source.
+    pub async fn find_of_others(
+        &mut self,
+        collection_id: CollectionId,
+        source_path: &str,
+        uris: &[String],
+    ) -> Result<Vec<(String, String)>, DbError> {
+        let rows = sqlx::query!(
+            r#"SELECT d.uri AS "uri!", s.source_path
+            FROM documents d JOIN collection_sources s ON s.id = d.source_id
+            WHERE d.collection_id = $1 AND d.uri = ANY ($3) AND d.status <> 'deleted' AND s.source_path <> $2
+            ORDER BY d.uri"#,
+            collection_id.0,
+            source_path,
+            uris,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.uri, row.source_path)).collect())
     }
 
     /// Recounts the sources of the collection of an operation that has just ended, and records how the last

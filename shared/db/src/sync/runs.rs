@@ -124,7 +124,7 @@ impl<'c> SyncRuns<'c> {
         }
         let has_sources = sqlx::query_scalar!(
             r#"SELECT EXISTS (
-                SELECT FROM collection_sources WHERE collection_id = $1 AND source_type <> 'upload'
+                SELECT FROM collection_sources WHERE collection_id = $1 AND source_type NOT IN ('upload', 'push')
             ) AS "has_sources!""#,
             new.collection_id.0,
         )

@@ -1,12 +1,12 @@
 //! Files that arrived in the staging bucket, announced or dropped.
 
 use chrono::{DateTime, Utc};
-use domain::{Actor, ApiKeyId, CollectionId, DocumentMetadata, OperationId, UploadId, UserId};
+use domain::{Actor, ApiKeyId, CollectionId, DocumentMetadata, OperationId, PushSource, UploadId, UserId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::upload::{Upload, Uploads};
+use super::upload::{Upload, UploadDocument, Uploads};
 use crate::DbError;
 
 /// An upload whose row is locked.
@@ -68,6 +68,11 @@ impl Uploads<'_> {
                 content_type: row.content_type,
                 sha256: row.sha256,
                 metadata: row.attributes.map(|metadata| metadata.0),
+                document: UploadDocument {
+                    pushed: row.uri.zip(row.push_source),
+                    title: row.title,
+                    url: row.url,
+                },
                 status: DbError::parse_label("uploads", "status", &row.status)?,
                 reason: row.reason,
                 etag: row.etag,
@@ -89,6 +94,29 @@ impl Uploads<'_> {
                 .fetch_all(&mut *self.connection)
                 .await?;
         Ok(rows.into_iter().map(|row| (CollectionId(row.collection_id), UploadId(row.id))).collect())
+    }
+
+    /// Returns the push source of those of these uploads that have one.
+    pub async fn find_push_sources(
+        &mut self,
+        ids: &[UploadId],
+    ) -> Result<Vec<(UploadId, PushSource)>, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            r#"SELECT id, push_source AS "push_source!" FROM uploads
+            WHERE id = ANY ($1) AND push_source IS NOT NULL"#,
+            &ids,
+        )
+        .fetch_all(&mut *self.connection)
+        .await?;
+        let source = |name: String| {
+            PushSource::parse(&name).map_err(|_| DbError::Inconsistent {
+                table: "uploads",
+                column: "push_source",
+                value: name,
+            })
+        };
+        rows.into_iter().map(|row| Ok((UploadId(row.id), source(row.push_source)?))).collect()
     }
 
     /// Marks expected uploads as received by the operation, each with the ETag of its object.

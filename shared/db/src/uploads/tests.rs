@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::operations::{BatchChunks, NewItem, StagedItem, StagingOutcome};
 use crate::testing::{Fixture, binary, item};
-use crate::uploads::NewUpload;
+use crate::uploads::{NewUpload, UploadDocument};
 
 fn metadata(metadata: Value) -> DocumentMetadata {
     serde_json::from_value(metadata).unwrap()
@@ -46,6 +46,7 @@ impl Fixture {
             content_type: "text/plain".to_owned(),
             sha256: None,
             metadata: metadata.clone(),
+            document: UploadDocument::default(),
             expires_at: Utc::now() + TimeDelta::hours(1),
         };
         self.connection().await.uploads().insert_many(&[new]).await.unwrap();

@@ -1,7 +1,10 @@
 //! Announced uploads: their rows, and reading and changing them.
 
 use chrono::{DateTime, Utc};
-use domain::{Actor, ApiKeyId, CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus, UserId};
+use domain::{
+    Actor, ApiKeyId, CollectionId, DocumentMetadata, DocumentUri, OperationId, PushSource, UploadId,
+    UploadStatus, UserId,
+};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -29,6 +32,8 @@ pub struct Upload {
     pub sha256: Option<String>,
     /// Metadata of the document, if the client sent any.
     pub metadata: Option<DocumentMetadata>,
+    /// What else the client said of the document.
+    pub document: UploadDocument,
     /// State of the upload.
     pub status: UploadStatus,
     /// Why it was refused.
@@ -66,8 +71,29 @@ pub struct NewUpload {
     pub sha256: Option<String>,
     /// Metadata of the document; `None` keeps the document's current metadata.
     pub metadata: Option<DocumentMetadata>,
+    /// What else the client says of the document.
+    pub document: UploadDocument,
     /// When the presigned URL expires.
     pub expires_at: DateTime<Utc>,
+}
+
+/// What an announcement says of its document beside the file and the metadata. Nothing, if the file alone names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UploadDocument {
+    /// The URI, and the name of the push source that the document belongs to.
+    pub pushed: Option<(String, String)>,
+    /// The title; without one, the document keeps its own.
+    pub title: Option<String>,
+    /// The URL at which people open the original; without one, the document keeps its own.
+    pub url: Option<String>,
+}
+
+impl Upload {
+    /// Returns the URI of the document.
+    pub fn uri(&self) -> String {
+        let pushed = self.document.pushed.as_ref();
+        pushed.map_or_else(|| format!("upload://{}", self.name), |(uri, _)| uri.clone())
+    }
 }
 
 /// The open announcements of one user: their presigned URLs are valid, and nothing has arrived.
@@ -108,11 +134,16 @@ impl<'c> Uploads<'c> {
         let metadata: Vec<Option<Json<&DocumentMetadata>>> =
             new.iter().map(|upload| upload.metadata.as_ref().map(Json)).collect();
         let expiries: Vec<DateTime<Utc>> = new.iter().map(|upload| upload.expires_at).collect();
+        let (uris, sources): (Vec<Option<String>>, Vec<Option<String>>) =
+            new.iter().map(|upload| upload.document.pushed.clone().unzip()).unzip();
+        let titles: Vec<Option<String>> = new.iter().map(|upload| upload.document.title.clone()).collect();
+        let urls: Vec<Option<String>> = new.iter().map(|upload| upload.document.url.clone()).collect();
         sqlx::query!(
             "INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes,
-                content_type, sha256, expires_at, attributes, api_key_id)
+                content_type, sha256, expires_at, attributes, api_key_id, uri, push_source, title, url)
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
-                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[], $10::jsonb[], $11::uuid[])",
+                $6::bigint[], $7::text[], $8::text[], $9::timestamptz[], $10::jsonb[], $11::uuid[],
+                $12::text[], $13::text[], $14::text[], $15::text[])",
             &ids,
             &collection_ids,
             &user_ids,
@@ -124,6 +155,10 @@ impl<'c> Uploads<'c> {
             &expiries,
             &metadata as &[Option<Json<&DocumentMetadata>>],
             &key_ids as &[Option<Uuid>],
+            &uris as &[Option<String>],
+            &sources as &[Option<String>],
+            &titles as &[Option<String>],
+            &urls as &[Option<String>],
         )
         .execute(&mut *self.connection)
         .await?;
@@ -137,7 +172,7 @@ impl<'c> Uploads<'c> {
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
                 received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>",
-                u.api_key_id, u.reason, u.etag
+                u.api_key_id, u.reason, u.etag, u.uri, u.push_source, u.title, u.url
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.id = $1"#,
             id.0,
@@ -170,7 +205,7 @@ impl<'c> Uploads<'c> {
             r#"SELECT u.id, u.collection_id, u.user_id, name, object_key, size_bytes, content_type,
                 sha256, u.status::text AS "status!", o.uuid AS "operation_id?", expires_at,
                 received_at, u.created_at, u.attributes AS "attributes: Json<DocumentMetadata>",
-                u.api_key_id, u.reason, u.etag
+                u.api_key_id, u.reason, u.etag, u.uri, u.push_source, u.title, u.url
             FROM uploads u LEFT JOIN operations o ON o.id = u.operation_id
             WHERE u.collection_id = $1 AND ($2::text IS NULL OR u.status = $2::text::upload_status)
             ORDER BY u.created_at, u.id LIMIT $3 OFFSET $4"#,
@@ -212,6 +247,39 @@ impl<'c> Uploads<'c> {
         .await?;
         Ok(done.rows_affected() == 1)
     }
+
+    /// Withdraws the expected uploads of a push source that is being removed. Returns how many.
+    pub async fn withdraw_of_source(
+        &mut self,
+        collection_id: CollectionId,
+        source: &PushSource,
+    ) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "UPDATE uploads SET status = 'withdrawn'
+            WHERE collection_id = $1 AND push_source = $2 AND status = 'expected'",
+            collection_id.0,
+            source.as_str(),
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Withdraws the expected uploads of a document that is being deleted. Returns how many.
+    pub async fn withdraw_of_document(
+        &mut self,
+        collection_id: CollectionId,
+        uri: &DocumentUri,
+    ) -> Result<u64, DbError> {
+        let done = sqlx::query!(
+            "UPDATE uploads SET status = 'withdrawn' WHERE collection_id = $1 AND uri = $2 AND status = 'expected'",
+            collection_id.0,
+            uri.as_str(),
+        )
+        .execute(&mut *self.connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
 }
 
 struct UploadRow {
@@ -232,6 +300,10 @@ struct UploadRow {
     api_key_id: Option<Uuid>,
     reason: Option<String>,
     etag: Option<String>,
+    uri: Option<String>,
+    push_source: Option<String>,
+    title: Option<String>,
+    url: Option<String>,
 }
 
 impl TryFrom<UploadRow> for Upload {
@@ -248,6 +320,7 @@ impl TryFrom<UploadRow> for Upload {
             content_type: row.content_type,
             sha256: row.sha256,
             metadata: row.attributes.map(|metadata| metadata.0),
+            document: UploadDocument { pushed: row.uri.zip(row.push_source), title: row.title, url: row.url },
             status: DbError::parse_label("uploads", "status", &row.status)?,
             reason: row.reason,
             etag: row.etag,

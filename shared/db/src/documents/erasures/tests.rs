@@ -227,13 +227,22 @@ async fn a_purged_document_leaves_an_audit_entry_and_a_tombstone(pool: PgPool) {
     assert!(fixture.stage(items[0], "marker-a", "marker-hash", &StagingOutcome::Staged).await.unwrap());
     assert!(fixture.fail(items[0], &failure).await);
     fixture.finish(failing).await;
-    // An upload that arrived, a listed item that was cancelled before its document was known, stored responses,
+    // An upload and a push that arrived, a push run that has named the document, a listed item that was cancelled before its document was known, stored responses,
     // and messages that name the document.
     fixture
         .execute(
             r#"INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, status, expires_at)
             SELECT gen_random_uuid(), id, owner_id, 'marker-a', 'uploads/x/marker-a', 10, 'text/plain', 'received', now()
             FROM collections;
+            INSERT INTO uploads (id, collection_id, user_id, name, object_key, size_bytes, content_type, status, expires_at,
+                uri, push_source, title, url)
+            SELECT gen_random_uuid(), id, owner_id, 'other', 'x', 10, 'text/plain', 'received', now(),
+                'upload://marker-a', 'crm', 'marker title', 'https://marker.example'
+            FROM collections;
+            INSERT INTO push_runs (id, collection_id, source_id, user_id)
+            SELECT gen_random_uuid(), c.id, s.id, c.owner_id
+            FROM collections c JOIN collection_sources s ON s.collection_id = c.id LIMIT 1;
+            INSERT INTO push_run_documents (run_id, uri) SELECT id, 'upload://marker-a' FROM push_runs;
             INSERT INTO idempotency_keys (user_id, key, method, path, request_hash, response_status, response_body)
             SELECT owner_id, 'k', 'POST', '/api/v2/collections/' || id || '/uploads', '\x00', 201,
                 '{"uploads": [{"name": "marker-a"}]}' FROM collections;
