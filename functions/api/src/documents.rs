@@ -1,12 +1,15 @@
 //! Documents and their chunks: `/api/v2/collections/{id}/documents`, `/api/v2/collections/{id}/chunks`.
 
+mod by_uri;
 mod chunks;
 mod download;
 mod failed;
 mod find;
 mod list;
 pub(crate) mod metadata;
-mod removal;
+mod push;
+pub(crate) mod pushed;
+pub(crate) mod removal;
 mod response;
 mod retry;
 mod show;
@@ -14,6 +17,7 @@ mod text;
 
 use access::{Access, Route};
 use domain::AccessLevel::{Read, Write};
+use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,6 +29,18 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(list::list)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(failed::count_failed)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(show::show)))
+        // Only writers see URIs, so only they look for them.
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(by_uri::show)))
+        .routes(
+            Route::requires(Access::Collection(Write))
+                .conflict(
+                    "The document belongs to another source, the push run is not open, a quota is exceeded, or the \
+                     caller has too many open announcements.",
+                )
+                .problem(StatusCode::PAYLOAD_TOO_LARGE, "The content is larger than 1,000,000 bytes, or the body than 2 MiB.")
+                .handles(routes!(push::push)),
+        )
+        .routes(Route::requires(Access::Collection(Write)).handles(routes!(by_uri::delete)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::list)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::show)))
         .routes(Route::requires(Access::Collection(Read)).handles(routes!(chunks::list_of_chunking)))

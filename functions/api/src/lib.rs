@@ -2,7 +2,8 @@
 //!
 //! *Triggered by* API Gateway, for all routes except search.
 //! *Reads* PostgreSQL, staged artifacts in S3, manifests and tokenizers of the bundled models.
-//! *Writes* PostgreSQL, then a message to ScanQueue. Clients PUT their files to S3 themselves.
+//! *Writes* PostgreSQL, then a message to ScanQueue. Clients PUT their files to S3 themselves; what they
+//! push inline, the function writes.
 //! *Idempotent because* every change is one transaction, and unique constraints reject duplicates.
 //! *Retries* nothing: the client decides. The sweep function sends messages that could not be sent.
 //!
@@ -25,6 +26,7 @@ mod nullable;
 mod openapi;
 mod operations;
 mod preferences;
+mod push_runs;
 mod quotas;
 mod redaction;
 mod router;

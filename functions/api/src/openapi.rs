@@ -77,6 +77,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "sync", description = "Sync runs, which read all sources of a collection again."),
         (name = "formats", description = "Kinds of documents that can be read."),
         (name = "uploads", description = "Files that clients PUT to presigned URLs."),
+        (name = "push-runs", description = "Telling what a source that pushes documents has no longer."),
         (name = "documents", description = "Documents of a collection."),
         (name = "chunking", description = "Chunking strategies, and previews of their chunks."),
         (name = "chunks", description = "The indexed passages of documents."),

@@ -13,7 +13,7 @@ use crate::openapi::{self, OpenApiError};
 use crate::system::Readiness;
 use crate::{
     State, accounts, admin, api_keys, audit, chunking, collections, connectors, documents, formats, mcp,
-    operations, preferences, quotas, sharing, sources, sync, system, uploads,
+    operations, preferences, push_runs, quotas, sharing, sources, sync, system, uploads,
 };
 
 /// Returns the router of the API function.
@@ -55,6 +55,7 @@ fn routes() -> OpenApiRouter<State> {
         .merge(sync::routes())        // /api/v2/collections/{id}/sync
         .merge(uploads::routes())     // /api/v2/collections/{id}/uploads
         .merge(documents::routes())   // /api/v2/collections/{id}/documents, /api/v2/collections/{id}/chunks
+        .merge(push_runs::routes())   // /api/v2/collections/{id}/push-runs
         .merge(formats::routes())     // /api/v2/formats
         .merge(chunking::routes())    // /api/v2/chunking
         .merge(operations::routes())  // /api/v2/operations, /api/v2/collections/{id}/operations

@@ -18,8 +18,8 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
             Route::requires(Access::Collection(Write))
                 .idempotent()
                 .conflict(
-                    "The storage or document quota of the collection or its owner is used up, or the announcer has \
-                     too many open announcements.",
+                    "The storage or document quota of the collection or its owner is used up, the announcer has \
+                     too many open announcements, a document belongs to another source, or the push run is not open.",
                 )
                 .handles(routes!(announce::announce)),
         )

@@ -1,11 +1,14 @@
-//! Presigned URLs: time-limited requests that a client sends to S3 without credentials of its own.
+//! Presigned URLs: time-limited requests that a client sends to S3 without credentials of its own. And the one write that
+//! the program does in a client's place.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{ArtifactKey, UploadId};
 
@@ -75,6 +78,27 @@ impl ArtifactStore {
             headers: headers.collect(),
             expires_at: now + expires_in,
         })
+    }
+
+    /// Writes the file of an announced upload on behalf of its announcer, as the presigned PUT would.
+    pub async fn write_announced(
+        &self,
+        key: &ArtifactKey,
+        upload_id: UploadId,
+        bytes: impl Into<Bytes>,
+        content_type: &str,
+    ) -> Result<(), ArtifactError> {
+        let path = key.path();
+        let request = self
+            .client()
+            .put_object()
+            .bucket(self.bucket())
+            .key(&path)
+            .content_type(content_type)
+            .metadata(UPLOAD_ID, upload_id.to_string())
+            .body(ByteStream::from(bytes.into()));
+        request.send().await.map_err(|error| ArtifactError::call(&path, "PutObject", error))?;
+        Ok(())
     }
 
     /// Presigns a GET that S3 answers with this content type and content disposition.

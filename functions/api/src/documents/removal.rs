@@ -3,8 +3,12 @@
 use access::{Begun, Caller, Granted, Idempotency, IdempotentTx};
 use axum::extract::State as Shared;
 use axum::response::Response;
-use dispatch::{Initiator, StartOperation, lock_collection};
-use domain::{AccessLevel, CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType};
+use db::Tx;
+use db::documents::Document;
+use dispatch::{Initiator, LockedCollection, Queued, StartOperation, lock_collection};
+use domain::{
+    AccessLevel, Actor, CollectionId, DocumentId, DocumentStatus, ErrorKind, OperationId, OperationType,
+};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo};
 use serde::Deserialize;
@@ -56,47 +60,77 @@ pub(crate) async fn delete(
     if purge {
         granted.require(AccessLevel::Admin)?;
     }
-    let initiator = Initiator::Caller { actor: caller.actor(), client: &client };
     let mut collection = lock_collection(state.db.begin().await?, collection_id).await?;
     let document = find(collection.tx().documents(), collection_id, id).await?;
-    let is_new = collection.tx().documents().mark_deleted(id).await?;
-    if purge {
-        if !collection.tx().documents().request_purge(id, caller.actor()).await? {
-            // Requested before.
-            let latest = collection.tx().operation_items().find_latest_of_document(id).await?;
-            return Ok((StatusCode::ACCEPTED, [location(latest.map(|item| item.operation_id))]));
-        }
-    } else if !is_new {
-        return Err(ApiError::not_found("document", id));
-    }
-    // Consecutive deletions share an operation.
-    let pending = collection.tx().operations().lock_pending_removal(collection_id).await?;
-    let (mut queued, operation_id) = match pending {
-        Some(operation_id) => (collection.join(initiator, operation_id), operation_id),
-        None => {
-            let operation = StartOperation {
-                operation_type: OperationType::RemoveDocuments,
-                initiator,
-                config: json!({}),
-            };
-            let (queued, operation) = collection.start(operation).await?;
-            (queued, operation.id)
-        }
-    };
-    queued.tx().operation_items().insert_removals(operation_id, &[id]).await?;
-    let (action, details, status) = if purge {
-        let details = json!({ "document_id": id, "status": document.status });
-        ("document_purge_requested", details, StatusCode::ACCEPTED)
-    } else {
-        let details = json!({ "document_id": id, "uri": document.uri, "status": document.status });
-        ("document_deleted", details, StatusCode::NO_CONTENT)
-    };
-    let audited = queued.audit(action, &details).await?;
-    audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
-    Ok((status, [location(Some(operation_id))]))
+    let removal = Removal { state: &state, actor: caller.actor(), client: &client, purge };
+    removal.remove(collection, document).await
 }
 
-fn location(operation_id: Option<OperationId>) -> (HeaderName, HeaderValue) {
+/// The removal of a document.
+pub(super) struct Removal<'a> {
+    pub(super) state: &'a State,
+    pub(super) actor: Actor,
+    pub(super) client: &'a ClientInfo,
+    /// Whether to erase it for good.
+    pub(super) purge: bool,
+}
+
+impl Removal<'_> {
+    /// Deletes or purges the document, and commits.
+    ///
+    /// # Errors
+    /// Returns 404 if it is deleted, and not to be purged.
+    pub(super) async fn remove(
+        self,
+        mut collection: LockedCollection<Tx>,
+        document: Document,
+    ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), ApiError> {
+        let Self { state, actor, client, purge } = self;
+        let id = document.id;
+        let initiator = Initiator::Caller { actor, client };
+        let is_new = collection.tx().documents().mark_deleted(id).await?;
+        if purge {
+            if !collection.tx().documents().request_purge(id, actor).await? {
+                // Requested before.
+                let latest = collection.tx().operation_items().find_latest_of_document(id).await?;
+                collection.into_tx().commit().await?;
+                return Ok((StatusCode::ACCEPTED, [location(latest.map(|item| item.operation_id))]));
+            }
+        } else if !is_new {
+            return Err(ApiError::not_found("document", id));
+        }
+        let (mut queued, operation_id) = start_removal(collection, initiator).await?;
+        queued.tx().operation_items().insert_removals(operation_id, &[id]).await?;
+        let (action, details, status) = if purge {
+            let details = json!({ "document_id": id, "status": document.status });
+            ("document_purge_requested", details, StatusCode::ACCEPTED)
+        } else {
+            let details = json!({ "document_id": id, "uri": document.uri, "status": document.status });
+            ("document_deleted", details, StatusCode::NO_CONTENT)
+        };
+        let audited = queued.audit(action, &details).await?;
+        audited.commit_with(&state.db, &state.queues, |tx| tx.commit()).await?;
+        Ok((status, [location(Some(operation_id))]))
+    }
+}
+
+/// Starts the operation that deletes the vectors of deleted documents. Consecutive deletions share one.
+pub(crate) async fn start_removal<'a>(
+    mut collection: LockedCollection<Tx>,
+    initiator: Initiator<'a>,
+) -> Result<(Queued<'a, Tx>, OperationId), ApiError> {
+    let id = collection.id();
+    if let Some(operation_id) = collection.tx().operations().lock_pending_removal(id).await? {
+        return Ok((collection.join(initiator, operation_id), operation_id));
+    }
+    let operation =
+        StartOperation { operation_type: OperationType::RemoveDocuments, initiator, config: json!({}) };
+    let (queued, operation) = collection.start(operation).await?;
+    Ok((queued, operation.id))
+}
+
+/// The `Location` of an operation; of all, if there is none.
+pub(super) fn location(operation_id: Option<OperationId>) -> (HeaderName, HeaderValue) {
     let operation = operation_id.map(|id| HeaderValue::from_str(&format!("/api/v2/operations/{id}")));
     let all = HeaderValue::from_static("/api/v2/operations");
     (header::LOCATION, operation.and_then(Result::ok).unwrap_or(all))

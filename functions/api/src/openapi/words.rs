@@ -7,7 +7,7 @@ use utoipa::openapi::schema::Object;
 
 pub(crate) use access::{one_of, one_of_or_null};
 
-static UPLOAD: SourceType = SourceType::UPLOAD;
+static RECEIVED: [SourceType; 2] = [SourceType::UPLOAD, SourceType::PUSH];
 
 /// Defines one function per line that returns the schema of an enumeration.
 macro_rules! schemas {
@@ -36,6 +36,7 @@ schemas! {
     operation_status: domain::OperationStatus,
     operation_type: domain::OperationType,
     permission: domain::Permission,
+    push_run_status: domain::PushRunStatus,
     quality_tier: domain::QualityTier,
     quantization: domain::Quantization,
     search_mode: domain::SearchMode,
@@ -68,9 +69,9 @@ pub(crate) fn optional_connector_type() -> Object {
     one_of_or_null(connector_types())
 }
 
-/// Returns the schema of a source's type: a connector's, or `upload`.
+/// Returns the schema of a source's type: a connector's, `upload` or `push`.
 pub(crate) fn source_type() -> Object {
-    one_of([UPLOAD.as_str()].into_iter().chain(connector_types()))
+    one_of(RECEIVED.iter().map(SourceType::as_str).chain(connector_types()))
 }
 
 fn connector_types() -> impl Iterator<Item = &'static str> {

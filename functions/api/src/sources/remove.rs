@@ -4,7 +4,7 @@ use access::{Caller, Granted};
 use axum::Json;
 use axum::extract::State as Shared;
 use dispatch::{Initiator, StartOperation, lock_collection};
-use domain::{AccessLevel, CollectionId, OperationType, SourceId};
+use domain::{AccessLevel, CollectionId, OperationType, PushSource, SourceId};
 use http::StatusCode;
 use lambda::http::{ApiError, ApiPath, ApiQuery, ClientInfo};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(crate) struct RemoveSourceQuery {
 /// Remove a source
 ///
 /// Starts the operation that soft-deletes its documents, deletes their vectors, and then the source.
-/// Operations that read the source are cancelled. If a document of another source has the same bytes as
+/// Operations that read the source are cancelled, and what was pushed to it and is on its way does not arrive. If a document of another source has the same bytes as
 /// a deleted one, it is indexed instead. The documents can be restored one by one. Repeating the request
 /// returns the same operation.
 #[utoipa::path(
@@ -86,7 +86,10 @@ async fn start(
             Json(OperationResponse::new(operation, &counts, AccessLevel::Write)),
         ));
     }
-    let source = source.cancel_readings().await?;
+    let mut source = source.cancel_readings().await?;
+    if let Some(pushed) = PushSource::of_path(&source.source().source_path) {
+        source.tx().uploads().withdraw_of_source(collection_id, &pushed).await?;
+    }
     let config = json!({
         "source_id": id, "source_type": source.source().source_type, "source_path": source.source().source_path,
     });

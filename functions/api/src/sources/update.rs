@@ -7,7 +7,7 @@ use connectors::SourceSpec;
 use db::Tx;
 use db::sources::{CollectionSource, CollectionSources};
 use dispatch::lock_collection;
-use domain::{CollectionId, ErrorKind, OnMissing, SourceId, SourceType};
+use domain::{CollectionId, ErrorKind, OnMissing, SourceId};
 use lambda::http::{ApiError, ApiJson, ApiPath, ClientInfo, ETag, FieldErrors, IfMatch};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -23,8 +23,8 @@ use crate::audit::{self, Change};
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"secrets": {"token": "ghp_0123456789", "password": ""}}))]
 pub(crate) struct UpdateSourceRequest {
-    /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`. Uploads have only
-    /// `on_missing`.
+    /// All settings of the source; they replace the existing ones. See `GET /api/v2/connectors`. Uploads and
+    /// pushes have only `on_missing`.
     #[schema(value_type = Option<Object>)]
     source_config: Option<Map<String, Value>>,
     /// Secrets to set or to remove.
@@ -65,9 +65,9 @@ pub(crate) async fn update(
     let mut tx = locked.into_tx();
     if_match.check(&version(&source)?)?;
 
-    let is_upload = source.source_type == SourceType::UPLOAD;
+    let is_received = source.source_type.is_received();
     let settings = match request.source_config {
-        Some(config) if is_upload => Some(read_upload_settings(&source, config)?),
+        Some(config) if is_received => Some(read_received_settings(&source, config)?),
         Some(config) => {
             let config = Value::Object(config);
             let spec = SourceSpec::parse_new(source.source_type.as_str(), &config).map_err(explain)?;
@@ -82,10 +82,10 @@ pub(crate) async fn update(
     }
     let mut details = json!({ "source_id": id, "source_path": source.source_path });
     change_settings(&mut tx, &source, settings.as_ref(), &mut details).await?;
-    if settings.is_some() && !is_upload {
+    if settings.is_some() && !is_received {
         tx.source_grants().set_grantee(id, caller.principal.user_id).await?;
     }
-    if let Some(spec) = stored_spec(&source, settings.as_ref(), is_upload)? {
+    if let Some(spec) = stored_spec(&source, settings.as_ref())? {
         let is_set = |secret_type| secrets.leaves_set(secret_type, &source.secret_types);
         spec.require_secrets(is_set).map_err(explain)?;
     }
@@ -105,13 +105,12 @@ pub(crate) async fn update(
     Ok((version(&changed)?, Json(changed.into())))
 }
 
-/// The source as it will be; `None` for uploads, which no connector reads.
+/// The source as it will be; `None` for uploads and pushes, which no connector reads.
 fn stored_spec(
     source: &CollectionSource,
     settings: Option<&Settings>,
-    is_upload: bool,
 ) -> Result<Option<SourceSpec>, ApiError> {
-    if is_upload {
+    if source.source_type.is_received() {
         return Ok(None);
     }
     let config = settings.map_or(&source.source_config, |settings| &settings.config);
@@ -124,13 +123,17 @@ struct Settings {
     config: Value,
 }
 
-/// Uploads have one setting: what happens to documents whose files are deleted from the bucket.
-fn read_upload_settings(source: &CollectionSource, config: Map<String, Value>) -> Result<Settings, ApiError> {
+/// Uploads and pushes have one setting: what happens to documents whose files are deleted from the bucket, or that a push
+/// run has not named.
+fn read_received_settings(
+    source: &CollectionSource,
+    config: Map<String, Value>,
+) -> Result<Settings, ApiError> {
     let mut errors = FieldErrors::default();
     for (name, value) in &config {
         let field = format!("source_config.{name}");
         if name != OnMissing::FIELD {
-            errors.add(field, format!("not a setting of uploads; {} allowed", OnMissing::FIELD));
+            errors.add(field, format!("not a setting of sources of this type; {} allowed", OnMissing::FIELD));
         } else if value.as_str().is_none_or(|word| word.parse::<OnMissing>().is_err()) {
             let allowed: Vec<&str> = OnMissing::ALL.iter().map(|word| word.as_str()).collect();
             errors.add(field, format!("unknown value; {} allowed, got {value}", allowed.join(", ")));

@@ -9,11 +9,10 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use db::uploads::{NewUpload, UploadDocument};
-use domain::{ArtifactKey, DocumentMetadata, DocumentName, UploadId};
+use domain::{ArtifactKey, DocumentMetadata, DocumentName, PushRunId, PushSource, UploadId};
 use hex::FromHex;
 use http::StatusCode;
 use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
-use mime::Mime;
 use segmentation::{Ocr, ReadableFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -22,7 +21,7 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::audit::{self, Change};
-use crate::documents::metadata;
+use crate::documents::{metadata, pushed};
 use crate::quotas::enforce;
 
 /// Files per request at most.
@@ -41,13 +40,20 @@ pub(crate) struct AnnounceUploadsRequest {
     /// file. The whole file must have arrived by then.
     #[schema(minimum = 1, maximum = 86400)]
     expires_in_seconds: Option<i64>,
+    /// Name of the source that the files with a `uri` belong to, as for
+    /// `PUT /api/v2/collections/{collection_id}/documents/by-uri`.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$", default = "push")]
+    source: Option<String>,
+    /// The push run that the files with a `uri` are part of.
+    #[schema(value_type = Option<Uuid>)]
+    run_id: Option<PushRunId>,
 }
 
 /// A file to upload.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct AnnouncedFile {
     /// A relative path with `/` as separator, at most 512 bytes. Uploading the same name again replaces
-    /// the document.
+    /// the document, unless `uri` identifies it.
     #[schema(example = "guides/été.md")]
     name: String,
     /// In bytes; the presigned URL accepts exactly that many.
@@ -61,6 +67,16 @@ pub(crate) struct AnnouncedFile {
     sha256: Option<String>,
     #[schema(schema_with = metadata::optional_schema)]
     metadata: Option<Map<String, Value>>,
+    /// Makes it a pushed document with this URI, as `PUT /api/v2/collections/{collection_id}/documents/by-uri` does for
+    /// small ones.
+    #[schema(max_length = 2048, example = "crm://attachments/55")]
+    uri: Option<String>,
+    /// Shown with hits, and searched. Without one, the document keeps the one it has, or gets that in its content.
+    #[schema(max_length = 512)]
+    title: Option<String>,
+    /// Where people open the original, an http or https address.
+    #[schema(max_length = 2048)]
+    url: Option<String>,
 }
 
 /// Presigned URLs, in the order of the request's files.
@@ -109,12 +125,10 @@ pub(crate) async fn announce(
     ApiJson(request): ApiJson<AnnounceUploadsRequest>,
 ) -> Result<Response, ApiError> {
     let collection_id = found.collection.id;
-    let ocr = match (found.collection.settings.ocr, state.limits.ocr_enabled) {
-        (true, true) => Ocr::On,
-        (true, false) => Ocr::NotDeployed,
-        (false, _) => Ocr::Off,
-    };
-    let files = check(&request.files, request.expires_in_seconds, state.limits.max_upload_bytes, ocr)?;
+    let ocr = pushed::ocr(&state, found.collection.settings.ocr);
+    let (source, files) = check(&request, state.limits.max_upload_bytes, ocr)?;
+    let pushed: Vec<String> =
+        files.iter().filter_map(|file| Some(file.document.pushed.as_ref()?.0.clone())).collect();
     let lifetime = |size: u64| match request.expires_in_seconds {
         Some(seconds) => Duration::from_secs(seconds.unsigned_abs()),
         None => state.limits.upload_url_lifetime + Duration::from_secs(size >> 20),
@@ -142,7 +156,7 @@ pub(crate) async fn announce(
             content_type: file.content_type.to_owned(),
             sha256: file.sha256.as_ref().map(hex::encode),
             metadata: file.metadata,
-            document: UploadDocument::default(),
+            document: file.document,
             expires_at: presigned.expires_at,
         });
         uploads.push(AnnouncedUploadResponse {
@@ -158,6 +172,10 @@ pub(crate) async fn announce(
         Begun::First(tx) => tx,
         Begun::Again(answer) => return Ok(answer),
     };
+    if !pushed.is_empty() {
+        tx = pushed::with_source(tx, collection_id, &source).await?;
+        pushed::claim(&mut tx, collection_id, &source, request.run_id, &pushed).await?;
+    }
     tx.uploads().insert_many(&new_uploads).await?;
     let (owner_id, announcer_id) = (found.collection.owner_id, caller.principal.user_id);
     enforce::check_uploads(&mut tx, collection_id, owner_id, announcer_id).await?;
@@ -180,35 +198,46 @@ struct CheckedFile<'a> {
     content_type: &'a str,
     sha256: Option<[u8; 32]>,
     metadata: Option<DocumentMetadata>,
+    document: UploadDocument,
 }
 
 fn check(
-    files: &[AnnouncedFile],
-    expires_in_seconds: Option<i64>,
+    request: &AnnounceUploadsRequest,
     max_bytes: u64,
     ocr: Ocr,
-) -> Result<Vec<CheckedFile<'_>>, ApiError> {
+) -> Result<(PushSource, Vec<CheckedFile<'_>>), ApiError> {
+    let files = &request.files;
     let mut errors = FieldErrors::default();
-    if let Some(seconds) = expires_in_seconds {
+    let source = pushed::check_source(&mut errors, request.source.as_deref());
+    if let Some(seconds) = request.expires_in_seconds {
         errors.range("expires_in_seconds", seconds, 1..=MAX_LIFETIME_SECONDS);
     }
     if files.is_empty() || files.len() > MAX_FILES {
         let message = format!("wrong number of items; 1 to {MAX_FILES} allowed, got {}", files.len());
         return Err(ApiError::invalid_field("files", message));
     }
-    let mut names = HashSet::with_capacity(files.len());
+    let mut documents = HashSet::with_capacity(files.len());
     let mut checked = Vec::with_capacity(files.len());
     for (position, file) in files.iter().enumerate() {
         let field = |name: &str| format!("files[{position}].{name}");
         let name = DocumentName::parse(&file.name);
-        match &name {
-            Err(error) => errors.add(field("name"), error.to_string()),
-            Ok(name) if !names.insert(name.clone()) => errors.add(
+        let uri = file.uri.as_deref().filter(|uri| !uri.is_empty());
+        let uri = uri.and_then(|uri| pushed::check_uri(&mut errors, &field("uri"), uri));
+        match (&name, &uri) {
+            (Err(error), _) => errors.add(field("name"), error.to_string()),
+            (Ok(_), Some(uri)) if !documents.insert(uri.to_string()) => errors.add(
+                field("uri"),
+                format!("not unique; one file of each URI allowed, got {:?} twice", uri.as_str()),
+            ),
+            (Ok(name), None) if !documents.insert(name.to_string()) => errors.add(
                 field("name"),
                 format!("not unique; one file of each name allowed, got {:?} twice", file.name),
             ),
-            Ok(_) => {}
+            _ => {}
         }
+        let named = (file.title.as_deref(), file.url.as_deref());
+        let document =
+            pushed::check_document(&mut errors, field, named, uri.as_ref().map(|uri| (uri, &source)));
         let size = u64::try_from(file.size).ok().filter(|size| *size <= max_bytes);
         if size.is_none() {
             errors.add(
@@ -218,7 +247,7 @@ fn check(
         }
         let given = file.content_type.as_deref().filter(|text| !text.is_empty());
         let content_type = given.unwrap_or(DEFAULT_CONTENT_TYPE);
-        if !is_media_type(content_type) {
+        if !pushed::is_media_type(content_type) {
             errors.add(
                 field("content_type"),
                 format!("wrong format; a media type like text/plain allowed, got {content_type:?}"),
@@ -238,15 +267,18 @@ fn check(
         let metadata = file.metadata.as_ref();
         let metadata = metadata.map(|given| metadata::check(&mut errors, &field("metadata"), given));
         if let (Ok(name), Some(size)) = (name, size) {
-            checked.push(CheckedFile { name, size, content_type, sha256: sha256.flatten(), metadata });
+            checked.push(CheckedFile {
+                name,
+                size,
+                content_type,
+                sha256: sha256.flatten(),
+                metadata,
+                document,
+            });
         }
     }
     errors.finish()?;
-    Ok(checked)
-}
-
-fn is_media_type(text: &str) -> bool {
-    text.len() <= 255 && text.parse::<Mime>().is_ok()
+    Ok((source, checked))
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -257,8 +289,22 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn request(files: impl IntoIterator<Item = AnnouncedFile>) -> AnnounceUploadsRequest {
+        let files = files.into_iter().collect();
+        AnnounceUploadsRequest { files, expires_in_seconds: None, source: None, run_id: None }
+    }
+
     fn file(name: &str) -> AnnouncedFile {
-        AnnouncedFile { name: name.to_owned(), size: 1, content_type: None, sha256: None, metadata: None }
+        AnnouncedFile {
+            name: name.to_owned(),
+            size: 1,
+            content_type: None,
+            sha256: None,
+            metadata: None,
+            uri: None,
+            title: None,
+            url: None,
+        }
     }
 
     #[test]
@@ -270,7 +316,7 @@ mod tests {
             AnnouncedFile { sha256: Some("xyz".to_owned()), ..file("b") },
             AnnouncedFile { metadata: json!({ "a b": [1] }).as_object().cloned(), ..file("d") },
         ];
-        let error = check(&files, None, 10, Ocr::Off).err().unwrap();
+        let error = check(&request(files), 10, Ocr::Off).err().unwrap();
         insta::assert_snapshot!(error.detail().replace("; files[", "\nfiles["), @r#"
         files[0].name: contains the folder ".."; names of folders allowed between two '/', got "../a"
         files[1].size: out of range; 0 to 10 bytes allowed, got -1
@@ -285,22 +331,17 @@ mod tests {
 
     #[test]
     fn a_request_has_1_to_100_files() {
-        let files: Vec<_> = (0..101).map(|n| file(&n.to_string())).collect();
-        assert_eq!(
-            check(&files, None, 10, Ocr::Off).err().unwrap().detail(),
-            "files: wrong number of items; 1 to 100 allowed, got 101"
-        );
-        assert_eq!(
-            check(&[], None, 10, Ocr::Off).err().unwrap().detail(),
-            "files: wrong number of items; 1 to 100 allowed, got 0"
-        );
-        assert_eq!(check(&files[..100], None, 10, Ocr::Off).unwrap().len(), 100);
+        let files = |count: usize| request((0..count).map(|n| file(&n.to_string())));
+        let detail = |count: usize| check(&files(count), 10, Ocr::Off).err().unwrap().detail().to_owned();
+        assert_eq!(detail(101), "files: wrong number of items; 1 to 100 allowed, got 101");
+        assert_eq!(detail(0), "files: wrong number of items; 1 to 100 allowed, got 0");
+        assert_eq!(check(&files(100), 10, Ocr::Off).unwrap().1.len(), 100);
     }
 
     #[test]
     fn empty_files_and_emoji_are_accepted() {
         let files = [AnnouncedFile { size: 0, ..file("🦀.md") }];
-        assert_eq!(check(&files, None, 10, Ocr::Off).unwrap()[0].content_type, DEFAULT_CONTENT_TYPE);
+        assert_eq!(check(&request(files), 10, Ocr::Off).unwrap().1[0].content_type, DEFAULT_CONTENT_TYPE);
     }
 
     #[test]

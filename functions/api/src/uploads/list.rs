@@ -1,10 +1,11 @@
 //! Lists a collection's uploads, and shows one.
 
+use access::Granted;
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
 use db::uploads::Upload;
-use domain::{CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus};
+use domain::{AccessLevel, CollectionId, DocumentMetadata, OperationId, UploadId, UploadStatus};
 use lambda::http::{ApiError, ApiPath, ListQuery, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::State;
 use crate::documents::metadata;
 use crate::openapi::words;
+use crate::redaction;
 
 /// An announced upload.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +32,14 @@ pub(crate) struct UploadResponse {
     content_type: String,
     #[schema(schema_with = metadata::optional_schema)]
     metadata: Option<DocumentMetadata>,
+    /// URI of the document if it was pushed; only for callers with write access.
+    uri: Option<String>,
+    /// Name of the source that it was pushed to.
+    source: Option<String>,
+    /// Title that was given to the document.
+    title: Option<String>,
+    /// Where people open the original, if that was said.
+    url: Option<String>,
     /// State of the upload.
     #[schema(schema_with = words::upload_status)]
     status: UploadStatus,
@@ -48,9 +58,13 @@ pub(crate) struct UploadResponse {
     created_at: DateTime<Utc>,
 }
 
-impl From<Upload> for UploadResponse {
-    fn from(upload: Upload) -> Self {
+impl UploadResponse {
+    /// The upload as a caller with this access level sees it.
+    fn new(upload: Upload, access: AccessLevel) -> Self {
+        let (uri, source) = upload.document.pushed.clone().unzip();
         Self {
+            uri: redaction::redact_uri(access, uri),
+            source,
             message: explain(&upload),
             id: upload.id,
             collection_id: upload.collection_id,
@@ -58,6 +72,8 @@ impl From<Upload> for UploadResponse {
             size: upload.size_bytes,
             content_type: upload.content_type,
             metadata: upload.metadata,
+            title: upload.document.title,
+            url: upload.document.url,
             status: upload.status,
             reason: upload.reason,
             operation_id: upload.operation_id,
@@ -123,6 +139,7 @@ pub(crate) struct UploadsResponse {
 )]
 pub(crate) async fn list(
     Shared(state): Shared<State>,
+    Granted(found): Granted,
     ApiPath(collection_id): ApiPath<CollectionId>,
     ListQuery { page: paging, filters: query, mut errors }: ListQuery<Page, ListUploadsQuery>,
 ) -> Result<Json<UploadsResponse>, ApiError> {
@@ -132,7 +149,7 @@ pub(crate) async fn list(
     errors.finish()?;
     let page = connection.uploads().list(collection_id, status, paging.per_page, paging.offset()).await?;
     Ok(Json(UploadsResponse {
-        uploads: page.items.into_iter().map(UploadResponse::from).collect(),
+        uploads: page.items.into_iter().map(|upload| UploadResponse::new(upload, found.access)).collect(),
         total: page.total,
         page: paging.page,
         per_page: paging.per_page,
@@ -147,11 +164,12 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn show(
     Shared(state): Shared<State>,
+    Granted(found): Granted,
     ApiPath((collection_id, id)): ApiPath<(CollectionId, UploadId)>,
 ) -> Result<Json<UploadResponse>, ApiError> {
     let mut connection = state.db.connection().await?;
     let upload = connection.uploads().find(id).await?;
     let upload = upload.filter(|upload| upload.collection_id == collection_id);
     let upload = upload.ok_or_else(|| ApiError::not_found("upload", id))?;
-    Ok(Json(upload.into()))
+    Ok(Json(UploadResponse::new(upload, found.access)))
 }

@@ -3,6 +3,7 @@
 mod chunks;
 mod lifecycle;
 mod list;
+mod push;
 
 use serde_json::json;
 use sqlx::PgPool;

@@ -283,11 +283,17 @@ pub fn text(value: &Value) -> String {
 }
 
 fn sdk_config() -> SdkConfig {
+    sdk_config_at(NOWHERE)
+}
+
+/// The configuration of AWS clients of the server at this URL.
+pub fn sdk_config_at(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(NOWHERE)
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(RetryConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build()

@@ -1,5 +1,5 @@
-//! Tests of the routes over a real PostgreSQL. SQS, S3 and Qdrant are unreachable, which is part of what is
-//! tested; the journeys cover the running stack. The path of a test file mirrors the URL.
+//! Tests of the routes over a real PostgreSQL. SQS, S3 and Qdrant are unreachable unless a test says
+//! otherwise, which is part of what is tested; the journeys cover the running stack. The path of a test file mirrors the URL.
 
 #[cfg(test)]
 mod access;
@@ -40,6 +40,8 @@ mod permission_walk;
 #[cfg(test)]
 mod preferences;
 #[cfg(test)]
+mod push_runs;
+#[cfg(test)]
 mod quotas;
 #[cfg(test)]
 mod redaction;
@@ -53,6 +55,8 @@ mod sources;
 mod starting_operations;
 #[cfg(test)]
 mod statement_counts;
+#[cfg(test)]
+mod storage;
 #[cfg(test)]
 mod sync;
 #[cfg(test)]

@@ -214,7 +214,7 @@ async fn a_source_is_not_moved_while_it_is_read_nor_are_uploads_ever(pool: PgPoo
     let refused = patch(&api, &ada, &path, uploads, &[]).await.problem(422);
     assert_eq!(
         refused,
-        "source_config.path: not a setting of uploads; on_missing allowed; source_config.on_missing: unknown value; \
+        "source_config.path: not a setting of sources of this type; on_missing allowed; source_config.on_missing: unknown value; \
          remove, keep allowed, got \"hide\""
     );
     let keep = json!({ "source_config": { "on_missing": "keep" } });

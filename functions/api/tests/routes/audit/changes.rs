@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::{Api, PASSWORD, text};
+use crate::storage::Storage;
 
 const ADDRESS: &str = "192.0.2.7";
 const AGENT: &str = "audited/1.0";
@@ -184,6 +185,21 @@ impl Changes {
         self.make(delete, &[id], ada, Value::Null, "mcp_profile_deleted").await;
     }
 
+    async fn in_pushes(&mut self, ada: &str, collection: &Value) {
+        let begin = "POST /api/v2/collections/{collection_id}/push-runs";
+        let run = self.make(begin, &[collection], ada, json!({}), "push_run_begun").await["run_id"].clone();
+        let push = "PUT /api/v2/collections/{collection_id}/documents/by-uri";
+        let document = json!({ "uri": "crm:1", "text": "a" });
+        self.make(push, &[collection], ada, document, "document_pushed").await;
+        // It has no effect before the end of the run.
+        let seen = "POST /api/v2/collections/{collection_id}/push-runs/{push_run_id}/seen";
+        self.make(seen, &[collection, &run], ada, json!({ "uris": ["crm:1"] }), "").await;
+        let end = "POST /api/v2/collections/{collection_id}/push-runs/{push_run_id}/end";
+        self.make(end, &[collection, &run], ada, Value::Null, "push_run_ended").await;
+        let delete = "DELETE /api/v2/collections/{collection_id}/documents/by-uri?uri=crm:1";
+        self.make(delete, &[collection], ada, Value::Null, "document_deleted").await;
+    }
+
     /// Calls the routes of documents and of the source that they came from.
     async fn in_documents(&mut self, ada: &str, collection: &Value, source: &Value) {
         self.api
@@ -275,6 +291,7 @@ impl Changes {
 
         self.in_profiles(ada, id).await;
         self.in_documents(ada, id, source).await;
+        self.in_pushes(ada, id).await;
 
         let theirs = text(&self.api.login(grace, "another horse battery").await.expect(200)["access_token"]);
         let grants = "POST /api/v2/collections/{collection_id}/permissions";
@@ -303,7 +320,8 @@ impl Changes {
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn every_change_is_audited_with_author_client_and_request(pool: PgPool) {
-    let mut changes = Changes { api: Api::new(pool), performed: BTreeSet::new(), requests: 0 };
+    let (_, api) = Storage::with_api(pool).await;
+    let mut changes = Changes { api, performed: BTreeSet::new(), requests: 0 };
     let ada = changes.in_accounts().await;
     changes.in_keys_and_preferences(&ada).await;
     let grace = changes.in_administration(&ada).await;

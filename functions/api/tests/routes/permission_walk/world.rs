@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use api::State;
 use auth::OpaqueToken;
 use chrono::Utc;
-use domain::{ApiKeyId, SessionId, UserId};
+use domain::{ApiKeyId, CollectionId, SessionId, UserId};
 use serde_json::{Value, json};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
@@ -28,6 +28,7 @@ pub struct World {
     source: i64,
     permission: i64,
     sync_run: i64,
+    push_run: Uuid,
     grant: Uuid,
 }
 
@@ -132,6 +133,14 @@ const COLLECTION: &str = "
     ), sync_run AS (
         INSERT INTO collection_sync_runs (collection_id, triggered_by, status) SELECT id, 'manual', 'success' FROM collection
         RETURNING id
+    ), push_source AS (
+        INSERT INTO collection_sources (collection_id, source_path, source_type)
+        SELECT id, 'push:wiki', 'push' FROM collection
+        RETURNING id, collection_id
+    ), push_run AS (
+        INSERT INTO push_runs (id, collection_id, source_id, user_id)
+        SELECT gen_random_uuid(), collection_id, id, $1 FROM push_source
+        RETURNING id
     ), offer AS (
         INSERT INTO ownership_offers (id, collection_id, from_user_id, to_user_id, expires_at)
         SELECT gen_random_uuid(), id, $1, $4, now() + interval '1 day' FROM collection
@@ -145,8 +154,14 @@ const COLLECTION: &str = "
     )
     SELECT collection.id AS collection, other.id AS other, document.id AS document, operation.uuid AS operation,
         upload.id AS upload, source.id AS source, sync_run.id AS sync_run,
-        grant_of_place.id AS grant_of_place
-    FROM collection, other, document, operation, upload, source, sync_run, grant_of_place";
+        push_run.id AS push_run, grant_of_place.id AS grant_of_place
+    FROM collection, other, document, operation, upload, source, sync_run, push_run, grant_of_place";
+
+/// The URI of a document whose id is made of it.
+const PUSHED: &str = "crm:17";
+const DOCUMENT_BY_URI: &str = "
+    INSERT INTO documents (id, collection_id, uri, file_path, file_name, file_size, status)
+    VALUES ($1, $2, $3, '17', '17', 12, 'completed')";
 
 const GRANTS: &str = "
     INSERT INTO collection_permissions (collection_id, user_id, permission)
@@ -216,9 +231,17 @@ impl World {
             source: made.get("source"),
             permission: 0,
             sync_run: made.get("sync_run"),
+            push_run: made.get("push_run"),
             grant: made.get("grant_of_place"),
             users,
         };
+        sqlx::query(DOCUMENT_BY_URI)
+            .bind(domain::document_id(CollectionId(world.collection), PUSHED).0)
+            .bind(world.collection)
+            .bind(PUSHED)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         for (statement, owner) in [(BEGIN_RIGHTS, "former owner"), (END_RIGHTS, "owner")] {
             sqlx::query(statement)
                 .bind(world.collection)
@@ -364,6 +387,8 @@ impl World {
             "operation_id" => self.operation.to_string(),
             "upload_id" => self.upload.to_string(),
             "run_id" => self.sync_run.to_string(),
+            "push_run_id" => self.push_run.to_string(),
+            "uri" => PUSHED.to_owned(),
             "source_id" => self.source.to_string(),
             "source_path" => "/srv/docs/walk".to_owned(),
             "permission_id" => self.permission.to_string(),
