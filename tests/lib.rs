@@ -31,6 +31,7 @@ mod names;
 mod ocr;
 mod paging;
 mod passages;
+mod push;
 mod readme;
 mod rebuild;
 mod redelivery;
