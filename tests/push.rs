@@ -57,7 +57,7 @@ impl Pusher {
     async fn operations(&self) -> usize {
         let path = self.path("operations?per_page=100");
         let page = self.user.get(&path).await.expect(200);
-        let operations = page["operations"].as_array().unwrap();
+        let operations = page.as_array().unwrap();
         operations.iter().filter(|operation| operation["type"] == "append").count()
     }
 }
