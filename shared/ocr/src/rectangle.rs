@@ -33,7 +33,8 @@ impl Point {
     }
 
     pub(crate) fn length(self) -> f32 {
-        self.x.hypot(self.y)
+        // Not `hypot`, whose version in glibc 2.35 Amazon Linux 2023 does not have; pixels do not overflow.
+        self.dot(self).sqrt()
     }
 }
 
