@@ -101,12 +101,11 @@ impl CodeHost {
 /// without credentials, or that of a mail (RFC 2392).
 fn public_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
+    // A host may have a quotation mark, which would end the attribute of a page that shows the link.
+    let is_plain = url.as_str().bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte));
     let is_public = match url.scheme() {
-        "http" | "https" => url.username().is_empty() && url.password().is_none(),
-        "mid" => {
-            !url.path().is_empty()
-                && url.as_str().bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte))
-        }
+        "http" | "https" => is_plain && url.username().is_empty() && url.password().is_none(),
+        "mid" => is_plain && !url.path().is_empty(),
         _ => false,
     };
     is_public.then_some(url)
@@ -206,6 +205,12 @@ mod tests {
         ] {
             assert_eq!(link(url, "text/html", &place()), download, "{url:?}");
         }
+    }
+
+    #[test]
+    fn a_host_with_a_quotation_mark_is_no_link() {
+        let shown = link(Some("http:/\""), "text/plain", &ChunkPlace::default());
+        assert!(shown.starts_with("https://api.example.org/prod/api/v2/"), "{shown}");
     }
 
     proptest! {
