@@ -49,6 +49,10 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Re
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")]).into_response();
     }
     let pages = behaviour.pages.load(Ordering::Relaxed);
+    if path == "/moved" {
+        return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "https://elsewhere.example.org/")])
+            .into_response();
+    }
     let number = path.strip_prefix("/p").and_then(|number| number.parse::<usize>().ok());
     let Some(number) = number.filter(|number| *number < pages) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -251,4 +255,16 @@ async fn a_start_page_that_is_gone_fails_the_listing() {
     memory.step(&connectors, &spec).await.unwrap();
     let error = memory.step(&connectors, &spec).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+}
+
+#[tokio::test]
+async fn a_website_that_has_moved_fails_the_listing_and_is_not_empty() {
+    let site = Site::start(1).await;
+    let config = json!({ "start_url": format!("{}/moved", site.url), "follow": "links" });
+    let (connectors, spec) = (connectors(), SourceSpec::parse("web", &config).unwrap());
+    let mut memory = Memory::default();
+    memory.step(&connectors, &spec).await.unwrap();
+    let error = memory.step(&connectors, &spec).await.unwrap_err();
+    assert_eq!(error.field(), Some("start_url"));
+    assert!(error.to_string().contains("leads to https://elsewhere.example.org/"), "{error}");
 }

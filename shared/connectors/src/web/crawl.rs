@@ -94,7 +94,12 @@ impl Crawl<'_> {
         let (entry, known) = match visit {
             Visit::Answered { entry, mut known } => {
                 let is_page = entry.is_some();
+                let target = known.links.first().cloned();
                 self.keep_links(&mut known, is_page);
+                // Without this, a website that has moved would look empty, and its documents gone.
+                if is_start && !is_page && (known.links.is_empty() || self.max_depth == 0) {
+                    return Err(moved(&due.url, target));
+                }
                 (entry.map(|entry| *entry), Some(known))
             }
             Visit::Gone if is_start => return Err(ConnectorError::NotFound { what: due.url }),
@@ -143,6 +148,16 @@ impl Crawl<'_> {
         let mut seen = HashSet::new();
         known.links.retain(|link| may_follow(scope, link) && seen.insert(link.clone()));
     }
+}
+
+/// The error for a start page that is no document and leads to no page of the crawl.
+fn moved(url: &str, target: Option<String>) -> ConnectorError {
+    let target = target.unwrap_or_else(|| "no other page".to_owned());
+    let message = format!(
+        "no page to start from; a page or sitemap of the website allowed, got {url}, which leads to {target}: \
+         set that address, or a wider path_prefix or max_depth"
+    );
+    ConnectorError::invalid("start_url", message)
 }
 
 /// Sitemaps name others outside the folder that is crawled.
