@@ -44,7 +44,7 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
-    /// Documents and folders that were not listed: they may not be read, or failed for now. They may still exist,
+    /// Documents and folders that were not listed: they may not be read, or failed temporarily. They may still exist,
     /// so a listing with any cannot tell which documents are gone.
     pub unreadable: u64,
     /// URIs of documents that the source does not contain any more, of a source that can tell so although it lists changes

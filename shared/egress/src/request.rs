@@ -88,7 +88,7 @@ impl Request {
     pub fn json(self, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => self.body(bytes).header(CONTENT_TYPE, "application/json"),
-            Err(error) => self.invalid(format!("its body is no JSON ({error})")),
+            Err(error) => self.invalid(format!("its body is not valid JSON ({error})")),
         }
     }
 

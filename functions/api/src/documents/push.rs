@@ -73,10 +73,10 @@ pub(crate) struct PushedDocumentResponse {
     uri: String,
     /// Its source.
     source: String,
-    /// The upload by which it is on its way.
+    /// The upload that carries it.
     #[schema(value_type = Uuid)]
     upload_id: UploadId,
-    /// Where to look up what became of it.
+    /// The URL of the upload, whose status shows the outcome.
     upload: String,
 }
 

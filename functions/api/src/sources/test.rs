@@ -52,7 +52,7 @@ pub(crate) struct TestSourceResponse {
     ok: bool,
     /// Why it, or the first of its pages that fails, cannot be read, and what to do; `null` if all can.
     error: Option<String>,
-    /// Whether a later try may succeed: the source does not answer for now, or limits the rate of requests.
+    /// Whether a later try may succeed: the source is temporarily unavailable, or limits the rate of requests.
     is_temporary: bool,
     /// Its first documents, at most ten.
     documents: Vec<ListedDocumentResponse>,

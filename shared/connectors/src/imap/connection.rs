@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     opened: Option<(String, OpenMailbox)>,
 }
 
-/// What a mailbox said of itself when it was opened.
+/// The state of a mailbox when it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct OpenMailbox {
     /// With another one, UIDs stand for other mails.
@@ -141,7 +141,7 @@ impl Connection {
         Ok(mailbox)
     }
 
-    /// Says good-bye, without waiting for the answer.
+    /// Sends LOGOUT, without waiting for the response.
     pub(super) async fn log_out(mut self) {
         if let Err(error) = self.send("LOGOUT").await {
             tracing::debug!(error = error.to_string(), "the connection was closed before LOGOUT");
@@ -174,7 +174,7 @@ impl Connection {
     /// Receives the next response.
     pub(super) async fn receive(&mut self, deadline: Instant) -> Result<Response, ConnectorError> {
         loop {
-            match self.framing.look(&self.received) {
+            match self.framing.find_end(&self.received) {
                 Framed::Complete(end) => {
                     let response = self.received.split_to(end).freeze();
                     return parse(&response)

@@ -8,7 +8,7 @@ use super::header::WANTED;
 use super::response::Item;
 use crate::ConnectorError;
 
-/// What a server said of one mail.
+/// The attributes of one mail in a FETCH response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FetchedMail {
     /// Identifies it within the mailbox.

@@ -5,7 +5,7 @@
 pub(super) struct Framing {
     /// Where the current line begins; what is before belongs to the response, literals included.
     line: usize,
-    /// Where to look for the end of the line.
+    /// Where the search for the end of the line continues.
     scanned: usize,
 }
 
@@ -19,8 +19,8 @@ pub(super) enum Framed {
 }
 
 impl Framing {
-    /// Looks on, after more was received.
-    pub(super) fn look(&mut self, received: &[u8]) -> Framed {
+    /// Continues the search for the end, after more was received.
+    pub(super) fn find_end(&mut self, received: &[u8]) -> Framed {
         loop {
             if self.scanned > received.len() {
                 return Framed::Longer(self.scanned as u64);
@@ -72,13 +72,13 @@ mod tests {
     #[test]
     fn announced_literals_belong_to_the_response() {
         let response = b"* 1 FETCH (BODY[] {6}\r\na\r\nb\r\n)\r\n* 2 EXISTS\r\n";
-        assert_eq!(Framing::default().look(response), Framed::Complete(32));
+        assert_eq!(Framing::default().find_end(response), Framed::Complete(32));
         assert_eq!(&response[30..32], b"\r\n");
     }
 
     #[test]
     fn size_beyond_any_limit_is_known_from_the_announcement() {
-        let announced = |line: &[u8]| Framing::default().look(line);
+        let announced = |line: &[u8]| Framing::default().find_end(line);
         assert_eq!(announced(b"* 1 FETCH (BODY[] {536870912}\r\n"), Framed::Longer(536_870_943));
         assert_eq!(announced(b"* X {99999999999999999999999}\r\n"), Framed::Longer(u64::MAX));
     }
@@ -108,7 +108,7 @@ mod tests {
             let mut received = 0;
             for cut in cuts.into_iter().cycle() {
                 received = (received + cut).min(response.len());
-                match framing.look(&response[..received]) {
+                match framing.find_end(&response[..received]) {
                     Framed::Complete(end) => {
                         prop_assert_eq!(end, response.len());
                         break;

@@ -11,7 +11,7 @@ pub(super) enum Response {
     Continue,
     /// How a command ended, or something that the server says by itself.
     Status(Status),
-    /// What a command asked for, or news of the mailbox.
+    /// The data that a command requested, or an unsolicited update of the mailbox.
     Data(Vec<Item>),
 }
 

@@ -42,7 +42,7 @@ pub(crate) enum Visit {
     },
     /// There is no such page.
     Gone,
-    /// The page, or its site, did not answer for now, or refuses.
+    /// The page or its site is temporarily unavailable, or refuses the request.
     Failed(ConnectorError),
 }
 

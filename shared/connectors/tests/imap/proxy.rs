@@ -41,7 +41,7 @@ impl Proxy {
         Self { port: own_port, traffic, running }
     }
 
-    /// The commands that were sent since the last call, without the good-bye, whose arrival nobody waits for.
+    /// The commands that were sent since the last call, without LOGOUT, whose arrival is not awaited.
     pub fn take_commands(&self) -> Vec<String> {
         let sent = std::mem::take(&mut *self.traffic.sent.lock().unwrap());
         let sent = String::from_utf8_lossy(&sent).into_owned();
