@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from local_stack import emulator, postgres, processes
+from cloudformation import stacks
+from cloudformation.archives import archive, schema_version, with_archives
+from local_stack import emulator, postgres
 from local_stack.build import FUNCTIONS
 from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackError, load_secrets
 
 # Key of the template in the deploy bucket.
 TEMPLATE = "template.yaml"
 DIGEST_TAG = "deployed-digest"
-UP_TO_DATE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-# After a rollback, the stack works as before the failed update.
-USABLE = (*UP_TO_DATE, "UPDATE_ROLLBACK_COMPLETE")
 ARCHIVES = BUILT / "archives"
-_CODE_URI = re.compile(r"^(?P<head>\s+CodeUri:\s+)target/lambda/(?P<function>\w+)/\s*$", re.MULTILINE)
+DEPLOYMENT_SECONDS = 600
+POLL_SECONDS = 0.2
+ADVICE = "scripts/stack down --purge starts over"
 
 
 def up(settings: Settings, packages: dict[str, Path]) -> str:
     """Creates or updates the stack; returns "created", "updated" or "unchanged"."""
     from botocore.exceptions import ClientError
 
-    archives = {function: _archive(function, packages[function]) for function in FUNCTIONS}
-    template = _with_archives(settings, (ROOT / "template.yaml").read_text(), archives)
+    # Not compressed, because the archives stay on this machine.
+    archives = {function: archive(function, packages[function], ARCHIVES, compress=False) for function in FUNCTIONS}
+    locations = {function: f"s3://{settings.deploy_bucket}/{path.name}" for function, path in archives.items()}
+    template = with_archives((ROOT / "template.yaml").read_text(), locations)
     parameters = _parameters(settings)
     digest = hashlib.sha256("\n".join([template, *parameters, *parameters.values()]).encode()).hexdigest()
 
-    before = _updatable(settings)
-    if before is not None and before["StackStatus"] in UP_TO_DATE and _tags(before).get(DIGEST_TAG) == digest:
+    cloudformation = emulator.client(settings, "cloudformation")
+    before = stacks.recover(
+        cloudformation, settings.name, seconds=DEPLOYMENT_SECONDS, every_seconds=POLL_SECONDS, advice=ADVICE)
+    if before is not None and before["StackStatus"] in stacks.UP_TO_DATE and stacks.tags(before).get(
+            DIGEST_TAG) == digest:
         return "unchanged"
 
     _upload(settings, archives, template)
@@ -46,7 +49,6 @@ def up(settings: Settings, packages: dict[str, Path]) -> str:
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Tags": [{"Key": DIGEST_TAG, "Value": digest}],
     }
-    cloudformation = emulator.client(settings, "cloudformation")
     if before is None:
         cloudformation.create_stack(**request)
         _await(settings, "CREATE_COMPLETE")
@@ -65,55 +67,15 @@ def up(settings: Settings, packages: dict[str, Path]) -> str:
 
 def find(settings: Settings) -> dict[str, Any] | None:
     """Returns the description of the stack by CloudFormation, if it is deployed."""
-    from botocore.exceptions import ClientError
-
-    try:
-        answer = emulator.client(settings, "cloudformation").describe_stacks(StackName=settings.name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return None
-        raise
-    stack = answer["Stacks"][0]
-    return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+    return stacks.find(emulator.client(settings, "cloudformation"), settings.name)
 
 
 def outputs(settings: Settings) -> dict[str, str]:
     """Returns the outputs of the stack by name."""
     stack = find(settings)
-    if stack is None or stack["StackStatus"] not in USABLE:
+    if stack is None or stack["StackStatus"] not in stacks.USABLE:
         raise StackError("the stack is not deployed; run scripts/stack up")
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-
-
-def _updatable(settings: Settings) -> dict[str, Any] | None:
-    """Completes an unfinished deployment, so that the stack can be updated; returns its description."""
-    cloudformation = emulator.client(settings, "cloudformation")
-    stack = find(settings)
-    if stack is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
-        stack = _await_end(settings)
-    if stack is not None and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
-        # Skips resources that could not be rolled back; the next update sets them anyway.
-        failed = re.search(r"\[([^\]]*)\]", stack.get("StackStatusReason", ""))
-        skip = re.split(r",\s*", failed[1]) if failed else []
-        cloudformation.continue_update_rollback(StackName=settings.name, ResourcesToSkip=skip)
-        processes.wait_until(lambda: (find(settings) or {}).get("StackStatus") != "UPDATE_ROLLBACK_FAILED", 30)
-        stack = _await_end(settings)
-    if stack is not None and stack["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "DELETE_FAILED"):
-        cloudformation.delete_stack(StackName=settings.name)
-        stack = _await_end(settings)
-    return stack
-
-
-def _with_archives(settings: Settings, template: str, archives: dict[str, Path]) -> str:
-    """Replaces every CodeUri by the S3 URI of the uploaded archive."""
-    def replace(match: re.Match[str]) -> str:
-        archive = archives[match["function"]]
-        return f"{match['head']}s3://{settings.deploy_bucket}/{archive.name}"
-
-    replaced, count = _CODE_URI.subn(replace, template)
-    if count != len(FUNCTIONS):
-        raise StackError(f"template.yaml has {count} functions with a CodeUri, expected {len(FUNCTIONS)}")
-    return replaced
+    return stacks.outputs(stack)
 
 
 def _parameters(settings: Settings) -> dict[str, str]:
@@ -131,7 +93,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "DirectoryRoots": settings.directory_roots,
         "EgressAllow": settings.egress_allow,
         "OcrEnabled": "true",
-        "SchemaVersion": f"{schema_version()}{postgres.generation(settings)}",
+        "SchemaVersion": f"{schema_version(ROOT / 'migrations')}{postgres.generation(settings)}",
         # All local clients share one IP address, and tests send many requests.
         "RateLimitFactor": "1000",
         # Variables that the template sets override those that functions inherit from the emulator.
@@ -139,39 +101,6 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "DeletedDocumentRetention": settings.functions_environment.get("DELETED_DOCUMENT_RETENTION_DAYS", "30"),
         "LogLevel": settings.log_level,
     }
-
-
-def schema_version() -> str:
-    """Returns a digest of migrations/; when it changes, CloudFormation runs the migration resource."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "migrations").glob("*.sql")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _archive(function: str, package: Path) -> Path:
-    """Creates a zip archive of the package, named by its contents. Not compressed, because it stays on this machine."""
-    files = sorted(path for path in package.rglob("*") if path.is_file())
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.relative_to(package)}\0{_file_digest(path)}\n".encode())
-    archive = ARCHIVES / f"{function}-{digest.hexdigest()[:24]}.zip"
-    if not archive.exists():
-        ARCHIVES.mkdir(parents=True, exist_ok=True)
-        partial = archive.with_suffix(".partial")
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as out:
-            for path in files:
-                out.write(path, path.relative_to(package))
-        partial.replace(archive)
-        for older in ARCHIVES.glob(f"{function}-*"):
-            if older != archive:
-                older.unlink()
-    return archive
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _upload(settings: Settings, archives: dict[str, Path], template: str) -> None:
@@ -231,33 +160,11 @@ def _delete_unused_archives(settings: Settings, archives: dict[str, Path]) -> No
 
 def _await(settings: Settings, wanted: str) -> None:
     """Waits for the end of the deployment; raises with the reason of the first failed resource."""
-    stack = _await_end(settings)
-    status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-    if status != wanted:
-        raise StackError(f"the deployment ended with {status}: {_first_failure(settings)}")
-
-
-def _await_end(settings: Settings) -> dict[str, Any] | None:
-    """Waits until nothing is in progress; returns the description of the stack."""
-    deadline = time.monotonic() + 600
-    while (stack := find(settings)) is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"the deployment is still {stack['StackStatus']} after 600 s; scripts/stack down --purge starts over")
-        time.sleep(0.2)
-    return stack
-
-
-def _first_failure(settings: Settings) -> str:
-    events = emulator.client(settings, "cloudformation").describe_stack_events(StackName=settings.name)
-    failures = [e for e in events["StackEvents"] if e["ResourceStatus"].endswith("_FAILED")]
-    reasons = [
-        f"{e['LogicalResourceId']} ({e['ResourceType']}): {e['ResourceStatusReason']}"
-        for e in failures if e.get("ResourceStatusReason")
-    ]
-    # Events are sorted by time, newest first; later failures follow from the first one.
-    return reasons[-1] if reasons else "no resource has a reason; see .local/logs/emulator.log"
-
-
-def _tags(stack: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+    cloudformation = emulator.client(settings, "cloudformation")
+    stack = stacks.await_end(
+        cloudformation, settings.name, seconds=DEPLOYMENT_SECONDS, every_seconds=POLL_SECONDS, advice=ADVICE)
+    if stacks.status(stack) != wanted:
+        reason = stacks.first_failure(cloudformation, settings.name)
+        raise StackError(
+            f"the deployment ended with {stacks.status(stack)}: "
+            f"{reason or 'no resource has a reason; see .local/logs/emulator.log'}")

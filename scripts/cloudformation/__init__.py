@@ -1,0 +1,1 @@
+"""Packages, templates and stacks of CloudFormation, for the local stack and for deployments to AWS."""
