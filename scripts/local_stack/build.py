@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from local_stack import libraries
 from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
@@ -73,7 +74,9 @@ def function_binaries(profile: str) -> Path:
     return target_dir() / "release"
 
 
-def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
+def assemble(
+    function: str, bootstrap: Path, packages: Path = PACKAGES, architecture: str = libraries.HOST,
+) -> Path:
     """Creates the package folder of a function: bootstrap and its read-only files."""
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
@@ -83,11 +86,13 @@ def assemble(function: str, bootstrap: Path, packages: Path = PACKAGES) -> Path:
             continue
         wanted[Path("models") / source.relative_to(MODELS)] = source
     if uses_onnxruntime(function):
-        # Models and runtime take most of the 250 MB that Lambda allows.
-        wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
-        wanted[Path("lib/libonnxruntime.so")] = onnxruntime()
+        if architecture == libraries.HOST:
+            # Models and runtime take most of the 250 MB that Lambda allows. Of another processor, only release builds
+            # exist, which have no symbols.
+            wanted[Path("bootstrap")] = _without_symbols(function, bootstrap)
+        wanted[Path("lib/libonnxruntime.so")] = onnxruntime(architecture)
     if function in ("extract", "recognize"):
-        wanted[Path("libpdfium.so")] = pdfium()
+        wanted[Path("libpdfium.so")] = pdfium(architecture)
     if function == "recognize":
         wanted |= {Path("ocr") / name: OCR_MODELS / name for name in OCR_FILES}
     for relative, source in wanted.items():
@@ -105,20 +110,14 @@ def uses_onnxruntime(function: str) -> bool:
     return function == "recognize" or "*" in MODEL_FILES.get(function, [])
 
 
-def onnxruntime() -> Path:
+def onnxruntime(architecture: str = libraries.HOST) -> Path:
     """Returns the path of the shared library in the package onnxruntime."""
-    found = sorted(VENV.glob("lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*"))
-    if not found:
-        raise StackError("ONNX Runtime is not installed in .venv; run scripts/install")
-    return found[0]
+    return libraries.find("onnxruntime/capi/libonnxruntime.so.*", architecture)
 
 
-def pdfium() -> Path:
+def pdfium(architecture: str = libraries.HOST) -> Path:
     """Returns the path of the shared library in the package pypdfium2."""
-    found = sorted(VENV.glob("lib/python3*/site-packages/pypdfium2_raw/libpdfium.so"))
-    if not found:
-        raise StackError("PDFium is not installed in .venv; run scripts/install")
-    return found[0]
+    return libraries.find("pypdfium2_raw/libpdfium.so", architecture)
 
 
 def _without_symbols(function: str, binary: Path) -> Path:

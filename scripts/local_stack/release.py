@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from command_line import run
 from local_stack import build
-from local_stack.settings import ROOT, StackError
+from local_stack.settings import ROOT
 
 PACKAGES = ROOT / "target" / "lambda"
 MEGABYTE = 1_000_000
@@ -30,9 +29,7 @@ def _package(function: str, architecture: str) -> int:
     """Creates the package of one function and prints its sizes; returns how many limits it exceeds."""
     # Where cargo-lambda puts it. The other files are added there.
     built = PACKAGES / function / "bootstrap"
-    if architecture == "arm64" and build.uses_onnxruntime(function) and platform.machine() != "aarch64":
-        raise StackError(f"{function} needs ONNX Runtime for arm64; build it on an arm64 machine")
-    package = build.assemble(function, built, PACKAGES)
+    package = build.assemble(function, built, PACKAGES, architecture)
     zipped = package.with_suffix(".zip")
     files = sorted(path for path in package.rglob("*") if path.is_file())
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
