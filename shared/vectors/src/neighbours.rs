@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use domain::DocumentId;
 use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::vector_output::Vector;
-use qdrant_client::qdrant::{Filter, GetPointsBuilder, PointId, Query, QueryPointsBuilder, VectorsSelector};
+use qdrant_client::qdrant::{
+    Filter, GetPointsBuilder, PointId, QuantizationSearchParamsBuilder, Query, QueryPointsBuilder,
+    SearchParamsBuilder, VectorsSelector,
+};
 use uuid::Uuid;
 
 use crate::points::of_document;
@@ -47,10 +50,13 @@ impl VectorDatabase {
         document_id: Option<DocumentId>,
         limit: u64,
     ) -> Result<Vec<f32>, VectorsError> {
+        // Scores of quantized vectors would be estimates.
+        let rescored = QuantizationSearchParamsBuilder::default().rescore(true);
         let mut request = QueryPointsBuilder::new(name)
             .query(Query::new_nearest(vector.to_vec()))
             .using(DENSE)
             .limit(limit)
+            .params(SearchParamsBuilder::default().quantization(rescored.build()))
             .with_payload(false);
         if let Some(document_id) = document_id {
             request = request.filter(Filter::must([of_document(document_id)]));

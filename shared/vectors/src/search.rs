@@ -83,7 +83,7 @@ impl ChunkQuery {
             }
             (SearchMode::Hybrid, minimum) if !terms.is_empty() => {
                 let mut dense = prefetch(by_vector(), DENSE, depth, filter.clone());
-                dense.params = Some(self.params());
+                dense.params = Some(self.params(depth));
                 dense.score_threshold = minimum;
                 let mut sparse = prefetch(by_terms(), SPARSE, depth, filter);
                 if let Some(minimum) = minimum {
@@ -100,7 +100,7 @@ impl ChunkQuery {
                 if let Some(minimum) = minimum {
                     request = request.score_threshold(minimum);
                 }
-                request.params(self.params()).into()
+                request.params(self.params(self.limit)).into()
             }
         }
     }
@@ -110,13 +110,16 @@ impl ChunkQuery {
         let mut similar = prefetch(Query::new_nearest(self.vector.clone()), DENSE, depth, None);
         similar.prefetch = vec![found];
         similar.score_threshold = Some(minimum);
+        similar.params = Some(self.params(depth));
         similar
     }
 
-    fn params(&self) -> SearchParams {
+    /// Returns the parameters of a dense search with this limit. Without rescoring, the scores of quantized vectors would
+    /// be estimates.
+    fn params(&self, limit: u64) -> SearchParams {
         // Qdrant multiplies with the limit and rounds down. Ignored by indexes without quantized vectors.
         #[expect(clippy::cast_precision_loss, reason = "both are at most some thousands")]
-        let oversampling = ((CANDIDATES as f64 + 0.5) / self.limit.max(1) as f64).max(1.0);
+        let oversampling = ((CANDIDATES as f64 + 0.5) / limit.max(1) as f64).max(1.0);
         let quantization =
             QuantizationSearchParamsBuilder::default().rescore(true).oversampling(oversampling);
         SearchParamsBuilder::default()
@@ -144,4 +147,42 @@ fn with_filter(request: QueryPointsBuilder, filter: Option<Filter>) -> QueryPoin
 fn scored_chunk(name: &str, point: ScoredPoint) -> Result<ScoredChunk, VectorsError> {
     let (id, payload) = read_point(name, point.id, point.payload)?;
     Ok(ScoredChunk { id, score: point.score, payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how many candidates a dense search reads from quantized vectors and rescores with the original ones.
+    fn rescored(params: Option<&SearchParams>, limit: u64) -> Option<f64> {
+        let quantization = params?.quantization.as_ref()?;
+        assert_eq!(quantization.rescore, Some(true));
+        #[expect(clippy::cast_precision_loss, reason = "a small limit")]
+        Some((quantization.oversampling? * limit as f64).floor())
+    }
+
+    #[test]
+    fn every_dense_search_rescores_the_candidates() {
+        for (limit, min_similarity) in [(1, None), (10, Some(0.5)), (999, Some(0.5)), (CANDIDATES, None)] {
+            let query = |mode| ChunkQuery {
+                mode,
+                vector: vec![1.0],
+                text: "tides".to_owned(),
+                rank_constant: 60,
+                min_similarity,
+                filter: ChunkFilter::default(),
+                limit,
+                exact: false,
+            };
+            let dense = query(SearchMode::Dense).to_request("a");
+            assert_eq!(rescored(dense.params.as_ref(), limit), Some(1500.0));
+            let hybrid = query(SearchMode::Hybrid).to_request("a");
+            let (by_vector, by_terms) = (&hybrid.prefetch[0], &hybrid.prefetch[1]);
+            assert_eq!(rescored(by_vector.params.as_ref(), CANDIDATES), Some(1500.0), "{limit}");
+            if min_similarity.is_some() {
+                let similar = &by_terms.prefetch[0];
+                assert_eq!(rescored(similar.params.as_ref(), CANDIDATES), Some(1500.0), "{limit}");
+            }
+        }
+    }
 }
