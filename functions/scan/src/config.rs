@@ -1,5 +1,6 @@
 //! Configuration of the scan function, read from environment variables.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use db::DbConfig;
 use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
 use secrecy::SecretString;
-use vectors::VectorsConfig;
+use vectors::{IndexStorage, OnDisk, VectorsConfig};
 
 /// Settings of the scan function.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub struct Config {
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
+    /// How Qdrant keeps new indexes. `QDRANT_SHARDS`: 0, the default, for one shard per node; `QDRANT_REPLICAS`, default 1;
+    /// `QDRANT_WRITE_CONSISTENCY`, at most the replicas, default 1; `QDRANT_ON_DISK`: `none`, the default, `vectors` or
+    /// `all`; `QDRANT_SCALAR_QUANTIZATION`: default false.
+    pub index_storage: IndexStorage,
     /// `STAGING_BUCKET`: holds uploads and raw documents.
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives items to stage, and work that another invocation continues.
@@ -55,6 +60,7 @@ impl Config {
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             vectors,
+            index_storage: index_storage()?,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
@@ -72,4 +78,22 @@ impl Config {
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),
         })
     }
+}
+
+fn index_storage() -> Result<IndexStorage, EnvError> {
+    let storage = IndexStorage {
+        shards: NonZeroU32::new(env::parsed_or("QDRANT_SHARDS", 0)?),
+        replicas: env::parsed_or("QDRANT_REPLICAS", NonZeroU32::MIN)?,
+        write_consistency: env::parsed_or("QDRANT_WRITE_CONSISTENCY", NonZeroU32::MIN)?,
+        on_disk: env::parsed_or("QDRANT_ON_DISK", OnDisk::None)?,
+        has_scalar_quantization: env::parsed_or("QDRANT_SCALAR_QUANTIZATION", false)?,
+    };
+    if storage.write_consistency > storage.replicas {
+        return Err(EnvError::Invalid {
+            name: "QDRANT_WRITE_CONSISTENCY",
+            got: storage.write_consistency.to_string(),
+            reason: format!("at most QDRANT_REPLICAS, {}, is allowed", storage.replicas),
+        });
+    }
+    Ok(storage)
 }

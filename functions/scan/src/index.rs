@@ -23,6 +23,7 @@ pub(crate) async fn ensure_index(
         name: name.to_owned(),
         dimension: u64::from(model.manifest.dimension),
         quantization: settings.quantization,
+        storage: state.index_storage.clone(),
     };
     state.vectors.ensure_index(&spec).await?;
     Ok(())

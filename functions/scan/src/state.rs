@@ -10,7 +10,7 @@ use egress::Egress;
 use lambda::sqs::{Delivery, Redeliver};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
-use vectors::VectorDatabase;
+use vectors::{IndexStorage, VectorDatabase};
 
 use crate::Config;
 
@@ -29,6 +29,8 @@ pub struct State {
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
+    /// How Qdrant keeps the indexes that this function creates.
+    pub index_storage: IndexStorage,
     /// The models that collections may use.
     pub models: ModelRegistry,
     /// How long a replaced index is kept.
@@ -60,6 +62,7 @@ impl State {
             secrets: SecretCipher::new(&config.connector_secrets_keys)?,
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
+            index_storage: config.index_storage.clone(),
             models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
             reindex_grace: config.reindex_grace,
         })

@@ -1,8 +1,8 @@
 //! Collection configurations: from requests to the engine, and to responses.
 //!
-//! Settings without a counterpart in the engine either hold for any single process (one shard, one replica), or
-//! are rejected as unsupported. `memmap_threshold` is stored and reported, without effect: the engine memory-maps
-//! files of any size.
+//! Settings without a counterpart in the engine are stored and reported, without effect, where they change no result:
+//! numbers of shards and replicas, because this is one process, and `memmap_threshold`, because the engine memory-maps
+//! files of any size. Others are rejected as unsupported.
 
 use std::collections::HashMap;
 
@@ -25,6 +25,7 @@ const ENGINE_LOG_FILE_BYTES: usize = 1 << 20;
 /// Converts a collection's definition to the engine's configuration.
 pub fn engine_config(request: &proto::CreateCollection) -> Result<EdgeConfig, LocalError> {
     reject_unsupported(request)?;
+    reject_zeros(request)?;
     let hnsw_config = hnsw(HnswIndexConfig::default(), request.hnsw_config.as_ref())?;
     let mut vectors = HashMap::new();
     for (name, params) in dense_params(request) {
@@ -53,11 +54,11 @@ pub fn collection_config(request: &proto::CreateCollection, config: &EdgeConfig)
     let indexing_threshold = config.optimizers.get_indexing_threshold_kb();
     proto::CollectionConfig {
         params: Some(proto::CollectionParams {
-            shard_number: 1,
+            shard_number: request.shard_number.unwrap_or(1),
             on_disk_payload: config.on_disk_payload,
             vectors_config: request.vectors_config.clone(),
-            replication_factor: Some(1),
-            write_consistency_factor: Some(1),
+            replication_factor: Some(request.replication_factor.unwrap_or(1)),
+            write_consistency_factor: Some(request.write_consistency_factor.unwrap_or(1)),
             sparse_vectors_config: request.sparse_vectors_config.clone(),
             ..Default::default()
         }),
@@ -79,6 +80,21 @@ pub fn collection_config(request: &proto::CreateCollection, config: &EdgeConfig)
         quantization_config: request.quantization_config,
         strict_mode_config: request.strict_mode_config.clone(),
         metadata: request.metadata.clone(),
+    }
+}
+
+fn reject_zeros(request: &proto::CreateCollection) -> Result<(), LocalError> {
+    let numbers = [
+        ("shard_number", request.shard_number),
+        ("replication_factor", request.replication_factor),
+        ("write_consistency_factor", request.write_consistency_factor),
+    ];
+    match numbers.iter().find(|(_, number)| *number == Some(0)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("Validation error: {name}: value 0 invalid, must be 1 or larger");
+            Err(LocalError::BadInput(message))
+        }
     }
 }
 

@@ -41,7 +41,57 @@ pub fn schema_info(info: &PayloadIndexInfo) -> proto::PayloadSchemaInfo {
         PayloadSchemaType::Datetime => proto::PayloadSchemaType::Datetime,
         PayloadSchemaType::Uuid => proto::PayloadSchemaType::Uuid,
     };
-    proto::PayloadSchemaInfo { data_type: data_type as i32, params: None, points: Some(info.points as u64) }
+    let params = info.params.as_ref().and_then(index_params);
+    proto::PayloadSchemaInfo {
+        data_type: data_type as i32,
+        params: params.map(proto::PayloadIndexParams::from),
+        points: Some(info.points as u64),
+    }
+}
+
+/// Returns the parameters of an index that was created with some; not those of text and geo indexes.
+#[expect(deprecated, reason = "its replacement is not supported")]
+fn index_params(params: &PayloadSchemaParams) -> Option<IndexParams> {
+    match params {
+        PayloadSchemaParams::Keyword(params) => Some(IndexParams::from(proto::KeywordIndexParams {
+            is_tenant: params.is_tenant,
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Integer(params) => Some(IndexParams::from(proto::IntegerIndexParams {
+            lookup: params.lookup,
+            range: params.range,
+            is_principal: params.is_principal,
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Float(params) => Some(IndexParams::from(proto::FloatIndexParams {
+            is_principal: params.is_principal,
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Bool(params) => Some(IndexParams::from(proto::BoolIndexParams {
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Datetime(params) => Some(IndexParams::from(proto::DatetimeIndexParams {
+            is_principal: params.is_principal,
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Uuid(params) => Some(IndexParams::from(proto::UuidIndexParams {
+            is_tenant: params.is_tenant,
+            on_disk: params.on_disk,
+            enable_hnsw: params.enable_hnsw,
+            ..Default::default()
+        })),
+        PayloadSchemaParams::Text(_) | PayloadSchemaParams::Geo(_) => None,
+    }
 }
 
 /// Not all parameter types of the engine can be named from outside, but all of them can be deserialized from the

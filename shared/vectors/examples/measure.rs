@@ -3,8 +3,8 @@
 //! `measure query URL COLLECTION_ID RESULTS`: for each line of standard input searches the index of the
 //! collection, whatever its model and quantization, and prints the seconds and the number of results.
 //!
-//! `measure hnsw URL VECTORS`: fills an index with synthetic vectors, with the settings of production, waits until
-//! it is optimized, and prints recall@10 against exact search and latencies as one JSON object.
+//! `measure hnsw URL VECTORS [quantized]`: fills an index with synthetic vectors, with the settings of production or with
+//! scalar quantization, waits until it is optimized, and prints recall@10 against exact search and latencies as one JSON object.
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -18,8 +18,8 @@ use qdrant_client::Qdrant;
 use serde_json::json;
 use uuid::Uuid;
 use vectors::{
-    ChunkFilter, ChunkMetadata, ChunkPayload, ChunkPoint, ChunkQuery, IndexSpec, VectorDatabase,
-    VectorsConfig,
+    ChunkFilter, ChunkMetadata, ChunkPayload, ChunkPoint, ChunkQuery, IndexSpec, IndexStorage,
+    VectorDatabase, VectorsConfig,
 };
 
 const DIMENSION: usize = 384;
@@ -34,8 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["query", url, collection, results] => query(url, collection, results.parse()?).await,
-        ["hnsw", url, vectors] => hnsw(url, vectors.parse()?).await,
-        _ => Err("measure query URL COLLECTION_ID RESULTS | measure hnsw URL VECTORS".into()),
+        ["hnsw", url, vectors] => hnsw(url, vectors.parse()?, false).await,
+        ["hnsw", url, vectors, "quantized"] => hnsw(url, vectors.parse()?, true).await,
+        _ => Err("measure query URL COLLECTION_ID RESULTS | measure hnsw URL VECTORS [quantized]".into()),
     }
 }
 
@@ -60,12 +61,16 @@ async fn query(url: &str, collection: &str, limit: u64) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-async fn hnsw(url: &str, count: u64) -> Result<(), Box<dyn Error>> {
+async fn hnsw(url: &str, count: u64, is_quantized: bool) -> Result<(), Box<dyn Error>> {
     let store = Arc::new(VectorDatabase::connect(&VectorsConfig::new(url))?);
     let name = format!("{}_bench_f32", Uuid::from_u128(0x5eed));
     store.delete_index(&name).await?;
-    let spec =
-        IndexSpec { name: name.clone(), dimension: DIMENSION as u64, quantization: Quantization::Float32 };
+    let spec = IndexSpec {
+        name: name.clone(),
+        dimension: DIMENSION as u64,
+        quantization: Quantization::Float32,
+        storage: IndexStorage { has_scalar_quantization: is_quantized, ..IndexStorage::default() },
+    };
     store.ensure_index(&spec).await?;
     let started = Instant::now();
     for first in (0..count).step_by(1000) {

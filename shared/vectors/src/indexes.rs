@@ -2,18 +2,17 @@
 
 use domain::Quantization;
 use qdrant_client::QdrantError;
-use qdrant_client::qdrant::quantization_config::Quantization as QuantizationVariant;
 use qdrant_client::qdrant::vectors_config::Config as VectorsVariant;
 use qdrant_client::qdrant::{
     CollectionConfig, CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Datatype,
     Distance, FieldType, HnswConfigDiffBuilder, Modifier, OptimizersConfigDiffBuilder, PayloadSchemaType,
-    QuantizationType, ScalarQuantizationBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    VectorParams, VectorParamsBuilder, VectorParamsMap,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, VectorParams, VectorParamsBuilder,
+    VectorParamsMap,
 };
 use tonic::Code;
 
 use crate::payload::INDEXED_FIELDS;
-use crate::{DENSE, SPARSE, VectorDatabase, VectorsError};
+use crate::{DENSE, IndexStorage, SPARSE, VectorDatabase, VectorsError};
 
 /// Edges of each node in the HNSW graph.
 const HNSW_M: u64 = 16;
@@ -23,8 +22,6 @@ const HNSW_EF_CONSTRUCT: u64 = 512;
 const INDEXING_THRESHOLD_KB: u64 = 20_000;
 /// Kilobytes of vectors in a segment from which Qdrant memory-maps it.
 const MEMMAP_THRESHOLD_KB: u64 = 50_000;
-/// The quantile beyond which values are clipped by scalar quantization.
-const QUANTILE: f32 = 0.99;
 
 /// The settings of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +33,8 @@ pub struct IndexSpec {
     /// How dense vectors are stored: as float32, as float16, or as int8. The last keeps the float32 vectors
     /// on disk and quantized ones in memory; searches rescore with the former.
     pub quantization: Quantization,
+    /// How it is kept, if it does not exist yet. One that exists stays as it is.
+    pub storage: IndexStorage,
 }
 
 impl VectorDatabase {
@@ -57,7 +56,10 @@ impl VectorDatabase {
         for (field, field_type) in INDEXED_FIELDS {
             let index = info.payload_schema.get(field);
             if index.is_none_or(|index| index.data_type != schema_type(field_type) as i32) {
-                let request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type);
+                let mut request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type);
+                if let Some(params) = spec.storage.payload_index(field_type) {
+                    request = request.field_index_params(params);
+                }
                 self.client.create_field_index(request.wait(true)).await?;
             }
         }
@@ -84,18 +86,23 @@ impl VectorDatabase {
         let vectors = VectorParamsMap { map: [(DENSE.to_owned(), vector_params(spec))].into() };
         // Qdrant multiplies weights by the IDF, which it updates as points are added and deleted.
         let mut terms = SparseVectorsConfigBuilder::default();
-        terms.add_named_vector_params(SPARSE, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
+        let sparse = SparseVectorParamsBuilder::default().modifier(Modifier::Idf);
+        terms.add_named_vector_params(SPARSE, sparse.index(spec.storage.sparse_index()));
+        let graph = HnswConfigDiffBuilder::default().m(HNSW_M).ef_construct(HNSW_EF_CONSTRUCT);
         let request = CreateCollectionBuilder::new(&spec.name)
             .vectors_config(VectorsVariant::ParamsMap(vectors))
             .sparse_vectors_config(terms)
-            .hnsw_config(HnswConfigDiffBuilder::default().m(HNSW_M).ef_construct(HNSW_EF_CONSTRUCT))
+            .hnsw_config(spec.storage.apply_to_graph(graph))
             .optimizers_config(
                 OptimizersConfigDiffBuilder::default()
                     .indexing_threshold(INDEXING_THRESHOLD_KB)
                     .memmap_threshold(MEMMAP_THRESHOLD_KB),
             );
-        match self.client.create_collection(request).await {
-            Ok(_) => Ok(()),
+        match self.client.create_collection(spec.storage.apply(request)).await {
+            Ok(_) => {
+                tracing::info!(index.name = spec.name, index.storage = ?spec.storage, "created an index");
+                Ok(())
+            }
             // Another caller created it with the same settings.
             Err(QdrantError::ResponseError { status }) if status.code() == Code::AlreadyExists => Ok(()),
             Err(error) => Err(error.into()),
@@ -104,32 +111,40 @@ impl VectorDatabase {
 }
 
 fn vector_params(spec: &IndexSpec) -> VectorParams {
-    let params = VectorParamsBuilder::new(spec.dimension, Distance::Cosine);
-    match spec.quantization {
-        Quantization::Float32 => params.datatype(Datatype::Float32).build(),
-        Quantization::Float16 => params.datatype(Datatype::Float16).build(),
-        Quantization::Int8 => params
-            .datatype(Datatype::Float32)
-            .on_disk(true)
-            .quantization_config(QuantizationVariant::Scalar(
-                ScalarQuantizationBuilder::default()
-                    .r#type(QuantizationType::Int8 as i32)
-                    .quantile(QUANTILE)
-                    .always_ram(true)
-                    .build(),
-            ))
-            .build(),
-    }
+    let datatype = match spec.quantization {
+        Quantization::Float32 | Quantization::Int8 => Datatype::Float32,
+        Quantization::Float16 => Datatype::Float16,
+    };
+    let params = VectorParamsBuilder::new(spec.dimension, Distance::Cosine).datatype(datatype);
+    spec.storage.apply_to_vectors(params, spec.quantization).build()
 }
 
+/// An existing index may be kept in another way than new ones: quantized though its precision does not require it, or on
+/// disk.
 fn check_existing(spec: &IndexSpec, info: &CollectionInfo) -> Result<(), VectorsError> {
-    let expected = describe(&vector_params(spec));
-    let existing = info.config.as_ref().and_then(dense_params).map(describe);
-    let existing = existing.unwrap_or_else(|| format!("no vector {DENSE:?}"));
-    if existing == expected {
+    let existing = info.config.as_ref().and_then(dense_params);
+    if existing.is_some_and(|params| is_suitable(spec, params)) {
         return Ok(());
     }
-    Err(VectorsError::Conflict { name: spec.name.clone(), existing, expected })
+    Err(VectorsError::Conflict {
+        name: spec.name.clone(),
+        existing: existing.map_or_else(|| format!("no vector {DENSE:?}"), describe),
+        expected: describe(&vector_params(spec)),
+    })
+}
+
+fn is_suitable(spec: &IndexSpec, params: &VectorParams) -> bool {
+    let stores_floats = matches!(params.datatype(), Datatype::Default | Datatype::Float32);
+    let stores_precision = match spec.quantization {
+        Quantization::Float32 => stores_floats,
+        Quantization::Float16 => params.datatype() == Datatype::Float16,
+        Quantization::Int8 => stores_floats && is_quantized(params),
+    };
+    stores_precision && params.size == spec.dimension && params.distance() == Distance::Cosine
+}
+
+fn is_quantized(params: &VectorParams) -> bool {
+    params.quantization_config.as_ref().is_some_and(|config| config.quantization.is_some())
 }
 
 fn dense_params(config: &CollectionConfig) -> Option<&VectorParams> {
@@ -139,18 +154,15 @@ fn dense_params(config: &CollectionConfig) -> Option<&VectorParams> {
     }
 }
 
-/// Describes the settings in which an existing index must equal the requested one.
 fn describe(params: &VectorParams) -> String {
-    let quantization = params.quantization_config.as_ref();
-    let is_quantized = quantization.is_some_and(|config| config.quantization.is_some());
-    let storage = match (is_quantized, params.datatype()) {
-        (true, _) => "int8",
-        (false, Datatype::Float16) => "float16",
-        (false, Datatype::Default | Datatype::Float32) => "float32",
-        (false, other) => other.as_str_name(),
+    let storage = match params.datatype() {
+        Datatype::Float16 => "float16",
+        Datatype::Default | Datatype::Float32 => "float32",
+        other => other.as_str_name(),
     };
+    let quantized = if is_quantized(params) { " with int8 copies" } else { "" };
     let distance = params.distance().as_str_name();
-    format!("vectors of dimension {} stored as {storage} with distance {distance}", params.size)
+    format!("vectors of dimension {} stored as {storage}{quantized} with distance {distance}", params.size)
 }
 
 fn schema_type(field_type: FieldType) -> PayloadSchemaType {

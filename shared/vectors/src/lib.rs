@@ -18,6 +18,7 @@ mod payload;
 mod points;
 mod references;
 mod search;
+mod storage;
 
 use qdrant_client::Qdrant;
 
@@ -31,6 +32,7 @@ pub use payload::{ChunkMetadata, ChunkPayload};
 pub use points::ChunkPoint;
 pub use references::PointReference;
 pub use search::{CANDIDATES, ChunkQuery, ScoredChunk};
+pub use storage::{IndexStorage, OnDisk, UnknownOnDisk};
 
 /// The name of the vector that holds the embedding.
 const DENSE: &str = "dense";

@@ -17,5 +17,6 @@ mod queries;
 mod ranking;
 mod server;
 mod snapshots;
+mod storage;
 mod support;
 mod vectors;

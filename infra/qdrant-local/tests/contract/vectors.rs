@@ -14,8 +14,8 @@ use qdrant_client::qdrant::{
 use secrecy::SecretString;
 use uuid::Uuid;
 use vectors::{
-    ChunkFilter, ChunkPoint, ChunkQuery, DocumentGeneration, IndexSpec, ScoredChunk, VectorDatabase,
-    VectorsConfig, VectorsError,
+    ChunkFilter, ChunkPoint, ChunkQuery, DocumentGeneration, IndexSpec, IndexStorage, ScoredChunk,
+    VectorDatabase, VectorsConfig, VectorsError,
 };
 
 use crate::support::{Context, Numbers, contract, cosine, eventually};
@@ -31,10 +31,10 @@ pub(crate) fn store(context: &Context) -> VectorDatabase {
 
 pub(crate) fn spec(context: &Context, quantization: Quantization) -> IndexSpec {
     let name = context.name(quantization.as_str());
-    IndexSpec { name, dimension: DIMENSION as u64, quantization }
+    IndexSpec { name, dimension: DIMENSION as u64, quantization, storage: IndexStorage::default() }
 }
 
-fn document(number: u128) -> DocumentId {
+pub(crate) fn document(number: u128) -> DocumentId {
     DocumentId(Uuid::from_u128(number))
 }
 
@@ -71,14 +71,19 @@ pub(crate) fn record(index: u32, text: &str) -> ChunkRecord {
 }
 
 /// Returns the points of one generation of a document.
-fn chunks(document_id: DocumentId, source_id: i64, generation: i32, count: u32) -> Vec<ChunkPoint> {
+pub(crate) fn chunks(
+    document_id: DocumentId,
+    source_id: i64,
+    generation: i32,
+    count: u32,
+) -> Vec<ChunkPoint> {
     let records: Vec<_> = (0..count).map(|index| record(index, &format!("chunk {index}"))).collect();
     let seed = |index| point_id(document_id, Generation(generation), index).as_u64_pair().0;
     let vectors: Vec<_> = (0..count).map(|index| Numbers(seed(index)).vector(DIMENSION)).collect();
     document_generation(document_id, source_id, generation).points(&records, vectors)
 }
 
-fn query(vector: &[f32]) -> ChunkQuery {
+pub(crate) fn query(vector: &[f32]) -> ChunkQuery {
     ChunkQuery {
         mode: SearchMode::Dense,
         vector: vector.to_vec(),
@@ -106,7 +111,11 @@ async fn ensuring_an_index_is_idempotent() {
             let other = IndexSpec { dimension: 9, ..spec.clone() };
             let error = store.ensure_index(&other).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Conflict);
-            let expected = format!("has vectors of dimension 8 stored as {quantization}");
+            let storage = match quantization {
+                Quantization::Int8 => "float32 with int8 copies",
+                precision => precision.as_str(),
+            };
+            let expected = format!("has vectors of dimension 8 stored as {storage}");
             assert!(error.to_string().contains(&expected), "{error}");
         }
         let spec = spec(&context, Quantization::Float32);
