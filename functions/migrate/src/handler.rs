@@ -231,6 +231,7 @@ mod tests {
     async fn an_unreachable_database_is_retried_and_then_reported() {
         let mut unreachable = db::DbConfig::new("postgres://user@127.0.0.1:9/nothing".into());
         unreachable.acquire_timeout = Duration::from_millis(500);
+        unreachable.resume_timeout = unreachable.acquire_timeout;
         let state = state(Db::connect(&unreachable).unwrap());
         let (url, responses) = cloudformation().await;
         let invocation = Invocation::lasting(RESPONSE_RESERVE + 3 * RETRY_PAUSE);

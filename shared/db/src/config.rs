@@ -14,12 +14,22 @@ pub struct DbConfig {
     pub max_connections: u32,
     /// How long to wait for a connection before the call fails.
     pub acquire_timeout: Duration,
+    /// The same, if none was used for a minute: a database that pauses when it is idle may have to resume first.
+    pub resume_timeout: Duration,
+    /// After how long the server ends a session that is idle, so that a function that is frozen keeps no database from
+    /// pausing. `None` where a proxy or a pooler holds the sessions of the server.
+    pub idle_timeout: Option<Duration>,
 }
 
 impl DbConfig {
-    /// Returns the defaults: 4 connections, and 8 seconds to get one, which is below every function's
-    /// timeout.
+    /// Returns the defaults: 4 connections, and 8 seconds to get one, 25 to get the first: below every function's timeout.
     pub fn new(url: SecretString) -> Self {
-        Self { url, max_connections: 4, acquire_timeout: Duration::from_secs(8) }
+        Self {
+            url,
+            max_connections: 4,
+            acquire_timeout: Duration::from_secs(8),
+            resume_timeout: Duration::from_secs(25),
+            idle_timeout: Some(Duration::from_secs(60)),
+        }
     }
 }

@@ -22,7 +22,7 @@ pub struct MigrationReport {
 /// # Errors
 /// Returns [`DbError::Migrate`] if a migration fails; the ones before it stay applied.
 pub async fn migrate(db: &Db) -> Result<MigrationReport, DbError> {
-    let mut connection = db.pool().acquire().await?;
+    let mut connection = db.acquire().await?;
     let before = applied_versions(&mut connection).await?;
     MIGRATOR.run(&mut *connection).await?;
     let after = applied_versions(&mut connection).await?;
@@ -44,7 +44,7 @@ pub struct MigrationStatus {
 
 /// Returns every migration of this release, oldest first.
 pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> {
-    let mut connection = db.pool().acquire().await?;
+    let mut connection = db.acquire().await?;
     let applied = applied_versions(&mut connection).await?;
     let ups = MIGRATOR.iter().filter(|migration| migration.migration_type.is_up_migration());
     let status = ups.map(|migration| MigrationStatus {
@@ -60,7 +60,7 @@ pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> 
 /// # Errors
 /// Returns [`DbError::Migrate`] if a migration cannot be reverted.
 pub async fn undo_to(db: &Db, version: i64) -> Result<(), DbError> {
-    let mut connection = db.pool().acquire().await?;
+    let mut connection = db.acquire().await?;
     MIGRATOR.undo(&mut *connection, version).await?;
     Ok(())
 }

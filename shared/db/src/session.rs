@@ -1,12 +1,13 @@
 //! The connection pool, and the two kinds of session: transactions and plain connections.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 
 use crate::accounts::{
     ApiKeys, LoginAttempts, McpProfiles, RefreshTokens, UserPreferences, UserResourceLimits, Users,
@@ -29,10 +30,20 @@ use crate::{DbConfig, DbError};
 /// trip each; an instance that was frozen in between pings before it reuses a connection.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// For how long a database that has been used cannot have paused: Aurora and Neon wait for five minutes.
+const AWAKE: Duration = Duration::from_secs(60);
+
+/// How long the pool's tasks may take to return a connection that was dropped.
+const RETURN: Duration = Duration::from_millis(100);
+
 /// The connection pool of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: PgPool,
+    acquire_timeout: Duration,
+    resume_timeout: Duration,
+    /// When a connection was last taken. Clones share it.
+    last_used: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Db {
@@ -42,9 +53,13 @@ impl Db {
     /// Returns [`DbError::Statement`] if the URL is not a valid PostgreSQL connection string.
     pub fn connect(config: &DbConfig) -> Result<Self, DbError> {
         let options: PgConnectOptions = config.url.expose_secret().parse()?;
+        let idle_timeout = config.idle_timeout;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
-            .acquire_timeout(config.acquire_timeout)
+            .acquire_timeout(config.resume_timeout)
+            // A process that is not frozen closes its connections itself, before the server does.
+            .idle_timeout(idle_timeout.map(|after| after / 2))
+            .after_connect(move |connection, _| Box::pin(end_when_idle(connection, idle_timeout)))
             .test_before_acquire(false)
             .before_acquire(|connection, held| {
                 Box::pin(async move {
@@ -55,32 +70,72 @@ impl Db {
                 })
             })
             .connect_lazy_with(options.application_name("semantik"));
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            acquire_timeout: config.acquire_timeout,
+            resume_timeout: config.resume_timeout,
+            last_used: Arc::default(),
+        })
     }
 
-    /// Wraps the pool that `sqlx::test` creates.
+    /// Wraps the pool that `sqlx::test` creates, with its own timeout.
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool }
+        let timeout = pool.options().get_acquire_timeout();
+        Self { pool, acquire_timeout: timeout, resume_timeout: timeout, last_used: Arc::default() }
     }
 
     /// Starts a transaction. Dropping it rolls it back.
     pub async fn begin(&self) -> Result<Tx, DbError> {
-        Ok(Tx { inner: self.pool.begin().await? })
+        Ok(Tx { inner: sqlx::Transaction::begin(self.acquire().await?, None).await? })
     }
 
     /// Returns a connection on which every statement commits by itself.
     pub async fn connection(&self) -> Result<Connection, DbError> {
-        Ok(Connection { inner: self.pool.acquire().await? })
+        Ok(Connection { inner: self.acquire().await? })
     }
 
     /// Checks that the database answers a query.
     pub async fn ping(&self) -> Result<(), DbError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        sqlx::query("SELECT 1").execute(&mut *self.acquire().await?).await?;
         Ok(())
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+    /// Takes a connection from the pool, or makes one: sqlx tries again while the server refuses connections or starts.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_awake = last_used.is_some_and(|at| at.elapsed() < AWAKE);
+        let timeout = if is_awake { self.acquire_timeout } else { self.resume_timeout };
+        let acquired = tokio::time::timeout(timeout, self.pool.acquire()).await;
+        let connection = acquired.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(connection)
+    }
+
+    /// Closes the connections that nobody uses. The next call connects again.
+    ///
+    /// Waits briefly for those that are on their way back to the pool: they are returned by tasks of their own.
+    pub async fn close_idle_connections(&self) {
+        let deadline = tokio::time::Instant::now() + RETURN;
+        while self.pool.size() > 0 && tokio::time::Instant::now() < deadline {
+            match self.pool.try_acquire() {
+                // The server ends the session even if it is not told so.
+                Some(idle) => drop(idle.close().await),
+                None => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+}
+
+/// Has the server end the session when it is idle for too long.
+///
+/// A setting of the session and no startup parameter: servers and poolers that do not know it refuse the statement, not
+/// the connection. There, a frozen function keeps its session.
+async fn end_when_idle(connection: &mut PgConnection, after: Option<Duration>) -> sqlx::Result<()> {
+    let Some(after) = after else { return Ok(()) };
+    let set = AssertSqlSafe(format!("SET idle_session_timeout = {}", after.as_millis()));
+    match sqlx::raw_sql(set).execute(connection).await {
+        Ok(_) | Err(sqlx::Error::Database(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -111,6 +166,12 @@ impl AsMut<Tx> for Tx {
 #[derive(Debug)]
 pub struct Connection {
     inner: PoolConnection<Postgres>,
+}
+
+impl Connection {
+    pub(crate) fn inner(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
 }
 
 /// Gives both kinds of session the same repositories.
@@ -197,3 +258,6 @@ repositories! {
     /// User accounts.
     users: Users,
 }
+
+#[cfg(test)]
+mod tests;
