@@ -1,31 +1,52 @@
 //! Requests and responses of a CloudFormation custom resource:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Characters of a reason: a response has at most 4 KB.
+const MAX_REASON: usize = 1000;
 
 /// What to do with the resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestType {
     Create,
     Update,
     Delete,
     /// Unknown to this version. It gets a failure as response, because CloudFormation would wait for one.
-    #[serde(other)]
     Unknown,
 }
 
 /// The fields of a request that are used.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) request_type: RequestType,
-    #[serde(rename = "ResponseURL")]
     pub(crate) response_url: String,
     pub(crate) stack_id: String,
     pub(crate) request_id: String,
     pub(crate) logical_resource_id: String,
-    #[serde(default)]
     pub(crate) physical_resource_id: Option<String>,
+}
+
+impl Request {
+    /// Reads the fields of an event that says where to send the response, else returns `None`. A field that is missing is
+    /// empty: CloudFormation waits for a response to a request that is malformed, too.
+    pub(crate) fn read(event: &Value) -> Option<Self> {
+        let text = |name: &str| event[name].as_str().map(str::to_owned);
+        Some(Self {
+            response_url: text("ResponseURL")?,
+            request_type: match event["RequestType"].as_str() {
+                Some("Create") => RequestType::Create,
+                Some("Update") => RequestType::Update,
+                Some("Delete") => RequestType::Delete,
+                _ => RequestType::Unknown,
+            },
+            stack_id: text("StackId").unwrap_or_default(),
+            request_id: text("RequestId").unwrap_or_default(),
+            logical_resource_id: text("LogicalResourceId").unwrap_or_default(),
+            physical_resource_id: text("PhysicalResourceId"),
+        })
+    }
 }
 
 /// The response, which is PUT to the request's `ResponseURL`.
@@ -56,7 +77,7 @@ impl CloudFormationResponse {
     pub(crate) fn to(request: &Request, outcome: Result<Option<i64>, String>) -> Self {
         let (status, reason, version) = match outcome {
             Ok(version) => ("SUCCESS", None, version),
-            Err(reason) => ("FAILED", Some(reason), None),
+            Err(reason) => ("FAILED", Some(reason.chars().take(MAX_REASON).collect()), None),
         };
         // Always the same: CloudFormation deletes the old resource when the id changes.
         let physical_resource_id =
@@ -80,7 +101,8 @@ mod tests {
     use super::*;
 
     fn recorded() -> Request {
-        serde_json::from_str(include_str!("../../../events/migrate.json")).unwrap()
+        let event: Value = serde_json::from_str(include_str!("../../../events/migrate.json")).unwrap();
+        Request::read(&event).unwrap()
     }
 
     #[test]

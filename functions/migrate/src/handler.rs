@@ -27,6 +27,9 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Why the migrations are not applied.
 #[derive(Debug, thiserror::Error)]
 enum MigrateError {
+    /// The function is configured wrongly.
+    #[error("the migrate function cannot start: {0}")]
+    Setup(String),
     /// A statement failed, or the database cannot be reached.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -43,12 +46,12 @@ enum MigrateError {
 /// # Errors
 /// Returns an error if a manual invocation fails, or if the response cannot be sent to CloudFormation.
 pub async fn handle(state: Arc<State>, event: Value, invocation: Invocation) -> Result<Value, lambda::Error> {
-    if event.get("RequestType").is_none() {
+    let Some(request) = custom_resource::Request::read(&event) else {
         return handle_manual(&state, &event, &invocation).await;
-    }
-    let request: custom_resource::Request = serde_json::from_value(event)?;
+    };
     let outcome = match request.request_type {
-        // The data outlives the stack: deleting a stack never drops the schema.
+        // The data outlives the stack: deleting a stack never drops the schema. Nothing else is looked at, so that a stack
+        // whose creation failed can be deleted.
         RequestType::Delete => Ok(None),
         RequestType::Create | RequestType::Update => migrate(&state, &invocation)
             .await
@@ -79,7 +82,8 @@ async fn handle_manual(
         }
         Some(Some("reencrypt-secrets")) => {
             let deadline = invocation.deadline.checked_sub(RESPONSE_RESERVE);
-            let report = reencrypt(&state.db, &state.connector_secrets_keys, deadline)
+            let tools = state.tools().await?;
+            let report = reencrypt(&tools.db, &tools.connector_secrets_keys, deadline)
                 .await
                 .map_err(|error| lambda::error_chain(&error))?;
             tracing::info!(reencrypted = report.reencrypted, left = report.left, "secrets re-encrypted");
@@ -91,7 +95,7 @@ async fn handle_manual(
                 fields.remove("command");
             }
             let request: GrantSource = serde_json::from_value(request)?;
-            let outcome = grant_source(&state.db, &request).await;
+            let outcome = grant_source(&state.tools().await?.db, &request).await;
             let outcome = outcome.map_err(|error| lambda::error_chain(&error))?;
             tracing::info!(outcome, "source grant handled");
             Ok(json!({ "outcome": outcome }))
@@ -107,16 +111,19 @@ async fn handle_manual(
 async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationReport, MigrateError> {
     let time_left = invocation.remaining().saturating_sub(RESPONSE_RESERVE);
     match tokio::time::timeout(time_left, migrate_when_up(state, invocation)).await {
-        Ok(outcome) => Ok(outcome?),
+        Ok(outcome) => outcome,
         Err(_elapsed) => Err(MigrateError::OutOfTime),
     }
 }
 
-async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<MigrationReport, DbError> {
+async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<MigrationReport, MigrateError> {
+    let tools =
+        state.tools().await.map_err(|error| MigrateError::Setup(lambda::error_chain(error.as_ref())))?;
     loop {
-        match db::migrate(&state.db).await {
+        match db::migrate(&tools.db).await {
             Ok(report) => {
-                tracing::info!(applied = ?report.applied, version = report.version, "migrated");
+                let MigrationReport { applied, version, unknown } = &report;
+                tracing::info!(?applied, version, ?unknown, "migrated");
                 return Ok(report);
             }
             Err(error)
@@ -129,7 +136,7 @@ async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<Migra
                 );
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -170,12 +177,15 @@ mod tests {
     use axum::Router;
     use axum::extract::State as Shared;
     use axum::routing::put;
-    use db::Db;
+    use db::{Db, DbConfig};
     use http::StatusCode;
+    use lambda::env::EnvError;
     use sqlx::PgPool;
+    use tokio::sync::OnceCell;
 
     use super::*;
-    use crate::state::http_client;
+    use crate::Config;
+    use crate::state::Tools;
 
     /// The responses that CloudFormation received. It refuses the first one.
     type Responses = Arc<Mutex<Vec<Value>>>;
@@ -196,7 +206,8 @@ mod tests {
     }
 
     fn state(db: Db) -> State {
-        State { db, connector_secrets_keys: "".into(), http: http_client().unwrap() }
+        let tools = Tools { db, connector_secrets_keys: "".into() };
+        State { tools: OnceCell::new_with(Some(tools)), ..State::open().unwrap() }
     }
 
     fn request(request_type: &str, url: &str) -> Value {
@@ -241,10 +252,43 @@ mod tests {
         assert!(responses[1]["Reason"].as_str().unwrap().contains("the database"), "{}", responses[1]);
     }
 
+    #[tokio::test]
+    async fn whatever_is_malformed_is_answered_and_a_deletion_succeeds() {
+        let invocation = || Invocation::lasting(Duration::from_secs(60));
+        let config: fn() -> _ = || Err(EnvError::Missing("DATABASE_URL"));
+        let state = Arc::new(State { config, ..State::open().unwrap() });
+        let (url, responses) = cloudformation().await;
+        handle(Arc::clone(&state), request("Create", &url), invocation()).await.unwrap();
+        handle(Arc::clone(&state), request("Delete", &url), invocation()).await.unwrap();
+        let mut malformed = request("Update", &url);
+        for field in ["RequestType", "StackId", "RequestId", "LogicalResourceId"] {
+            malformed[field] = json!(7);
+        }
+        handle(Arc::clone(&state), malformed, invocation()).await.unwrap();
+        let config: fn() -> _ =
+            || Ok(Config { db: DbConfig::new("no url".into()), connector_secrets_keys: "".into() });
+        let state = Arc::new(State { config, ..State::open().unwrap() });
+        handle(state, request("Update", &url), invocation()).await.unwrap();
+        let responses = responses.lock().unwrap();
+        // The first is refused once.
+        let statuses: Vec<_> =
+            responses.iter().map(|response| response["Status"].as_str().unwrap()).collect();
+        assert_eq!(statuses, ["FAILED", "FAILED", "SUCCESS", "FAILED", "FAILED"]);
+        let reason = responses[1]["Reason"].as_str().unwrap();
+        assert_eq!(reason, "the migrate function cannot start: environment variable DATABASE_URL is not set");
+        assert!(responses[3]["Reason"].as_str().unwrap().contains("request type"), "{}", responses[3]);
+        let reason = responses[4]["Reason"].as_str().unwrap();
+        assert!(
+            reason.starts_with("the migrate function cannot start: a database statement failed"),
+            "{reason}"
+        );
+    }
+
     #[sqlx::test(migrator = "db::MIGRATOR")]
     async fn manual_invocations_migrate_or_re_encrypt(pool: PgPool) {
         let mut state = state(Db::from_pool(pool));
-        state.connector_secrets_keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
+        state.tools.get_mut().unwrap().connector_secrets_keys =
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
         let state = Arc::new(state);
         let invoke =
             |event: Value| handle(Arc::clone(&state), event, Invocation::lasting(Duration::from_secs(60)));

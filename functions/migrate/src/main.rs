@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use migrate::{Config, State, handle, run_command};
+use migrate::{State, handle, run_command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -21,6 +21,5 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), lambda::Error> {
-    let state = State::open(&Config::from_env()?)?;
-    lambda::event::run(state, handle).await
+    lambda::event::run(State::open()?, handle).await
 }

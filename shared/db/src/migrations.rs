@@ -14,21 +14,41 @@ pub struct MigrationReport {
     pub applied: Vec<i64>,
     /// The schema's version after the run.
     pub version: i64,
+    /// Versions that are applied and that this release does not know: those of a newer one, which was rolled back.
+    pub unknown: Vec<i64>,
 }
 
 /// Applies all pending migrations. Safe to repeat and to run concurrently: a second run waits for the first
 /// one's advisory lock.
 ///
+/// Migrations of a newer release stay as they are: they only expand the schema (migrations/README.md), so a release that is
+/// rolled back to works with them.
+///
 /// # Errors
-/// Returns [`DbError::Migrate`] if a migration fails; the ones before it stay applied.
+/// Returns [`DbError::Migrate`] if a migration fails, or if an applied one has another text in this release; the ones
+/// before it stay applied.
 pub async fn migrate(db: &Db) -> Result<MigrationReport, DbError> {
+    migrate_with(db, &MIGRATOR).await
+}
+
+async fn migrate_with(db: &Db, release: &Migrator) -> Result<MigrationReport, DbError> {
     let mut connection = db.acquire().await?;
+    // A run that fails keeps its advisory lock until its session ends.
+    connection.close_on_drop();
     let before = applied_versions(&mut connection).await?;
-    MIGRATOR.run(&mut *connection).await?;
+    tolerant(release).run(&mut *connection).await?;
     let after = applied_versions(&mut connection).await?;
     let version = after.last().copied().unwrap_or_default();
+    let unknown = after.iter().copied().filter(|version| !release.version_exists(*version)).collect();
     let applied = after.into_iter().filter(|version| !before.contains(version)).collect();
-    Ok(MigrationReport { applied, version })
+    Ok(MigrationReport { applied, version, unknown })
+}
+
+/// The same migrations, of which a database may have more.
+fn tolerant(release: &Migrator) -> Migrator {
+    let mut tolerant = Migrator::with_migrations(release.iter().cloned().collect());
+    tolerant.set_ignore_missing(true);
+    tolerant
 }
 
 /// A migration of this release and whether it is applied.
@@ -58,9 +78,11 @@ pub async fn migration_status(db: &Db) -> Result<Vec<MigrationStatus>, DbError> 
 /// Reverts every migration newer than `version`, newest first; 0 reverts all of them.
 ///
 /// # Errors
-/// Returns [`DbError::Migrate`] if a migration cannot be reverted.
+/// Returns [`DbError::Migrate`] if a migration cannot be reverted, or if the schema is that of a newer release, which
+/// alone knows how to revert it.
 pub async fn undo_to(db: &Db, version: i64) -> Result<(), DbError> {
     let mut connection = db.acquire().await?;
+    connection.close_on_drop();
     MIGRATOR.undo(&mut *connection, version).await?;
     Ok(())
 }
@@ -76,6 +98,7 @@ mod tests {
     use std::path::Path;
 
     use sqlx::PgPool;
+    use sqlx::migrate::{MigrateError, Migration};
 
     use super::*;
 
@@ -131,6 +154,35 @@ mod tests {
         let second = migrate(&db).await.unwrap();
         assert_eq!(second.applied, Vec::<i64>::new());
         assert_eq!(second.version, *versions().last().unwrap());
+    }
+
+    /// The release before this one: without the newest migration, but with an older one edited if `is_edited`.
+    fn older_release(is_edited: bool) -> (Migrator, i64) {
+        let newest = *versions().last().unwrap();
+        let mut known: Vec<Migration> = MIGRATOR.iter().filter(|m| m.version < newest).cloned().collect();
+        if is_edited {
+            let first = known.iter_mut().find(|m| m.migration_type.is_up_migration()).unwrap();
+            first.checksum = vec![0; 48].into();
+        }
+        (Migrator::with_migrations(known), newest)
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_release_that_is_rolled_back_to_accepts_the_newer_schema(pool: PgPool) {
+        let db = Db::from_pool(pool.clone());
+        migrate(&db).await.unwrap();
+        fill(&pool).await;
+        let (older, newest) = older_release(false);
+        let report = migrate_with(&db, &older).await.unwrap();
+        assert_eq!(report, MigrationReport { applied: vec![], version: newest, unknown: vec![newest] });
+        assert_eq!(migrate(&db).await.unwrap().unknown, Vec::<i64>::new());
+
+        // A migration that was edited is an error nevertheless, and leaves no lock behind.
+        for _ in 0..2 {
+            let refused = migrate_with(&db, &older_release(true).0).await.unwrap_err();
+            assert!(matches!(&refused, DbError::Migrate(MigrateError::VersionMismatch(_))), "{refused:?}");
+        }
+        migrate(&db).await.unwrap();
     }
 
     #[sqlx::test(migrations = false)]
