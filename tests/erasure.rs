@@ -1,6 +1,6 @@
 //! What is replaced or purged is erased, shown by looking for a marker in every store.
 //!
-//! The deployed sweep erases, once a minute.
+//! The deployed sweep erases, twice a minute while there is something to do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -134,7 +134,7 @@ fn per_store(places: &BTreeMap<String, usize>) -> BTreeMap<&str, usize> {
     stores
 }
 
-/// Waits for sweep, which runs once a minute.
+/// Waits for sweep, which runs twice a minute while there is something to do.
 async fn until<T: std::fmt::Debug>(what: &str, mut look: impl AsyncFnMut() -> (bool, T)) {
     let deadline = Instant::now() + Duration::from_secs(240);
     loop {

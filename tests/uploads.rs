@@ -35,7 +35,7 @@ async fn an_upload_that_never_arrives_is_reported_as_expired() {
     let uploads = format!("/api/v2/collections/{collection}/uploads");
     let announced = user.post(&uploads, &body).await.expect(201);
     let id = announced["uploads"][0]["id"].as_str().unwrap();
-    // Sweep runs every minute.
+    // Sweep runs when it expires.
     let upload = user.wait_until(&format!("{uploads}/{id}"), |upload| upload["status"] == "expired").await;
     let message = upload["message"].as_str().unwrap();
     assert!(message.contains("never.txt") && message.contains("again"), "{message}");

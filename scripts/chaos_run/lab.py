@@ -94,7 +94,7 @@ class Lab:
         self.packages_digest = " ".join(sorted(path.name for path in deploy.ARCHIVES.iterdir()))
         deploy.grant_sources(self.settings)
         self.outputs = deploy.outputs(self.settings)
-        self._sweep_name = self._function("Sweep")
+        self._sweep_name = self.function("Sweep")
         self.set_visibility_timeouts()
 
     def __exit__(self, *_: object) -> None:
@@ -139,10 +139,15 @@ class Lab:
             self.client("sqs").purge_queue(QueueUrl=self.queue_url(queue))
 
     def stop_schedule(self) -> None:
-        """Disables the schedule of sweep, which then runs only when it is invoked."""
+        """Disables the schedule and the queue of sweep, which then runs only when it is invoked."""
         events = self.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
+        queue = self.client("sqs").get_queue_attributes(QueueUrl=self.queue_url("Sweep"), AttributeNames=["QueueArn"])
+        functions = self.client("lambda")
+        mappings = functions.list_event_source_mappings(EventSourceArn=queue["Attributes"]["QueueArn"])
+        for mapping in mappings["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
     def queue_url(self, queue: str) -> str:
         """Returns the URL of a queue, for example `Scan` or `ScanDeadLetter`."""
@@ -217,7 +222,8 @@ class Lab:
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         return processes.wait_until(condition, seconds, every_seconds=0.2)
 
-    def _function(self, name: str) -> str:
+    def function(self, name: str) -> str:
+        """Returns the full name of a function, for example of `Sweep`."""
         listed = self.client("lambda").list_functions()["Functions"]
         return next(str(one["FunctionName"]) for one in listed if f"-{name}Function-" in one["FunctionName"])
 

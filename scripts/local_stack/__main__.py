@@ -241,6 +241,7 @@ def environment(stack: Settings) -> dict[str, str]:
         "EXTRACT_QUEUE_URL": outputs["ExtractQueueUrl"],
         "CHUNK_QUEUE_URL": outputs["ChunkQueueUrl"],
         "EMBED_QUEUE_URL": outputs["EmbedQueueUrl"],
+        "SWEEP_QUEUE_URL": outputs["SweepQueueUrl"],
         "INTAKE_DEAD_LETTER_QUEUE_URL": outputs["IntakeDeadLetterQueueUrl"],
         "SCAN_DEAD_LETTER_QUEUE_URL": outputs["ScanDeadLetterQueueUrl"],
         "EXTRACT_DEAD_LETTER_QUEUE_URL": outputs["ExtractDeadLetterQueueUrl"],

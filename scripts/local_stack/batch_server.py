@@ -241,7 +241,7 @@ def handler(runner: Runner) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(text)
 
         def log_message(self, format: str, *arguments: Any) -> None:
-            """Logs nothing: sweep calls ListJobs every minute."""
+            """Logs nothing: sweep calls ListJobs in every run."""
 
     return Handler
 

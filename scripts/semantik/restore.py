@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 import uuid
 from pathlib import Path
+
+import boto3
 
 from command_line import CommandError
 from local_stack.settings import http_address
@@ -18,7 +21,7 @@ from semantik.snapshots import Snapshots, sha256
 from semantik.staged import StagingBucket
 
 POLL_SECONDS = 1.0
-# sweep, which runs every minute, starts the operations.
+# sweep starts the operations.
 STALLED_SECONDS = 15 * 60
 
 
@@ -35,6 +38,8 @@ def main() -> bool:
     # Backups do not contain the indexes that reindexes have replaced, so no rollback to them is possible.
     database.execute("UPDATE retired_vector_stores SET operation_id = NULL, replaced_by = NULL")
     print(f"  as of {manifest.created_at}")
+    # There may be operations that were open.
+    arm_sweep()
 
     heading("staged objects")
     if manifest.artifacts is not None:
@@ -79,6 +84,14 @@ def check(folder: Path, manifest: Manifest) -> None:
         raise CommandError("this stack has users; an empty stack is required")
 
 
+def arm_sweep() -> None:
+    """Has sweep run: functions arm it for what they write, and nothing else knows of what was written here."""
+    now = int(time.time())
+    boto3.client("sqs").send_message(
+        QueueUrl=variable("SWEEP_QUEUE_URL"), MessageBody=json.dumps({"sweep_at": now}),
+        MessageGroupId=str(now), MessageDeduplicationId=f"restore-{now}")
+
+
 def rebuild(collections: list[SavedCollection]) -> int:
     """Rebuilds the indexes of these collections; returns how many failed."""
     if not collections:
@@ -89,6 +102,7 @@ def rebuild(collections: list[SavedCollection]) -> int:
         "INSERT INTO operations (uuid, collection_id, user_id, type, config) "
         f"SELECT gen_random_uuid(), id, owner_id, 'rebuild', '{{\"restore\": \"{restore}\"}}' "
         f"FROM collections WHERE id IN ({ids})")
+    arm_sweep()
     query = (
         "SELECT c.name, o.status, o.error_message, o.meta -> 'counts' ->> 'failed' AS failed "
         f"FROM operations o JOIN collections c ON c.id = o.collection_id WHERE o.config ->> 'restore' = '{restore}'")

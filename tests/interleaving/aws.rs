@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -14,7 +15,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use queue::QueueUrls;
+use queue::{QueueUrls, SweepQueue};
 use serde_json::{Value, json};
 
 use crate::life::Life;
@@ -96,6 +97,7 @@ impl Aws {
             recognize: None,
             chunk: url("chunk"),
             embed: url("embed"),
+            sweep: url("sweep").map(|url| SweepQueue { url, interval: Duration::from_secs(60) }),
         }
     }
 
@@ -268,6 +270,8 @@ impl Stored {
                 let sent: Vec<Value> = entries.iter().map(|entry| self.send(&queue, entry)).collect();
                 json!({"Successful": sent, "Failed": []})
             }
+            // The messages that arm sweep: here, it runs when the test wants it.
+            "SendMessage" => json!({"MessageId": "armed", "MD5OfMessageBody": ""}),
             "GetQueueAttributes" => {
                 let count = self.messages.iter().filter(|message| message.queue == queue).count();
                 json!({"Attributes": {"ApproximateNumberOfMessages": count.to_string()}})

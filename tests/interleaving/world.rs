@@ -276,7 +276,8 @@ impl<'a> World<'a> {
 
     /// Commits an operation and sends its message, unless that is lost.
     async fn commit(&self, queued: Queued<'_, Tx>, is_sent: bool) {
-        let committed = queued.audit("tested", &json!({})).await.unwrap().commit().await.unwrap();
+        let committed = queued.audit("tested", &json!({})).await.unwrap();
+        let committed = committed.commit(&self.pipeline.queues).await.unwrap();
         if is_sent {
             committed.dispatch(&self.pipeline.db, &self.pipeline.queues).await;
         }

@@ -26,6 +26,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: the queue of the scan function, which starts operations.
     pub scan_queue_url: String,
+    /// `SWEEP_QUEUE_URL`; `SWEEP_INTERVAL_SECONDS`, how often sweep runs while there is work, default 60.
+    pub sweep_queue: SweepQueue,
     /// `MODELS_DIR`: directories that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: more model folders, as `s3://bucket/prefix`; default none.
@@ -96,6 +98,10 @@ impl Config {
             connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            sweep_queue: SweepQueue {
+                url: env::required("SWEEP_QUEUE_URL")?,
+                interval: Duration::from_secs(env::parsed_or("SWEEP_INTERVAL_SECONDS", 60)?),
+            },
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
             egress: EgressConfig {

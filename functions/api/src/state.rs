@@ -26,7 +26,7 @@ pub struct State {
     pub secrets: SecretCipher,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues; only that of the scan function is configured.
+    /// The work queues; only those of scan and sweep are configured.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
@@ -55,7 +55,11 @@ impl State {
             config.models_url.as_deref(),
             &config.limits.protected_buckets,
         );
-        let queues = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
+        let queues = QueueUrls {
+            scan: Some(config.scan_queue_url.clone()),
+            sweep: Some(config.sweep_queue.clone()),
+            ..QueueUrls::default()
+        };
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,

@@ -202,7 +202,7 @@ pub(crate) async fn pause(
 
 /// Resume the schedule
 ///
-/// A run that was due meanwhile starts within a minute. Repeating the request changes nothing.
+/// A run that was due meanwhile starts within two minutes. Repeating the request changes nothing.
 #[utoipa::path(
     post, path = "/api/v2/collections/{collection_id}/sync/resume", tag = "sync",
     params(("collection_id" = Uuid, Path)),
@@ -218,6 +218,7 @@ pub(crate) async fn resume(
     let next_run_at = tx.collections().resume_sync(found.collection.id).await?;
     let next_run_at = next_run_at.ok_or_else(no_schedule)?;
     let details = found.collection.sync_paused_at.map(|_| json!({ "sync_next_run_at": next_run_at }));
+    dispatch::arm_sweep(&state.queues).await;
     answer(tx, &caller, &client, &found.collection.name, found.collection.id, "sync_resumed", details).await
 }
 

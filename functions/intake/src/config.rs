@@ -1,7 +1,10 @@
 //! Configuration, read from environment variables.
 
+use std::time::Duration;
+
 use db::DbConfig;
 use lambda::env::{self, EnvError};
+use queue::SweepQueue;
 
 /// The intake function's configuration.
 #[derive(Debug, Clone)]
@@ -12,6 +15,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives the messages that run operations.
     pub scan_queue_url: String,
+    /// `SWEEP_QUEUE_URL`; `SWEEP_INTERVAL_SECONDS`, how often sweep runs while there is work, default 60.
+    pub sweep_queue: SweepQueue,
 }
 
 impl Config {
@@ -24,6 +29,10 @@ impl Config {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            sweep_queue: SweepQueue {
+                url: env::required("SWEEP_QUEUE_URL")?,
+                interval: Duration::from_secs(env::parsed_or("SWEEP_INTERVAL_SECONDS", 60)?),
+            },
         })
     }
 }

@@ -97,7 +97,7 @@ async fn remove(
     };
     queued.tx().operation_items().insert_removals(operation_id, &documents).await?;
     let details = json!({ "documents": documents });
-    let committed = queued.audit("drops_removed", &details).await?.commit().await?;
+    let committed = queued.audit("drops_removed", &details).await?.commit(&state.queues).await?;
     committed.dispatch(&state.db, &state.queues).await;
     Ok(())
 }

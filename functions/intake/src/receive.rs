@@ -298,7 +298,7 @@ async fn list(
         let operation = StartOperation { operation_type: OperationType::Append, initiator, config };
         let (mut queued, operation) = source.start(operation).await?;
         let replaced = fill(queued.tx(), (collection_id, &name), operation.id, plan, &groups[1..]).await?;
-        let committed = queued.audit("uploads_received", first).await?.commit().await?;
+        let committed = queued.audit("uploads_received", first).await?.commit(&state.queues).await?;
         lambda::fault::point("intake-committed");
         committed.dispatch(&state.db, &state.queues).await;
         return Ok(replaced);

@@ -16,7 +16,7 @@ pub struct State {
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues; only scan's is configured.
+    /// The work queues; only those of scan and sweep are configured.
     pub queues: Queues,
 }
 
@@ -27,7 +27,11 @@ impl State {
     /// Returns an error that names the invalid setting.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
-        let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
+        let urls = QueueUrls {
+            scan: Some(config.scan_queue_url.clone()),
+            sweep: Some(config.sweep_queue.clone()),
+            ..QueueUrls::default()
+        };
         Ok(Self {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),

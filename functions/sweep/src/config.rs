@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
+use queue::SweepQueue;
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub recognize_queue_url: Option<String>,
     /// `EMBED_QUEUE_URL`.
     pub embed_queue_url: String,
+    /// `SWEEP_QUEUE_URL`; `SWEEP_INTERVAL_SECONDS`, how often sweep runs while there is work, default 60.
+    pub sweep_queue: SweepQueue,
     /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
     pub vectors: VectorsConfig,
     /// `STAGING_BUCKET`: its objects are erased, and compared with the documents.
@@ -60,7 +63,7 @@ pub struct JobLimits {
     /// Jobs that run at a time, at most. `EMBED_JOB_MOST`, default 1.
     pub max_jobs: u64,
     /// Backoff after a failed job; doubled for each further failure within an hour. Without it, a broken
-    /// image or driver would cost a machine every minute.
+    /// image or driver would cost a machine in every run.
     pub backoff: Duration,
 }
 
@@ -105,6 +108,10 @@ impl Config {
             extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
             recognize_queue_url: env::optional("RECOGNIZE_QUEUE_URL"),
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
+            sweep_queue: SweepQueue {
+                url: env::required("SWEEP_QUEUE_URL")?,
+                interval: Duration::from_secs(env::parsed_or("SWEEP_INTERVAL_SECONDS", 60)?),
+            },
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             deleted_document_retention: DAY * env::parsed_or("DELETED_DOCUMENT_RETENTION_DAYS", 30)?,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::State;
 
 /// Collections that one invocation checks at most.
-const MAX_COLLECTIONS: i64 = 10;
+pub(crate) const MAX_COLLECTIONS: i64 = 10;
 /// Documents of a sample.
 const DOCUMENTS: usize = 50;
 /// With less time left than this, no further collection is checked.

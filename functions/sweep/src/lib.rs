@@ -1,6 +1,8 @@
 //! Recovers lost messages, records dead letters, starts what is due and deletes what has expired.
 //!
-//! *Triggered by* EventBridge, every minute; and by the dead-letter queues of all stages.
+//! *Triggered by* SweepQueue: whoever creates work sends a message, and sweep sends the next while there is
+//! work or something is due within the hour (`next_run`); by EventBridge, every hour; and by the
+//! dead-letter queues of all stages.
 //! *Reads* operations, items and uploads in PostgreSQL, the depths of the queues, the running Batch
 //! jobs.
 //! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
@@ -10,7 +12,7 @@
 //! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
 //! a collection has one sync run at a time, a job's name tells whether it is running, and a document
 //! stays queued for erasure until its objects are deleted.
-//! *Retries when* PostgreSQL, SQS, S3, Qdrant or AWS Batch cannot be reached: the next minute tries again.
+//! *Retries when* PostgreSQL, SQS, S3, Qdrant or AWS Batch cannot be reached: the next run tries again.
 
 mod config;
 mod dead_letters;
@@ -18,6 +20,7 @@ mod embed_jobs;
 mod erasure;
 mod handler;
 mod integrity;
+mod next_run;
 mod recovery;
 mod retention;
 mod retired_indexes;

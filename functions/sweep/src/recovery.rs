@@ -1,4 +1,4 @@
-//! The steps that run every minute.
+//! The steps of a run.
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,9 @@ const PER_MESSAGE: usize = 25;
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// The event of an upload counts as missing after this.
-const EVENT_DELAY_SECS: i64 = 120;
-/// For this long, such uploads are checked every minute: an invocation or two may be missed.
-const EVENT_WINDOW_SECS: i64 = 180;
+pub(crate) const EVENT_DELAY_SECS: i64 = 120;
+/// For this long, such uploads are checked in every run: one or two may be missed.
+pub(crate) const EVENT_WINDOW_SECS: i64 = 180;
 
 /// What one invocation did.
 #[derive(Debug, Default, Serialize)]
@@ -51,9 +51,16 @@ pub(crate) struct Done {
     embed_jobs_submitted: usize,
     indexes_dropped: usize,
     erased: Erased,
-    collections_checked: usize,
+    pub(crate) collections_checked: usize,
     removed: Removed,
-    failed_steps: Vec<&'static str>,
+    pub(crate) failed_steps: Vec<&'static str>,
+}
+
+impl Done {
+    /// Whether more collections are due for their integrity check than one run checks.
+    pub(crate) fn has_more_to_check(&self) -> bool {
+        self.collections_checked >= integrity::MAX_COLLECTIONS.unsigned_abs().try_into().unwrap_or(usize::MAX)
+    }
 }
 
 /// Runs every step, even if others fail.
@@ -240,15 +247,15 @@ async fn finish(state: &State, done: &mut Done) -> Result<(), StageError> {
 /// still exist.
 async fn requeue_removals(state: &State, done: &mut Done) -> Result<(), StageError> {
     let (db, age) = (&state.db, state.stall_timeouts.unpurged);
-    let mut committed = dispatch::queue_unpurged(db, age, MAX_COLLECTIONS, PAGE).await?;
-    committed.extend(dispatch::queue_unfinished_deletions(db, age, MAX_COLLECTIONS).await?);
+    let mut committed = dispatch::queue_unpurged(db, &state.queues, age, MAX_COLLECTIONS, PAGE).await?;
+    committed.extend(dispatch::queue_unfinished_deletions(db, &state.queues, age, MAX_COLLECTIONS).await?);
     done.removals_queued = committed.len();
     dispatch::dispatch_all(db, &state.queues, committed).await
 }
 
 /// Starts operations that give points to documents that earlier versions recorded as duplicates.
 async fn index_duplicates(state: &State, done: &mut Done) -> Result<(), StageError> {
-    let committed = dispatch::queue_without_points(&state.db, MAX_COLLECTIONS, PAGE).await?;
+    let committed = dispatch::queue_without_points(&state.db, &state.queues, MAX_COLLECTIONS, PAGE).await?;
     done.duplicates_queued = committed.len();
     dispatch::dispatch_all(&state.db, &state.queues, committed).await
 }

@@ -47,6 +47,7 @@ impl State {
             recognize: config.recognize_queue_url.clone(),
             chunk: Some(config.chunk_queue_url.clone()),
             embed: Some(config.embed_queue_url.clone()),
+            sweep: Some(config.sweep_queue.clone()),
         };
         Ok(Self {
             db: Db::connect(&config.db)?,

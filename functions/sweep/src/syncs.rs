@@ -40,7 +40,7 @@ pub(crate) async fn start_due(state: &State, started: &mut usize) -> Result<(), 
         let details = json!({
             "sync_run_id": run.id, "triggered_by": run.triggered_by, "sources": run.expected_sources,
         });
-        committed.push(queued.audit("sync_run_started", &details).await?.commit().await?);
+        committed.push(queued.audit("sync_run_started", &details).await?.commit(&state.queues).await?);
         *started += 1;
         tracing::info!(
             collection.id = %due.id, sync_run.id = %run.id, sources = run.expected_sources,

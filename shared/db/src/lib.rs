@@ -24,6 +24,7 @@ pub mod documents;
 pub mod operations;
 pub mod requests;
 pub mod sources;
+pub mod sweep;
 pub mod sync;
 pub mod system;
 pub mod uploads;

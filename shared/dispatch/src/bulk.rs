@@ -6,6 +6,7 @@ use db::operations::QueuedRebuild;
 use db::{Db, DbError, Tx};
 use domain::{CollectionId, OperationType};
 use lambda::StageError;
+use queue::Queues;
 use serde_json::{Value, json};
 
 use crate::initiator::Initiator;
@@ -16,6 +17,7 @@ use crate::start::{Committed, LockedCollection, Queued, StartOperation, lock_if_
 /// deletion. The operations are to be dispatched with [`crate::dispatch_all`].
 pub async fn queue_unpurged(
     db: &Db,
+    queues: &Queues,
     age: Duration,
     max_collections: i64,
     max_documents: i64,
@@ -35,7 +37,7 @@ pub async fn queue_unpurged(
         // Another sweep may have dealt with them before the lock was granted.
         if documents > 0 {
             let details = json!({ "reason": reason, "documents": documents });
-            committed.push(queued.audit("removal_requeued", &details).await?.commit().await?);
+            committed.push(queued.audit("removal_requeued", &details).await?.commit(queues).await?);
         }
     }
     Ok(committed)
@@ -46,6 +48,7 @@ pub async fn queue_unpurged(
 /// [`crate::dispatch_all`].
 pub async fn queue_without_points(
     db: &Db,
+    queues: &Queues,
     max_collections: i64,
     max_documents: i64,
 ) -> Result<Vec<Committed>, StageError> {
@@ -64,7 +67,7 @@ pub async fn queue_without_points(
             queued.tx().operation_items().insert_without_points(operation.id, max_documents).await?;
         if documents > 0 {
             let details = json!({ "reason": reason, "documents": documents });
-            committed.push(queued.audit("duplicates_requeued", &details).await?.commit().await?);
+            committed.push(queued.audit("duplicates_requeued", &details).await?.commit(queues).await?);
         }
     }
     Ok(committed)
@@ -75,6 +78,7 @@ pub async fn queue_without_points(
 /// [`crate::dispatch_all`].
 pub async fn queue_unfinished_deletions(
     db: &Db,
+    queues: &Queues,
     age: Duration,
     max_collections: i64,
 ) -> Result<Vec<Committed>, StageError> {
@@ -88,7 +92,7 @@ pub async fn queue_unfinished_deletions(
         let start = repair(&collection, OperationType::Delete, config);
         let (queued, _) = collection.start(start).await?;
         let details = json!({ "reason": reason });
-        committed.push(queued.audit("deletion_requeued", &details).await?.commit().await?);
+        committed.push(queued.audit("deletion_requeued", &details).await?.commit(queues).await?);
     }
     Ok(committed)
 }

@@ -10,8 +10,8 @@
 //! 2. `start` checks the quotas and inserts the operation. Its work list can be filled next,
 //!    through [`Queued::tx`].
 //! 3. [`Queued::audit`] writes the audit entry.
-//! 4. [`Audited::commit_with`] commits, then dispatches. A message that cannot be sent is left to
-//!    sweep: the operation is safe in the database by then.
+//! 4. [`Audited::commit_with`] arms sweep, commits, then dispatches. A message that cannot be sent is left
+//!    to sweep: the operation is safe in the database by then.
 //!
 //! Every call is safe to repeat. A process that dies between two of them loses nothing: sweep finds
 //! operations that could end, and operations whose message was not sent.
@@ -35,7 +35,7 @@ pub use end::{end_operation, start_next};
 pub use error::{QuotaExceeded, StartError};
 pub use failed_document::{FailedDocument, log_failed};
 pub use initiator::Initiator;
-pub use send::{dispatch, redeliver_after};
+pub use send::{arm_sweep, dispatch, redeliver_after};
 pub use start::{
     Audited, Committed, LockedCollection, LockedSource, Queued, StartOperation, SyncRunStart, dispatch_all,
     lock_collection, lock_if_exists,

@@ -41,6 +41,17 @@ pub(crate) async fn dispatch_or_leave(db: &Db, queues: &Queues, ids: &[Operation
     }
 }
 
+/// Arms sweep before a commit that creates work for it: a process that is stopped after the commit leaves the work to the
+/// next run. A failure is only logged, and the work is then found by the hourly run at the latest.
+pub async fn arm_sweep(queues: &Queues) {
+    if let Err(error) = queues.arm_sweep(Duration::ZERO).await {
+        tracing::warn!(
+            error = lambda::error_chain(&error),
+            "sweep could not be armed; it recovers lost messages within an hour"
+        );
+    }
+}
+
 /// Makes a failed message visible again after `delay`. If that fails, the visibility timeout of the
 /// queue has the same effect later, so the failure is only logged.
 pub async fn redeliver_after(queues: &Queues, delivery: &Delivery, delay: Duration) {

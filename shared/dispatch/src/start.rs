@@ -338,7 +338,7 @@ impl<T: AsMut<Tx>> Queued<'_, T> {
 }
 
 impl<T> Audited<T> {
-    /// Commits by the given function, dispatches, and returns what the function returned.
+    /// Arms sweep, commits by the given function, dispatches, and returns what the function returned.
     ///
     /// # Errors
     /// Returns the function's error. A message that cannot be sent is no error: sweep sends it.
@@ -351,6 +351,7 @@ impl<T> Audited<T> {
     where
         F: Future<Output = Result<R, E>>,
     {
+        send::arm_sweep(queues).await;
         let output = commit(self.tx).await?;
         lambda::fault::point("api-committed");
         Committed { to_dispatch: self.to_dispatch }.dispatch(db, queues).await;
@@ -359,8 +360,9 @@ impl<T> Audited<T> {
 }
 
 impl Audited<Tx> {
-    /// Commits. What is left is to send the messages.
-    pub async fn commit(self) -> Result<Committed, DbError> {
+    /// Arms sweep and commits. What is left is to send the messages.
+    pub async fn commit(self, queues: &Queues) -> Result<Committed, DbError> {
+        send::arm_sweep(queues).await;
         self.tx.commit().await?;
         Ok(Committed { to_dispatch: self.to_dispatch })
     }

@@ -36,7 +36,7 @@ pub use ids::{
 };
 pub use layout::Layout;
 pub use link::LinkedDocument;
-pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
+pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, RunSweep, ScanMessage};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};
 pub use point::{document_id, point_id};

@@ -58,6 +58,14 @@ pub struct CheckObjects {
     pub check_objects: Vec<String>,
 }
 
+/// Run the steps of sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSweep {
+    /// Not before this time, in seconds since 1970.
+    pub sweep_at: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,10 @@ mod consumer;
 mod error;
 mod notification;
 mod queues;
+mod sweep;
 
 pub use consumer::{Consumer, ReceivedMessage};
 pub use error::QueueError;
 pub use notification::{S3Bucket, S3Entity, S3Notification, S3NotificationRecord, S3Object};
 pub use queues::{QueueUrls, Queues, Stage};
+pub use sweep::{MAX_ARMED, SweepQueue};

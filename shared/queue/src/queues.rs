@@ -8,6 +8,7 @@ use domain::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage}
 use serde::Serialize;
 
 use crate::QueueError;
+use crate::sweep::{Armed, SweepQueue};
 
 /// The most messages that SQS accepts in one call.
 pub(crate) const MESSAGES_PER_CALL: usize = 10;
@@ -58,19 +59,22 @@ pub struct QueueUrls {
     pub chunk: Option<String>,
     /// The embed function's queue.
     pub embed: Option<String>,
+    /// The sweep function's queue.
+    pub sweep: Option<SweepQueue>,
 }
 
 /// Sends messages to the work queues. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queues {
-    client: aws_sdk_sqs::Client,
-    urls: QueueUrls,
+    pub(crate) client: aws_sdk_sqs::Client,
+    pub(crate) urls: QueueUrls,
+    pub(crate) armed: Armed,
 }
 
 impl Queues {
     /// Creates a client of these queues.
     pub fn new(config: &SdkConfig, urls: QueueUrls) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(config), urls }
+        Self { client: aws_sdk_sqs::Client::new(config), urls, armed: Armed::default() }
     }
 
     /// Sends messages to the intake function.

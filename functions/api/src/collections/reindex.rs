@@ -160,6 +160,7 @@ pub(crate) async fn roll_back(
     };
     audit::record(&mut tx, &client, change).await?;
     let error_counts = tx.collections().error_counts(&[before.id]).await?;
+    dispatch::arm_sweep(&state.queues).await;
     tx.commit().await?;
     Ok(answer(now, &error_counts)?.into_response())
 }

@@ -89,6 +89,9 @@ pub(crate) async fn update(
         return Err(ApiError::not_found("collection", id));
     };
     let error_counts = tx.collections().error_counts(&[id]).await?;
+    if (&after.sync_mode, after.sync_interval_minutes) != (&before.sync_mode, before.sync_interval_minutes) {
+        dispatch::arm_sweep(&state.queues).await;
+    }
     tx.commit().await?;
     answer(found, &error_counts)
 }

@@ -149,6 +149,7 @@ pub(crate) async fn push(
         }),
     };
     audit::record(&mut tx, &client, change).await?;
+    dispatch::arm_sweep(&state.queues).await;
     // Before the object is written: an object without an announcement is deleted.
     tx.commit().await?;
     if let Err(error) =

@@ -93,6 +93,7 @@ impl Removal<'_> {
             if !collection.tx().documents().request_purge(id, actor).await? {
                 // Requested before.
                 let latest = collection.tx().operation_items().find_latest_of_document(id).await?;
+                dispatch::arm_sweep(&state.queues).await;
                 collection.into_tx().commit().await?;
                 return Ok((StatusCode::ACCEPTED, [location(latest.map(|item| item.operation_id))]));
             }

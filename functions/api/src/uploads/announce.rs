@@ -188,6 +188,7 @@ pub(crate) async fn announce(
         details: json!({ "files": new_uploads.len(), "bytes": bytes }),
     };
     audit::record(&mut tx, &client, change).await?;
+    dispatch::arm_sweep(&state.queues).await;
     tx.commit(StatusCode::CREATED, &AnnouncedUploadsResponse { uploads }).await
 }
 

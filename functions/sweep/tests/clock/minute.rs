@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use db::Db;
 use lambda::event::Invocation;
-use queue::{QueueUrls, Queues};
+use queue::{QueueUrls, Queues, SweepQueue};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use sweep::{StallTimeouts, State, handle};
@@ -35,6 +35,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         recognize: None,
         chunk: url("chunk"),
         embed: url("embed"),
+        sweep: url("sweep.fifo").map(|url| SweepQueue { url, interval: Duration::from_secs(60) }),
     };
     let stall_timeouts = StallTimeouts {
         pending: Duration::from_secs(60),
@@ -254,6 +255,52 @@ async fn a_dead_event_stays_until_intake_can_be_asked_to_look_again(pool: PgPool
     // The queue cannot be reached here.
     let answer = handle(state(&pool), letter, invocation).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m"}]}));
+}
+
+/// A delivery of a message that asks for a run so many seconds from now. Returns the batch item failures.
+async fn deliver(state: &Arc<State>, seconds: i64) -> Value {
+    let body = json!({"sweep_at": chrono::Utc::now().timestamp() + seconds});
+    let record = json!({"messageId": "m", "body": body.to_string(), "receiptHandle": "r", "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:sweep.fifo"});
+    let invocation = Invocation::lasting(Duration::from_secs(120));
+    let mut answer = handle(Arc::clone(state), json!({"Records": [record]}), invocation).await.unwrap();
+    answer["batchItemFailures"].take()
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_message_waits_for_its_time_without_the_database_and_is_the_last_one_without_work(pool: PgPool) {
+    collections(&pool, 1).await;
+    let state = state(&pool);
+    let kept = json!([{"itemIdentifier": "m"}]);
+    let sessions = pool.size();
+    assert_eq!(deliver(&state, 600).await, kept, "not before its time");
+    assert_eq!(count(&pool, "collection_sync_runs").await, 0);
+    assert_eq!(pool.size(), sessions, "the database is not asked");
+    // The run starts a sync, and the queue cannot be reached: the next run is not armed.
+    assert_eq!(deliver(&state, 0).await, kept);
+    assert_eq!(count(&pool, "collection_sync_runs WHERE status = 'running'").await, 1);
+    sql(
+        &pool,
+        "UPDATE operations SET status = 'completed', completed_at = now(), meta = '{}';
+        UPDATE collections SET sync_mode = 'one_time'",
+    )
+    .await;
+    assert_eq!(deliver(&state, -30).await, json!([]), "nothing is left");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_sync_run_that_is_due_after_the_hour_is_left_to_the_schedule(pool: PgPool) {
+    collections(&pool, 1).await;
+    let state = state(&pool);
+    for (minutes, is_armed) in [(59, true), (61, false)] {
+        sql(
+            &pool,
+            &format!("UPDATE collections SET sync_next_run_at = now() + interval '{minutes} minutes'"),
+        )
+        .await;
+        let failed = sweep(&state).await["failed_steps"].as_array().unwrap().contains(&json!("next run"));
+        assert_eq!(failed, is_armed, "the queue cannot be reached, so arming is seen by its failure");
+    }
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

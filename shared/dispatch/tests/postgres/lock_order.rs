@@ -106,7 +106,7 @@ async fn the_end_of_an_operation_waits_for_a_removal_at_the_collection(
         let source = source.cancel_readings().await.unwrap();
         let (queued, _) = source.start(bench.requested(OperationType::RemoveSource)).await.unwrap();
         let audited = queued.audit("source_removed", &json!({})).await.unwrap();
-        audited.commit().await.unwrap().dispatch(&bench.db, &bench.queues).await;
+        audited.commit(&bench.queues).await.unwrap().dispatch(&bench.db, &bench.queues).await;
     };
     let both = async { tokio::join!(end(&bench.db, operation_id), remove) };
     let (ended, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("both complete");

@@ -20,7 +20,7 @@ const DOCUMENTS: &str = "
 async fn points_of_deleted_documents_are_removed_by_a_new_operation(pool: PgPool) {
     let bench = Bench::new(pool).await;
     bench.sql(DOCUMENTS).await;
-    let queue = async |age| queue_unpurged(&bench.db, age, 10, 100).await.unwrap();
+    let queue = async |age| queue_unpurged(&bench.db, &bench.queues, age, 10, 100).await.unwrap();
     assert_eq!(queue(HOUR).await.len(), 0, "too soon");
     let committed = queue(Duration::ZERO).await;
     assert_eq!(committed.iter().flat_map(Committed::operations).count(), 1);
@@ -45,7 +45,7 @@ async fn points_of_deleted_documents_are_removed_by_a_new_operation(pool: PgPool
 async fn duplicates_of_earlier_versions_are_indexed_in_bounded_steps(pool: PgPool) {
     let bench = Bench::new(pool).await;
     bench.sql(DOCUMENTS).await;
-    let queue = async || queue_without_points(&bench.db, 10, 2).await.unwrap();
+    let queue = async || queue_without_points(&bench.db, &bench.queues, 10, 2).await.unwrap();
     assert_eq!(queue().await.len(), 0, "all have points");
     bench
         .sql(
@@ -68,12 +68,12 @@ async fn duplicates_of_earlier_versions_are_indexed_in_bounded_steps(pool: PgPoo
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_failed_deletion_is_tried_again(pool: PgPool) {
     let bench = Bench::new(pool).await;
-    let queue = async |age| queue_unfinished_deletions(&bench.db, age, 10).await.unwrap();
+    let queue = async |age| queue_unfinished_deletions(&bench.db, &bench.queues, age, 10).await.unwrap();
     assert_eq!(queue(Duration::ZERO).await.len(), 0, "it is not deleted");
     bench.sql("UPDATE collections SET deleted_at = now() - interval '1 minute'").await;
     bench.sql(DOCUMENTS).await;
     assert_eq!(
-        queue_unpurged(&bench.db, Duration::ZERO, 10, 100).await.unwrap().len(),
+        queue_unpurged(&bench.db, &bench.queues, Duration::ZERO, 10, 100).await.unwrap().len(),
         0,
         "the points go with the collection"
     );

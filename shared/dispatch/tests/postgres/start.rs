@@ -72,7 +72,13 @@ async fn callers_have_an_hourly_quota_and_the_program_has_none(pool: PgPool) {
         let collection = lock_collection(bench.begin().await, COLLECTION).await?;
         let start = dispatch::StartOperation { operation_type, initiator, config: json!({}) };
         let (queued, _) = collection.start(start).await?;
-        queued.audit("test", &json!({})).await?.commit().await?.dispatch(&bench.db, &bench.queues).await;
+        queued
+            .audit("test", &json!({}))
+            .await?
+            .commit(&bench.queues)
+            .await?
+            .dispatch(&bench.db, &bench.queues)
+            .await;
         Ok::<_, StartError>(())
     };
     let limited = [
@@ -173,7 +179,7 @@ async fn a_sync_run_counts_as_many_operations_as_it_has_sources(pool: PgPool) {
         match collection.start_sync_run(trigger, initiator).await? {
             SyncRunStart::Started(queued, run) => {
                 let audited = queued.audit("sync_run_started", &json!({})).await?;
-                audited.commit().await?.dispatch(&bench.db, &bench.queues).await;
+                audited.commit(&bench.queues).await?.dispatch(&bench.db, &bench.queues).await;
                 Ok::<_, StartError>(Some(run.expected_sources))
             }
             SyncRunStart::AlreadyRunning(_) => Ok(None),
@@ -229,7 +235,7 @@ async fn joining_a_pending_operation_is_audited_and_dispatches_nothing(pool: PgP
         .audit("document_deleted", &json!({}))
         .await
         .unwrap()
-        .commit()
+        .commit(&bench.queues)
         .await
         .unwrap()
         .dispatch(&bench.db, &bench.queues)
@@ -240,7 +246,7 @@ async fn joining_a_pending_operation_is_audited_and_dispatches_nothing(pool: PgP
         .audit("document_deleted", &json!({}))
         .await
         .unwrap()
-        .commit()
+        .commit(&bench.queues)
         .await
         .unwrap()
         .dispatch(&bench.db, &bench.queues)
@@ -258,7 +264,7 @@ async fn cancelling_ends_what_is_pending_and_asks_what_runs_to_stop(pool: PgPool
         .audit("test", &json!({}))
         .await
         .unwrap()
-        .commit()
+        .commit(&bench.queues)
         .await
         .unwrap()
         .dispatch(&bench.db, &bench.queues)
@@ -269,7 +275,7 @@ async fn cancelling_ends_what_is_pending_and_asks_what_runs_to_stop(pool: PgPool
         .audit("test", &json!({}))
         .await
         .unwrap()
-        .commit()
+        .commit(&bench.queues)
         .await
         .unwrap()
         .dispatch(&bench.db, &bench.queues)
