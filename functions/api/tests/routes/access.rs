@@ -135,6 +135,41 @@ async fn responses_are_stored_by_nobody_or_by_the_signed_in_client_alone(pool: P
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn preflights_of_every_route_are_answered_without_authentication(pool: PgPool) {
+    const PAGE: &str = "https://app.example.org";
+    let api = Api::new(pool).with_cors_origins(PAGE).with_search();
+    for route in include_str!("system/routes.txt").lines() {
+        let (method, path) = route.split_once(' ').unwrap();
+        for (origin, allowed) in [(PAGE, Some(PAGE)), ("https://evil.example", None)] {
+            let asked = [
+                ("origin", origin),
+                ("access-control-request-method", method),
+                ("access-control-request-headers", "authorization, content-type, if-match, idempotency-key"),
+            ];
+            let answer = api.send_with(Method::OPTIONS, path, "", None, &asked).await;
+            assert_eq!(answer.status, 200, "{route}: {}", answer.body);
+            let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(header("access-control-allow-origin"), allowed, "{route}");
+            assert_eq!(header("access-control-allow-credentials"), None, "{route}");
+            assert!(header("access-control-allow-methods").unwrap().contains(method), "{route}");
+            for name in ["authorization", "content-type", "if-match", "idempotency-key"] {
+                assert!(header("access-control-allow-headers").unwrap().contains(name), "{route}: {name}");
+            }
+        }
+    }
+    // What pages may read of responses of both functions, errors included.
+    for path in ["/api/v2/collections", "/api/v2/search"] {
+        let answer = api.send_with(Method::POST, path, "", Some(&json!({})), &[("origin", PAGE)]).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+        assert_eq!(answer.headers["access-control-allow-origin"], PAGE, "{path}");
+        let exposed = answer.headers["access-control-expose-headers"].to_str().unwrap();
+        for name in ["x-request-id", "retry-after", "etag", "x-total-count", "ratelimit"] {
+            assert!(exposed.contains(name), "{path}: {exposed}");
+        }
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_version_that_the_client_has_is_answered_with_304(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;

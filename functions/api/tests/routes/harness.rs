@@ -20,6 +20,7 @@ use embedding::{EmbedderOptions, Embedders};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use insta::internals::SettingsBindDropGuard;
+use lambda::http::HttpConfig;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ pub const CONNECTOR_SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxw
 
 pub struct Api {
     router: Router,
+    http: HttpConfig,
     pub pool: PgPool,
     pub state: State,
     _models_dir: TempDir,
@@ -116,18 +118,25 @@ impl Api {
                 ..Limits::default()
             }),
         };
-        let router = lambda::http::wrap(api::router(state.clone()));
+        let http = HttpConfig::default();
+        let router = lambda::http::wrap(api::router(state.clone()), &http);
         // Whether serde_json keeps the order of keys depends on features that other crates enable.
         let mut snapshots = insta::Settings::clone_current();
         snapshots.set_sort_maps(true);
         let snapshots = snapshots.bind_to_scope();
-        Self { router, pool, state, _models_dir: models_dir, _snapshots: snapshots }
+        Self { router, http, pool, state, _models_dir: models_dir, _snapshots: snapshots }
     }
 
     /// Rebuilds the router with a changed state.
     pub fn with_state(mut self, change: impl FnOnce(&mut State)) -> Self {
         change(&mut self.state);
-        self.router = lambda::http::wrap(api::router(self.state.clone()));
+        self.router = lambda::http::wrap(api::router(self.state.clone()), &self.http);
+        self
+    }
+
+    /// Allows these origins only, for routers that are built afterwards.
+    pub fn with_cors_origins(mut self, origins: &str) -> Self {
+        self.http.cors_origins = origins.parse().unwrap();
         self
     }
 
@@ -149,7 +158,8 @@ impl Api {
             api_url: None,
             rate_limits: self.state.limits.rate_limits,
         };
-        self.router = lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)));
+        self.router =
+            lambda::http::wrap(api::router(self.state.clone()).merge(search::router(search)), &self.http);
         self
     }
 

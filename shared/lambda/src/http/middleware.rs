@@ -1,70 +1,47 @@
 //! The middleware of every route: request ids, problem documents, response headers, CORS, panics, access logs.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use domain::ErrorKind;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::caching::Caching;
 use super::client::ClientInfo;
+use super::config::HttpConfig;
 use super::payload::bound_payload;
 use super::problem::{ApiError, PendingProblem};
+use super::proxies::{TrustedProxies, require_proxy};
 use super::received::ReceivedAt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Adds request ids, problem documents, security and cache headers, conditional requests, CORS headers, a panic
-/// handler, a limit on the size of responses and one log line per request.
-pub fn wrap(router: Router) -> Router {
+/// handler, a limit on the size of responses and one log line per request. Refuses what went around the proxies.
+pub fn wrap(router: Router, config: &HttpConfig) -> Router {
     router
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(from_fn(bound_payload))
         .layer(from_fn(refuse_encoded_body))
-        .layer(cors())
-        .layer(from_fn(observe))
+        .layer(config.cors_origins.layer())
+        .layer(from_fn_with_state(config.proxies.clone(), require_proxy))
+        .layer(from_fn_with_state(config.proxies.clone(), observe))
 }
 
-/// Allows any origin: callers authenticate by a header, never by a cookie.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AnyOrigin)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers([
-            REQUEST_ID,
-            header::ETAG,
-            header::RETRY_AFTER,
-            header::LOCATION,
-            HeaderName::from_static("x-total-count"),
-            HeaderName::from_static("idempotency-replayed"),
-            HeaderName::from_static("ratelimit"),
-            HeaderName::from_static("ratelimit-policy"),
-        ])
-        .max_age(Duration::from_secs(3600))
-}
-
-async fn observe(request: Request, next: Next) -> Response {
+async fn observe(State(proxies): State<TrustedProxies>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
     // Tests that serve the router set the client themselves; a request cannot set extensions.
     let known = parts.extensions.get::<ClientInfo>().cloned();
-    let client = known.unwrap_or_else(|| ClientInfo::from_parts(&parts));
+    let client = known.unwrap_or_else(|| ClientInfo::from_parts(&parts, &proxies));
     let request_id = client.request_id.clone();
     let method = parts.method.clone();
     // The route's template, not the path: ids in paths would make every line unique.
@@ -169,6 +146,7 @@ mod tests {
     use axum::body::Body;
     use axum::routing::get;
     use http_body_util::BodyExt;
+    use sha2::Digest;
     use tower::ServiceExt;
 
     use super::*;
@@ -176,7 +154,7 @@ mod tests {
     async fn answer(router: Router, uri: &str) -> (StatusCode, serde_json::Value, http::HeaderMap) {
         let request =
             http::Request::get(uri).header("origin", "https://example.org").body(Body::empty()).unwrap();
-        let response = wrap(router).oneshot(request).await.unwrap();
+        let response = wrap(router, &HttpConfig::default()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status, serde_json::from_slice(&bytes).unwrap(), parts.headers)
@@ -212,7 +190,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_compressed_request_body_is_refused_with_what_is_accepted() {
-        let router = || wrap(Router::new().route("/", axum::routing::post(async || "{}")));
+        let routes = || Router::new().route("/", axum::routing::post(async || "{}"));
+        let router = || wrap(routes(), &HttpConfig::default());
         for (encoding, status) in [("gzip", 415), ("br, gzip", 415), ("identity", 200), ("Identity", 200)] {
             let request = http::Request::post("/").header(header::CONTENT_ENCODING, encoding);
             let response = router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -224,6 +203,44 @@ mod tests {
                 let detail = problem["detail"].as_str().unwrap();
                 assert!(detail.contains("send the request body uncompressed, got"), "{detail}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_that_went_around_the_proxy_are_refused() {
+        let digest = hex::encode(sha2::Sha256::digest("secret of the proxy")).parse().unwrap();
+        let proxies = TrustedProxies::new(digest, 1);
+        let config = HttpConfig { proxies, ..HttpConfig::default() };
+        let client = async |client: ClientInfo, headers: HeaderMap| {
+            axum::Json((client.ip_address, headers.contains_key("x-origin-verify")))
+        };
+        let router = wrap(Router::new().route("/", get(client)), &config);
+        let event = |headers: serde_json::Value| {
+            let event = serde_json::json!({
+                "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
+                "headers": headers, "isBase64Encoded": false,
+                "requestContext": {
+                    "apiId": "a1b2c3", "stage": "$default", "timeEpoch": 0,
+                    "http": { "method": "GET", "path": "/", "sourceIp": "198.51.100.7" },
+                },
+            });
+            crate::http::request_from_event(&event.to_string()).unwrap()
+        };
+        let forwarded = "192.0.2.1, 203.0.113.9, 198.51.100.7";
+        let through = event(serde_json::json!({
+            "x-origin-verify": "secret of the proxy", "x-forwarded-for": forwarded,
+        }));
+        let response = router.clone().oneshot(through).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(bytes, r#"["203.0.113.9",false]"#);
+        for headers in [
+            serde_json::json!({ "x-forwarded-for": forwarded }),
+            serde_json::json!({ "x-forwarded-for": forwarded, "x-origin-verify": "guess" }),
+        ] {
+            let response = router.clone().oneshot(event(headers)).await.unwrap();
+            assert_eq!(response.status(), StatusCode::FORBIDDEN);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         }
     }
 

@@ -142,7 +142,8 @@ mod tests {
         let router = Router::new().route("/", get(async move || body.clone()));
         let request =
             http::Request::get("/").header("origin", "https://example.org").body(Body::empty()).unwrap();
-        let response = super::super::wrap(router).oneshot(request).await.unwrap();
+        let response =
+            super::super::wrap(router, &super::super::HttpConfig::default()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, parts.headers, body.collect().await.unwrap().to_bytes().len())
     }
