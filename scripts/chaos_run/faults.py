@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaos_run.corpus import DROPPED
 from chaos_run.lab import WORK_QUEUES, Lab
-from chaos_run.proxy import Forward, Request, Response, TcpProxy, failure, success
 from chaos_run.schedule import Fault
+from local_stack.proxy import Forward, Request, Response, TcpProxy, failure, success
 from local_stack.settings import StackError
 
 POLL_SECONDS = 0.05

@@ -20,9 +20,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaos_run.corpus import MAX_UPLOAD_BYTES
-from chaos_run.proxy import HttpProxy, Loop, TcpProxy
 from command_line import CommandError
 from local_stack import build, deploy, emulator, functions, postgres, processes, qdrant, settings
+from local_stack.proxy import HttpProxy, Loop, TcpProxy
 from local_stack.settings import LOCAL, REGION, ROOT, StackError
 
 WORK_QUEUES = ("Intake", "Scan", "Extract", "Chunk", "Embed")

@@ -11,10 +11,23 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from command_line import run
-from local_stack import batch, build, deploy, emulator, external, functions, postgres, processes, qdrant, settings
+from local_stack import (
+    batch,
+    build,
+    deploy,
+    emulator,
+    external,
+    functions,
+    localstack,
+    postgres,
+    processes,
+    qdrant,
+    settings,
+)
 from local_stack.settings import LOCAL, REGION, Settings, StackError
 
 DESCRIPTION = """\
@@ -23,7 +36,8 @@ that runs the functions of template.yaml, and a runner of AWS Batch jobs, all as
 State and logs are in .local/; `down --purge` deletes the data.
 
 commands:
-  up                  install, build, start, deploy; only what is missing, so it can be repeated
+  up [--localstack]   install, build, start, deploy; only what is missing, so it can be repeated;
+                      --localstack uses LocalStack for S3 and SQS, by default that of infra/docker-compose.yml
   services            PostgreSQL and the model folder only, which is what the tests of the crates need
   down [--purge]      stop every process; --purge also deletes the data
   status              parts, state and addresses; exit status 3 unless every part runs or responds
@@ -41,6 +55,8 @@ environment:
   STACK_NAME (semantik)        name of the CloudFormation stack and prefix of its buckets
   STACK_DATABASE_URL           URL of an existing PostgreSQL server, instead of starting one
   STACK_QDRANT_URL             gRPC URL of an existing Qdrant server, instead of starting one
+  STACK_LOCALSTACK_URL         URL of a LocalStack for S3 and SQS; --localstack: http://127.0.0.1:4567
+  STACK_LOCALSTACK_S3_PORT (4569)  proxy in front of its S3, which the functions use
   STACK_DIRECTORY_ROOTS        folders that directory sources may read (.local/sources)
   STACK_EGRESS_ALLOW           addresses that sources reach besides public ones (127.0.0.1)
   STACK_LOG_LEVEL (info)       log level of the functions
@@ -52,7 +68,8 @@ variable is set to another value: STACK_QDRANT_URL= starts a local server again.
 Two checkouts can run side by side on different ports.
 """
 
-PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator, "batch": batch}
+PARTS = {"postgres": postgres, "qdrant": qdrant, "emulator": emulator, "batch": batch, "localstack": localstack}
+DEFAULT_LOCALSTACK_URL = "http://127.0.0.1:4567"
 
 
 def main() -> bool:
@@ -74,11 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/stack", description=DESCRIPTION, epilog=VARIABLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="scripts/stack up | services | down [--purge] | status | env | restart [--kill] PART | logs [PART]"
-              " | pause FUNCTION | resume FUNCTION",
+        usage="scripts/stack up [--localstack] | services | down [--purge] | status | env | restart [--kill] PART"
+              " | logs [PART] | pause FUNCTION | resume FUNCTION",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
-    for command in ("up", "services", "status", "env"):
+    commands.add_parser("up").add_argument("--localstack", action="store_true")
+    for command in ("services", "status", "env"):
         commands.add_parser(command)
     commands.add_parser("down").add_argument("--purge", action="store_true")
     restart_parser = commands.add_parser("restart")
@@ -96,6 +114,8 @@ def _execute(arguments: argparse.Namespace) -> None:
     stack = settings.load()
     match arguments.command:
         case "up":
+            if arguments.localstack and not stack.localstack_url:
+                stack = replace(stack, localstack_url=DEFAULT_LOCALSTACK_URL)
             with _exclusive():
                 up(stack)
         case "services":
@@ -123,6 +143,7 @@ def up(stack: Settings) -> None:
     """Does what is missing of each step, so that a run after an interruption continues where that stopped."""
     _print_remembered()
     external.require(stack)
+    _require_same_storage(stack)
     _require_free_ports(stack)
     settings.remember(stack)
     Path(stack.directory_roots.split(":")[0]).mkdir(parents=True, exist_ok=True)
@@ -146,10 +167,15 @@ def up(stack: Settings) -> None:
         packages = {name: build.assemble(name, functions_built / name) for name in build.FUNCTIONS}
     with _step("template.yaml") as notes:
         notes.append(deploy.up(stack, packages))
+        if stack.localstack_url:
+            localstack.mirror(stack)
         deploy.upload_models(stack, settings.SMALL_MODELS)
         deploy.grant_sources(stack)
         emulator.checkpoint(stack)
         batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))
+    if stack.localstack_url:
+        with _step("delivery from LocalStack"):
+            localstack.up(stack)
     variables = environment(stack)
     with _step("API"):
         _await_api(variables["API_URL"])
@@ -191,6 +217,8 @@ def status(stack: Settings) -> bool:
         "emulator": f"127.0.0.1:{stack.emulator_port}",
         "batch": f"127.0.0.1:{stack.batch_port}",
     }
+    if stack.localstack_url:
+        addresses["localstack"] = f"delivers from {stack.localstack_url}"
     is_external = {"postgres": bool(stack.external_database_url), "qdrant": bool(stack.external_qdrant_url)}
     problems = external.problems(stack)
     is_complete = True
@@ -226,6 +254,7 @@ def environment(stack: Settings) -> dict[str, str]:
         "QDRANT_HTTP_URL": stack.qdrant_http_url,
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_ENDPOINT_URL_BATCH": stack.batch_endpoint,
+        **stack.service_endpoints,
         "EMBED_JOB_QUEUE": batch.QUEUE,
         "EMBED_JOB_DEFINITION": batch.DEFINITION,
         "AWS_ACCESS_KEY_ID": "test",
@@ -261,7 +290,8 @@ def restart(stack: Settings, part: str, kill: bool) -> None:
     if kill:
         processes.kill(part)
     PARTS[part].down()
-    start = {"postgres": postgres.up, "qdrant": qdrant.start, "batch": batch.up, "emulator": emulator.up}
+    start = {"postgres": postgres.up, "qdrant": qdrant.start, "batch": batch.up, "emulator": emulator.up,
+             "localstack": localstack.up}
     start[part](stack)
     print(f"restarted {part}")
 
@@ -273,6 +303,17 @@ def logs(stack: Settings, part: str, lines: int) -> None:
             print(line)
     else:
         print(processes.log_tail(part, lines))
+
+
+def _require_same_storage(stack: Settings) -> None:
+    """Raises if the data of the stack is elsewhere: rows of the database refer to objects in the buckets."""
+    if stack.localstack_url:
+        localstack.require(stack)
+    last = settings.last_localstack_url()
+    if last is not None and last != stack.localstack_url:
+        before, now = (url or "the emulator" for url in (last, stack.localstack_url))
+        raise StackError(f"the documents of this stack are in {before}, not in {now}; run scripts/stack down --purge"
+                         " first, or use a second stack (STACK_DIR)")
 
 
 def _require_free_ports(stack: Settings) -> None:

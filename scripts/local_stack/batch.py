@@ -59,6 +59,7 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
             "DRAIN_IDLE_SECONDS": "5",
             "AWS_ENDPOINT_URL": settings.functions_endpoint,
             "AWS_REGION": REGION,
+            **settings.service_endpoints,
             **settings.functions_environment,
         },
         "role": {"arn": outputs["EmbedJobRoleArn"], "endpoint": settings.endpoint},

@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudformation import stacks
 from cloudformation.archives import archive, schema_version, with_archives
-from local_stack import emulator, postgres
+from local_stack import emulator, localstack, postgres
 from local_stack.build import FUNCTIONS
 from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackError, load_secrets
 
@@ -139,7 +139,7 @@ def grant_sources(settings: Settings) -> list[str]:
 
 def upload_models(settings: Settings, models: Path) -> None:
     """Uploads model folders to the bucket of models, the manifest of each last: it marks a complete folder."""
-    s3 = emulator.client(settings, "s3")
+    s3 = localstack.client(settings, "s3")
     listing = s3.list_objects_v2(Bucket=settings.models_bucket, Prefix=MODELS_PREFIX).get("Contents", [])
     present = {entry["Key"]: entry["ETag"].strip('"') for entry in listing}
     files = [path for path in models.rglob("*") if path.is_file()]

@@ -83,7 +83,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "GATEWAY_PORT": str(settings.emulator_port),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        "AUTH": "true",
+        # LocalStack accepts presigned URLs of its own test credentials only, which functions have without roles.
+        "AUTH": "false" if settings.localstack_url else "true",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
@@ -91,6 +92,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         # For searches with reranking; this model counts words that query and chunk share.
         "RERANKER_DIR": str(TEST_MODELS / "word-overlap"),
         **({"AWS_ENDPOINT_URL_BATCH": settings.batch_endpoint} if settings.batch_port else {}),
+        **settings.service_endpoints,
         **settings.functions_environment,
     }
 

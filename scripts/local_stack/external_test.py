@@ -52,6 +52,13 @@ class StackTest(unittest.TestCase):
         self.assertIn(f"STACK_QDRANT_URL: http://127.0.0.1:{self.port} is unreachable", ended.stderr)
         self.assertIn("Connection refused", ended.stderr)
 
+    def test_a_stack_does_not_change_where_its_documents_are(self) -> None:
+        self.remember(localstack_url=f"http://127.0.0.1:{self.port}")
+        ended = self.stack("up", STACK_LOCALSTACK_URL="")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(f"the documents of this stack are in http://127.0.0.1:{self.port}, not in the emulator",
+                      ended.stderr)
+
     def test_up_fails_with_one_line_if_the_database_is_unreachable_and_hides_its_password(self) -> None:
         for command in ("up", "services"):
             ended = self.stack(command, STACK_DATABASE_URL=f"postgres://ada:secret@127.0.0.1:{self.port}/semantik")

@@ -46,6 +46,10 @@ class Settings:
     # Servers that run elsewhere. If set, the stack does not start its own.
     external_database_url: str
     external_qdrant_url: str
+    # LocalStack for S3 and SQS; empty if the emulator serves them.
+    localstack_url: str
+    # Port of the proxy in front of its S3.
+    localstack_s3_port: int
     directory_roots: str
     egress_allow: str
     log_level: str
@@ -66,6 +70,14 @@ class Settings:
     @property
     def batch_endpoint(self) -> str:
         return f"http://127.0.0.1:{self.batch_port}" if self.batch_port else ""
+
+    @property
+    def service_endpoints(self) -> dict[str, str]:
+        """The variables by which the AWS SDKs find services that the emulator does not serve."""
+        if not self.localstack_url:
+            return {}
+        s3 = f"http://127.0.0.1:{self.localstack_s3_port}"
+        return {"AWS_ENDPOINT_URL_S3": s3, "AWS_ENDPOINT_URL_SQS": self.localstack_url}
 
     @property
     def database_url(self) -> str:
@@ -128,6 +140,8 @@ VARIABLES: tuple[tuple[str, str, str | int], ...] = (
     ("STACK_BATCH_PORT", "batch_port", 4568),
     ("STACK_DATABASE_URL", "external_database_url", ""),
     ("STACK_QDRANT_URL", "external_qdrant_url", ""),
+    ("STACK_LOCALSTACK_URL", "localstack_url", ""),
+    ("STACK_LOCALSTACK_S3_PORT", "localstack_s3_port", 4569),
     ("STACK_DIRECTORY_ROOTS", "directory_roots", str(LOCAL / "sources")),
     ("STACK_EGRESS_ALLOW", "egress_allow", "127.0.0.1"),
     ("STACK_LOG_LEVEL", "log_level", "info"),
@@ -188,6 +202,12 @@ def _last_up() -> dict[str, Any]:
 def _through(url: str, port: int, instead: int) -> str:
     """Replaces the port of a URL, unless the replacement is 0."""
     return url.replace(f":{port}", f":{instead}", 1) if instead else url
+
+
+def last_localstack_url() -> str | None:
+    """Returns the URL of LocalStack of the last `up`, empty if it used none; None before the first one."""
+    last = _last_up()
+    return str(last.get("localstack_url", "")) if last else None
 
 
 def remember(stack: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Proxies between the functions and PostgreSQL, Qdrant and AWS, which forward everything unless a fault is active."""
+"""Proxies in front of PostgreSQL, Qdrant and AWS. Forward everything but what faults and interceptors change."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Loop:
 class TcpProxy:
     """Forwards bytes in both directions. Can cut, refuse and stall connections, and lose responses."""
 
-    def __init__(self, target_port: int):
+    def __init__(self, target_port: int, address: str = "127.0.0.1", port: int = 0):
         self.target_port = target_port
-        self.port = 0
+        self.address = address
+        self.port = port
         self.connections = 0
         # How often a fault affected a connection.
         self.affected = 0
@@ -45,8 +46,13 @@ class TcpProxy:
 
     async def start(self) -> None:
         self._flows.set()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, self.address, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Ends every connection, and accepts no more."""
+        self._server.close()
+        await self.cut()
 
     async def cut(self) -> int:
         """Aborts every connection; returns their number."""
@@ -144,9 +150,9 @@ Interceptor = Callable[[Request, Forward], Awaitable[Response] | None]
 class HttpProxy:
     """Forwards one request at a time per connection; interceptors can replace the response of each."""
 
-    def __init__(self, target_port: int):
+    def __init__(self, target_port: int, port: int = 0):
         self.target_port = target_port
-        self.port = 0
+        self.port = port
         self.requests = 0
         self.interceptors: list[Interceptor] = []
 

@@ -10,7 +10,7 @@ import threading
 import unittest
 from typing import Any, ClassVar
 
-from chaos_run.proxy import Forward, HttpProxy, Loop, Request, Response, TcpProxy, failure, success
+from local_stack.proxy import Forward, HttpProxy, Loop, Request, Response, TcpProxy, failure, success
 
 
 class Target(http.server.BaseHTTPRequestHandler):
