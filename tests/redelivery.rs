@@ -27,7 +27,7 @@ async fn redelivered_messages_of_every_stage_change_nothing() {
         let stage = ScanMessage::StageItems { operation_id, item_ids: vec![item_id] };
         queues.send_scan(&[run, stage]).await.unwrap();
         queues.send_chunk(&[ChunkDocument { operation_id, item_id }]).await.unwrap();
-        queues.send_embed(&[EmbedBatch { operation_id, item_id, batch: 0 }]).await.unwrap();
+        queues.send_embed(&[EmbedBatch::new(operation_id, item_id, 0)]).await.unwrap();
     }
     // A later upload passes through the same queues, after the repeated messages.
     user.upload(&collection, &[Upload::text("b.txt", "Pumice floats on water.")]).await;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
@@ -15,7 +14,7 @@ use embed::ChunkEmbedder;
 use embedding::EmbeddingError;
 use lambda::StageError;
 use lambda::event::Invocation;
-use lambda::sqs::Delivery;
+use lambda::sqs::{Delivery, Received};
 use models::ModelRegistry;
 use queue::Queues;
 use serde_json::{Value, json};
@@ -87,6 +86,7 @@ impl Process {
                 queues: queues.clone(),
                 vectors: vectors.clone(),
                 embedder: Arc::new(ByteEmbedder),
+                pace: Arc::default(),
             }),
             sweep: Arc::new(sweep::State {
                 has_recognize: false,
@@ -130,7 +130,7 @@ impl Process {
                 Box::pin(chunk::handle(Arc::clone(&self.chunk), work, delivery(message))).await
             }
             "embed" => {
-                let work = vec![serde_json::from_str(body).unwrap()];
+                let work = vec![Received { message: serde_json::from_str(body).unwrap(), delivery: delivery(message) }];
                 Box::pin(embed::handle(Arc::clone(&self.embed), work, invocation())).await.remove(0)
             }
             other => panic!("no stage consumes {other}"),
@@ -199,14 +199,14 @@ impl ChunkEmbedder for ByteEmbedder {
         &self,
         _: &IndexSettings,
         texts: &[&str],
-        _: &AtomicBool,
-    ) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        _: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
         let vector = |text: &&str| {
             let mut vector = vec![1.0; DIMENSION];
             for (position, byte) in text.bytes().enumerate() {
                 vector[position % DIMENSION] += f32::from(byte);
             }
-            vector
+            Some(vector)
         };
         Ok(texts.iter().map(vector).collect())
     }

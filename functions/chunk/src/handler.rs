@@ -147,7 +147,7 @@ async fn send_batches(state: &State, work: &ItemWork, batches: &[u32]) -> Result
 
 fn messages(work: &ItemWork, batches: &[u32]) -> Vec<EmbedBatch> {
     let (operation_id, item_id) = (work.operation_id, work.item_id);
-    batches.iter().map(|batch| EmbedBatch { operation_id, item_id, batch: *batch }).collect()
+    batches.iter().map(|batch| EmbedBatch::new(operation_id, item_id, *batch)).collect()
 }
 
 /// Returns how long a document waits for another one with the same bytes to be embedded. If that takes

@@ -9,9 +9,9 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
-/// Texts that go through the model in one call. Enough to fill its batches with texts of similar
-/// length, few enough that a group is stored well within the time limit.
-pub(crate) const TEXTS_PER_GROUP: usize = 512;
+/// Texts that the job embeds in one call, enough to fill the model's batches with texts of similar length. The function
+/// counts tokens, by the time that it has.
+const TEXTS_PER_GROUP: usize = 512;
 
 /// Tokens per model call and texts per group on a GPU, which is fast only with large matrices.
 const GPU_BATCH_TOKENS: usize = 16_384;
@@ -28,6 +28,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
+    /// `EMBED_QUEUE_URL`: receives batches that are handed back; the job drains it.
+    pub embed_queue_url: String,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
@@ -58,6 +60,7 @@ impl Config {
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
@@ -75,8 +78,6 @@ impl Config {
 pub struct DrainConfig {
     /// Settings shared with the function. The job uses more database connections, having more in flight.
     pub function: Config,
-    /// `EMBED_QUEUE_URL`: the queue to drain.
-    pub embed_queue_url: String,
     /// `DRAIN_IDLE_SECONDS`: the job ends when the queue has been empty for this long; default 60,
     /// minimum 1.
     pub idle: Duration,
@@ -102,7 +103,6 @@ impl DrainConfig {
         };
         Ok(Self {
             function,
-            embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             idle: Duration::from_secs(env::parsed_or("DRAIN_IDLE_SECONDS", 60)?).max(Duration::from_secs(1)),
             group_texts: env::parsed_or("DRAIN_GROUP_TEXTS", group_texts)?,
             receives: env::parsed_or("DRAIN_RECEIVES", 4)?.max(1),

@@ -1,7 +1,6 @@
 //! The seam between the stage and ONNX Runtime.
 
 use std::fmt::Debug;
-use std::sync::atomic::AtomicBool;
 
 use domain::IndexSettings;
 use embedding::{Embedders, EmbeddingError};
@@ -9,17 +8,17 @@ use embedding::{Embedders, EmbeddingError};
 /// Computes the vectors of chunks. Implemented by [`Embedders`]; tests that need no model bring their
 /// own.
 pub trait ChunkEmbedder: Debug + Send + Sync {
-    /// Returns one vector for each text, computed by the settings' model and quantization. Blocks the
-    /// thread.
+    /// Returns one vector for each text, computed by the settings' model and quantization; `None` for those
+    /// that are not embedded when `should_stop` returns true. Blocks the thread.
     ///
     /// # Errors
-    /// Returns `Unavailable` if `is_aborted` becomes true before all texts are embedded.
+    /// Returns an error if the model cannot be opened or fails.
     fn embed(
         &self,
         settings: &IndexSettings,
         texts: &[&str],
-        is_aborted: &AtomicBool,
-    ) -> Result<Vec<Vec<f32>>, EmbeddingError>;
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError>;
 
     /// Embeds one word, so that a broken runtime, device or model is found before any message is received.
     ///
@@ -33,10 +32,9 @@ impl ChunkEmbedder for Embedders {
         &self,
         settings: &IndexSettings,
         texts: &[&str],
-        is_aborted: &AtomicBool,
-    ) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        self.find(&settings.embedding_model, settings.quantization)?
-            .embed_chunks_cancellable(texts, is_aborted)
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
+        self.find(&settings.embedding_model, settings.quantization)?.embed_chunks_until(texts, should_stop)
     }
 
     fn warm_up(&self) -> Result<(), EmbeddingError> {

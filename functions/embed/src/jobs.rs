@@ -1,34 +1,54 @@
 //! Groups batches of chunks that are embedded in one call.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use artifacts::BatchKey;
 use db::operations::{ItemWork, StagedVersion};
 use domain::ChunkRecord;
 use vectors::DocumentGeneration;
 
+use crate::stage::Request;
+
 /// One batch of one document, with its chunks loaded.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// The position of the request among the caller's.
-    pub(crate) position: usize,
+    /// The message, with the position by which the caller identifies it.
+    pub(crate) request: Request,
     pub(crate) work: ItemWork,
     pub(crate) staged: StagedVersion,
-    pub(crate) batch: u32,
     pub(crate) chunks: Vec<ChunkRecord>,
-    /// The vector of each chunk that an earlier generation or another document contains.
-    pub(crate) known: Vec<Option<Vec<f32>>>,
+    /// The vector of each chunk, as far as they are known.
+    pub(crate) vectors: Vec<Option<Vec<f32>>>,
+    /// How many of them an earlier generation or another document had.
+    pub(crate) reused_chunks: u32,
 }
 
 impl Job {
+    /// Creates a job of which these vectors are known already.
+    pub(crate) fn new(
+        request: Request,
+        (work, staged): (ItemWork, StagedVersion),
+        chunks: Vec<ChunkRecord>,
+        reused: Vec<Option<Vec<f32>>>,
+    ) -> Self {
+        let count = reused.iter().flatten().count();
+        let reused_chunks = u32::try_from(count).unwrap_or(u32::MAX);
+        Self { request, work, staged, chunks, vectors: reused, reused_chunks }
+    }
+
     /// Returns what the vectors depend on: the model and its precision.
-    fn encoder(&self) -> (&str, &'static str) {
+    pub(crate) fn encoder(&self) -> (&str, &'static str) {
         (&self.work.settings.embedding_model, self.work.settings.quantization.as_str())
+    }
+
+    pub(crate) fn batch(&self) -> u32 {
+        self.request.message.batch
     }
 
     pub(crate) fn key(&self) -> BatchKey {
         let StagedVersion { document_id, generation, .. } = self.staged;
-        BatchKey { collection_id: self.work.collection_id, document_id, generation, batch: self.batch }
+        BatchKey { collection_id: self.work.collection_id, document_id, generation, batch: self.batch() }
     }
 
     pub(crate) fn version(&self) -> DocumentGeneration {
@@ -47,22 +67,85 @@ impl Job {
         }
     }
 
-    /// Returns the texts without a vector.
-    pub(crate) fn unknown_texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let chunks = self.chunks.iter().zip(&self.known);
-        chunks.filter(|(_, known)| known.is_none()).map(|(chunk, _)| chunk.embedded_text())
+    /// Returns the chunks without a vector, by position in the batch.
+    pub(crate) fn unknown_chunks(&self) -> impl Iterator<Item = (usize, &ChunkRecord)> {
+        let chunks = self.chunks.iter().zip(&self.vectors).enumerate();
+        chunks.filter(|(_, (_, vector))| vector.is_none()).map(|(row, (chunk, _))| (row, chunk))
     }
 
-    /// Returns the number of chunks whose vector is reused.
-    pub(crate) fn reused_chunks(&self) -> u32 {
-        let reused = self.known.iter().filter(|known| known.is_some()).count();
-        u32::try_from(reused).unwrap_or(u32::MAX)
+    /// Returns the approximate number of tokens that are still to be embedded.
+    pub(crate) fn unknown_tokens(&self) -> u64 {
+        self.unknown_chunks().map(|(_, chunk)| tokens(chunk)).sum()
     }
 
-    /// Returns the vectors of all chunks, taking those of [`Self::unknown_texts`] from `computed`.
-    pub(crate) fn vectors(&self, computed: &mut impl Iterator<Item = Vec<f32>>) -> Vec<Vec<f32>> {
-        self.known.iter().filter_map(|known| known.clone().or_else(|| computed.next())).collect()
+    /// Whether every chunk has a vector.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.vectors.iter().all(Option::is_some)
     }
+}
+
+/// How many bytes of a chunk's context are one token, roughly: the context is counted with the whole section only.
+const CONTEXT_BYTES_PER_TOKEN: usize = 4;
+
+/// Returns the approximate number of tokens that the model reads for a chunk.
+pub(crate) fn tokens(chunk: &ChunkRecord) -> u64 {
+    let context = chunk.context.as_ref().map_or(0, |context| context.len() / CONTEXT_BYTES_PER_TOKEN);
+    u64::from(chunk.token_count.max(1)) + context as u64
+}
+
+/// Texts that go through the model in one call.
+#[derive(Debug)]
+pub(crate) struct Texts<'a> {
+    /// For each text, the position of its job in the group, and of its chunk in the job.
+    pub(crate) places: Vec<(usize, usize)>,
+    pub(crate) texts: Vec<Cow<'a, str>>,
+}
+
+/// Returns the texts of a group that have no vector, in order, with `max_tokens` tokens at most, but at least one.
+pub(crate) fn unknown_texts(group: &[Job], max_tokens: u64) -> Texts<'_> {
+    let (mut places, mut texts, mut sum) = (Vec::new(), Vec::new(), 0_u64);
+    for (position, job) in group.iter().enumerate() {
+        for (row, chunk) in job.unknown_chunks() {
+            sum = sum.saturating_add(tokens(chunk));
+            if sum > max_tokens && !texts.is_empty() {
+                return Texts { places, texts };
+            }
+            places.push((position, row));
+            texts.push(chunk.embedded_text());
+        }
+    }
+    Texts { places, texts }
+}
+
+/// Sorts jobs so that those of one model and quantization follow each other, and those that were delivered most often
+/// are first.
+pub(crate) fn in_turn(mut jobs: Vec<Job>) -> VecDeque<Job> {
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.request.receive_count));
+    // The model of the job that has waited longest comes first; both sorts are stable.
+    let mut models: Vec<(String, &'static str)> = Vec::new();
+    for job in &jobs {
+        let (model, quantization) = job.encoder();
+        if !models.iter().any(|known| known.0 == model && known.1 == quantization) {
+            models.push((model.to_owned(), quantization));
+        }
+    }
+    jobs.sort_by_key(|job| models.iter().position(|known| (known.0.as_str(), known.1) == job.encoder()));
+    jobs.into()
+}
+
+/// Takes the next jobs of one model and quantization: as many as have `max_tokens` tokens together, but at least one.
+pub(crate) fn take_group(waiting: &mut VecDeque<Job>, max_tokens: u64) -> Vec<Job> {
+    let (mut group, mut sum): (Vec<Job>, u64) = (Vec::new(), 0);
+    while let Some(next) = waiting.front() {
+        let tokens = next.unknown_tokens();
+        let fits = group.first().is_none_or(|first| first.encoder() == next.encoder() && sum + tokens <= max_tokens);
+        if !fits {
+            break;
+        }
+        sum += tokens;
+        group.extend(waiting.pop_front());
+    }
+    group
 }
 
 /// Sorts jobs into groups of one model and quantization, each embedded in one call. A group has at most
@@ -89,8 +172,8 @@ pub(crate) fn groups(mut jobs: Vec<Job>, max_texts: usize) -> Vec<Vec<Job>> {
 mod tests {
     use chrono::DateTime;
     use domain::{
-        ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings,
-        ItemId, ItemState, OperationId, Quantization, SourceId,
+        ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, EmbedBatch, Generation,
+        IndexSettings, ItemId, ItemState, OperationId, Quantization, SourceId,
     };
     use uuid::uuid;
 
@@ -107,8 +190,12 @@ mod tests {
             searchable_generation: Generation(1),
             first_seen_at: DateTime::UNIX_EPOCH,
         };
+        let message = EmbedBatch::new(
+            OperationId(uuid!("00000000-0000-0000-0000-000000000001")), ItemId(1), 0,
+        );
         Job {
-            position,
+            request: Request { position, message, receive_count: 1 },
+            reused_chunks: 0,
             work: ItemWork {
                 item_id: ItemId(1),
                 operation_id: OperationId(uuid!("00000000-0000-0000-0000-000000000001")),
@@ -144,8 +231,7 @@ mod tests {
                 last_error: None,
             },
             staged,
-            batch: 0,
-            known: vec![None; chunks as usize],
+            vectors: vec![None; chunks as usize],
             chunks: (0..chunks)
                 .map(|index| ChunkRecord {
                     index,
@@ -165,8 +251,7 @@ mod tests {
     fn groups_contain_whole_jobs_of_one_model() {
         let jobs =
             vec![job(0, "b", 200), job(1, "a", 200), job(2, "b", 256), job(3, "b", 256), job(4, "a", 1)];
-        let grouped: Vec<Vec<usize>> =
-            groups(jobs, 512).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+        let grouped: Vec<Vec<usize>> = groups(jobs, 512).iter().map(|group| positions(group)).collect();
         assert_eq!(grouped, [vec![1, 4], vec![0, 2], vec![3]]);
     }
 
@@ -177,19 +262,41 @@ mod tests {
             quantized(1, "a", 1, Quantization::Float32),
             quantized(2, "a", 1, Quantization::Int8),
         ];
-        let grouped: Vec<Vec<usize>> =
-            groups(jobs, 512).iter().map(|group| group.iter().map(|job| job.position).collect()).collect();
+        let grouped: Vec<Vec<usize>> = groups(jobs, 512).iter().map(|group| positions(group)).collect();
         assert_eq!(grouped, [vec![1], vec![0, 2]]);
     }
 
     #[test]
-    fn reused_and_computed_vectors_are_merged_in_chunk_order() {
-        let mut job = job(0, "a", 3);
-        job.known[1] = Some(vec![9.0]);
-        assert_eq!(job.unknown_texts().collect::<Vec<_>>(), ["text 0", "text 2"]);
-        assert_eq!(job.reused_chunks(), 1);
-        let mut computed = vec![vec![1.0], vec![2.0], vec![3.0]].into_iter();
-        assert_eq!(job.vectors(&mut computed), [vec![1.0], vec![9.0], vec![2.0]]);
-        assert_eq!(computed.next(), Some(vec![3.0]), "the next job's");
+    fn a_group_has_as_many_tokens_as_there_is_time_for() {
+        let mut waiting = in_turn(vec![job(0, "a", 10), job(1, "b", 5), job(2, "a", 10), job(3, "a", 1)]);
+        assert_eq!(positions(&take_group(&mut waiting, 80)), [0, 2], "4 tokens a chunk");
+        assert_eq!(positions(&take_group(&mut waiting, 3)), [3], "one at least");
+        assert_eq!(positions(&take_group(&mut waiting, 1000)), [1]);
+        assert!(take_group(&mut waiting, 1000).is_empty());
+    }
+
+    #[test]
+    fn jobs_that_were_delivered_often_are_embedded_first() {
+        let mut jobs = vec![job(0, "a", 1), job(1, "b", 1), job(2, "a", 1), job(3, "b", 1)];
+        jobs[3].request.receive_count = 4;
+        jobs[2].request.receive_count = 2;
+        assert_eq!(positions(in_turn(jobs).make_contiguous()), [3, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_job_with_too_many_tokens_is_embedded_in_parts() {
+        let mut group = vec![job(0, "a", 5), job(1, "a", 1)];
+        group[0].vectors[1] = Some(vec![9.0]);
+        let part = unknown_texts(&group, 8);
+        assert_eq!((part.places, part.texts), (vec![(0, 0), (0, 2)], vec!["text 0".into(), "text 2".into()]));
+        assert_eq!(unknown_texts(&group, 0).texts, ["text 0"], "one at least");
+        assert_eq!(unknown_texts(&group, u64::MAX).places, [(0, 0), (0, 2), (0, 3), (0, 4), (1, 0)]);
+        assert_eq!((group[0].unknown_tokens(), group[0].is_complete()), (16, false));
+        group[0].vectors.fill(Some(vec![1.0]));
+        assert!(group[0].is_complete() && unknown_texts(&group[..1], 9).texts.is_empty());
+    }
+
+    fn positions(jobs: &[Job]) -> Vec<usize> {
+        jobs.iter().map(|job| job.request.position).collect()
     }
 }

@@ -9,6 +9,8 @@
 //! new generation; with the operation's last document the end of the operation.
 //! *Safe to repeat because* a chunk's point has the same id in every attempt, a batch is counted once,
 //! and points of older generations are deleted by a filter.
+//! *Ends in time because* an invocation embeds for a bounded time, in groups that fit into it, and hands back what is
+//! left; the vectors of a batch that needs several turns are kept.
 //! *Retries when* PostgreSQL, S3, SQS or Qdrant is unavailable, or the model fails. A batch that Qdrant
 //! refuses fails its document, with the reason.
 
@@ -17,6 +19,8 @@ mod drain;
 mod embedder;
 mod handler;
 mod jobs;
+mod pace;
+mod progress;
 mod reuse;
 mod stage;
 mod state;
@@ -26,4 +30,5 @@ pub use config::{Config, DrainConfig};
 pub use drain::drain;
 pub use embedder::ChunkEmbedder;
 pub use handler::handle;
+pub use pace::Pace;
 pub use state::State;

@@ -1,10 +1,8 @@
 //! The steps of the stage, shared by the function and the job: load the items and their chunks, compute
 //! the vectors of a group, store them.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use artifacts::BatchKey;
@@ -13,8 +11,9 @@ use domain::{DocumentId, EmbedBatch, ErrorKind, ItemId, ItemState};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
 
-use crate::State;
-use crate::jobs::Job;
+use crate::{ChunkEmbedder, State};
+use crate::jobs::{Job, tokens, unknown_texts};
+use crate::progress::take_up_progress;
 use crate::reuse::find_reusable_vectors;
 use crate::store::{cancel, delete_useless_points, fail, store};
 
@@ -27,6 +26,8 @@ const CONCURRENCY: usize = 10;
 pub(crate) struct Request {
     pub(crate) position: usize,
     pub(crate) message: EmbedBatch,
+    /// How often it was delivered, from 1.
+    pub(crate) receive_count: u32,
 }
 
 /// The result of a request that needs no further work.
@@ -39,8 +40,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn of(job: &Job, result: Result<&'static str, StageError>) -> Self {
-        Self { position: job.position, document_id: Some(job.staged.document_id), result }
+    pub(crate) fn of(job: &Job, result: Result<&'static str, StageError>) -> Self {
+        Self { position: job.request.position, document_id: Some(job.staged.document_id), result }
     }
 
     /// Logs a successful outcome. Errors are logged by the message loop.
@@ -59,9 +60,6 @@ impl Outcome {
         );
     }
 }
-
-/// A job with the vectors of all its chunks.
-pub(crate) type EmbeddedJob = (Job, Vec<Vec<f32>>);
 
 /// Returns the batches to embed, with their chunks loaded, and the outcomes of requests that need no
 /// embedding.
@@ -115,7 +113,7 @@ async fn find_work(state: &State, ids: &[ItemId]) -> Result<Vec<ItemWork>, Stage
 
 /// Checks whether the batch still has to be embedded, and loads its chunks if so.
 async fn prepare_one(state: &State, request: Request, work: ItemWork) -> Result<Prepared, StageError> {
-    let (position, batch) = (request.position, request.message.batch);
+    let batch = request.message.batch;
     if !work.is_wanted {
         cancel(state, &work).await?;
         return Ok(Prepared::Done("cancelled"));
@@ -134,8 +132,10 @@ async fn prepare_one(state: &State, request: Request, work: ItemWork) -> Result<
     let key = BatchKey { collection_id: work.collection_id, document_id, generation, batch };
     match state.artifacts.read_chunks(key).await.map_err(StageError::from) {
         Ok(chunks) => {
-            let known = find_reusable_vectors(state, &work, batch, &chunks).await?;
-            Ok(Prepared::Job(Box::new(Job { position, work, staged, batch, chunks, known })))
+            let reused = find_reusable_vectors(state, &work, batch, &chunks).await?;
+            let mut job = Job::new(request, (work, staged), chunks, reused);
+            take_up_progress(state, &mut job).await?;
+            Ok(Prepared::Job(Box::new(job)))
         }
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
@@ -167,32 +167,40 @@ pub(crate) async fn drop_cancelled(state: &State, group: Vec<Job>) -> (Vec<Job>,
     (wanted, outcomes)
 }
 
-/// Computes the missing vectors of a group on a blocking thread, unless `is_aborted` becomes true.
-/// Permanent failures are recorded on the documents.
+/// How much of a group is embedded, at most.
+pub(crate) struct Limits {
+    /// The approximate number of tokens.
+    pub(crate) max_tokens: u64,
+    /// Asked before each run of the model.
+    pub(crate) should_stop: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// A group whose texts were in the model.
+pub(crate) struct EmbeddedGroup {
+    /// The jobs, some of which may still lack vectors.
+    pub(crate) jobs: Vec<Job>,
+    /// The approximate number of tokens of the texts that got a vector.
+    pub(crate) tokens: u64,
+}
+
+/// Computes missing vectors of a group on a blocking thread, within the limits. Permanent failures are recorded on the
+/// documents.
 ///
 /// # Errors
-/// Returns the outcomes of the group's messages if there are no vectors.
+/// Returns the outcomes of the group's messages if the model failed.
 pub(crate) async fn embed_group(
     state: &State,
     group: Vec<Job>,
-    is_aborted: &Arc<AtomicBool>,
-) -> Result<Vec<EmbeddedJob>, Vec<Outcome>> {
+    limits: Limits,
+) -> Result<EmbeddedGroup, Vec<Outcome>> {
     let places: Vec<(usize, DocumentId)> =
-        group.iter().map(|job| (job.position, job.staged.document_id)).collect();
+        group.iter().map(|job| (job.request.position, job.staged.document_id)).collect();
     let embedder = Arc::clone(&state.embedder);
-    let is_aborted = Arc::clone(is_aborted);
-    let embedded = tokio::task::spawn_blocking(move || {
-        let texts: Vec<Cow<'_, str>> = group.iter().flat_map(Job::unknown_texts).collect();
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        // Without texts the model is not even opened.
-        let vectors = match group.first().map(|job| &job.work.settings) {
-            Some(settings) if !texts.is_empty() => embedder.embed(settings, &texts, &is_aborted),
-            _ => Ok(Vec::new()),
-        };
-        (group, vectors.map_err(StageError::from))
-    });
-    let (group, vectors) = match embedded.await {
-        Ok(embedded) => embedded,
+    let embedded = tokio::task::spawn_blocking(move || embed_texts(embedder.as_ref(), group, &limits));
+    match embedded.await {
+        Ok((jobs, Ok(tokens))) => Ok(EmbeddedGroup { jobs, tokens }),
+        Ok((jobs, Err(error))) if error.is_retryable() => Err(fail_all(&jobs, &error)),
+        Ok((jobs, Err(error))) => Err(fail_documents(state, &jobs, &error).await),
         Err(panic) => {
             let error = StageError::new(ErrorKind::Internal, panic);
             let failed = |(position, document_id)| Outcome {
@@ -200,26 +208,43 @@ pub(crate) async fn embed_group(
                 document_id: Some(document_id),
                 result: Err(error.copy()),
             };
-            return Err(places.into_iter().map(failed).collect());
+            Err(places.into_iter().map(failed).collect())
         }
-    };
-    match vectors {
-        Ok(vectors) => {
-            let mut vectors = vectors.into_iter();
-            let with_vectors = |job: Job| {
-                let vectors = job.vectors(&mut vectors);
-                (job, vectors)
-            };
-            Ok(group.into_iter().map(with_vectors).collect())
-        }
-        Err(error) if error.is_retryable() => Err(fail_all(&group, &error)),
-        Err(error) => Err(fail_documents(state, &group, &error).await),
     }
 }
 
-/// Writes the vectors and points of embedded jobs and marks their batches as done.
-pub(crate) async fn store_group(state: &State, embedded: Vec<EmbeddedJob>) -> Vec<Outcome> {
-    let stored = stream::iter(embedded).map(|(job, vectors)| async move {
+/// Adds vectors to the jobs of a group; returns the approximate number of tokens of their texts.
+fn embed_texts(
+    embedder: &dyn ChunkEmbedder,
+    mut group: Vec<Job>,
+    limits: &Limits,
+) -> (Vec<Job>, Result<u64, StageError>) {
+    let unknown = unknown_texts(&group, limits.max_tokens);
+    let texts: Vec<&str> = unknown.texts.iter().map(AsRef::as_ref).collect();
+    // Without texts the model is not even opened.
+    let vectors = match group.first().map(|job| &job.work.settings) {
+        Some(settings) if !texts.is_empty() => embedder.embed(settings, &texts, &limits.should_stop),
+        _ => Ok(Vec::new()),
+    };
+    let places = unknown.places;
+    let vectors = match vectors {
+        Ok(vectors) => vectors,
+        Err(error) => return (group, Err(error.into())),
+    };
+    let mut embedded = 0;
+    for ((position, row), vector) in places.into_iter().zip(vectors) {
+        if vector.is_some() {
+            embedded += tokens(&group[position].chunks[row]);
+            group[position].vectors[row] = vector;
+        }
+    }
+    (group, Ok(embedded))
+}
+
+/// Writes the vectors and points of complete jobs and marks their batches as done.
+pub(crate) async fn store_group(state: &State, complete: Vec<Job>) -> Vec<Outcome> {
+    let stored = stream::iter(complete).map(|mut job| async move {
+        let vectors = std::mem::take(&mut job.vectors).into_iter().flatten().collect();
         let result = store(state, &job, vectors).await.map(|done| match done {
             Some(done) if done.replaced_generation.is_some() => "completed",
             Some(_) => "batch embedded",

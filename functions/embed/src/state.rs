@@ -11,7 +11,7 @@ use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use vectors::VectorDatabase;
 
-use crate::{ChunkEmbedder, Config};
+use crate::{ChunkEmbedder, Config, Pace};
 
 /// Clients and models, created once per process.
 #[derive(Debug, Clone)]
@@ -20,12 +20,14 @@ pub struct State {
     pub db: Db,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues; only scan's URL is configured here.
+    /// The work queues of scan and embed.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
     /// The embedding models.
     pub embedder: Arc<dyn ChunkEmbedder>,
+    /// How fast they are. Only to size groups: losing it costs nothing.
+    pub pace: Arc<Pace>,
 }
 
 impl State {
@@ -35,7 +37,11 @@ impl State {
     /// Names the invalid setting or file.
     pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let sdk = aws::sdk_config().await;
-        let urls = QueueUrls { scan: Some(config.scan_queue_url.clone()), ..QueueUrls::default() };
+        let urls = QueueUrls {
+            scan: Some(config.scan_queue_url.clone()),
+            embed: Some(config.embed_queue_url.clone()),
+            ..QueueUrls::default()
+        };
         Ok(Self {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
@@ -46,6 +52,7 @@ impl State {
                 &config.onnx_runtime,
                 config.embedder,
             )?),
+            pace: Arc::default(),
         })
     }
 }

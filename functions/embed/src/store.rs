@@ -28,13 +28,13 @@ pub(crate) async fn store(
         }
     }
     let chunks =
-        BatchChunks { reused: job.reused_chunks(), unknown: u32::try_from(unknown).unwrap_or(u32::MAX) };
+        BatchChunks { reused: job.reused_chunks, unknown: u32::try_from(unknown).unwrap_or(u32::MAX) };
     let done = state
         .db
         .connection()
         .await?
         .operation_items()
-        .mark_batch_done(job.work.item_id, job.batch, chunks)
+        .mark_batch_done(job.work.item_id, job.batch(), chunks)
         .await?;
     lambda::fault::point("embed-committed");
     let Some(done) = done else {

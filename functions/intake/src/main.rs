@@ -9,5 +9,8 @@ use intake::{Config, State, handle};
 async fn main() -> Result<(), lambda::Error> {
     lambda::telemetry::init();
     let state = State::open(&Config::from_env()?).await?;
-    lambda::sqs::run_together(state, handle).await
+    lambda::sqs::run_together(state, |state, received, invocation| {
+        handle(state, received.into_iter().map(|received| received.message).collect(), invocation)
+    })
+    .await
 }

@@ -142,7 +142,7 @@ async fn delete_orphaned_points(
     operation_id: OperationId,
     ids: &[ItemId],
 ) -> Result<(), StageError> {
-    let message = |id: &ItemId| EmbedBatch { operation_id, item_id: *id, batch: 0 };
+    let message = |id: &ItemId| EmbedBatch::new(operation_id, *id, 0);
     state.queues.send_embed(&ids.iter().map(message).collect::<Vec<_>>()).await?;
     Ok(())
 }
@@ -233,7 +233,7 @@ mod tests {
                 .unwrap();
         let chunk = serde_json::to_string(&ChunkDocument { operation_id, item_id: ItemId(7) }).unwrap();
         let embed =
-            serde_json::to_string(&EmbedBatch { operation_id, item_id: ItemId(7), batch: 0 }).unwrap();
+            serde_json::to_string(&EmbedBatch::new(operation_id, ItemId(7), 0)).unwrap();
         assert_eq!(
             [stage(&run), stage(&items), stage(&chunk), stage(&embed)],
             ["scan", "scan", "chunk", "embed"]

@@ -178,11 +178,8 @@ async fn resend(
             }
             Stage::Embed => {
                 let messages = page.iter().flat_map(|item| {
-                    item.missing_batches.iter().map(|batch| EmbedBatch {
-                        operation_id: item.operation_id,
-                        item_id: item.id,
-                        batch: *batch,
-                    })
+                    let message = |batch: &u32| EmbedBatch::new(item.operation_id, item.id, *batch);
+                    item.missing_batches.iter().map(message)
                 });
                 state.queues.send_embed(&messages.collect::<Vec<_>>()).await?;
             }
@@ -205,11 +202,7 @@ async fn resend_ended(state: &State, sent: &mut usize) -> Result<(), StageError>
     let mut connection = state.db.connection().await?;
     let items = connection.operation_items().list_with_orphaned_points(age, PAGE).await?;
     drop(connection);
-    let message = |(operation_id, item_id): &(OperationId, ItemId)| EmbedBatch {
-        operation_id: *operation_id,
-        item_id: *item_id,
-        batch: 0,
-    };
+    let message = |(operation_id, item_id): &(OperationId, ItemId)| EmbedBatch::new(*operation_id, *item_id, 0);
     state.queues.send_embed(&items.iter().map(message).collect::<Vec<_>>()).await?;
     let ids: Vec<ItemId> = items.iter().map(|(_, id)| *id).collect();
     state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;

@@ -2,7 +2,7 @@
 
 use domain::{ArtifactKey, ChunkRecord, CollectionId, DocumentId, Generation};
 
-use crate::codec::{StagedVectors, decode_chunks, decode_vectors};
+use crate::codec::{BegunVectors, StagedVectors, decode_begun_vectors, decode_chunks, decode_vectors};
 use crate::{ArtifactError, ArtifactStore};
 
 /// The key of one chunk batch of a document's generation.
@@ -52,5 +52,14 @@ impl ArtifactStore {
         let key = key.vectors();
         let bytes = self.read(&key).await?;
         decode_vectors(&bytes).map_err(|reason| ArtifactError::Malformed { key: key.path(), reason })
+    }
+    /// Reads those vectors of a batch that are staged so far.
+    ///
+    /// # Errors
+    /// Returns `NotFound` if there are none, `Malformed` if they cannot be decoded.
+    pub async fn read_begun_vectors(&self, key: BatchKey) -> Result<BegunVectors, ArtifactError> {
+        let key = key.vectors();
+        let bytes = self.read(&key).await?;
+        decode_begun_vectors(&bytes).map_err(|reason| ArtifactError::Malformed { key: key.path(), reason })
     }
 }

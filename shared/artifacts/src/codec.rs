@@ -6,6 +6,8 @@ use domain::{ChunkRecord, IndexSettings};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 const TENSOR: &str = "vectors";
+/// The tensor with the positions of the vectors in the batch. Only in the artifact of a batch of which some are missing.
+const ROWS: &str = "rows";
 const ORIGIN: &str = "origin";
 
 /// Encodes chunks as JSON Lines, one [`ChunkRecord`] per line.
@@ -38,6 +40,15 @@ pub struct StagedVectors {
     pub vectors: Vec<Vec<f32>>,
 }
 
+/// The vectors of a batch that is not embedded completely, and what computed them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BegunVectors {
+    /// The model and precision, see [`vectors_origin`].
+    pub origin: String,
+    /// Some vectors, with the positions of their chunks in the batch.
+    pub vectors: Vec<(usize, Vec<f32>)>,
+}
+
 /// Returns what computes the vectors of a collection with these settings: model and quantization. Equal texts
 /// with equal origins have equal vectors.
 pub fn vectors_origin(settings: &IndexSettings) -> String {
@@ -50,11 +61,36 @@ pub fn vectors_origin(settings: &IndexSettings) -> String {
 /// # Errors
 /// Returns an error if the vectors differ in length.
 pub fn encode_vectors(vectors: &[Vec<f32>], origin: &str) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let dimension = vectors.first().map_or(0, Vec::len);
-    let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    let tensor = TensorView::new(Dtype::F32, vec![vectors.len(), dimension], &bytes)?;
+    encode(vectors.iter(), None, origin)
+}
+
+/// Encodes those vectors of a batch that are known so far: as [`encode_vectors`], with their positions in a second
+/// tensor. Readers of complete batches find too few vectors in it.
+///
+/// # Errors
+/// Returns an error if the vectors differ in length.
+pub fn encode_begun_vectors(
+    vectors: &[Option<Vec<f32>>],
+    origin: &str,
+) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+    let known = || vectors.iter().enumerate().filter_map(|(row, vector)| Some((row, vector.as_ref()?)));
+    let rows: Vec<u8> = known().flat_map(|(row, _)| (row as u64).to_le_bytes()).collect();
+    encode(known().map(|(_, vector)| vector), Some(&rows), origin)
+}
+
+fn encode<'v>(
+    vectors: impl Iterator<Item = &'v Vec<f32>> + Clone,
+    rows: Option<&[u8]>,
+    origin: &str,
+) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+    let (count, dimension) = (vectors.clone().count(), vectors.clone().next().map_or(0, Vec::len));
+    let bytes: Vec<u8> = vectors.flatten().flat_map(|value| value.to_le_bytes()).collect();
+    let mut tensors = vec![(TENSOR, TensorView::new(Dtype::F32, vec![count, dimension], &bytes)?)];
+    if let Some(rows) = rows {
+        tensors.push((ROWS, TensorView::new(Dtype::U64, vec![count], rows)?));
+    }
     let metadata = HashMap::from([(ORIGIN.to_owned(), origin.to_owned())]);
-    safetensors::serialize([(TENSOR, tensor)], Some(metadata))
+    safetensors::serialize(tensors, Some(metadata))
 }
 
 /// Decodes the output of [`encode_vectors`].
@@ -80,6 +116,26 @@ pub fn decode_vectors(bytes: &[u8]) -> Result<StagedVectors, String> {
         tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let vectors = values.chunks_exact(*dimension).map(<[f32]>::to_vec).collect();
     Ok(StagedVectors { origin, vectors })
+}
+
+/// Decodes the output of [`encode_begun_vectors`], or of [`encode_vectors`]: nothing is missing then.
+///
+/// # Errors
+/// Returns what is wrong with the artifact.
+pub fn decode_begun_vectors(bytes: &[u8]) -> Result<BegunVectors, String> {
+    let StagedVectors { origin, vectors } = decode_vectors(bytes)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let rows: Vec<usize> = match tensors.tensor(ROWS) {
+        Ok(rows) => {
+            let rows = rows.data().as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+            rows.map(|row| usize::try_from(row).unwrap_or(usize::MAX)).collect()
+        }
+        Err(_) => (0..vectors.len()).collect(),
+    };
+    if rows.len() != vectors.len() {
+        return Err(format!("it has {} vectors and {} positions", vectors.len(), rows.len()));
+    }
+    Ok(BegunVectors { origin, vectors: rows.into_iter().zip(vectors).collect() })
 }
 
 #[cfg(test)]
@@ -114,6 +170,19 @@ mod tests {
             let origin = "model@float16".to_owned();
             prop_assert_eq!(decode_vectors(&bytes).unwrap(), StagedVectors { origin, vectors });
         }
+    }
+
+    #[test]
+    fn the_vectors_of_a_begun_batch_keep_their_positions() {
+        let vectors = [None, Some(vec![1.0, 2.0]), None, Some(vec![3.0, 4.0])];
+        let bytes = encode_begun_vectors(&vectors, "model@int8").unwrap();
+        let begun = decode_begun_vectors(&bytes).unwrap();
+        assert_eq!(begun.origin, "model@int8");
+        assert_eq!(begun.vectors, [(1, vec![1.0, 2.0]), (3, vec![3.0, 4.0])]);
+        assert_eq!(decode_vectors(&bytes).unwrap().vectors.len(), 2, "too few for its chunks");
+        let complete = encode_vectors(&[vec![1.0], vec![2.0]], "model@int8").unwrap();
+        let complete = decode_begun_vectors(&complete).unwrap();
+        assert_eq!(complete.vectors, [(0, vec![1.0]), (1, vec![2.0])]);
     }
 
     #[test]

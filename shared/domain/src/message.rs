@@ -41,6 +41,17 @@ pub struct EmbedBatch {
     pub item_id: ItemId,
     /// Index of the chunk batch, from 0.
     pub batch: u32,
+    /// Whether an earlier message of this batch left some of its vectors, because its invocation had no time for the
+    /// others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_begun: bool,
+}
+
+impl EmbedBatch {
+    /// Creates the first message of a batch.
+    pub const fn new(operation_id: OperationId, item_id: ItemId, batch: u32) -> Self {
+        Self { operation_id, item_id, batch, is_begun: false }
+    }
 }
 
 /// Check what became of these uploads: the S3 event of an upload can be lost, a client may never upload, its
@@ -79,5 +90,18 @@ mod tests {
         let json = serde_json::to_string(&message).unwrap();
         insta::assert_snapshot!(json, @r#"{"task":"stage_items","operation_id":"6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f","item_ids":[7,8]}"#);
         assert_eq!(serde_json::from_str::<ScanMessage>(&json).unwrap(), message);
+    }
+
+    #[test]
+    fn only_messages_of_begun_batches_say_so() {
+        let operation_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let first = EmbedBatch::new(operation_id, ItemId(7), 2);
+        let json = serde_json::to_string(&first).unwrap();
+        insta::assert_snapshot!(json, @r#"{"operation_id":"6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f","item_id":7,"batch":2}"#);
+        let begun = EmbedBatch { is_begun: true, ..first };
+        for message in [first, begun] {
+            let json = serde_json::to_string(&message).unwrap();
+            assert_eq!(serde_json::from_str::<EmbedBatch>(&json).unwrap(), message);
+        }
     }
 }

@@ -171,26 +171,28 @@ impl Embedder {
     /// # Errors
     /// Returns an error if the model fails; it never depends on the content of the texts.
     pub fn embed_chunks(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        self.embed_chunks_cancellable(texts, &AtomicBool::new(false))
+        let vectors = self.embed_chunks_until(texts, &|| false)?;
+        Ok(vectors.into_iter().map(|vector| vector.unwrap_or_default()).collect())
     }
 
-    /// Embeds chunks until `cancelled` is set, which is checked before each run of the model.
+    /// Embeds chunks until `should_stop` returns true, which is asked before each run of the model, and returns the
+    /// vectors that are computed by then: `None` for the other texts. The longest texts are embedded first.
     ///
     /// # Errors
-    /// As for [`Self::embed_chunks`]; also `Cancelled` if `cancelled` is set.
-    pub fn embed_chunks_cancellable(
+    /// As for [`Self::embed_chunks`].
+    pub fn embed_chunks_until(
         &self,
         texts: &[&str],
-        cancelled: &AtomicBool,
-    ) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        should_stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
         let (unique, positions) = deduplicate(texts);
         // By bytes, which approximates tokens without tokenizing: the texts of a window are of similar length.
         let mut order: Vec<usize> = (0..unique.len()).collect();
         order.sort_by_key(|&index| Reverse(unique[index].len()));
 
-        let mut vectors: Vec<Vec<f32>> = vec![vec![0.0; self.manifest.dimension as usize]; unique.len()];
-        for (position, vector) in self.embed_in_batches(&unique, &order, cancelled)? {
-            vectors[position] = vector;
+        let mut vectors: Vec<Option<Vec<f32>>> = vec![None; unique.len()];
+        for (position, vector) in self.embed_in_batches(&unique, &order, should_stop)? {
+            vectors[position] = Some(vector);
         }
         if vectors.len() == texts.len() {
             return Ok(vectors);
@@ -215,7 +217,7 @@ impl Embedder {
         &self,
         texts: &[&str],
         order: &[usize],
-        cancelled: &AtomicBool,
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<IndexedVector>, EmbeddingError> {
         let (batches_in, batches) = mpsc::sync_channel(QUEUED_BATCHES);
         let batches = Arc::new(Mutex::new(batches));
@@ -226,11 +228,8 @@ impl Embedder {
         };
         thread::scope(|scope| {
             let run_graph = |graph, batches: Arc<_>| {
-                let should_stop = || match cancelled.load(Ordering::Relaxed) {
-                    true => Some(Err(EmbeddingError::Cancelled)),
-                    // The thread that failed returns the error.
-                    false => has_failed.load(Ordering::Relaxed).then(|| Ok(Vec::new())),
-                };
+                // The thread that failed returns the error.
+                let should_stop = || has_failed.load(Ordering::Relaxed) || should_stop();
                 record_failure(self.run_batches(graph, &batches, should_stop))
             };
             let spawn = |graph| {
@@ -240,28 +239,31 @@ impl Embedder {
             let running: Vec<_> = self.graphs.iter().map(spawn).collect();
             // When the last graph stops early, the channel closes and tokenization stops, too.
             drop(batches);
-            let tokenized = record_failure(self.make_batches(texts, order, &batches_in).map(|()| Vec::new()));
+            let tokenized = record_failure(self.make_batches(texts, order, &batches_in));
             drop(batches_in);
             let done = running.into_iter().map(joined).chain([tokenized]);
             Ok(done.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         })
     }
 
-    /// Tokenizes texts and sends them in batches until the receivers are gone.
+    /// Tokenizes texts and sends them in batches until the receivers are gone. Returns the vectors of texts that are not
+    /// run.
     fn make_batches(
         &self,
         texts: &[&str],
         order: &[usize],
         batches_in: &mpsc::SyncSender<TokenBatch>,
-    ) -> Result<(), EmbeddingError> {
-        let (mut truncated, mut mostly_unknown) = (0, 0);
+    ) -> Result<Vec<IndexedVector>, EmbeddingError> {
+        let mut truncated = 0;
+        let mut unknown: Vec<IndexedVector> = Vec::new();
+        let zeros = || vec![0.0; self.manifest.dimension as usize];
         for window in order.chunks((self.batch_tokens / BATCH_TOKENS_PER_WINDOW_TEXT).max(1)) {
             let tokens =
                 window.iter().map(|&position| self.tokenize(&self.manifest.passage_prefix, texts[position]));
             let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
             truncated += tokens.iter().filter(|text| text.truncated).count();
-            mostly_unknown += tokens.iter().filter(|text| text.mostly_unknown).count();
-            // They are not run, and their vectors stay zero.
+            let is_unknown = iter::zip(window, &tokens).filter(|(_, text)| text.mostly_unknown);
+            unknown.extend(is_unknown.map(|(position, _)| (*position, zeros())));
             let window: Vec<usize> = iter::zip(window, &tokens)
                 .filter_map(|(position, text)| (!text.mostly_unknown).then_some(*position))
                 .collect();
@@ -270,13 +272,13 @@ impl Embedder {
             for batch in plan(&lengths, self.batch_tokens) {
                 let take = |index: usize| (window[index], std::mem::take(&mut tokens[index].ids));
                 if batches_in.send(batch.into_iter().map(take).collect()).is_err() {
-                    return Ok(());
+                    return Ok(unknown);
                 }
             }
         }
-        if mostly_unknown > 0 {
+        if !unknown.is_empty() {
             tracing::warn!(
-                mostly_unknown,
+                mostly_unknown = unknown.len(),
                 texts = texts.len(),
                 "texts of mostly unknown tokens have no embedding"
             );
@@ -289,15 +291,15 @@ impl Embedder {
                 "truncated texts that are longer than the model's limit"
             );
         }
-        Ok(())
+        Ok(unknown)
     }
 
-    /// Runs one graph on batches until there are no more, or until `should_stop` returns a result.
+    /// Runs one graph on batches until there are no more, or until `should_stop` returns true.
     fn run_batches(
         &self,
         graph: &Graph,
         batches: &Mutex<mpsc::Receiver<TokenBatch>>,
-        should_stop: impl Fn() -> Option<Result<Vec<IndexedVector>, EmbeddingError>>,
+        should_stop: impl Fn() -> bool,
     ) -> Result<Vec<IndexedVector>, EmbeddingError> {
         let mut done = Vec::new();
         loop {
@@ -305,8 +307,8 @@ impl Embedder {
             let Ok(batch) = next else {
                 return Ok(done);
             };
-            if let Some(result) = should_stop() {
-                return result;
+            if should_stop() {
+                return Ok(done);
             }
             let ids: Vec<&[u32]> = batch.iter().map(|(_, ids)| ids.as_slice()).collect();
             let vectors = self.run(graph, &ids)?;

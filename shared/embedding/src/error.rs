@@ -103,9 +103,6 @@ pub enum EmbeddingError {
         /// The configured name.
         got: String,
     },
-    /// The caller cancelled the call.
-    #[error("embedding was cancelled")]
-    Cancelled,
     /// A text cannot be tokenized.
     #[error("a text cannot be tokenized")]
     Tokenize(#[source] tokenizers::Error),
@@ -132,7 +129,6 @@ impl Classify for EmbeddingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Model(error) => error.kind(),
-            Self::Cancelled => ErrorKind::Unavailable,
             // All of these concern our own files, never the text.
             Self::LibraryMissing { .. }
             | Self::LibraryUnusable { .. }

@@ -1,9 +1,11 @@
 //! The SQS batch loop: takes an event and returns the messages to redeliver (`ReportBatchItemFailures`).
 //!
-//! A message whose body cannot be parsed fails, and so ends in the dead-letter queue as evidence. A
-//! retryable error fails its message too, after its visibility timeout was set to a backoff that grows with
-//! the number of deliveries. Any other error is logged and the message acknowledged, since the stage has
-//! recorded the error. A panic fails only the message whose handler panicked.
+//! A retryable error fails its message, after its visibility timeout was set to a backoff that grows with
+//! the number of deliveries. A message whose body cannot be parsed fails the same way, and so ends in the
+//! dead-letter queue as evidence, some minutes later: a deployment that has begun to send a new format may be
+//! updating its consumer. A message that a handler had no time for is handed back and visible again at once. Any other
+//! error is logged and the message acknowledged, since the stage has recorded the error. A panic fails only the
+//! message whose handler panicked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +34,20 @@ pub struct Delivery {
     pub invocation: Invocation,
 }
 
+/// A message and its delivery.
+#[derive(Debug, Clone)]
+pub struct Received<M> {
+    /// The message.
+    pub message: M,
+    /// Its delivery.
+    pub delivery: Delivery,
+}
+
 /// The longest time that a message waits because a server asked for it.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+
+/// How long a message that was handed back stays invisible: so that this invocation has ended before.
+const HAND_BACK_DELAY: Duration = Duration::from_secs(1);
 
 impl Delivery {
     /// Returns the backoff before the next delivery: 2 s, doubling up to 4 minutes, or what a server asked for if that is
@@ -89,7 +103,7 @@ pub async fn run_together<S, M, F, R>(state: S, handle: F) -> Result<(), lambda_
 where
     S: Redeliver + Send + Sync + 'static,
     M: DeserializeOwned + Send + 'static,
-    F: Fn(Arc<S>, Vec<M>, Invocation) -> R + Send + Sync,
+    F: Fn(Arc<S>, Vec<Received<M>>, Invocation) -> R + Send + Sync,
     R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
 {
     let state = Arc::new(state);
@@ -114,7 +128,7 @@ pub async fn handle_together<S, M, F, R>(
 where
     S: Redeliver + Send + Sync + 'static,
     M: DeserializeOwned + Send + 'static,
-    F: Fn(Arc<S>, Vec<M>, Invocation) -> R + Send + Sync,
+    F: Fn(Arc<S>, Vec<Received<M>>, Invocation) -> R + Send + Sync,
     R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
 {
     let mut failures: Vec<String> = Vec::new();
@@ -122,10 +136,10 @@ where
     let mut messages = Vec::new();
     for record in event.records {
         let (delivery, body) = read_record(record, invocation);
-        match read_body(&delivery, &body) {
+        match read_body(state.as_ref(), &delivery, &body).await {
             Some(message) => {
-                deliveries.push(delivery);
-                messages.push(message);
+                deliveries.push(delivery.clone());
+                messages.push(Received { message, delivery });
             }
             None => failures.push(delivery.message_id),
         }
@@ -185,7 +199,7 @@ where
     F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
     R: Future<Output = Result<(), StageError>> + Send + 'static,
 {
-    let Some(message) = read_body(delivery, body) else {
+    let Some(message) = read_body(state.as_ref(), delivery, body).await else {
         return false;
     };
     let span = message_span(delivery);
@@ -208,6 +222,11 @@ pub async fn settle<S: Redeliver>(
         Ok(Err(error)) if !error.is_retryable() => {
             tracing::error!(error = error.chain(), "message failed permanently and is acknowledged");
             return true;
+        }
+        Ok(Err(error)) if error.is_handed_back() => {
+            tracing::info!(reason = error.chain(), "message handed back to the queue");
+            state.redeliver_after(delivery, HAND_BACK_DELAY).await;
+            return false;
         }
         Ok(Err(error)) => (error.chain(), error.retry_after()),
         Err(panic) => (panic, None),
@@ -238,13 +257,25 @@ fn response(failures: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     response
 }
 
-/// Parses a message body. Returns `None` and logs the error if it is invalid: the message must then stay in
-/// the queue until it is moved to the dead-letter queue.
-pub fn read_body<M: DeserializeOwned>(delivery: &Delivery, body: &str) -> Option<M> {
+/// Parses a message body. Returns `None` if it is invalid; logs the error and delays the redelivery. The message must
+/// then stay in the queue until it is moved to the dead-letter queue.
+pub async fn read_body<S: Redeliver, M: DeserializeOwned>(
+    state: &S,
+    delivery: &Delivery,
+    body: &str,
+) -> Option<M> {
     match serde_json::from_str(body) {
         Ok(message) => Some(message),
         Err(error) => {
-            tracing::error!(message.id = delivery.message_id, %error, "message body cannot be parsed; left for the dead-letter queue");
+            let delay = delivery.backoff(None);
+            tracing::error!(
+                message.id = delivery.message_id,
+                message.receive_count = delivery.receive_count,
+                %error,
+                retry_secs = delay.as_secs(),
+                "message body cannot be parsed; left for the dead-letter queue"
+            );
+            state.redeliver_after(delivery, delay).await;
             None
         }
     }

@@ -24,6 +24,7 @@ pub struct StageError {
     /// What users may see.
     public_message: Option<String>,
     retry_after: Option<Duration>,
+    is_handed_back: bool,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -35,7 +36,13 @@ impl StageError {
     /// Creates an error of this kind.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
-        Self { kind, public_message: Some(source.to_string()), retry_after: None, source }
+        let public_message = Some(source.to_string());
+        Self { kind, public_message, retry_after: None, is_handed_back: false, source }
+    }
+
+    /// Creates the result of a message that is handed back to the queue because the invocation has no time for it.
+    pub fn handed_back(reason: &'static str) -> Self {
+        Self { is_handed_back: true, ..Self::new(ErrorKind::Unavailable, reason) }
     }
 
     /// Creates an error that a redelivery cannot repair.
@@ -53,6 +60,11 @@ impl StageError {
         self.kind.is_retryable()
     }
 
+    /// Returns whether nothing failed: the message is only handed back to the queue.
+    pub fn is_handed_back(&self) -> bool {
+        self.is_handed_back
+    }
+
     /// Returns after which time a retry can succeed at the earliest, if whoever refused said so.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
@@ -66,8 +78,9 @@ impl StageError {
     /// Returns the same error for another message. Errors cannot be cloned: this keeps the kind and the texts.
     pub fn copy(&self) -> Self {
         let source = self.chain().into();
-        let (public_message, retry_after) = (self.public_message.clone(), self.retry_after);
-        Self { kind: self.kind, public_message, retry_after, source }
+        let public_message = self.public_message.clone();
+        let (kind, retry_after, is_handed_back) = (self.kind, self.retry_after, self.is_handed_back);
+        Self { kind, public_message, retry_after, is_handed_back, source }
     }
 
     /// Returns the error that it was made of, if it is one of this type.
@@ -84,7 +97,8 @@ impl StageError {
 impl<E: Classify + Send + Sync + 'static> From<E> for StageError {
     fn from(error: E) -> Self {
         let (public_message, retry_after) = (error.public_message(), error.retry_after());
-        Self { kind: error.kind(), public_message, retry_after, source: Box::new(error) }
+        let (kind, is_handed_back) = (error.kind(), false);
+        Self { kind, public_message, retry_after, is_handed_back, source: Box::new(error) }
     }
 }
 

@@ -77,12 +77,11 @@ impl Leases {
 
     /// Registers received messages. A message that cannot be parsed is left to the queue, which moves it to
     /// the dead-letter queue in the end.
-    pub(crate) fn add(
+    pub(crate) async fn add(
         &self,
         received: Vec<ReceivedMessage>,
         mut permits: OwnedSemaphorePermit,
     ) -> Vec<Request> {
-        let mut inner = self.lock();
         let mut requests = Vec::with_capacity(received.len());
         for received in received {
             let delivery = Delivery {
@@ -92,15 +91,17 @@ impl Leases {
                 queue_arn: self.consumer.arn().to_owned(),
                 invocation: self.run.clone(),
             };
-            let Some(body) = read_body(&delivery, &received.body) else {
+            let Some(body) = read_body(self.state.as_ref(), &delivery, &received.body).await else {
                 continue;
             };
+            let receive_count = delivery.receive_count;
+            let mut inner = self.lock();
             let position = inner.next_position;
             inner.next_position += 1;
             let message = Message { delivery, body, since: Instant::now(), _permit: permits.split(1) };
             inner.messages.insert(position, message);
             inner.last_change = Instant::now();
-            requests.push(Request { position, message: body });
+            requests.push(Request { position, message: body, receive_count });
         }
         requests
     }

@@ -10,7 +10,7 @@ use super::leases::Leases;
 use super::stop::{Stop, StopReason};
 use crate::State;
 use crate::jobs::{Job, groups};
-use crate::stage::{EmbeddedJob, Request, drop_cancelled, embed_group, prepare, store_group};
+use crate::stage::{Limits, Request, drop_cancelled, embed_group, prepare, store_group};
 
 /// The longest time that a receive call waits for messages. A receive call is never cancelled, because its
 /// messages would stay invisible for their whole visibility timeout; so the job may take this long to stop.
@@ -25,7 +25,9 @@ const LINGER: Duration = Duration::from_millis(200);
 /// A group with its vectors.
 #[derive(Debug)]
 pub(crate) struct EmbeddedGroup {
-    jobs: Vec<EmbeddedJob>,
+    jobs: Vec<Job>,
+    /// The number of chunks that were in the model.
+    embedded_chunks: usize,
     model: Duration,
 }
 
@@ -41,7 +43,7 @@ pub(crate) async fn receive(leases: Arc<Leases>, stop: Stop, idle: Duration, mes
         };
         let is_available = match leases.receive(WAIT.min(idle)).await {
             Ok(received) if !received.is_empty() => {
-                let requests = leases.add(received, permits);
+                let requests = leases.add(received, permits).await;
                 // The receiver is gone once the job is stopped; the messages are released then.
                 if messages.send(requests).await.is_err() {
                     return;
@@ -145,15 +147,18 @@ pub(crate) async fn embed_groups(
             continue;
         }
         let started = Instant::now();
-        match embed_group(&state, group, stop.abort_flag()).await {
-            Ok(jobs) => {
-                let group = EmbeddedGroup { jobs, model: started.elapsed() };
+        let embedded_chunks: usize = group.iter().map(|job| job.unknown_chunks().count()).sum();
+        let aborting = stop.clone();
+        let limits = Limits { max_tokens: u64::MAX, should_stop: Box::new(move || aborting.is_aborted()) };
+        match embed_group(&state, group, limits).await {
+            // The embedding was aborted; its messages are released.
+            Ok(embedded) if !embedded.jobs.iter().all(Job::is_complete) => return,
+            Ok(embedded) => {
+                let group = EmbeddedGroup { jobs: embedded.jobs, embedded_chunks, model: started.elapsed() };
                 if embedded_in.send(group).await.is_err() {
                     return;
                 }
             }
-            // The embedding was aborted; its messages are released, not failed.
-            Err(_) if stop.is_aborted() => return,
             Err(outcomes) => leases.finish(outcomes).await,
         }
     }
@@ -165,11 +170,10 @@ pub(crate) async fn store_groups(
     leases: Arc<Leases>,
     mut embedded: Receiver<EmbeddedGroup>,
 ) {
-    while let Some(EmbeddedGroup { jobs, model }) = embedded.recv().await {
+    while let Some(EmbeddedGroup { jobs, embedded_chunks, model }) = embedded.recv().await {
         let started = Instant::now();
-        let positions: Vec<usize> = jobs.iter().map(|(job, _)| job.position).collect();
-        let chunks: usize = jobs.iter().map(|(job, _)| job.chunks.len()).sum();
-        let embedded_chunks: usize = jobs.iter().map(|(job, _)| job.unknown_texts().count()).sum();
+        let positions: Vec<usize> = jobs.iter().map(|job| job.request.position).collect();
+        let chunks: usize = jobs.iter().map(|job| job.chunks.len()).sum();
         let state = Arc::clone(&state);
         match tokio::spawn(async move { store_group(&state, jobs).await }).await {
             Ok(outcomes) => leases.finish(outcomes).await,

@@ -64,11 +64,7 @@ impl Stop {
         *self.reason.borrow()
     }
 
-    /// The flag that makes a running embedding stop early.
-    pub(crate) fn abort_flag(&self) -> &Arc<AtomicBool> {
-        &self.is_aborted
-    }
-
+    /// Whether a running embedding is to stop early.
     pub(crate) fn is_aborted(&self) -> bool {
         self.is_aborted.load(Ordering::Relaxed)
     }

@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, atomic::AtomicUsize},
 };
 
 use domain::Quantization;
@@ -103,11 +103,18 @@ fn no_texts_give_no_vectors() {
 }
 
 #[test]
-fn a_cancelled_call_ends_before_the_next_run_of_the_model() {
-    let embedder = open(EmbedderOptions::default());
-    let error = embedder.embed_chunks_cancellable(&["tides"], &AtomicBool::new(true)).unwrap_err();
-    assert!(matches!(error, EmbeddingError::Cancelled), "{error:?}");
-    assert_eq!(embedder.embed_chunks_cancellable(&["tides"], &AtomicBool::new(false)).unwrap().len(), 1);
+fn a_call_that_is_stopped_returns_the_vectors_that_it_has() {
+    let options = EmbedderOptions { batch_tokens: 16, threads: 1, runs: 1, ..EmbedderOptions::default() };
+    let embedder = open(options);
+    let texts = ["tides", "the moon pulls the water of the sea", "high and low tides"];
+    assert_eq!(embedder.embed_chunks_until(&texts, &|| true).unwrap(), [None, None, None]);
+    let asked = AtomicUsize::new(0);
+    let after_one_run = || asked.fetch_add(1, Ordering::Relaxed) >= 1;
+    let part = embedder.embed_chunks_until(&texts, &after_one_run).unwrap();
+    assert_eq!(part.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false], "the longest first");
+    let all = embedder.embed_chunks(&texts).unwrap();
+    let differences = part[1].iter().flatten().zip(&all[1]).map(|(a, b)| (a - b).abs());
+    assert!(differences.fold(0.0, f32::max) < 1e-5);
 }
 
 #[test]
