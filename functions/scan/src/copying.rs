@@ -32,7 +32,7 @@ async fn copy(
     let to =
         ArtifactKey::Raw { collection_id, document_id: staged.document_id, generation: staged.generation };
     let copied = match state.artifacts.head(&from).await {
-        Ok(Some(head)) => state.artifacts.copy(&from, &head.etag, &to).await.map(|()| head.size_bytes),
+        Ok(Some(head)) => state.artifacts.copy(&from, &head, &to).await.map(|()| head.size_bytes),
         Ok(None) => Err(ArtifactError::NotFound { key: from.path() }),
         Err(error) => Err(error),
     };
@@ -84,7 +84,7 @@ async fn copy_text(
     let text = |document_id, generation| ArtifactKey::Text { collection_id, document_id, generation };
     let from = text(base.document_id, base.generation);
     if let Some(head) = state.artifacts.head(&from).await? {
-        state.artifacts.copy(&from, &head.etag, &text(staged.document_id, staged.generation)).await?;
+        state.artifacts.copy(&from, &head, &text(staged.document_id, staged.generation)).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Stages one document: reads its bytes, decides what to do with them, stores and registers them.
 
-use artifacts::{ArtifactError, ArtifactWriter};
+use artifacts::{ArtifactError, ArtifactWriter, ObjectHead};
 use connectors::ConnectorError;
 use db::documents::ExistingDocument;
 use db::operations::StagingOutcome;
@@ -81,8 +81,8 @@ struct Read {
 
 /// The bytes of a document that are not staged yet.
 enum RawDocument {
-    /// An object of the staging bucket with this ETag, to be copied within S3.
-    Object { key: ArtifactKey, etag: String },
+    /// An object of the staging bucket, to be copied within S3.
+    Object { key: ArtifactKey, head: ObjectHead },
     /// Bytes of a source. The staged object appears when the writer is finished.
     Written(ArtifactWriter),
 }
@@ -96,7 +96,7 @@ impl RawDocument {
     async fn stage(self, state: &State, key: &ArtifactKey) -> Result<(), StageError> {
         match self {
             Self::Written(writer) => Ok(writer.finish().await?),
-            Self::Object { key: from, etag } => match state.artifacts.copy(&from, &etag, key).await {
+            Self::Object { key: from, head } => match state.artifacts.copy(&from, &head, key).await {
                 Err(error @ ArtifactError::NotFound { .. }) => {
                     Err(StageError::new(ErrorKind::Unavailable, error))
                 }
@@ -114,8 +114,8 @@ async fn read(state: &State, context: &Context<'_>) -> Result<Read, StageError> 
     let mime_type = reader.mime_type(item);
     let mut scanner = ContentScanner::default();
     let raw = match reader.copyable_object() {
-        Some((key, etag)) => {
-            let raw = RawDocument::Object { key: key.clone(), etag: etag.to_owned() };
+        Some((key, head)) => {
+            let raw = RawDocument::Object { key: key.clone(), head: head.clone() };
             while let Some(buffer) = reader.next().await? {
                 scanner.push(&buffer);
             }

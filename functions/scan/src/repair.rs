@@ -194,7 +194,7 @@ impl Repairs<'_> {
             (false, false) => return Ok(false),
         };
         let Some(head) = self.state.artifacts.head(&from).await? else { return Ok(false) };
-        self.state.artifacts.copy(&from, &head.etag, &to).await?;
+        self.state.artifacts.copy(&from, &head, &to).await?;
         Ok(true)
     }
 

@@ -1,6 +1,6 @@
 //! Reads documents: uploads and pushes from the staging bucket, everything else through a connector.
 
-use artifacts::{ArtifactError, ArtifactReader};
+use artifacts::{ArtifactError, ArtifactReader, ObjectHead};
 use bytes::Bytes;
 use db::operations::{ArtifactRef, StagingItem};
 use domain::{ArtifactKey, Classify, CollectionId, DocumentName, DocumentNameError, ErrorKind};
@@ -10,9 +10,6 @@ use thiserror::Error;
 
 use crate::State;
 use crate::context::Context;
-
-/// The largest object that one CopyObject call copies: 5 GiB.
-const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// A source or document that cannot be read.
 #[derive(Debug, Error)]
@@ -174,14 +171,12 @@ impl SourceReader {
         }
     }
 
-    /// Returns the key and the ETag of what is being read, if it is an object of the staging bucket that
-    /// one call can copy.
-    pub(crate) fn copyable_object(&self) -> Option<(&ArtifactKey, &str)> {
+    /// Returns the key and the headers of what is being read, if it is an object of the staging bucket.
+    pub(crate) fn copyable_object(&self) -> Option<(&ArtifactKey, &ObjectHead)> {
         let (Self::Staged(object) | Self::Fetched(object) | Self::Upload(object)) = self else {
             return None;
         };
-        let head = object.reader.head();
-        (head.size_bytes <= MAX_COPY_BYTES).then_some((&object.key, head.etag.as_str()))
+        Some((&object.key, object.reader.head()))
     }
 
     /// Returns the change hint of the version that is being read.

@@ -21,6 +21,10 @@ use crate::steps::{Bytes, Step, Tally, run_steps};
 /// With less time than this left, an item is left to another invocation.
 const ITEM_TIME: Duration = Duration::from_secs(60);
 
+/// An item of at least this size gets an invocation of its own, whose whole time and bandwidth it may need: 5 GiB need
+/// 6 MB per second. Several in one invocation would be stopped together.
+const LARGE_BYTES: i64 = 256 << 20;
+
 /// Stages those of the items that are still to be staged; sends the messages of the others again.
 ///
 /// # Errors
@@ -64,8 +68,10 @@ async fn copy_items(
 ) -> Result<Tally, StageError> {
     let works = state.db.connection().await?.operation_items().find_work(ids).await?;
     let steps = works.into_iter().map(|work| async move {
-        if work.state == ItemState::Listed && invocation.remaining() < ITEM_TIME {
-            return Ok(Step::Deferred { id: work.item_id });
+        if work.state == ItemState::Listed
+            && let Some(deferred) = defer(work.item_id, work.size_bytes, ids.len(), invocation)
+        {
+            return Ok(deferred);
         }
         copy_item(state, &work).await
     });
@@ -94,7 +100,8 @@ async fn stage_listed(
     let sessions = &Sessions::new(&sources, &items);
     let steps = items.iter().map(|item| {
         let document_id = document_id(collection.id, &item.uri);
-        stage_item(state, Context { operation, collection, sessions, item, document_id }, invocation)
+        let context = Context { operation, collection, sessions, item, document_id };
+        stage_item(state, context, ids.len(), invocation)
     });
     let mut tally = run_steps(state, operation.id, steps.collect()).await?;
     removed?;
@@ -105,17 +112,26 @@ async fn stage_listed(
     Ok(tally)
 }
 
+/// Returns the step of an item, one of `items` in the message, if this invocation is not the one to stage it.
+fn defer(id: ItemId, size_bytes: i64, items: usize, invocation: &Invocation) -> Option<Step> {
+    let is_large = size_bytes >= LARGE_BYTES;
+    ((is_large && items > 1) || invocation.remaining() < ITEM_TIME).then_some(Step::Deferred { id, is_large })
+}
+
 async fn stage_item(
     state: &State,
     context: Context<'_>,
+    items: usize,
     invocation: &Invocation,
 ) -> Result<Step, StageError> {
     let Context { operation, collection, item, document_id, .. } = context;
     let bytes = Bytes::default();
     match item.state {
         ItemState::Listed if item.is_extracted => Ok(Step::Passed),
-        ItemState::Listed if invocation.remaining() < ITEM_TIME => Ok(Step::Deferred { id: item.id }),
         ItemState::Listed => {
+            if let Some(deferred) = defer(item.id, item.size_bytes, items, invocation) {
+                return Ok(deferred);
+            }
             if !state.db.connection().await?.operations().is_wanted(operation.id).await? {
                 dispatch::cancel_items(&state.db, &state.queues, operation.id, &[item.id]).await?;
                 return Ok(Step::Ended { bytes });
@@ -140,5 +156,26 @@ async fn stage_item(
             Ok(Step::Ended { bytes })
         }
         _ => Ok(Step::Ended { bytes }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_item_gets_an_invocation_of_its_own() {
+        let deferred = |size_bytes, items, seconds| {
+            let invocation = Invocation::lasting(Duration::from_secs(seconds));
+            match defer(ItemId(1), size_bytes, items, &invocation) {
+                Some(Step::Deferred { is_large, .. }) => Some(is_large),
+                _ => None,
+            }
+        };
+        assert_eq!(deferred(1000, 25, 900), None);
+        assert_eq!(deferred(1000, 25, 30), Some(false));
+        assert_eq!(deferred(5 << 30, 2, 900), Some(true));
+        assert_eq!(deferred(5 << 30, 1, 900), None);
+        assert_eq!(deferred(5 << 30, 1, 30), Some(true), "with the whole time of another one");
     }
 }

@@ -21,8 +21,8 @@ pub(crate) enum Step {
     Ended { bytes: Bytes },
     /// It is past this stage already.
     Passed,
-    /// It is left to another invocation, because the time runs out.
-    Deferred { id: ItemId },
+    /// It is left to another invocation, because the time runs out; a large one to an invocation of its own.
+    Deferred { id: ItemId, is_large: bool },
 }
 
 /// How much data one item has moved.
@@ -68,7 +68,7 @@ where
     S: Future<Output = Result<Step, StageError>> + Send,
 {
     let mut tally = Tally::default();
-    let (mut to_chunk, mut deferred) = (Vec::new(), Vec::new());
+    let (mut to_chunk, mut deferred, mut large) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_error = None;
     let mut steps = stream::iter(steps).buffer_unordered(CONCURRENCY);
     while let Some(step) = steps.next().await {
@@ -83,7 +83,8 @@ where
                 tally.count(bytes);
             }
             Ok(Step::Passed) => {}
-            Ok(Step::Deferred { id }) => deferred.push(id),
+            Ok(Step::Deferred { id, is_large: false }) => deferred.push(id),
+            Ok(Step::Deferred { id, is_large: true }) => large.push(vec![id]),
             Err(error) if first_error.is_none() => first_error = Some(error),
             Err(error) => tracing::warn!(error = error.chain(), "another item failed too"),
         }
@@ -96,12 +97,13 @@ where
     if tally.ended > 0 {
         dispatch::end_operation(&state.db, &state.queues, operation_id).await?;
     }
+    // The redelivery of a message of which an item failed defers them again.
     if let Some(error) = first_error {
         return Err(error);
     }
-    tally.deferred = deferred.len();
-    if !deferred.is_empty() {
-        state.queues.send_scan(&[ScanMessage::StageItems { operation_id, item_ids: deferred }]).await?;
-    }
+    tally.deferred = deferred.len() + large.len();
+    let deferred = large.into_iter().chain((!deferred.is_empty()).then_some(deferred));
+    let message = |item_ids| ScanMessage::StageItems { operation_id, item_ids };
+    state.queues.send_scan(&deferred.map(message).collect::<Vec<_>>()).await?;
     Ok(tally)
 }

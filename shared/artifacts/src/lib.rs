@@ -10,6 +10,7 @@
 mod arrival;
 mod batches;
 pub mod codec;
+mod copy;
 mod deletion;
 mod error;
 mod listing;

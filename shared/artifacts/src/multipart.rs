@@ -4,10 +4,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use domain::ArtifactKey;
+use tokio::task::JoinSet;
 
 use crate::{ArtifactError, ArtifactStore};
 
-/// S3 allows 10,000 parts of at least 5 MiB: with this size, objects of up to 48 GiB. A writer holds one part.
+/// S3 allows 10,000 parts of at least 5 MiB: with this size, objects of up to 48 GiB. A writer holds two: one is sent
+/// while the next is filled.
 const PART_BYTES: usize = 5 * 1024 * 1024;
 
 /// An object that is being written as a stream. If it fits in one part it is written by a single PutObject. An
@@ -20,6 +22,8 @@ pub struct ArtifactWriter {
     buffer: BytesMut,
     upload_id: Option<String>,
     parts: Vec<CompletedPart>,
+    /// The part that is being sent.
+    sending: JoinSet<Result<CompletedPart, ArtifactError>>,
 }
 
 impl ArtifactStore {
@@ -32,6 +36,7 @@ impl ArtifactStore {
             buffer: BytesMut::new(),
             upload_id: None,
             parts: Vec::new(),
+            sending: JoinSet::new(),
         }
     }
 }
@@ -45,7 +50,6 @@ impl ArtifactWriter {
             let (fits, more) = rest.split_at(PART_BYTES - self.buffer.len());
             self.buffer.extend_from_slice(fits);
             let part = std::mem::take(&mut self.buffer).freeze();
-            // Sent before the next part is filled: one part in memory at a time.
             self.send_part(part).await?;
             rest = more;
         }
@@ -64,6 +68,7 @@ impl ArtifactWriter {
             return Ok(());
         }
         self.send_part(rest).await?;
+        self.await_part().await?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts)).build();
         let request = client.complete_multipart_upload().bucket(bucket).key(&self.path);
         let response = request.set_upload_id(self.upload_id).multipart_upload(parts).send().await;
@@ -71,7 +76,9 @@ impl ArtifactWriter {
         Ok(())
     }
 
+    /// Starts to send a part when the one before is sent.
     async fn send_part(&mut self, part: Bytes) -> Result<(), ArtifactError> {
+        self.await_part().await?;
         let (client, bucket) = (self.store.client().clone(), self.store.bucket().to_owned());
         if self.upload_id.is_none() {
             let request = client.create_multipart_upload().bucket(&bucket).key(&self.path);
@@ -82,10 +89,21 @@ impl ArtifactWriter {
         }
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let request = client.upload_part().bucket(&bucket).key(&self.path).part_number(number);
-        let response =
-            request.set_upload_id(self.upload_id.clone()).body(ByteStream::from(part)).send().await;
-        let response = response.map_err(|error| ArtifactError::call(&self.path, "UploadPart", error))?;
-        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(response.e_tag).build());
+        let request = request.set_upload_id(self.upload_id.clone()).body(ByteStream::from(part));
+        let path = self.path.clone();
+        self.sending.spawn(async move {
+            let response = request.send().await;
+            let response = response.map_err(|error| ArtifactError::call(path, "UploadPart", error))?;
+            Ok(CompletedPart::builder().part_number(number).set_e_tag(response.e_tag).build())
+        });
+        Ok(())
+    }
+
+    async fn await_part(&mut self) -> Result<(), ArtifactError> {
+        while let Some(sent) = self.sending.join_next().await {
+            let part = sent.map_err(|error| ArtifactError::call(&self.path, "UploadPart", error))?;
+            self.parts.push(part?);
+        }
         Ok(())
     }
 }

@@ -9,13 +9,8 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use domain::ArtifactKey;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::ArtifactError;
-
-/// What the `x-amz-copy-source` header leaves unencoded: unreserved characters (RFC 3986) and slashes.
-const COPY_SOURCE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A client of the staging bucket. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -206,32 +201,6 @@ impl ArtifactStore {
         request.send().await.map_err(|error| ArtifactError::call(key, "PutObject", error))?;
         Ok(())
     }
-
-    /// Copies an object within the bucket (5 GiB at most) if its ETag is still `etag`.
-    ///
-    /// # Errors
-    /// Returns `Replaced` if it has another ETag, `NotFound` if it does not exist, `Refused` if S3 will not copy it,
-    /// for example because its tags cannot be read.
-    pub async fn copy(&self, from: &ArtifactKey, etag: &str, to: &ArtifactKey) -> Result<(), ArtifactError> {
-        let (source, target) = (from.path(), to.path());
-        let request = self
-            .client
-            .copy_object()
-            .bucket(&self.bucket)
-            .copy_source(format!("{}/{}", self.bucket, utf8_percent_encode(&source, COPY_SOURCE)))
-            .copy_source_if_match(etag)
-            .key(&target);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 412 => {
-                Err(ArtifactError::Replaced { key: source })
-            }
-            Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 404 => {
-                Err(ArtifactError::NotFound { key: source })
-            }
-            Err(error) => Err(ArtifactError::of_read(source, "CopyObject", error, None)),
-        }
-    }
 }
 
 /// The storage class of an archived object, from which it must be restored before it can be read.
@@ -256,12 +225,6 @@ mod refusal_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn copy_sources_are_percent_encoded() {
-        let encoded = utf8_percent_encode("uploads/a b/ü😀.md", COPY_SOURCE).to_string();
-        assert_eq!(encoded, "uploads/a%20b/%C3%BC%F0%9F%98%80.md");
-    }
 
     #[tokio::test]
     async fn what_was_peeked_at_is_read_again() {
