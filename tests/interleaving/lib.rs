@@ -20,6 +20,7 @@ mod model;
 mod pipeline;
 mod process;
 mod qdrant;
+mod time_tests;
 mod world;
 
 use proptest::prelude::*;

@@ -1,5 +1,6 @@
 //! The servers, and the process that handles the messages of all stages.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,7 @@ use vectors::VectorDatabase;
 
 use crate::aws::{Aws, BUCKET, Message};
 use crate::life::Life;
-use crate::process::{Process, write_model};
+use crate::process::{Model, Process, write_model};
 use crate::qdrant::Engine;
 
 /// The servers, and the process that handles messages: a new one after each death. The clients of the tests
@@ -28,6 +29,10 @@ pub(crate) struct Pipeline {
     pub(crate) aws: Aws,
     engine: Engine,
     models: PathBuf,
+    /// The model, the same in every process.
+    pub(crate) model: Arc<Model>,
+    /// How often each message was delivered.
+    deliveries: Mutex<HashMap<usize, u32>>,
     process: Mutex<Arc<Process>>,
     messages: AtomicUsize,
     deaths: AtomicUsize,
@@ -40,7 +45,8 @@ impl Pipeline {
         let [storage, models] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         write_model(models.path());
         let engine = Engine::start(storage.path()).await;
-        let process = Process::start(pool, &aws, &engine, models.path());
+        let model = Arc::<Model>::default();
+        let process = Process::start(pool, &aws, &engine, models.path(), &model);
         let sdk = aws.sdk_config(&Arc::new(Life::new()));
         Self {
             pool: pool.clone(),
@@ -50,6 +56,8 @@ impl Pipeline {
             aws,
             engine,
             models: models.path().to_owned(),
+            model,
+            deliveries: Mutex::default(),
             process: Mutex::new(Arc::new(process)),
             messages: AtomicUsize::new(0),
             deaths: AtomicUsize::new(0),
@@ -57,18 +65,25 @@ impl Pipeline {
         }
     }
 
+    /// Forgets all objects and messages.
+    pub(crate) fn clear(&self) {
+        self.aws.clear();
+        self.deliveries.lock().unwrap().clear();
+    }
+
     /// Has a stage handle a message; it dies before its call of number `calls`. Returns whether the message
     /// is done with: not if the stage died or returned a retryable error.
     pub(crate) async fn handle(&self, message: &Message, calls: Option<u32>) -> bool {
         self.messages.fetch_add(1, Ordering::Relaxed);
         let process = self.process();
-        match process.life.run(calls, process.dispatch(message)).await {
+        let receive_count = *self.deliveries.lock().unwrap().entry(message.id).and_modify(|n| *n += 1).or_insert(1);
+        match process.life.run(calls, process.dispatch(message, receive_count)).await {
             Some(Ok(())) => true,
             Some(Err(error)) => !error.is_retryable(),
             None => {
                 self.deaths.fetch_add(1, Ordering::Relaxed);
                 process.bury().await;
-                let next = Process::start(&self.pool, &self.aws, &self.engine, &self.models);
+                let next = Process::start(&self.pool, &self.aws, &self.engine, &self.models, &self.model);
                 *self.process.lock().unwrap() = Arc::new(next);
                 false
             }

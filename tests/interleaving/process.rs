@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
@@ -40,11 +41,18 @@ pub(crate) struct Process {
     chunk: Arc<chunk::State>,
     embed: Arc<embed::State>,
     sweep: Arc<sweep::State>,
+    model: Arc<Model>,
     _qdrant: Proxy,
 }
 
 impl Process {
-    pub(crate) fn start(database: &PgPool, aws: &Aws, engine: &Engine, models: &Path) -> Self {
+    pub(crate) fn start(
+        database: &PgPool,
+        aws: &Aws,
+        engine: &Engine,
+        models: &Path,
+        model: &Arc<Model>,
+    ) -> Self {
         let life = Arc::new(Life::new());
         let registry = || ModelRegistry::open(models).unwrap();
         let pool = counting_pool(database, &life);
@@ -72,6 +80,8 @@ impl Process {
                 vectors: vectors.clone(),
                 models: registry(),
                 reindex_grace: Duration::from_secs(86_400),
+                // So that most operations have more.
+                max_items_under_way: 2,
             }),
             chunk: Arc::new(chunk::State {
                 db: db.clone(),
@@ -85,7 +95,7 @@ impl Process {
                 artifacts: artifacts.clone(),
                 queues: queues.clone(),
                 vectors: vectors.clone(),
-                embedder: Arc::new(ByteEmbedder),
+                embedder: Arc::clone(model) as Arc<dyn ChunkEmbedder>,
                 pace: Arc::default(),
             }),
             sweep: Arc::new(sweep::State {
@@ -100,12 +110,14 @@ impl Process {
                     pending: at_once,
                     listing: at_once,
                     item: at_once,
+                    overtaken_item: at_once,
                     queued_item: at_once,
                     unpurged: at_once,
                     expired_upload: at_once,
                 },
                 embed_jobs: None,
             }),
+            model: Arc::clone(model),
             life,
             pool,
             _qdrant: qdrant,
@@ -113,7 +125,7 @@ impl Process {
     }
 
     /// Has the stage that consumes the message's queue handle it.
-    pub(crate) async fn dispatch(&self, message: &Message) -> Result<(), StageError> {
+    pub(crate) async fn dispatch(&self, message: &Message, receive_count: u32) -> Result<(), StageError> {
         let body = message.body.as_str();
         match message.queue.as_str() {
             "intake" => {
@@ -123,15 +135,19 @@ impl Process {
             "scan" => {
                 let work = serde_json::from_str(body).unwrap();
                 // On the heap: the stack of a test is small.
-                Box::pin(scan::handle(Arc::clone(&self.scan), work, delivery(message))).await
+                Box::pin(scan::handle(Arc::clone(&self.scan), work, delivery(message, receive_count))).await
             }
             "chunk" => {
                 let work = serde_json::from_str(body).unwrap();
-                Box::pin(chunk::handle(Arc::clone(&self.chunk), work, delivery(message))).await
+                Box::pin(chunk::handle(Arc::clone(&self.chunk), work, delivery(message, receive_count))).await
             }
             "embed" => {
-                let work = vec![Received { message: serde_json::from_str(body).unwrap(), delivery: delivery(message) }];
-                Box::pin(embed::handle(Arc::clone(&self.embed), work, invocation())).await.remove(0)
+                let received = Received {
+                    message: serde_json::from_str(body).unwrap(),
+                    delivery: delivery(message, receive_count),
+                };
+                let invocation = Invocation::lasting(self.model.time_limit());
+                Box::pin(embed::handle(Arc::clone(&self.embed), vec![received], invocation)).await.remove(0)
             }
             other => panic!("no stage consumes {other}"),
         }
@@ -159,10 +175,10 @@ impl Process {
     }
 }
 
-fn delivery(message: &Message) -> Delivery {
+fn delivery(message: &Message, receive_count: u32) -> Delivery {
     Delivery {
         message_id: message.id.to_string(),
-        receive_count: 1,
+        receive_count,
         receipt_handle: message.id.to_string(),
         queue_arn: message.queue.clone(),
         invocation: invocation(),
@@ -191,17 +207,38 @@ pub(crate) fn write_model(models: &Path) {
 }
 
 /// Sums of a text's bytes, as a vector: equal texts have equal vectors.
-#[derive(Debug)]
-struct ByteEmbedder;
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    /// How long it takes for a text, in milliseconds.
+    pub(crate) text_ms: AtomicU64,
+    /// The time limit of the function that runs it, in milliseconds; 0 for ten minutes.
+    pub(crate) limit_ms: AtomicU64,
+    /// How many texts it has embedded.
+    pub(crate) texts: AtomicU64,
+}
 
-impl ChunkEmbedder for ByteEmbedder {
+impl Model {
+    pub(crate) fn time_limit(&self) -> Duration {
+        match self.limit_ms.load(Ordering::Relaxed) {
+            0 => Duration::from_secs(600),
+            limit => Duration::from_millis(limit),
+        }
+    }
+}
+
+impl ChunkEmbedder for Model {
     fn embed(
         &self,
         _: &IndexSettings,
         texts: &[&str],
-        _: &(dyn Fn() -> bool + Sync),
+        should_stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
         let vector = |text: &&str| {
+            if should_stop() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(self.text_ms.load(Ordering::Relaxed)));
+            self.texts.fetch_add(1, Ordering::Relaxed);
             let mut vector = vec![1.0; DIMENSION];
             for (position, byte) in text.bytes().enumerate() {
                 vector[position % DIMENSION] += f32::from(byte);

@@ -39,7 +39,7 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     /// Creates a collection, and deletes what earlier histories left.
     pub(crate) async fn new(pipeline: &'a Pipeline) -> Self {
-        pipeline.aws.clear();
+        pipeline.clear();
         let earlier: Vec<String> = sqlx::query_scalar("DELETE FROM collections RETURNING vector_store_name")
             .fetch_all(&pipeline.pool)
             .await

@@ -140,14 +140,15 @@ async fn read_and_chunk(
     chunk_document(state, work.collection_id, staged, tokens, settings).await
 }
 
-async fn send_batches(state: &State, work: &ItemWork, batches: &[u32]) -> Result<(), StageError> {
-    state.queues.send_embed(&messages(work, batches)).await?;
+async fn send_batches(state: &State, work: &ItemWork, missing: &[u32]) -> Result<(), StageError> {
+    state.queues.send_embed(&messages(work, missing)).await?;
     Ok(())
 }
 
-fn messages(work: &ItemWork, batches: &[u32]) -> Vec<EmbedBatch> {
+/// Returns the messages of those batches that come first; embed sends the others when these are done.
+fn messages(work: &ItemWork, missing: &[u32]) -> Vec<EmbedBatch> {
     let (operation_id, item_id) = (work.operation_id, work.item_id);
-    batches.iter().map(|batch| EmbedBatch::new(operation_id, item_id, *batch)).collect()
+    EmbedBatch::first(missing).iter().map(|batch| EmbedBatch::new(operation_id, item_id, *batch)).collect()
 }
 
 /// Returns how long a document waits for another one with the same bytes to be embedded. If that takes

@@ -14,9 +14,9 @@ use crate::pace::Turn;
 use crate::progress::keep_progress;
 use crate::stage::{EmbeddedGroup, Limits, Outcome, Request, drop_cancelled, embed_group, prepare, store_group};
 
-/// A message that was delivered this often is handed back as a new one, whose deliveries are counted from the
+/// A message that was delivered this often is handed back as a new one, which waits behind those of others and whose deliveries are counted from the
 /// start: it would reach the dead-letter queue although nothing is wrong with it. The queue allows nine.
-const RENEW_AFTER: u32 = 3;
+const RENEW_AFTER: u32 = 2;
 
 /// Embeds the batches that the messages name. Texts of different documents share the model's
 /// batches, which makes small documents cheap. What is not embedded when the turn of this invocation ends is handed back

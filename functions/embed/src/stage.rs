@@ -15,7 +15,7 @@ use crate::{ChunkEmbedder, State};
 use crate::jobs::{Job, tokens, unknown_texts};
 use crate::progress::take_up_progress;
 use crate::reuse::find_reusable_vectors;
-use crate::store::{cancel, delete_useless_points, fail, store};
+use crate::store::{cancel, delete_useless_points, fail, send_next, store};
 
 /// Batches that are read or written concurrently: as many as the function receives messages. The model
 /// is idle meanwhile, and each call is a round trip.
@@ -120,7 +120,11 @@ async fn prepare_one(state: &State, request: Request, work: ItemWork) -> Result<
     }
     let staged = match (work.state, work.staged) {
         (ItemState::Chunked, Some(staged)) if work.missing_batches.contains(&batch) => staged,
-        (ItemState::Chunked, _) => return Ok(Prepared::Done("done before")),
+        (ItemState::Chunked, _) => {
+            // A crash may have prevented it.
+            send_next(state, request.message, &work.missing_batches).await?;
+            return Ok(Prepared::Done("done before"));
+        }
         // Not chunked yet: the chunk stage sends another message when it is.
         (ItemState::Listed | ItemState::Staged, _) => return Ok(Prepared::Done("too early")),
         _ => {

@@ -3,7 +3,7 @@
 use artifacts::codec;
 use db::operations::{BatchChunks, BatchDone, ItemFailure, ItemWork, StagedVersion};
 use dispatch::FailedDocument;
-use domain::{DocumentId, ErrorCategory, ErrorKind, Generation};
+use domain::{DocumentId, EmbedBatch, ErrorCategory, ErrorKind, Generation};
 use lambda::StageError;
 
 use crate::State;
@@ -46,6 +46,7 @@ pub(crate) async fn store(
         return Ok(None);
     };
     if done.replaced_generation.is_none() {
+        send_next(state, job.request.message, &job.work.missing_batches).await?;
         return Ok(Some(done));
     }
     // Even if nothing was searchable: an earlier generation may have been interrupted half-way.
@@ -55,6 +56,14 @@ pub(crate) async fn store(
     }
     dispatch::end_operation(&state.db, &state.queues, job.work.operation_id).await?;
     Ok(Some(done))
+}
+
+/// Sends the message of the batch that follows one that is done, if one does.
+pub(crate) async fn send_next(state: &State, done: EmbedBatch, missing: &[u32]) -> Result<(), StageError> {
+    if let Some(next) = done.next(missing) {
+        state.queues.send_embed(&[next]).await?;
+    }
+    Ok(())
 }
 
 /// Cancels an item of a cancelled operation and deletes the points that it has written.

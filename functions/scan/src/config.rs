@@ -46,6 +46,9 @@ pub struct Config {
     /// `REINDEX_GRACE_SECONDS`: how long the index that a reindex has replaced is kept for a rollback;
     /// default 86400 (one day).
     pub reindex_grace: Duration,
+    /// `MAX_ITEMS_UNDER_WAY`: how many documents of an operation are between their first message and their end at a time;
+    /// default 100. The fewer, the sooner a document of another operation has its turn; too few leave functions idle.
+    pub max_items_under_way: u32,
 }
 
 impl Config {
@@ -76,6 +79,7 @@ impl Config {
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
             reindex_grace: Duration::from_secs(env::parsed_or("REINDEX_GRACE_SECONDS", 86_400)?),
+            max_items_under_way: env::parsed_or("MAX_ITEMS_UNDER_WAY", 100)?,
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct State {
     pub models: ModelRegistry,
     /// How long a replaced index is kept.
     pub reindex_grace: Duration,
+    /// How many items of an operation are under way at a time.
+    pub max_items_under_way: u32,
 }
 
 impl State {
@@ -65,6 +67,7 @@ impl State {
             index_storage: config.index_storage.clone(),
             models: ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,
             reindex_grace: config.reindex_grace,
+            max_items_under_way: config.max_items_under_way,
         })
     }
 }

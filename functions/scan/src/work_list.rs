@@ -1,23 +1,17 @@
 //! Fills an operation's work list page by page and sends its items to be staged.
 //!
 //! Every operation with a work list uses this driver. A [`Producer`] supplies the pages; the driver sends
-//! what is to be staged, advances the cursor, and hands over to another invocation before the time runs
-//! out.
+//! what is to be staged, as far as it fits into the operation's window, advances the cursor, and hands over to another
+//! invocation before the time runs out. What does not fit is sent when others have ended.
 
 use std::time::Duration;
 
 use db::operations::Operation;
-use domain::{ItemId, OperationId, ScanMessage};
+use domain::{OperationId, ScanMessage};
 use lambda::StageError;
 use lambda::event::Invocation;
 
 use crate::State;
-
-/// Items in one message.
-const ITEMS_PER_MESSAGE: usize = 25;
-
-/// Items that are loaded, and sent, at a time.
-const ITEMS_PER_PAGE: i64 = 1000;
 
 /// Puts items on the work list, one page per call.
 pub(crate) trait Producer {
@@ -82,13 +76,19 @@ pub(crate) async fn fill<P: Producer>(
     invocation: &Invocation,
 ) -> Result<Filled, StageError> {
     let mut cursor = operation.scan_cursor.clone();
-    // From the first item on: a crash may have prevented that the items of earlier pages were sent.
-    let mut last = ItemId(0);
+    let mut connection = state.db.connection().await?;
+    let mut ready = connection.operations().open_window(operation.id, state.max_items_under_way).await?;
+    drop(connection);
     loop {
         let page = producer.produce(cursor.as_deref()).await?;
         if P::NEEDS_STAGING {
             lambda::fault::point("scan-listed");
-            last = send_listed(state, operation.id, last).await?;
+            let mut connection = state.db.connection().await?;
+            // Those of earlier pages are ready. A crash may have prevented that all new ones are.
+            connection.operation_items().mark_unchanged(operation.id, ready).await?;
+            ready = connection.operations().mark_items_ready(operation.id).await?;
+            drop(connection);
+            dispatch::send_next_items(&state.db, &state.queues, operation.id).await?;
         }
         match page {
             Page::Last => return Ok(Filled::Complete),
@@ -123,23 +123,4 @@ pub(crate) async fn close(state: &State, operation_id: OperationId) -> Result<()
 pub(crate) async fn continue_later(state: &State, operation_id: OperationId) -> Result<(), StageError> {
     state.queues.send_scan(&[ScanMessage::RunOperation { operation_id }]).await?;
     Ok(())
-}
-
-/// Ends the listed items after `after` that have not changed and sends the others to be staged. Returns
-/// the last item that was handled.
-async fn send_listed(state: &State, operation_id: OperationId, after: ItemId) -> Result<ItemId, StageError> {
-    let mut last = after;
-    state.db.connection().await?.operation_items().mark_unchanged(operation_id, after).await?;
-    loop {
-        let mut connection = state.db.connection().await?;
-        let ids = connection.operation_items().list_undispatched(operation_id, last, ITEMS_PER_PAGE).await?;
-        drop(connection);
-        let Some(newest) = ids.last() else {
-            return Ok(last);
-        };
-        last = *newest;
-        let message = |group: &[ItemId]| ScanMessage::StageItems { operation_id, item_ids: group.to_vec() };
-        state.queues.send_scan(&ids.chunks(ITEMS_PER_MESSAGE).map(message).collect::<Vec<_>>()).await?;
-        state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;
-    }
 }

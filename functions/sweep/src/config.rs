@@ -75,11 +75,14 @@ pub struct StallTimeouts {
     pub pending: Duration,
     /// For a listing, since its last progress: the visibility timeout of ScanQueue, after which the
     /// message of a function that was stopped is redelivered. `SWEEP_LISTING_SECONDS`, default 120 if
-    /// `STAGE` is `local`, 1800 otherwise.
+    /// `STAGE` is `local`, 5400 otherwise.
     pub listing: Duration,
     /// For an item whose stage's queue is empty. `SWEEP_ITEM_SECONDS`, default 120.
     pub item: Duration,
-    /// For an item whose stage's queue has messages, among which its own may be.
+    /// For an item whose stage's queue has messages, if one that was sent after its own was handled. Longer than a
+    /// stage takes and retries. `SWEEP_OVERTAKEN_ITEM_SECONDS`, default 1800.
+    pub overtaken_item: Duration,
+    /// For an item whose message may be among those of the queue, if no item of its operation moves.
     /// `SWEEP_QUEUED_ITEM_SECONDS`, default 3600.
     pub queued_item: Duration,
     /// For an upload, since its presigned URL expired: a PUT that began before may still be running.
@@ -139,8 +142,9 @@ impl StallTimeouts {
         let seconds = |name, default| env::parsed_or(name, default).map(Duration::from_secs);
         Ok(Self {
             pending: seconds("SWEEP_PENDING_SECONDS", 60)?,
-            listing: seconds("SWEEP_LISTING_SECONDS", if is_local { 120 } else { 1800 })?,
+            listing: seconds("SWEEP_LISTING_SECONDS", if is_local { 120 } else { 5400 })?,
             item: seconds("SWEEP_ITEM_SECONDS", 120)?,
+            overtaken_item: seconds("SWEEP_OVERTAKEN_ITEM_SECONDS", 1800)?,
             queued_item: seconds("SWEEP_QUEUED_ITEM_SECONDS", 3600)?,
             expired_upload: seconds("SWEEP_EXPIRED_UPLOAD_SECONDS", if is_local { 10 } else { 300 })?,
             unpurged: seconds("SWEEP_UNPURGED_SECONDS", 300)?,

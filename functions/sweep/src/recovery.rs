@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use db::operations::StallAges;
 use domain::{
     CheckUploads, ChunkDocument, EmbedBatch, ItemId, ItemState, OperationId, ScanMessage, UploadId,
 };
@@ -79,6 +80,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         "listed items",
         resend(state, invocation, ItemState::Listed, Stage::Scan, &mut done.items_listed_sent).await,
     );
+    note("waiting items", send_waiting(state, &mut done.items_listed_sent).await);
     note(
         "staged items",
         resend(state, invocation, ItemState::Staged, Stage::Chunk, &mut done.items_staged_sent).await,
@@ -142,8 +144,7 @@ async fn dispatch(state: &State, done: &mut Done) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Sends the messages of stalled items again. While the stage's queue has messages, theirs may be among
-/// them, so the timeout is much longer.
+/// Sends the messages of stalled items again, those that the queue does not hold any more.
 async fn resend(
     state: &State,
     invocation: &Invocation,
@@ -151,17 +152,21 @@ async fn resend(
     stage: Stage,
     sent: &mut usize,
 ) -> Result<(), StageError> {
-    let mut is_idle = state.queues.depth(stage).await? == 0;
+    let timeouts = state.stall_timeouts;
+    let is_empty = state.queues.depth(stage).await? == 0;
     // A document that needs a parser goes from chunk to extract, perhaps to recognize, and back.
-    if stage == Stage::Chunk {
-        is_idle = is_idle && state.queues.depth(Stage::Extract).await? == 0;
-        is_idle = is_idle && (!state.has_recognize || state.queues.depth(Stage::Recognize).await? == 0);
-    }
-    let age = if is_idle { state.stall_timeouts.item } else { state.stall_timeouts.queued_item };
+    let is_only_queue = stage != Stage::Chunk
+        || state.queues.depth(Stage::Extract).await? == 0
+            && (!state.has_recognize || state.queues.depth(Stage::Recognize).await? == 0);
+    let ages = StallAges {
+        queue_is_empty: (is_empty && is_only_queue).then_some(timeouts.item),
+        overtaken: is_only_queue.then_some(timeouts.overtaken_item),
+        nothing_moves: timeouts.queued_item,
+    };
     let mut after = ItemId(0);
     while invocation.remaining() > RESERVE {
         let mut connection = state.db.connection().await?;
-        let page = connection.operation_items().list_stalled(item_state, age, after, PAGE).await?;
+        let page = connection.operation_items().list_stalled(item_state, ages, after, PAGE).await?;
         drop(connection);
         let Some(last) = page.last() else {
             return Ok(());
@@ -178,8 +183,8 @@ async fn resend(
             }
             Stage::Embed => {
                 let messages = page.iter().flat_map(|item| {
-                    let message = |batch: &u32| EmbedBatch::new(item.operation_id, item.id, *batch);
-                    item.missing_batches.iter().map(message)
+                    let message = |batch| EmbedBatch::new(item.operation_id, item.id, batch);
+                    EmbedBatch::first(&item.missing_batches).into_iter().map(message)
                 });
                 state.queues.send_embed(&messages.collect::<Vec<_>>()).await?;
             }
@@ -190,6 +195,15 @@ async fn resend(
         }
         state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;
         *sent += ids.len();
+    }
+    Ok(())
+}
+
+/// Has operations go on whose items are all waiting: whoever ended the last one was stopped before it sent the next ones.
+async fn send_waiting(state: &State, sent: &mut usize) -> Result<(), StageError> {
+    let starved = state.db.connection().await?.operations().list_starved(MAX_OPERATIONS).await?;
+    for operation_id in starved {
+        *sent += dispatch::send_next_items(&state.db, &state.queues, operation_id).await?;
     }
     Ok(())
 }

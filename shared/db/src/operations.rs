@@ -15,11 +15,12 @@ mod runs;
 mod skips;
 mod staging;
 mod tally;
+mod windows;
 mod without_points;
 
 pub use completion::{Ending, FinishedOperation};
 pub use item_work::{BatchChunks, BatchDone, ItemFailure, ItemWork, Original, StagedVersion};
-pub use items::{AbandonedItem, Item, NewItem, OperationItems, StalledItem};
+pub use items::{AbandonedItem, Item, NewItem, OperationItems, StallAges, StalledItem};
 pub use members::{MemberEntry, MemberTotals, NewMember};
 pub use metrics::{OperationMetric, OperationMetrics};
 pub use operation::{ItemCounts, NewOperation, Operation, OperationQuery, Operations};

@@ -13,6 +13,10 @@
 //! 4. [`Audited::commit_with`] arms sweep, commits, then dispatches. A message that cannot be sent is left
 //!    to sweep: the operation is safe in the database by then.
 //!
+//! A running operation has a window: only so many of its items are under way at a time, and each that ends makes room
+//! for the next one ([`send_next_items`]). So a large operation does not fill the queues, and a document of another user
+//! does not wait behind all of it.
+//!
 //! Every call is safe to repeat. A process that dies between two of them loses nothing: sweep finds
 //! operations that could end, and operations whose message was not sent.
 //!
@@ -28,6 +32,7 @@ mod initiator;
 mod quotas;
 mod send;
 mod start;
+mod window;
 
 pub use bulk::{queue_unfinished_deletions, queue_unpurged, queue_without_points, start_rebuilds};
 pub use cancel::{LockedOperation, cancel_items, lock_operation};
@@ -40,3 +45,4 @@ pub use start::{
     Audited, Committed, LockedCollection, LockedSource, Queued, StartOperation, SyncRunStart, dispatch_all,
     lock_collection, lock_if_exists,
 };
+pub use window::send_next_items;

@@ -52,6 +52,28 @@ impl EmbedBatch {
     pub const fn new(operation_id: OperationId, item_id: ItemId, batch: u32) -> Self {
         Self { operation_id, item_id, batch, is_begun: false }
     }
+
+    /// How many batches of a document are in the queue at a time: enough for several functions, and few enough that a
+    /// large document does not keep them from all others. Each is followed by that with this distance.
+    pub const AT_A_TIME: u32 = 32;
+
+    /// Returns which of the missing batches to send first: the others follow those.
+    pub fn first(missing: &[u32]) -> Vec<u32> {
+        let mut first: Vec<u32> = Vec::new();
+        for batch in missing {
+            if !first.iter().any(|before| before % Self::AT_A_TIME == batch % Self::AT_A_TIME) {
+                first.push(*batch);
+            }
+        }
+        first
+    }
+
+    /// Returns the message that follows this one when its batch is done; `None` if none of the missing ones does.
+    pub fn next(self, missing: &[u32]) -> Option<Self> {
+        let follows = |other: &&u32| **other > self.batch && (**other - self.batch) % Self::AT_A_TIME == 0;
+        let batch = missing.iter().filter(follows).min()?;
+        Some(Self::new(self.operation_id, self.item_id, *batch))
+    }
 }
 
 /// Check what became of these uploads: the S3 event of an upload can be lost, a client may never upload, its
@@ -90,6 +112,26 @@ mod tests {
         let json = serde_json::to_string(&message).unwrap();
         insta::assert_snapshot!(json, @r#"{"task":"stage_items","operation_id":"6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f","item_ids":[7,8]}"#);
         assert_eq!(serde_json::from_str::<ScanMessage>(&json).unwrap(), message);
+    }
+
+    #[test]
+    fn every_batch_of_a_large_document_is_sent_once_and_few_at_a_time() {
+        let operation_id = "6b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f".parse().unwrap();
+        let mut missing: Vec<u32> = (0..100).filter(|batch| *batch != 5 && *batch != 37).collect();
+        let mut sent = EmbedBatch::first(&missing);
+        assert_eq!(sent.len(), 32);
+        assert!(sent.contains(&69), "5 and 37 are done");
+        let mut done = Vec::new();
+        while let Some(batch) = sent.pop() {
+            missing.retain(|other| *other != batch);
+            done.push(batch);
+            let next = EmbedBatch::new(operation_id, ItemId(1), batch).next(&missing);
+            sent.extend(next.map(|message| message.batch));
+            assert!(sent.len() <= 32);
+        }
+        done.sort_unstable();
+        assert_eq!((done.len(), missing.len()), (98, 0));
+        assert!(done.windows(2).all(|pair| pair[0] < pair[1]), "each once");
     }
 
     #[test]

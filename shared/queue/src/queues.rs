@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use domain::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
+use domain::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, OperationId, ScanMessage};
 use serde::Serialize;
 
 use crate::QueueError;
@@ -61,6 +61,45 @@ pub struct QueueUrls {
     pub embed: Option<String>,
     /// The sweep function's queue.
     pub sweep: Option<SweepQueue>,
+}
+
+/// A message of a work queue.
+trait Message: Serialize {
+    /// The operation that it belongs to. Its messages are a group of a fair queue: SQS delivers those of other
+    /// groups first while it has many in flight or waiting.
+    fn operation_id(&self) -> Option<OperationId>;
+}
+
+impl Message for ScanMessage {
+    fn operation_id(&self) -> Option<OperationId> {
+        match self {
+            Self::RunOperation { operation_id } | Self::StageItems { operation_id, .. } => Some(*operation_id),
+        }
+    }
+}
+
+impl Message for ChunkDocument {
+    fn operation_id(&self) -> Option<OperationId> {
+        Some(self.operation_id)
+    }
+}
+
+impl Message for EmbedBatch {
+    fn operation_id(&self) -> Option<OperationId> {
+        Some(self.operation_id)
+    }
+}
+
+impl Message for CheckUploads {
+    fn operation_id(&self) -> Option<OperationId> {
+        None
+    }
+}
+
+impl Message for CheckObjects {
+    fn operation_id(&self) -> Option<OperationId> {
+        None
+    }
 }
 
 /// Sends messages to the work queues. Cheap to clone.
@@ -157,11 +196,11 @@ impl Queues {
         Ok(())
     }
 
-    async fn send<M: Serialize>(&self, stage: Stage, messages: &[M]) -> Result<(), QueueError> {
+    async fn send<M: Message>(&self, stage: Stage, messages: &[M]) -> Result<(), QueueError> {
         self.send_after(Duration::ZERO, stage, messages).await
     }
 
-    async fn send_after<M: Serialize>(
+    async fn send_after<M: Message>(
         &self,
         delay: Duration,
         stage: Stage,
@@ -178,6 +217,7 @@ impl Queues {
                     .id(position.to_string())
                     .message_body(serde_json::to_string(message)?)
                     .set_delay_seconds(delay)
+                    .set_message_group_id(message.operation_id().map(|id| id.to_string()))
                     .build()
                     .map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
                 request = request.entries(entry);

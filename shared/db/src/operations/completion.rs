@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 
 use super::items::OperationItems;
 use super::operation::Operations;
+use super::windows::Remaining;
 use crate::DbError;
 
 /// Number of items that one statement ends.
@@ -32,6 +33,8 @@ pub struct FinishedOperation {
 pub enum Ending {
     /// It has open items, or it ended before.
     Open,
+    /// It has open items, and its window has room for some that are not sent.
+    HasRoom,
     /// All documents of a reindex are in the new index, which is not the collection's index yet.
     AwaitsSwap,
     /// This call ended it.
@@ -79,8 +82,10 @@ impl Operations<'_> {
     /// Call it after the change to the last item is committed, so that the later of two concurrent changes
     /// sees the other one. Runs a single statement while there are open items.
     pub async fn end_if_done(&mut self, id: OperationId) -> Result<Ending, DbError> {
-        if !self.has_nothing_left(id).await? {
-            return Ok(Ending::Open);
+        match self.remaining(id).await? {
+            Some(Remaining::Nothing) => {}
+            Some(Remaining::ItemsToSend) => return Ok(Ending::HasRoom),
+            Some(Remaining::Items) | None => return Ok(Ending::Open),
         }
         // A statement counts what is visible when it starts, so lock the collection first: its counters
         // change only under this lock.
@@ -101,7 +106,7 @@ impl Operations<'_> {
     pub async fn complete_if_done(&mut self, id: OperationId) -> Result<Option<FinishedOperation>, DbError> {
         match self.end_if_done(id).await? {
             Ending::Ended(finished) => Ok(Some(finished)),
-            Ending::Open | Ending::AwaitsSwap => Ok(None),
+            Ending::Open | Ending::HasRoom | Ending::AwaitsSwap => Ok(None),
         }
     }
 
@@ -206,21 +211,6 @@ impl Operations<'_> {
         .execute(&mut *self.connection)
         .await?;
         Ok(done.rows_affected())
-    }
-
-    async fn has_nothing_left(&mut self, id: OperationId) -> Result<bool, DbError> {
-        let row = sqlx::query!(
-            "SELECT id FROM operations o
-            WHERE uuid = $1 AND status = 'processing' AND scan_finished_at IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT FROM operation_items i
-                    WHERE i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
-                )",
-            id.0,
-        )
-        .fetch_optional(&mut *self.connection)
-        .await?;
-        Ok(row.is_some())
     }
 
     /// Returns whether the operation is a reindex that only lacks the swap of its index.

@@ -60,6 +60,18 @@ pub struct StalledItem {
     pub missing_batches: Vec<u32>,
 }
 
+/// How old the last message of an item is at least when it counts as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StallAges {
+    /// If the stage's queue is empty; `None` if it is not.
+    pub queue_is_empty: Option<Duration>,
+    /// If a message that was sent later was handled; longer than a stage takes. `None` if the message may be in another
+    /// queue.
+    pub overtaken: Option<Duration>,
+    /// If no item of its operation moves.
+    pub nothing_moves: Duration,
+}
+
 /// An item that ended early after its chunks were staged, so some of its points may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbandonedItem {
@@ -249,29 +261,27 @@ impl<'c> OperationItems<'c> {
         Ok(())
     }
 
-    /// Returns items of running operations that have been in `state` for longer than `age` without a
-    /// message or progress, after `after`, ordered by ID.
+    /// Returns items of running operations that are in `state` and whose last message the queue does not hold any more,
+    /// after `after`, ordered by ID.
+    ///
+    /// A queue has no list of its messages, but it delivers those of one operation about in the order in which they were
+    /// sent. So a message is gone if that of an item that came to this state later was handled, if the queue is empty, or
+    /// if nothing of its operation has moved for a long time.
     pub async fn list_stalled(
         &mut self,
         state: ItemState,
-        age: Duration,
+        ages: StallAges,
         after: ItemId,
         limit: i64,
     ) -> Result<Vec<StalledItem>, DbError> {
-        let rows = sqlx::query!(
-            r#"SELECT i.id, o.uuid AS operation_id, i.batch_count,
-                i.batches_done
-            FROM operations o
-            JOIN operation_items i ON i.operation_id = o.id AND i.state IN ('listed', 'staged', 'chunked')
-            WHERE o.status = 'processing' AND i.state = $1::text::item_state AND i.id > $3
-                -- A file inside a document is staged when that is read; the message is about that one.
-                AND (i.state <> 'listed' OR i.container_id IS NULL OR i.is_removal)
-                AND greatest(i.dispatched_at, i.updated_at) < now() - make_interval(secs => $2)
-            ORDER BY i.id LIMIT $4"#,
+        let rows = sqlx::query_file!(
+            "queries/operations/list_stalled.sql",
             state.as_str(),
-            age.as_secs_f64(),
             after.0,
             limit,
+            ages.queue_is_empty.map(|age| age.as_secs_f64()),
+            ages.overtaken.map(|age| age.as_secs_f64()),
+            ages.nothing_moves.as_secs_f64(),
         )
         .fetch_all(&mut *self.connection)
         .await?;

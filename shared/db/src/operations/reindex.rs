@@ -194,7 +194,7 @@ impl Operations<'_> {
         }
         Ok(match self.end_if_done(id).await? {
             Ending::Ended(finished) => Swap::Done(finished),
-            Ending::Open | Ending::AwaitsSwap => Swap::NotWanted,
+            Ending::Open | Ending::HasRoom | Ending::AwaitsSwap => Swap::NotWanted,
         })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{BatchChunks, ItemCounts, OperationQuery, StagingOutcome};
+use crate::operations::{BatchChunks, ItemCounts, OperationQuery, StallAges, StagingOutcome};
 use crate::testing::{Fixture, binary};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -224,10 +224,12 @@ async fn overdue_operations_and_stalled_items_are_found(pool: PgPool) {
     assert_eq!(fixture.connection().await.operation_items().count_pending_chunks().await.unwrap(), 466);
     let waiting = fixture.insert_operation(OperationType::Append).await;
     let minute = Duration::from_secs(60);
+    fixture.connection().await.operation_items().mark_dispatched(&items[1..]).await.unwrap();
+    let ages = StallAges { queue_is_empty: Some(minute), overtaken: None, nothing_moves: 100 * minute };
     let mut connection = fixture.connection().await;
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), []);
     assert_eq!(
-        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap(),
+        connection.operation_items().list_stalled(ItemState::Chunked, ages, ItemId(0), 10).await.unwrap(),
         []
     );
 
@@ -241,11 +243,11 @@ async fn overdue_operations_and_stalled_items_are_found(pool: PgPool) {
     // The pending one is not overdue: another one runs before it.
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [running]);
     let stalled =
-        connection.operation_items().list_stalled(ItemState::Chunked, minute, ItemId(0), 10).await.unwrap();
+        connection.operation_items().list_stalled(ItemState::Chunked, ages, ItemId(0), 10).await.unwrap();
     assert_eq!((stalled.len(), stalled[0].id, stalled[0].operation_id), (1, items[0], running));
     assert_eq!(stalled[0].missing_batches, [0, 2]);
     let listed =
-        connection.operation_items().list_stalled(ItemState::Listed, minute, ItemId(0), 10).await.unwrap();
+        connection.operation_items().list_stalled(ItemState::Listed, ages, ItemId(0), 10).await.unwrap();
     assert_eq!(listed[0].id, items[1]);
     assert_eq!(connection.operations().list_finishable(10).await.unwrap(), []);
 
@@ -256,4 +258,64 @@ async fn overdue_operations_and_stalled_items_are_found(pool: PgPool) {
     assert_eq!(connection.operations().list_finishable(10).await.unwrap(), [running]);
     connection.operations().complete_if_done(running).await.unwrap();
     assert_eq!(connection.operations().list_overdue(minute, minute, 10).await.unwrap(), [waiting]);
+}
+
+/// A queue that is not empty may hold an item's message, unless a message that was sent later was handled.
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn messages_that_a_queue_still_holds_are_not_sent_again(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let (_, items) = fixture.run_append(&["a", "b", "c", "d"]).await;
+    let execute = async |sql: &'static str| {
+        sqlx::query(sql).execute(&fixture.pool).await.unwrap();
+    };
+    // Sent an hour ago, one minute after the other; the last one was not sent: it does not fit into the window.
+    execute(
+        "UPDATE operation_items SET updated_at = now() - interval '70 minutes',
+        dispatched_at = now() - interval '1 hour' + id * interval '1 minute'
+        WHERE file_name <> 'd'",
+    )
+    .await;
+    execute("UPDATE operation_items SET updated_at = now() - interval '70 minutes' WHERE file_name = 'd'").await;
+    let minutes = |minutes| Duration::from_secs(60 * minutes);
+    let stalled = async |state, empty: Option<u64>, overtaken: Option<u64>, nothing_moves| {
+        let ages = StallAges {
+            queue_is_empty: empty.map(minutes),
+            overtaken: overtaken.map(minutes),
+            nothing_moves: minutes(nothing_moves),
+        };
+        let mut connection = fixture.connection().await;
+        let stalled = connection.operation_items().list_stalled(state, ages, ItemId(0), 10).await.unwrap();
+        stalled.into_iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    use ItemState::{Chunked, Listed, Staged};
+    assert_eq!(stalled(Listed, None, Some(20), 90).await, []);
+    assert_eq!(stalled(Listed, Some(2), None, 90).await, items[..3]);
+    assert_eq!(stalled(Listed, None, None, 50).await, items[..3], "nothing moves");
+
+    // Its message was sent after that of the first one, and handled by scan and chunk.
+    execute(
+        "UPDATE operation_items SET state = 'chunked', staged_at = now() - interval '35 minutes',
+        chunked_at = now() - interval '30 minutes', dispatched_at = now() - interval '30 minutes'
+        WHERE file_name = 'b'",
+    )
+    .await;
+    assert_eq!(stalled(Listed, None, Some(20), 50).await, items[..1], "the third came after it");
+    assert_eq!(stalled(Listed, None, Some(61), 50).await, [], "it may take that long");
+    assert_eq!(stalled(Listed, None, None, 50).await, [], "it may be in another queue");
+    assert_eq!(stalled(Chunked, None, Some(20), 50).await, [], "nothing has overtaken it");
+
+    execute(
+        "UPDATE operation_items SET state = 'staged', staged_at = now() - interval '40 minutes',
+        dispatched_at = now() - interval '40 minutes', updated_at = now() - interval '40 minutes'
+        WHERE file_name = 'a'",
+    )
+    .await;
+    assert_eq!(stalled(Staged, None, Some(20), 50).await, items[..1]);
+
+    execute(
+        "UPDATE operation_items SET state = 'completed', chunked_at = now() - interval '25 minutes'
+        WHERE file_name = 'c'",
+    )
+    .await;
+    assert_eq!(stalled(Chunked, None, Some(20), 50).await, items[1..2]);
 }
