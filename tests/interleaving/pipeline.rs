@@ -76,7 +76,8 @@ impl Pipeline {
     pub(crate) async fn handle(&self, message: &Message, calls: Option<u32>) -> bool {
         self.messages.fetch_add(1, Ordering::Relaxed);
         let process = self.process();
-        let receive_count = *self.deliveries.lock().unwrap().entry(message.id).and_modify(|n| *n += 1).or_insert(1);
+        let receive_count =
+            *self.deliveries.lock().unwrap().entry(message.id).and_modify(|n| *n += 1).or_insert(1);
         match process.life.run(calls, process.dispatch(message, receive_count)).await {
             Some(Ok(())) => true,
             Some(Err(error)) => !error.is_retryable(),

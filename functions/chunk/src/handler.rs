@@ -82,6 +82,7 @@ async fn chunk(state: &State, work: &ItemWork, staged: StagedVersion) -> Result<
                 item_id: work.item_id,
                 document_id: Some(staged.document_id),
                 reason: &cause,
+                category: ErrorCategory::Permanent,
             });
             let failure = ItemFailure::Failed { reason, category: ErrorCategory::Permanent };
             end_unindexed(state, work, staged, &failure).await?;

@@ -43,7 +43,8 @@ pub async fn drain(
     let state = Arc::new(state);
     let embedder = Arc::clone(&state.embedder);
     tokio::task::spawn_blocking(move || embedder.warm_up()).await??;
-    let consumer = Consumer::open(&aws::sdk_config().await, Stage::Embed, &config.function.embed_queue_url).await?;
+    let consumer =
+        Consumer::open(&aws::sdk_config().await, Stage::Embed, &config.function.embed_queue_url).await?;
     let mut run = Invocation::lasting(Duration::from_secs(86_400));
     if let Some(job_id) = &config.job_id {
         run.request_id.clone_from(job_id);
@@ -76,6 +77,7 @@ pub async fn drain(
     tasks.shutdown().await;
     extending.abort();
     let released = leases.release_all().await;
+    lambda::metric::flush();
 
     let reason = stop.reason().unwrap_or(StopReason::QueueEmpty);
     let done = leases.tally();

@@ -12,7 +12,9 @@ use crate::State;
 use crate::jobs::{Job, in_turn, take_group};
 use crate::pace::Turn;
 use crate::progress::keep_progress;
-use crate::stage::{EmbeddedGroup, Limits, Outcome, Request, drop_cancelled, embed_group, prepare, store_group};
+use crate::stage::{
+    EmbeddedGroup, Limits, Outcome, Request, drop_cancelled, embed_group, prepare, store_group,
+};
 
 /// A message that was delivered this often is handed back as a new one, which waits behind those of others and whose deliveries are counted from the
 /// start: it would reach the dead-letter queue although nothing is wrong with it. The queue allows nine.
@@ -132,7 +134,9 @@ async fn hand_back(
         return Ok("handed back in a new message");
     }
     if has_embedded {
-        return Err(StageError::handed_back("the turn of this invocation ended before its batch was embedded"));
+        return Err(StageError::handed_back(
+            "the turn of this invocation ended before its batch was embedded",
+        ));
     }
     Err(StageError::new(ErrorKind::Unavailable, "the time of an invocation is too short to embed anything"))
 }

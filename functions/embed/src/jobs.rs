@@ -138,7 +138,8 @@ pub(crate) fn take_group(waiting: &mut VecDeque<Job>, max_tokens: u64) -> Vec<Jo
     let (mut group, mut sum): (Vec<Job>, u64) = (Vec::new(), 0);
     while let Some(next) = waiting.front() {
         let tokens = next.unknown_tokens();
-        let fits = group.first().is_none_or(|first| first.encoder() == next.encoder() && sum + tokens <= max_tokens);
+        let fits =
+            group.first().is_none_or(|first| first.encoder() == next.encoder() && sum + tokens <= max_tokens);
         if !fits {
             break;
         }
@@ -190,9 +191,8 @@ mod tests {
             searchable_generation: Generation(1),
             first_seen_at: DateTime::UNIX_EPOCH,
         };
-        let message = EmbedBatch::new(
-            OperationId(uuid!("00000000-0000-0000-0000-000000000001")), ItemId(1), 0,
-        );
+        let message =
+            EmbedBatch::new(OperationId(uuid!("00000000-0000-0000-0000-000000000001")), ItemId(1), 0);
         Job {
             request: Request { position, message, receive_count: 1 },
             reused_chunks: 0,

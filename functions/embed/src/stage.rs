@@ -10,12 +10,13 @@ use db::operations::{ItemWork, StagedVersion};
 use domain::{DocumentId, EmbedBatch, ErrorKind, ItemId, ItemState};
 use futures_util::{StreamExt, stream};
 use lambda::StageError;
+use lambda::metric::{self, Metric};
 
-use crate::{ChunkEmbedder, State};
 use crate::jobs::{Job, tokens, unknown_texts};
 use crate::progress::take_up_progress;
 use crate::reuse::find_reusable_vectors;
 use crate::store::{cancel, delete_useless_points, fail, send_next, store};
+use crate::{ChunkEmbedder, State};
 
 /// Batches that are read or written concurrently: as many as the function receives messages. The model
 /// is idle meanwhile, and each call is a round trip.
@@ -226,6 +227,7 @@ fn embed_texts(
     let unknown = unknown_texts(&group, limits.max_tokens);
     let texts: Vec<&str> = unknown.texts.iter().map(AsRef::as_ref).collect();
     // Without texts the model is not even opened.
+    let started = Instant::now();
     let vectors = match group.first().map(|job| &job.work.settings) {
         Some(settings) if !texts.is_empty() => embedder.embed(settings, &texts, &limits.should_stop),
         _ => Ok(Vec::new()),
@@ -235,12 +237,17 @@ fn embed_texts(
         Ok(vectors) => vectors,
         Err(error) => return (group, Err(error.into())),
     };
+    let seconds = started.elapsed().as_secs_f64();
     let mut embedded = 0;
     for ((position, row), vector) in places.into_iter().zip(vectors) {
         if vector.is_some() {
             embedded += tokens(&group[position].chunks[row]);
             group[position].vectors[row] = vector;
         }
+    }
+    if embedded > 0 {
+        #[expect(clippy::cast_precision_loss, reason = "a group has far fewer than 2^52 tokens")]
+        metric::observe(Metric::EmbedTokensPerSecond, embedded as f64 / seconds);
     }
     (group, Ok(embedded))
 }

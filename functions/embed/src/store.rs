@@ -5,6 +5,7 @@ use db::operations::{BatchChunks, BatchDone, ItemFailure, ItemWork, StagedVersio
 use dispatch::FailedDocument;
 use domain::{DocumentId, EmbedBatch, ErrorCategory, ErrorKind, Generation};
 use lambda::StageError;
+use lambda::metric::{self, Metric};
 
 use crate::State;
 use crate::jobs::Job;
@@ -45,10 +46,12 @@ pub(crate) async fn store(
         }
         return Ok(None);
     };
+    metric::add(Metric::ChunksIndexed, job.chunks.len());
     if done.replaced_generation.is_none() {
         send_next(state, job.request.message, &job.work.missing_batches).await?;
         return Ok(Some(done));
     }
+    metric::add(Metric::DocumentsIndexed, 1);
     // Even if nothing was searchable: an earlier generation may have been interrupted half-way.
     if job.staged.generation.has_predecessors() && !job.work.is_reindex {
         delete_before(state, &job.work, job.staged.document_id, job.staged.generation).await?;
@@ -98,6 +101,7 @@ pub(crate) async fn fail(state: &State, work: &ItemWork, error: &StageError) -> 
         item_id: work.item_id,
         document_id: work.staged.map(|staged| staged.document_id),
         reason: &error.chain(),
+        category: ErrorCategory::Permanent,
     });
     let failure = ItemFailure::Failed { reason: error.reason(), category: ErrorCategory::Permanent };
     let mut tx = state.db.begin().await?;

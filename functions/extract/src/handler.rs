@@ -94,6 +94,7 @@ async fn fail(
         item_id: work.item_id,
         document_id: Some(staged.document_id),
         reason: &error.chain(),
+        category: ErrorCategory::Permanent,
     });
     let failure = ItemFailure::Failed { reason: error.reason(), category: ErrorCategory::Permanent };
     let mut tx = state.db.begin().await?;

@@ -40,6 +40,7 @@ async fn fail(state: &State, context: &Context<'_>, error: &StageError) -> Resul
             item_id: context.item.id,
             document_id: Some(context.document_id),
             reason: &error.chain(),
+            category: ErrorCategory::Permanent,
         });
     }
     let target = context.target();

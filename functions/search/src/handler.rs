@@ -11,6 +11,7 @@ use db::collections::{AccessibleCollection, Collection};
 use db::documents::LiveDocument;
 use domain::{CollectionId, DocumentId, ErrorKind};
 use lambda::http::{ApiError, ApiJson, BaseUrl, ReceivedAt};
+use lambda::metric::{self, Metric};
 use serde_json::Value;
 
 use crate::context::{find_neighbours, neighbours_of, parent_of};
@@ -138,6 +139,10 @@ async fn attempt(
     let total_time_ms = millis_since(started);
     timings.rest_ms = total_time_ms
         - (timings.embedding_ms + timings.qdrant_ms + timings.postgres_ms + timings.reranking_ms);
+    metric::observe(Metric::SearchTime, total_time_ms);
+    metric::observe(Metric::SearchEmbeddingTime, timings.embedding_ms);
+    metric::observe(Metric::SearchQdrantTime, timings.qdrant_ms);
+    metric::observe(Metric::SearchDatabaseTime, timings.postgres_ms);
 
     Ok(Some(SearchResponse {
         collections_searched: count_by_collection(&collections, &failed, &results),

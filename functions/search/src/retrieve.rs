@@ -8,6 +8,7 @@ use domain::{Classify, DocumentId, ErrorKind, Quantization, SearchMode};
 use embedding::QueryEmbedding;
 use futures_util::future::{join_all, try_join_all};
 use lambda::http::ApiError;
+use lambda::metric::{self, Metric};
 use uuid::Uuid;
 use vectors::{CANDIDATES, ChunkQuery, ScoredChunk, VectorsError};
 
@@ -130,6 +131,9 @@ pub(crate) async fn retrieve<'a>(
                 retrieved.lists.push(RankedList { mode, model, hits, rest });
             }
             Err(QueryError::Vectors(error)) => {
+                if let Some(dependency) = error.dependency() {
+                    metric::add_of(Metric::DependencyErrors, &[dependency.as_str()], 1);
+                }
                 tracing::error!(collection.id = %collection.id, error = lambda::error_chain(&error), "searching a collection failed");
                 let failure = failure(collection, error.kind());
                 first_error.get_or_insert_with(|| unsearchable(&failure, &error));

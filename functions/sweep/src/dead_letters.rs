@@ -8,6 +8,7 @@ use domain::{
     ScanMessage, document_id,
 };
 use lambda::StageError;
+use lambda::metric::{self, Metric};
 use queue::S3Notification;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,12 +57,20 @@ async fn record_dead_letter(state: &State, record: &SqsMessage) -> Result<(), St
     let body = record.body.as_deref().unwrap_or_default();
     let letter =
         serde_json::from_str(body).unwrap_or_else(|_| DeadLetter::Other(Value::String(body.to_owned())));
+    let stage = record.event_source_arn.as_deref().and_then(stage_of_queue).unwrap_or(letter.stage());
     tracing::warn!(
         message.id = record.message_id,
         queue = record.event_source_arn,
-        kind = letter.stage(),
+        stage,
         "received a dead letter"
     );
+    record_failure(state, letter).await?;
+    // Not before: until then, the dead-letter queue delivers it again.
+    metric::add_of(Metric::DeadLetters, &[stage], 1);
+    Ok(())
+}
+
+async fn record_failure(state: &State, letter: DeadLetter) -> Result<(), StageError> {
     match letter {
         DeadLetter::Scan(ScanMessage::RunOperation { operation_id }) => {
             fail_operation(state, operation_id).await
@@ -89,6 +98,20 @@ async fn record_dead_letter(state: &State, record: &SqsMessage) -> Result<(), St
             Ok(())
         }
     }
+}
+
+/// Returns the stage whose dead-letter queue this is; CloudFormation names queues after their resources. The messages
+/// alone do not tell those of chunk, extract and recognize apart.
+fn stage_of_queue(arn: &str) -> Option<&'static str> {
+    let queues = [
+        ("IntakeDeadLetter", "intake"),
+        ("ScanDeadLetter", "scan"),
+        ("ExtractDeadLetter", "extract"),
+        ("RecognizeDeadLetter", "recognize"),
+        ("ChunkDeadLetter", "chunk"),
+        ("EmbedDeadLetter", "embed"),
+    ];
+    queues.into_iter().find(|(queue, _)| arn.contains(queue)).map(|(_, stage)| stage)
 }
 
 impl DeadLetter {
@@ -182,6 +205,7 @@ async fn fail_items(
             item_id: work.item_id,
             document_id: Some(document_id(work.collection_id, &work.uri)),
             reason: &reason,
+            category,
         });
     }
     delete_orphaned_points(state, operation_id, &partly_embedded).await?;
@@ -232,8 +256,7 @@ mod tests {
             serde_json::to_string(&ScanMessage::StageItems { operation_id, item_ids: vec![ItemId(7)] })
                 .unwrap();
         let chunk = serde_json::to_string(&ChunkDocument { operation_id, item_id: ItemId(7) }).unwrap();
-        let embed =
-            serde_json::to_string(&EmbedBatch::new(operation_id, ItemId(7), 0)).unwrap();
+        let embed = serde_json::to_string(&EmbedBatch::new(operation_id, ItemId(7), 0)).unwrap();
         assert_eq!(
             [stage(&run), stage(&items), stage(&chunk), stage(&embed)],
             ["scan", "scan", "chunk", "embed"]
@@ -247,6 +270,8 @@ mod tests {
     fn the_recorded_dead_letter_is_a_chunk_message() {
         let event: SqsEvent =
             serde_json::from_str(include_str!("../../../events/sweep-dead-letter.json")).unwrap();
-        assert_eq!(stage(event.records[0].body.as_deref().unwrap()), "chunk");
+        let record = &event.records[0];
+        assert_eq!(stage(record.body.as_deref().unwrap()), "chunk");
+        assert_eq!(record.event_source_arn.as_deref().and_then(stage_of_queue), Some("chunk"));
     }
 }

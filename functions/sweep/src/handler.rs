@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda::event::Invocation;
+use lambda::metric::{self, Metric};
 use serde_json::{Value, json};
 
 use crate::dead_letters::record_dead_letters;
@@ -58,6 +59,7 @@ async fn run(state: &State, invocation: &Invocation) -> (Done, bool) {
     if let Err(error) = &armed {
         tracing::error!(error = error.chain(), "the next run could not be armed");
         done.failed_steps.push("next run");
+        metric::add(Metric::SweepFailedSteps, 1);
     }
     (done, armed.is_ok())
 }

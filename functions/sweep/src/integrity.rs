@@ -9,7 +9,7 @@ use domain::DocumentId;
 use integrity::{CheckedCollection, Cursor, Discrepancy, Stores, compare, read_page};
 use lambda::StageError;
 use lambda::event::Invocation;
-use lambda::metric;
+use lambda::metric::{self, Metric};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn check(state: &State, collection: &UncheckedCollection, place: Uuid) -> 
         discrepancies.extend(compare(&page.facts));
     }
     let mismatches = discrepancies.len();
-    metric::count("IntegrityMismatches", mismatches);
+    metric::add(Metric::IntegrityMismatches, mismatches);
     let mut tx = state.db.begin().await?;
     tx.integrity_checks().record(collection.id, as_count(documents), as_count(mismatches)).await?;
     if mismatches > 0 {

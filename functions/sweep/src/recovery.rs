@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use db::operations::StallAges;
 use domain::{
-    CheckUploads, ChunkDocument, EmbedBatch, ItemId, ItemState, OperationId, ScanMessage, UploadId,
+    CheckUploads, ChunkDocument, Dependency, EmbedBatch, ItemId, ItemState, OperationId, ScanMessage,
+    UploadId,
 };
 use lambda::StageError;
 use lambda::event::Invocation;
+use lambda::metric::{self, Metric};
 use queue::Stage;
 use serde::Serialize;
 
@@ -71,11 +73,30 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     let mut failed = Vec::new();
     let mut note = |step: &'static str, result: Result<(), StageError>| {
         if let Err(error) = result {
-            tracing::error!(step, error = error.chain(), "a step failed; the next invocation retries it");
+            let dependency = error.dependency().map(Dependency::as_str);
+            if let Some(dependency) = dependency {
+                metric::add_of(Metric::DependencyErrors, &[dependency], 1);
+            }
+            tracing::error!(
+                step,
+                dependency,
+                error = error.chain(),
+                "a step failed; the next invocation retries it"
+            );
             failed.push(step);
         }
     };
-    note("dispatch", dispatch(state, &mut done).await);
+    let dispatched = dispatch(state, &mut done).await;
+    let is_database_down =
+        matches!(&dispatched, Err(error) if error.dependency() == Some(Dependency::Database));
+    note("dispatch", dispatched);
+    if is_database_down {
+        // Each of the other steps would wait for it, too, until Lambda stops the function without any metric.
+        metric::add(Metric::SweepFailedSteps, failed.len());
+        done.failed_steps = failed;
+        tracing::error!("the database is unreachable; the other steps are left to the next invocation");
+        return done;
+    }
     note(
         "listed items",
         resend(state, invocation, ItemState::Listed, Stage::Scan, &mut done.items_listed_sent).await,
@@ -99,10 +120,12 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     note("uploads", check_uploads(state, &mut done).await);
     note("retired indexes", retired_indexes::drop_due(state, &mut done.indexes_dropped).await);
     note("retention", retain(state, invocation, &mut done.removed).await);
+    note("oldest open item", measure_oldest(state).await);
     note("integrity", integrity::check_due(state, invocation, &mut done.collections_checked).await);
     note("deleted documents", erasure::queue_expired(state, &mut done.erased).await);
     // Last: what is left of the time.
     note("erasures", erasure::erase_due(state, invocation, &mut done.erased).await);
+    metric::add(Metric::SweepFailedSteps, failed.len());
     done.failed_steps = failed;
     tracing::info!(
         operations_dispatched = done.operations_dispatched,
@@ -127,6 +150,13 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         "sweep finished"
     );
     done
+}
+
+/// Records how long the oldest document of an open operation has been waiting; 0 without any.
+async fn measure_oldest(state: &State) -> Result<(), StageError> {
+    let age = state.db.connection().await?.operations().oldest_open_age().await?;
+    metric::observe(Metric::OldestOpenItem, age.as_secs_f64());
+    Ok(())
 }
 
 /// Dispatches operations whose message seems lost: pending ones whose turn it is, and listings that
@@ -216,7 +246,8 @@ async fn resend_ended(state: &State, sent: &mut usize) -> Result<(), StageError>
     let mut connection = state.db.connection().await?;
     let items = connection.operation_items().list_with_orphaned_points(age, PAGE).await?;
     drop(connection);
-    let message = |(operation_id, item_id): &(OperationId, ItemId)| EmbedBatch::new(*operation_id, *item_id, 0);
+    let message =
+        |(operation_id, item_id): &(OperationId, ItemId)| EmbedBatch::new(*operation_id, *item_id, 0);
     state.queues.send_embed(&items.iter().map(message).collect::<Vec<_>>()).await?;
     let ids: Vec<ItemId> = items.iter().map(|(_, id)| *id).collect();
     state.db.connection().await?.operation_items().mark_dispatched(&ids).await?;

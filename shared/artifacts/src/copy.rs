@@ -57,7 +57,8 @@ impl ArtifactStore {
         let request = self.client().create_multipart_upload().bucket(self.bucket()).key(&target);
         let request = request.set_content_type(head.content_type.clone());
         let created = request.send().await;
-        let created = created.map_err(|error| ArtifactError::call(&target, "CreateMultipartUpload", error))?;
+        let created =
+            created.map_err(|error| ArtifactError::call(&target, "CreateMultipartUpload", error))?;
         let copy_part = |(number, range): (i32, String)| {
             let request = self.client().upload_part_copy().bucket(self.bucket()).key(&target);
             let request = request

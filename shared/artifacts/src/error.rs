@@ -2,7 +2,7 @@
 
 use aws::S3Refusal;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use thiserror::Error;
 
 /// An artifact that could not be read or written.
@@ -100,5 +100,9 @@ impl Classify for ArtifactError {
             Self::Refused { .. } => Some(self.to_string()),
             Self::Replaced { .. } | Self::Call { .. } | Self::Malformed { .. } => None,
         }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        matches!(self, Self::Call { .. }).then_some(Dependency::StagingBucket)
     }
 }

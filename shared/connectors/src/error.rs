@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Classify, ErrorKind, SecretType, ServerPlace};
+use domain::{Classify, Dependency, ErrorKind, SecretType, ServerPlace};
 use egress::EgressError;
 use thiserror::Error;
 
@@ -140,5 +140,9 @@ impl Classify for ConnectorError {
             Self::Egress(error) => error.kind(),
             Self::Unavailable { .. } => ErrorKind::Unavailable,
         }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        self.kind().is_retryable().then_some(Dependency::Source)
     }
 }

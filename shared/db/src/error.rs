@@ -1,6 +1,6 @@
 //! Errors of the database.
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use thiserror::Error;
 
 /// The SQLSTATE that the SQL function `hold_documents` raises. PostgreSQL itself uses no class `LM`.
@@ -125,5 +125,9 @@ impl Classify for DbError {
             }
             _ => None,
         }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        matches!(self, Self::Unavailable(_)).then_some(Dependency::Database)
     }
 }

@@ -1,6 +1,7 @@
 //! The log line of a document that could not be indexed.
 
-use domain::{DocumentId, ItemId, OperationId};
+use domain::{DocumentId, ErrorCategory, ItemId, OperationId};
+use lambda::metric::{self, Metric};
 
 /// A document that an operation could not index.
 #[derive(Debug, Clone, Copy)]
@@ -15,9 +16,11 @@ pub struct FailedDocument<'a> {
     pub document_id: Option<DocumentId>,
     /// The reason, with what can be done about it.
     pub reason: &'a str,
+    /// Whether trying again can help.
+    pub category: ErrorCategory,
 }
 
-/// Logs why a document failed, in one line with all ids. The request id comes from the span of the
+/// Logs why a document failed, in one line with all ids, and counts it. The request id comes from the span of the
 /// message that is being handled.
 pub fn log_failed(failed: FailedDocument<'_>) {
     tracing::warn!(
@@ -26,8 +29,10 @@ pub fn log_failed(failed: FailedDocument<'_>) {
         item.id = %failed.item_id,
         document.id = failed.document_id.map(tracing::field::display),
         reason = failed.reason,
+        category = failed.category.as_str(),
         "document failed"
     );
+    metric::add_of(Metric::DocumentsFailed, &[failed.stage, failed.category.as_str()], 1);
 }
 
 #[cfg(test)]
@@ -66,6 +71,7 @@ mod tests {
                 item_id: ItemId(7),
                 document_id: Some(id.parse().unwrap()),
                 reason: "this is a binary file",
+                category: ErrorCategory::Permanent,
             });
         });
         let written = lines.0.lock().unwrap();

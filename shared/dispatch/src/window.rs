@@ -15,7 +15,11 @@ const ITEMS_PER_MESSAGE: usize = 25;
 ///
 /// # Errors
 /// Returns the error of the queue or the database. Messages may have been sent; a repeated call sends them again.
-pub async fn send_next_items(db: &Db, queues: &Queues, operation_id: OperationId) -> Result<usize, StageError> {
+pub async fn send_next_items(
+    db: &Db,
+    queues: &Queues,
+    operation_id: OperationId,
+) -> Result<usize, StageError> {
     let mut tx = db.begin().await?;
     if !tx.operations().lock_window(operation_id).await? {
         return Ok(0);

@@ -51,6 +51,37 @@ impl ErrorKind {
     }
 }
 
+/// What functions depend on. An error that names one says that it is unavailable, not that the work is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dependency {
+    /// PostgreSQL.
+    Database,
+    /// Qdrant.
+    VectorDatabase,
+    /// The staging bucket.
+    StagingBucket,
+    /// SQS.
+    Queue,
+    /// The embedding model: its files or ONNX Runtime.
+    Embedding,
+    /// The server that a source is read from.
+    Source,
+}
+
+impl Dependency {
+    /// Returns the name in metrics, logs and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::VectorDatabase => "vector_database",
+            Self::StagingBucket => "staging_bucket",
+            Self::Queue => "queue",
+            Self::Embedding => "embedding",
+            Self::Source => "source",
+        }
+    }
+}
+
 /// Implemented by every error that can reach a handler.
 pub trait Classify: std::error::Error {
     /// Returns the class of this error.
@@ -65,6 +96,11 @@ pub trait Classify: std::error::Error {
 
     /// Returns after which time a retry can succeed at the earliest, if whoever refused said so.
     fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns what is unavailable, if that is the error.
+    fn dependency(&self) -> Option<Dependency> {
         None
     }
 }

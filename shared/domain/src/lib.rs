@@ -28,7 +28,7 @@ pub use artifact::{ArtifactKey, ChunkParent, ChunkPlace, ChunkRecord};
 pub use document_name::{DocumentName, DocumentNameError};
 pub use document_uri::{DocumentUri, DocumentUriError};
 pub use document_warning::DocumentWarning;
-pub use error::{Classify, ErrorKind};
+pub use error::{Classify, Dependency, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, OwnershipOfferId, PermissionId,

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use models::ModelsError;
 use thiserror::Error;
 
@@ -151,5 +151,10 @@ impl Classify for EmbeddingError {
             Self::Model(error) => error.public_message(),
             _ => None,
         }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        let is_unusable = self.kind().is_retryable() && !matches!(self, Self::Cancelled);
+        is_unusable.then_some(Dependency::Embedding)
     }
 }

@@ -2,7 +2,7 @@
 
 use artifacts::ArtifactError;
 use db::DbError;
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use thiserror::Error;
 use vectors::VectorsError;
 
@@ -34,6 +34,14 @@ impl Classify for IntegrityError {
             Self::Db(error) => error.public_message(),
             Self::Artifacts(error) => error.public_message(),
             Self::Vectors(error) => error.public_message(),
+        }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        match self {
+            Self::Db(error) => error.dependency(),
+            Self::Artifacts(error) => error.dependency(),
+            Self::Vectors(error) => error.dependency(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod sqs;
 pub mod telemetry;
 
 mod stage_error;
+mod trace;
 
 pub use lambda_runtime::Error;
 pub use stage_error::{StageError, error_chain};

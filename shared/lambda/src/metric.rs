@@ -1,57 +1,174 @@
-//! Metrics in CloudWatch's embedded metric format: one JSON object per line on standard output, from which
-//! CloudWatch makes a metric without a call.
+//! Metrics in CloudWatch's embedded metric format: a JSON object in a line of standard output, from which
+//! CloudWatch makes metrics without a call.
+//!
+//! What an invocation records is kept until its end and then written as one line, because every line is paid for by
+//! its bytes; metrics with a dimension besides `Stack`, which are about failures, need one line for each of its values.
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
+mod buffer;
+
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use crate::env;
+use buffer::Buffer;
 
-/// The namespace of all metrics.
-const NAMESPACE: &str = "Semantik";
+/// Everything that is measured. `docs/operations.md` lists all of them, and `template.yaml` has alarms on some; tests
+/// compare the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Documents that became searchable.
+    DocumentsIndexed,
+    /// Chunks whose points were written.
+    ChunksIndexed,
+    /// Tokens that the model embedded per second, of each group of texts.
+    EmbedTokensPerSecond,
+    /// Time of a search.
+    SearchTime,
+    /// The part of it that went into embedding the query.
+    SearchEmbeddingTime,
+    /// The part of it that Qdrant took.
+    SearchQdrantTime,
+    /// The part of it that PostgreSQL took.
+    SearchDatabaseTime,
+    /// Steps of a run of sweep that failed, 0 if none did. Its number of values is the number of runs.
+    SweepFailedSteps,
+    /// How long the oldest document on the work list of a running operation has been there.
+    OldestOpenItem,
+    /// Discrepancies that checks of collections found, 0 if none did.
+    IntegrityMismatches,
+    /// Documents that failed.
+    DocumentsFailed,
+    /// Messages that used up their deliveries.
+    DeadLetters,
+    /// Requests, messages and steps that failed because something they depend on was unavailable.
+    DependencyErrors,
+}
 
-/// Records a count.
-pub fn count(name: &str, value: usize) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let line = embedded(name, value, now.as_millis());
-    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
-        tracing::warn!(%error, metric = name, "a metric could not be written");
+impl Metric {
+    /// All metrics.
+    pub const ALL: [Self; 13] = [
+        Self::DocumentsIndexed,
+        Self::ChunksIndexed,
+        Self::EmbedTokensPerSecond,
+        Self::SearchTime,
+        Self::SearchEmbeddingTime,
+        Self::SearchQdrantTime,
+        Self::SearchDatabaseTime,
+        Self::SweepFailedSteps,
+        Self::OldestOpenItem,
+        Self::IntegrityMismatches,
+        Self::DocumentsFailed,
+        Self::DeadLetters,
+        Self::DependencyErrors,
+    ];
+
+    /// Returns the name in CloudWatch.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DocumentsIndexed => "DocumentsIndexed",
+            Self::ChunksIndexed => "ChunksIndexed",
+            Self::EmbedTokensPerSecond => "EmbedTokensPerSecond",
+            Self::SearchTime => "SearchTime",
+            Self::SearchEmbeddingTime => "SearchEmbeddingTime",
+            Self::SearchQdrantTime => "SearchQdrantTime",
+            Self::SearchDatabaseTime => "SearchDatabaseTime",
+            Self::SweepFailedSteps => "SweepFailedSteps",
+            Self::OldestOpenItem => "OldestOpenItem",
+            Self::IntegrityMismatches => "IntegrityMismatches",
+            Self::DocumentsFailed => "DocumentsFailed",
+            Self::DeadLetters => "DeadLetters",
+            Self::DependencyErrors => "DependencyErrors",
+        }
+    }
+
+    /// Returns the unit, as CloudWatch names it.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::EmbedTokensPerSecond => "Count/Second",
+            Self::SearchTime
+            | Self::SearchEmbeddingTime
+            | Self::SearchQdrantTime
+            | Self::SearchDatabaseTime => "Milliseconds",
+            Self::OldestOpenItem => "Seconds",
+            _ => "Count",
+        }
+    }
+
+    /// Returns the dimensions besides `Stack`. Each combination of their values is a metric that CloudWatch bills, so no
+    /// dimension is an id.
+    pub const fn dimensions(self) -> &'static [&'static str] {
+        match self {
+            Self::DocumentsFailed => &["Stage", "Category"],
+            Self::DeadLetters => &["Stage"],
+            Self::DependencyErrors => &["Dependency"],
+            _ => &[],
+        }
+    }
+
+    /// Returns whether there is a metric of all values of its dimensions, too: an alarm cannot add them up.
+    const fn has_total(self) -> bool {
+        matches!(self, Self::DeadLetters)
     }
 }
 
-fn embedded(name: &str, value: usize, milliseconds: u128) -> Value {
-    json!({
-        "_aws": {
-            "Timestamp": u64::try_from(milliseconds).unwrap_or(u64::MAX),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[]],
-                "Metrics": [{ "Name": name, "Unit": "Count" }],
-            }],
-        },
-        name: value,
-    })
+static BUFFER: Mutex<Buffer> = Mutex::new(Buffer::new());
+
+/// Adds to a count.
+pub fn add(metric: Metric, count: usize) {
+    add_of(metric, &[], count);
+}
+
+/// Adds to a count with these values of its dimensions. They are texts of the program, so their number is bounded.
+pub fn add_of(metric: Metric, values: &[&'static str], count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one invocation are far below 2^52")]
+    let count = count as f64;
+    BUFFER.lock().unwrap_or_else(PoisonError::into_inner).add(metric, values, count);
+}
+
+/// Records one value of a distribution, such as a time.
+pub fn observe(metric: Metric, value: f64) {
+    BUFFER.lock().unwrap_or_else(PoisonError::into_inner).observe(metric, value);
+}
+
+/// Writes what was recorded since the last call. To be called at the end of each invocation; the loops of this crate
+/// do.
+pub fn flush() {
+    let recorded = std::mem::take(&mut *BUFFER.lock().unwrap_or_else(PoisonError::into_inner));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let stack = env::optional("STACK_NAME").unwrap_or_else(|| "semantik".to_owned());
+    for line in recorded.into_lines(&stack, u64::try_from(now).unwrap_or(u64::MAX)) {
+        if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
+            tracing::warn!(%error, "metrics could not be written");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DOCS: &str = include_str!("../../../docs/operations.md");
+
     #[test]
-    fn a_metric_has_cloudwatchs_format() {
-        let line = embedded("IntegrityMismatches", 3, 1_700_000_000_000);
-        let expected = json!({
-            "_aws": {
-                "Timestamp": 1_700_000_000_000_u64,
-                "CloudWatchMetrics": [{
-                    "Namespace": "Semantik",
-                    "Dimensions": [[]],
-                    "Metrics": [{"Name": "IntegrityMismatches", "Unit": "Count"}],
-                }],
-            },
-            "IntegrityMismatches": 3,
-        });
-        assert_eq!(line, expected);
+    fn the_documentation_lists_every_metric_with_its_unit_and_dimensions() {
+        let rows: Vec<String> = Metric::ALL
+            .iter()
+            .map(|metric| {
+                let dimensions = metric.dimensions().iter().map(|name| format!("`{name}`"));
+                let dimensions = dimensions.collect::<Vec<_>>().join(", ");
+                let dimensions = if dimensions.is_empty() { "none" } else { &dimensions };
+                format!("| `{}` | {} | {dimensions} |", metric.name(), metric.unit())
+            })
+            .collect();
+        let table =
+            DOCS.lines().skip_while(|line| !line.starts_with("| metric | unit | dimensions |")).skip(2);
+        let documented: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
+        assert_eq!(documented.len(), rows.len(), "one row for each metric: {documented:#?}");
+        for (row, found) in rows.iter().zip(&documented) {
+            assert!(found.starts_with(row.as_str()), "docs/operations.md has\n{found}\ninstead of\n{row} …");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{Dependency, ErrorKind};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ use tracing::Instrument;
 
 use crate::StageError;
 use crate::event::Invocation;
+use crate::metric::{self, Metric};
 
 /// One delivery of one message.
 #[derive(Debug, Clone)]
@@ -88,6 +90,7 @@ where
         let invocation = Invocation::from_context(&event.context);
         async move {
             let response = handle_batch(state, event.payload, &invocation, concurrency, handle).await;
+            metric::flush();
             Ok::<_, lambda_runtime::Error>(response)
         }
     }))
@@ -112,7 +115,9 @@ where
         let state = Arc::clone(&state);
         let invocation = Invocation::from_context(&event.context);
         async move {
-            Ok::<_, lambda_runtime::Error>(handle_together(state, event.payload, &invocation, handle).await)
+            let response = handle_together(state, event.payload, &invocation, handle).await;
+            metric::flush();
+            Ok::<_, lambda_runtime::Error>(response)
         }
     }))
     .await
@@ -145,7 +150,8 @@ where
         }
     }
     let work = handle(Arc::clone(&state), messages, invocation.clone());
-    let span = tracing::info_span!("messages", request.id = invocation.request_id);
+    let span =
+        tracing::info_span!("messages", request.id = invocation.request_id, trace.id = invocation.trace_id);
     let outcome = tokio::spawn(work.instrument(span)).await;
     let mut results = match outcome {
         Ok(results) => results.into_iter().map(Ok).collect::<Vec<_>>().into_iter(),
@@ -217,7 +223,7 @@ pub async fn settle<S: Redeliver>(
     delivery: &Delivery,
     outcome: Result<Result<(), StageError>, String>,
 ) -> bool {
-    let (error, retry_after) = match outcome {
+    let error = match outcome {
         Ok(Ok(())) => return true,
         Ok(Err(error)) if !error.is_retryable() => {
             tracing::error!(error = error.chain(), "message failed permanently and is acknowledged");
@@ -228,11 +234,20 @@ pub async fn settle<S: Redeliver>(
             state.redeliver_after(delivery, HAND_BACK_DELAY).await;
             return false;
         }
-        Ok(Err(error)) => (error.chain(), error.retry_after()),
-        Err(panic) => (panic, None),
+        Ok(Err(error)) => error,
+        Err(panic) => StageError::new(ErrorKind::Internal, panic),
     };
-    let delay = delivery.backoff(retry_after);
-    tracing::warn!(error, retry_secs = delay.as_secs(), "message failed and will be redelivered");
+    let delay = delivery.backoff(error.retry_after());
+    let dependency = error.dependency().map(Dependency::as_str);
+    if let Some(dependency) = dependency {
+        metric::add_of(Metric::DependencyErrors, &[dependency], 1);
+    }
+    tracing::warn!(
+        error = error.chain(),
+        dependency,
+        retry_secs = delay.as_secs(),
+        "message failed and will be redelivered"
+    );
     state.redeliver_after(delivery, delay).await;
     false
 }
@@ -244,6 +259,7 @@ pub fn message_span(delivery: &Delivery) -> tracing::Span {
         message.id = delivery.message_id,
         message.receive_count = delivery.receive_count,
         request.id = delivery.invocation.request_id,
+        trace.id = delivery.invocation.trace_id,
     )
 }
 

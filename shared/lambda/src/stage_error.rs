@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 
 /// Formats an error with its causes for a log line: outermost first, separated by colons.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -25,6 +25,7 @@ pub struct StageError {
     public_message: Option<String>,
     retry_after: Option<Duration>,
     is_handed_back: bool,
+    dependency: Option<Dependency>,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -37,7 +38,7 @@ impl StageError {
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
         let public_message = Some(source.to_string());
-        Self { kind, public_message, retry_after: None, is_handed_back: false, source }
+        Self { kind, public_message, retry_after: None, is_handed_back: false, dependency: None, source }
     }
 
     /// Creates the result of a message that is handed back to the queue because the invocation has no time for it.
@@ -70,6 +71,11 @@ impl StageError {
         self.retry_after
     }
 
+    /// Returns what is unavailable, if that is why the message could not be handled.
+    pub fn dependency(&self) -> Option<Dependency> {
+        self.dependency
+    }
+
     /// Returns what users see as the reason on a document or operation. The log has [`Self::chain`].
     pub fn reason(&self) -> String {
         self.public_message.clone().unwrap_or_else(|| INTERNAL_REASON.to_owned())
@@ -80,7 +86,7 @@ impl StageError {
         let source = self.chain().into();
         let public_message = self.public_message.clone();
         let (kind, retry_after, is_handed_back) = (self.kind, self.retry_after, self.is_handed_back);
-        Self { kind, public_message, retry_after, is_handed_back, source }
+        Self { kind, public_message, retry_after, is_handed_back, dependency: self.dependency, source }
     }
 
     /// Returns the error that it was made of, if it is one of this type.
@@ -97,8 +103,8 @@ impl StageError {
 impl<E: Classify + Send + Sync + 'static> From<E> for StageError {
     fn from(error: E) -> Self {
         let (public_message, retry_after) = (error.public_message(), error.retry_after());
-        let (kind, is_handed_back) = (error.kind(), false);
-        Self { kind, public_message, retry_after, is_handed_back, source: Box::new(error) }
+        let (kind, dependency, is_handed_back) = (error.kind(), error.dependency(), false);
+        Self { kind, public_message, retry_after, is_handed_back, dependency, source: Box::new(error) }
     }
 }
 
@@ -124,6 +130,10 @@ mod tests {
         fn public_message(&self) -> Option<String> {
             None
         }
+
+        fn dependency(&self) -> Option<Dependency> {
+            Some(Dependency::StagingBucket)
+        }
     }
 
     #[test]
@@ -135,6 +145,8 @@ mod tests {
         );
         assert!(error.chain().contains("NoSuchKey") && error.copy().chain().contains("NoSuchKey"));
         assert_eq!(StageError::new(ErrorKind::Invalid, "it is empty").reason(), "it is empty");
+        let dependencies = [error.dependency(), error.copy().dependency()];
+        assert_eq!(dependencies, [Some(Dependency::StagingBucket); 2]);
         assert!(error.cause::<Backend>().is_some() && error.copy().cause::<Backend>().is_none());
     }
 }

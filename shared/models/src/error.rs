@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use thiserror::Error;
 
 /// A model that cannot be used.
@@ -146,5 +146,9 @@ impl Classify for ModelsError {
 
     fn public_message(&self) -> Option<String> {
         matches!(self, Self::Unknown { .. }).then(|| self.to_string())
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        self.kind().is_retryable().then_some(Dependency::Embedding)
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of calls to SQS.
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use thiserror::Error;
 
 /// A failed call to a queue.
@@ -45,5 +45,9 @@ impl Classify for QueueError {
 
     fn public_message(&self) -> Option<String> {
         None
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        matches!(self, Self::Call { .. } | Self::Rejected { .. }).then_some(Dependency::Queue)
     }
 }

@@ -73,7 +73,9 @@ trait Message: Serialize {
 impl Message for ScanMessage {
     fn operation_id(&self) -> Option<OperationId> {
         match self {
-            Self::RunOperation { operation_id } | Self::StageItems { operation_id, .. } => Some(*operation_id),
+            Self::RunOperation { operation_id } | Self::StageItems { operation_id, .. } => {
+                Some(*operation_id)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Errors of calls to Qdrant.
 
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use qdrant_client::QdrantError;
 use thiserror::Error;
 use tonic::{Code, Status};
@@ -128,6 +128,17 @@ impl Classify for VectorsError {
             }
             _ => None,
         }
+    }
+
+    fn dependency(&self) -> Option<Dependency> {
+        let is_unavailable = matches!(
+            self,
+            Self::Throttled { .. }
+                | Self::Unavailable { .. }
+                | Self::Unauthorized { .. }
+                | Self::Internal { .. }
+        );
+        is_unavailable.then_some(Dependency::VectorDatabase)
     }
 }
 

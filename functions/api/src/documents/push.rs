@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use db::uploads::{NewUpload, UploadDocument};
 use domain::{
-    ArtifactKey, CollectionId, DocumentId, DocumentMetadata, DocumentUri, ErrorKind, PushRunId, PushSource,
-    UploadId, document_id,
+    ArtifactKey, Classify, CollectionId, DocumentId, DocumentMetadata, DocumentUri, ErrorKind, PushRunId,
+    PushSource, UploadId, document_id,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda::http::{ApiError, ApiJson, ClientInfo, FieldErrors};
@@ -157,7 +157,8 @@ pub(crate) async fn push(
     {
         // What may still arrive of this request does not overtake the repeated one.
         state.db.connection().await?.uploads().withdraw(upload_id).await?;
-        return Err(ApiError::unavailable(&error, "the document could not be stored; repeat the request"));
+        let detail = "the document could not be stored; repeat the request";
+        return Err(ApiError::unavailable(&error, detail).with_dependency(error.dependency()));
     }
     let upload = format!("/api/v2/collections/{collection_id}/uploads/{upload_id}");
     let location = HeaderValue::from_str(&upload).map_err(|error| ApiError::internal(&error))?;

@@ -193,5 +193,6 @@ pub(crate) async fn store_groups(
             store_ms = started.elapsed().as_millis(),
             "group embedded"
         );
+        lambda::metric::flush();
     }
 }

@@ -151,6 +151,24 @@ impl Operations<'_> {
         Ok(next.map(OperationId))
     }
 
+    /// Returns for how long the oldest open item of an open operation has been on its work list; for an operation without
+    /// open items, how long ago it made progress. 0 if no operation is open.
+    pub async fn oldest_open_age(&mut self) -> Result<Duration, DbError> {
+        let seconds = sqlx::query_scalar!(
+            r#"SELECT coalesce(extract(epoch FROM now() - min(coalesce(i.created_at, o.updated_at))), 0)::float8 AS "age!"
+            FROM operations o
+            LEFT JOIN LATERAL (
+                SELECT created_at FROM operation_items
+                WHERE operation_id = o.id AND state IN ('listed', 'staged', 'chunked')
+                ORDER BY id LIMIT 1
+            ) i ON true
+            WHERE o.status IN ('pending', 'processing')"#,
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    }
+
     /// Returns operations whose message may be lost: next ones that were dispatched longer than
     /// `pending_age` ago, and running ones whose listing has made no progress for `running_age`. Oldest
     /// first.

@@ -111,7 +111,11 @@ fn a_call_that_is_stopped_returns_the_vectors_that_it_has() {
     let asked = AtomicUsize::new(0);
     let after_one_run = || asked.fetch_add(1, Ordering::Relaxed) >= 1;
     let part = embedder.embed_chunks_until(&texts, &after_one_run).unwrap();
-    assert_eq!(part.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false], "the longest first");
+    assert_eq!(
+        part.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [false, true, false],
+        "the longest first"
+    );
     let all = embedder.embed_chunks(&texts).unwrap();
     let differences = part[1].iter().flatten().zip(&all[1]).map(|(a, b)| (a - b).abs());
     assert!(differences.fold(0.0, f32::max) < 1e-5);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use domain::ErrorKind;
+use domain::{Dependency, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -19,6 +19,8 @@ use super::payload::bound_payload;
 use super::problem::{ApiError, PendingProblem};
 use super::proxies::{TrustedProxies, require_proxy};
 use super::received::ReceivedAt;
+use crate::metric::{self, Metric};
+use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,9 +53,9 @@ async fn observe(State(proxies): State<TrustedProxies>, request: Request, next: 
     parts.extensions.insert(client);
     parts.extensions.insert(ReceivedAt(started));
 
-    let span = tracing::info_span!("request", request.id = request_id);
+    let span = tracing::info_span!("request", request.id = request_id, trace.id = trace::of_request(&parts));
     let response = next.run(Request::from_parts(parts, body)).instrument(span.clone()).await;
-    let mut response = caching.apply(write_problem(response, &request_id));
+    let mut response = caching.apply(span.in_scope(|| write_problem(response, &request_id)));
     add_security_headers(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -67,6 +69,7 @@ async fn observe(State(proxies): State<TrustedProxies>, request: Request, next: 
             "request handled"
         );
     });
+    metric::flush();
     response
 }
 
@@ -78,8 +81,12 @@ fn write_problem(mut response: Response, request_id: &str) -> Response {
     let Some(error) = error else {
         return response;
     };
+    if let Some(dependency) = error.dependency() {
+        metric::add_of(Metric::DependencyErrors, &[dependency.as_str()], 1);
+    }
     if let Some(cause) = error.cause() {
-        tracing::error!(request.id = request_id, error = cause, "request failed");
+        let dependency = error.dependency().map(Dependency::as_str);
+        tracing::error!(error = cause, dependency, "request failed");
     }
     // Keeps the headers that inner layers added, such as those of CORS.
     let mut answer = error.into_problem_response(request_id);

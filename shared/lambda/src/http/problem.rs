@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 
 use axum::response::{IntoResponse, Response};
-use domain::{Classify, ErrorKind};
+use domain::{Classify, Dependency, ErrorKind};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +79,7 @@ struct Parts {
     errors: Vec<FieldError>,
     headers: HeaderMap,
     cause: Option<String>,
+    dependency: Option<Dependency>,
 }
 
 impl ApiError {
@@ -93,6 +94,7 @@ impl ApiError {
                 errors: Vec::new(),
                 headers: HeaderMap::new(),
                 cause: None,
+                dependency: None,
             }),
         }
     }
@@ -156,6 +158,12 @@ impl ApiError {
         self
     }
 
+    /// Adds what is unavailable, for the metric of it.
+    pub fn with_dependency(mut self, dependency: Option<Dependency>) -> Self {
+        self.parts.dependency = dependency;
+        self
+    }
+
     /// The classification of the error.
     pub fn kind(&self) -> ErrorKind {
         self.parts.kind
@@ -169,6 +177,10 @@ impl ApiError {
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.parts.status
+    }
+
+    pub(super) fn dependency(&self) -> Option<Dependency> {
+        self.parts.dependency
     }
 
     pub(super) fn cause(&self) -> Option<&str> {
@@ -196,7 +208,7 @@ impl ApiError {
 impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
     fn from(error: E) -> Self {
         let kind = error.kind();
-        match (kind, error.public_message()) {
+        let api_error = match (kind, error.public_message()) {
             (ErrorKind::Internal, _) => Self::internal(&error),
             (ErrorKind::Unavailable, _) | (ErrorKind::Throttled, None) => {
                 let detail =
@@ -206,7 +218,8 @@ impl<E: Classify + Send + Sync + 'static> From<E> for ApiError {
             (_, Some(detail)) => Self::new(kind, detail),
             // What a backend refused is not the request's fault.
             (_, None) => Self::internal(&error),
-        }
+        };
+        api_error.with_dependency(error.dependency())
     }
 }
 

@@ -6,7 +6,7 @@ use domain::{Actor, DeletionReason, DocumentStatus, ItemId, ItemState, Operation
 use sqlx::PgPool;
 
 use crate::documents::DocumentQuery;
-use crate::operations::{BatchChunks, ItemFailure, MemberEntry, NewMember, StallAges, StagingOutcome};
+use crate::operations::{BatchChunks, ItemFailure, MemberEntry, NewMember, StagingOutcome, StallAges};
 use crate::testing::{Fixture, binary, item};
 
 fn member(name: &str) -> NewMember {
@@ -105,8 +105,11 @@ impl Fixture {
     }
 }
 
-const AT_ONCE: StallAges =
-    StallAges { queue_is_empty: Some(Duration::ZERO), overtaken: None, nothing_moves: Duration::from_secs(86_400) };
+const AT_ONCE: StallAges = StallAges {
+    queue_is_empty: Some(Duration::ZERO),
+    overtaken: None,
+    nothing_moves: Duration::from_secs(86_400),
+};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_file_is_added_once_while_its_container_is_staged(pool: PgPool) {
@@ -126,8 +129,7 @@ async fn a_file_is_added_once_while_its_container_is_staged(pool: PgPool) {
         connection.operation_items().list_undispatched(operation, ItemId(0), 10).await.unwrap();
     assert_eq!(undispatched, [items[1]]);
     connection.operation_items().mark_dispatched(&undispatched).await.unwrap();
-    let stalled =
-        connection.operation_items().list_stalled(ItemState::Listed, AT_ONCE, ItemId(0), 10).await;
+    let stalled = connection.operation_items().list_stalled(ItemState::Listed, AT_ONCE, ItemId(0), 10).await;
     assert_eq!(stalled.unwrap().iter().map(|item| item.id).collect::<Vec<_>>(), [items[1]]);
 
     assert!(fixture.fail(items[0], &only_files()).await);
@@ -237,8 +239,7 @@ async fn what_is_no_longer_in_a_document_is_removed_with_all_that_is_in_it(pool:
         3,
         "their message may be lost"
     );
-    let stalled =
-        connection.operation_items().list_stalled(ItemState::Listed, AT_ONCE, ItemId(0), 10).await;
+    let stalled = connection.operation_items().list_stalled(ItemState::Listed, AT_ONCE, ItemId(0), 10).await;
     assert_eq!(stalled.unwrap().len(), 3, "sweep sends it again");
     assert!(
         connection.operation_items().mark_item_unchanged(x, fixture.document_id("a.zip!/x")).await.unwrap()

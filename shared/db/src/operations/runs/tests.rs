@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::operations::{BatchChunks, ItemCounts, OperationQuery, StallAges, StagingOutcome};
+use crate::operations::{BatchChunks, ItemCounts, OperationQuery, StagingOutcome, StallAges};
 use crate::testing::{Fixture, binary};
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -275,7 +275,8 @@ async fn messages_that_a_queue_still_holds_are_not_sent_again(pool: PgPool) {
         WHERE file_name <> 'd'",
     )
     .await;
-    execute("UPDATE operation_items SET updated_at = now() - interval '70 minutes' WHERE file_name = 'd'").await;
+    execute("UPDATE operation_items SET updated_at = now() - interval '70 minutes' WHERE file_name = 'd'")
+        .await;
     let minutes = |minutes| Duration::from_secs(60 * minutes);
     let stalled = async |state, empty: Option<u64>, overtaken: Option<u64>, nothing_moves| {
         let ages = StallAges {
@@ -318,4 +319,38 @@ async fn messages_that_a_queue_still_holds_are_not_sent_again(pool: PgPool) {
     )
     .await;
     assert_eq!(stalled(Chunked, None, Some(20), 50).await, items[1..2]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_oldest_open_item_is_that_of_any_open_operation(pool: PgPool) {
+    let fixture = Fixture::new(pool).await;
+    let oldest = async || {
+        let age = fixture.connection().await.operations().oldest_open_age().await.unwrap();
+        age.as_secs() / 60
+    };
+    assert_eq!(oldest().await, 0, "nothing is open");
+    let (operation, items) = fixture.run_append(&["a", "b"]).await;
+    for (item, minutes) in items.iter().zip([30, 20]) {
+        sqlx::query(
+            "UPDATE operation_items SET created_at = now() - make_interval(mins => $2) WHERE id = $1",
+        )
+        .bind(item.0)
+        .bind(minutes)
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
+    }
+    assert_eq!(oldest().await, 30);
+    fixture.index(items[0], "a", "h1").await;
+    assert_eq!(oldest().await, 20, "the other one is indexed");
+    fixture.index(items[1], "b", "h2").await;
+    fixture.finish(operation).await;
+    assert_eq!(oldest().await, 0);
+
+    fixture.insert_operation(OperationType::Append).await;
+    sqlx::query("UPDATE operations SET updated_at = now() - interval '10 minutes'")
+        .execute(&fixture.pool)
+        .await
+        .unwrap();
+    assert_eq!(oldest().await, 10, "an operation without items");
 }
