@@ -47,6 +47,7 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
         "environment": {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LOG_LEVEL": settings.log_level,
+            "STACK_NAME": settings.name,
             "DATABASE_URL": settings.functions_database_url,
             "QDRANT_URL": settings.functions_qdrant_url,
             "STAGING_BUCKET": outputs["StagingBucketName"],

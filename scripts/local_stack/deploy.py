@@ -100,6 +100,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "ReindexGraceSeconds": settings.functions_environment.get("REINDEX_GRACE_SECONDS", "86400"),
         "DeletedDocumentRetention": settings.functions_environment.get("DELETED_DOCUMENT_RETENTION_DAYS", "30"),
         "LogLevel": settings.log_level,
+        "AlarmBacklogSeconds": settings.functions_environment.get("ALARM_BACKLOG_SECONDS", "21600"),
     }
 
 
