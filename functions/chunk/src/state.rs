@@ -1,10 +1,8 @@
 //! The clients and tokenizers that the chunk function keeps between messages.
 
-use std::time::Duration;
-
 use artifacts::ArtifactStore;
 use db::Db;
-use lambda::sqs::{Delivery, Redeliver};
+use lambda::sqs::{Delivery, Redeliver, Retry};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use segmentation::TokensByModel;
@@ -50,7 +48,7 @@ impl State {
 }
 
 impl Redeliver for State {
-    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    async fn redeliver(&self, delivery: &Delivery, retry: Retry) {
+        dispatch::redeliver(&self.db, &self.queues, delivery, retry).await;
     }
 }

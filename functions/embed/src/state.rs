@@ -1,14 +1,12 @@
 //! The clients and models that the embed function and the embed job keep between messages.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use artifacts::ArtifactStore;
 use db::Db;
 use embedding::Embedders;
-use lambda::sqs::{Delivery, Redeliver};
+use lambda::sqs::{Delivery, Redeliver, Retry};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
+use std::sync::Arc;
 use vectors::VectorDatabase;
 
 use crate::{ChunkEmbedder, Config, Pace};
@@ -58,7 +56,7 @@ impl State {
 }
 
 impl Redeliver for State {
-    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    async fn redeliver(&self, delivery: &Delivery, retry: Retry) {
+        dispatch::redeliver(&self.db, &self.queues, delivery, retry).await;
     }
 }

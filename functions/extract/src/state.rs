@@ -1,13 +1,11 @@
 //! The clients that the extract and recognize functions keep between messages.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use artifacts::ArtifactStore;
 use db::Db;
-use lambda::sqs::{Delivery, Redeliver};
+use lambda::sqs::{Delivery, Redeliver, Retry};
 use queue::{QueueUrls, Queues};
 use sandbox::{OcrFiles, Sandbox};
+use std::path::PathBuf;
 
 use crate::{Config, PARSE};
 
@@ -56,7 +54,7 @@ impl State {
 }
 
 impl Redeliver for State {
-    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    async fn redeliver(&self, delivery: &Delivery, retry: Retry) {
+        dispatch::redeliver(&self.db, &self.queues, delivery, retry).await;
     }
 }

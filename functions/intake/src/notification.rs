@@ -1,6 +1,6 @@
 //! The messages of IntakeQueue.
 
-use domain::{CheckObjects, CheckUploads};
+use domain::{CheckObjects, CheckUploads, OperationId, WorkMessage};
 use queue::S3Notification;
 use serde::Deserialize;
 
@@ -23,6 +23,13 @@ pub enum Notification {
 pub struct TestEvent {
     #[serde(rename = "Event")]
     pub(crate) event: String,
+}
+
+impl WorkMessage for Notification {
+    /// Operations begin with what these messages lead to.
+    fn operation_id(&self) -> Option<OperationId> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! Clients that live as long as the process.
 
-use std::time::Duration;
-
 use artifacts::ArtifactStore;
 use db::Db;
-use lambda::sqs::{Delivery, Redeliver};
+use lambda::sqs::{Delivery, Redeliver, Retry};
 use queue::{QueueUrls, Queues};
 
 use crate::Config;
@@ -41,7 +39,7 @@ impl State {
 }
 
 impl Redeliver for State {
-    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    async fn redeliver(&self, delivery: &Delivery, retry: Retry) {
+        dispatch::redeliver(&self.db, &self.queues, delivery, retry).await;
     }
 }

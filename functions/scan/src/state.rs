@@ -7,7 +7,7 @@ use auth::SecretCipher;
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use egress::Egress;
-use lambda::sqs::{Delivery, Redeliver};
+use lambda::sqs::{Delivery, Redeliver, Retry};
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
 use vectors::{IndexStorage, VectorDatabase};
@@ -73,7 +73,7 @@ impl State {
 }
 
 impl Redeliver for State {
-    async fn redeliver_after(&self, delivery: &Delivery, delay: Duration) {
-        dispatch::redeliver_after(&self.queues, delivery, delay).await;
+    async fn redeliver(&self, delivery: &Delivery, retry: Retry) {
+        dispatch::redeliver(&self.db, &self.queues, delivery, retry).await;
     }
 }

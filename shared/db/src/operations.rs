@@ -15,6 +15,7 @@ mod runs;
 mod skips;
 mod staging;
 mod tally;
+mod waits;
 mod windows;
 mod without_points;
 
@@ -28,3 +29,4 @@ pub use rebuild::{QueuedRebuild, RebuiltDocument};
 pub use reindex::{Coverage, ReindexedDocument, Swap};
 pub use staging::{ArtifactRef, StagedItem, StagingItem, StagingOutcome};
 pub use tally::OperationTally;
+pub use waits::Wait;

@@ -40,7 +40,7 @@ pub use end::{end_operation, start_next};
 pub use error::{QuotaExceeded, StartError};
 pub use failed_document::{FailedDocument, log_failed};
 pub use initiator::Initiator;
-pub use send::{arm_sweep, dispatch, redeliver_after};
+pub use send::{arm_sweep, dispatch, redeliver};
 pub use start::{
     Audited, Committed, LockedCollection, LockedSource, Queued, StartOperation, SyncRunStart, dispatch_all,
     lock_collection, lock_if_exists,

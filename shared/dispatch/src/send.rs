@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use db::Db;
-use domain::{OperationId, ScanMessage};
+use db::{Db, DbError};
+use domain::{Dependency, ErrorKind, OperationId, ScanMessage, TransientError, WaitingFor};
 use lambda::StageError;
-use lambda::sqs::Delivery;
+use lambda::sqs::{Delivery, Retry};
 use queue::Queues;
 
 /// Operations that are dispatched by the request that starts them, at most; sweep dispatches the
@@ -52,14 +52,42 @@ pub async fn arm_sweep(queues: &Queues) {
     }
 }
 
-/// Makes a failed message visible again after `delay`. If that fails, the visibility timeout of the
-/// queue has the same effect later, so the failure is only logged.
-pub async fn redeliver_after(queues: &Queues, delivery: &Delivery, delay: Duration) {
-    let changed = queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, delay).await;
+/// Makes a failed message visible again after the delay, and records what its operation waits for. If either fails, that
+/// is only logged: the visibility timeout of the queue has the same effect later.
+pub async fn redeliver(db: &Db, queues: &Queues, delivery: &Delivery, retry: Retry) {
+    let changed = queues.redeliver_after(&delivery.queue_arn, &delivery.receipt_handle, retry.delay).await;
     if let Err(error) = changed {
         tracing::warn!(
             error = lambda::error_chain(&error),
             "the message's visibility could not be changed; it is redelivered after the queue's visibility timeout"
         );
     }
+    if let Err(error) = record_wait(db, retry).await {
+        tracing::warn!(
+            error = lambda::error_chain(&error),
+            "what the operation waits for could not be recorded"
+        );
+    }
+}
+
+async fn record_wait(db: &Db, retry: Retry) -> Result<(), DbError> {
+    let Some(id) = retry.operation_id else {
+        return Ok(());
+    };
+    let waiting_for = match retry.dependency {
+        // Nothing can be recorded, and trying would keep the function waiting.
+        Some(Dependency::Database) => return Ok(()),
+        Some(Dependency::VectorDatabase) => WaitingFor::VectorDatabase,
+        Some(Dependency::StagingBucket) => WaitingFor::StagingBucket,
+        Some(Dependency::Queue) => WaitingFor::Queue,
+        Some(Dependency::Embedding) => WaitingFor::Embedding,
+        Some(Dependency::Source) => WaitingFor::Source,
+        None => WaitingFor::Retry,
+    };
+    let error = match retry.kind {
+        ErrorKind::Throttled => TransientError::Throttled,
+        ErrorKind::Unavailable => TransientError::Unavailable,
+        _ => TransientError::Internal,
+    };
+    db.connection().await?.operations().record_wait(id, waiting_for, error, retry.delay).await
 }

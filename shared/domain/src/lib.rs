@@ -36,7 +36,9 @@ pub use ids::{
 };
 pub use layout::Layout;
 pub use link::LinkedDocument;
-pub use message::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, RunSweep, ScanMessage};
+pub use message::{
+    CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, RunSweep, ScanMessage, WorkMessage,
+};
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};
 pub use point::{document_id, point_id};
@@ -49,5 +51,5 @@ pub use source_type::SourceType;
 pub use status::{
     CollectionStatus, DeletionReason, DocumentStatus, ErrorCategory, ItemState, OnMissing, OperationStatus,
     OperationType, ParseStatusError, Permission, PushRunStatus, Quantization, SecretType, SyncRunStatus,
-    SyncTrigger, UploadStatus,
+    SyncTrigger, TransientError, UploadStatus, WaitingFor,
 };

@@ -99,6 +99,34 @@ pub struct RunSweep {
     pub sweep_at: i64,
 }
 
+/// A message of the pipeline.
+pub trait WorkMessage {
+    /// Returns the operation that the message is about, if there is one already.
+    fn operation_id(&self) -> Option<OperationId>;
+}
+
+impl WorkMessage for ScanMessage {
+    fn operation_id(&self) -> Option<OperationId> {
+        match self {
+            Self::RunOperation { operation_id } | Self::StageItems { operation_id, .. } => {
+                Some(*operation_id)
+            }
+        }
+    }
+}
+
+impl WorkMessage for ChunkDocument {
+    fn operation_id(&self) -> Option<OperationId> {
+        Some(self.operation_id)
+    }
+}
+
+impl WorkMessage for EmbedBatch {
+    fn operation_id(&self) -> Option<OperationId> {
+        Some(self.operation_id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

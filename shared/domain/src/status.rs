@@ -191,6 +191,38 @@ labels!(
 );
 
 labels!(
+    /// What an open operation waits for.
+    WaitingFor, "wait" {
+        /// The end of an older operation of the collection.
+        AnotherOperation = "another_operation",
+        /// Qdrant.
+        VectorDatabase = "vector_database",
+        /// The staging bucket.
+        StagingBucket = "staging_bucket",
+        /// SQS.
+        Queue = "queue",
+        /// The embedding model.
+        Embedding = "embedding",
+        /// The server that the source is read from.
+        Source = "source",
+        /// Another attempt, after an error of another kind.
+        Retry = "retry",
+    }
+);
+
+labels!(
+    /// The category of an error after which work is tried again.
+    TransientError, "transient error" {
+        /// Something did not answer, or answered that it cannot work.
+        Unavailable = "unavailable",
+        /// A rate limit was exceeded.
+        Throttled = "throttled",
+        /// An unexpected error; the operator finds its cause in the logs.
+        Internal = "internal",
+    }
+);
+
+labels!(
     /// Status of an announced upload.
     UploadStatus, "upload status" {
         /// The presigned URL was issued; the file has not arrived.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{Dependency, ErrorKind};
+use domain::{Dependency, ErrorKind, OperationId, WorkMessage};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
@@ -61,14 +61,34 @@ impl Delivery {
     }
 }
 
+/// Why a message is delivered again, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The operation that the message is about, if there is one.
+    pub operation_id: Option<OperationId>,
+    /// The class of the error.
+    pub kind: ErrorKind,
+    /// What was unavailable, if that was the error.
+    pub dependency: Option<Dependency>,
+    /// The backoff.
+    pub delay: Duration,
+}
+
+impl Retry {
+    /// Creates a redelivery that its operation does not wait for: the message has not failed, or concerns none.
+    const fn unrecorded(delay: Duration) -> Self {
+        Self { operation_id: None, kind: ErrorKind::Unavailable, dependency: None, delay }
+    }
+}
+
 /// A function's state that can delay redeliveries.
 ///
 /// Otherwise a failed message would stay invisible for the queue's whole visibility timeout, which must
 /// exceed the function's time limit.
 pub trait Redeliver {
-    /// Makes the message visible again after `delay`. Implementations only log a failure: the queue's
-    /// visibility timeout then applies.
-    fn redeliver_after(&self, delivery: &Delivery, delay: Duration) -> impl Future<Output = ()> + Send;
+    /// Makes the message visible again after the delay, and records what its operation waits for. Implementations only
+    /// log a failure: the queue's visibility timeout then applies.
+    fn redeliver(&self, delivery: &Delivery, retry: Retry) -> impl Future<Output = ()> + Send;
 }
 
 /// Serves SQS events until the process is stopped, handling up to `concurrency` messages of a
@@ -79,7 +99,7 @@ pub trait Redeliver {
 pub async fn run<S, M, F, R>(state: S, concurrency: usize, handle: F) -> Result<(), lambda_runtime::Error>
 where
     S: Redeliver + Send + Sync + 'static,
-    M: DeserializeOwned + Send + 'static,
+    M: DeserializeOwned + WorkMessage + Send + 'static,
     F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
     R: Future<Output = Result<(), StageError>> + Send + 'static,
 {
@@ -105,7 +125,7 @@ where
 pub async fn run_together<S, M, F, R>(state: S, handle: F) -> Result<(), lambda_runtime::Error>
 where
     S: Redeliver + Send + Sync + 'static,
-    M: DeserializeOwned + Send + 'static,
+    M: DeserializeOwned + WorkMessage + Send + 'static,
     F: Fn(Arc<S>, Vec<Received<M>>, Invocation) -> R + Send + Sync,
     R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
 {
@@ -132,7 +152,7 @@ pub async fn handle_together<S, M, F, R>(
 ) -> SqsBatchResponse
 where
     S: Redeliver + Send + Sync + 'static,
-    M: DeserializeOwned + Send + 'static,
+    M: DeserializeOwned + WorkMessage + Send + 'static,
     F: Fn(Arc<S>, Vec<Received<M>>, Invocation) -> R + Send + Sync,
     R: Future<Output = Vec<Result<(), StageError>>> + Send + 'static,
 {
@@ -141,9 +161,9 @@ where
     let mut messages = Vec::new();
     for record in event.records {
         let (delivery, body) = read_record(record, invocation);
-        match read_body(state.as_ref(), &delivery, &body).await {
+        match read_body::<S, M>(state.as_ref(), &delivery, &body).await {
             Some(message) => {
-                deliveries.push(delivery.clone());
+                deliveries.push((delivery.clone(), message.operation_id()));
                 messages.push(Received { message, delivery });
             }
             None => failures.push(delivery.message_id),
@@ -157,12 +177,12 @@ where
         Ok(results) => results.into_iter().map(Ok).collect::<Vec<_>>().into_iter(),
         Err(panic) => deliveries.iter().map(|_| Err(panic.to_string())).collect::<Vec<_>>().into_iter(),
     };
-    for delivery in deliveries {
+    for (delivery, operation_id) in deliveries {
         let result = results
             .next()
             .unwrap_or_else(|| Err("the handler returned no result for the message".to_owned()));
         let span = message_span(&delivery);
-        if !settle(state.as_ref(), &delivery, result).instrument(span).await {
+        if !settle(state.as_ref(), &delivery, operation_id, result).instrument(span).await {
             failures.push(delivery.message_id);
         }
     }
@@ -179,7 +199,7 @@ pub async fn handle_batch<S, M, F, R>(
 ) -> SqsBatchResponse
 where
     S: Redeliver + Send + Sync + 'static,
-    M: DeserializeOwned + Send + 'static,
+    M: DeserializeOwned + WorkMessage + Send + 'static,
     F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
     R: Future<Output = Result<(), StageError>> + Send + 'static,
 {
@@ -201,19 +221,20 @@ where
 async fn handle_one<S, M, F, R>(state: Arc<S>, delivery: &Delivery, body: &str, handle: &F) -> bool
 where
     S: Redeliver + Send + Sync + 'static,
-    M: DeserializeOwned + Send + 'static,
+    M: DeserializeOwned + WorkMessage + Send + 'static,
     F: Fn(Arc<S>, M, Delivery) -> R + Send + Sync,
     R: Future<Output = Result<(), StageError>> + Send + 'static,
 {
-    let Some(message) = read_body(state.as_ref(), delivery, body).await else {
+    let Some(message) = read_body::<S, M>(state.as_ref(), delivery, body).await else {
         return false;
     };
+    let operation_id = message.operation_id();
     let span = message_span(delivery);
     let work = handle(Arc::clone(&state), message, delivery.clone());
     // Runs in its own task so that a panic fails this message and not the batch.
     let outcome = tokio::spawn(work.instrument(span.clone())).await;
     let outcome = outcome.map_err(|panic| panic.to_string());
-    settle(state.as_ref(), delivery, outcome).instrument(span).await
+    settle(state.as_ref(), delivery, operation_id, outcome).instrument(span).await
 }
 
 /// Returns whether the message is to be acknowledged; delays its redelivery otherwise. The outer error of
@@ -221,6 +242,7 @@ where
 pub async fn settle<S: Redeliver>(
     state: &S,
     delivery: &Delivery,
+    operation_id: Option<OperationId>,
     outcome: Result<Result<(), StageError>, String>,
 ) -> bool {
     let error = match outcome {
@@ -231,7 +253,7 @@ pub async fn settle<S: Redeliver>(
         }
         Ok(Err(error)) if error.is_handed_back() => {
             tracing::info!(reason = error.chain(), "message handed back to the queue");
-            state.redeliver_after(delivery, HAND_BACK_DELAY).await;
+            state.redeliver(delivery, Retry::unrecorded(HAND_BACK_DELAY)).await;
             return false;
         }
         Ok(Err(error)) => error,
@@ -248,7 +270,8 @@ pub async fn settle<S: Redeliver>(
         retry_secs = delay.as_secs(),
         "message failed and will be redelivered"
     );
-    state.redeliver_after(delivery, delay).await;
+    let retry = Retry { operation_id, kind: error.kind(), dependency: error.dependency(), delay };
+    state.redeliver(delivery, retry).await;
     false
 }
 
@@ -291,7 +314,7 @@ pub async fn read_body<S: Redeliver, M: DeserializeOwned>(
                 retry_secs = delay.as_secs(),
                 "message body cannot be parsed; left for the dead-letter queue"
             );
-            state.redeliver_after(delivery, delay).await;
+            state.redeliver(delivery, Retry::unrecorded(delay)).await;
             None
         }
     }

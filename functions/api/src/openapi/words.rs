@@ -51,6 +51,8 @@ schemas! {
 
 nullable_schemas! {
     error_category: domain::ErrorCategory,
+    transient_error: domain::TransientError,
+    waiting_for: domain::WaitingFor,
     optional_quality_tier: domain::QualityTier,
     optional_quantization: domain::Quantization,
     optional_search_mode: domain::SearchMode,

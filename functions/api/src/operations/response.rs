@@ -1,9 +1,10 @@
 //! Operations in responses.
 
 use chrono::{DateTime, Utc};
-use db::operations::{ItemCounts, Operation, Operations};
+use db::operations::{ItemCounts, Operation, Operations, Wait};
 use domain::{
     AccessLevel, CollectionId, ErrorCategory, OperationId, OperationStatus, OperationType, SourceId,
+    TransientError, WaitingFor,
 };
 use lambda::http::ApiError;
 use serde::Serialize;
@@ -40,6 +41,16 @@ pub(crate) struct OperationResponse {
     /// Category of the failure, for failed operations.
     #[schema(schema_with = words::error_category)]
     error_category: Option<ErrorCategory>,
+    /// What an open operation, or some of its documents, waits for; `null` while it progresses. `another_operation`: an
+    /// older one of the collection. `retry`: another attempt after an unexpected error. The others are unavailable, and
+    /// what needs them is tried again by itself.
+    #[schema(schema_with = words::waiting_for)]
+    waiting_for: Option<WaitingFor>,
+    /// The last error after which it is tried again, while it waits for something.
+    #[schema(schema_with = words::transient_error)]
+    last_transient_error: Option<TransientError>,
+    /// When it is tried again, while it waits after an error.
+    next_attempt_at: Option<DateTime<Utc>>,
     /// When the operation was requested.
     created_at: DateTime<Utc>,
     /// When the operation started; `null` while it is pending.
@@ -112,11 +123,24 @@ impl OperationResponse {
             config: redaction::redact_config(access, operation.config),
             error_message: redaction::redact_error(access, operation.error_message),
             error_category: operation.error_category,
+            waiting_for: None,
+            last_transient_error: None,
+            next_attempt_at: None,
             created_at: operation.created_at,
             started_at: operation.started_at,
             completed_at: operation.completed_at,
             cancel_requested_at: operation.cancel_requested_at,
             meta: operation.meta,
+        }
+    }
+
+    /// Adds what the operation waits for.
+    pub(crate) fn with_wait(self, wait: Option<Wait>) -> Self {
+        Self {
+            waiting_for: wait.map(|wait| wait.waiting_for),
+            last_transient_error: wait.and_then(|wait| wait.error),
+            next_attempt_at: wait.and_then(|wait| wait.next_attempt_at),
+            ..self
         }
     }
 
@@ -126,7 +150,7 @@ impl OperationResponse {
     }
 }
 
-/// Adds the progress of each operation, with one statement. `access` returns the caller's access to a
+/// Adds the progress of each operation and what it waits for, with two statements. `access` returns the caller's access to a
 /// collection.
 pub(crate) async fn with_progress(
     mut operations: Operations<'_>,
@@ -135,10 +159,12 @@ pub(crate) async fn with_progress(
 ) -> Result<Vec<OperationResponse>, ApiError> {
     let ids: Vec<OperationId> = items.iter().map(|operation| operation.id).collect();
     let counts = operations.item_counts_of(&ids).await?;
+    let waits = operations.waits_of(&ids).await?;
     let described = items.into_iter().map(|operation| {
         let counts = counts.get(&operation.id).copied().unwrap_or_default();
         let access = access(operation.collection_id);
-        OperationResponse::new(operation, &counts, access)
+        let wait = waits.get(&operation.id).copied();
+        OperationResponse::new(operation, &counts, access).with_wait(wait)
     });
     Ok(described.collect())
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use access::GrantedOperation;
 use axum::Json;
 use axum::extract::State as Shared;
-use db::operations::{ItemCounts, Operation};
+use db::Connection;
+use db::operations::{ItemCounts, Operation, Wait};
 use domain::{AccessLevel, OperationId};
 use lambda::http::{ApiError, ApiQuery, FieldErrors};
 use serde::Deserialize;
@@ -24,7 +25,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowOperationQuery {
-    /// Long-polls: responds when the status or progress changes, or after this many seconds.
+    /// Long-polls: responds when the status, the progress or what it waits for changes, or after this many seconds.
     #[param(minimum = 0, maximum = 20, default = 0)]
     wait_seconds: Option<i64>,
 }
@@ -49,8 +50,9 @@ pub(crate) async fn show(
     let deadline = Instant::now() + Duration::from_secs(wait_seconds.unsigned_abs());
 
     let id = operation.id;
-    let counts = state.db.connection().await?.operations().item_counts(id).await?;
-    let mut seen = OperationSnapshot { operation, counts };
+    let mut connection = state.db.connection().await?;
+    let mut seen = load_snapshot_of(&mut connection, operation).await?;
+    drop(connection);
     let mut pause = FIRST_PAUSE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -61,7 +63,10 @@ pub(crate) async fn show(
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 3 / 2).min(LAST_PAUSE);
         let next = load_snapshot(&state, id).await?;
-        let has_changed = next.operation.status != seen.operation.status || next.counts != seen.counts;
+        let waits_for = |snapshot: &OperationSnapshot| snapshot.wait.map(|wait| wait.waiting_for);
+        let has_changed = next.operation.status != seen.operation.status
+            || next.counts != seen.counts
+            || waits_for(&next) != waits_for(&seen);
         seen = next;
         if has_changed {
             return Ok(Json(seen.into_response(access)));
@@ -69,15 +74,16 @@ pub(crate) async fn show(
     }
 }
 
-/// An operation and its counts at one moment.
+/// An operation, its counts and what it waits for at one moment.
 struct OperationSnapshot {
     operation: Operation,
     counts: ItemCounts,
+    wait: Option<Wait>,
 }
 
 impl OperationSnapshot {
     fn into_response(self, access: AccessLevel) -> OperationResponse {
-        OperationResponse::new(self.operation, &self.counts, access)
+        OperationResponse::new(self.operation, &self.counts, access).with_wait(self.wait)
     }
 }
 
@@ -85,6 +91,14 @@ async fn load_snapshot(state: &State, id: OperationId) -> Result<OperationSnapsh
     let mut connection = state.db.connection().await?;
     let operation = connection.operations().find(id).await?;
     let operation = operation.ok_or_else(|| ApiError::not_found("operation", id))?;
-    let counts = connection.operations().item_counts(id).await?;
-    Ok(OperationSnapshot { operation, counts })
+    load_snapshot_of(&mut connection, operation).await
+}
+
+async fn load_snapshot_of(
+    connection: &mut Connection,
+    operation: Operation,
+) -> Result<OperationSnapshot, ApiError> {
+    let counts = connection.operations().item_counts(operation.id).await?;
+    let wait = connection.operations().waits_of(&[operation.id]).await?.remove(&operation.id);
+    Ok(OperationSnapshot { operation, counts, wait })
 }

@@ -51,6 +51,37 @@ async fn progress_counts_documents_by_state(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_open_operation_says_what_it_waits_for(pool: PgPool) {
+    let api = Api::new(pool);
+    let token = api.sign_up("ada").await;
+    let collection = api.create_collection(&token, "notes").await;
+    // The operation that creates the index.
+    api.sql("UPDATE operations SET status = 'completed'").await;
+    let first = append(&api, &token, &collection).await;
+    let second = append(&api, &token, &collection).await;
+    api.sql(
+        "INSERT INTO operation_waits (operation_id, waiting_for, error, next_attempt_at)
+        SELECT min(id), 'vector_database', 'unavailable', now() + interval '4 minutes' FROM operations
+        WHERE status = 'pending'",
+    )
+    .await;
+    let waits = |operation: &serde_json::Value| {
+        let attempt = operation["next_attempt_at"].is_string();
+        (operation["waiting_for"].clone(), operation["last_transient_error"].clone(), attempt)
+    };
+    let shown = api.get(&first, &token).await.expect(200);
+    assert_eq!(waits(&shown), (json!("vector_database"), json!("unavailable"), true), "{shown}");
+    let behind = api.get(&second, &token).await.expect(200);
+    assert_eq!(waits(&behind), (json!("another_operation"), json!(null), false), "{behind}");
+
+    for path in ["/api/v2/operations?status=pending", &format!("{collection}/operations?status=pending")] {
+        let page = api.get(path, &token).await.expect(200);
+        let listed = page.get("operations").unwrap_or(&page).clone();
+        assert_eq!([waits(&listed[0]), waits(&listed[1])], [waits(&behind), waits(&shown)], "{path}");
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_long_poll_responds_to_a_change_at_once(pool: PgPool) {
     let api = Api::new(pool);
     let token = api.sign_up("ada").await;

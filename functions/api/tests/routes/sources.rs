@@ -40,7 +40,9 @@ async fn adding_a_source_again_reads_the_same_source_again(pool: PgPool) {
       "error_category": null,
       "error_message": null,
       "id": "[id]",
+      "last_transient_error": null,
       "meta": {},
+      "next_attempt_at": null,
       "progress": {
         "by_state": {
           "cancelled": 0,
@@ -62,7 +64,8 @@ async fn adding_a_source_again_reads_the_same_source_again(pool: PgPool) {
       "source_id": "[id]",
       "started_at": null,
       "status": "pending",
-      "type": "append"
+      "type": "append",
+      "waiting_for": null
     }
     "#);
     let again = api.post(&sources, &token, json!({ "source_path": "/srv/docs/a/" })).await.expect(202);

@@ -188,7 +188,9 @@ impl Leases {
         done: &mut Vec<String>,
     ) {
         let span = message_span(&message.delivery);
-        let is_done = settle(self.state.as_ref(), &message.delivery, result).instrument(span).await;
+        let operation_id = Some(message.body.operation_id);
+        let settled = settle(self.state.as_ref(), &message.delivery, operation_id, result);
+        let is_done = settled.instrument(span).await;
         self.count(|tally| match is_done {
             true => tally.messages += 1,
             false => tally.failed_messages += 1,
