@@ -46,7 +46,8 @@ FAULT_POINTS = LOCAL / "fault-points"
 class Lab:
     """A context manager that stops and removes everything at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "chaos", environment: dict[str, str] | None = None) -> None:
+        """`environment` has more variables of the functions."""
         self.loop = Loop()
         ports = _free_ports(3)
         self.postgres = TcpProxy(ports[0])
@@ -55,13 +56,13 @@ class Lab:
         for proxy in (self.postgres, self.qdrant, self.aws):
             self.loop.run(proxy.start())
         self.settings = replace(
-            settings.load(), name="chaos",
+            settings.load(), name=name,
             postgres_port=ports[0], qdrant_port=ports[1], emulator_port=ports[2], batch_port=0,
             external_database_url="", external_qdrant_url="", directory_roots=str(LOCAL / "sources"),
             functions_postgres_port=self.postgres.port, functions_qdrant_port=self.qdrant.port,
             functions_emulator_port=self.aws.port,
             functions_environment=SWEEP_TIMEOUTS | {
-                "MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES), "FAULT_POINTS_DIR": str(FAULT_POINTS),
+                "MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES), "FAULT_POINTS_DIR": str(FAULT_POINTS), **(environment or {}),
             },
         )
         self.outputs: dict[str, str] = {}
@@ -197,6 +198,10 @@ class Lab:
 
     def query(self, sql: str) -> Any:
         """Returns the JSON value that a query selects."""
+        return json.loads(self.execute(sql))
+
+    def execute(self, sql: str) -> str:
+        """Executes a statement; returns what psql prints."""
         done = subprocess.run(
             [str(postgres.binary("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
              "-d", self.settings.database_url, "-c", sql],
@@ -204,7 +209,7 @@ class Lab:
         )
         if done.returncode != 0:
             raise StackError(done.stderr.strip() or "psql failed")
-        return json.loads(done.stdout)
+        return done.stdout
 
     def points(self) -> list[dict[str, Any]]:
         """Returns the points of all Qdrant collections."""

@@ -2,7 +2,7 @@
 
 Measured with this stack's functions: about 500 MB of deployment packages, which MiniStack holds as bytes although
 each is also on disk twice (a persisted blob and the unpacked folder), and 4 KB or more per invocation, for its log
-stream and its metrics, which nothing ever removes.
+stream, which nothing ever removes. Metrics are bounded by emulator_metrics.py.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ class StoredPackage(bytes):
 
 
 def install() -> None:
-    """Replaces the functions of MiniStack that keep packages, log streams and metrics."""
+    """Replaces the functions of MiniStack that keep packages and log streams."""
     # Fails loudly if an upgrade of the pinned emulator renames one of them.
     for name in ("_read_code_blob", "_externalize_code_zip", "_provided_runtime_code_dir", "_emit_lambda_logs",
-                 "_emit_lambda_metrics", "_write_code_blob"):
+                 "_write_code_blob"):
         assert callable(getattr(lambda_svc, name)), name
     _keep_packages_on_disk()
     _keep_recent_logs()
-    # Nothing reads the metrics of an invocation, which would be four more objects for each.
-    lambda_svc._emit_lambda_metrics = lambda *arguments, **named: None
 
 
 def release_packages() -> None:

@@ -15,6 +15,7 @@ adds, without changing its files:
   502. MiniStack would deliver a response of any size.
 - Messages that were in flight when the emulator was killed become visible at once: their functions were killed, too.
 - Memory is bounded (emulator_memory.py).
+- CloudWatch has the metrics that AWS makes by itself, and those of log lines (emulator_metrics.py).
 - Only this user can read the state.
 
 It also disables Nagle's algorithm in the Lambda runtime API, which otherwise adds 40 ms to every invocation.
@@ -36,7 +37,7 @@ from ministack import app as ministack
 from ministack.core import lambda_runtime, persistence
 from ministack.services import apigateway, s3, sqs
 
-from local_stack import emulator_memory
+from local_stack import emulator_memory, emulator_metrics
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -255,6 +256,7 @@ def main() -> None:
     forward_preflights()
     limit_responses()
     emulator_memory.install()
+    emulator_metrics.install()
     journal = Journal(Path(os.environ["STATE_DIR"]) / "queue-journal.jsonl")
     ministack.app = durable(ministack.app, journal)
     ministack.main()
