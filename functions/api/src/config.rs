@@ -7,6 +7,7 @@ use access::RateLimits;
 use db::DbConfig;
 use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
+use queue::SweepQueue;
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 

@@ -12,6 +12,9 @@ use queue::Queues;
 /// others.
 const MAX_DISPATCHED_AT_ONCE: usize = 100;
 
+/// How long a commit waits until sweep is armed.
+const ARM_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Sends the messages that make these operations run, and records that they were sent.
 ///
 /// # Errors
@@ -44,12 +47,14 @@ pub(crate) async fn dispatch_or_leave(db: &Db, queues: &Queues, ids: &[Operation
 /// Arms sweep before a commit that creates work for it: a process that is stopped after the commit leaves the work to the
 /// next run. A failure is only logged, and the work is then found by the hourly run at the latest.
 pub async fn arm_sweep(queues: &Queues) {
-    if let Err(error) = queues.arm_sweep(Duration::ZERO).await {
-        tracing::warn!(
-            error = lambda::error_chain(&error),
-            "sweep could not be armed; it recovers lost messages within an hour"
-        );
-    }
+    // The caller holds locks: it does not wait for a queue that does not answer.
+    let armed = tokio::time::timeout(ARM_TIMEOUT, queues.arm_sweep(Duration::ZERO)).await;
+    let reason = match armed {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => lambda::error_chain(&error),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(error = reason, "sweep could not be armed; it recovers lost messages within an hour");
 }
 
 /// Makes a failed message visible again after the delay, and records what its operation waits for. If either fails, that
