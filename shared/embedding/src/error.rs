@@ -154,7 +154,6 @@ impl Classify for EmbeddingError {
     }
 
     fn dependency(&self) -> Option<Dependency> {
-        let is_unusable = self.kind().is_retryable() && !matches!(self, Self::Cancelled);
-        is_unusable.then_some(Dependency::Embedding)
+        self.kind().is_retryable().then_some(Dependency::Embedding)
     }
 }
