@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from cloudformation import template_file
 from command_line import CommandError
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
@@ -43,26 +42,7 @@ class Deployment:
 
 def read(path: Path, parameters: Mapping[str, str]) -> Deployment:
     """Reads the template as it is deployed with these parameters and the defaults of the others."""
-    template = yaml.load(path.read_text(), Loader=_Loader)
-    return _Template(template, parameters).deployment()
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads the short forms of intrinsic functions as their long forms."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
+    return _Template(template_file.parse(path.read_text()), parameters).deployment()
 
 
 class _Template:
