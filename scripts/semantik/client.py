@@ -137,6 +137,14 @@ class Client:
             if operation["status"] in ("completed", "failed", "cancelled"):
                 return operation
 
+    def create_api_key(self, name: str, scope: str, collection_ids: list[str]) -> dict[str, Any]:
+        """Creates a key for these collections that is valid for a day; returns it with its secret, `api_key`."""
+        body = {"name": name, "scope": scope, "collection_ids": collection_ids, "expires_in_days": 1}
+        return self._object("POST", "/api/v2/api-keys", body)
+
+    def delete_api_key(self, key_id: str) -> None:
+        self._json("DELETE", f"/api/v2/api-keys/{key_id}")
+
     def search(
         self, collection_id: str, query: str, k: int, mode: str = "dense", *, collapse_duplicates: bool = True,
     ) -> tuple[dict[str, Any], float]:

@@ -1,0 +1,1 @@
+"""Deployments to AWS: scripts/deploy."""
