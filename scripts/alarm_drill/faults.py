@@ -13,8 +13,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaos_run.lab import Lab
-from chaos_run.proxy import Forward, Interceptor, Request, Response, TcpProxy, failure
 from command_line import CommandError
+from local_stack.proxy import Forward, Interceptor, Request, Response, TcpProxy, failure
 from local_stack.settings import LOCAL
 from semantik.account import Account
 from semantik.client import Client, File
