@@ -99,3 +99,31 @@ async fn a_missing_bucket_is_not_reported_as_an_unknown_model() {
     assert!(matches!(error, ModelsError::Bucket { call: "ListObjectsV2", .. }), "{error}");
     assert!(error.to_string().contains(&url), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_without_a_manifest_is_downloaded_again_when_it_changes() {
+    let folder = Folder::new().await;
+    let name = unique("cross-encoder");
+    let files = ["config.json", "model.onnx", "onnx/model.onnx"];
+    let missing = models::download_folder(&folder.url(), &name, &files).unwrap_err();
+    assert!(matches!(missing, ModelsError::EmptyFolder { .. }), "{missing}");
+    assert!(missing.to_string().contains(&format!("{}{name}/", folder.url())), "{missing}");
+
+    folder.put(&format!("{name}/config.json"), "{}").await;
+    folder.put(&format!("{name}/onnx/model.onnx"), "a graph").await;
+    folder.put(&format!("{name}/README.md"), "not needed").await;
+    let path = models::download_folder(&folder.url(), &name, &files).unwrap();
+    assert!(path.ends_with(&name), "{}", path.display());
+    assert_eq!(std::fs::read_to_string(path.join("onnx/model.onnx")).unwrap(), "a graph");
+    assert!(!path.join("README.md").exists() && !path.join("model.onnx").exists());
+
+    // What is on local disk is not downloaded again.
+    std::fs::write(path.join("config.json"), "local").unwrap();
+    assert_eq!(models::download_folder(&folder.url(), &name, &files).unwrap(), path);
+    assert_eq!(std::fs::read_to_string(path.join("config.json")).unwrap(), "local");
+    folder.put(&format!("{name}/onnx/model.onnx"), "another graph").await;
+    let changed = models::download_folder(&folder.url(), &name, &files).unwrap();
+    assert_ne!(changed, path);
+    assert_eq!(std::fs::read_to_string(changed.join("onnx/model.onnx")).unwrap(), "another graph");
+    assert_eq!(std::fs::read_to_string(changed.join("config.json")).unwrap(), "{}");
+}

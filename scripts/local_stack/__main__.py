@@ -169,7 +169,7 @@ def up(stack: Settings) -> None:
         notes.append(deploy.up(stack, packages))
         if stack.localstack_url:
             localstack.mirror(stack)
-        deploy.upload_models(stack, settings.SMALL_MODELS)
+        deploy.upload_models(stack, [*settings.SMALL_MODELS.iterdir(), settings.RERANKER])
         deploy.grant_sources(stack)
         emulator.checkpoint(stack)
         batch.define(stack, binaries / batch.DEFINITION, deploy.outputs(stack))

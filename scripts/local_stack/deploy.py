@@ -11,7 +11,7 @@ from cloudformation import stacks
 from cloudformation.archives import archive, schema_version, with_archives
 from local_stack import emulator, localstack, postgres
 from local_stack.build import FUNCTIONS
-from local_stack.settings import BUILT, MODELS_PREFIX, ROOT, Settings, StackError, load_secrets
+from local_stack.settings import BUILT, MODELS_PREFIX, RERANKER, ROOT, Settings, StackError, load_secrets
 
 # Key of the template in the deploy bucket.
 TEMPLATE = "template.yaml"
@@ -89,6 +89,7 @@ def _parameters(settings: Settings) -> dict[str, str]:
         "ProtectedBuckets": settings.deploy_bucket,
         "ModelsBucket": settings.models_bucket,
         "ModelsPrefix": MODELS_PREFIX,
+        "RerankerModel": RERANKER.name,
         "ApiUrl": emulator.api_url(settings, "{api_id}"),
         "DirectoryRoots": settings.directory_roots,
         "EgressAllow": settings.egress_allow,
@@ -138,14 +139,14 @@ def grant_sources(settings: Settings) -> list[str]:
     return outcomes
 
 
-def upload_models(settings: Settings, models: Path) -> None:
+def upload_models(settings: Settings, folders: list[Path]) -> None:
     """Uploads model folders to the bucket of models, the manifest of each last: it marks a complete folder."""
     s3 = localstack.client(settings, "s3")
     listing = s3.list_objects_v2(Bucket=settings.models_bucket, Prefix=MODELS_PREFIX).get("Contents", [])
     present = {entry["Key"]: entry["ETag"].strip('"') for entry in listing}
-    files = [path for path in models.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: (path.name == "model.json", path)):
-        key, content = MODELS_PREFIX + path.relative_to(models).as_posix(), path.read_bytes()
+    files = [(folder, path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    for folder, path in sorted(files, key=lambda file: (file[1].name == "model.json", file)):
+        key, content = MODELS_PREFIX + path.relative_to(folder.parent).as_posix(), path.read_bytes()
         if present.get(key) != hashlib.md5(content, usedforsecurity=False).hexdigest():
             s3.put_object(Bucket=settings.models_bucket, Key=key, Body=content)
 

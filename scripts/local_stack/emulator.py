@@ -10,7 +10,7 @@ import signal
 from typing import Any
 
 from local_stack import processes
-from local_stack.settings import LOCAL, REGION, ROOT, TEST_MODELS, VENV, Settings, StackError
+from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings, StackError
 
 PART = "emulator"
 STATE = LOCAL / "emulator"
@@ -89,8 +89,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(STATE / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(STATE / "s3"),
-        # For searches with reranking; this model counts words that query and chunk share.
-        "RERANKER_DIR": str(TEST_MODELS / "word-overlap"),
         **({"AWS_ENDPOINT_URL_BATCH": settings.batch_endpoint} if settings.batch_port else {}),
         **settings.service_endpoints,
         **settings.functions_environment,

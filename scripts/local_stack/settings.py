@@ -20,6 +20,8 @@ BUILT = ROOT / ".local"
 # A second model, which a local stack reads from S3: with both in one package, it would exceed the limit of Lambda.
 SMALL_MODELS = BUILT / "small-models"
 TEST_MODELS = BUILT / "test-models"
+# The cross-encoder of a local stack, which counts words that query and passage share; in the bucket, too.
+RERANKER = TEST_MODELS / "word-overlap"
 MODELS_PREFIX = "models/"
 # State and logs of one stack.
 LOCAL = Path(os.environ.get("STACK_DIR") or BUILT).resolve()

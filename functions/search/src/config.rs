@@ -9,6 +9,8 @@ use lambda::env::{self, EnvError};
 use secrecy::SecretString;
 use vectors::VectorsConfig;
 
+use crate::RerankerSource;
+
 /// The configuration of the search function.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,9 +28,9 @@ pub struct Config {
     pub onnx_runtime: PathBuf,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (set by Lambda) in vCPUs: the number of threads of a model.
     pub processors: Option<usize>,
-    /// `RERANKER_DIR`: the folder of a cross-encoder, a Hugging Face ONNX export; default
-    /// `$LAMBDA_TASK_ROOT/reranker` if it exists, else results are not reranked.
-    pub reranker_dir: Option<PathBuf>,
+    /// The cross-encoder, a Hugging Face ONNX export. `RERANKER_MODEL`: the name of its folder in `MODELS_URL`; else
+    /// `RERANKER_DIR`: a folder, default `$LAMBDA_TASK_ROOT/reranker` if it exists. Without one, results are not reranked.
+    pub reranker: Option<RerankerSource>,
     /// `API_URL`: the base URL that clients reach the API by, with `{api_id}` for the id of the API; default the one of
     /// the request.
     pub api_url: Option<String>,
@@ -46,17 +48,16 @@ impl Config {
         vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
         // Shorter than the function's time limit, so that the response names the slow collection.
         vectors.timeout = Duration::from_secs(10);
+        let models_url = env::optional("MODELS_URL");
         Ok(Self {
             db: DbConfig::new(env::secret("DATABASE_URL")?),
             vectors,
             jwt_secret: env::secret("JWT_SECRET")?,
             models_dirs: env::models_dirs(),
-            models_url: env::optional("MODELS_URL"),
+            reranker: reranker(models_url.as_deref())?,
+            models_url,
             onnx_runtime: path_or("ORT_DYLIB_PATH", "lib/libonnxruntime.so"),
             processors: env::processors(),
-            reranker_dir: env::optional("RERANKER_DIR")
-                .map(PathBuf::from)
-                .or_else(|| Some(env::task_root().join("reranker")).filter(|folder| folder.is_dir())),
             api_url: env::optional("API_URL"),
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", RateLimits::DECLARED)?,
         })
@@ -65,4 +66,13 @@ impl Config {
 
 fn path_or(name: &'static str, below_task_root: &str) -> PathBuf {
     env::optional(name).map_or_else(|| env::task_root().join(below_task_root), PathBuf::from)
+}
+
+fn reranker(models_url: Option<&str>) -> Result<Option<RerankerSource>, EnvError> {
+    if let Some(name) = env::optional("RERANKER_MODEL") {
+        let models_url = models_url.ok_or(EnvError::Missing("MODELS_URL"))?.to_owned();
+        return Ok(Some(RerankerSource::Bucket { models_url, name }));
+    }
+    let packaged = || Some(env::task_root().join("reranker")).filter(|folder| folder.is_dir());
+    Ok(env::optional("RERANKER_DIR").map(PathBuf::from).or_else(packaged).map(RerankerSource::Folder))
 }

@@ -215,8 +215,16 @@ async fn rerank_if_requested<'a>(
         warnings.push("no reranker is configured; the results are ranked without one".to_owned());
         return (passages, None);
     };
+    let reranker = match reranker.get().await {
+        Ok(reranker) => reranker,
+        Err(error) => {
+            tracing::error!(error = lambda::error_chain(error.as_ref()), "the reranker cannot be opened");
+            warnings.push("the reranker cannot be opened; the results are ranked without it".to_owned());
+            return (passages, None);
+        }
+    };
     let rest = passages.split_off(window.min(passages.len()));
-    match rerank(reranker, query, passages).await {
+    match rerank(&reranker, query, passages).await {
         Ok(reranked) => (reranked, Some(reranker.name().to_owned())),
         Err((mut passages, error)) => {
             tracing::error!(reranker = reranker.name(), error, "reranking failed");

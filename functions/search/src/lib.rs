@@ -1,7 +1,7 @@
 //! Searches collections by embeddings, terms, or both.
 //!
 //! *Triggered by* `POST /api/v2/search` and `POST /api/v2/search/single`.
-//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, models in its package.
+//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, models in its package and their bucket.
 //! *Writes* nothing.
 //! *Safe to repeat because* it is read-only.
 //! *Retries when* never: the caller decides. A collection that cannot be searched is listed beside the
@@ -20,6 +20,7 @@ mod plan;
 mod query_vector;
 mod request;
 mod rerank;
+mod reranker;
 mod response;
 mod results;
 mod retrieve;
@@ -34,6 +35,7 @@ pub use merge::ScoreType;
 pub use openapi::openapi;
 pub use query_vector::QueryVectors;
 pub use request::SearchRequest;
+pub use reranker::{LazyReranker, RerankerSource};
 pub use response::{
     CollectionResult, DuplicatePassage, FailedCollection, Neighbour, ParentChunk, SearchResponse,
     SearchResult, Timings,

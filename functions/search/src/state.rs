@@ -5,12 +5,12 @@ use std::sync::Arc;
 use access::RateLimits;
 use auth::AccessTokens;
 use db::Db;
-use embedding::{EmbedderOptions, Embedders, OrtRuntime, Reranker};
+use embedding::{EmbedderOptions, Embedders};
 use models::ModelRegistry;
 use vectors::VectorDatabase;
 
-use crate::Config;
 use crate::query_vector::QueryVectors;
+use crate::{Config, LazyReranker};
 
 /// Clients and models, created once per process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct State {
     /// The embedding models, for queries.
     pub queries: Arc<QueryVectors>,
     /// The reranker, if one is configured.
-    pub reranker: Option<Arc<Reranker>>,
+    pub reranker: Option<Arc<LazyReranker>>,
     /// The configured base URL of the API.
     pub api_url: Option<Arc<str>>,
     /// The factor on all declared rate limits.
@@ -39,13 +39,6 @@ impl State {
     /// Names the setting or file that is invalid.
     pub fn open(config: &Config) -> Result<Self, lambda::Error> {
         let options = EmbedderOptions::sized_to(config.processors);
-        let reranker = match &config.reranker_dir {
-            None => None,
-            Some(folder) => {
-                let runtime = OrtRuntime::load(&config.onnx_runtime)?;
-                Some(Arc::new(Reranker::open(&runtime, folder, options)?))
-            }
-        };
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::new(&config.jwt_secret)?,
@@ -55,7 +48,10 @@ impl State {
                 &config.onnx_runtime,
                 options,
             )?)),
-            reranker,
+            reranker: config
+                .reranker
+                .clone()
+                .map(|source| Arc::new(LazyReranker::new(source, &config.onnx_runtime, options))),
             api_url: config.api_url.as_deref().map(Arc::from),
             rate_limits: config.rate_limits,
         })

@@ -1,13 +1,13 @@
 //! Model folders in a bucket, so that models need not be part of every function's package.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::Client;
 use sha2::{Digest as _, Sha256};
 
 use crate::bucket_folder::{BucketFolder, BucketLocation, blocking, client};
-use crate::{ModelFolder, ModelManifest, ModelsError};
+use crate::{ModelFile, ModelFolder, ModelManifest, ModelsError};
 
 /// The model folders below a prefix of a bucket. The bucket is listed when models are requested, not before.
 ///
@@ -97,6 +97,33 @@ impl ModelBucket {
         let source = BucketFolder { location: Arc::clone(location), prefix: prefix.to_owned() };
         Ok(ModelFolder { manifest, path, source: Some(source) })
     }
+}
+
+/// Downloads those of `files` that a folder of a bucket has, `s3://bucket/prefix/folder/…`, unless they are on local disk;
+/// returns the local folder, which has the same name. For models without a manifest: a changed file is found by its ETag, and
+/// gets a local folder of its own. Blocks.
+///
+/// # Errors
+/// Returns `InvalidUrl`, `Bucket`, `Unwritable`, or `EmptyFolder` if the folder has none of the files.
+pub fn download_folder(models_url: &str, folder: &str, files: &[&str]) -> Result<PathBuf, ModelsError> {
+    let cache = std::env::temp_dir().join("semantik-models");
+    let location = ModelBucket::open(models_url, &cache)?.location;
+    let prefix = format!("{}{folder}/", location.prefix);
+    let listed = blocking(location.etags(&prefix))?;
+    let wanted: Vec<_> = listed.into_iter().filter(|(name, _)| files.contains(&name.as_str())).collect();
+    if wanted.is_empty() {
+        return Err(ModelsError::EmptyFolder { url: location.url(&prefix), files: files.join(", ") });
+    }
+    let version = Sha256::digest(format!("{models_url} {folder} {wanted:?}"));
+    let path = cache.join(hex::encode(version)).join(folder);
+    let source = BucketFolder { location, prefix };
+    for (name, _) in wanted {
+        let file = path.join(&name);
+        if !file.is_file() {
+            source.fetch(&ModelFile::named(&name), &file)?;
+        }
+    }
+    Ok(path)
 }
 
 fn parse(url: &str) -> Option<(String, String)> {

@@ -78,6 +78,26 @@ impl BucketLocation {
         (!folder.is_empty() && !folder.contains('/')).then_some(prefix)
     }
 
+    /// Lists the objects below a prefix: the rest of their keys, and their ETags, in the order of the keys.
+    ///
+    /// # Errors
+    /// Returns `Bucket`.
+    pub(crate) async fn etags(&self, prefix: &str) -> Result<Vec<(String, String)>, ModelsError> {
+        let request = client().await.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call_error(prefix, "ListObjectsV2", error))?;
+            for object in page.contents() {
+                let name = object.key().and_then(|key| key.strip_prefix(prefix));
+                if let (Some(name), Some(etag)) = (name, object.e_tag()) {
+                    found.push((name.to_owned(), etag.to_owned()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     pub(crate) fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }

@@ -101,6 +101,14 @@ pub enum ModelsError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A folder of the bucket has none of the files of a model.
+    #[error("{url} has none of {files}; copy the model's folder there")]
+    EmptyFolder {
+        /// The URL of the folder.
+        url: String,
+        /// The files that it may have.
+        files: String,
+    },
     /// A file from the bucket cannot be written to local disk.
     #[error("cannot write {}; models from S3 need enough ephemeral storage", path.display())]
     Unwritable {
@@ -133,6 +141,7 @@ impl Classify for ModelsError {
             Self::Bucket { .. } => ErrorKind::Unavailable,
             Self::Unreadable { .. }
             | Self::Empty { .. }
+            | Self::EmptyFolder { .. }
             | Self::Malformed { .. }
             | Self::InvalidField { .. }
             | Self::Duplicate { .. }

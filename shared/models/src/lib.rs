@@ -12,6 +12,7 @@ mod manifest;
 mod registry;
 mod variants;
 
+pub use bucket::download_folder;
 pub use error::ModelsError;
 pub use folder::ModelFolder;
 pub use manifest::{ModelManifest, PaddingSide, Pooling};
