@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -76,8 +77,12 @@ def function_binaries(profile: str) -> Path:
 
 def assemble(
     function: str, bootstrap: Path, packages: Path = PACKAGES, architecture: str = libraries.HOST,
+    reranker: Path | None = None,
 ) -> Path:
-    """Creates the package folder of a function: bootstrap and its read-only files."""
+    """Creates the package folder of a function: bootstrap and its read-only files.
+
+    Beside the folder of a cross-encoder, the search function has room for the models in float16 and int8 only.
+    """
     package = packages / function
     wanted: dict[Path, Path] = {Path("bootstrap"): bootstrap}
     patterns = MODEL_FILES.get(function, [])
@@ -85,6 +90,8 @@ def assemble(
         if source.name == TOKEN_VECTORS and TOKEN_VECTORS not in patterns:
             continue
         wanted[Path("models") / source.relative_to(MODELS)] = source
+    if reranker is not None and function == "search":
+        wanted = _without_float32(wanted) | _reranker_files(reranker)
     if uses_onnxruntime(function):
         if architecture == libraries.HOST:
             # Models and runtime take most of the 250 MB that Lambda allows. Of another processor, only release builds
@@ -118,6 +125,38 @@ def onnxruntime(architecture: str = libraries.HOST) -> Path:
 def pdfium(architecture: str = libraries.HOST) -> Path:
     """Returns the path of the shared library in the package pypdfium2."""
     return libraries.find("pypdfium2_raw/libpdfium.so", architecture)
+
+
+def _reranker_files(folder: Path) -> dict[Path, Path]:
+    """Returns the files of a cross-encoder that the search function reads, by their paths in its package."""
+    graphs = [path for path in (Path("model.onnx"), Path("onnx/model.onnx")) if (folder / path).exists()]
+    if not graphs:
+        raise StackError(f"{folder} has neither model.onnx nor onnx/model.onnx; a Hugging Face ONNX export is required")
+    names = [Path("config.json"), Path("tokenizer.json"), graphs[0]]
+    return {Path("reranker") / name: folder / name for name in names}
+
+
+def _without_float32(files: dict[Path, Path]) -> dict[Path, Path]:
+    """Leaves out the float32 graphs of models that have others.
+
+    The manifest in the package lacks them, too, so that queries of float32 collections are embedded in float16.
+    """
+    kept = dict(files)
+    for relative, source in files.items():
+        if source.name != "model.json":
+            continue
+        manifest = json.loads(source.read_text())
+        variants = manifest["variants"]
+        if "float32" not in variants or len(variants) == 1:
+            continue
+        for file in variants.pop("float32").values():
+            if isinstance(file, dict):
+                kept.pop(relative.with_name(file["name"]))
+        slim = BUILT / "slim" / relative
+        slim.parent.mkdir(parents=True, exist_ok=True)
+        slim.write_text(json.dumps(manifest, indent=2) + "\n")
+        kept[relative] = slim
+    return kept
 
 
 def _without_symbols(function: str, binary: Path) -> Path:

@@ -21,15 +21,15 @@ NEWEST_GLIBC = (2, 34)
 
 
 def main() -> bool:
-    architecture, functions = sys.argv[1], sys.argv[2:]
-    return not sum(_package(function, architecture) for function in functions)
+    architecture, reranker, functions = sys.argv[1], Path(sys.argv[2]) if sys.argv[2] else None, sys.argv[3:]
+    return not sum(_package(function, architecture, reranker) for function in functions)
 
 
-def _package(function: str, architecture: str) -> int:
+def _package(function: str, architecture: str, reranker: Path | None) -> int:
     """Creates the package of one function and prints its sizes; returns how many limits it exceeds."""
     # Where cargo-lambda puts it. The other files are added there.
     built = PACKAGES / function / "bootstrap"
-    package = build.assemble(function, built, PACKAGES, architecture)
+    package = build.assemble(function, built, PACKAGES, architecture, reranker)
     zipped = package.with_suffix(".zip")
     files = sorted(path for path in package.rglob("*") if path.is_file())
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
