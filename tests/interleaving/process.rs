@@ -21,6 +21,7 @@ use queue::Queues;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sweep::StallTimeouts;
+use vectors::IndexStorage;
 
 use crate::aws::{Aws, BUCKET, Message};
 use crate::life::{Life, counting_pool};
@@ -79,6 +80,7 @@ impl Process {
                 queues: queues.clone(),
                 vectors: vectors.clone(),
                 models: registry(),
+                index_storage: IndexStorage::default(),
                 reindex_grace: Duration::from_secs(86_400),
                 // So that most operations have more.
                 max_items_under_way: 2,

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tracing::span;
 use tracing::{Event, Metadata, Subscriber};
 use uuid::Uuid;
-use vectors::{VectorDatabase, VectorsConfig};
+use vectors::{IndexStorage, VectorDatabase, VectorsConfig};
 
 use crate::State;
 use crate::listing::fill_from_source;
@@ -202,7 +202,9 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
         queues: Queues::new(&sdk, urls),
         vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),
+        index_storage: IndexStorage::default(),
         reindex_grace: std::time::Duration::from_secs(86_400),
+        max_items_under_way: 10_000,
     }
 }
 
