@@ -26,7 +26,8 @@ class Packages(unittest.TestCase):
             self.file(f"cross-encoder/{name}", name)
         runtime = self.file("libonnxruntime.so", "a library")
         for name, value in {
-            "BUILT": self.folder / "built", "MODELS": self.folder / "models", "onnxruntime": lambda architecture: runtime,
+            "BUILT": self.folder / "built", "MODELS": self.folder / "models",
+            "onnxruntime": lambda architecture: runtime,
             "_without_symbols": lambda function, binary: binary,
         }.items():
             patch = mock.patch.object(build, name, value)

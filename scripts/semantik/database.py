@@ -1,40 +1,81 @@
-"""Runs the programs of PostgreSQL on the database of DATABASE_URL."""
+"""Runs the programs of PostgreSQL on the database of DATABASE_URL, with the password in their environment."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import IO
 
 from command_line import CommandError
 from local_stack import postgres
-from semantik.command import variable
+from semantik.stored_secrets import database_url, without_password
+
+BUFFER_BYTES = 1 << 20
 
 
-def dump(destination: Path) -> None:
-    """Writes the database as of one moment, in pg_dump's custom format."""
-    _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={destination}")
+class Dump:
+    """The output of pg_dump, read like a file. Raises CommandError at its end if pg_dump has failed."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]):
+        assert process.stdout is not None
+        self._process, self._output, self._errors = process, process.stdout, errors
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._output.read(size)
+        if not part and size != 0 and self._process.wait() != 0:
+            raise CommandError(f"pg_dump failed: {_end_of(self._errors)}")
+        return part
 
 
-def load(source: Path) -> None:
+@contextmanager
+def dump() -> Iterator[Dump]:
+    """Yields the database as of one moment, in pg_dump's custom format."""
+    command, environment = _command("pg_dump", "--format=custom", "--no-owner", "--no-privileges")
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors) as process:
+        try:
+            yield Dump(process, errors)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def load(source: IO[bytes]) -> None:
     """Replaces the database by a dump, in one transaction."""
-    _run(
+    command, environment = _command(
         "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction",
-        "--exit-on-error", str(source), database="--dbname",
-    )
+        "--exit-on-error")
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stderr=errors) as process:
+        assert process.stdin is not None
+        try:
+            while part := source.read(BUFFER_BYTES):
+                process.stdin.write(part)
+            process.stdin.close()
+        except BrokenPipeError:
+            # pg_restore ended early; its status says why.
+            pass
+        except BaseException:
+            # Before the end of the dump nothing is committed.
+            process.kill()
+            raise
+        if process.wait() != 0:
+            raise CommandError(f"pg_restore failed: {_end_of(errors)}")
 
 
 def rows(statement: str) -> list[dict[str, str]]:
     """Returns the rows of a query as text by column name."""
-    output = _run("psql", "--no-psqlrc", "--csv", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+    output = _psql("--csv", f"--command={statement}")
     return list(csv.DictReader(io.StringIO(output)))
 
 
 def execute(statement: str) -> None:
-    _run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--command={statement}")
+    _psql("--quiet", f"--command={statement}")
 
 
 # The advisory lock that sweep shares while it erases; see `db::documents::Erasures::try_begin`.
@@ -43,13 +84,15 @@ ERASURE_LOCK = 20261130000504
 
 @contextmanager
 def without_erasures() -> Iterator[None]:
-    """Keeps sweep from erasing staged objects meanwhile: those that a dump refers to must be there to be copied."""
-    command = [
-        str(postgres.binary("psql")), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-        f"--dbname={variable('DATABASE_URL')}",
-    ]
+    """Keeps sweep from erasing staged objects meanwhile: those that a dump refers to must be there to be copied.
+
+    Waits for other backups of the database.
+    """
+    command, environment = _command(
+        "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
     with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True) as session:
         assert session.stdin is not None and session.stdout is not None and session.stderr is not None
         session.stdin.write(f"SELECT 'locked' FROM (SELECT pg_advisory_lock({ERASURE_LOCK})) AS lock;\n")
         session.stdin.flush()
@@ -63,9 +106,21 @@ def without_erasures() -> Iterator[None]:
             session.wait()
 
 
-def _run(program: str, *arguments: str, database: str = "--dbname") -> str:
-    command = [str(postgres.binary(program)), f"{database}={variable('DATABASE_URL')}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+def _psql(*arguments: str) -> str:
+    command, environment = _command("psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", *arguments)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
-        raise CommandError(f"{program} failed: {done.stderr.strip()[-500:]}")
+        raise CommandError(f"psql failed: {done.stderr.strip()[-500:]}")
     return done.stdout
+
+
+def _command(program: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Returns a command and its environment."""
+    url, password = without_password(database_url())
+    environment = dict(os.environ) | ({} if password is None else {"PGPASSWORD": password})
+    return [str(postgres.binary(program)), f"--dbname={url}", *arguments], environment
+
+
+def _end_of(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return errors.read().decode(errors="replace").strip()[-500:]

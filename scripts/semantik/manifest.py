@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from command_line import CommandError
+from semantik.backup_storage import Storage
 
 NAME = "manifest.json"
-FORMAT = 1
+# Format 1 had no list of objects.
+FORMAT = 2
+READABLE = (1, 2)
 
 
 @dataclass
@@ -23,6 +26,8 @@ class SavedCollection:
     vectors: int
     snapshot: str | None = None
     sha256: str | None = None
+    # The size of the snapshot; absent in format 1.
+    bytes: int | None = None
     # Why there is no snapshot.
     reason: str | None = None
 
@@ -35,22 +40,23 @@ class Manifest:
     database_sha256: str
     # Number and bytes of the staged objects in the backup; None if they were excluded.
     artifacts: dict[str, int] | None = None
+    # The SHA-256 of the list of staged objects.
+    objects_sha256: str | None = None
     collections: list[SavedCollection] = field(default_factory=list)
     format: int = FORMAT
 
-    def write(self, folder: Path) -> None:
-        partial = folder / f"{NAME}.partial"
-        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        partial.replace(folder / NAME)
+    def write(self, storage: Storage) -> None:
+        storage.write(NAME, io.BytesIO(json.dumps(asdict(self), indent=2).encode() + b"\n"))
 
     @classmethod
-    def read(cls, folder: Path) -> Manifest:
+    def read(cls, storage: Storage) -> Manifest:
         try:
-            content: dict[str, Any] = json.loads((folder / NAME).read_text())
+            with storage.open(NAME) as file:
+                content: dict[str, Any] = json.loads(file.read())
         except FileNotFoundError as error:
             raise CommandError(
-                f"{folder} has no {NAME}: it is not a backup or was interrupted; use another one") from error
-        if content.get("format") != FORMAT:
-            raise CommandError(f"{folder}: format {FORMAT} is required, got {content.get('format')}")
+                f"{storage.url} has no {NAME}: it is not a backup or was interrupted; use another one") from error
+        if content.get("format") not in READABLE:
+            raise CommandError(f"{storage.url}: format {FORMAT} or older is required, got {content.get('format')}")
         collections = [SavedCollection(**entry) for entry in content.pop("collections")]
         return cls(**content, collections=collections)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from command_line import CommandError
-from semantik import indexing
-from semantik.account import Account
+from semantik import indexing, retention
+from semantik.account import Account, UserSession
+from semantik.backup import discard
+from semantik.backup_storage import Folder, parse, s3_client
 from semantik.client import Client, File
 from semantik.command import LOCAL, ROOT, heading, last_line, run, variable
 from semantik.http_client import Http
 from semantik.manifest import Manifest
 
 FOLDER = LOCAL / "drill"
-STACK = ROOT / "scripts" / "stack"
+SCRIPTS = ROOT / "scripts"
+STACK = SCRIPTS / "stack"
 RESULTS = 10
 QUESTIONS = (
     "what pulls the sea towards the shore?",
@@ -38,11 +44,20 @@ DELETED = "ants.txt"
 
 
 def main() -> bool:
+    parser = argparse.ArgumentParser(prog="scripts/recovery-drill", add_help=False)
+    parser.add_argument("--bucket", metavar="s3://BUCKET/PREFIX")
+    parser.add_argument("--into", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.bucket and parse(options.bucket) is None:
+        parser.error("--bucket: s3://bucket/prefix is required")
+    if options.into and not options.bucket:
+        parser.error("--into needs --bucket")
     began = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    account = FOLDER / "account.json"
-    source = sign_in(variable("API_URL"), account)
+    # Fails now, not after the backup, if the file is missing.
+    second = exported_by(["source", str(options.into)], dict(os.environ)) if options.into else None
+    source = sign_in(variable("API_URL"))
 
     heading("two collections")
     collections = [fill(source, name) for name in ("from its snapshot", "from staged vectors")]
@@ -50,30 +65,18 @@ def main() -> bool:
     before = answers(source, collections)
 
     heading("backup")
-    backup = FOLDER / "backup"
-    command([ROOT / "scripts" / "backup", backup], os.environ)
-    manifest = Manifest.read(backup)
-    for saved in manifest.collections:
-        if saved.id == collections[1]:
-            saved.snapshot, saved.sha256, saved.reason = None, None, "removed by the drill"
-    manifest.write(backup)
+    backup = options.bucket or str(FOLDER / "backup")
+    if options.bucket and not options.into:
+        make_bucket(options.bucket)
+    back_up(backup, collections[1])
 
-    heading("a second, empty stack")
-    second = second_stack()
-    try:
-        command([STACK, "up"], second)
-        exported = json.loads(command(
-            ["bash", "-c", 'eval "$("$0" env)"; "$1" -c "import json, os; print(json.dumps(dict(os.environ)))"',
-             STACK, ROOT / ".venv" / "bin" / "python"], second, quiet=True))
+    with second_stack(second) as target:
         heading("restore")
-        restored = json.loads(command([ROOT / "scripts" / "restore", backup], exported).splitlines()[-1])
-        client = sign_in(exported["API_URL"], account)
+        restored = json.loads(command([SCRIPTS / "restore", backup], target).splitlines()[-1])
+        client = sign_in(target["API_URL"])
         after = answers(client, collections)
         revived = client.restore_document(collections[0], deleted)
         revived = client.wait_for_operation(revived["id"])
-    finally:
-        command([STACK, "down", "--purge"], second)
-        shutil.rmtree(FOLDER / "stack", ignore_errors=True)
 
     different = sum(before[question] != after[question] for question in before)
     embedded = revived["meta"]["chunks"]["embedded"]
@@ -89,9 +92,14 @@ def main() -> bool:
     return different == 0 and embedded == 0 and restored["from_snapshots"] >= 1 and restored["rebuilt"] >= 1
 
 
-def sign_in(api_url: str, path: Path) -> Client:
+def sign_in(api_url: str) -> Client:
+    """Signs in as SEMANTIK_USER, or as an account that the drill registers. Both stacks have it after the restore."""
     http = Http()
-    account = Account(http, api_url, path, "drill")
+    account: UserSession
+    if username := os.environ.get("SEMANTIK_USER"):
+        account = UserSession(http, api_url, username, variable("SEMANTIK_PASSWORD"))
+    else:
+        account = Account(http, api_url, FOLDER / "account.json", "drill")
     account.sign_in()
     return Client(http, api_url, account)
 
@@ -128,8 +136,59 @@ def answers(client: Client, collections: list[str]) -> dict[tuple[str, str], lis
     return found
 
 
-def second_stack() -> dict[str, str]:
-    """Returns the environment of a second stack: another folder, other ports, another name."""
+def back_up(backup: str, without_snapshot: str) -> None:
+    """Backs the stack up; removes the snapshot of one collection from the backup."""
+    place = parse(backup)
+    command([SCRIPTS / "backup", backup], os.environ)
+    if place is not None:
+        again = json.loads(command([SCRIPTS / "backup", backup, "--keep", "1"], os.environ).splitlines()[-1])
+        if again["artifacts"]["copied"] != 0 or again["deleted_backups"] < 1:
+            raise CommandError(f"the second backup must copy no staged object and delete the first one, got {again}")
+    storage = retention.find(*place, None) if place else Folder(Path(backup))
+    manifest = Manifest.read(storage)
+    for saved in manifest.collections:
+        if saved.id == without_snapshot:
+            discard(storage, saved, "removed by the drill")
+    manifest.write(storage)
+
+
+def make_bucket(url: str) -> None:
+    """Creates the bucket in the emulator of the first stack, unless it exists."""
+    place = parse(url)
+    assert place is not None
+    s3_client().create_bucket(Bucket=place[0])
+
+
+@contextmanager
+def second_stack(existing: dict[str, str] | None) -> Iterator[dict[str, str]]:
+    """Yields the environment of an empty stack: an existing one, or a local one that is removed afterwards."""
+    if existing is not None:
+        yield existing
+        return
+    heading("a second, empty stack")
+    settings = second_settings()
+    try:
+        command([STACK, "up"], settings)
+        exported = exported_by(["eval", f"$({STACK} env)"], settings)
+        # The bucket is in the emulator of the first stack.
+        yield exported | {"BACKUP_ENDPOINT_URL": os.environ.get("AWS_ENDPOINT_URL", "")}
+    finally:
+        command([STACK, "down", "--purge"], settings)
+        shutil.rmtree(FOLDER / "stack", ignore_errors=True)
+
+
+def exported_by(words: list[str], environment: dict[str, str]) -> dict[str, str]:
+    """Returns the environment after a shell command that sets variables, exported or not."""
+    print_environment = "import json, os; print(json.dumps(dict(os.environ)))"
+    script = f'set -ae; {words[0]} "{words[1]}"; exec "$0" -c "$1"'
+    python = ROOT / ".venv" / "bin" / "python"
+    output = command(["bash", "-c", script, python, print_environment], environment, quiet=True)
+    exported: dict[str, str] = json.loads(output)
+    return exported
+
+
+def second_settings() -> dict[str, str]:
+    """Returns the environment that configures a second local stack: another folder, other ports, another name."""
     others = ("AWS_", "STACK_", "QDRANT_", "DATABASE_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     postgres, qdrant_http, emulator, batch = free_ports()

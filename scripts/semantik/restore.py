@@ -1,4 +1,4 @@
-"""scripts/restore: restores a backup into an empty stack."""
+"""scripts/restore: restores a backup of a folder or a bucket into an empty stack."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import boto3
 
 from command_line import CommandError
 from local_stack.settings import http_address
-from semantik import database
+from semantik import database, retention
+from semantik.backup_storage import Folder, Storage, parse
 from semantik.command import heading, last_line, run, variable
 from semantik.manifest import Manifest, SavedCollection
 from semantik.progress_bar import ProgressBar
-from semantik.snapshots import Snapshots, sha256
-from semantik.staged import StagingBucket
+from semantik.snapshots import Snapshots
+from semantik.staged import OBJECT_LIST, StagingBucket
+from semantik.stored_secrets import qdrant_api_key
 
 POLL_SECONDS = 1.0
 # sweep starts the operations.
@@ -27,14 +29,20 @@ STALLED_SECONDS = 15 * 60
 
 def main() -> bool:
     parser = argparse.ArgumentParser(prog="scripts/restore", add_help=False)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    manifest = Manifest.read(folder)
+    parser.add_argument("source")
+    parser.add_argument("--backup", metavar="ID")
+    options = parser.parse_args()
+    place = parse(options.source)
+    if place is None and options.backup:
+        parser.error("--backup chooses a backup of a bucket")
+    storage = retention.find(*place, options.backup) if place else Folder(Path(options.source))
+    manifest = Manifest.read(storage)
     began = time.monotonic()
-    check(folder, manifest)
+    check(storage, manifest)
 
-    heading("database")
-    database.load(folder / manifest.database)
+    heading(f"{storage.url}: database")
+    with storage.open(manifest.database) as dump:
+        database.load(dump)
     # Backups do not contain the indexes that reindexes have replaced, so no rollback to them is possible.
     database.execute("UPDATE retired_vector_stores SET operation_id = NULL, replaced_by = NULL")
     print(f"  as of {manifest.created_at}")
@@ -43,19 +51,20 @@ def main() -> bool:
 
     heading("staged objects")
     if manifest.artifacts is not None:
-        print(f"  {StagingBucket().load(folder / 'artifacts')} objects")
+        print(f"  {StagingBucket().load(storage, has_list=manifest.objects_sha256 is not None)}")
     else:
         print("  not in the backup; assumed to be in the bucket")
 
     heading("Qdrant")
-    snapshots = Snapshots(
-        os.environ.get("QDRANT_HTTP_URL") or http_address(variable("QDRANT_URL")), os.environ.get("QDRANT_API_KEY"))
+    snapshots = Snapshots(os.environ.get("QDRANT_HTTP_URL") or http_address(variable("QDRANT_URL")), qdrant_api_key())
     unsaved: list[SavedCollection] = []
     for saved in manifest.collections:
         if saved.snapshot is None or saved.sha256 is None:
             unsaved.append(saved)
             continue
-        snapshots.upload(saved.vector_store_name, folder / saved.snapshot, saved.sha256)
+        size = saved.bytes if saved.bytes is not None else (Path(options.source) / saved.snapshot).stat().st_size
+        with storage.open(saved.snapshot) as content:
+            snapshots.upload(saved.vector_store_name, content, size, saved.sha256)
         print(f"  {saved.name}: {saved.vectors} vectors from its snapshot")
     failed = rebuild(unsaved)
     last_line({
@@ -68,13 +77,14 @@ def main() -> bool:
     return failed == 0
 
 
-def check(folder: Path, manifest: Manifest) -> None:
+def check(storage: Storage, manifest: Manifest) -> None:
     """Raises if the backup is damaged or the stack unsuitable, before anything is changed."""
     files = [(manifest.database, manifest.database_sha256)]
+    if manifest.objects_sha256:
+        files.append((OBJECT_LIST, manifest.objects_sha256))
     files += [(saved.snapshot, saved.sha256) for saved in manifest.collections if saved.snapshot and saved.sha256]
     for name, expected in files:
-        if not (folder / name).exists() or sha256(folder / name) != expected:
-            raise CommandError(f"{folder / name} is missing or damaged; use another backup")
+        storage.verify(name, expected)
     version = database.rows("SELECT max(version) AS version FROM _sqlx_migrations")[0]["version"]
     if version != manifest.schema_version:
         raise CommandError(

@@ -1,21 +1,19 @@
-"""Downloads and uploads of Qdrant snapshots through Qdrant's HTTP interface."""
+"""Downloads and uploads of Qdrant snapshots through Qdrant's HTTP interface, as streams."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
 
 from command_line import CommandError
+from semantik.backup_storage import BUFFER_BYTES, Readable
 
-BUFFER_BYTES = 1 << 20
 # The server writes or reads the whole snapshot before it responds.
 TIMEOUT_SECONDS = 3600
 
@@ -32,30 +30,44 @@ class Snapshots:
         """Creates a snapshot on the server; returns its `name`, `size` and `checksum`."""
         return dict(self._json("POST", f"/collections/{quote(collection)}/snapshots?wait=true"))
 
-    def download(self, collection: str, snapshot: str, destination: Path) -> None:
+    @contextmanager
+    def download(self, collection: str, snapshot: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Yields the content of a snapshot as a stream."""
         response = self._send("GET", f"/collections/{quote(collection)}/snapshots/{quote(snapshot)}")
-        with destination.open("wb") as file:
-            shutil.copyfileobj(response, file, BUFFER_BYTES)
-        response.release_conn()
+        try:
+            yield response
+        finally:
+            # Closes the connection if the response was not read to its end.
+            response.close()
+
+    def other_nodes(self, collection: str) -> int:
+        """Returns how many of the collection's shards other nodes of a cluster have: a snapshot is of one node."""
+        path = f"/collections/{quote(collection)}/cluster"
+        response = self._request("GET", path)
+        if response.status == 404:
+            # infra/qdrant-local, which has one node.
+            response.release_conn()
+            return 0
+        return len(json.loads(_checked(response, "GET", path).data)["result"]["remote_shards"])
 
     def delete(self, collection: str, snapshot: str) -> None:
         self._json("DELETE", f"/collections/{quote(collection)}/snapshots/{quote(snapshot)}?wait=true")
 
-    def upload(self, collection: str, snapshot: Path, checksum: str) -> None:
+    def upload(self, collection: str, content: Readable, size: int, checksum: str) -> None:
         """Creates the collection from a snapshot."""
         query = urlencode({"wait": "true", "priority": "snapshot", "checksum": checksum})
         boundary = uuid.uuid4().hex
         head = (
-            f"--{boundary}\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"{snapshot.name}\"\r\n"
+            f"--{boundary}\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"{collection}.snapshot\"\r\n"
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         tail = f"\r\n--{boundary}--\r\n".encode()
         headers = {
             "content-type": f"multipart/form-data; boundary={boundary}",
-            "content-length": str(len(head) + snapshot.stat().st_size + len(tail)),
+            "content-length": str(len(head) + size + len(tail)),
         }
         path = f"/collections/{quote(collection)}/snapshots/upload?{query}"
-        self._json("POST", path, headers, _read(head, snapshot, tail))
+        self._json("POST", path, headers, _form(head, content, tail))
 
     def _json(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: Iterator[bytes] | None = None,
@@ -65,27 +77,29 @@ class Snapshots:
     def _send(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: Iterator[bytes] | None = None,
     ) -> urllib3.BaseHTTPResponse:
+        return _checked(self._request(method, path, headers, body), method, path)
+
+    def _request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Iterator[bytes] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
         try:
-            response = self._pool.request(
+            return self._pool.request(
                 method, self._url + path, headers=self._headers | (headers or {}), body=body, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
             raise CommandError(
                 f"{method} {self._url}{path} failed: {error}; QDRANT_HTTP_URL must be that of Qdrant's HTTP interface"
             ) from error
-        if response.status != 200:
-            reason = response.data[:300].decode(errors="replace")
-            raise CommandError(f"Qdrant rejected {method} {path}: {response.status} {reason}")
-        return response
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _checked(response: urllib3.BaseHTTPResponse, method: str, path: str) -> urllib3.BaseHTTPResponse:
+    if response.status != 200:
+        reason = response.data[:300].decode(errors="replace")
+        raise CommandError(f"Qdrant rejected {method} {path}: {response.status} {reason}")
+    return response
 
 
-def _read(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:
+def _form(head: bytes, content: Readable, tail: bytes) -> Iterator[bytes]:
     yield head
-    with file.open("rb") as content:
-        while part := content.read(BUFFER_BYTES):
-            yield part
+    while part := content.read(BUFFER_BYTES):
+        yield part
     yield tail
