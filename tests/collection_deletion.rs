@@ -54,8 +54,7 @@ async fn a_deleted_collection_is_deleted_everywhere() {
     for object in &objects {
         assert_eq!(bucket.head(object).await.unwrap(), None, "{} still exists", object.path());
     }
-    let url = secrecy::SecretString::from(stack.database_url.clone());
-    let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
+    let db = db::Db::connect(&db::DbConfig::by_url(stack.database_url.as_str())).unwrap();
     let mut connection = db.connection().await.unwrap();
     assert_eq!(connection.collections().find_any(id).await.unwrap(), None);
     assert_eq!(connection.documents().find(document_id).await.unwrap(), None);

@@ -156,10 +156,9 @@ impl Bench {
     /// Returns a state of sweep for which every backlog is large.
     fn sweep_state(&self, after_failure: Duration) -> Arc<sweep::State> {
         let hour = Duration::from_secs(3600);
-        let url = secrecy::SecretString::from(self.stack.database_url.clone());
         Arc::new(sweep::State {
             has_recognize: false,
-            db: db::Db::connect(&db::DbConfig::new(url)).unwrap(),
+            db: db::Db::connect(&db::DbConfig::by_url(self.stack.database_url.as_str())).unwrap(),
             queues: self.queues.clone(),
             artifacts: self.artifacts.clone(),
             deleted_document_retention: 1000 * hour,

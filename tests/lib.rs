@@ -39,6 +39,7 @@ mod refusals;
 mod reindex;
 mod resync_cost;
 mod search;
+mod secret_rotation;
 mod semantik_client;
 mod source_removal;
 mod sources;

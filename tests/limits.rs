@@ -71,8 +71,7 @@ async fn a_collection_takes_no_more_documents_than_its_quota() {
 
 /// Sets the quota, as an administrator would.
 async fn limit(stack: &Stack, collection: &str, max_documents: i64) {
-    let url = secrecy::SecretString::from(stack.database_url.clone());
-    let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
+    let db = db::Db::connect(&db::DbConfig::by_url(stack.database_url.as_str())).unwrap();
     let mut tx = db.begin().await.unwrap();
     let id = collection.parse().unwrap();
     tx.collection_resource_limits().lock(id).await.unwrap();

@@ -120,8 +120,7 @@ async fn only_superusers_rebuild_and_only_existing_collections() {
 /// Makes the user a superuser.
 async fn promote(stack: &Stack, user: &TestUser) {
     let me = user.get("/api/auth/me").await.expect(200);
-    let url = secrecy::SecretString::from(stack.database_url.clone());
-    let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
+    let db = db::Db::connect(&db::DbConfig::by_url(stack.database_url.as_str())).unwrap();
     let id = domain::UserId(me["id"].as_i64().unwrap());
     assert!(db.connection().await.unwrap().users().administer(id, None, true, true).await.unwrap().is_some());
 }

@@ -13,8 +13,7 @@ async fn redelivered_messages_of_every_stage_change_nothing() {
     user.wait_until_idle(&collection).await;
     let before = snapshot(&stack, &user, &collection).await;
 
-    let url = secrecy::SecretString::from(stack.database_url.clone());
-    let db = db::Db::connect(&db::DbConfig::new(url)).unwrap();
+    let db = db::Db::connect(&db::DbConfig::by_url(stack.database_url.as_str())).unwrap();
     let item = {
         let mut connection = db.connection().await.unwrap();
         let document_id = document["id"].as_str().unwrap().parse().unwrap();

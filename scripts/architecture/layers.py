@@ -15,25 +15,29 @@ from architecture.metadata import ROOT
 
 Packages = dict[str, Any]
 
-# Shared crates that may depend on others than domain. Adapters are independent of each other; `models`, `bm25` and
-# `tokenization` are not adapters.
+# Shared crates that may depend on others than domain. Adapters are independent of each other; `models`, `bm25`,
+# `secrets` and `tokenization` are not adapters.
 ALLOWED = {
     "artifacts": {"aws"},
+    "auth": {"secrets"},
     "batch_jobs": {"aws"},
     "connectors": {"aws", "egress"},
     "chunking": {"tokenization"},
     "embedding": {"models", "tokenization"},
     "access": {"auth", "db", "lambda"},
+    "db": {"secrets"},
     "dispatch": {"db", "lambda", "queue"},
     "extraction": {"frames"},
     "integrity": {"artifacts", "db", "vectors"},
+    "lambda": {"secrets"},
     "models": {"aws"},
     "segmentation": {"chunking", "extraction", "frames", "models"},
     "parsers": {"extraction", "frames", "ocr", "sandbox"},
     "queue": {"aws"},
     "sandbox": {"frames"},
+    "secrets": {"aws"},
     "staging": {"artifacts", "db", "lambda"},
-    "vectors": {"bm25"},
+    "vectors": {"bm25", "secrets"},
 }
 
 # Heavy libraries, and the deployed programs that may contain them.

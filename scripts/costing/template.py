@@ -105,7 +105,7 @@ class _Template:
     def _secrets(self) -> list[str]:
         """The secrets that a deployment reads all the time; the administrator's may be deleted after the first one."""
         named = [name for name in self._parameters if name.endswith("Secret")]
-        return [name for name in named if name not in ("JwtSecret", "AdministratorSecret", "MigrationDatabaseSecret")]
+        return [name for name in named if name not in ("AdministratorSecret", "MigrationDatabaseSecret")]
 
     def _holds(self, condition: Any) -> bool:
         if isinstance(condition, str):

@@ -18,6 +18,7 @@ from command_line import run
 from local_stack import (
     batch,
     build,
+    credentials,
     deploy,
     emulator,
     external,
@@ -247,7 +248,7 @@ def environment(stack: Settings) -> dict[str, str]:
     }
     if processes.running("emulator") is None:
         return local
-    outputs = deploy.outputs(stack)
+    outputs, administrator = deploy.outputs(stack), credentials.administrator()
     return local | {
         "API_URL": emulator.api_url(stack, outputs["ApiId"]),
         "QDRANT_URL": stack.qdrant_url,
@@ -278,6 +279,8 @@ def environment(stack: Settings) -> dict[str, str]:
         "EMBED_DEAD_LETTER_QUEUE_URL": outputs["EmbedDeadLetterQueueUrl"],
         "DIRECTORY_ROOTS": stack.directory_roots,
         "DIRECTORY_ROOT": stack.directory_roots.split(":")[0],
+        "ADMIN_USERNAME": administrator["username"],
+        "ADMIN_PASSWORD": administrator["password"],
     }
 
 

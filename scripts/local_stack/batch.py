@@ -8,7 +8,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from local_stack import build, processes
+from local_stack import build, credentials, processes
 from local_stack.settings import LOCAL, REGION, ROOT, VENV, Settings
 
 PART = "batch"
@@ -41,6 +41,7 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
     partial = PROGRAM.with_suffix(".partial")
     shutil.copy2(built, partial)
     partial.replace(PROGRAM)
+    arns = credentials.store(settings)
     definition = {
         "queue": QUEUE,
         "command": [str(PROGRAM)],
@@ -48,7 +49,9 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LOG_LEVEL": settings.log_level,
             "STACK_NAME": settings.name,
-            "DATABASE_URL": settings.functions_database_url,
+            "STAGE": "local",
+            "DATABASE_URL": credentials.without_password(settings.functions_database_url),
+            **({"DATABASE_SECRET_ARN": arns["DatabaseSecret"]} if "DatabaseSecret" in arns else {}),
             "QDRANT_URL": settings.functions_qdrant_url,
             "STAGING_BUCKET": outputs["StagingBucketName"],
             "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
@@ -68,8 +71,6 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
     DEFINITIONS.mkdir(parents=True, exist_ok=True)
     path = DEFINITIONS / f"{DEFINITION}.json"
     fresh = path.with_suffix(".partial")
-    # It contains the password of the database.
-    fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(definition, indent=2) + "\n")
     fresh.replace(path)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from cloudformation import stacks
 from cloudformation.archives import archive, schema_version, with_archives
-from local_stack import emulator, localstack, postgres
+from local_stack import credentials, emulator, localstack, postgres
 from local_stack.build import FUNCTIONS
-from local_stack.settings import BUILT, MODELS_PREFIX, RERANKER, ROOT, Settings, StackError, load_secrets
+from local_stack.settings import BUILT, MODELS_PREFIX, RERANKER, ROOT, Settings, StackError
 
 # Key of the template in the deploy bucket.
 TEMPLATE = "template.yaml"
@@ -81,10 +81,10 @@ def outputs(settings: Settings) -> dict[str, str]:
 def _parameters(settings: Settings) -> dict[str, str]:
     return {
         "Stage": "local",
-        "DatabaseUrl": settings.functions_database_url,
+        "DatabaseUrl": credentials.without_password(settings.functions_database_url),
         "QdrantUrl": settings.functions_qdrant_url,
-        "JwtSecret": load_secrets()["jwt_secret"],
-        "ConnectorSecretsKeys": load_secrets()["connector_secrets_keys"],
+        **credentials.store(settings),
+        "Registration": "open",
         "SourceBucket": settings.source_bucket,
         "ProtectedBuckets": settings.deploy_bucket,
         "ModelsBucket": settings.models_bucket,

@@ -225,6 +225,7 @@ def load_secrets() -> dict[str, str]:
     fresh = {
         "postgres_password": secrets.token_hex(16),
         "jwt_secret": secrets.token_hex(32),
+        "administrator_password": secrets.token_urlsafe(24),
         "connector_secrets_keys": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     }
     if fresh.keys() <= known.keys():

@@ -6,8 +6,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +21,10 @@ from semantik.client import Client, File
 from semantik.command import LOCAL, ROOT, heading, last_line, run, variable
 from semantik.http_client import Http
 from semantik.manifest import Manifest
+from semantik.second_stack import STACK, command, second_stack, sourced, variables
 
 FOLDER = LOCAL / "drill"
 SCRIPTS = ROOT / "scripts"
-STACK = SCRIPTS / "stack"
 RESULTS = 10
 QUESTIONS = (
     "what pulls the sea towards the shore?",
@@ -56,7 +54,7 @@ def main() -> bool:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     # Fails now, not after the backup, if the file is missing.
-    second = exported_by(["source", str(options.into)], dict(os.environ)) if options.into else None
+    second = sourced(options.into) if options.into else None
     source = sign_in(variable("API_URL"))
 
     heading("two collections")
@@ -70,7 +68,7 @@ def main() -> bool:
         make_bucket(options.bucket)
     back_up(backup, collections[1])
 
-    with second_stack(second) as target:
+    with target_stack(second) as target:
         heading("restore")
         restored = json.loads(command([SCRIPTS / "restore", backup], target).splitlines()[-1])
         client = sign_in(target["API_URL"])
@@ -160,72 +158,21 @@ def make_bucket(url: str) -> None:
 
 
 @contextmanager
-def second_stack(existing: dict[str, str] | None) -> Iterator[dict[str, str]]:
+def target_stack(existing: dict[str, str] | None) -> Iterator[dict[str, str]]:
     """Yields the environment of an empty stack: an existing one, or a local one that is removed afterwards."""
     if existing is not None:
         yield existing
         return
     heading("a second, empty stack")
-    settings = second_settings()
+    settings = second_stack(FOLDER, "drill")
     try:
         command([STACK, "up"], settings)
-        exported = exported_by(["eval", f"$({STACK} env)"], settings)
+        exported = variables(settings)
         # The bucket is in the emulator of the first stack.
         yield exported | {"BACKUP_ENDPOINT_URL": os.environ.get("AWS_ENDPOINT_URL", "")}
     finally:
         command([STACK, "down", "--purge"], settings)
         shutil.rmtree(FOLDER / "stack", ignore_errors=True)
-
-
-def exported_by(words: list[str], environment: dict[str, str]) -> dict[str, str]:
-    """Returns the environment after a shell command that sets variables, exported or not."""
-    print_environment = "import json, os; print(json.dumps(dict(os.environ)))"
-    script = f'set -ae; {words[0]} "{words[1]}"; exec "$0" -c "$1"'
-    python = ROOT / ".venv" / "bin" / "python"
-    output = command(["bash", "-c", script, python, print_environment], environment, quiet=True)
-    exported: dict[str, str] = json.loads(output)
-    return exported
-
-
-def second_settings() -> dict[str, str]:
-    """Returns the environment that configures a second local stack: another folder, other ports, another name."""
-    others = ("AWS_", "STACK_", "QDRANT_", "DATABASE_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    postgres, qdrant_http, emulator, batch = free_ports()
-    return kept | {
-        "STACK_DIR": str(FOLDER / "stack"),
-        "STACK_NAME": "drill",
-        "STACK_POSTGRES_PORT": str(postgres),
-        "STACK_QDRANT_PORT": str(qdrant_http + 1),
-        "STACK_EMULATOR_PORT": str(emulator),
-        "STACK_BATCH_PORT": str(batch),
-    }
-
-
-def free_ports() -> tuple[int, int, int, int]:
-    """Returns unused ports; the port above the second one is unused, too."""
-    found: list[int] = []
-    for port in range(21000, 32000, 10):
-        if len(found) == 4:
-            break
-        if all(is_free(port + offset) for offset in (0, 1)):
-            found.append(port)
-    return found[0], found[1], found[2], found[3]
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def command(words: list[Any], environment: Any, quiet: bool = False) -> str:
-    """Runs a command and returns its output; also prints it unless `quiet`."""
-    done = subprocess.run([str(word) for word in words], env=dict(environment), stdout=subprocess.PIPE, text=True)
-    if not quiet:
-        print("".join(f"  {line}\n" for line in done.stdout.splitlines()), end="", flush=True)
-    if done.returncode != 0:
-        raise CommandError(f"{words[0]} failed with status {done.returncode}")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -8,21 +8,21 @@ use db::DbConfig;
 use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
 use queue::SweepQueue;
-use secrecy::SecretString;
+use secrets::SecretSource;
 use vectors::VectorsConfig;
 
 /// Configuration of the API function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional): where chunks are read from.
+    /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional): where chunks are read from.
     pub vectors: VectorsConfig,
-    /// `JWT_SECRET`: signs access tokens; at least 32 bytes.
-    pub jwt_secret: SecretString,
-    /// `CONNECTOR_SECRETS_KEYS`: encrypt the secrets of sources; comma-separated, newest first. Default none:
-    /// secrets cannot be stored.
-    pub connector_secrets_keys: SecretString,
+    /// `TOKEN_SECRET_ARN`: signs access tokens. Else `JWT_SECRET`, at least 32 bytes.
+    pub token_secret: SecretSource,
+    /// `CONNECTOR_SECRET_ARN`: encrypts the secrets of sources. Else `CONNECTOR_SECRETS_KEYS`, comma-separated, newest
+    /// first. Default none: secrets cannot be stored.
+    pub connector_secret: Option<SecretSource>,
     /// `STAGING_BUCKET`: the bucket for uploads and artifacts.
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: the queue of the scan function, which starts operations.
@@ -63,6 +63,9 @@ pub struct Limits {
     pub upload_url_lifetime: Duration,
     /// `OCR_ENABLED`: whether collections may use OCR, `true` or `false`; default false.
     pub ocr_enabled: bool,
+    /// `REGISTRATION`: whether anyone may register an account until a superuser decides, `closed` or `open`; default
+    /// closed.
+    pub registration_open: bool,
     /// `RATE_LIMIT_FACTOR`: multiplies the rate limit of every route; 0 disables rate limits;
     /// default 1.
     pub rate_limits: RateLimits,
@@ -78,6 +81,7 @@ impl Default for Limits {
             max_upload_bytes: 5 * 1024 * 1024 * 1024,
             upload_url_lifetime: Duration::from_secs(900),
             ocr_enabled: false,
+            registration_open: false,
             rate_limits: RateLimits::DECLARED,
         }
     }
@@ -90,13 +94,13 @@ impl Config {
     /// Returns [`EnvError`] if a variable is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
-        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         vectors.timeout = Duration::from_secs(3);
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            db: DbConfig::new(env::database()?),
             vectors,
-            jwt_secret: env::secret("JWT_SECRET")?,
-            connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
+            token_secret: env::secret("TOKEN_SECRET_ARN", "JWT_SECRET")?,
+            connector_secret: env::optional_secret("CONNECTOR_SECRET_ARN", "CONNECTOR_SECRETS_KEYS"),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             sweep_queue: SweepQueue {
@@ -138,7 +142,21 @@ impl Limits {
             max_upload_bytes: env::parsed_or("MAX_UPLOAD_BYTES", default.max_upload_bytes)?,
             upload_url_lifetime: Duration::from_secs(lifetime),
             ocr_enabled: env::parsed_or("OCR_ENABLED", default.ocr_enabled)?,
+            registration_open: registration_open()?,
             rate_limits: env::parsed_or("RATE_LIMIT_FACTOR", default.rate_limits)?,
         })
+    }
+}
+
+fn registration_open() -> Result<bool, EnvError> {
+    const NAME: &str = "REGISTRATION";
+    match env::optional(NAME).as_deref() {
+        None | Some("closed") => Ok(false),
+        Some("open") => Ok(true),
+        Some(other) => Err(EnvError::Invalid {
+            name: NAME,
+            got: other.to_owned(),
+            reason: "closed or open allowed".to_owned(),
+        }),
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use artifacts::ArtifactStore;
-use auth::{AccessTokens, SecretCipher};
+use auth::{AccessTokens, ConnectorKeys};
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
+use db::system::Settings;
 use egress::Egress;
 use models::ModelRegistry;
 use queue::{QueueUrls, Queues};
@@ -23,7 +24,7 @@ pub struct State {
     /// Signs and verifies access tokens.
     pub tokens: AccessTokens,
     /// Encrypts the secrets of sources.
-    pub secrets: SecretCipher,
+    pub secrets: ConnectorKeys,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
     /// The work queues; only those of scan and sweep are configured.
@@ -62,8 +63,8 @@ impl State {
         };
         Ok(Self {
             db: Db::connect(&config.db)?,
-            tokens: AccessTokens::new(&config.jwt_secret)?,
-            secrets: SecretCipher::new(&config.connector_secrets_keys)?,
+            tokens: AccessTokens::open(&config.token_secret)?,
+            secrets: ConnectorKeys::open(config.connector_secret.as_ref())?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             queues: Queues::new(&sdk, queues),
             vectors: VectorDatabase::connect(&config.vectors)?,
@@ -73,5 +74,10 @@ impl State {
             source_policy: Arc::new(source_policy),
             limits: Arc::new(config.limits.clone()),
         })
+    }
+
+    /// Returns whether anyone may register an account: as a superuser decided last, else as deployed.
+    pub(crate) fn is_registration_open(&self, settings: &Settings) -> bool {
+        settings.registration_open.unwrap_or(self.limits.registration_open)
     }
 }

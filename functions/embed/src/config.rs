@@ -6,7 +6,6 @@ use std::time::Duration;
 use db::DbConfig;
 use embedding::{EmbedderOptions, ExecutionProvider};
 use lambda::env::{self, EnvError};
-use secrecy::SecretString;
 use vectors::VectorsConfig;
 
 /// Texts that the job embeds in one call, enough to fill the model's batches with texts of similar length. The function
@@ -20,9 +19,9 @@ const GPU_TEXTS_PER_GROUP: usize = 4096;
 /// Settings shared by the function and the job.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
     /// `STAGING_BUCKET`: holds chunks and vectors.
     pub staging_bucket: String,
@@ -49,14 +48,14 @@ impl Config {
     /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
-        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         let provider = env::parsed_or("EXECUTION_PROVIDER", ExecutionProvider::Cpu)?;
         let batch_tokens = match provider {
             ExecutionProvider::Cpu => EmbedderOptions::DEFAULT_BATCH_TOKENS,
             ExecutionProvider::Cuda => GPU_BATCH_TOKENS,
         };
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            db: DbConfig::new(env::database()?),
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use db::{Db, DbError};
-use secrecy::SecretString;
 
 use crate::Config;
+use crate::administrator::{self, AdministratorError};
 use crate::grant_source::{GrantSource, GrantSourceError, grant_source};
 use crate::reencrypt::{ReencryptError, Reencrypted, reencrypt};
 
@@ -21,7 +21,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Apply every migration that is missing
+    /// Apply every migration that is missing, and create the superuser of `ADMINISTRATOR_SECRET` if there is none
     Up,
     /// Undo every migration newer than a version; dropped tables lose their rows
     Down {
@@ -33,8 +33,8 @@ enum Command {
     Status,
     /// Re-encrypt every secret of a source with the first key of `CONNECTOR_SECRETS_KEYS`
     ///
-    /// To rotate keys: put the new one before the old ones, deploy, run this until no secrets are left
-    /// under old keys, remove the old keys and deploy again. Fails while any are left.
+    /// To rotate keys: put the new one before the old ones, run this until no secrets are left under old keys, and
+    /// remove the old keys. Fails while any are left.
     ReencryptSecrets,
     /// Grant a bucket or a directory that sources may read, to one user or to everyone
     GrantSource(GrantSource),
@@ -61,7 +61,7 @@ fn print(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
 
 async fn run(command: &Command, config: &Config) -> Result<String, String> {
     let db = Db::connect(&config.db).map_err(|error| lambda::error_chain(&error))?;
-    execute(command, &db, &config.connector_secrets_keys).await.map_err(|error| lambda::error_chain(&error))
+    execute(command, &db, config).await.map_err(|error| lambda::error_chain(&error))
 }
 
 /// Why a command failed.
@@ -73,20 +73,19 @@ enum CommandError {
     UnknownVersion(i64),
     #[error(transparent)]
     Reencrypt(#[from] ReencryptError),
+    #[error(transparent)]
+    Administrator(#[from] AdministratorError),
     #[error("{0}")]
     SecretsLeft(Reencrypted),
     #[error(transparent)]
     GrantSource(#[from] GrantSourceError),
 }
 
-async fn execute(
-    command: &Command,
-    db: &Db,
-    connector_secrets_keys: &SecretString,
-) -> Result<String, CommandError> {
+async fn execute(command: &Command, db: &Db, config: &Config) -> Result<String, CommandError> {
     match command {
         Command::Up => {
             let report = db::migrate(db).await?;
+            administrator::ensure(db, config.administrator_secret.as_ref()).await?;
             Ok(format!(
                 "applied {} migrations; the schema is at version {}",
                 report.applied.len(),
@@ -110,7 +109,7 @@ async fn execute(
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
         Command::ReencryptSecrets => {
-            let report = reencrypt(db, connector_secrets_keys, None).await?;
+            let report = reencrypt(db, config.connector_secret.as_ref(), None).await?;
             if report.left > 0 { Err(CommandError::SecretsLeft(report)) } else { Ok(report.to_string()) }
         }
         Command::GrantSource(request) => Ok(grant_source(db, request).await?),
@@ -119,6 +118,7 @@ async fn execute(
 
 #[cfg(test)]
 mod tests {
+    use secrets::SecretSource;
     use sqlx::PgPool;
 
     use super::*;
@@ -126,8 +126,14 @@ mod tests {
     #[sqlx::test(migrator = "db::MIGRATOR")]
     async fn re_encryption_fails_while_any_secret_is_left(pool: PgPool) {
         let db = Db::from_pool(pool.clone());
-        let keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
-        let report = execute(&Command::ReencryptSecrets, &db, &keys).await.unwrap();
+        let config = Config {
+            db: db::DbConfig::by_url("postgres://"),
+            connector_secret: Some(SecretSource::Value(
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into(),
+            )),
+            administrator_secret: None,
+        };
+        let report = execute(&Command::ReencryptSecrets, &db, &config).await.unwrap();
         assert_eq!(report, "re-encrypted 0 secrets with key 630dcd2966c43366; 0 are left under other keys");
         sqlx::raw_sql(
             "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.org', 'x');
@@ -142,7 +148,7 @@ mod tests {
         .execute(&pool)
         .await
         .unwrap();
-        let refused = execute(&Command::ReencryptSecrets, &db, &keys).await.unwrap_err().to_string();
+        let refused = execute(&Command::ReencryptSecrets, &db, &config).await.unwrap_err().to_string();
         assert!(refused.contains("1 are left") && refused.contains("key 0123456789abcdef"), "{refused}");
     }
 }

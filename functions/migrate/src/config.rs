@@ -2,16 +2,18 @@
 
 use db::DbConfig;
 use lambda::env::{self, EnvError};
-use secrecy::SecretString;
+use secrets::SecretSource;
 
 /// The migrate function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
-    /// `CONNECTOR_SECRETS_KEYS`: the keys that the secrets of sources are encrypted with, separated by
-    /// commas, the newest first; default none.
-    pub connector_secrets_keys: SecretString,
+    /// `CONNECTOR_SECRET_ARN`: the keys that the secrets of sources are encrypted with. Else `CONNECTOR_SECRETS_KEYS`,
+    /// comma-separated, newest first. Default none.
+    pub connector_secret: Option<SecretSource>,
+    /// `ADMINISTRATOR_SECRET_ARN`: the first superuser. Else `ADMINISTRATOR_SECRET`, the same JSON. Default none.
+    pub administrator_secret: Option<SecretSource>,
 }
 
 impl Config {
@@ -21,8 +23,9 @@ impl Config {
     /// Returns an error that names the variable that is missing.
     pub fn from_env() -> Result<Self, EnvError> {
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
-            connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
+            db: DbConfig::new(env::database()?),
+            connector_secret: env::optional_secret("CONNECTOR_SECRET_ARN", "CONNECTOR_SECRETS_KEYS"),
+            administrator_secret: env::optional_secret("ADMINISTRATOR_SECRET_ARN", "ADMINISTRATOR_SECRET"),
         })
     }
 }

@@ -12,9 +12,11 @@ use lambda::event::Invocation;
 use serde_json::{Value, json};
 
 use crate::State;
+use crate::administrator::{self, AdministratorError};
 use crate::custom_resource::{self, CloudFormationResponse, RequestType};
 use crate::grant_source::{GrantSource, grant_source};
 use crate::reencrypt::reencrypt;
+use crate::state::Tools;
 
 /// Time reserved for the response: without one, CloudFormation waits for an hour.
 const RESPONSE_RESERVE: Duration = Duration::from_secs(20);
@@ -33,6 +35,9 @@ enum MigrateError {
     /// A statement failed, or the database cannot be reached.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// There is no superuser, and none can be created.
+    #[error(transparent)]
+    Administrator(#[from] AdministratorError),
     /// A statement waited until the function's time was over.
     #[error(
         "the migrations did not finish in time: another session may hold a lock on the schema; \
@@ -83,7 +88,7 @@ async fn handle_manual(
         Some(Some("reencrypt-secrets")) => {
             let deadline = invocation.deadline.checked_sub(RESPONSE_RESERVE);
             let tools = state.tools().await?;
-            let report = reencrypt(&tools.db, &tools.connector_secrets_keys, deadline)
+            let report = reencrypt(&tools.db, tools.connector_secret.as_ref(), deadline)
                 .await
                 .map_err(|error| lambda::error_chain(&error))?;
             tracing::info!(reencrypted = report.reencrypted, left = report.left, "secrets re-encrypted");
@@ -107,7 +112,18 @@ async fn handle_manual(
     }
 }
 
-/// Applies missing migrations, and waits for a database that cannot be reached yet.
+impl Classify for MigrateError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Db(error) => error.kind(),
+            Self::Administrator(error) => error.kind(),
+            Self::Setup(_) | Self::OutOfTime => ErrorKind::Internal,
+        }
+    }
+}
+
+/// Applies missing migrations and creates the first superuser; waits for a database and secrets that cannot be reached
+/// yet.
 async fn migrate(state: &State, invocation: &Invocation) -> Result<MigrationReport, MigrateError> {
     let time_left = invocation.remaining().saturating_sub(RESPONSE_RESERVE);
     match tokio::time::timeout(time_left, migrate_when_up(state, invocation)).await {
@@ -120,7 +136,7 @@ async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<Migra
     let tools =
         state.tools().await.map_err(|error| MigrateError::Setup(lambda::error_chain(error.as_ref())))?;
     loop {
-        match db::migrate(&tools.db).await {
+        match migrate_once(tools).await {
             Ok(report) => {
                 let MigrationReport { applied, version, unknown } = &report;
                 tracing::info!(?applied, version, ?unknown, "migrated");
@@ -132,13 +148,19 @@ async fn migrate_when_up(state: &State, invocation: &Invocation) -> Result<Migra
             {
                 tracing::warn!(
                     error = lambda::error_chain(&error),
-                    "the database cannot be reached yet; retrying"
+                    "the database or a secret cannot be reached yet; retrying"
                 );
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
+}
+
+async fn migrate_once(tools: &Tools) -> Result<MigrationReport, MigrateError> {
+    let report = db::migrate(&tools.db).await?;
+    administrator::ensure(&tools.db, tools.administrator_secret.as_ref()).await?;
+    Ok(report)
 }
 
 /// PUTs the response to its presigned URL, with retries: CloudFormation waits for nothing else.
@@ -180,6 +202,7 @@ mod tests {
     use db::{Db, DbConfig};
     use http::StatusCode;
     use lambda::env::EnvError;
+    use secrets::SecretSource;
     use sqlx::PgPool;
     use tokio::sync::OnceCell;
 
@@ -206,7 +229,7 @@ mod tests {
     }
 
     fn state(db: Db) -> State {
-        let tools = Tools { db, connector_secrets_keys: "".into() };
+        let tools = Tools { db, connector_secret: None, administrator_secret: None };
         State { tools: OnceCell::new_with(Some(tools)), ..State::open().unwrap() }
     }
 
@@ -240,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreachable_database_is_retried_and_then_reported() {
-        let mut unreachable = db::DbConfig::new("postgres://user@127.0.0.1:9/nothing".into());
+        let mut unreachable = db::DbConfig::by_url("postgres://user@127.0.0.1:9/nothing");
         unreachable.acquire_timeout = Duration::from_millis(500);
         unreachable.resume_timeout = unreachable.acquire_timeout;
         let state = state(Db::connect(&unreachable).unwrap());
@@ -265,8 +288,9 @@ mod tests {
             malformed[field] = json!(7);
         }
         handle(Arc::clone(&state), malformed, invocation()).await.unwrap();
-        let config: fn() -> _ =
-            || Ok(Config { db: DbConfig::new("no url".into()), connector_secrets_keys: "".into() });
+        let config: fn() -> _ = || {
+            Ok(Config { db: DbConfig::by_url("no url"), connector_secret: None, administrator_secret: None })
+        };
         let state = Arc::new(State { config, ..State::open().unwrap() });
         handle(state, request("Update", &url), invocation()).await.unwrap();
         let responses = responses.lock().unwrap();
@@ -279,7 +303,7 @@ mod tests {
         assert!(responses[3]["Reason"].as_str().unwrap().contains("request type"), "{}", responses[3]);
         let reason = responses[4]["Reason"].as_str().unwrap();
         assert!(
-            reason.starts_with("the migrate function cannot start: a database statement failed"),
+            reason.starts_with("the migrate function cannot start: DATABASE_URL cannot be used"),
             "{reason}"
         );
     }
@@ -287,8 +311,8 @@ mod tests {
     #[sqlx::test(migrator = "db::MIGRATOR")]
     async fn manual_invocations_migrate_or_re_encrypt(pool: PgPool) {
         let mut state = state(Db::from_pool(pool));
-        state.tools.get_mut().unwrap().connector_secrets_keys =
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
+        let keys = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        state.tools.get_mut().unwrap().connector_secret = Some(SecretSource::Value(keys.into()));
         let state = Arc::new(state);
         let invoke =
             |event: Value| handle(Arc::clone(&state), event, Invocation::lasting(Duration::from_secs(60)));

@@ -1,5 +1,8 @@
 //! The migrate function, and the command of the same name.
 
+// The SDK's futures nest deeper than the compiler's default.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use migrate::{State, handle, run_command};

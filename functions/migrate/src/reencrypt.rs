@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Instant;
 
-use auth::{SecretCipher, SecretCipherError, SecretSlot};
+use auth::{ConnectorKeys, SecretCipher, SecretCipherError, SecretSlot};
 use db::sources::ConnectorSecret;
 use db::{Db, DbError};
-use secrecy::SecretString;
+use secrets::SecretSource;
 use serde::Serialize;
 
 /// Secrets that are read together.
@@ -15,7 +15,7 @@ const BATCH: i64 = 100;
 /// Why a run stopped. What it re-encrypted stays; another run continues.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReencryptError {
-    #[error("CONNECTOR_SECRETS_KEYS is not set; set it to the new key and the old ones, the new one first")]
+    #[error("there are no keys; put the new key and the old ones into ConnectorSecret, the new one first")]
     NoKeys,
     #[error(transparent)]
     Keys(#[from] SecretCipherError),
@@ -48,13 +48,13 @@ impl fmt::Display for Reencrypted {
 }
 
 /// Re-encrypts every secret that is under an older key and can be decrypted, until the deadline. A secret
-/// that is set meanwhile keeps its new value.
+/// that is set meanwhile keeps its new value. Reads the keys anew, because they may just have been rotated.
 pub(crate) async fn reencrypt(
     db: &Db,
-    keys: &SecretString,
+    keys: Option<&SecretSource>,
     deadline: Option<Instant>,
 ) -> Result<Reencrypted, ReencryptError> {
-    let secrets = SecretCipher::new(keys)?;
+    let secrets = ConnectorKeys::open(keys)?.newest().await?;
     let key_id = secrets.newest_key_id().ok_or(ReencryptError::NoKeys)?.to_owned();
     let mut report = Reencrypted { key_id, ..Reencrypted::default() };
     let mut last_id = 0;
@@ -113,6 +113,10 @@ mod tests {
     const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const NEW: &str = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=";
     const TYPES: [SecretType; 2] = [SecretType::Password, SecretType::Token];
+
+    async fn run(db: &Db, keys: &str, deadline: Option<Instant>) -> Result<Reencrypted, ReencryptError> {
+        reencrypt(db, Some(&SecretSource::Value(keys.into())), deadline).await
+    }
 
     struct Bench {
         db: Db,
@@ -185,14 +189,14 @@ mod tests {
     async fn after_a_run_the_old_key_is_not_needed_and_another_run_changes_nothing(pool: PgPool) {
         // More than one batch.
         let bench = Bench::new(&pool, 60, OLD).await;
-        let keys = format!("{NEW},{OLD}").into();
-        let report = reencrypt(&bench.db, &keys, None).await.unwrap();
+        let keys = format!("{NEW},{OLD}");
+        let report = run(&bench.db, &keys, None).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (120, 0), "{report}");
         for source in &bench.sources {
             assert_eq!(bench.read(*source, NEW).await, vec![format!("first of {source}"); 2]);
         }
         let rows = bench.rows(bench.sources[0]).await;
-        let again = reencrypt(&bench.db, &keys, None).await.unwrap();
+        let again = run(&bench.db, &keys, None).await.unwrap();
         assert_eq!((again.reencrypted, again.left), (0, 0), "{again}");
         assert_eq!(bench.rows(bench.sources[0]).await, rows);
     }
@@ -214,7 +218,7 @@ mod tests {
         .await
         .unwrap();
         let before = bench.rows(gone).await;
-        let report = reencrypt(&bench.db, &format!("{NEW},{OLD}").into(), None).await.unwrap();
+        let report = run(&bench.db, &format!("{NEW},{OLD}"), None).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (3, 3), "{report}");
         assert_eq!(bench.rows(gone).await, before);
         let key = SecretCipher::new(&third.into()).unwrap().newest_key_id().unwrap().to_owned();
@@ -225,7 +229,7 @@ mod tests {
         );
         assert!(!text.contains("first of") && !text.contains("lost"), "{text}");
         // With its key they can be decrypted.
-        let report = reencrypt(&bench.db, &format!("{NEW},{OLD},{third}").into(), None).await.unwrap();
+        let report = run(&bench.db, &format!("{NEW},{OLD},{third}"), None).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (2, 1), "{report}");
         assert_eq!(bench.read(gone, NEW).await, ["lost", "lost"]);
     }
@@ -266,11 +270,11 @@ mod tests {
             })
         };
         for _ in 0..5 {
-            reencrypt(&bench.db, &keys.as_str().into(), None).await.unwrap();
+            run(&bench.db, &keys, None).await.unwrap();
         }
         is_done.store(true, Ordering::Relaxed);
         let round = setter.await.unwrap();
-        let report = reencrypt(&bench.db, &keys.as_str().into(), None).await.unwrap();
+        let report = run(&bench.db, &keys, None).await.unwrap();
         assert_eq!((report.left, report.unreadable.len()), (0, 0), "{report}");
         for source in &bench.sources {
             assert_eq!(bench.read(*source, NEW).await, vec![format!("round {round}"); 2]);
@@ -281,11 +285,11 @@ mod tests {
     async fn a_run_without_time_or_keys_changes_nothing_and_reports_it(pool: PgPool) {
         let bench = Bench::new(&pool, 1, OLD).await;
         let deadline = Instant::now().checked_sub(Duration::from_millis(1));
-        let report = reencrypt(&bench.db, &format!("{NEW},{OLD}").into(), deadline).await.unwrap();
+        let report = run(&bench.db, &format!("{NEW},{OLD}"), deadline).await.unwrap();
         assert_eq!((report.reencrypted, report.left), (0, 2));
-        let refused = reencrypt(&bench.db, &"".into(), None).await.unwrap_err();
-        assert!(refused.to_string().contains("CONNECTOR_SECRETS_KEYS is not set"), "{refused}");
-        let refused = reencrypt(&bench.db, &"hunter2".into(), None).await.unwrap_err();
+        let refused = run(&bench.db, "", None).await.unwrap_err();
+        assert!(refused.to_string().contains("there are no keys"), "{refused}");
+        let refused = run(&bench.db, "hunter2", None).await.unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
         assert_eq!(bench.read(bench.sources[0], OLD).await.len(), 2);
     }

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda::env::EnvError;
-use secrecy::SecretString;
+use secrets::SecretSource;
 use tokio::sync::OnceCell;
 
 use crate::Config;
@@ -31,8 +31,10 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct Tools {
     pub(crate) db: Db,
-    /// Looked at when they are needed: the schema does not wait for keys that are right.
-    pub(crate) connector_secrets_keys: SecretString,
+    /// Read when they are needed: the schema does not wait for keys that are right.
+    pub(crate) connector_secret: Option<SecretSource>,
+    /// Read only if there is no superuser.
+    pub(crate) administrator_secret: Option<SecretSource>,
 }
 
 impl State {
@@ -57,7 +59,8 @@ impl Tools {
     fn open(config: &Config) -> Result<Self, lambda::Error> {
         Ok(Self {
             db: Db::connect(&config.db)?,
-            connector_secrets_keys: config.connector_secrets_keys.clone(),
+            connector_secret: config.connector_secret.clone(),
+            administrator_secret: config.administrator_secret.clone(),
         })
     }
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use db::DbConfig;
 use egress::{EgressConfig, EgressPolicy};
 use lambda::env::{self, EnvError};
-use secrecy::SecretString;
+use secrets::SecretSource;
 use vectors::{IndexStorage, OnDisk, VectorsConfig};
 
 /// Settings of the scan function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
     /// How Qdrant keeps new indexes. `QDRANT_SHARDS`: 0, the default, for one shard per node; `QDRANT_REPLICAS`, default 1;
     /// `QDRANT_WRITE_CONSISTENCY`, at most the replicas, default 1; `QDRANT_ON_DISK`: `none`, the default, `vectors` or
@@ -33,9 +33,9 @@ pub struct Config {
     /// `PROTECTED_BUCKETS`: buckets that no source reads besides those of documents and models, separated by
     /// commas; default none.
     pub protected_buckets: Vec<String>,
-    /// `CONNECTOR_SECRETS_KEYS`: decrypt the secrets of sources; comma-separated. Default none: sources with secrets cannot
+    /// `CONNECTOR_SECRET_ARN`: decrypts the secrets of sources. Else `CONNECTOR_SECRETS_KEYS`. Default none: sources with secrets cannot
     /// be read.
-    pub connector_secrets_keys: SecretString,
+    pub connector_secret: Option<SecretSource>,
     /// `EGRESS_ALLOW`: what sources reach besides public addresses, default nothing; see [`EgressPolicy`].
     /// `EGRESS_CA_FILE`: certificate authorities that they trust besides the public ones; default none.
     pub egress: EgressConfig,
@@ -58,10 +58,10 @@ impl Config {
     /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
-        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         let roots = env::optional("DIRECTORY_ROOTS").unwrap_or_default();
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            db: DbConfig::new(env::database()?),
             vectors,
             index_storage: index_storage()?,
             staging_bucket: env::required("STAGING_BUCKET")?,
@@ -71,7 +71,7 @@ impl Config {
                 .filter(|root| !root.as_os_str().is_empty())
                 .collect(),
             protected_buckets: env::list("PROTECTED_BUCKETS"),
-            connector_secrets_keys: env::optional("CONNECTOR_SECRETS_KEYS").unwrap_or_default().into(),
+            connector_secret: env::optional_secret("CONNECTOR_SECRET_ARN", "CONNECTOR_SECRETS_KEYS"),
             egress: EgressConfig {
                 ca_file: env::optional("EGRESS_CA_FILE").map(PathBuf::from),
                 ..EgressConfig::new(env::parsed_or("EGRESS_ALLOW", EgressPolicy::default())?)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use artifacts::ArtifactStore;
-use auth::SecretCipher;
+use auth::{ConnectorKeys, SecretCipher};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -198,7 +198,7 @@ fn state(pool: &PgPool, folder: &Path, models: &Path) -> State {
         db: Db::from_pool(pool.clone()),
         artifacts: ArtifactStore::new(&sdk, "staging"),
         connectors: Connectors::new(&sdk, egress(), sources),
-        secrets: SecretCipher::default(),
+        secrets: ConnectorKeys::fixed(SecretCipher::default()),
         queues: Queues::new(&sdk, urls),
         vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
         models: ModelRegistry::open(models).unwrap(),

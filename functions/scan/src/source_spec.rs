@@ -27,7 +27,8 @@ pub(crate) async fn readable_spec(
     for secret in sealed {
         let secret_type = secret.secret_type;
         let slot = SecretSlot { source_id: source.id, secret_type };
-        secrets.push((secret_type, state.secrets.open(slot, &secret.key_id, &secret.ciphertext)?));
+        let plaintext = state.secrets.decrypt(slot, &secret.key_id, &secret.ciphertext).await?;
+        secrets.push((secret_type, plaintext));
     }
     let spec = SourceSpec::parse(source.source_type.as_str(), &source.source_config)?;
     Ok(spec.granted(grants).with_secrets(Secrets::from_iter(secrets)))

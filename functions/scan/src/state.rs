@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
-use auth::SecretCipher;
+use auth::ConnectorKeys;
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use egress::Egress;
@@ -24,7 +24,7 @@ pub struct State {
     /// Lists and reads every source except uploads.
     pub connectors: Connectors,
     /// Decrypts the secrets of sources.
-    pub secrets: SecretCipher,
+    pub secrets: ConnectorKeys,
     /// The work queues of scan and chunk.
     pub queues: Queues,
     /// Qdrant.
@@ -61,7 +61,7 @@ impl State {
             db: Db::connect(&config.db)?,
             artifacts: ArtifactStore::new(&sdk, &config.staging_bucket),
             connectors: Connectors::new(&sdk, Egress::new(config.egress.clone())?, sources),
-            secrets: SecretCipher::new(&config.connector_secrets_keys)?,
+            secrets: ConnectorKeys::open(config.connector_secret.as_ref())?,
             queues: Queues::new(&sdk, urls),
             vectors: VectorDatabase::connect(&config.vectors)?,
             index_storage: config.index_storage.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use access::RateLimits;
 use db::DbConfig;
 use lambda::env::{self, EnvError};
-use secrecy::SecretString;
+use secrets::SecretSource;
 use vectors::VectorsConfig;
 
 use crate::RerankerSource;
@@ -14,12 +14,12 @@ use crate::RerankerSource;
 /// The configuration of the search function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
-    /// `JWT_SECRET`: verifies access tokens.
-    pub jwt_secret: SecretString,
+    /// `TOKEN_SECRET_ARN`: verifies access tokens. Else `JWT_SECRET`.
+    pub token_secret: SecretSource,
     /// `MODELS_DIR`: folders that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: more model folders, `s3://bucket/prefix`; none by default.
@@ -45,14 +45,14 @@ impl Config {
     /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
-        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         // Shorter than the function's time limit, so that the response names the slow collection.
         vectors.timeout = Duration::from_secs(10);
         let models_url = env::optional("MODELS_URL");
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            db: DbConfig::new(env::database()?),
             vectors,
-            jwt_secret: env::secret("JWT_SECRET")?,
+            token_secret: env::secret("TOKEN_SECRET_ARN", "JWT_SECRET")?,
             models_dirs: env::models_dirs(),
             reranker: reranker(models_url.as_deref())?,
             models_url,

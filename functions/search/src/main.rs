@@ -1,5 +1,8 @@
 //! The search function.
 
+// The SDK's futures nest deeper than the compiler's default.
+#![recursion_limit = "256"]
+
 use search::{Config, State, router};
 
 #[tokio::main]

@@ -41,7 +41,7 @@ impl State {
         let options = EmbedderOptions::sized_to(config.processors);
         Ok(Self {
             db: Db::connect(&config.db)?,
-            tokens: AccessTokens::new(&config.jwt_secret)?,
+            tokens: AccessTokens::open(&config.token_secret)?,
             vectors: VectorDatabase::connect(&config.vectors)?,
             queries: Arc::new(QueryVectors::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use db::DbConfig;
 use lambda::env::{self, EnvError};
 use queue::SweepQueue;
-use secrecy::SecretString;
 use vectors::VectorsConfig;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -13,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The sweep function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
     pub db: DbConfig,
     /// `INTAKE_QUEUE_URL`: receives requests to check uploads whose event is missing.
     pub intake_queue_url: String,
@@ -29,7 +28,7 @@ pub struct Config {
     pub embed_queue_url: String,
     /// `SWEEP_QUEUE_URL`; `SWEEP_INTERVAL_SECONDS`, how often sweep runs while there is work, default 60.
     pub sweep_queue: SweepQueue,
-    /// `QDRANT_URL`, `QDRANT_API_KEY` (optional).
+    /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
     /// `STAGING_BUCKET`: its objects are erased, and compared with the documents.
     pub staging_bucket: String,
@@ -100,11 +99,11 @@ impl Config {
     /// Returns an error that names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         let mut vectors = VectorsConfig::new(&env::required("QDRANT_URL")?);
-        vectors.api_key = env::optional("QDRANT_API_KEY").map(SecretString::from);
+        vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         // Shorter than the function's timeout, so that the other steps still run.
         vectors.timeout = Duration::from_secs(10);
         Ok(Self {
-            db: DbConfig::new(env::secret("DATABASE_URL")?),
+            db: DbConfig::new(env::database()?),
             intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,

@@ -112,7 +112,7 @@ impl Credential {
     ///
     /// # Errors
     /// Returns `Unauthenticated` if it is absent, malformed, or an invalid or expired access token.
-    pub(crate) fn read(
+    pub(crate) async fn read(
         headers: &HeaderMap,
         tokens: &AccessTokens,
         now: DateTime<Utc>,
@@ -120,11 +120,11 @@ impl Credential {
         let credential = bearer(headers)?;
         // A JSON Web Token has exactly two dots; an API key has none.
         if credential.matches('.').count() == 2 {
-            return match tokens.verify(credential, now) {
+            return match tokens.verify(credential, now).await {
                 Ok(claims) => Ok(Self::AccessToken(claims)),
-                Err(error @ (TokenError::Expired { .. } | TokenError::Invalid(_))) => {
-                    Err(refuse(&error.to_string(), Challenge::InvalidToken))
-                }
+                Err(
+                    error @ (TokenError::Expired { .. } | TokenError::Invalid(_) | TokenError::UnknownKey),
+                ) => Err(refuse(&error.to_string(), Challenge::InvalidToken)),
                 Err(error) => Err(error.into()),
             };
         }

@@ -7,7 +7,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use auth::AccessTokens;
+use auth::{AccessTokens, Fingerprints};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
@@ -38,8 +38,8 @@ struct KeyedRequest {
     key: String,
     method: String,
     path: String,
-    /// A keyed hash of the body: it reveals nothing about secrets in it.
-    body_hash: [u8; 32],
+    /// Keyed hashes of the body: they reveal nothing about secrets in it.
+    body_hashes: Fingerprints,
 }
 
 /// Whether a request is repeated.
@@ -75,7 +75,7 @@ impl Idempotency {
             key: &request.key,
             method: &request.method,
             path: &request.path,
-            request_hash: &request.body_hash,
+            request_hash: &request.body_hashes.newest,
         };
         if tx.idempotency_keys().insert(&new).await? {
             return Ok(Begun::First(IdempotentTx { tx, key: Some((user_id, request.key)) }));
@@ -87,7 +87,9 @@ impl Idempotency {
                 "The Idempotency-Key has just expired; send the request again",
             ));
         };
-        if !known.is_same(&new) {
+        // The first request may have been hashed before a rotation.
+        let mut older = request.body_hashes.older.iter().map(|hash| NewKey { request_hash: hash, ..new });
+        if !known.is_same(&new) && !older.any(|older| known.is_same(&older)) {
             return Err(ApiError::invalid_field(
                 "Idempotency-Key",
                 format!(
@@ -199,8 +201,8 @@ pub(crate) async fn read(tokens: &AccessTokens, mut parts: Parts, body: Body) ->
         }
     };
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str()).to_owned();
-    let request =
-        KeyedRequest { key, method: parts.method.to_string(), path, body_hash: tokens.fingerprint(&bytes)? };
+    let body_hashes = tokens.fingerprints(&bytes).await?;
+    let request = KeyedRequest { key, method: parts.method.to_string(), path, body_hashes };
     parts.extensions.insert(Idempotency { request: Some(request) });
     parts.headers.remove(header::TRANSFER_ENCODING);
     Ok(Request::from_parts(parts, Body::from(bytes)))

@@ -85,7 +85,7 @@ async fn check(
         },
         access => {
             let now = Utc::now();
-            let credential = Credential::read(&parts.headers, &state.tokens, now)?;
+            let credential = Credential::read(&parts.headers, &state.tokens, now).await?;
             let (caller, mut connection) = find_caller(&state, &credential, &parts).await?;
             let status = match rules.rate {
                 Some(rate) => count(&mut connection, &state, rate, &parts, Some(&caller)).await?,

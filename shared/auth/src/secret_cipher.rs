@@ -9,6 +9,7 @@ use domain::{Classify, ErrorKind, SecretType, SourceId};
 use fernet::Fernet;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
+use secrets::SecretError;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -29,11 +30,11 @@ const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SecretCipherError {
     /// There is no key to encrypt with.
-    #[error("secrets cannot be stored: CONNECTOR_SECRETS_KEYS is not set; ask the operator to set it")]
+    #[error("secrets cannot be stored: this installation has no ConnectorSecret; ask the operator to set it")]
     NotConfigured,
     /// A configured key is malformed.
     #[error(
-        "CONNECTOR_SECRETS_KEYS: key {position} is not 32 bytes in URL-safe base64; \
+        "connector key {position} is not 32 bytes in URL-safe base64; \
          generate one with: openssl rand -base64 32 | tr '+/' '-_'"
     )]
     InvalidKey {
@@ -42,7 +43,7 @@ pub enum SecretCipherError {
     },
     /// The key that encrypted the secret is not configured.
     #[error(
-        "a secret of this source is encrypted with key {key_id}, which is not in CONNECTOR_SECRETS_KEYS; \
+        "a secret of this source is encrypted with key {key_id}, which is not in ConnectorSecret; \
          set the secret again, or add the key"
     )]
     UnknownKey {
@@ -52,6 +53,9 @@ pub enum SecretCipherError {
     /// The ciphertext was modified, or belongs to another source or type.
     #[error("a secret of this source cannot be decrypted; set it again")]
     Unreadable,
+    /// The keys cannot be read.
+    #[error("the keys of connector secrets are not available: {0}")]
+    Unavailable(#[from] SecretError),
 }
 
 impl Classify for SecretCipherError {
@@ -61,6 +65,7 @@ impl Classify for SecretCipherError {
             Self::InvalidKey { .. } => ErrorKind::Internal,
             // Needs a change of the configuration or the secret: a retry would not help.
             Self::UnknownKey { .. } | Self::Unreadable => ErrorKind::Conflict,
+            Self::Unavailable(_) => ErrorKind::Unavailable,
         }
     }
 }
@@ -125,9 +130,18 @@ impl SecretCipher {
     /// Returns `InvalidKey` if one of them is malformed.
     pub fn new(keys: &SecretString) -> Result<Self, SecretCipherError> {
         let keys = keys.expose_secret().split(',').map(str::trim).filter(|key| !key.is_empty());
-        let keys = keys
-            .enumerate()
-            .map(|(index, key)| Key::parse(key).ok_or(SecretCipherError::InvalidKey { position: index + 1 }));
+        let keys: Vec<SecretString> = keys.map(SecretString::from).collect();
+        Self::from_keys(&keys)
+    }
+
+    /// Parses keys, newest first.
+    ///
+    /// # Errors
+    /// Returns `InvalidKey` if one of them is malformed.
+    pub fn from_keys(keys: &[SecretString]) -> Result<Self, SecretCipherError> {
+        let keys = keys.iter().enumerate().map(|(index, key)| {
+            Key::parse(key.expose_secret()).ok_or(SecretCipherError::InvalidKey { position: index + 1 })
+        });
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use secrets::DatabaseAccess;
 
-/// Connection string and pool limits of one process.
+/// How to reach the server, and the pool limits of one process.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
-    /// `postgres://user:password@host:port/database`; add `?sslmode=require` for a remote server.
-    pub url: SecretString,
+    /// URL and credentials.
+    pub access: DatabaseAccess,
     /// Maximum number of connections of this process. Small, because many instances of the functions share
     /// the server.
     pub max_connections: u32,
@@ -23,13 +24,18 @@ pub struct DbConfig {
 
 impl DbConfig {
     /// Returns the defaults: 4 connections, and 8 seconds to get one, 25 to get the first: below every function's timeout.
-    pub fn new(url: SecretString) -> Self {
+    pub fn new(access: DatabaseAccess) -> Self {
         Self {
-            url,
+            access,
             max_connections: 4,
             acquire_timeout: Duration::from_secs(8),
             resume_timeout: Duration::from_secs(25),
             idle_timeout: Some(Duration::from_secs(60)),
         }
+    }
+
+    /// Uses the password in the URL, for tests and commands.
+    pub fn by_url(url: impl Into<SecretString>) -> Self {
+        Self::new(DatabaseAccess::by_url(url))
     }
 }

@@ -1,6 +1,7 @@
 //! Errors of the database.
 
 use domain::{Classify, Dependency, ErrorKind};
+use secrets::SecretError;
 use thiserror::Error;
 
 /// The SQLSTATE that the SQL function `hold_documents` raises. PostgreSQL itself uses no class `LM`.
@@ -27,8 +28,17 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
-    /// The server cannot be reached, is shutting down, or rolled the transaction back (deadlock,
-    /// serialization failure). Retry.
+    /// The URL of the database cannot be used.
+    #[error("DATABASE_URL cannot be used: {reason}")]
+    InvalidUrl {
+        /// What is wrong, and what is required.
+        reason: String,
+    },
+    /// The credentials of the database cannot be read.
+    #[error("the credentials of the database are not available")]
+    Credentials(#[from] SecretError),
+    /// The server cannot be reached, is shutting down, refused the credentials, or rolled the transaction back
+    /// (deadlock, serialization failure). Retry.
     #[error("the database is unavailable; retry later")]
     Unavailable(#[source] sqlx::Error),
     /// A row holds a value that this version does not know.
@@ -84,14 +94,14 @@ impl From<sqlx::Error> for DbError {
                 let constraint = constraint.to_owned();
                 return Self::Constraint { constraint, source: error };
             }
-            // Transient classes: 08 (connection), 53 (resources), 57 (operator intervention) and 40
-            // (rollback: deadlock, serialization failure).
+            // Transient classes: 08 (connection), 53 (resources), 57 (operator intervention), 40 (rollback: deadlock,
+            // serialization failure) and 28 (credentials, which a rotation changes and an operator repairs).
             // https://www.postgresql.org/docs/current/errcodes-appendix.html
             let code = refusal.code().unwrap_or_default();
             if code == LIMIT_REACHED {
                 return Self::LimitReached { reason: refusal.message().to_owned(), source: error };
             }
-            if ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class)) {
+            if ["08", "53", "57", "40", "28"].iter().any(|class| code.starts_with(class)) {
                 return Self::Unavailable(error);
             }
             return Self::Statement(error);
@@ -112,8 +122,10 @@ impl Classify for DbError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Constraint { .. } | Self::LimitReached { .. } => ErrorKind::Conflict,
-            Self::Unavailable(_) => ErrorKind::Unavailable,
-            Self::Inconsistent { .. } | Self::Migrate(_) | Self::Statement(_) => ErrorKind::Internal,
+            Self::Unavailable(_) | Self::Credentials(_) => ErrorKind::Unavailable,
+            Self::InvalidUrl { .. } | Self::Inconsistent { .. } | Self::Migrate(_) | Self::Statement(_) => {
+                ErrorKind::Internal
+            }
         }
     }
 
@@ -128,6 +140,6 @@ impl Classify for DbError {
     }
 
     fn dependency(&self) -> Option<Dependency> {
-        matches!(self, Self::Unavailable(_)).then_some(Dependency::Database)
+        matches!(self, Self::Unavailable(_) | Self::Credentials(_)).then_some(Dependency::Database)
     }
 }

@@ -12,6 +12,8 @@
 //! name other errors only.
 
 mod config;
+mod connect_options;
+mod credentials;
 mod error;
 mod migrations;
 mod page;
@@ -31,6 +33,8 @@ pub mod uploads;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tls_tests;
 
 pub use config::DbConfig;
 pub use error::DbError;

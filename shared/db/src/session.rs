@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use secrecy::ExposeSecret;
 use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres};
 
 use crate::accounts::{
@@ -17,6 +16,7 @@ use crate::collections::{
     CollectionPermissions, CollectionResourceLimits, Collections, IntegrityChecks, OwnershipOffers,
     RetiredVectorStores,
 };
+use crate::credentials::Credentials;
 use crate::documents::{ChunkRanges, DocumentArtifacts, Documents, Erasures, SearchDocuments};
 use crate::operations::{OperationItems, OperationMetrics, Operations};
 use crate::requests::{IdempotencyKeys, RateLimitBuckets};
@@ -44,15 +44,17 @@ pub struct Db {
     resume_timeout: Duration,
     /// When a connection was last taken. Clones share it.
     last_used: Arc<Mutex<Option<Instant>>>,
+    /// `None` for a pool that was made elsewhere.
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl Db {
     /// Creates a pool. It connects when the first statement runs.
     ///
     /// # Errors
-    /// Returns [`DbError::Statement`] if the URL is not a valid PostgreSQL connection string.
+    /// Returns [`DbError::InvalidUrl`] if the URL is malformed or its TLS mode is too weak.
     pub fn connect(config: &DbConfig) -> Result<Self, DbError> {
-        let options: PgConnectOptions = config.url.expose_secret().parse()?;
+        let (credentials, options) = Credentials::new(config)?;
         let idle_timeout = config.idle_timeout;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
@@ -69,19 +71,21 @@ impl Db {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.application_name("semantik"));
+            .connect_lazy_with(options);
         Ok(Self {
             pool,
             acquire_timeout: config.acquire_timeout,
             resume_timeout: config.resume_timeout,
             last_used: Arc::default(),
+            credentials: Some(Arc::new(credentials)),
         })
     }
 
     /// Wraps the pool that `sqlx::test` creates, with its own timeout.
     pub fn from_pool(pool: PgPool) -> Self {
         let timeout = pool.options().get_acquire_timeout();
-        Self { pool, acquire_timeout: timeout, resume_timeout: timeout, last_used: Arc::default() }
+        let last_used = Arc::default();
+        Self { pool, acquire_timeout: timeout, resume_timeout: timeout, last_used, credentials: None }
     }
 
     /// Starts a transaction. Dropping it rolls it back.
@@ -105,8 +109,14 @@ impl Db {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
         let is_awake = last_used.is_some_and(|at| at.elapsed() < AWAKE);
         let timeout = if is_awake { self.acquire_timeout } else { self.resume_timeout };
-        let acquired = tokio::time::timeout(timeout, self.pool.acquire()).await;
-        let connection = acquired.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
+        let connect = || async {
+            let acquired = tokio::time::timeout(timeout, self.pool.acquire()).await;
+            acquired.map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
+        };
+        let connection = match &self.credentials {
+            Some(credentials) => credentials.retry(&self.pool, self.acquire_timeout, connect).await?,
+            None => connect().await?,
+        };
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(connection)
     }

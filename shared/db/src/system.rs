@@ -9,21 +9,15 @@ use crate::DbError;
 
 const REGISTRATION_OPEN: &str = "registration_open";
 
-/// All settings. A setting that was never changed has its default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// All settings that were ever changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether anyone may register an account. Default: true.
-    pub registration_open: bool,
+    /// Whether anyone may register an account; `None` leaves it to the deployment.
+    pub registration_open: Option<bool>,
     /// When a setting was last changed.
     pub updated_at: Option<DateTime<Utc>>,
     /// The superuser who changed it.
     pub updated_by: Option<UserId>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { registration_open: true, updated_at: None, updated_by: None }
-    }
 }
 
 /// Reads and changes settings.
@@ -48,7 +42,7 @@ impl<'c> SystemSettings<'c> {
         for row in rows {
             // Unknown keys belong to a newer version.
             if row.key == REGISTRATION_OPEN {
-                settings.registration_open = boolean(&row.value)?;
+                settings.registration_open = Some(boolean(&row.value)?);
                 settings.updated_at = Some(row.updated_at);
                 settings.updated_by = row.updated_by.map(UserId);
             }
@@ -102,7 +96,7 @@ mod tests {
     use crate::Db;
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn settings_have_defaults_until_changed(pool: PgPool) {
+    async fn settings_are_absent_until_changed(pool: PgPool) {
         sqlx::raw_sql(
             "INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'a@example.org', 'x')",
         )
@@ -119,7 +113,7 @@ mod tests {
         tx.commit().await.unwrap();
         let mut connection = db.connection().await.unwrap();
         let closed =
-            Settings { registration_open: false, updated_at: Some(now), updated_by: Some(UserId(1)) };
+            Settings { registration_open: Some(false), updated_at: Some(now), updated_by: Some(UserId(1)) };
         assert_eq!(connection.system_settings().find().await.unwrap(), closed);
 
         sqlx::raw_sql("UPDATE system_settings SET value = '\"no\"'").execute(&pool).await.unwrap();

@@ -1,6 +1,7 @@
 //! The only place that reads environment variables.
 
 use secrecy::SecretString;
+use secrets::{DatabaseAccess, DatabaseAuthentication, SecretSource};
 use thiserror::Error;
 
 /// A variable that is missing or has an invalid value.
@@ -35,12 +36,45 @@ pub fn required(name: &'static str) -> Result<String, EnvError> {
     optional(name).ok_or(EnvError::Missing(name))
 }
 
-/// Returns the variable's value in a wrapper that is not printed.
+/// Returns where a secret comes from: the ARN in one variable, else the value in another one, which only tests and
+/// commands set.
+pub fn optional_secret(arn: &'static str, value: &'static str) -> Option<SecretSource> {
+    let managed = optional(arn).map(SecretSource::Arn);
+    managed.or_else(|| optional(value).map(|value| SecretSource::Value(SecretString::from(value))))
+}
+
+/// Returns where a secret comes from, as [`optional_secret`] does.
 ///
 /// # Errors
-/// Returns `Missing` if it is not set or empty.
-pub fn secret(name: &'static str) -> Result<SecretString, EnvError> {
-    required(name).map(SecretString::from)
+/// Returns `Missing` if neither variable is set.
+pub fn secret(arn: &'static str, value: &'static str) -> Result<SecretSource, EnvError> {
+    optional_secret(arn, value).ok_or(EnvError::Missing(arn))
+}
+
+/// Returns how the database is reached: `DATABASE_URL`, with its password in `DATABASE_SECRET_ARN`, or with IAM tokens
+/// if `DATABASE_AUTHENTICATION` is `iam`.
+///
+/// # Errors
+/// Returns `Missing` if there is no URL, and `Invalid` for an unknown authentication.
+pub fn database() -> Result<DatabaseAccess, EnvError> {
+    const AUTHENTICATION: &str = "DATABASE_AUTHENTICATION";
+    let kind = optional(AUTHENTICATION);
+    let authentication = DatabaseAuthentication::choose(kind.as_deref(), optional("DATABASE_SECRET_ARN"));
+    let authentication = authentication.map_err(|error| EnvError::Invalid {
+        name: AUTHENTICATION,
+        got: kind.unwrap_or_default(),
+        reason: error.to_string(),
+    })?;
+    Ok(DatabaseAccess {
+        url: SecretString::from(required("DATABASE_URL")?),
+        authentication,
+        requires_verify_full: is_production(),
+    })
+}
+
+/// Returns whether this is a deployment that others rely on: `STAGE` is `production`.
+pub fn is_production() -> bool {
+    optional("STAGE").as_deref() == Some("production")
 }
 
 /// Parses the variable's value, or returns the default if it is not set.

@@ -26,7 +26,13 @@ impl VectorDatabase {
         }
         let points: Vec<PointId> = ids.iter().map(|id| id.to_string().into()).collect();
         let request = GetPointsBuilder::new(name, points).with_payload(true).with_vectors(false);
-        let response = match self.client.get_points(request).await.map_err(VectorsError::from) {
+        let response = match self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.get_points(request).await }
+            })
+            .await
+        {
             Ok(response) => response,
             Err(VectorsError::NotFound { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),

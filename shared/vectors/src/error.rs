@@ -2,6 +2,7 @@
 
 use domain::{Classify, Dependency, ErrorKind};
 use qdrant_client::QdrantError;
+use secrets::SecretError;
 use thiserror::Error;
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -57,11 +58,14 @@ pub enum VectorsError {
         message: String,
     },
     /// Qdrant rejected the API key.
-    #[error("Qdrant rejected the API key; set QDRANT_API_KEY: {message}")]
+    #[error("Qdrant rejected the API key; correct QdrantSecret: {message}")]
     Unauthorized {
         /// Qdrant's message.
         message: String,
     },
+    /// The API key cannot be read.
+    #[error("the API key of Qdrant is not available: {0}")]
+    Credentials(#[from] SecretError),
     /// Qdrant's rate limit is exceeded.
     #[error("Qdrant's rate limit is exceeded: {message}")]
     Throttled {
@@ -109,9 +113,11 @@ impl Classify for VectorsError {
             }
             Self::Rejected { .. } => ErrorKind::Invalid,
             Self::Throttled { .. } => ErrorKind::Throttled,
-            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            // An operator repairs a wrong key; no document is to blame.
+            Self::Unavailable { .. } | Self::Unauthorized { .. } | Self::Credentials(_) => {
+                ErrorKind::Unavailable
+            }
             Self::InvalidUrl { .. }
-            | Self::Unauthorized { .. }
             | Self::Internal { .. }
             | Self::Malformed { .. }
             | Self::Unwritable { .. } => ErrorKind::Internal,
@@ -136,6 +142,7 @@ impl Classify for VectorsError {
             Self::Throttled { .. }
                 | Self::Unavailable { .. }
                 | Self::Unauthorized { .. }
+                | Self::Credentials(_)
                 | Self::Internal { .. }
         );
         is_unavailable.then_some(Dependency::VectorDatabase)
@@ -205,7 +212,7 @@ mod tests {
         assert_eq!(kind(Code::Internal, "Failed to connect to x: y"), ErrorKind::Unavailable);
         assert_eq!(kind(Code::Internal, "Service internal error"), ErrorKind::Internal);
         assert_eq!(kind(Code::ResourceExhausted, "slow down"), ErrorKind::Throttled);
-        assert_eq!(kind(Code::Unauthenticated, "no key"), ErrorKind::Internal);
+        assert_eq!(kind(Code::Unauthenticated, "no key"), ErrorKind::Unavailable);
     }
 
     #[test]

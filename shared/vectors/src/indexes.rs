@@ -1,7 +1,6 @@
 //! Creating, completing and deleting indexes: Qdrant collections.
 
 use domain::Quantization;
-use qdrant_client::QdrantError;
 use qdrant_client::qdrant::vectors_config::Config as VectorsVariant;
 use qdrant_client::qdrant::{
     CollectionConfig, CollectionInfo, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, Datatype,
@@ -9,6 +8,7 @@ use qdrant_client::qdrant::{
     SparseVectorParamsBuilder, SparseVectorsConfigBuilder, VectorParams, VectorParamsBuilder,
     VectorParamsMap,
 };
+use qdrant_client::{Qdrant, QdrantError};
 use tonic::Code;
 
 use crate::payload::INDEXED_FIELDS;
@@ -56,11 +56,15 @@ impl VectorDatabase {
         for (field, field_type) in INDEXED_FIELDS {
             let index = info.payload_schema.get(field);
             if index.is_none_or(|index| index.data_type != schema_type(field_type) as i32) {
-                let mut request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type);
+                let mut request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type).wait(true);
                 if let Some(params) = spec.storage.payload_index(field_type) {
                     request = request.field_index_params(params);
                 }
-                self.client.create_field_index(request.wait(true)).await?;
+                self.call(|client| {
+                    let request = request.clone();
+                    async move { client.create_field_index(request).await }
+                })
+                .await?;
             }
         }
         Ok(())
@@ -68,14 +72,14 @@ impl VectorDatabase {
 
     /// Deletes the index with all its points. Succeeds if there is none.
     pub async fn delete_index(&self, name: &str) -> Result<(), VectorsError> {
-        match self.client.delete_collection(name).await.map_err(VectorsError::from) {
+        match self.call(|client| async move { client.delete_collection(name).await }).await {
             Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     async fn find_info(&self, name: &str) -> Result<Option<CollectionInfo>, VectorsError> {
-        match self.client.collection_info(name).await.map_err(VectorsError::from) {
+        match self.call(|client| async move { client.collection_info(name).await }).await {
             Ok(response) => Ok(response.result),
             Err(VectorsError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -98,15 +102,24 @@ impl VectorDatabase {
                     .indexing_threshold(INDEXING_THRESHOLD_KB)
                     .memmap_threshold(MEMMAP_THRESHOLD_KB),
             );
-        match self.client.create_collection(spec.storage.apply(request)).await {
-            Ok(_) => {
-                tracing::info!(index.name = spec.name, index.storage = ?spec.storage, "created an index");
-                Ok(())
+        let request = spec.storage.apply(request);
+        let create = |client: Qdrant| {
+            let request = request.clone();
+            async move {
+                match client.create_collection(request).await {
+                    Ok(_) => {
+                        tracing::info!(index.name = spec.name, index.storage = ?spec.storage, "created an index");
+                        Ok(())
+                    }
+                    // Another caller created it with the same settings.
+                    Err(QdrantError::ResponseError { status }) if status.code() == Code::AlreadyExists => {
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                }
             }
-            // Another caller created it with the same settings.
-            Err(QdrantError::ResponseError { status }) if status.code() == Code::AlreadyExists => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        };
+        self.call(create).await
     }
 }
 

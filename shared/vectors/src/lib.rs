@@ -20,7 +20,12 @@ mod references;
 mod search;
 mod storage;
 
-use qdrant_client::Qdrant;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qdrant_client::{Qdrant, QdrantError};
+use secrets::Secret;
+use tonic::Code;
 
 pub use chunks::StoredChunk;
 pub use config::VectorsConfig;
@@ -41,10 +46,14 @@ const DENSE: &str = "dense";
 /// embeddings, with a warning, until they are reindexed.
 const SPARSE: &str = "sparse-v2";
 
+/// The least time between two reads of an API key that stays wrong.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
 /// A connection to Qdrant. Clones share it.
 #[derive(Clone)]
 pub struct VectorDatabase {
-    client: Qdrant,
+    url: Arc<str>,
+    client: Secret<Qdrant>,
 }
 
 impl VectorDatabase {
@@ -53,20 +62,43 @@ impl VectorDatabase {
     /// # Errors
     /// Returns `InvalidUrl` if the URL cannot be used.
     pub fn connect(config: &VectorsConfig) -> Result<Self, VectorsError> {
-        Ok(Self { client: config.client()? })
+        Ok(Self { url: config.url.as_str().into(), client: config.client()? })
     }
 
     /// Checks that Qdrant responds.
     pub async fn health(&self) -> Result<(), VectorsError> {
-        let reply = self.client.health_check().await.map_err(VectorsError::from)?;
+        let reply = self.call(|client| async move { client.health_check().await }).await?;
         tracing::debug!(qdrant.title = reply.title, qdrant.version = reply.version, "healthy");
         Ok(())
     }
+
+    /// Makes a call. If Qdrant refuses the API key, the key is read again, and the call repeated if it has changed.
+    async fn call<R, F>(&self, request: impl Fn(Qdrant) -> F) -> Result<R, VectorsError>
+    where
+        F: Future<Output = Result<R, QdrantError>>,
+    {
+        let client = self.client.get().await?;
+        let refused = match request((*client).clone()).await {
+            Err(error) if is_refusal(&error) => error,
+            outcome => return Ok(outcome?),
+        };
+        let current = self.client.refresh(&client, READ_PAUSE).await;
+        if Arc::ptr_eq(&current, &client) {
+            return Err(refused.into());
+        }
+        Ok(request((*current).clone()).await?)
+    }
+}
+
+/// Returns whether Qdrant refused the API key.
+fn is_refusal(error: &QdrantError) -> bool {
+    matches!(error, QdrantError::ResponseError { status }
+        if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied))
 }
 
 impl std::fmt::Debug for VectorDatabase {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The client's configuration holds the API key.
-        formatter.debug_struct("VectorDatabase").field("url", &self.client.config.uri).finish()
+        formatter.debug_struct("VectorDatabase").field("url", &self.url).finish_non_exhaustive()
     }
 }

@@ -27,7 +27,12 @@ impl VectorDatabase {
         let points: Vec<PointId> = ids.iter().map(|id| id.to_string().into()).collect();
         let dense = VectorsSelector { names: vec![DENSE.to_owned()] };
         let request = GetPointsBuilder::new(name, points).with_payload(false).with_vectors(dense);
-        let response = self.client.get_points(request).await?;
+        let response = self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.get_points(request).await }
+            })
+            .await?;
         let mut vectors = HashMap::with_capacity(ids.len());
         for point in response.result {
             let vector = point.vectors.and_then(|vectors| vectors.get_vector_by_name(DENSE));
@@ -61,7 +66,12 @@ impl VectorDatabase {
         if let Some(document_id) = document_id {
             request = request.filter(Filter::must([of_document(document_id)]));
         }
-        let response = self.client.query(request).await?;
+        let response = self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.query(request).await }
+            })
+            .await?;
         Ok(response.result.into_iter().map(|point| point.score).collect())
     }
 }

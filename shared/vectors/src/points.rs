@@ -52,7 +52,12 @@ impl VectorDatabase {
         let batches: Vec<Vec<PointStruct>> = points.chunks(UPSERT_BATCH).map(<[_]>::to_vec).collect();
         let upserts = stream::iter(batches).map(|batch| async {
             let request = UpsertPointsBuilder::new(name, batch).wait(true);
-            self.client.upsert_points(request).await.map(drop).map_err(VectorsError::from)
+            self.call(|client| {
+                let request = request.clone();
+                async move { client.upsert_points(request).await }
+            })
+            .await
+            .map(drop)
         });
         upserts.buffer_unordered(UPSERTS_IN_FLIGHT).try_collect().await
     }
@@ -126,14 +131,26 @@ impl VectorDatabase {
     /// Deletes the points that match. Succeeds if the index does not exist.
     async fn delete_where(&self, name: &str, filter: Filter, wait: bool) -> Result<(), VectorsError> {
         let request = DeletePointsBuilder::new(name).points(filter).wait(wait);
-        match self.client.delete_points(request).await.map_err(VectorsError::from) {
+        match self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.delete_points(request).await }
+            })
+            .await
+        {
             Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     async fn count_where(&self, request: CountPointsBuilder) -> Result<u64, VectorsError> {
-        let response = self.client.count(request.exact(true)).await?;
+        let request = request.exact(true);
+        let response = self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.count(request).await }
+            })
+            .await?;
         let message = "the response to a count has no result".to_owned();
         let result = response.result.ok_or(VectorsError::Internal { message })?;
         Ok(result.count)

@@ -45,7 +45,13 @@ impl VectorDatabase {
         if let Some(from) = from {
             request = request.offset(PointId::from(from.to_string()));
         }
-        let response = match self.client.scroll(request).await.map_err(VectorsError::from) {
+        let response = match self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.scroll(request).await }
+            })
+            .await
+        {
             Ok(response) => response,
             Err(VectorsError::NotFound { .. }) => return Ok((Vec::new(), None)),
             Err(error) => return Err(error),
@@ -65,7 +71,13 @@ impl VectorDatabase {
     pub async fn delete_points(&self, name: &str, ids: &[Uuid]) -> Result<(), VectorsError> {
         let ids = ids.iter().map(|id| PointId::from(id.to_string())).collect();
         let request = DeletePointsBuilder::new(name).points(PointsIdsList { ids }).wait(true);
-        match self.client.delete_points(request).await.map_err(VectorsError::from) {
+        match self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.delete_points(request).await }
+            })
+            .await
+        {
             Ok(_) | Err(VectorsError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -59,7 +59,13 @@ impl VectorDatabase {
         if query.mode == SearchMode::Sparse && query_terms(&query.text).is_empty() {
             return Ok(Vec::new());
         }
-        let response = self.client.query(query.to_request(name)).await?;
+        let request = query.to_request(name);
+        let response = self
+            .call(|client| {
+                let request = request.clone();
+                async move { client.query(request).await }
+            })
+            .await?;
         response.result.into_iter().map(|point| scored_chunk(name, point)).collect()
     }
 }

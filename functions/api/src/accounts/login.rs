@@ -1,7 +1,10 @@
 //! Signing in, refreshing tokens, signing out.
 
 use access::Caller;
-use auth::{ACCESS_TOKEN_LIFETIME, OpaqueToken, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, hash_token};
+use auth::{
+    ACCESS_TOKEN_LIFETIME, MAX_PASSWORD_CHARS, OpaqueToken, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME,
+    hash_token, is_username,
+};
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
@@ -16,8 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::login_throttle;
-use super::passwords::{self, MAX_PASSWORD_CHARS};
-use super::users::is_username;
+use super::passwords;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
@@ -236,7 +238,7 @@ async fn issue_tokens(
     };
     tx.refresh_tokens().insert(&new).await?;
     Ok(TokenResponse {
-        access_token: state.tokens.issue(user.id, &user.username, session.id, now)?,
+        access_token: state.tokens.issue(user.id, &user.username, session.id, now).await?,
         refresh_token: refresh_token.expose().to_owned(),
         token_type: "bearer",
         expires_in: ACCESS_TOKEN_LIFETIME.num_seconds(),

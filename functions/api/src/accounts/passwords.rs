@@ -1,7 +1,7 @@
 //! Passwords: bounds, hashing, verification, and changing the caller's own password.
 
 use access::Caller;
-use auth::PasswordError;
+use auth::{MAX_PASSWORD_CHARS, PasswordError};
 use axum::Json;
 use axum::extract::State as Shared;
 use chrono::{DateTime, Utc};
@@ -18,9 +18,6 @@ use super::login_throttle::{self, Attempt};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
-
-/// The maximum length of a password in characters; bounds the cost of hashing.
-pub(crate) const MAX_PASSWORD_CHARS: usize = 1024;
 
 /// A request to change the caller's password.
 #[derive(Deserialize, ToSchema)]
@@ -81,12 +78,8 @@ pub(crate) async fn change(
 
 /// Checks the length of a new password, and that it is not guessed first. `names` are the user's names and email address.
 pub(crate) fn check(errors: &mut FieldErrors, field: &str, password: &str, names: &[&str]) {
-    let allowed = 8..=MAX_PASSWORD_CHARS;
-    errors.length(field, password, allowed.clone());
-    if allowed.contains(&password.chars().count())
-        && let Some(weakness) = auth::find_weakness(password, names)
-    {
-        errors.add(field, weakness.to_string());
+    if let Some(problem) = auth::password_problem(password, names) {
+        errors.add(field, problem);
     }
 }
 

@@ -34,9 +34,8 @@ pub(crate) struct RegisterRequest {
 
 /// Register an account
 ///
-/// Needs no credentials. The first account of an installation becomes a superuser. Superusers can close
-/// registration and create the accounts themselves. The response does not depend on whether another account has
-/// the email address.
+/// Needs no credentials. Registration is closed unless the deployment or a superuser opens it; superusers create
+/// accounts at any time. The response does not depend on whether another account has the email address.
 #[utoipa::path(
     post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
     responses((status = 201, body = UserResponse)),
@@ -47,14 +46,13 @@ pub(crate) async fn register(
     ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
     check(&request)?;
-    let mut connection = state.db.connection().await?;
-    if !connection.system_settings().find().await?.registration_open && connection.users().any().await? {
+    let settings = state.db.connection().await?.system_settings().find().await?;
+    if !state.is_registration_open(&settings) {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
             "registration is closed on this installation; ask a superuser to create an account for you",
         ));
     }
-    drop(connection);
     let hashed_password = passwords::hash(request.password).await?;
 
     let mut tx = state.db.begin().await?;

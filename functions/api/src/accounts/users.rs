@@ -1,7 +1,5 @@
 //! The response type of accounts, and the validation of their fields.
 
-use std::ops::RangeInclusive;
-
 use chrono::{DateTime, Utc};
 use db::DbError;
 use db::accounts::{User, Users};
@@ -9,9 +7,6 @@ use domain::{ErrorKind, UserId};
 use lambda::http::{ApiError, FieldErrors};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// The length of a username.
-const USERNAME_CHARS: RangeInclusive<usize> = 3..=64;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,31 +50,15 @@ impl From<User> for UserResponse {
 
 /// Checks the length and the characters of a username.
 pub(crate) fn check_username(errors: &mut FieldErrors, username: &str) {
-    errors.length("username", username, USERNAME_CHARS);
-    if !is_plain(username) {
-        errors.add(
-            "username",
-            format!("wrong characters; ASCII letters, digits and underscores allowed, got {username:?}"),
-        );
+    for problem in auth::username_problems(username) {
+        errors.add("username", problem);
     }
-}
-
-/// Returns whether an account can have this username.
-pub(crate) fn is_username(text: &str) -> bool {
-    is_plain(text) && text.len() <= *USERNAME_CHARS.end()
-}
-
-fn is_plain(username: &str) -> bool {
-    username.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Checks the form of an email address.
 pub(crate) fn check_email(errors: &mut FieldErrors, email: &str) {
-    if !is_email(email.trim()) {
-        errors.add(
-            "email",
-            format!("wrong format; an email address like ada@example.org allowed, got {email:?}"),
-        );
+    if let Some(problem) = auth::email_problem(email) {
+        errors.add("email", problem);
     }
 }
 
@@ -94,22 +73,6 @@ pub(crate) fn check_full_name(errors: &mut FieldErrors, full_name: Option<&str>)
     }
 }
 
-/// Returns whether the text has the form of an email address. Deliberately lenient: only a delivered message
-/// proves that an address exists.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
-    };
-    let is_bad = |character: char| character.is_whitespace() || character.is_control() || character == '@';
-    let labels_are_full = domain.split('.').all(|label| !label.is_empty());
-    text.len() <= 254
-        && !local.is_empty()
-        && domain.contains('.')
-        && labels_are_full
-        && !local.contains(is_bad)
-        && !domain.contains(is_bad)
-}
-
 /// Maps a violated unique constraint to a `Conflict` that names the field.
 pub(crate) fn map_unique_violation(error: DbError, username: &str) -> ApiError {
     match error.constraint() {
@@ -118,29 +81,5 @@ pub(crate) fn map_unique_violation(error: DbError, username: &str) -> ApiError {
             format!("the username {username:?} is taken; choose another one"),
         ),
         _ => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn email_addresses_are_recognised() {
-        for good in ["ada@example.org", "a+b.c@sub.example.co", "ä@exämple.org"] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in [
-            "",
-            "ada",
-            "@example.org",
-            "ada@",
-            "ada@example",
-            "a b@example.org",
-            "a@@example.org",
-            "ada@example..org",
-        ] {
-            assert!(!is_email(bad), "{bad}");
-        }
     }
 }

@@ -17,7 +17,8 @@ use crate::audit::{self, Change};
 /// Settings of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SystemSettingsResponse {
-    /// Whether anyone can register an account. If `false`, superusers create the accounts.
+    /// Whether anyone can register an account. If `false`, superusers create the accounts. Until a superuser sets it, the
+    /// deployment's parameter `Registration` decides.
     registration_open: bool,
     /// When the settings were last changed; `null` if never.
     updated_at: Option<DateTime<Utc>>,
@@ -26,10 +27,10 @@ pub(crate) struct SystemSettingsResponse {
     updated_by: Option<UserId>,
 }
 
-impl From<Settings> for SystemSettingsResponse {
-    fn from(settings: Settings) -> Self {
+impl SystemSettingsResponse {
+    fn new(state: &State, settings: &Settings) -> Self {
         Self {
-            registration_open: settings.registration_open,
+            registration_open: state.is_registration_open(settings),
             updated_at: settings.updated_at,
             updated_by: settings.updated_by,
         }
@@ -51,8 +52,8 @@ struct Editable {
 }
 
 impl Editable {
-    fn of(settings: &Settings) -> Self {
-        Self { registration_open: settings.registration_open }
+    fn of(state: &State, settings: &Settings) -> Self {
+        Self { registration_open: state.is_registration_open(settings) }
     }
 }
 
@@ -67,7 +68,8 @@ pub(crate) async fn show(
     Shared(state): Shared<State>,
 ) -> Result<(ETag, Json<SystemSettingsResponse>), ApiError> {
     let settings = state.db.connection().await?.system_settings().find().await?;
-    Ok((ETag::of(&Editable::of(&settings))?, Json(settings.into())))
+    let response = SystemSettingsResponse::new(&state, &settings);
+    Ok((ETag::of(&Editable::of(&state, &settings))?, Json(response)))
 }
 
 /// Change the installation's settings
@@ -86,19 +88,22 @@ pub(crate) async fn update(
     ApiJson(request): ApiJson<UpdateSystemSettingsRequest>,
 ) -> Result<(ETag, Json<SystemSettingsResponse>), ApiError> {
     let mut tx = state.db.begin().await?;
-    let before = tx.system_settings().lock().await?;
-    if_match.check(&ETag::of(&Editable::of(&before))?)?;
-    let registration_open = request.registration_open.unwrap_or(before.registration_open);
-    if registration_open != before.registration_open {
-        let by = caller.principal.user_id;
-        tx.system_settings().set_registration_open(registration_open, by, Utc::now()).await?;
+    let stored = tx.system_settings().lock().await?;
+    let before = Editable::of(&state, &stored);
+    if_match.check(&ETag::of(&before)?)?;
+    // A decision that agrees with the deployment is stored, too: it outlasts a change of the deployment.
+    if let Some(is_open) =
+        request.registration_open.filter(|wanted| stored.registration_open != Some(*wanted))
+    {
+        tx.system_settings().set_registration_open(is_open, caller.principal.user_id, Utc::now()).await?;
     }
-    let after = tx.system_settings().find().await?;
-    if Editable::of(&after) != Editable::of(&before) {
-        let details = json!({ "before": Editable::of(&before), "after": Editable::of(&after) });
+    let stored = tx.system_settings().find().await?;
+    let after = Editable::of(&state, &stored);
+    if after != before {
+        let details = json!({ "before": before, "after": after });
         let change = Change::of_accounts("system_settings_changed", caller.actor(), details);
         audit::record(&mut tx, &client, change).await?;
     }
     tx.commit().await?;
-    Ok((ETag::of(&Editable::of(&after))?, Json(after.into())))
+    Ok((ETag::of(&after)?, Json(SystemSettingsResponse::new(&state, &stored))))
 }

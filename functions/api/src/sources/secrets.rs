@@ -1,6 +1,6 @@
 //! Secrets of a source in requests: encrypted here, and never part of a response.
 
-use auth::{SecretCipher, SecretCipherError, SecretSlot};
+use auth::{ConnectorKeys, SecretCipherError, SecretSlot};
 use db::Tx;
 use db::sources::NewSecret;
 use domain::{ErrorKind, SecretType, SourceId};
@@ -52,13 +52,16 @@ impl SecretsRequest {
     pub(crate) async fn apply(
         &self,
         tx: &mut Tx,
-        secret_cipher: &SecretCipher,
+        keys: &ConnectorKeys,
         source_id: SourceId,
     ) -> Result<(), ApiError> {
         let mut sealed = Vec::with_capacity(self.named.len());
-        for (secret_type, secret) in self.set() {
-            let slot = SecretSlot { source_id, secret_type };
-            sealed.push((secret_type, secret_cipher.seal(slot, secret).map_err(refuse)?));
+        if self.set().next().is_some() {
+            let cipher = keys.newest().await?;
+            for (secret_type, secret) in self.set() {
+                let slot = SecretSlot { source_id, secret_type };
+                sealed.push((secret_type, cipher.seal(slot, secret).map_err(refuse)?));
+            }
         }
         let new: Vec<NewSecret<'_>> = sealed
             .iter()

@@ -161,7 +161,8 @@ async fn collect_secrets(
             let secret_type = sealed.secret_type;
             let slot = SecretSlot { source_id: source.id, secret_type };
             if !given.names(secret_type) {
-                secrets.push((secret_type, state.secrets.open(slot, &sealed.key_id, &sealed.ciphertext)?));
+                let plaintext = state.secrets.decrypt(slot, &sealed.key_id, &sealed.ciphertext).await?;
+                secrets.push((secret_type, plaintext));
             }
         }
     }

@@ -189,7 +189,7 @@ pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<Sys
             .iter()
             .map(|folder| ModelResponse::from(&**folder))
             .collect(),
-        registration_open: settings.registration_open,
+        registration_open: state.is_registration_open(&settings),
         limits: LimitsResponse {
             max_upload_bytes: state.limits.max_upload_bytes,
             upload_url_seconds: state.limits.upload_url_lifetime.as_secs(),

@@ -1,5 +1,8 @@
 //! Administration of accounts and settings by superusers.
 
+use std::sync::Arc;
+
+use api::Limits;
 use http::{Method, header};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -71,10 +74,13 @@ async fn administration_requires_a_superuser_session(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn closed_registration_still_admits_the_first_account(pool: PgPool) {
+async fn registration_is_closed_unless_the_deployment_or_a_superuser_opens_it(pool: PgPool) {
     let api = Api::new(pool);
-    api.sql("INSERT INTO system_settings (key, value) VALUES ('registration_open', 'false')").await;
     let root = api.sign_up("root").await;
+    let api = api.with_state(|state| {
+        let closed = Limits { registration_open: false, ..(*state.limits).clone() };
+        state.limits = Arc::new(closed);
+    });
     let register = json!({ "username": "ada", "email": "ada@example.org", "password": PASSWORD });
     let closed = api.post("/api/auth/register", "", register.clone()).await.problem(403);
     assert_eq!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use access::RateLimits;
 use api::{Limits, State};
 use artifacts::ArtifactStore;
-use auth::{AccessTokens, OpaqueToken, SecretCipher};
+use auth::{AccessTokens, ConnectorKeys, OpaqueToken, SecretCipher};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -104,7 +104,7 @@ impl Api {
         let state = State {
             db: Db::from_pool(pool.clone()),
             tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
-            secrets: SecretCipher::new(&CONNECTOR_SECRETS_KEY.into()).unwrap(),
+            secrets: ConnectorKeys::fixed(SecretCipher::new(&CONNECTOR_SECRETS_KEY.into()).unwrap()),
             artifacts: ArtifactStore::new(&sdk, "staging"),
             queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
             vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
@@ -114,6 +114,7 @@ impl Api {
             source_policy: Arc::new(source_policy),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],
+                registration_open: true,
                 rate_limits,
                 ..Limits::default()
             }),
@@ -227,13 +228,17 @@ impl Api {
         .await;
     }
 
-    /// Registers an account; its password is [`PASSWORD`]. Accounts of tests may read `/srv/docs` and the bucket
-    /// `manuals`.
+    /// Registers an account; its password is [`PASSWORD`]. The first one becomes a superuser, as the deployment makes
+    /// one. Accounts of tests may read `/srv/docs` and the bucket `manuals`.
     pub async fn register(&self, username: &str) -> Value {
         self.grant_places().await;
         let body =
             json!({ "username": username, "email": format!("{username}@example.org"), "password": PASSWORD });
-        self.post("/api/auth/register", "", body).await.expect(201)
+        let registered = self.post("/api/auth/register", "", body).await.expect(201);
+        let promote = "UPDATE users SET is_superuser = TRUE
+            WHERE username = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE is_superuser)";
+        sqlx::query(promote).bind(username).execute(&self.pool).await.unwrap();
+        registered
     }
 
     pub async fn login(&self, username: &str, password: &str) -> Answer {

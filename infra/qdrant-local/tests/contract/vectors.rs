@@ -11,7 +11,7 @@ use qdrant_client::qdrant::{
     CreateCollectionBuilder, DeleteFieldIndexCollectionBuilder, Distance, VectorParamsBuilder,
     VectorParamsMap,
 };
-use secrecy::SecretString;
+use secrets::SecretSource;
 use uuid::Uuid;
 use vectors::{
     ChunkFilter, ChunkPoint, ChunkQuery, DocumentGeneration, IndexSpec, IndexStorage, ScoredChunk,
@@ -24,7 +24,7 @@ pub(crate) const DIMENSION: usize = 8;
 
 pub(crate) fn store(context: &Context) -> VectorDatabase {
     let mut config = VectorsConfig::new(&context.url);
-    config.api_key = context.api_key.clone().map(SecretString::from);
+    config.api_key = context.api_key.clone().map(|key| SecretSource::Value(key.into()));
     config.timeout = Duration::from_secs(60);
     VectorDatabase::connect(&config).unwrap()
 }

@@ -52,7 +52,7 @@ pub struct NewUser<'a> {
     pub full_name: Option<&'a str>,
     /// Argon2 hash of the password in PHC format.
     pub hashed_password: &'a str,
-    /// Whether the user is a superuser. The first user of an installation always is.
+    /// Whether the user is a superuser.
     pub is_superuser: bool,
 }
 
@@ -71,9 +71,6 @@ pub struct SessionUser {
     pub session_is_alive: bool,
 }
 
-/// Advisory lock that serializes the insertion of an installation's first users. The number is arbitrary.
-const FIRST_USER_LOCK: i64 = 0x5e3a_0001;
-
 /// Reads and changes user accounts.
 #[derive(Debug)]
 pub struct Users<'c> {
@@ -88,22 +85,15 @@ impl<'c> Users<'c> {
         Self { connection }
     }
 
-    /// Inserts a user. The first one of an installation becomes a superuser; call this in a transaction, so
-    /// that only one of several concurrent first registrations does.
+    /// Inserts a user.
     ///
     /// # Errors
-    /// Returns [`DbError::Constraint`] with [`Self::USERNAME_CONSTRAINT`] if that is taken.
+    /// Returns [`DbError::Constraint`] with [`Self::USERNAME_CONSTRAINT`] if the username is taken.
     pub async fn insert(&mut self, new: &NewUser<'_>) -> Result<User, DbError> {
-        if !self.any().await? {
-            // Held until the transaction ends, so that the next caller sees this user.
-            sqlx::query!("SELECT pg_advisory_xact_lock($1)", FIRST_USER_LOCK)
-                .execute(&mut *self.connection)
-                .await?;
-        }
         let row = sqlx::query_as!(
             UserRow,
             "INSERT INTO users (username, email, full_name, hashed_password, is_superuser)
-            SELECT $1, $2, $3, $4, $5 OR NOT EXISTS (SELECT 1 FROM users)
+            VALUES ($1, $2, $3, $4, $5)
             RETURNING *",
             new.username,
             new.email,
@@ -116,11 +106,13 @@ impl<'c> Users<'c> {
         Ok(row.into())
     }
 
-    /// Returns whether there are any users.
-    pub async fn any(&mut self) -> Result<bool, DbError> {
-        let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM users) AS "exists!""#)
-            .fetch_one(&mut *self.connection)
-            .await?;
+    /// Returns whether there is an active superuser.
+    pub async fn any_superuser(&mut self) -> Result<bool, DbError> {
+        let exists = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM users WHERE is_superuser AND is_active) AS "exists!""#
+        )
+        .fetch_one(&mut *self.connection)
+        .await?;
         Ok(exists)
     }
 
@@ -326,21 +318,6 @@ mod tests {
             }
         }
         assert_eq!(winners, 1);
-    }
-
-    #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn one_of_many_concurrent_first_users_becomes_superuser(pool: PgPool) {
-        let db = Db::from_pool(pool);
-        let tasks: Vec<_> = (0..20)
-            .map(|n| tokio::spawn(register(db.clone(), format!("user{n}"), format!("u{n}@example.org"))))
-            .collect();
-        let mut superusers = 0;
-        for task in tasks {
-            superusers += usize::from(task.await.unwrap().unwrap().is_superuser);
-        }
-        assert_eq!(superusers, 1);
-        let later = register(db, "later".to_owned(), "later@example.org".to_owned()).await.unwrap();
-        assert!(!later.is_superuser);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -20,7 +20,7 @@ async fn sessions(pool: &PgPool) -> i64 {
 }
 
 fn config(pool: &PgPool) -> DbConfig {
-    DbConfig::new(SecretString::from(pool.connect_options().to_url_lossy().to_string()))
+    DbConfig::by_url(pool.connect_options().to_url_lossy().to_string())
 }
 
 #[sqlx::test(migrations = false)]
@@ -92,9 +92,9 @@ async fn the_first_connection_waits_for_a_database_that_resumes_and_later_ones_d
     let resumes = Duration::from_secs(2);
     let address = resume_after(resumes, &pool.connect_options()).await;
     let mut config = config(&pool);
-    let url: PgConnectOptions = config.url.expose_secret().parse().unwrap();
+    let url: PgConnectOptions = config.access.url.expose_secret().parse().unwrap();
     let url = url.host("127.0.0.1").port(address.port());
-    config.url = SecretString::from(url.to_url_lossy().to_string());
+    config.access.url = SecretString::from(url.to_url_lossy().to_string());
     config.acquire_timeout = resumes / 4;
     config.resume_timeout = 4 * resumes;
     let db = Db::connect(&config).unwrap();

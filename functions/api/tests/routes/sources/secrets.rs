@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use auth::{SecretCipher, SecretSlot};
+use auth::{ConnectorKeys, SecretCipher, SecretSlot};
 use domain::{SecretType, SourceId};
 use http::Method;
 use secrecy::ExposeSecret;
@@ -171,14 +171,15 @@ async fn a_secret_is_in_no_response_no_row_and_no_log(pool: PgPool) {
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn without_a_key_a_request_with_a_secret_changes_nothing(pool: PgPool) {
-    let api = Api::new(pool).with_state(|state| state.secrets = SecretCipher::default());
+    let api =
+        Api::new(pool).with_state(|state| state.secrets = ConnectorKeys::fixed(SecretCipher::default()));
     let ada = api.sign_up("ada").await;
     let collection = api.create_collection(&ada, "notes").await;
     let body = json!({ "source_path": "/srv/docs/a", "secrets": { "token": TOKEN } });
     let refused = api.post(&format!("{collection}/sources"), &ada, body).await.problem(400);
     assert_eq!(
         refused,
-        "secrets cannot be stored: CONNECTOR_SECRETS_KEYS is not set; ask the operator to set it"
+        "secrets cannot be stored: this installation has no ConnectorSecret; ask the operator to set it"
     );
     assert_eq!(api.select("SELECT count(*)::text FROM collection_sources").await, "0");
     assert_eq!(api.select("SELECT count(*)::text FROM operations WHERE type = 'append'").await, "0");
