@@ -90,8 +90,9 @@ def check(storage: Storage, manifest: Manifest) -> None:
         raise CommandError(
             f"the backup has schema {manifest.schema_version}, this stack has {version}; deploy the version that wrote "
             "the backup, restore it, then deploy the newer version")
-    if database.rows("SELECT 1 AS one FROM users LIMIT 1"):
-        raise CommandError("this stack has users; an empty stack is required")
+    # The deployment has created its first administrator, whom those of the backup replace.
+    if database.rows("SELECT 1 AS one FROM users WHERE NOT is_superuser UNION ALL SELECT 1 FROM collections LIMIT 1"):
+        raise CommandError("this stack has users or collections; an empty stack is required")
 
 
 def arm_sweep() -> None:
