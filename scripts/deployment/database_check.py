@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -58,6 +59,10 @@ class Target:
 
 def check(report: Report, target: Target, password: str, needed_connections: int, *, private: bool) -> None:
     """Connects as the functions do. A server that is `private` may be out of reach from this machine."""
+    if target.sslrootcert and not Path(target.sslrootcert).exists():
+        report.skipped(CHECK, f"{target.place}: sslrootcert names {target.sslrootcert}, which is in the packages but "
+                              "not here; run this where it is to be sure")
+        return
     try:
         connection = connect(target, password)
     except ssl.SSLCertVerificationError as error:

@@ -56,7 +56,9 @@ class Parameter:
         if len(value) < shortest:
             return f"at least {shortest} characters are required, got {len(value)}"
         pattern = self.declaration.get("AllowedPattern")
-        if pattern is not None and not re.fullmatch(pattern, value):
+        # CloudFormation matches each value of a list.
+        values = value.split(",") if self.is_list else [value]
+        if pattern is not None and not all(re.fullmatch(pattern, one) for one in values):
             wanted = self.declaration.get("ConstraintDescription", pattern)
             # A URL may contain a password by mistake.
             return f"{wanted} is required, got {without_password(value)!r}"
