@@ -49,7 +49,7 @@ async fn an_index_is_kept_as_configured() {
         assert_eq!((params.replication_factor, params.write_consistency_factor), (Some(1), Some(1)));
         assert_eq!(dense(&existing).on_disk, None);
         assert_eq!(scalar(dense(&existing)), None);
-        assert_eq!(existing.hnsw_config.unwrap().on_disk.unwrap_or(false), false);
+        assert!(!existing.hnsw_config.unwrap().on_disk.unwrap_or(false));
 
         let storage = IndexStorage {
             shards: Some(number(2)),
