@@ -133,7 +133,7 @@ def _observe(lab: Lab, fault: Fault, alarms: dict[str, Alarm], before: dict[str,
             time.sleep(0.5)
         now = time.time() + fault.ahead
         values = _values(lab, alarm)
-        recent = [value for at, value in values if at > now - alarm.period]
+        recent = [value for at, value in values if at > now - alarm.period * alarm.periods]
         note = f" (periods of {fault.period} s here)" if fault.period else ""
         rows.append(Row(
             alarm=alarms[name], fault=fault.what + note, value=alarm.statistic_of(recent),
