@@ -9,12 +9,10 @@ use lambda::event::Invocation;
 use lambda::sqs::Received;
 
 use crate::State;
-use crate::jobs::{Job, in_turn, take_group};
+use crate::jobs::{Job, Request, in_turn, take_group};
 use crate::pace::Turn;
 use crate::progress::keep_progress;
-use crate::stage::{
-    EmbeddedGroup, Limits, Outcome, Request, drop_cancelled, embed_group, prepare, store_group,
-};
+use crate::stage::{EmbeddedGroup, Limits, Outcome, drop_cancelled, embed_group, prepare, store_group};
 
 /// A message that was delivered this often is handed back as a new one, which waits behind those of others and whose deliveries are counted from the
 /// start: it would reach the dead-letter queue although nothing is wrong with it. The queue allows nine.

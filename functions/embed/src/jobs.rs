@@ -5,10 +5,17 @@ use std::collections::VecDeque;
 
 use artifacts::BatchKey;
 use db::operations::{ItemWork, StagedVersion};
-use domain::ChunkRecord;
+use domain::{ChunkRecord, EmbedBatch};
 use vectors::DocumentGeneration;
 
-use crate::stage::Request;
+/// A message, with the position by which the caller identifies it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    pub(crate) position: usize,
+    pub(crate) message: EmbedBatch,
+    /// How often it was delivered, from 1.
+    pub(crate) receive_count: u32,
+}
 
 /// One batch of one document, with its chunks loaded.
 #[derive(Debug)]
@@ -173,8 +180,8 @@ pub(crate) fn groups(mut jobs: Vec<Job>, max_texts: usize) -> Vec<Vec<Job>> {
 mod tests {
     use chrono::DateTime;
     use domain::{
-        ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, EmbedBatch, Generation,
-        IndexSettings, ItemId, ItemState, OperationId, Quantization, SourceId,
+        ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings,
+        ItemId, ItemState, OperationId, Quantization, SourceId,
     };
     use uuid::uuid;
 

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use lambda::StageError;
 use lambda::metric::{self, Metric};
 
-use crate::jobs::{Job, tokens, unknown_texts};
+use crate::jobs::{Job, Request, tokens, unknown_texts};
 use crate::progress::take_up_progress;
 use crate::reuse::find_reusable_vectors;
 use crate::store::{cancel, delete_useless_points, fail, send_next, store};
@@ -21,15 +21,6 @@ use crate::{ChunkEmbedder, State};
 /// Batches that are read or written concurrently: as many as the function receives messages. The model
 /// is idle meanwhile, and each call is a round trip.
 const CONCURRENCY: usize = 10;
-
-/// A message, with the position by which the caller identifies it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Request {
-    pub(crate) position: usize,
-    pub(crate) message: EmbedBatch,
-    /// How often it was delivered, from 1.
-    pub(crate) receive_count: u32,
-}
 
 /// The result of a request that needs no further work.
 #[derive(Debug)]

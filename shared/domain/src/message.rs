@@ -70,7 +70,8 @@ impl EmbedBatch {
 
     /// Returns the message that follows this one when its batch is done; `None` if none of the missing ones does.
     pub fn next(self, missing: &[u32]) -> Option<Self> {
-        let follows = |other: &&u32| **other > self.batch && (**other - self.batch) % Self::AT_A_TIME == 0;
+        let follows =
+            |other: &&u32| **other > self.batch && (**other - self.batch).is_multiple_of(Self::AT_A_TIME);
         let batch = missing.iter().filter(follows).min()?;
         Some(Self::new(self.operation_id, self.item_id, *batch))
     }

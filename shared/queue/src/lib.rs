@@ -2,6 +2,7 @@
 //!
 //! If SQS cannot be reached, every call returns [`QueueError::Call`], which is `Unavailable`.
 
+mod arm;
 mod consumer;
 mod error;
 mod notification;

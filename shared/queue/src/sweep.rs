@@ -8,12 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::Utc;
-use domain::RunSweep;
-
-use crate::QueueError;
-use crate::queues::{Queues, call_error};
-
 /// How far ahead a run can be armed: SQS keeps a message invisible for 12 hours at most, and sweep runs by its schedule
 /// every hour.
 pub const MAX_ARMED: Duration = Duration::from_secs(3600);
@@ -31,34 +25,25 @@ pub struct SweepQueue {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Armed(Arc<AtomicI64>);
 
+impl Armed {
+    pub(crate) fn is(&self, at: i64) -> bool {
+        self.0.load(Ordering::Relaxed) == at
+    }
+
+    pub(crate) fn set(&self, at: i64) {
+        self.0.store(at, Ordering::Relaxed);
+    }
+}
+
 impl SweepQueue {
     /// Returns the time of the first run at least `delay` from `now`, and not within half an interval: whoever arms
     /// sweep before a commit has that long to commit, since the run must see what was committed.
-    fn next_run(&self, now: i64, delay: Duration) -> i64 {
+    pub(crate) fn next_run(&self, now: i64, delay: Duration) -> i64 {
         let interval = i64::try_from(self.interval.as_secs()).unwrap_or(i64::MAX).max(1);
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let delay = i64::try_from(seconds).unwrap_or(i64::MAX).max((interval + 1) / 2);
         let earliest = now.saturating_add(delay);
         earliest.saturating_add((interval - earliest.rem_euclid(interval)) % interval)
-    }
-}
-
-impl Queues {
-    /// Arms sweep: it runs once, after `delay` or half the interval, whichever is longer, at the next multiple of the
-    /// interval. Call it before the transaction that creates work for sweep commits. Sends nothing if this process has
-    /// armed the same run before.
-    pub async fn arm_sweep(&self, delay: Duration) -> Result<(), QueueError> {
-        let queue = self.urls.sweep.as_ref().ok_or(QueueError::NotConfigured("sweep"))?;
-        let at = queue.next_run(Utc::now().timestamp(), delay.min(MAX_ARMED));
-        if self.armed.0.load(Ordering::Relaxed) == at {
-            return Ok(());
-        }
-        let request = self.client.send_message().queue_url(&queue.url);
-        let request = request.message_body(serde_json::to_string(&RunSweep { sweep_at: at })?);
-        let request = request.message_group_id(at.to_string()).message_deduplication_id(at.to_string());
-        request.send().await.map_err(|error| call_error("sweep", "SendMessage", error))?;
-        self.armed.0.store(at, Ordering::Relaxed);
-        Ok(())
     }
 }
 

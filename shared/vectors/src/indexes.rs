@@ -56,7 +56,8 @@ impl VectorDatabase {
         for (field, field_type) in INDEXED_FIELDS {
             let index = info.payload_schema.get(field);
             if index.is_none_or(|index| index.data_type != schema_type(field_type) as i32) {
-                let mut request = CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type).wait(true);
+                let mut request =
+                    CreateFieldIndexCollectionBuilder::new(&spec.name, field, field_type).wait(true);
                 if let Some(params) = spec.storage.payload_index(field_type) {
                     request = request.field_index_params(params);
                 }

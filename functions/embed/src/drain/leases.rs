@@ -11,7 +11,8 @@ use queue::{Consumer, QueueError, ReceivedMessage};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use crate::stage::{Outcome, Request};
+use crate::jobs::Request;
+use crate::stage::Outcome;
 use crate::{DrainConfig, State};
 
 /// What the job has done so far.

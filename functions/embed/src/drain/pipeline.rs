@@ -9,8 +9,8 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::leases::Leases;
 use super::stop::{Stop, StopReason};
 use crate::State;
-use crate::jobs::{Job, groups};
-use crate::stage::{Limits, Request, drop_cancelled, embed_group, prepare, store_group};
+use crate::jobs::{Job, Request, groups};
+use crate::stage::{Limits, drop_cancelled, embed_group, prepare, store_group};
 
 /// The longest time that a receive call waits for messages. A receive call is never cancelled, because its
 /// messages would stay invisible for their whole visibility timeout; so the job may take this long to stop.

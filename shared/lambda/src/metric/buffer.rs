@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::Metric;
+use super::registry::Metric;
 
 /// The namespace of all metrics.
 const NAMESPACE: &str = "Semantik";
