@@ -7,7 +7,7 @@ import platform
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import database_check, qdrant_check
+from deployment import connections, database_check, qdrant_check
 from deployment.account import Account, error_code
 from deployment.bucket import DeploymentBucket
 from deployment.config import Config
@@ -18,10 +18,6 @@ from deployment.template import Template
 from local_stack.release import NEWEST_GLIBC
 
 NAMES = ("account", "database", "qdrant", "quotas", "names", "build")
-# Connections of each process of a function at most; see shared/db.
-POOL = 4
-# API and search are not behind queues; this many of them at once are a busy hour for a small team.
-HTTP_INSTANCES = 10
 
 
 class Checks:
@@ -54,11 +50,8 @@ class Checks:
         self.report.skipped("permissions", "cannot be tested; the deployment needs those that docs/deployment.md lists")
 
     @functools.cached_property
-    def instances(self) -> int:
-        """How many instances of the queue functions run at most."""
-        chosen = self.template.mapping("Throughput")[self.config.value(self.template, "Throughput")]
-        has_ocr = self.config.value(self.template, "OcrEnabled") == "true"
-        return sum(int(count) for function, count in chosen.items() if has_ocr or function != "Recognize")
+    def _users(self) -> list[connections.Users]:
+        return connections.users(self.template, lambda name: self.config.value(self.template, name))
 
     def _database(self) -> None:
         url = self.config.value(self.template, "DatabaseUrl")
@@ -68,7 +61,7 @@ class Checks:
         if password is None:
             self.report.skipped("database", f"{target.place}: its password is not known here; it will be asked for")
             return
-        needed = (self.instances + HTTP_INSTANCES) * POOL
+        needed = connections.connections(self._users)
         database_check.check(self.report, target, password, needed, private=self._is_private)
 
     def _database_login(self, target: Target) -> tuple[Target, str | None]:
@@ -102,7 +95,7 @@ class Checks:
             self.report.warning("Lambda concurrency", f"unknown: {error}")
             return
         total, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
-        needed = self.instances + HTTP_INSTANCES
+        needed = connections.instances(self._users)
         detail = f"{free} of {total} instances unreserved, {needed} needed at most"
         if free < needed:
             self.report.failed(

@@ -14,7 +14,7 @@ use vectors::VectorsConfig;
 /// Configuration of the API function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional): where chunks are read from.
     pub vectors: VectorsConfig,
@@ -97,7 +97,7 @@ impl Config {
         vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         vectors.timeout = Duration::from_secs(3);
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             vectors,
             token_secret: env::secret("TOKEN_SECRET_ARN", "JWT_SECRET")?,
             connector_secret: env::optional_secret("CONNECTOR_SECRET_ARN", "CONNECTOR_SECRETS_KEYS"),

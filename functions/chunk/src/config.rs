@@ -8,7 +8,7 @@ use lambda::env::{self, EnvError};
 /// Settings of the chunk function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `STAGING_BUCKET`: holds raw documents and chunks.
     pub staging_bucket: String,
@@ -31,7 +31,7 @@ impl Config {
     /// Names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             staging_bucket: env::required("STAGING_BUCKET")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,

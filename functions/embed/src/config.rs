@@ -19,7 +19,7 @@ const GPU_TEXTS_PER_GROUP: usize = 4096;
 /// Settings shared by the function and the job.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
@@ -55,7 +55,7 @@ impl Config {
             ExecutionProvider::Cuda => GPU_BATCH_TOKENS,
         };
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,

@@ -9,7 +9,7 @@ use sandbox::OcrFiles;
 /// Settings of the extract and recognize functions.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `STAGING_BUCKET`: holds raw documents and their text.
     pub staging_bucket: String,
@@ -34,7 +34,7 @@ impl Config {
     pub fn from_env() -> Result<Self, EnvError> {
         let package = package();
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             staging_bucket: env::required("STAGING_BUCKET")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,

@@ -9,7 +9,7 @@ use queue::SweepQueue;
 /// The intake function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `STAGING_BUCKET`: the bucket whose events are handled.
     pub staging_bucket: String,
@@ -26,7 +26,7 @@ impl Config {
     /// Returns an error that names the variable that is missing or invalid.
     pub fn from_env() -> Result<Self, EnvError> {
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             sweep_queue: SweepQueue {

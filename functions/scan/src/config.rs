@@ -13,7 +13,7 @@ use vectors::{IndexStorage, OnDisk, VectorsConfig};
 /// Settings of the scan function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
@@ -61,7 +61,7 @@ impl Config {
         vectors.api_key = env::optional_secret("QDRANT_SECRET_ARN", "QDRANT_API_KEY");
         let roots = env::optional("DIRECTORY_ROOTS").unwrap_or_default();
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             vectors,
             index_storage: index_storage()?,
             staging_bucket: env::required("STAGING_BUCKET")?,

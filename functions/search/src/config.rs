@@ -14,7 +14,7 @@ use crate::RerankerSource;
 /// The configuration of the search function.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
@@ -50,7 +50,7 @@ impl Config {
         vectors.timeout = Duration::from_secs(10);
         let models_url = env::optional("MODELS_URL");
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             vectors,
             token_secret: env::secret("TOKEN_SECRET_ARN", "JWT_SECRET")?,
             models_dirs: env::models_dirs(),

@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The sweep function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`.
+    /// `DATABASE_URL`, `DATABASE_SECRET_ARN`, `DATABASE_AUTHENTICATION`, `DATABASE_CONNECTIONS`.
     pub db: DbConfig,
     /// `INTAKE_QUEUE_URL`: receives requests to check uploads whose event is missing.
     pub intake_queue_url: String,
@@ -103,7 +103,7 @@ impl Config {
         // Shorter than the function's timeout, so that the other steps still run.
         vectors.timeout = Duration::from_secs(10);
         Ok(Self {
-            db: DbConfig::new(env::database()?),
+            db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,

@@ -34,6 +34,11 @@ impl DbConfig {
         }
     }
 
+    /// Limits the connections of this process.
+    pub fn with_connections(self, max_connections: u32) -> Self {
+        Self { max_connections, ..self }
+    }
+
     /// Uses the password in the URL, for tests and commands.
     pub fn by_url(url: impl Into<SecretString>) -> Self {
         Self::new(DatabaseAccess::by_url(url))

@@ -72,6 +72,23 @@ pub fn database() -> Result<DatabaseAccess, EnvError> {
     })
 }
 
+/// Reads `DATABASE_CONNECTIONS`: how many connections this process has at most; 4 by default.
+///
+/// # Errors
+/// Returns `Invalid` if it is not a number from 1 to 100.
+pub fn database_connections() -> Result<u32, EnvError> {
+    const NAME: &str = "DATABASE_CONNECTIONS";
+    let connections = parsed_or(NAME, 4)?;
+    if (1..=100).contains(&connections) {
+        return Ok(connections);
+    }
+    Err(EnvError::Invalid {
+        name: NAME,
+        got: connections.to_string(),
+        reason: "1 to 100 is allowed".to_owned(),
+    })
+}
+
 /// Returns whether this is a deployment that others rely on: `STAGE` is `production`.
 pub fn is_production() -> bool {
     optional("STAGE").as_deref() == Some("production")
