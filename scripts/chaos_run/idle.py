@@ -28,8 +28,8 @@ SCHEDULES = {"rate(1 hour)"}
 FACTOR = 30
 HOUR_SECONDS = 3600 / FACTOR
 HOURLY = f"rate({int(HOUR_SECONDS / 60)} minutes)"
-# Of a minute while there is work, and of the minute after which the server ends idle sessions.
-COMPRESSED = {"SWEEP_INTERVAL_SECONDS": str(60 // FACTOR), "DATABASE_IDLE_SECONDS": str(60 // FACTOR)}
+# Of a minute while there is work. The minute after which sessions end is not compressed: none may be left over then.
+COMPRESSED = {"SWEEP_INTERVAL_SECONDS": str(60 // FACTOR)}
 FUNCTIONS = ("Api", "Search", "Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed", "Sweep")
 # How long a run of sweep may take on a busy machine, with the end of its session.
 RUN_SECONDS = 20.0
@@ -161,8 +161,9 @@ def _log_sessions(lab: Lab) -> Iterator[str]:
         "log_min_messages": "warning",
     }
     for name, value in settings.items():
-        lab.query(f"ALTER SYSTEM SET {name} = '{value}'; SELECT 'null'")
-    lab.query("SELECT to_json(pg_reload_conf())")
+        # One statement each: ALTER SYSTEM runs in no transaction.
+        lab.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    lab.execute("SELECT pg_reload_conf()")
     return _Lines(processes.LOGS / f"{postgres.PART}.log")
 
 
