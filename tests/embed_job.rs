@@ -171,6 +171,7 @@ impl Bench {
                 queued_item: hour,
                 expired_upload: hour,
                 unpurged: hour,
+                overtaken_item: hour,
             },
             embed_jobs: Some(EmbedJobs {
                 batch: self.jobs.clone(),

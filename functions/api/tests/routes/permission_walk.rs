@@ -84,7 +84,11 @@ impl Storage {
 
     /// Returns a digest per table.
     async fn digest(&self, pool: &PgPool) -> Vec<(String, Option<String>)> {
-        sqlx::query_as(AssertSqlSafe(self.statement.clone())).fetch_all(pool).await.unwrap()
+        let mut tables: Vec<(String, Option<String>)> =
+            sqlx::query_as(AssertSqlSafe(self.statement.clone())).fetch_all(pool).await.unwrap();
+        // A parallel plan returns them in any order.
+        tables.sort();
+        tables
     }
 }
 

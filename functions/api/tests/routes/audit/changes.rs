@@ -103,6 +103,7 @@ impl Changes {
         let none = Value::Null;
         let ada = json!({ "username": "ada", "email": "ada@example.org", "password": PASSWORD });
         self.make("POST /api/auth/register", &[], "", ada, "user_registered").await;
+        self.api.sql("UPDATE users SET is_superuser = TRUE").await;
         self.api.grant_places().await;
         let credentials = json!({ "username": "ada", "password": PASSWORD });
         let pair = self.make("POST /api/auth/login", &[], "", credentials, "user_signed_in").await;

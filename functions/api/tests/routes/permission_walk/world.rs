@@ -292,6 +292,7 @@ impl World {
             return state
                 .tokens
                 .issue(UserId(user.id), &username, SessionId(user.session), Utc::now())
+                .await
                 .unwrap();
         }
         let (user, scope, limit) = match role.credential {

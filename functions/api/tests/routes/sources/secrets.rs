@@ -47,12 +47,13 @@ async fn decrypted(api: &Api, path: &str) -> Vec<(SecretType, String)> {
     let source_id = SourceId(path.rsplit_once('/').unwrap().1.parse().unwrap());
     let mut connection = api.state.db.connection().await.unwrap();
     let kept = connection.connector_secrets().list(source_id).await.unwrap();
-    let open = |secret: &db::sources::ConnectorSecret| {
+    let mut opened = Vec::new();
+    for secret in &kept {
         let slot = SecretSlot { source_id, secret_type: secret.secret_type };
-        let opened = api.state.secrets.open(slot, &secret.key_id, &secret.ciphertext).unwrap();
-        (secret.secret_type, opened.expose_secret().to_owned())
-    };
-    kept.iter().map(open).collect()
+        let plaintext = api.state.secrets.decrypt(slot, &secret.key_id, &secret.ciphertext).await.unwrap();
+        opened.push((secret.secret_type, plaintext.expose_secret().to_owned()));
+    }
+    opened
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
