@@ -11,6 +11,7 @@ migrations a release has; the first lines of a migration say what it contracts:
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Migration:
 
 
 def main() -> bool:
+    argparse.ArgumentParser(prog="scripts/check-migrations", description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     found = problems(_read(FOLDER), *read_releases((FOLDER / "RELEASES").read_text()))
     for problem in found:
         print(problem)

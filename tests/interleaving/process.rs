@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use artifacts::ArtifactStore;
-use auth::SecretCipher;
+use auth::{ConnectorKeys, SecretCipher};
 use connectors::{Connectors, SourcePolicy};
 use db::Db;
 use domain::IndexSettings;
@@ -76,7 +76,7 @@ impl Process {
                 db: db.clone(),
                 artifacts: artifacts.clone(),
                 connectors: Connectors::new(&sdk, egress, sources),
-                secrets: SecretCipher::default(),
+                secrets: ConnectorKeys::fixed(SecretCipher::default()),
                 queues: queues.clone(),
                 vectors: vectors.clone(),
                 models: registry(),
