@@ -1,5 +1,8 @@
 //! Arrivals in the staging bucket, handled on a real PostgreSQL.
 
+// The SDK's futures nest deeper than the compiler's default.
+#![recursion_limit = "256"]
+
 #[cfg(test)]
 mod announced;
 #[cfg(test)]

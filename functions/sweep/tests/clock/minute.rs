@@ -41,6 +41,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         pending: Duration::from_secs(60),
         listing: Duration::from_secs(120),
         item: Duration::from_secs(120),
+        overtaken_item: Duration::from_secs(1800),
         queued_item: Duration::from_secs(3600),
         expired_upload: Duration::from_secs(10),
         unpurged: Duration::from_secs(300),
