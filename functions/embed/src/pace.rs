@@ -14,12 +14,15 @@ const FIRST_SECONDS: f64 = 1.0;
 /// After this many seconds in the model, a measurement counts half.
 const HALF_LIFE_SECONDS: f64 = 30.0;
 
+/// A model and its quantization.
+type Encoder = (String, &'static str);
+
 /// The speed of each model of this process: an average that forgets exponentially, since other work on the machine and
 /// longer texts change it.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Tokens and seconds, by model and quantization.
-    measured: Mutex<HashMap<(String, &'static str), (f64, f64)>>,
+    /// Tokens and seconds.
+    measured: Mutex<HashMap<Encoder, (f64, f64)>>,
 }
 
 impl Pace {

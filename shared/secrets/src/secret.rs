@@ -35,7 +35,7 @@ struct Inner<T> {
 enum Origin {
     Fixed,
     Managed(ManagedSecret),
-    Rds(TokenSigner),
+    Rds(Box<TokenSigner>),
 }
 
 struct Held<T> {
@@ -88,7 +88,7 @@ impl<T: Send + Sync + 'static> Secret<T> {
         derive: impl Fn(&SecretString) -> Result<T, String> + Send + Sync + 'static,
     ) -> Self {
         let name = format!("the IAM token of {} at {}", user.username, user.host);
-        Self::new(name, Origin::Rds(TokenSigner::new(user)), Box::new(derive), None)
+        Self::new(name, Origin::Rds(Box::new(TokenSigner::new(user))), Box::new(derive), None)
     }
 
     fn new(name: String, origin: Origin, derive: Derive<T>, current: Option<Held<T>>) -> Self {

@@ -75,6 +75,7 @@ async fn idle_connections_are_closed_on_request_and_used_ones_are_not(pool: PgPo
 }
 
 /// A port that refuses connections, until it leads to the server.
+#[expect(clippy::disallowed_methods, reason = "the address is that of the tests' own server")]
 async fn resume_after(delay: Duration, options: &PgConnectOptions) -> SocketAddr {
     let server = format!("{}:{}", options.get_host(), options.get_port());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,10 +14,13 @@ const MAX_VALUES: usize = 100;
 
 type DimensionValues = Vec<&'static str>;
 
+/// The dimensions of some metrics, and their values.
+type Dimensions = (&'static [&'static str], DimensionValues);
+
 /// Values by the dimensions that they share, then by metric.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    recorded: BTreeMap<(&'static [&'static str], DimensionValues), BTreeMap<Metric, Vec<f64>>>,
+    recorded: BTreeMap<Dimensions, BTreeMap<Metric, Vec<f64>>>,
 }
 
 impl Buffer {
