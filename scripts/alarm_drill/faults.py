@@ -24,7 +24,7 @@ from semantik.http_client import Http
 # The functions behind queues.
 STAGES = ("Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed")
 # How long the effect of a fault may take. Long, because the machine may be busy.
-PATIENCE_SECONDS = 60
+TIME_LIMIT_SECONDS = 60
 # More than SlowSearchAlarm allows, less than the time limit of the function.
 STALL_SECONDS = 3.6
 
@@ -163,7 +163,7 @@ class Drill:
             functions.delete_function_concurrency(FunctionName=name)
 
     def await_effect(self, condition: Callable[[], bool], otherwise: str) -> None:
-        if not self.lab.wait(condition, PATIENCE_SECONDS):
+        if not self.lab.wait(condition, TIME_LIMIT_SECONDS):
             raise CommandError(otherwise)
 
     @contextlib.contextmanager

@@ -77,7 +77,7 @@ class Sessions:
         return merged
 
 
-def verdict(sessions: Sessions, begin: float, hours: int) -> dict[str, Any]:
+def evaluate(sessions: Sessions, begin: float, hours: int) -> dict[str, Any]:
     """What the database had to do in so many hours after `begin`, and what is wrong with that."""
     end = begin + hours * HOUR_SECONDS
     busy = sessions.busy(begin, end)
@@ -92,12 +92,12 @@ def verdict(sessions: Sessions, begin: float, hours: int) -> dict[str, Any]:
         return any(run <= first and last <= run + RUN_SECONDS for run in runs)
 
     outside = [span for span in busy if not is_hourly(*span)]
-    stray = [at for at in statements if not is_hourly(at, at)]
+    outside_statements = [at for at in statements if not is_hourly(at, at)]
     return {
         "hours": hours, "hourly_runs": len(runs), "sessions": len(busy), "statements": len(statements),
         "seconds_with_sessions": round(sum(last - first for first, last in busy), 1),
-        "sessions_outside": len(outside), "statements_outside": len(stray),
-        "is_idle": not outside and not stray and hours - 1 <= len(runs) <= hours + 1 and bool(statements),
+        "sessions_outside": len(outside), "statements_outside": len(outside_statements),
+        "is_idle": not outside and not outside_statements and hours - 1 <= len(runs) <= hours + 1 and bool(statements),
     }
 
 
@@ -118,7 +118,7 @@ def main() -> bool:
         begin = time.time()
         time.sleep(options.hours * HOUR_SECONDS)
         sessions.read(log)
-        result = verdict(sessions, begin, options.hours)
+        result = evaluate(sessions, begin, options.hours)
     last_line(result)
     return bool(result["is_idle"])
 

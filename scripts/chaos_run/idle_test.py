@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from chaos_run.idle import HOUR_SECONDS, Sessions, verdict
+from chaos_run.idle import HOUR_SECONDS, Sessions, evaluate
 
 BEGIN = 1_000_000.0
 
@@ -20,10 +20,10 @@ def hours(*times: tuple[float, float]) -> dict[str, object]:
     sessions = Sessions()
     for number, (begin, end) in enumerate(times):
         sessions.read(iter(session(BEGIN + begin, BEGIN + end, number)))
-    return verdict(sessions, BEGIN, 2)
+    return evaluate(sessions, BEGIN, 2)
 
 
-class VerdictTest(unittest.TestCase):
+class EvaluateTest(unittest.TestCase):
     def test_hourly_runs_are_idle(self) -> None:
         result = hours((10, 12), (10.5, 14), (10 + HOUR_SECONDS, 13 + HOUR_SECONDS))
         self.assertTrue(result["is_idle"], result)
@@ -38,7 +38,7 @@ class VerdictTest(unittest.TestCase):
         self.assertFalse(hours((10, 100), (10 + HOUR_SECONDS, 13 + HOUR_SECONDS))["is_idle"])
         sessions = Sessions()
         sessions.read(iter(session(BEGIN + 1, BEGIN + 2, 1)[:-1]))
-        self.assertFalse(verdict(sessions, BEGIN, 2)["is_idle"], "never ended")
+        self.assertFalse(evaluate(sessions, BEGIN, 2)["is_idle"], "never ended")
 
     def test_silence_is_not_idle(self) -> None:
         self.assertFalse(hours()["is_idle"], "sweep did not run, or nothing was logged")

@@ -215,12 +215,12 @@ def _qdrant_problems(url: str, config: Config) -> list[str]:
 
 
 class _Table:
-    """A table of the file, which remembers which keys were asked for."""
+    """A table of the file, which remembers which keys are known."""
 
     def __init__(self, values: Any, name: str, problems: list[str]):
         self.problems = problems
         self.name = name
-        self.asked: list[str] = []
+        self.known: list[str] = []
         if not isinstance(values, dict):
             problems.append(f"{name}: a table is required, got {values!r}")
             values = {}
@@ -244,11 +244,11 @@ class _Table:
 
     def refuse_others(self) -> None:
         for key in self.values:
-            if key not in self.asked:
-                self.problems.append(f"{self._path(key)}: no such setting; allowed are {', '.join(self.asked)}")
+            if key not in self.known:
+                self.problems.append(f"{self._path(key)}: no such setting; allowed are {', '.join(self.known)}")
 
     def _get(self, key: str, default: Any) -> Any:
-        self.asked.append(key)
+        self.known.append(key)
         return self.values.get(key, default)
 
     def _path(self, key: str) -> str:

@@ -167,7 +167,7 @@ pub(crate) async fn drop_cancelled(state: &State, group: Vec<Job>) -> (Vec<Job>,
 pub(crate) struct Limits {
     /// The approximate number of tokens.
     pub(crate) max_tokens: u64,
-    /// Asked before each run of the model.
+    /// Called before each run of the model.
     pub(crate) should_stop: Box<dyn Fn() -> bool + Send + Sync>,
 }
 

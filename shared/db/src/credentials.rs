@@ -64,17 +64,17 @@ impl Credentials {
     }
 
     /// Calls `connect` with the current credentials. If the server refuses them, they are read again and `connect` is
-    /// called again, for as long as `patience`.
+    /// called again, for as long as `time_limit`.
     pub(crate) async fn retry<R, F>(
         &self,
         pool: &PgPool,
-        patience: Duration,
+        time_limit: Duration,
         connect: impl Fn() -> F,
     ) -> Result<R, DbError>
     where
         F: Future<Output = Result<R, sqlx::Error>>,
     {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + time_limit;
         loop {
             let used = self.apply(pool).await?;
             let error = match connect().await {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn what_a_deletion_left_over_is_due_after_its_patience(pool: PgPool) {
+    async fn what_a_deletion_left_over_is_due_after_a_delay(pool: PgPool) {
         let fixture = Fixture::new(pool).await;
         let (operation, items) = fixture.run_append(&["a"]).await;
         fixture.index(items[0], "a", "hash").await;

@@ -175,7 +175,7 @@ impl Embedder {
         Ok(vectors.into_iter().map(|vector| vector.unwrap_or_default()).collect())
     }
 
-    /// Embeds chunks until `should_stop` returns true, which is asked before each run of the model, and returns the
+    /// Embeds chunks until `should_stop` returns true, which is called before each run of the model, and returns the
     /// vectors that are computed by then: `None` for the other texts. The longest texts are embedded first.
     ///
     /// # Errors

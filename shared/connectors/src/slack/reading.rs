@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::{ConnectorError, SourceReader};
 
 /// How long a document may wait for Slack to accept requests again.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The most bytes of a file.
 const MAX_FILE_BYTES: u64 = 50_000_000;
 
@@ -58,12 +58,12 @@ impl SlackSession {
     ) -> Result<String, ConnectorError> {
         // Held, so that documents that are read at the same time ask for a name once.
         let mut names = self.names.lock().await;
-        learn_names(&self.api()?, messages, &mut names, Instant::now() + PATIENCE).await?;
+        learn_names(&self.api()?, messages, &mut names, Instant::now() + TIME_LIMIT).await?;
         Ok(text(&names))
     }
 
     async fn open_thread(&self, channel: &Channel, ts: &str) -> Result<SourceReader, ConnectorError> {
-        let messages = thread(&self.api()?, channel, ts, Instant::now() + PATIENCE).await?;
+        let messages = thread(&self.api()?, channel, ts, Instant::now() + TIME_LIMIT).await?;
         let hint = messages.first().map(thread_hint);
         let text = self.text(&messages, |names| thread_text(channel, &messages, names)).await?;
         Ok(SourceReader::of_bytes(hint, text))
@@ -75,7 +75,7 @@ impl SlackSession {
         day: chrono::NaiveDate,
     ) -> Result<SourceReader, ConnectorError> {
         let next = day.checked_add_days(Days::new(1));
-        let read = newest_days(&self.api()?, channel, Some(day), next, Instant::now() + PATIENCE).await?;
+        let read = newest_days(&self.api()?, channel, Some(day), next, Instant::now() + TIME_LIMIT).await?;
         let messages = read.days.iter().find(|(read, _)| *read == day).map(|(_, messages)| singles(messages));
         let Some(messages) = messages.filter(|messages| !messages.is_empty()) else {
             return Err(ConnectorError::NotFound { what: format!("#{}, {day}", channel.name) });
@@ -86,7 +86,7 @@ impl SlackSession {
 
     async fn open_file(&self, id: &str) -> Result<SourceReader, ConnectorError> {
         let what = format!("the file {id}");
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIME_LIMIT;
         let answer: FileAnswer = self.api()?.call_until("files.info", &[("file", id)], &what, until).await?;
         let file = answer.file;
         let forbidden = |reason: String| ConnectorError::Forbidden { what: what.clone(), reason };

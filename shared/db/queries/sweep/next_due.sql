@@ -1,4 +1,4 @@
--- $1 grace of an expired upload, $2 how long a missing event is looked for, $3 patience with a deletion; in seconds.
+-- $1 grace of an expired upload, $2 how long a missing event is looked for, $3 delay after a deletion; in seconds.
 -- Each part stops at the first row that says "now".
 SELECT extract(epoch FROM next.due_at - now())::double precision AS "seconds?"
 FROM (
