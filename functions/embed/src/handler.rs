@@ -14,8 +14,9 @@ use crate::pace::Turn;
 use crate::progress::keep_progress;
 use crate::stage::{EmbeddedGroup, Limits, Outcome, drop_cancelled, embed_group, prepare, store_group};
 
-/// A message that was delivered this often is handed back as a new one, which waits behind those of others and whose deliveries are counted from the
-/// start: it would reach the dead-letter queue although nothing is wrong with it. The queue allows nine.
+/// A message that was delivered this often is handed back as a new one, which waits behind those of others and whose
+/// deliveries are counted from the start: it would reach the dead-letter queue although nothing is wrong with it. The
+/// queue allows nine.
 const RENEW_AFTER: u32 = 2;
 
 /// Embeds the batches that the messages name. Texts of different documents share the model's

@@ -10,8 +10,8 @@ use crate::send::dispatch;
 use crate::window::send_next_items;
 
 /// Ends the operation if nothing is left to do in it, and dispatches the collection's next one. If the items that
-/// ended have made room for others of the operation, sends those. Returns whether this call ended it. A reindex whose new index is complete is sent to scan, which
-/// swaps the indexes.
+/// ended have made room for others of the operation, sends those. Returns whether this call ended it. A reindex whose
+/// new index is complete is sent to scan, which swaps the indexes.
 pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) -> Result<bool, StageError> {
     let ending = db.connection().await?.operations().end_if_done(operation_id).await?;
     let finished = match ending {
