@@ -5,32 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
+from cloudformation import template_file
 from local_stack.settings import ROOT
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads intrinsic functions as a dictionary with the name of the function."""
-
-
-def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
 def resources(resource_type: str) -> dict[str, dict[str, Any]]:
     """Returns the properties of all resources of a type by their logical ids."""
-    template = yaml.load((ROOT / "template.yaml").read_text(), _Loader)
+    template = template_file.parse((ROOT / "template.yaml").read_text())
     return {
         name: resource.get("Properties", {}) for name, resource in template["Resources"].items()
         if resource["Type"] == resource_type
