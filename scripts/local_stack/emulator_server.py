@@ -14,6 +14,9 @@ adds, without changing its files:
 - A function's response of more than 6,291,556 bytes fails its invocation, as it does in AWS: API Gateway then answers
   502. MiniStack would deliver a response of any size.
 - Messages that were in flight when the emulator was killed become visible at once: their functions were killed, too.
+- A queue delivers messages of quiet message groups first (emulator_fair_queues.py).
+- Functions of queues have a low priority, those that run a model for documents the lowest: in AWS each instance has
+  processors of its own, and here they would take them from the servers and from requests.
 - Memory is bounded (emulator_memory.py).
 - CloudWatch has the metrics that AWS makes by itself, and those of log lines (emulator_metrics.py).
 - Only this user can read the state.
@@ -23,6 +26,7 @@ It also disables Nagle's algorithm in the Lambda runtime API, which otherwise ad
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -37,7 +41,7 @@ from ministack import app as ministack
 from ministack.core import lambda_runtime, persistence
 from ministack.services import apigateway, s3, sqs
 
-from local_stack import emulator_memory, emulator_metrics
+from local_stack import emulator_fair_queues, emulator_memory, emulator_metrics
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,6 +53,11 @@ COMPACT_AFTER_LINES = 20_000
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_291_556
+
+
+# By parts of the names of functions; others read queues.
+NICENESS = {"ApiFunction": 0, "SearchFunction": 0, "MigrateFunction": 0, "EmbedFunction": 15, "RecognizeFunction": 15}
+QUEUE_NICENESS = 5
 
 
 class Journal:
@@ -240,6 +249,23 @@ def limit_responses() -> None:
     worker._build_handler_class = build_limited
 
 
+def lower_priorities() -> None:
+    """Starts functions with a priority below that of the servers and of the HTTP functions."""
+    worker = lambda_runtime.ProvidedWorker
+    spawn = worker._spawn
+
+    def spawn_politely(self: Any, *arguments: Any, **options: Any) -> Any:
+        result = spawn(self, *arguments, **options)
+        niceness = next((value for name, value in NICENESS.items() if name in self.func_name), QUEUE_NICENESS)
+        # Of threads: a process has none of its own in Linux. Those that start later inherit it.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in os.listdir(f"/proc/{self._proc.pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
+        return result
+
+    worker._spawn = spawn_politely
+
+
 def close_state(folder: Path) -> None:
     """Lets only this user read the state: it holds the secrets that the functions get by their environment."""
     os.umask(0o077)
@@ -255,6 +281,8 @@ def main() -> None:
     deliver_notifications_at_once()
     forward_preflights()
     limit_responses()
+    lower_priorities()
+    emulator_fair_queues.install()
     emulator_memory.install()
     emulator_metrics.install()
     journal = Journal(Path(os.environ["STATE_DIR"]) / "queue-journal.jsonl")

@@ -132,7 +132,7 @@ def small_file(client: Client, collection: dict[str, Any]) -> float:
     wait_until(lambda: client.documents_total(collection["id"], "completed") > known, f"{word}.txt")
     took = time.monotonic() - began
     found, _ = client.search(collection["id"], word, 1, "sparse")
-    if not found["results"] or word not in found["results"][0]["content"]:
+    if not found["results"] or word not in found["results"][0]["text"]:
         raise CommandError(f"{word}.txt is indexed, and a search for {word} does not find it: {found}")
     return took
 

@@ -1,7 +1,7 @@
 //! Handles the messages of one event together.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::{EmbedBatch, ErrorKind};
 use lambda::StageError;
@@ -9,7 +9,7 @@ use lambda::event::Invocation;
 use lambda::sqs::Received;
 
 use crate::State;
-use crate::jobs::{Job, Request, in_turn, take_group};
+use crate::jobs::{GroupSize, Job, Request, in_turn, take_group};
 use crate::pace::Turn;
 use crate::progress::keep_progress;
 use crate::stage::{EmbeddedGroup, Limits, Outcome, drop_cancelled, embed_group, prepare, store_group};
@@ -19,8 +19,11 @@ use crate::stage::{EmbeddedGroup, Limits, Outcome, drop_cancelled, embed_group, 
 /// queue allows nine.
 const RENEW_AFTER: u32 = 2;
 
+/// How long documents of one operation may wait for those of another in a group.
+const LONGEST_SHARED_GROUP: Duration = Duration::from_millis(50);
+
 /// Embeds the batches that the messages name. Texts of different documents share the model's
-/// batches, which makes small documents cheap. What is not embedded when the turn of this invocation ends is handed back
+/// batches, which makes small documents cheap; those of different operations only if that delays neither. What is not embedded when the turn of this invocation ends is handed back
 /// to the queue, with the vectors that it has. Returns one result for each message, in order.
 pub async fn handle(
     state: Arc<State>,
@@ -59,7 +62,8 @@ async fn embed(state: &State, jobs: Vec<Job>, turn: Turn) -> Vec<Outcome> {
             break;
         };
         let max_tokens = state.pace.tokens_in(next.encoder(), remaining);
-        let mut group = take_group(&mut waiting, max_tokens);
+        let max_shared_tokens = state.pace.tokens_in(next.encoder(), LONGEST_SHARED_GROUP);
+        let mut group = take_group(&mut waiting, GroupSize { max_tokens, max_shared_tokens });
         // The first group was checked just now.
         if !std::mem::take(&mut is_first) {
             let (wanted, cancelled) = drop_cancelled(state, group).await;

@@ -1,11 +1,12 @@
 //! Groups batches of chunks that are embedded in one call.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 
 use artifacts::BatchKey;
 use db::operations::{ItemWork, StagedVersion};
-use domain::{ChunkRecord, EmbedBatch};
+use domain::{ChunkRecord, EmbedBatch, OperationId};
 use vectors::DocumentGeneration;
 
 /// A message, with the position by which the caller identifies it.
@@ -124,11 +125,19 @@ pub(crate) fn unknown_texts(group: &[Job], max_tokens: u64) -> Texts<'_> {
     Texts { places, texts }
 }
 
-/// Sorts jobs so that those of one model and quantization follow each other, and those that were delivered most often
-/// are first.
+/// Sorts jobs so that those of one model and quantization follow each other, and first those that were delivered most
+/// often, then those of the operations with the fewest tokens: a single document of one user does not wait for the many of
+/// another that came with it.
 pub(crate) fn in_turn(mut jobs: Vec<Job>) -> VecDeque<Job> {
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.request.receive_count));
-    // The model of the job that has waited longest comes first; both sorts are stable.
+    let mut operation_tokens: HashMap<OperationId, u64> = HashMap::new();
+    for job in &jobs {
+        *operation_tokens.entry(job.work.operation_id).or_default() += job.unknown_tokens();
+    }
+    jobs.sort_by_key(|job| {
+        let Job { request, work, .. } = job;
+        (Reverse(request.receive_count), operation_tokens[&work.operation_id], work.operation_id)
+    });
+    // The model of the first job comes first; both sorts are stable.
     let mut models: Vec<(String, &'static str)> = Vec::new();
     for job in &jobs {
         let (model, quantization) = job.encoder();
@@ -140,15 +149,28 @@ pub(crate) fn in_turn(mut jobs: Vec<Job>) -> VecDeque<Job> {
     jobs.into()
 }
 
-/// Takes the next jobs of one model and quantization: as many as have `max_tokens` tokens together, but at least one.
-pub(crate) fn take_group(waiting: &mut VecDeque<Job>, max_tokens: u64) -> Vec<Job> {
-    let (mut group, mut sum): (Vec<Job>, u64) = (Vec::new(), 0);
+/// How many tokens a group has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupSize {
+    /// At most, but at least one job.
+    pub(crate) max_tokens: u64,
+    /// At most if its jobs are of several operations: each of them is complete no sooner than the whole group.
+    pub(crate) max_shared_tokens: u64,
+}
+
+/// Takes the next jobs of one model and quantization.
+pub(crate) fn take_group(waiting: &mut VecDeque<Job>, size: GroupSize) -> Vec<Job> {
+    let (mut group, mut sum, mut is_shared): (Vec<Job>, u64, bool) = (Vec::new(), 0, false);
     while let Some(next) = waiting.front() {
         let tokens = next.unknown_tokens();
-        let fits =
-            group.first().is_none_or(|first| first.encoder() == next.encoder() && sum + tokens <= max_tokens);
-        if !fits {
-            break;
+        if let Some(first) = group.first() {
+            let would_share = is_shared || first.work.operation_id != next.work.operation_id;
+            let limit =
+                if would_share { size.max_shared_tokens.min(size.max_tokens) } else { size.max_tokens };
+            if first.encoder() != next.encoder() || sum + tokens > limit {
+                break;
+            }
+            is_shared = would_share;
         }
         sum += tokens;
         group.extend(waiting.pop_front());
@@ -181,7 +203,7 @@ mod tests {
     use chrono::DateTime;
     use domain::{
         ChunkPlace, ChunkSettings, CollectionId, DocumentId, DocumentMetadata, Generation, IndexSettings,
-        ItemId, ItemState, OperationId, Quantization, SourceId,
+        ItemId, ItemState, Quantization, SourceId,
     };
     use uuid::uuid;
 
@@ -276,10 +298,29 @@ mod tests {
     #[test]
     fn a_group_has_as_many_tokens_as_there_is_time_for() {
         let mut waiting = in_turn(vec![job(0, "a", 10), job(1, "b", 5), job(2, "a", 10), job(3, "a", 1)]);
-        assert_eq!(positions(&take_group(&mut waiting, 80)), [0, 2], "4 tokens a chunk");
-        assert_eq!(positions(&take_group(&mut waiting, 3)), [3], "one at least");
-        assert_eq!(positions(&take_group(&mut waiting, 1000)), [1]);
-        assert!(take_group(&mut waiting, 1000).is_empty());
+        let size = |max_tokens| GroupSize { max_tokens, max_shared_tokens: 0 };
+        assert_eq!(positions(&take_group(&mut waiting, size(80))), [0, 2], "4 tokens a chunk");
+        assert_eq!(positions(&take_group(&mut waiting, size(3))), [3], "one at least");
+        assert_eq!(positions(&take_group(&mut waiting, size(1000))), [1]);
+        assert!(take_group(&mut waiting, size(1000)).is_empty());
+    }
+
+    #[test]
+    fn a_small_operation_is_embedded_first_and_not_with_a_large_one() {
+        let of_operation = |number: u128, mut job: Job| {
+            job.work.operation_id = OperationId(uuid::Uuid::from_u128(number));
+            job
+        };
+        let jobs = vec![
+            of_operation(1, job(0, "a", 20)),
+            of_operation(1, job(1, "a", 20)),
+            of_operation(2, job(2, "a", 1)),
+            of_operation(3, job(3, "a", 2)),
+        ];
+        let mut waiting = in_turn(jobs);
+        let size = GroupSize { max_tokens: 1000, max_shared_tokens: 40 };
+        assert_eq!(positions(&take_group(&mut waiting, size)), [2, 3], "small ones share a group");
+        assert_eq!(positions(&take_group(&mut waiting, size)), [0, 1]);
     }
 
     #[test]
