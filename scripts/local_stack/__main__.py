@@ -181,6 +181,7 @@ def up(stack: Settings) -> None:
     with _step("API"):
         _await_api(variables["API_URL"])
     print(f"API      {variables['API_URL']}")
+    print(f"console  {variables['API_URL']}/")
     print(f"database {stack.database_url}")
     print(f"qdrant   {stack.qdrant_url}")
     print(f"aws      {stack.endpoint}")
@@ -235,7 +236,9 @@ def status(stack: Settings) -> bool:
     if processes.running("emulator"):
         for function, pids in functions.running(stack).items():
             print(f"  {function:9} {len(pids)} processes" if pids else f"  {function:9} idle")
-        print(f"API       {emulator.api_url(stack, deploy.outputs(stack)['ApiId'])}")
+        url = emulator.api_url(stack, deploy.outputs(stack)["ApiId"])
+        print(f"API       {url}")
+        print(f"console   {url}/")
     return is_complete
 
 
