@@ -27,6 +27,7 @@ ALLOWED = {
     "access": {"auth", "db", "lambda"},
     "db": {"secrets"},
     "dispatch": {"db", "lambda", "queue"},
+    "document_text": {"artifacts", "db", "frames", "lambda", "segmentation"},
     "extraction": {"frames"},
     "integrity": {"artifacts", "db", "vectors"},
     "lambda": {"secrets"},
