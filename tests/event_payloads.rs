@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aws_lambda_events::sqs::SqsEvent;
-use domain::{ChunkDocument, EmbedBatch, RunSweep, ScanMessage};
+use domain::{AttemptDelivery, ChunkDocument, EmbedBatch, RunSweep, ScanMessage};
 use queue::S3Notification;
 use serde::de::DeserializeOwned;
 
@@ -39,6 +39,7 @@ fn queue_events_have_messages_of_their_stage() {
         assert_eq!(messages::<ChunkDocument>(name)[0].item_id.0, 7);
     }
     assert_eq!(messages::<EmbedBatch>("embed.json")[0].batch, 0);
+    assert_eq!(messages::<AttemptDelivery>("notify.json")[0].attempts, 0);
     assert_eq!(messages::<ChunkDocument>("sweep-dead-letter.json").len(), 1);
     assert_eq!(messages::<RunSweep>("sweep-run.json")[0].sweep_at, 1_764_590_460);
 }

@@ -45,4 +45,5 @@ mod source_removal;
 mod sources;
 mod sync;
 mod uploads;
+mod webhooks;
 mod websites;

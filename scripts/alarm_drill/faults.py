@@ -22,7 +22,7 @@ from semantik.errors import ApiError
 from semantik.http_client import Http
 
 # The functions behind queues.
-STAGES = ("Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed")
+STAGES = ("Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed", "Notify")
 # How long the effect of a fault may take. Long, because the machine may be busy.
 TIME_LIMIT_SECONDS = 60
 # More than SlowSearchAlarm allows, less than the time limit of the function.
@@ -72,6 +72,7 @@ class Drill:
             "Intake": {"check_uploads": [str(uuid.uuid4())]},
             "Scan": {"task": "run_operation", "operation_id": nothing["operation_id"]},
             "Embed": {**nothing, "batch": 0},
+            "Notify": {"delivery_id": str(uuid.uuid4()), "webhook_id": str(uuid.uuid4()), "attempts": 0},
         }
         for stage, url in self.queues.items():
             self.lab.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(bodies.get(stage, nothing)))

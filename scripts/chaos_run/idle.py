@@ -30,7 +30,7 @@ HOUR_SECONDS = 3600 / FACTOR
 HOURLY = f"rate({int(HOUR_SECONDS / 60)} minutes)"
 # Of a minute while there is work. The minute after which sessions end is not compressed: none may be left over then.
 COMPRESSED = {"SWEEP_INTERVAL_SECONDS": str(60 // FACTOR)}
-FUNCTIONS = ("Api", "Search", "Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed", "Sweep")
+FUNCTIONS = ("Api", "Search", "Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed", "Notify", "Sweep")
 # How long a run of sweep may take on a busy machine, with the end of its session.
 RUN_SECONDS = 20.0
 QUIET_SECONDS = 300

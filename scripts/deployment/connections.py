@@ -9,7 +9,7 @@ from deployment.template import Template
 
 # Instances of API and search without reserved concurrency: a busy hour of a small team.
 UNRESERVED = 10
-QUEUE_FUNCTIONS = ("Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed")
+QUEUE_FUNCTIONS = ("Intake", "Scan", "Extract", "Recognize", "Chunk", "Embed", "Notify")
 
 
 @dataclass(frozen=True)

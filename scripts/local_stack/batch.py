@@ -56,6 +56,7 @@ def define(settings: Settings, built: Path, outputs: dict[str, str]) -> None:
             "STAGING_BUCKET": outputs["StagingBucketName"],
             "SCAN_QUEUE_URL": outputs["ScanQueueUrl"],
             "EMBED_QUEUE_URL": outputs["EmbedQueueUrl"],
+            "NOTIFY_QUEUE_URL": outputs["NotifyQueueUrl"],
             "MODELS_DIR": str(build.PACKAGES / "embed" / "models"),
             "MODELS_URL": settings.models_url,
             "ORT_DYLIB_PATH": str(build.onnxruntime()),

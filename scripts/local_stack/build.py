@@ -15,7 +15,8 @@ from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, tar
 PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
 OCR_MODELS = BUILT / "ocr"
-FUNCTIONS = ("api", "search", "console", "intake", "scan", "extract", "recognize", "chunk", "embed", "sweep", "migrate")
+FUNCTIONS = (
+    "api", "search", "console", "intake", "scan", "extract", "recognize", "chunk", "embed", "notify", "sweep", "migrate")
 # Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
 # The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.

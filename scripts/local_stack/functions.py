@@ -14,7 +14,7 @@ from local_stack.build import FUNCTIONS
 from local_stack.settings import Settings
 
 # The functions that receive messages of a queue.
-QUEUE_CONSUMERS = ("intake", "scan", "extract", "recognize", "chunk", "embed")
+QUEUE_CONSUMERS = ("intake", "scan", "extract", "recognize", "chunk", "embed", "notify")
 
 
 def running(stack: Settings) -> dict[str, list[int]]:

@@ -97,6 +97,7 @@ impl Aws {
             recognize: None,
             chunk: url("chunk"),
             embed: url("embed"),
+            notify: url("notify"),
             sweep: url("sweep").map(|url| SweepQueue { url, interval: Duration::from_secs(60) }),
         }
     }

@@ -27,6 +27,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: the queue of the scan function, which starts operations.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives tests and repeated deliveries to webhooks.
+    pub notify_queue_url: String,
     /// `SWEEP_QUEUE_URL`; `SWEEP_INTERVAL_SECONDS`, how often sweep runs while there is work, default 60.
     pub sweep_queue: SweepQueue,
     /// `MODELS_DIR`: directories that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
@@ -103,6 +105,7 @@ impl Config {
             connector_secret: env::optional_secret("CONNECTOR_SECRET_ARN", "CONNECTOR_SECRETS_KEYS"),
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             sweep_queue: SweepQueue {
                 url: env::required("SWEEP_QUEUE_URL")?,
                 interval: Duration::from_secs(env::parsed_or("SWEEP_INTERVAL_SECONDS", 60)?),

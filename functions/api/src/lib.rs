@@ -36,6 +36,7 @@ mod state;
 mod sync;
 mod system;
 mod uploads;
+mod webhooks;
 
 pub use config::{Config, Limits};
 pub use openapi::OpenApiError;

@@ -13,7 +13,7 @@ use crate::openapi::{self, OpenApiError};
 use crate::system::Readiness;
 use crate::{
     State, accounts, admin, api_keys, audit, chunking, collections, connectors, documents, formats, mcp,
-    operations, preferences, push_runs, quotas, sharing, sources, sync, system, uploads,
+    operations, preferences, push_runs, quotas, sharing, sources, sync, system, uploads, webhooks,
 };
 
 /// Returns the router of the API function.
@@ -59,6 +59,7 @@ fn routes() -> OpenApiRouter<State> {
         .merge(formats::routes())     // /api/v2/formats
         .merge(chunking::routes())    // /api/v2/chunking
         .merge(operations::routes())  // /api/v2/operations, /api/v2/collections/{id}/operations
+        .merge(webhooks::routes())    // /api/v2/webhooks
         .merge(quotas::routes())      // /api/v2/limits, /api/v2/collections/{id}/limits
         .merge(audit::routes())       // /api/v2/audit-log, /api/v2/collections/{id}/audit-log
         .merge(system::routes())      // /api/v2/system, /api/openapi.json, /api/docs, /health, /readyz

@@ -27,7 +27,7 @@ pub struct State {
     pub secrets: ConnectorKeys,
     /// The staging bucket.
     pub artifacts: ArtifactStore,
-    /// The work queues; only those of scan and sweep are configured.
+    /// The work queues; only those of scan, notify and sweep are configured.
     pub queues: Queues,
     /// Qdrant.
     pub vectors: VectorDatabase,
@@ -39,6 +39,8 @@ pub struct State {
     pub source_policy: Arc<SourcePolicy>,
     /// Tries sources before they are added.
     pub connectors: Connectors,
+    /// Checks the URLs of webhooks.
+    pub egress: Egress,
     /// Limits and defaults of requests.
     pub limits: Arc<Limits>,
 }
@@ -56,8 +58,10 @@ impl State {
             config.models_url.as_deref(),
             &config.limits.protected_buckets,
         );
+        let egress = Egress::new(config.egress.clone())?;
         let queues = QueueUrls {
             scan: Some(config.scan_queue_url.clone()),
+            notify: Some(config.notify_queue_url.clone()),
             sweep: Some(config.sweep_queue.clone()),
             ..QueueUrls::default()
         };
@@ -70,7 +74,8 @@ impl State {
             vectors: VectorDatabase::connect(&config.vectors)?,
             models: Arc::new(ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?),
             tokens_by_model: Arc::default(),
-            connectors: Connectors::new(&sdk, Egress::new(config.egress.clone())?, source_policy.clone()),
+            connectors: Connectors::new(&sdk, egress.clone(), source_policy.clone()),
+            egress,
             source_policy: Arc::new(source_policy),
             limits: Arc::new(config.limits.clone()),
         })

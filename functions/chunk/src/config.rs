@@ -18,6 +18,8 @@ pub struct Config {
     pub extract_queue_url: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    pub notify_queue_url: String,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,
     /// `MODELS_URL`: a bucket with more model folders, `s3://bucket/prefix`; default none.
@@ -36,6 +38,7 @@ impl Config {
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),
         })

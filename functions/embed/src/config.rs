@@ -27,6 +27,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    pub notify_queue_url: String,
     /// `EMBED_QUEUE_URL`: receives batches that are handed back; the job drains it.
     pub embed_queue_url: String,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
@@ -59,6 +61,7 @@ impl Config {
             vectors,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             embed_queue_url: env::required("EMBED_QUEUE_URL")?,
             models_dirs: env::models_dirs(),
             models_url: env::optional("MODELS_URL"),

@@ -17,6 +17,8 @@ pub struct Config {
     pub chunk_queue_url: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    pub notify_queue_url: String,
     /// `RECOGNIZE_QUEUE_URL`: receives documents that may need OCR, of collections where it is on; unset or empty where
     /// OCR is not deployed, and in the recognize function.
     pub recognize_queue_url: Option<String>,
@@ -38,6 +40,7 @@ impl Config {
             staging_bucket: env::required("STAGING_BUCKET")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             recognize_queue_url: env::optional("RECOGNIZE_QUEUE_URL"),
             pdfium_library: env::optional("PDFIUM_LIBRARY")
                 .map_or_else(|| package.join("libpdfium.so"), PathBuf::from),

@@ -1,10 +1,11 @@
-//! Re-encrypts the secrets of sources with the newest key, so that older keys can be removed.
+//! Re-encrypts the secrets of sources and webhooks with the newest key, so that older keys can be removed.
 
 use std::fmt;
 use std::time::Instant;
 
 use auth::{ConnectorKeys, SecretCipher, SecretCipherError, SecretSlot};
 use db::sources::ConnectorSecret;
+use db::webhooks::WebhookSecret;
 use db::{Db, DbError};
 use secrets::SecretSource;
 use serde::Serialize;
@@ -67,8 +68,44 @@ pub(crate) async fn reencrypt(
         last_id = last.id;
         reencrypt_batch(db, &secrets, &batch, &mut report).await?;
     }
-    report.left = db.connection().await?.connector_secrets().count_not_under(&report.key_id).await?;
+    let mut last_id = 0;
+    while deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let mut connection = db.connection().await?;
+        let batch = connection.webhook_secrets().list_not_under(&report.key_id, last_id, BATCH).await?;
+        let Some(last) = batch.last() else {
+            break;
+        };
+        last_id = last.id;
+        reencrypt_webhooks(db, &secrets, &batch, &mut report).await?;
+    }
+    let mut connection = db.connection().await?;
+    report.left = connection.connector_secrets().count_not_under(&report.key_id).await?
+        + connection.webhook_secrets().count_not_under(&report.key_id).await?;
     Ok(report)
+}
+
+/// As [`reencrypt_batch`], for secrets of webhooks.
+async fn reencrypt_webhooks(
+    db: &Db,
+    secrets: &SecretCipher,
+    batch: &[WebhookSecret],
+    report: &mut Reencrypted,
+) -> Result<(), ReencryptError> {
+    let mut connection = db.connection().await?;
+    for read in batch {
+        let secret = match secrets.open(read.webhook_id, &read.key_id, &read.ciphertext) {
+            Ok(secret) => secret,
+            Err(error) => {
+                report.unreadable.push(format!("webhook {}: {error}", read.webhook_id));
+                continue;
+            }
+        };
+        let sealed = secrets.seal(read.webhook_id, &secret)?;
+        if connection.webhook_secrets().reencrypt(read, &sealed.ciphertext, &sealed.key_id).await? {
+            report.reencrypted += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Re-encrypts each secret in a transaction of its own: locks on several could deadlock with a request
@@ -202,6 +239,26 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "db::MIGRATOR")]
+    async fn secrets_of_webhooks_are_re_encrypted_with_those_of_sources(pool: PgPool) {
+        let bench = Bench::new(&pool, 1, OLD).await;
+        let id = domain::WebhookId(uuid::Uuid::from_u128(7));
+        let sealed = SecretCipher::new(&OLD.into()).unwrap().seal(id, &"whsec_AA==".into()).unwrap();
+        sqlx::query("INSERT INTO webhooks (id, user_id, url, events) SELECT $1, id, 'https://a.example', '{}' FROM users")
+            .bind(id.0)
+            .execute(&pool)
+            .await
+            .unwrap();
+        let mut connection = bench.db.connection().await.unwrap();
+        let mut stored = connection.webhook_secrets();
+        stored.rotate(id, &sealed.ciphertext, &sealed.key_id, chrono::Utc::now()).await.unwrap();
+        let report = run(&bench.db, &format!("{NEW},{OLD}"), None).await.unwrap();
+        assert_eq!((report.reencrypted, report.left), (3, 0), "{report}");
+        let stored = stored.list_signing(id).await.unwrap().remove(0);
+        let opened = SecretCipher::new(&NEW.into()).unwrap().open(id, &stored.key_id, &stored.ciphertext);
+        assert_eq!(opened.unwrap().expose_secret(), "whsec_AA==");
+    }
+
+    #[sqlx::test(migrator = "db::MIGRATOR")]
     async fn secrets_that_cannot_be_decrypted_are_reported_and_left(pool: PgPool) {
         let bench = Bench::new(&pool, 3, OLD).await;
         let [gone, moved, fine] = bench.sources[..] else { panic!() };
@@ -224,9 +281,7 @@ mod tests {
         let key = SecretCipher::new(&third.into()).unwrap().newest_key_id().unwrap().to_owned();
         let text = report.to_string();
         assert!(text.contains(&format!("source {gone}, password: ")) && text.contains(&key), "{text}");
-        assert!(
-            text.contains(&format!("source {moved}, token: a secret of this source cannot be decrypted"))
-        );
+        assert!(text.contains(&format!("source {moved}, token: a secret cannot be decrypted")));
         assert!(!text.contains("first of") && !text.contains("lost"), "{text}");
         // With its key they can be decrypted.
         let report = run(&bench.db, &format!("{NEW},{OLD},{third}"), None).await.unwrap();

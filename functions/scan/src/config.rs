@@ -25,6 +25,8 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives items to stage, and work that another invocation continues.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    pub notify_queue_url: String,
     /// `CHUNK_QUEUE_URL`: receives one message per staged document.
     pub chunk_queue_url: String,
     /// `DIRECTORY_ROOTS`: the directories that file and directory sources must be in, separated by colons;
@@ -66,6 +68,7 @@ impl Config {
             index_storage: index_storage()?,
             staging_bucket: env::required("STAGING_BUCKET")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             directory_roots: std::env::split_paths(&roots)
                 .filter(|root| !root.as_os_str().is_empty())

@@ -48,6 +48,7 @@ impl State {
         let sdk = aws::sdk_config().await;
         let urls = QueueUrls {
             scan: Some(config.scan_queue_url.clone()),
+            notify: Some(config.notify_queue_url.clone()),
             chunk: Some(config.chunk_queue_url.clone()),
             ..QueueUrls::default()
         };

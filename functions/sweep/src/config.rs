@@ -18,6 +18,8 @@ pub struct Config {
     pub intake_queue_url: String,
     /// `SCAN_QUEUE_URL`.
     pub scan_queue_url: String,
+    /// `NOTIFY_QUEUE_URL`: receives deliveries to webhooks that are due.
+    pub notify_queue_url: String,
     /// `CHUNK_QUEUE_URL`.
     pub chunk_queue_url: String,
     /// `EXTRACT_QUEUE_URL`.
@@ -106,6 +108,7 @@ impl Config {
             db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             intake_queue_url: env::required("INTAKE_QUEUE_URL")?,
             scan_queue_url: env::required("SCAN_QUEUE_URL")?,
+            notify_queue_url: env::required("NOTIFY_QUEUE_URL")?,
             chunk_queue_url: env::required("CHUNK_QUEUE_URL")?,
             extract_queue_url: env::required("EXTRACT_QUEUE_URL")?,
             recognize_queue_url: env::optional("RECOGNIZE_QUEUE_URL"),

@@ -4,8 +4,8 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use db::operations::{ItemFailure, ItemWork, StagedItem, StagingOutcome};
 use dispatch::FailedDocument;
 use domain::{
-    CheckObjects, ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId, OperationType,
-    ScanMessage, document_id,
+    AttemptDelivery, CheckObjects, ChunkDocument, EmbedBatch, ErrorCategory, ItemId, ItemState, OperationId,
+    OperationType, ScanMessage, document_id,
 };
 use lambda::StageError;
 use lambda::metric::{self, Metric};
@@ -28,6 +28,8 @@ enum DeadLetter {
     Scan(ScanMessage),
     Embed(EmbedBatch),
     Chunk(ChunkDocument),
+    /// An attempt to deliver to a webhook.
+    Notify(AttemptDelivery),
     /// Events about objects in the staging bucket.
     Objects(S3Notification),
     /// A request to look at such objects.
@@ -88,6 +90,11 @@ async fn record_failure(state: &State, letter: DeadLetter) -> Result<(), StageEr
             };
             fail_items(state, message.operation_id, &[message.item_id], is_affected, "embedded").await
         }
+        // Its attempt has not begun, or its end was not recorded: the next one is due by its row.
+        DeadLetter::Notify(message) => {
+            tracing::warn!(delivery.id = %message.delivery_id, "an attempt to deliver was not made or not recorded");
+            Ok(())
+        }
         DeadLetter::Objects(events) => {
             let keys = events.records.iter().filter_map(|event| event.s3.object.decoded_key());
             look_again(state, keys.collect()).await
@@ -110,6 +117,7 @@ fn stage_of_queue(arn: &str) -> Option<&'static str> {
         ("RecognizeDeadLetter", "recognize"),
         ("ChunkDeadLetter", "chunk"),
         ("EmbedDeadLetter", "embed"),
+        ("NotifyDeadLetter", "notify"),
     ];
     queues.into_iter().find(|(queue, _)| arn.contains(queue)).map(|(_, stage)| stage)
 }
@@ -121,6 +129,7 @@ impl DeadLetter {
             Self::Chunk(_) => "chunk",
             Self::Objects(_) | Self::Look(_) => "intake",
             Self::Embed(_) => "embed",
+            Self::Notify(_) => "notify",
             Self::Other(_) => "other",
         }
     }

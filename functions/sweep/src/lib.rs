@@ -7,7 +7,7 @@
 //! jobs.
 //! *Writes* messages that seem lost, again; the end of operations that no stage ended; the failure of
 //! items whose message became a dead letter; sync runs that are due; embed jobs for a backlog that is
-//! too large for the embed function; what a sampled check of a collection found. Deletes expired rows and
+//! too large for the embed function; deliveries to webhooks that are due; what a sampled check of a collection found. Deletes expired rows and
 //! replaced indexes, staged objects that nothing needs any more, and what purged documents leave.
 //! *Safe to repeat because* every stage handles a message twice without harm, an operation ends once,
 //! a collection has one sync run at a time, a job's name tells whether it is running, and a document

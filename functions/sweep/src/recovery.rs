@@ -22,6 +22,7 @@ use crate::{State, embed_jobs, integrity, retired_indexes, syncs};
 const MAX_OPERATIONS: i64 = 500;
 const MAX_UPLOADS: i64 = 500;
 const MAX_COLLECTIONS: i64 = 100;
+const MAX_DELIVERIES: usize = 2000;
 
 /// Items that are read and sent together.
 const PAGE: i64 = 1000;
@@ -52,6 +53,7 @@ pub(crate) struct Done {
     duplicates_queued: usize,
     uploads_checked: usize,
     embed_jobs_submitted: usize,
+    deliveries_sent: usize,
     indexes_dropped: usize,
     erased: Erased,
     pub(crate) collections_checked: usize,
@@ -122,6 +124,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
     note("retention", retain(state, invocation, &mut done.removed).await);
     note("oldest open item", measure_oldest(state).await);
     note("integrity", integrity::check_due(state, invocation, &mut done.collections_checked).await);
+    note("webhooks", send_deliveries(state, &mut done.deliveries_sent).await);
     note("deleted documents", erasure::queue_expired(state, &mut done.erased).await);
     // Last: what is left of the time.
     note("erasures", erasure::erase_due(state, invocation, &mut done.erased).await);
@@ -140,6 +143,7 @@ pub(crate) async fn run_steps(state: &State, invocation: &Invocation) -> Done {
         duplicates_queued = done.duplicates_queued,
         uploads_checked = done.uploads_checked,
         embed_jobs_submitted = done.embed_jobs_submitted,
+        deliveries_sent = done.deliveries_sent,
         indexes_dropped = done.indexes_dropped,
         objects_erased = done.erased.objects,
         documents_purged = done.erased.purged,
@@ -218,7 +222,7 @@ async fn resend(
                 });
                 state.queues.send_embed(&messages.collect::<Vec<_>>()).await?;
             }
-            Stage::Intake | Stage::Scan | Stage::Extract | Stage::Recognize => {
+            Stage::Intake | Stage::Scan | Stage::Extract | Stage::Recognize | Stage::Notify => {
                 let items = page.iter().map(|item| (item.operation_id, item.id));
                 state.queues.send_scan(&stage_messages(items)).await?;
             }
@@ -317,6 +321,12 @@ async fn check_uploads(state: &State, done: &mut Done) -> Result<(), StageError>
     let request = |ids: &[UploadId]| CheckUploads { check_uploads: ids.to_vec() };
     state.queues.send_intake(&ids.chunks(PER_MESSAGE).map(request).collect::<Vec<_>>()).await?;
     done.uploads_checked = ids.len();
+    Ok(())
+}
+
+/// Sends the messages of deliveries to webhooks that are due: the next attempt, or one whose message was lost.
+async fn send_deliveries(state: &State, sent: &mut usize) -> Result<(), StageError> {
+    *sent = dispatch::send_due_deliveries(&state.db, &state.queues, MAX_DELIVERIES).await?;
     Ok(())
 }
 

@@ -25,6 +25,8 @@ const REFRESH_TOKENS: TimeDelta = TimeDelta::days(30);
 const LOGIN_ATTEMPTS: TimeDelta = TimeDelta::days(1);
 /// How long a push run may be open.
 const OPEN_PUSH_RUNS: TimeDelta = TimeDelta::days(7);
+/// How long deliveries to webhooks can be looked up and sent again.
+const DELIVERIES: TimeDelta = TimeDelta::days(30);
 /// How long operations, uploads, sync runs and push runs can be looked up; the audit log is never deleted.
 const HISTORY: TimeDelta = TimeDelta::days(90);
 
@@ -40,6 +42,8 @@ enum Kind {
     Operations,
     SyncRuns,
     PushRuns,
+    WebhookDeliveries,
+    WebhookSecrets,
 }
 
 /// How many rows of each kind were deleted.
@@ -54,6 +58,8 @@ pub(crate) struct Removed {
     operations: u64,
     sync_runs: u64,
     push_runs: u64,
+    webhook_deliveries: u64,
+    webhook_secrets: u64,
 }
 
 impl Removed {
@@ -67,6 +73,8 @@ impl Removed {
             + self.operations
             + self.sync_runs
             + self.push_runs
+            + self.webhook_deliveries
+            + self.webhook_secrets
     }
 }
 
@@ -89,6 +97,8 @@ pub(crate) async fn retain(
         (Kind::Operations, &mut removed.operations),
         (Kind::SyncRuns, &mut removed.sync_runs),
         (Kind::PushRuns, &mut removed.push_runs),
+        (Kind::WebhookDeliveries, &mut removed.webhook_deliveries),
+        (Kind::WebhookSecrets, &mut removed.webhook_secrets),
     ] {
         for _ in 0..MAX_BATCHES {
             if invocation.remaining() < RESERVE {
@@ -126,6 +136,10 @@ impl Kind {
                 connection.push_runs().expire(now - OPEN_PUSH_RUNS, BATCH).await?;
                 connection.push_runs().delete_ended(now - HISTORY, BATCH).await
             }
+            Self::WebhookDeliveries => {
+                connection.webhook_deliveries().delete_older(now - DELIVERIES, BATCH).await
+            }
+            Self::WebhookSecrets => connection.webhook_secrets().delete_expired(now, BATCH).await,
         }
     }
 }

@@ -43,6 +43,7 @@ impl State {
         let urls = QueueUrls {
             intake: Some(config.intake_queue_url.clone()),
             scan: Some(config.scan_queue_url.clone()),
+            notify: Some(config.notify_queue_url.clone()),
             extract: Some(config.extract_queue_url.clone()),
             recognize: config.recognize_queue_url.clone(),
             chunk: Some(config.chunk_queue_url.clone()),

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use secrets::{Secret, SecretSource};
 use serde::Deserialize;
 
-use crate::{SecretCipher, SecretCipherError, SecretSlot};
+use crate::{Binding, SecretCipher, SecretCipherError};
 
 /// How long an instance may encrypt with a key that is not the newest any more.
 const MAX_AGE: Duration = Duration::from_secs(60);
@@ -53,14 +53,14 @@ impl ConnectorKeys {
     /// As [`SecretCipher::open`], and `Unavailable` if the keys cannot be read.
     pub async fn decrypt(
         &self,
-        slot: SecretSlot,
+        row: impl Into<Binding>,
         key_id: &str,
         ciphertext: &[u8],
     ) -> Result<SecretString, SecretCipherError> {
-        let cipher = self.cipher.get().await?;
-        match cipher.open(slot, key_id, ciphertext) {
+        let (cipher, row) = (self.cipher.get().await?, row.into());
+        match cipher.open(row.clone(), key_id, ciphertext) {
             Err(SecretCipherError::UnknownKey { .. }) => {
-                self.cipher.refresh(&cipher, READ_PAUSE).await.open(slot, key_id, ciphertext)
+                self.cipher.refresh(&cipher, READ_PAUSE).await.open(row, key_id, ciphertext)
             }
             outcome => outcome,
         }

@@ -1,11 +1,11 @@
-//! Encryption of the secrets of sources. Each ciphertext is bound to its row.
+//! Encryption of the secrets of sources and webhooks. Each ciphertext is bound to its row.
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use domain::{Classify, ErrorKind, SecretType, SourceId};
+use domain::{Classify, ErrorKind, SecretType, SourceId, WebhookId};
 use fernet::Fernet;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +19,7 @@ const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 8;
 /// Domain separation: every plaintext starts with it, so tokens made for other purposes are rejected.
 const PURPOSE: &[u8] = b"semantik connector secret 1";
+const WEBHOOK_PURPOSE: &[u8] = b"semantik webhook secret 1";
 
 /// Decodes keys with and without padding; encodes with padding, as other Fernet implementations do.
 const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
@@ -43,15 +44,15 @@ pub enum SecretCipherError {
     },
     /// The key that encrypted the secret is not configured.
     #[error(
-        "a secret of this source is encrypted with key {key_id}, which is not in ConnectorSecret; \
+        "a secret is encrypted with key {key_id}, which is not in ConnectorSecret; \
          set the secret again, or add the key"
     )]
     UnknownKey {
         /// The id of the missing key.
         key_id: String,
     },
-    /// The ciphertext was modified, or belongs to another source or type.
-    #[error("a secret of this source cannot be decrypted; set it again")]
+    /// The ciphertext was modified, or belongs to another row.
+    #[error("a secret cannot be decrypted; set it again")]
     Unreadable,
     /// The keys cannot be read.
     #[error("the keys of connector secrets are not available: {0}")]
@@ -79,17 +80,33 @@ pub struct SecretSlot {
     pub secret_type: SecretType,
 }
 
-impl SecretSlot {
-    /// Returns the plaintext's prefix: purpose, source and type, each after its length, so no slot's prefix is the
-    /// prefix of another's.
-    fn binding(self) -> Vec<u8> {
-        let source_id = self.source_id.0.to_be_bytes();
+/// What a ciphertext is bound to: a prefix of the plaintext that names the secret's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding(Vec<u8>);
+
+impl Binding {
+    /// Puts each part after its length, so that no row's prefix is the prefix of another's.
+    fn of(parts: &[&[u8]]) -> Self {
         let mut binding = Vec::with_capacity(64);
-        for part in [PURPOSE, &source_id, self.secret_type.as_str().as_bytes()] {
+        for part in parts {
             binding.extend_from_slice(&(part.len() as u64).to_be_bytes());
             binding.extend_from_slice(part);
         }
-        binding
+        Self(binding)
+    }
+}
+
+/// Purpose, source and type.
+impl From<SecretSlot> for Binding {
+    fn from(slot: SecretSlot) -> Self {
+        Self::of(&[PURPOSE, &slot.source_id.0.to_be_bytes(), slot.secret_type.as_str().as_bytes()])
+    }
+}
+
+/// Purpose and webhook.
+impl From<WebhookId> for Binding {
+    fn from(id: WebhookId) -> Self {
+        Self::of(&[WEBHOOK_PURPOSE, id.0.as_bytes()])
     }
 }
 
@@ -159,9 +176,13 @@ impl SecretCipher {
     ///
     /// # Errors
     /// Returns `NotConfigured` if there is no key.
-    pub fn seal(&self, slot: SecretSlot, secret: &SecretString) -> Result<SealedSecret, SecretCipherError> {
+    pub fn seal(
+        &self,
+        row: impl Into<Binding>,
+        secret: &SecretString,
+    ) -> Result<SealedSecret, SecretCipherError> {
         let key = self.keys.first().ok_or(SecretCipherError::NotConfigured)?;
-        let binding = slot.binding();
+        let Binding(binding) = row.into();
         let secret = secret.expose_secret().as_bytes();
         // Allocated once at its full size: a growing buffer would leave copies of the secret in memory.
         let mut plaintext = Zeroizing::new(Vec::with_capacity(binding.len() + secret.len()));
@@ -177,7 +198,7 @@ impl SecretCipher {
     /// Returns `UnknownKey` if its key is not configured, `Unreadable` if it was modified or belongs to another row.
     pub fn open(
         &self,
-        slot: SecretSlot,
+        row: impl Into<Binding>,
         key_id: &str,
         ciphertext: &[u8],
     ) -> Result<SecretString, SecretCipherError> {
@@ -187,7 +208,7 @@ impl SecretCipher {
         let token = std::str::from_utf8(ciphertext).map_err(|_| SecretCipherError::Unreadable)?;
         let plaintext = key.fernet.decrypt(token).map_err(|_| SecretCipherError::Unreadable)?;
         let plaintext = Zeroizing::new(plaintext);
-        let binding = slot.binding();
+        let Binding(binding) = row.into();
         let Some((bound_to, secret)) = plaintext.split_at_checked(binding.len()) else {
             return Err(SecretCipherError::Unreadable);
         };
@@ -279,6 +300,18 @@ mod tests {
         // A row with the id of the wrong key cannot be decrypted.
         let mislabelled = rotated.open(place, &after.key_id, &before.ciphertext);
         assert_eq!(mislabelled.unwrap_err(), SecretCipherError::Unreadable);
+    }
+
+    #[test]
+    fn a_secret_of_a_webhook_is_decrypted_for_that_webhook_only() {
+        let keys = secret_cipher(OLD);
+        let [here, there] = [1, 2].map(|id| WebhookId(uuid::Uuid::from_u128(id)));
+        let sealed = keys.seal(here, &"s3cret".into()).unwrap();
+        assert_eq!(keys.open(here, &sealed.key_id, &sealed.ciphertext).unwrap().expose_secret(), "s3cret");
+        for other in [Binding::from(there), slot(1, SecretType::Token).into()] {
+            let error = keys.open(other, &sealed.key_id, &sealed.ciphertext).unwrap_err();
+            assert_eq!(error, SecretCipherError::Unreadable);
+        }
     }
 
     #[test]

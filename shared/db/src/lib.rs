@@ -30,6 +30,7 @@ pub mod sweep;
 pub mod sync;
 pub mod system;
 pub mod uploads;
+pub mod webhooks;
 
 #[cfg(test)]
 mod testing;

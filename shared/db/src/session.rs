@@ -24,6 +24,7 @@ use crate::sources::{CollectionSources, ConnectorSecrets, PushRuns, SourceGrants
 use crate::sync::SyncRuns;
 use crate::system::SystemSettings;
 use crate::uploads::{UploadArrivals, Uploads};
+use crate::webhooks::{WebhookDeliveries, WebhookSecrets, Webhooks};
 use crate::{DbConfig, DbError};
 
 /// How long a pooled connection is reused without a ping. Consecutive steps of one request save a round
@@ -267,6 +268,12 @@ repositories! {
     user_resource_limits: UserResourceLimits,
     /// User accounts.
     users: Users,
+    /// What webhooks are told.
+    webhook_deliveries: WebhookDeliveries,
+    /// Encrypted secrets of webhooks.
+    webhook_secrets: WebhookSecrets,
+    /// Webhooks.
+    webhooks: Webhooks,
 }
 
 #[cfg(test)]

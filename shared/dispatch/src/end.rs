@@ -6,6 +6,7 @@ use domain::{CollectionId, OperationId};
 use lambda::StageError;
 use queue::Queues;
 
+use crate::deliveries::send_deliveries_or_leave;
 use crate::send::dispatch;
 use crate::window::send_next_items;
 
@@ -32,8 +33,11 @@ pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) 
     Ok(true)
 }
 
-/// Dispatches the oldest pending operation of a collection in which none is running.
+/// Dispatches the oldest pending operation of a collection in which none is running. Call it when an operation has ended: it
+/// also sends what webhooks are told of that.
 pub async fn start_next(db: &Db, queues: &Queues, collection_id: CollectionId) -> Result<(), StageError> {
     let next = db.connection().await?.operations().next_pending(collection_id).await?;
-    dispatch(db, queues, next.as_slice()).await
+    dispatch(db, queues, next.as_slice()).await?;
+    send_deliveries_or_leave(db, queues).await;
+    Ok(())
 }

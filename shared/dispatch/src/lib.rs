@@ -17,6 +17,8 @@
 //! for the next one ([`send_next_items`]). So a large operation does not fill the queues, and a document of another user
 //! does not wait behind all of it.
 //!
+//! The end of an operation may have inserted deliveries to webhooks, whose messages are sent with that of the next operation.
+//!
 //! Every call is safe to repeat. A process that dies between two of them loses nothing: sweep finds
 //! operations that could end, and operations whose message was not sent.
 //!
@@ -25,6 +27,7 @@
 
 mod bulk;
 mod cancel;
+mod deliveries;
 mod end;
 mod error;
 mod failed_document;
@@ -36,6 +39,7 @@ mod window;
 
 pub use bulk::{queue_unfinished_deletions, queue_unpurged, queue_without_points, start_rebuilds};
 pub use cancel::{LockedOperation, cancel_items, lock_operation};
+pub use deliveries::{send_deliveries_or_leave, send_due_deliveries};
 pub use end::{end_operation, start_next};
 pub use error::{QuotaExceeded, StartError};
 pub use failed_document::{FailedDocument, log_failed};

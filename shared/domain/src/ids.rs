@@ -97,3 +97,13 @@ id!(
     /// An MCP profile.
     McpProfileId(Uuid)
 );
+
+id!(
+    /// A webhook.
+    WebhookId(Uuid)
+);
+
+id!(
+    /// A delivery of an event to a webhook: the `webhook-id` of its attempts.
+    WebhookDeliveryId(Uuid)
+);

@@ -22,6 +22,7 @@ mod settings;
 mod sort;
 mod source_type;
 mod status;
+mod webhook;
 
 pub use access::{AccessLevel, Actor, Principal};
 pub use artifact::{ArtifactKey, ChunkParent, ChunkPlace, ChunkRecord};
@@ -32,12 +33,13 @@ pub use error::{Classify, Dependency, ErrorKind};
 pub use generation::Generation;
 pub use ids::{
     ApiKeyId, CollectionId, DocumentId, ItemId, McpProfileId, OperationId, OwnershipOfferId, PermissionId,
-    PushRunId, SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId,
+    PushRunId, SessionId, SourceGrantId, SourceId, SyncRunId, UploadId, UserId, WebhookDeliveryId, WebhookId,
 };
 pub use layout::Layout;
 pub use link::LinkedDocument;
 pub use message::{
-    CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, RunSweep, ScanMessage, WorkMessage,
+    AttemptDelivery, CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, RunSweep, ScanMessage,
+    WorkMessage,
 };
 pub use metadata::{DocumentMetadata, MetadataError, MetadataValue, is_metadata_key, metadata_keyword};
 pub use names::{normal_forms, refuse_invisible, to_nfc};
@@ -53,3 +55,4 @@ pub use status::{
     OperationType, ParseStatusError, Permission, PushRunStatus, Quantization, SecretType, SyncRunStatus,
     SyncTrigger, TransientError, UploadStatus, WaitingFor,
 };
+pub use webhook::{WebhookDeliveryState, WebhookEvent};

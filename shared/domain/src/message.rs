@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ItemId, OperationId, UploadId};
+use crate::{ItemId, OperationId, UploadId, WebhookDeliveryId, WebhookId};
 
 /// Messages of the scan function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,17 @@ pub struct CheckObjects {
     pub check_objects: Vec<String>,
 }
 
+/// Make an attempt to deliver an event to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptDelivery {
+    /// The delivery.
+    pub delivery_id: WebhookDeliveryId,
+    /// Its webhook.
+    pub webhook_id: WebhookId,
+    /// The number of attempts before this one: a message about an attempt that was made has no effect.
+    pub attempts: u32,
+}
+
 /// Run the steps of sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +136,12 @@ impl WorkMessage for ChunkDocument {
 impl WorkMessage for EmbedBatch {
     fn operation_id(&self) -> Option<OperationId> {
         Some(self.operation_id)
+    }
+}
+
+impl WorkMessage for AttemptDelivery {
+    fn operation_id(&self) -> Option<OperationId> {
+        None
     }
 }
 

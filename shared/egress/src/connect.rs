@@ -23,18 +23,35 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) async fn connect(&self, target: &Target) -> Result<TcpStream, EgressError> {
+        self.within_timeout(target, "did not accept a connection", async {
+            connect_to_any(target, &self.checked_addresses(target).await?).await
+        })
+        .await
+    }
+
+    /// Checks where a target leads, without connecting to it.
+    pub(crate) async fn check(&self, target: &Target) -> Result<(), EgressError> {
+        self.within_timeout(target, "could not be resolved", async {
+            self.checked_addresses(target).await.map(drop)
+        })
+        .await
+    }
+
+    async fn checked_addresses(&self, target: &Target) -> Result<Vec<IpAddr>, EgressError> {
+        let addresses = self.resolver.resolve(target).await?;
+        self.policy.check(target, &addresses)?;
+        Ok(addresses)
+    }
+
+    async fn within_timeout<T>(
+        &self,
+        target: &Target,
+        what: &'static str,
+        work: impl Future<Output = Result<T, EgressError>>,
+    ) -> Result<T, EgressError> {
         let deadline = Instant::now() + self.connect_timeout;
-        let opening = async {
-            let addresses = self.resolver.resolve(target).await?;
-            self.policy.check(target, &addresses)?;
-            connect_to_any(target, &addresses).await
-        };
-        timeout_at(deadline, opening).await.unwrap_or_else(|_| {
-            Err(EgressError::TimedOut {
-                target: target.to_string(),
-                what: "did not accept a connection",
-                limit: self.connect_timeout,
-            })
+        timeout_at(deadline, work).await.unwrap_or_else(|_| {
+            Err(EgressError::TimedOut { target: target.to_string(), what, limit: self.connect_timeout })
         })
     }
 }

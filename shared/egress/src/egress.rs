@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use url::Url;
 
 use crate::connect::Gate;
 use crate::http_client::HttpClient;
@@ -45,6 +46,15 @@ impl Egress {
     /// Builds a request. Proxies of the environment are not used.
     pub fn request(&self, method: Method, url: &str) -> Request {
         Request::new(Arc::clone(&self.http), method, url)
+    }
+
+    /// Checks that requests can be sent to a URL, without connecting to its server. Every request is checked again.
+    ///
+    /// # Errors
+    /// Returns why a request would be refused; `Unresolved` if the name of the host does not resolve now.
+    pub async fn check(&self, url: &str) -> Result<(), EgressError> {
+        let url = Url::parse(url).map_err(|error| EgressError::InvalidUrl { reason: error.to_string() })?;
+        self.gate.check(&Target::of_url(&url)?).await
     }
 
     /// Builds a GET request.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use domain::{CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, OperationId, ScanMessage};
+use domain::{AttemptDelivery, CheckObjects, CheckUploads, ChunkDocument, EmbedBatch, ScanMessage};
 use serde::Serialize;
 
 use crate::QueueError;
@@ -28,6 +28,8 @@ pub enum Stage {
     Chunk,
     /// Embeds chunks and writes their points.
     Embed,
+    /// Tells webhooks of events.
+    Notify,
 }
 
 impl Stage {
@@ -40,6 +42,7 @@ impl Stage {
             Self::Recognize => "recognize",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
+            Self::Notify => "notify",
         }
     }
 }
@@ -59,47 +62,55 @@ pub struct QueueUrls {
     pub chunk: Option<String>,
     /// The embed function's queue.
     pub embed: Option<String>,
+    /// The notify function's queue.
+    pub notify: Option<String>,
     /// The sweep function's queue.
     pub sweep: Option<SweepQueue>,
 }
 
 /// A message of a work queue.
 trait Message: Serialize {
-    /// The operation that it belongs to. Its messages are a group of a fair queue: SQS delivers those of other
-    /// groups first while it has many in flight or waiting.
-    fn operation_id(&self) -> Option<OperationId>;
+    /// The group of a fair queue that it belongs to: an operation, or a webhook. SQS delivers messages of other groups first
+    /// while one has many in flight or waiting.
+    fn group(&self) -> Option<String>;
 }
 
 impl Message for ScanMessage {
-    fn operation_id(&self) -> Option<OperationId> {
+    fn group(&self) -> Option<String> {
         match self {
             Self::RunOperation { operation_id } | Self::StageItems { operation_id, .. } => {
-                Some(*operation_id)
+                Some(operation_id.to_string())
             }
         }
     }
 }
 
 impl Message for ChunkDocument {
-    fn operation_id(&self) -> Option<OperationId> {
-        Some(self.operation_id)
+    fn group(&self) -> Option<String> {
+        Some(self.operation_id.to_string())
     }
 }
 
 impl Message for EmbedBatch {
-    fn operation_id(&self) -> Option<OperationId> {
-        Some(self.operation_id)
+    fn group(&self) -> Option<String> {
+        Some(self.operation_id.to_string())
+    }
+}
+
+impl Message for AttemptDelivery {
+    fn group(&self) -> Option<String> {
+        Some(self.webhook_id.to_string())
     }
 }
 
 impl Message for CheckUploads {
-    fn operation_id(&self) -> Option<OperationId> {
+    fn group(&self) -> Option<String> {
         None
     }
 }
 
 impl Message for CheckObjects {
-    fn operation_id(&self) -> Option<OperationId> {
+    fn group(&self) -> Option<String> {
         None
     }
 }
@@ -164,6 +175,12 @@ impl Queues {
         self.send_after(delay, Stage::Embed, messages).await
     }
 
+    /// Sends messages to the notify function that are delivered after `delay`, 15 minutes at most. Errors as for
+    /// [`Self::send_intake`].
+    pub async fn send_notify(&self, delay: Duration, messages: &[AttemptDelivery]) -> Result<(), QueueError> {
+        self.send_after(delay, Stage::Notify, messages).await
+    }
+
     /// Returns the approximate number of messages in a stage's queue: visible, delayed and in flight. SQS counts
     /// approximately, so use it only to decide whether to look closer.
     pub async fn depth(&self, stage: Stage) -> Result<u64, QueueError> {
@@ -219,7 +236,7 @@ impl Queues {
                     .id(position.to_string())
                     .message_body(serde_json::to_string(message)?)
                     .set_delay_seconds(delay)
-                    .set_message_group_id(message.operation_id().map(|id| id.to_string()))
+                    .set_message_group_id(message.group())
                     .build()
                     .map_err(|error| call_error(stage.as_str(), "SendMessageBatch", error))?;
                 request = request.entries(entry);
@@ -245,6 +262,7 @@ impl Queues {
             Stage::Recognize => &self.urls.recognize,
             Stage::Chunk => &self.urls.chunk,
             Stage::Embed => &self.urls.embed,
+            Stage::Notify => &self.urls.notify,
         };
         url.as_deref().ok_or(QueueError::NotConfigured(stage.as_str()))
     }

@@ -2,8 +2,8 @@
 
 use chunking::STRATEGIES;
 use connectors::Connector;
-use domain::{AccessLevel, SourceType};
-use utoipa::openapi::schema::Object;
+use domain::{AccessLevel, SourceType, WebhookEvent};
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object};
 
 pub(crate) use access::{one_of, one_of_or_null};
 
@@ -47,6 +47,8 @@ schemas! {
     sync_run_status: domain::SyncRunStatus,
     sync_trigger: domain::SyncTrigger,
     upload_status: domain::UploadStatus,
+    webhook_delivery_state: domain::WebhookDeliveryState,
+    webhook_event: domain::WebhookEvent,
 }
 
 nullable_schemas! {
@@ -59,6 +61,20 @@ nullable_schemas! {
     optional_search_type: domain::SearchType,
     optional_sparse_type: domain::SparseType,
     optional_sync_run_status: domain::SyncRunStatus,
+}
+
+/// Returns the schema of the events that a webhook is told of.
+pub(crate) fn webhook_events() -> Array {
+    ArrayBuilder::new().items(one_of(WebhookEvent::subscribable().map(WebhookEvent::as_str))).build()
+}
+
+/// Returns the schema of the events that a webhook subscribes to.
+pub(crate) fn subscribed_events() -> Array {
+    ArrayBuilder::new()
+        .items(one_of(WebhookEvent::subscribable().map(WebhookEvent::as_str)))
+        .min_items(Some(1))
+        .unique_items(true)
+        .build()
 }
 
 /// Returns the schema of a connector's type.

@@ -92,7 +92,7 @@ impl Api {
         }
         std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
         let sdk = sdk_config();
-        let scan = Some(format!("{NOWHERE}/000000000000/scan"));
+        let [scan, notify] = ["scan", "notify"].map(|name| Some(format!("{NOWHERE}/000000000000/{name}")));
         let source_policy = SourcePolicy::new(
             vec![PathBuf::from("/srv/docs")],
             "staging",
@@ -106,11 +106,12 @@ impl Api {
             tokens: AccessTokens::new(&"0123456789abcdef0123456789abcdef".into()).unwrap(),
             secrets: ConnectorKeys::fixed(SecretCipher::new(&CONNECTOR_SECRETS_KEY.into()).unwrap()),
             artifacts: ArtifactStore::new(&sdk, "staging"),
-            queues: Queues::new(&sdk, QueueUrls { scan, ..QueueUrls::default() }),
+            queues: Queues::new(&sdk, QueueUrls { scan, notify, ..QueueUrls::default() }),
             vectors: VectorDatabase::connect(&VectorsConfig::new(NOWHERE)).unwrap(),
             models: Arc::new(ModelRegistry::open(models_dir.path()).unwrap()),
             tokens_by_model: Arc::default(),
-            connectors: Connectors::new(&sdk, egress, source_policy.clone()),
+            connectors: Connectors::new(&sdk, egress.clone(), source_policy.clone()),
+            egress,
             source_policy: Arc::new(source_policy),
             limits: Arc::new(Limits {
                 directory_roots: vec![PathBuf::from("/srv/docs")],

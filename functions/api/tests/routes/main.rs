@@ -65,3 +65,5 @@ mod system;
 mod unknown_fields;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod webhooks;

@@ -95,6 +95,12 @@ const GROW: &str = "
     ), profile_collections AS (
         INSERT INTO mcp_profile_collections (profile_id, collection_id, position)
         SELECT profiles.id, notes.id, 0 FROM profiles, notes
+    ), hooks AS (
+        INSERT INTO webhooks (id, user_id, url, events)
+        SELECT gen_random_uuid(), ada.id, 'https://hooks.example.org', '{operation.completed}' FROM number, ada
+    ), deliveries AS (
+        INSERT INTO webhook_deliveries (id, webhook_id, event_type, payload)
+        SELECT gen_random_uuid(), webhooks.id, 'ping', '{}' FROM number, webhooks WHERE url = 'https://ada.example.org'
     ), more_collections AS (
         INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
         SELECT gen_random_uuid(), 'more ' || n, ada.id, 'store ' || n, 'a-model', 256, 51 FROM number, ada
@@ -142,7 +148,7 @@ const GROW: &str = "
     SELECT notes.id, 'notes', ada.id, 'ada', 'collection_changed' FROM number, notes, ada";
 
 /// Returns the paths of all lists, with the maximum page size.
-async fn lists(api: &Api, collection: &str, operation: &str) -> Vec<(String, String)> {
+async fn lists(api: &Api, collection: &str, operation: &str, webhook: &str) -> Vec<(String, String)> {
     let description = api.get("/api/openapi.json", "").await.expect(200);
     let mut lists = Vec::new();
     for (path, item) in description["paths"].as_object().unwrap() {
@@ -158,7 +164,7 @@ async fn lists(api: &Api, collection: &str, operation: &str) -> Vec<(String, Str
             continue;
         }
         let uri = format!("{path}?{query}").replace("/api/v2/collections/{collection_id}", collection);
-        let uri = uri.replace("{operation_id}", operation);
+        let uri = uri.replace("{operation_id}", operation).replace("{webhook_id}", webhook);
         assert!(!uri.contains('{'), "replace the placeholders of {uri}");
         lists.push((path.clone(), uri));
     }
@@ -184,8 +190,11 @@ async fn lists_need_as_many_statements_for_10_rows_as_for_1000(pool: PgPool) {
     let collection = api.create_collection(&token, "notes").await;
     // The operation that created the collection.
     let operation = api.select("SELECT uuid::text FROM operations").await;
-    let lists = lists(&api, &collection, &operation).await;
-    assert_eq!(lists.len(), 17, "{lists:?}");
+    let new = serde_json::json!({ "url": "https://ada.example.org", "events": ["operation.completed"] });
+    let webhook =
+        api.post("/api/v2/webhooks", &token, new).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let lists = lists(&api, &collection, &operation, &webhook).await;
+    assert_eq!(lists.len(), 19, "{lists:?}");
     let statements = Statements::default();
     let _counting = tracing::subscriber::set_default(statements.clone());
 

@@ -35,6 +35,7 @@ fn state(pool: &PgPool) -> Arc<State> {
         recognize: None,
         chunk: url("chunk"),
         embed: url("embed"),
+        notify: url("notify"),
         sweep: url("sweep.fifo").map(|url| SweepQueue { url, interval: Duration::from_secs(60) }),
     };
     let stall_timeouts = StallTimeouts {

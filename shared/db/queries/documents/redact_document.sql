@@ -106,6 +106,23 @@ collection AS (
     FROM document
     WHERE c.id = document.collection_id AND strpos(c.status_message, 'the first is ' || document.file_path) > 0
 ),
+-- Webhooks may have been told of it. What is still to be sent is sent without its name.
+deliveries AS (
+    UPDATE webhook_deliveries d
+    SET payload = jsonb_set(
+        d.payload, '{data}',
+        (d.payload -> 'data') - 'name' - 'uri' || '{"reason": "the document was purged"}'::jsonb
+    )
+    FROM document
+    WHERE d.document_id = document.id
+        OR (
+            d.collection_id = document.collection_id
+            AND (
+                d.payload #>> '{data,uri}' = document.uri
+                OR strpos(d.payload #>> '{data,reason}', 'the first is ' || document.file_path) > 0
+            )
+        )
+),
 audited AS (
     UPDATE collection_audit_log a SET details = a.details - 'uri'
     FROM document

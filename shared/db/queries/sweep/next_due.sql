@@ -93,6 +93,8 @@ FROM (
                 FROM retired_vector_stores
                 UNION ALL
                 (SELECT due_at FROM erasures ORDER BY due_at LIMIT 1)
+                UNION ALL
+                (SELECT next_attempt_at FROM webhook_deliveries WHERE state = 'pending' ORDER BY next_attempt_at LIMIT 1)
             ) AS parts
         )
     END AS due_at

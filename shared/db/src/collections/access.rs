@@ -76,9 +76,19 @@ impl Collections<'_> {
         Ok(self.accessible(Some(&ids), principal, &CollectionQuery::all(limit, 0)).await?.items)
     }
 
-    /// Returns whether a request by this user or API key would have write access to the collection now: the
-    /// account is active, the key is active and not expired, and its permission holds.
+    /// Returns whether a request by this user or API key would have write access to the collection now, see
+    /// [`Self::access_of`].
     pub async fn may_write(&mut self, id: CollectionId, actor: Actor) -> Result<bool, DbError> {
+        Ok(self.access_of(id, actor).await?.is_some_and(|access| access >= AccessLevel::Write))
+    }
+
+    /// Returns the access that a request by this user or API key would have to the collection now: the account is active,
+    /// the key is active and not expired, and its permission holds.
+    pub async fn access_of(
+        &mut self,
+        id: CollectionId,
+        actor: Actor,
+    ) -> Result<Option<AccessLevel>, DbError> {
         let key_id = actor.api_key_id.map(|id| id.0);
         let username = sqlx::query_scalar!(
             "SELECT username FROM users u
@@ -96,12 +106,12 @@ impl Collections<'_> {
         .fetch_optional(&mut *self.connection)
         .await?;
         let Some(username) = username else {
-            return Ok(false);
+            return Ok(None);
         };
         let principal =
             Principal { user_id: actor.user_id, username, is_superuser: false, api_key_id: actor.api_key_id };
         let found = self.find_accessible(id, &principal).await?;
-        Ok(found.is_some_and(|found| found.access >= AccessLevel::Write))
+        Ok(found.map(|found| found.access))
     }
 
     /// Returns the collections that the caller may read and that match the query.

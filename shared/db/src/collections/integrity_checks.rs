@@ -6,6 +6,7 @@ use domain::CollectionId;
 use sqlx::PgConnection;
 
 use crate::DbError;
+use crate::webhooks::{IntegrityMismatch, WebhookDeliveries};
 
 /// A collection whose check is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,8 @@ impl<'c> IntegrityChecks<'c> {
         Ok(due.collect())
     }
 
-    /// Records a check of this many documents, unless the collection was deleted meanwhile.
+    /// Records a check of this many documents, unless the collection was deleted meanwhile. Webhooks are told of
+    /// mismatches: call it in a transaction.
     pub async fn record(
         &mut self,
         collection_id: CollectionId,
@@ -75,6 +77,10 @@ impl<'c> IntegrityChecks<'c> {
         )
         .execute(&mut *self.connection)
         .await?;
+        if mismatches > 0 {
+            let found = IntegrityMismatch { collection_id, documents, mismatches };
+            WebhookDeliveries::new(self.connection).record_mismatch(found).await?;
+        }
         Ok(())
     }
 }

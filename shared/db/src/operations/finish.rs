@@ -10,10 +10,11 @@ use crate::audit::AuditLog;
 use crate::collections::{Collections, RetiredVectorStores};
 use crate::sources::{CollectionSources, SourceListings};
 use crate::sync::SyncRuns;
+use crate::webhooks::WebhookDeliveries;
 
 impl Operations<'_> {
     /// Ends the operation and does everything that belongs to its end: counters and status of its
-    /// collection and the collection's sources, metrics, audit entry, sync run. Of any number of
+    /// collection and the collection's sources, metrics, audit entry, deliveries to webhooks, sync run. Of any number of
     /// concurrent callers, the one whose `UPDATE` changes the row does all of it; the others change nothing
     /// and get `None`.
     ///
@@ -45,6 +46,7 @@ impl Operations<'_> {
         SourceListings::new(self.connection).record_operation_end(row.id).await?;
         OperationMetrics::new(self.connection).record(row.id).await?;
         AuditLog::new(self.connection).insert_operation_end(row.id).await?;
+        WebhookDeliveries::new(self.connection).record_operation_end(row.id).await?;
         if let Some(run_id) = row.sync_run_id {
             SyncRuns::new(self.connection).settle(SyncRunId(run_id)).await?;
         }

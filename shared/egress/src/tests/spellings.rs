@@ -224,6 +224,8 @@ async fn every_spelling_of_an_address_that_is_not_public_is_refused() {
         let error = egress.get(url).send().await.expect_err(url);
         assert!(matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Invalid), "{url:?}: {error:?}");
         assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+        let error = egress.check(url).await.expect_err(url);
+        assert!(matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Invalid), "{url:?}: {error:?}");
         refused += 1;
     }
     for host in LOOPBACK_V4.iter().chain(OTHERS) {
@@ -245,6 +247,7 @@ async fn the_spellings_of_loopback_reach_it_when_it_is_allowed() {
     for host in LOOPBACK_V4 {
         let url = format!("http://{host}:{}/", server.port());
         egress.get(&url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        egress.check(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
         egress.connect(host, server.port()).await.unwrap_or_else(|error| panic!("{host}: {error}"));
     }
     assert!(server.connections() >= LOOPBACK_V4.len());

@@ -28,13 +28,15 @@ pub enum Metric {
     DocumentsFailed,
     /// Messages that used up their deliveries.
     DeadLetters,
+    /// Deliveries to webhooks that were given up, because no attempt succeeded within a day or the receiver is gone.
+    DeliveriesFailed,
     /// Requests, messages and steps that failed because something they depend on was unavailable.
     DependencyErrors,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DocumentsIndexed,
         Self::ChunksIndexed,
         Self::EmbedTokensPerSecond,
@@ -47,6 +49,7 @@ impl Metric {
         Self::IntegrityMismatches,
         Self::DocumentsFailed,
         Self::DeadLetters,
+        Self::DeliveriesFailed,
         Self::DependencyErrors,
     ];
 
@@ -65,6 +68,7 @@ impl Metric {
             Self::IntegrityMismatches => "IntegrityMismatches",
             Self::DocumentsFailed => "DocumentsFailed",
             Self::DeadLetters => "DeadLetters",
+            Self::DeliveriesFailed => "DeliveriesFailed",
             Self::DependencyErrors => "DependencyErrors",
         }
     }

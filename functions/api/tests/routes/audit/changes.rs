@@ -186,6 +186,25 @@ impl Changes {
         self.make(delete, &[id], ada, Value::Null, "mcp_profile_deleted").await;
     }
 
+    async fn in_webhooks(&mut self, ada: &str, collection: &Value) {
+        let new =
+            json!({ "url": "http://127.0.0.1:9", "events": ["source.failed"], "collection_id": collection });
+        let made = self.make("POST /api/v2/webhooks", &[], ada, new, "webhook_created").await;
+        let id = &made["id"];
+        let patch = json!({ "description": "for the dashboard" });
+        self.make("PATCH /api/v2/webhooks/{webhook_id}", &[id], ada, patch, "webhook_changed").await;
+        let rotate = "POST /api/v2/webhooks/{webhook_id}/rotate-secret";
+        self.make(rotate, &[id], ada, Value::Null, "webhook_secret_rotated").await;
+        let test = "POST /api/v2/webhooks/{webhook_id}/test";
+        let delivery =
+            self.make(test, &[id], ada, Value::Null, "webhook_tested").await["delivery_id"].clone();
+        self.api.sql("UPDATE webhook_deliveries SET state = 'failed'").await;
+        let again = "POST /api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver";
+        self.make(again, &[id, &delivery], ada, Value::Null, "webhook_redelivered").await;
+        let delete = "DELETE /api/v2/webhooks/{webhook_id}";
+        self.make(delete, &[id], ada, Value::Null, "webhook_deleted").await;
+    }
+
     async fn in_pushes(&mut self, ada: &str, collection: &Value) {
         let begin = "POST /api/v2/collections/{collection_id}/push-runs";
         let run = self.make(begin, &[collection], ada, json!({}), "push_run_begun").await["run_id"].clone();
@@ -291,6 +310,7 @@ impl Changes {
         self.make(cancel, &[&waiting], ada, none.clone(), "operation_cancel_requested").await;
 
         self.in_profiles(ada, id).await;
+        self.in_webhooks(ada, id).await;
         self.in_documents(ada, id, source).await;
         self.in_pushes(ada, id).await;
 

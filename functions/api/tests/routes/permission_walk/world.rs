@@ -32,12 +32,15 @@ pub struct World {
     grant: Uuid,
 }
 
-/// A user with a session, an API key, an MCP profile, a collection, and an offer of another one.
+/// A user with a session, an API key, an MCP profile, a webhook, a collection, and an offer of another one.
 struct User {
     id: i64,
     session: Uuid,
     key: Uuid,
     profile: Uuid,
+    webhook: Uuid,
+    /// A delivery to the webhook.
+    delivery: Uuid,
     collection: Uuid,
     /// An offer of another user's collection.
     offer: Uuid,
@@ -80,6 +83,14 @@ const PEOPLE: &str = "
     ), profiles AS (
         INSERT INTO mcp_profiles (id, user_id, name) SELECT gen_random_uuid(), id, 'own' FROM people
         RETURNING user_id, id
+    ), hooks AS (
+        INSERT INTO webhooks (id, user_id, url, events)
+        SELECT gen_random_uuid(), id, 'https://hooks.example.org', '{operation.completed}' FROM people
+        RETURNING user_id, id
+    ), deliveries AS (
+        INSERT INTO webhook_deliveries (id, webhook_id, event_type, payload, next_attempt_at)
+        SELECT gen_random_uuid(), id, 'ping', '{}', now() + interval '1 hour' FROM hooks
+        RETURNING webhook_id, id
     ), own AS (
         INSERT INTO collections (id, name, owner_id, vector_store_name, embedding_model, chunk_size, chunk_overlap)
         SELECT gen_random_uuid(), 'own', id, gen_random_uuid()::text, 'a-model', 256, 51 FROM people
@@ -95,9 +106,11 @@ const PEOPLE: &str = "
         FROM people JOIN offered ON offered.name = 'offered to ' || people.username AND offered.owner_id <> people.id
         RETURNING to_user_id, id
     )
-    SELECT people.id, username, coalesce(offers.id, gen_random_uuid()) AS offer, family_id AS session, keys.id AS key, profiles.id AS profile, own.id AS collection
+    SELECT people.id, username, coalesce(offers.id, gen_random_uuid()) AS offer, family_id AS session, keys.id AS key, profiles.id AS profile, hooks.id AS webhook,
+        deliveries.id AS delivery, own.id AS collection
     FROM people JOIN sessions ON sessions.user_id = people.id JOIN keys ON keys.user_id = people.id
     JOIN profiles ON profiles.user_id = people.id JOIN own ON own.owner_id = people.id
+    JOIN hooks ON hooks.user_id = people.id JOIN deliveries ON deliveries.webhook_id = hooks.id
     LEFT JOIN offers ON offers.to_user_id = people.id";
 
 const COLLECTION: &str = "
@@ -207,6 +220,8 @@ impl World {
                 session: row.get("session"),
                 key: row.get("key"),
                 profile: row.get("profile"),
+                webhook: row.get("webhook"),
+                delivery: row.get("delivery"),
                 collection: row.get("collection"),
                 offer: row.get("offer"),
             };
@@ -398,6 +413,8 @@ impl World {
             "session_id" => own.session.to_string(),
             "key_id" => own.key.to_string(),
             "profile_id" => own.profile.to_string(),
+            "webhook_id" => own.webhook.to_string(),
+            "delivery_id" => own.delivery.to_string(),
             "offer_id" => own.offer.to_string(),
             "grant_id" => self.grant.to_string(),
             // The account that superusers administer.

@@ -219,6 +219,12 @@ async fn a_deleted_document_is_kept_and_restored_from_its_staged_bytes(pool: PgP
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_purged_document_leaves_an_audit_entry_and_a_tombstone(pool: PgPool) {
     let fixture = Fixture::with_documents(pool, &["marker-a", "b"]).await;
+    fixture
+        .execute(
+            "INSERT INTO webhooks (id, user_id, url, events)
+            SELECT gen_random_uuid(), owner_id, 'https://hooks.example.org', '{document.failed}' FROM collections",
+        )
+        .await;
     let (failing, items) = fixture.run_append(&["marker-a"]).await;
     let failure = crate::operations::ItemFailure::Failed {
         reason: "marker-text is not JSON".to_owned(),
@@ -253,6 +259,10 @@ async fn a_purged_document_leaves_an_audit_entry_and_a_tombstone(pool: PgPool) {
             INSERT INTO operation_items (operation_id, uri, location, file_name, state)
             SELECT id, 'upload://marker-a', 'uploads/x/marker-a', 'marker-a', 'cancelled'
             FROM operations WHERE type = 'reindex';
+            INSERT INTO webhook_deliveries (id, webhook_id, collection_id, event_type, payload)
+            SELECT gen_random_uuid(), w.id, c.id, 'operation.failed', jsonb_build_object(
+                'data', jsonb_build_object('reason', '1 of 2 documents cannot be reindexed; the first is marker-a: cancelled'))
+            FROM webhooks w, collections c;
             UPDATE collections SET status_message =
                 'the last reindex failed: 1 of 2 documents cannot be reindexed; the first is marker-a: it was cancelled'"#,
         )
@@ -267,6 +277,7 @@ async fn a_purged_document_leaves_an_audit_entry_and_a_tombstone(pool: PgPool) {
         .await;
     let before = fixture.columns_with("marker").await;
     assert!(before.len() > 15, "{before:?}");
+    assert!(before.contains(&"webhook_deliveries.payload".to_owned()), "{before:?}");
 
     assert!(!fixture.request_purge("marker-a").await, "it is not deleted");
     let removal = fixture.delete("marker-a").await;
@@ -284,6 +295,17 @@ async fn a_purged_document_leaves_an_audit_entry_and_a_tombstone(pool: PgPool) {
     assert_eq!(fixture.erase_due().await, 1);
 
     assert_eq!(fixture.columns_with("marker").await, Vec::<String>::new());
+    let told: Vec<(String, String)> = sqlx::query_as(
+        "SELECT event_type, payload #>> '{data,reason}' FROM webhook_deliveries ORDER BY event_type",
+    )
+    .fetch_all(&fixture.pool)
+    .await
+    .unwrap();
+    let purged = "the document was purged".to_owned();
+    assert_eq!(
+        told,
+        [("document.failed".to_owned(), purged.clone()), ("operation.failed".to_owned(), purged)]
+    );
     assert_eq!(connection.documents().find(id).await.unwrap(), None);
     assert_eq!(fixture.staged("marker-a").await, Vec::<i32>::new());
     assert_eq!(fixture.staged("b").await, [1], "another document");
