@@ -16,7 +16,9 @@ PACKAGES = BUILT / "build"
 MODELS = BUILT / "models"
 OCR_MODELS = BUILT / "ocr"
 FUNCTIONS = (
-    "api", "search", "console", "intake", "scan", "extract", "recognize", "chunk", "embed", "notify", "sweep", "migrate")
+    "api", "search", "console", "intake", "scan", "extract", "recognize", "chunk", "embed", "notify", "sweep",
+    "migrate",
+)
 # Used by semantic chunking only, not for embedding.
 TOKEN_VECTORS = "static.safetensors"
 # The files of a model folder that each function needs. Functions that need the weights get ONNX Runtime, too.
