@@ -41,6 +41,9 @@ ALLOWED = {
     "vectors": {"bm25", "secrets"},
 }
 
+# What programs on the machines of users may depend on.
+PROGRAMS_OF_USERS = {"client", "domain"}
+
 # Heavy libraries, and the deployed programs that may contain them.
 HEAVY = {
     # Extract contains it, too, for the recognize function, which is the same program with more files.
@@ -50,8 +53,8 @@ HEAVY = {
     "git2": {"scan"},
     # Parsers of untrusted bytes run in a child process of one function; the crate has that process as a binary.
     "parsers": {"extract", "parsers"},
-    # It checks the names of users in its resolver only; egress has its own client.
-    "reqwest": set(),
+    # It checks the names of users in its resolver only; egress has its own client. The command line is not deployed.
+    "reqwest": {"semantik"},
     # Test helpers are never deployed.
     "testkit": set(),
     "proptest": set(),
@@ -71,7 +74,7 @@ def main() -> bool:
 
 
 def layer_of(package: Any) -> str:
-    """Returns the first folder of the path of a crate: functions, shared, infra or tests."""
+    """Returns the first folder of the path of a crate: functions, shared, infra, scripts or tests."""
     return Path(package["manifest_path"]).relative_to(ROOT).parts[0]
 
 
@@ -87,6 +90,10 @@ def forbidden_dependencies(members: Packages) -> Iterator[str]:
             allowed = ALLOWED.get(name, set()) | ({"domain"} if name != "domain" else set())
             for other in sorted(used - allowed):
                 yield f"shared crate {name} depends on {other}: allowed are {', '.join(sorted(allowed)) or 'none'}"
+        elif layer_of(package) == "scripts":
+            listed = ", ".join(sorted(PROGRAMS_OF_USERS))
+            for other in sorted(used - PROGRAMS_OF_USERS):
+                yield f"{name} depends on {other}: it knows the API only; allowed are {listed}"
         elif layer_of(package) == "infra" and used:
             others = ", ".join(sorted(used))
             yield f"{name} depends on {others}: it replaces an external server and may depend on no crate from here"

@@ -153,6 +153,7 @@ def up(stack: Settings) -> None:
         build.small_models()
     with _step("binaries (cargo build)"):
         binaries = build.binaries()
+        build.install_command_line(binaries)
         functions_built = build.function_binaries(stack.profile)
     if not stack.external_database_url:
         with _step("PostgreSQL"):
@@ -254,6 +255,7 @@ def environment(stack: Settings) -> dict[str, str]:
     outputs, administrator = deploy.outputs(stack), credentials.administrator()
     return local | {
         "API_URL": emulator.api_url(stack, outputs["ApiId"]),
+        **_command_line(emulator.api_url(stack, outputs["ApiId"]), administrator),
         "QDRANT_URL": stack.qdrant_url,
         "QDRANT_HTTP_URL": stack.qdrant_http_url,
         "AWS_ENDPOINT_URL": stack.endpoint,
@@ -286,6 +288,18 @@ def environment(stack: Settings) -> dict[str, str]:
         "DIRECTORY_ROOT": stack.directory_roots.split(":")[0],
         "ADMIN_USERNAME": administrator["username"],
         "ADMIN_PASSWORD": administrator["password"],
+    }
+
+
+def _command_line(api_url: str, administrator: dict[str, str]) -> dict[str, str]:
+    """Returns the variables by which `semantik` is found and signs in to the stack, as its administrator."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    programs = str(build.PROGRAMS)
+    return {
+        "PATH": os.pathsep.join([programs, *(folder for folder in folders if folder != programs)]),
+        "SEMANTIK_URL": api_url,
+        "SEMANTIK_USERNAME": administrator["username"],
+        "SEMANTIK_PASSWORD": administrator["password"],
     }
 
 

@@ -13,6 +13,8 @@ from local_stack import libraries
 from local_stack.settings import BUILT, ROOT, TEST_MODELS, VENV, StackError, target_dir
 
 PACKAGES = BUILT / "build"
+# Programs for people.
+PROGRAMS = BUILT / "bin"
 MODELS = BUILT / "models"
 OCR_MODELS = BUILT / "ocr"
 FUNCTIONS = (
@@ -67,6 +69,15 @@ def binaries() -> Path:
     """Builds every binary of the workspace in the dev profile; returns their folder."""
     _run(["cargo", "build", "--quiet", "--workspace", "--bins"], "cargo build")
     return target_dir() / "debug"
+
+
+def install_command_line(built: Path) -> None:
+    """Links the command line from the folder of binaries for people, which `scripts/stack env` puts into PATH."""
+    link = PROGRAMS / "semantik"
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink() or link.readlink() != built / "semantik":
+        link.unlink(missing_ok=True)
+        link.symlink_to(built / "semantik")
 
 
 def function_binaries(profile: str) -> Path:

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::{Method, StatusCode};
+use client::{Method, Request, StatusCode, Transport, header};
 use serde_json::{Value, json};
 
 use crate::{Stack, unique};
@@ -14,7 +14,7 @@ pub struct Response {
     /// The HTTP status.
     pub status: StatusCode,
     /// The headers.
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: header::HeaderMap,
     /// The body.
     pub bytes: Bytes,
 }
@@ -70,8 +70,7 @@ impl Upload {
 /// A registered user who is signed in, or an anonymous caller.
 #[derive(Debug, Clone)]
 pub struct TestUser {
-    stack: Stack,
-    http: reqwest::Client,
+    transport: Transport,
     /// The user name.
     pub username: String,
     /// The password.
@@ -86,8 +85,7 @@ impl TestUser {
     /// Creates a caller who is not signed in.
     pub fn anonymous(stack: &Stack) -> Self {
         Self {
-            stack: stack.clone(),
-            http: reqwest::Client::new(),
+            transport: Transport::new(&stack.api_url).expect("API_URL is a URL"),
             username: String::new(),
             password: String::new(),
             access_token: String::new(),
@@ -113,19 +111,12 @@ impl TestUser {
         user
     }
 
-    /// Sends a request and reads the response.
+    /// Sends a request once, whatever comes back, and reads the response.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
-        let mut request = self.http.request(method, format!("{}{path}", self.stack.api_url));
-        if !self.access_token.is_empty() {
-            request = request.bearer_auth(&self.access_token);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.expect("the API responds");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the response can be read");
-        Response { status, headers, bytes }
+        let request = Request { body: body.cloned(), ..Request::new(method, path) };
+        let token = (!self.access_token.is_empty()).then_some(self.access_token.as_str());
+        let response = self.transport.send(&request, token).await.expect("the API responds");
+        Response { status: response.status, headers: response.headers, bytes: response.bytes }
     }
 
     /// Sends a GET request.
@@ -167,17 +158,13 @@ impl TestUser {
 
     /// PUTs bytes to the presigned URL of an upload, with the headers that it requires.
     pub async fn put(&self, upload: &Value, bytes: Bytes) -> StatusCode {
-        let is_empty = bytes.is_empty();
-        let mut request = self.http.put(text(&upload["url"])).body(bytes);
         let headers = upload["headers"].as_object().expect("headers is an object");
-        for (name, value) in headers {
-            // reqwest sets these itself, except the length of an empty body.
-            let is_automatic = name == "host" || (name == "content-length" && !is_empty);
-            if !is_automatic {
-                request = request.header(name, text(value));
-            }
-        }
-        request.send().await.expect("the bucket responds").status()
+        let headers: Vec<(&String, String)> =
+            headers.iter().map(|(name, value)| (name, text(value))).collect();
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let size = u64::try_from(bytes.len()).expect("the length fits");
+        let response = self.transport.put(&text(&upload["url"]), headers, size, bytes.into()).await;
+        response.expect("the bucket responds").status
     }
 
     /// Uploads files and waits until all of their documents are processed; returns the documents, in order.

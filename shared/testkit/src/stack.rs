@@ -53,6 +53,14 @@ impl Stack {
             embed_job_definition: variable("EMBED_JOB_DEFINITION"),
         }
     }
+
+    /// Reads user name and password of the stack's first superuser from the environment.
+    ///
+    /// # Panics
+    /// Panics if a variable is missing, with how to start the stack.
+    pub fn administrator() -> (String, String) {
+        (variable("ADMIN_USERNAME"), variable("ADMIN_PASSWORD"))
+    }
 }
 
 /// Returns a name that no other test uses, such as `reader-3f9c2a1b`.
