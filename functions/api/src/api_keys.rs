@@ -77,7 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
 /// Requires a user session. The response contains the secret, which cannot be shown again. A user can have
 /// up to 20 active keys.
 #[utoipa::path(
-    post, path = "/api/v2/api-keys", tag = "api-keys", request_body = CreateApiKeyRequest,
+    post, path = "/api/v2/api-keys", operation_id = "createApiKey", tag = "api-keys", request_body = CreateApiKeyRequest,
     responses((status = 201, body = ApiKeySecretResponse)),
 )]
 pub(crate) async fn create(
@@ -127,7 +127,7 @@ pub(crate) async fn create(
 ///
 /// Requires a user session. Secrets are not included.
 #[utoipa::path(
-    get, path = "/api/v2/api-keys", tag = "api-keys", params(Page),
+    get, path = "/api/v2/api-keys", operation_id = "listApiKeys", tag = "api-keys", params(Page),
     responses((status = 200, body = ApiKeysResponse)),
 )]
 pub(crate) async fn list(
@@ -149,7 +149,7 @@ pub(crate) async fn list(
 ///
 /// Requires a user session. The secret is not included.
 #[utoipa::path(
-    get, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
+    get, path = "/api/v2/api-keys/{key_id}", operation_id = "getApiKey", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses((status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
@@ -166,7 +166,7 @@ pub(crate) async fn show(
 ///
 /// Requires a user session. Takes effect with the next request of the key.
 #[utoipa::path(
-    patch, path = "/api/v2/api-keys/{key_id}", tag = "api-keys",
+    patch, path = "/api/v2/api-keys/{key_id}", operation_id = "updateApiKey", tag = "api-keys",
     params(("key_id" = Uuid, Path)),
     request_body = UpdateApiKeyRequest,
     responses((status = 200, body = ApiKeyResponse, headers(("ETag" = String, description = "Version of the key, for `If-Match`.")))),
@@ -227,7 +227,7 @@ pub(crate) async fn update(
 /// Requires a user session. Replaces the secret: the old one is rejected from the next request on, and the
 /// response contains the new one, which cannot be shown again.
 #[utoipa::path(
-    post, path = "/api/v2/api-keys/{key_id}/rotate", tag = "api-keys", params(("key_id" = Uuid, Path)),
+    post, path = "/api/v2/api-keys/{key_id}/rotate", operation_id = "rotateApiKey", tag = "api-keys", params(("key_id" = Uuid, Path)),
     request_body = Option<RotateApiKeyRequest>,
     responses((status = 201, body = ApiKeySecretResponse)),
 )]
@@ -279,7 +279,7 @@ pub(crate) async fn rotate(
 /// Requires a user session. The key is rejected from the next request on. Permissions granted to it are
 /// deleted with it.
 #[utoipa::path(
-    delete, path = "/api/v2/api-keys/{key_id}", tag = "api-keys", params(("key_id" = Uuid, Path)),
+    delete, path = "/api/v2/api-keys/{key_id}", operation_id = "deleteApiKey", tag = "api-keys", params(("key_id" = Uuid, Path)),
     responses((status = 204, description = "The key was deleted.")),
 )]
 pub(crate) async fn delete(

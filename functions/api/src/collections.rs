@@ -2,7 +2,7 @@
 
 mod create;
 mod delete;
-mod fields;
+pub(crate) mod fields;
 mod index_settings;
 mod integrity;
 mod list;

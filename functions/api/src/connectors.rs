@@ -27,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
 pub(crate) struct ConnectorResponse {
     /// The `source_type` of such a source.
     #[serde(rename = "type")]
-    #[schema(schema_with = words::connector_type)]
+    #[schema(value_type = words::ConnectorType)]
     source_type: &'static SourceType,
     #[serde(flatten)]
     definition: ConnectorDefinition,
@@ -63,6 +63,7 @@ pub(crate) struct ConnectorFieldResponse {
     name: &'static str,
     /// `text` for a string, `boolean`, `integer`, or `text_list` for a list of strings.
     #[serde(rename = "type")]
+    #[schema(value_type = words::SettingType)]
     field_type: &'static str,
     /// Whether it must be given.
     required: bool,
@@ -77,7 +78,7 @@ pub(crate) struct ConnectorFieldResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectorSecretResponse {
     /// Type of the secret.
-    #[schema(schema_with = words::secret_type)]
+    #[schema(value_type = words::SecretType)]
     name: SecretType,
     /// Whether no source can be read without it.
     required: bool,
@@ -90,7 +91,7 @@ pub(crate) struct ConnectorSecretResponse {
 pub(crate) struct ConnectorDetailResponse {
     /// The `source_type` of such a source.
     #[serde(rename = "type")]
-    #[schema(schema_with = words::connector_type)]
+    #[schema(value_type = words::ConnectorType)]
     source_type: &'static SourceType,
     definition: ConnectorDefinition,
 }
@@ -107,7 +108,7 @@ pub(crate) struct ConnectorsResponse {
 /// Every type of source that can be added, with its settings. Uploads need no source: see
 /// `POST /api/v2/collections/{collection_id}/uploads`.
 #[utoipa::path(
-    get, path = "/api/v2/connectors", operation_id = "sources_list_connectors", tag = "sources",
+    get, path = "/api/v2/connectors", operation_id = "listConnectors", tag = "sources",
     responses((status = 200, body = ConnectorsResponse)),
 )]
 pub(crate) async fn list() -> Json<ConnectorsResponse> {
@@ -119,8 +120,10 @@ pub(crate) async fn list() -> Json<ConnectorsResponse> {
 }
 
 /// Show a connector
+///
+/// Returns its settings and the secrets that it uses.
 #[utoipa::path(
-    get, path = "/api/v2/connectors/{connector_type}", operation_id = "sources_show_connector", tag = "sources",
+    get, path = "/api/v2/connectors/{connector_type}", operation_id = "getConnector", tag = "sources",
     params(("connector_type" = String, Path, description = "The `type` of a connector in the list.", example = "directory")),
     responses((status = 200, body = ConnectorDetailResponse)),
 )]

@@ -51,7 +51,7 @@ pub(crate) struct FormatsResponse {
 /// A file of another format is refused when it is announced, or fails with the reason when it is read. A file without a
 /// known extension and media type is read if its bytes are those of one of these formats, or text.
 #[utoipa::path(
-    get, path = "/api/v2/formats", tag = "formats",
+    get, path = "/api/v2/formats", operation_id = "listFormats", tag = "formats",
     responses((status = 200, body = FormatsResponse)),
 )]
 pub(crate) async fn list() -> Json<FormatsResponse> {

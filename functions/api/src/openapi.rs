@@ -26,8 +26,8 @@ impl Classify for OpenApiError {
     }
 }
 
-/// Completes the document generated from this function's handlers: adds the routes of the search function,
-/// unique operation ids and examples.
+/// Completes the document generated from this function's handlers: adds the routes of the search function, and
+/// missing descriptions and examples.
 ///
 /// # Errors
 /// Returns [`OpenApiError`] if the document of the search function is malformed.

@@ -63,7 +63,7 @@ pub(crate) struct UpdatePreferencesRequest {
 ///
 /// Returns the defaults before the first change.
 #[utoipa::path(
-    get, path = "/api/v2/preferences", tag = "preferences",
+    get, path = "/api/v2/preferences", operation_id = "getPreferences", tag = "preferences",
     responses((
         status = 200, body = PreferencesResponse,
         headers(("ETag" = String, description = "Version of the preferences, for `If-Match`.")),
@@ -79,7 +79,7 @@ pub(crate) async fn show(Shared(state): Shared<State>, caller: Caller) -> Result
 ///
 /// Requires the scope `write`, of a key that is not limited to some collections. Only groups in the request are validated.
 #[utoipa::path(
-    put, path = "/api/v2/preferences", tag = "preferences", request_body = UpdatePreferencesRequest,
+    put, path = "/api/v2/preferences", operation_id = "updatePreferences", tag = "preferences", request_body = UpdatePreferencesRequest,
     responses((
             status = 200, body = PreferencesResponse,
             headers(("ETag" = String, description = "Version of the preferences, for `If-Match`.")),
@@ -116,7 +116,7 @@ pub(crate) async fn update(
 ///
 /// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `search`.
 #[utoipa::path(
-    post, path = "/api/v2/preferences/reset/search", tag = "preferences",
+    post, path = "/api/v2/preferences/reset/search", operation_id = "resetSearchPreferences", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
 )]
 pub(crate) async fn reset_search(
@@ -131,7 +131,7 @@ pub(crate) async fn reset_search(
 ///
 /// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `collection_defaults`.
 #[utoipa::path(
-    post, path = "/api/v2/preferences/reset/collection-defaults", tag = "preferences",
+    post, path = "/api/v2/preferences/reset/collection-defaults", operation_id = "resetCollectionDefaults", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
 )]
 pub(crate) async fn reset_collection_defaults(
@@ -146,7 +146,7 @@ pub(crate) async fn reset_collection_defaults(
 ///
 /// Requires the scope `write`, of a key that is not limited to some collections. Restores the defaults of the group `interface`.
 #[utoipa::path(
-    post, path = "/api/v2/preferences/reset/interface", tag = "preferences",
+    post, path = "/api/v2/preferences/reset/interface", operation_id = "resetInterfacePreferences", tag = "preferences",
     responses((status = 200, body = PreferencesResponse)),
 )]
 pub(crate) async fn reset_interface(

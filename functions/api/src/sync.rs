@@ -59,14 +59,14 @@ pub(crate) struct SyncRunResponse {
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
     /// Whether a schedule or a request started the run.
-    #[schema(schema_with = words::sync_trigger)]
+    #[schema(value_type = words::SyncTrigger)]
     triggered_by: SyncTrigger,
     /// When the run started.
     started_at: DateTime<Utc>,
     /// When the run ended; `null` before that.
     completed_at: Option<DateTime<Utc>>,
     /// `success` only if every source was read and no document failed.
-    #[schema(schema_with = words::sync_run_status)]
+    #[schema(value_type = words::SyncRunStatus)]
     status: SyncRunStatus,
     /// Sources at its start.
     expected_sources: i32,
@@ -136,7 +136,7 @@ pub(crate) struct SyncRunsResponse {
 /// other. Unchanged documents are not indexed again. The schedule of a continuous collection is not
 /// affected.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sync/run", operation_id = "sync_start_run", tag = "sync",
+    post, path = "/api/v2/collections/{collection_id}/sync/run", operation_id = "startSyncRun", tag = "sync",
     params(("collection_id" = Uuid, Path)),
     responses((status = 202, body = SyncRunResponse)),
 )]
@@ -182,7 +182,7 @@ pub(crate) async fn run(
 /// No more runs start on schedule. A run in progress continues, and `sync/run` still works. Repeating
 /// the request changes nothing.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sync/pause", tag = "sync",
+    post, path = "/api/v2/collections/{collection_id}/sync/pause", operation_id = "pauseSync", tag = "sync",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionResponse)),
 )]
@@ -204,7 +204,7 @@ pub(crate) async fn pause(
 ///
 /// A run that was due meanwhile starts within two minutes. Repeating the request changes nothing.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sync/resume", tag = "sync",
+    post, path = "/api/v2/collections/{collection_id}/sync/resume", operation_id = "resumeSync", tag = "sync",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionResponse)),
 )]
@@ -252,8 +252,10 @@ async fn answer(
 }
 
 /// List a collection's sync runs
+///
+/// Returns one page, latest first.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sync/runs", operation_id = "sync_list_runs", tag = "sync",
+    get, path = "/api/v2/collections/{collection_id}/sync/runs", operation_id = "listSyncRuns", tag = "sync",
     params(("collection_id" = Uuid, Path), ListSyncRunsQuery, OffsetPage),
     responses((status = 200, body = SyncRunsResponse)),
 )]
@@ -276,8 +278,10 @@ pub(crate) async fn list(
 }
 
 /// Show a sync run with its operations
+///
+/// Returns its counts, and the operation of each source that it reads.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sync/runs/{run_id}", operation_id = "sync_show_run", tag = "sync",
+    get, path = "/api/v2/collections/{collection_id}/sync/runs/{run_id}", operation_id = "getSyncRun", tag = "sync",
     params(("collection_id" = Uuid, Path), ("run_id" = i64, Path)),
     responses((status = 200, body = SyncRunDetailsResponse)),
 )]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Schema, Type};
 use uuid::Uuid;
 use vectors::ChunkFilter;
 
@@ -36,9 +36,9 @@ pub struct MetadataFilter {
     /// not match `notes/2024`.
     #[serde(default)]
     pub path_prefix: Option<OneOrMany<String>>,
-    /// Entries of the documents' `metadata`.
+    /// Entries of the documents' `metadata`. Types count: `2024` does not match `"2024"`.
     #[serde(default)]
-    #[schema(schema_with = attributes_schema)]
+    #[schema(value_type = Option<MetadataConditions>)]
     pub attributes: Option<Map<String, Value>>,
     /// Documents created at this time or later.
     #[serde(default)]
@@ -129,17 +129,18 @@ impl Check<'_> {
     }
 }
 
-fn attributes_schema() -> Object {
+access::named_schemas! {
+    MetadataConditions as "MetadataConditions", "For each key of the metadata a value, or a list of which any matches.":
+        conditions_schema();
+}
+
+fn conditions_schema() -> Object {
     let mut any = access::attribute_value();
     let item = RefOr::T(Schema::OneOf(any.clone()));
     let values = ArrayBuilder::new().items(item).min_items(Some(1)).max_items(Some(MAX_VALUES)).build();
     any.items.push(RefOr::T(Schema::Array(values)));
     access::by_attribute()
-        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
-        .description(Some(
-            "Entries of the documents' `metadata`: for each key a value, or a list of which any matches. Types \
-             count: `2024` does not match `\"2024\"`.",
-        ))
+        .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::from(Schema::OneOf(any))))
         .examples([serde_json::json!({ "topic": "tides", "year": [2023, 2024] })])
         .build()

@@ -34,7 +34,7 @@ use crate::{SearchRequest, State};
 /// similarity in every mode. A collection that cannot be searched is listed in `failed_collections`, and
 /// the response has the results of the others.
 #[utoipa::path(
-    post, path = "/api/v2/search", tag = "search",
+    post, path = "/api/v2/search", operation_id = "searchCollections", tag = "search",
     request_body(content = SearchRequest, example = json!({ "collection_uuids": ["7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f"], "query": "how are tides explained", "search_mode": "hybrid" })),
     responses((status = 200, body = SearchResponse)),
 )]
@@ -53,7 +53,7 @@ pub(crate) async fn search(
 ///
 /// Does the same as `POST /api/v2/search`, under the path that v2 clients use for one collection.
 #[utoipa::path(
-    post, path = "/api/v2/search/single", tag = "search",
+    post, path = "/api/v2/search/single", operation_id = "searchCollection", tag = "search",
     request_body(content = SearchRequest, example = json!({ "collection_id": "7b0f3c1e-0e39-4a3c-9f5b-0d3a3c1e6b0f", "query": "how are tides explained" })),
     responses((status = 200, body = SearchResponse)),
 )]

@@ -1,11 +1,12 @@
 //! The body of a search request.
 
+use access::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::filter::MetadataFilter;
-use crate::schemas;
+use crate::schemas::ResultGroup;
 
 /// A search over one or more collections.
 ///
@@ -32,11 +33,11 @@ pub struct SearchRequest {
     /// `dense` (the default) compares embeddings; `sparse` compares terms by BM25; `hybrid` does both and
     /// fuses the ranks.
     #[serde(default)]
-    #[schema(schema_with = schemas::optional_search_mode)]
+    #[schema(value_type = Option<words::SearchMode>)]
     pub search_mode: Option<String>,
     /// `semantic`, `question` or `code`, accepted for compatibility; `hybrid` sets `search_mode`.
     #[serde(default)]
-    #[schema(schema_with = schemas::optional_search_type)]
+    #[schema(value_type = Option<words::SearchType>)]
     pub search_type: Option<String>,
     /// The constant k of reciprocal rank fusion, 1 to 1000; 60 by default. The larger, the less the first
     /// ranks stand out.
@@ -53,7 +54,7 @@ pub struct SearchRequest {
     pub metadata_filter: Option<MetadataFilter>,
     /// `document`: `k` and `offset` count documents, ranked by their best chunks.
     #[serde(default)]
-    #[schema(schema_with = schemas::optional_group)]
+    #[schema(value_type = Option<ResultGroup>)]
     pub group_by: Option<String>,
     /// The maximum number of chunks per document in grouped results, 1 to 10; 1 by default.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! The body of a search response.
 
+use access::words;
 use domain::{CollectionId, DocumentId, DocumentMetadata, SearchMode, SearchType};
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +8,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::merge::ScoreType;
-use crate::schemas;
 
 /// The response to a search.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,10 +25,10 @@ pub struct SearchResponse {
     /// The collections that were searched.
     pub collections_searched: Vec<CollectionResult>,
     /// The `search_type` of the request.
-    #[schema(schema_with = schemas::search_type)]
+    #[schema(value_type = words::SearchType)]
     pub search_type: SearchType,
     /// The mode of the search: `dense`, `sparse` or `hybrid`.
-    #[schema(value_type = String)]
+    #[schema(value_type = words::SearchMode)]
     pub search_mode_used: SearchMode,
     /// Deviations from the request, for example fields without effect.
     pub warnings: Vec<String>,
@@ -116,7 +116,7 @@ pub struct SearchResult {
     /// Path within the source (`source_path`), offsets in the document, media type and creation time.
     pub metadata: Value,
     /// The metadata of the document.
-    #[schema(schema_with = schemas::attributes)]
+    #[schema(value_type = words::MetadataSchema)]
     pub document_metadata: DocumentMetadata,
     /// The file's name.
     pub file_name: String,

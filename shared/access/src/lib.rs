@@ -17,6 +17,7 @@ mod openapi;
 mod rate;
 mod route;
 mod unknown_keys;
+pub mod words;
 
 pub use access::Access;
 pub use caller::Caller;
@@ -24,9 +25,7 @@ pub use error::AccessError;
 pub use granted::{Granted, GrantedOperation};
 pub use idempotency::{Begun, Idempotency, IdempotentTx};
 pub use middleware::AccessState;
-pub use openapi::{
-    attribute_value, by_attribute, close_request_bodies, one_of, one_of_or_null, open_objects,
-};
+pub use openapi::{attribute_value, by_attribute, close_request_bodies, one_of, open_objects};
 pub use rate::{Rate, RateFactorError, RateLimits};
 pub use route::Route;
 pub use unknown_keys::UnknownKeys;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem, Paths};
-use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, OneOfBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
@@ -32,13 +32,6 @@ pub fn attribute_value() -> OneOf {
 /// Returns the schema of a string with these values.
 pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
-}
-
-/// Returns the schema of a nullable string with these values.
-pub fn one_of_or_null(words: impl IntoIterator<Item = &'static str>) -> Object {
-    let words = words.into_iter().map(Value::from).chain([Value::Null]);
-    let types = SchemaType::Array(vec![Type::String, Type::Null]);
-    ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()
 }
 
 /// Declares that objects without listed properties, such as metadata, may have any: generators of clients take them for
@@ -160,9 +153,11 @@ fn query_parameter(parameter: &RefOr<Parameter>) -> Option<String> {
 fn declare_operation(route: &Route, operation: &mut Operation) {
     let access = ExtensionsBuilder::new().add("x-access", route.rules.access.to_string()).build();
     operation.extensions.get_or_insert_default().merge(access);
-    if route.rules.access != Access::Public {
-        operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
-    }
+    // An empty list says that none is needed, which nothing does not.
+    operation.security = Some(match route.rules.access {
+        Access::Public => Vec::new(),
+        _ => vec![SecurityRequirement::new("bearer", Vec::<String>::new())],
+    });
     let headers = [route.rules.is_idempotent.then(idempotency_key), route.is_versioned.then(if_match)];
     for header in headers.into_iter().flatten() {
         operation.parameters.get_or_insert_default().push(RefOr::T(header));

@@ -23,6 +23,7 @@ use super::passwords;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::locks::lock_user;
+use crate::openapi::words;
 
 /// Credentials of an account.
 #[derive(Deserialize, ToSchema)]
@@ -44,6 +45,7 @@ pub(crate) struct TokenResponse {
     /// days after the sign-in.
     refresh_token: String,
     /// Always `bearer`.
+    #[schema(value_type = words::TokenType)]
     token_type: &'static str,
     /// Lifetime of the access token in seconds.
     expires_in: i64,
@@ -69,7 +71,7 @@ pub(crate) struct MessageResponse {
 /// Returns an access token, valid for 15 minutes, and a refresh token, valid for 30 days. Failed attempts
 /// are throttled per account and IP address.
 #[utoipa::path(
-    post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
+    post, path = "/api/auth/login", operation_id = "login", tag = "auth", request_body = LoginRequest,
     responses((status = 200, body = TokenResponse)),
 )]
 pub(crate) async fn login(
@@ -116,7 +118,7 @@ pub(crate) async fn login(
 /// A refresh token can be used once. Reuse means that it was copied, so it revokes all tokens of that
 /// session. A session ends 90 days after the sign-in, however often its tokens were exchanged.
 #[utoipa::path(
-    post, path = "/api/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>,
+    post, path = "/api/auth/refresh", operation_id = "refreshTokens", tag = "auth", request_body = Option<RefreshRequest>,
     responses((status = 200, body = TokenResponse)),
 )]
 pub(crate) async fn refresh(
@@ -187,7 +189,7 @@ pub(crate) async fn refresh(
 /// Requires a user session. Ends it, and also the session of the refresh token if that is another one of
 /// the caller's. Their access tokens are rejected from the next request on.
 #[utoipa::path(
-    post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>,
+    post, path = "/api/auth/logout", operation_id = "logout", tag = "auth", request_body = Option<RefreshRequest>,
     responses((status = 200, body = MessageResponse)),
 )]
 pub(crate) async fn logout(

@@ -37,7 +37,7 @@ pub(crate) struct UpdateProfileRequest {
 ///
 /// With an API key: the account that the key belongs to. The `ETag` covers the fields that `PATCH` changes.
 #[utoipa::path(
-    get, path = "/api/auth/me", operation_id = "auth_show_me", tag = "auth",
+    get, path = "/api/auth/me", operation_id = "getAccount", tag = "auth",
     responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn me(
@@ -54,7 +54,7 @@ pub(crate) async fn me(
 ///
 /// Requires a user session. Change the password at `POST /api/auth/password`.
 #[utoipa::path(
-    patch, path = "/api/auth/me", tag = "auth", request_body = UpdateProfileRequest,
+    patch, path = "/api/auth/me", operation_id = "updateAccount", tag = "auth", request_body = UpdateProfileRequest,
     responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn update_me(

@@ -45,7 +45,7 @@ pub(crate) struct SessionsEndedResponse {
 /// Requires a user session and the current password. Ends all other sessions of the account. API keys
 /// keep working; revoke those that may have leaked. Wrong passwords count as failed sign-in attempts.
 #[utoipa::path(
-    post, path = "/api/auth/password", operation_id = "auth_change_password", tag = "auth", request_body = ChangePasswordRequest,
+    post, path = "/api/auth/password", operation_id = "changePassword", tag = "auth", request_body = ChangePasswordRequest,
     responses((status = 200, body = SessionsEndedResponse)),
 )]
 pub(crate) async fn change(

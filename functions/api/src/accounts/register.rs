@@ -37,7 +37,7 @@ pub(crate) struct RegisterRequest {
 /// Needs no credentials. Registration is closed unless the deployment or a superuser opens it; superusers create
 /// accounts at any time. The response does not depend on whether another account has the email address.
 #[utoipa::path(
-    post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest,
+    post, path = "/api/auth/register", operation_id = "register", tag = "auth", request_body = RegisterRequest,
     responses((status = 201, body = UserResponse)),
 )]
 pub(crate) async fn register(

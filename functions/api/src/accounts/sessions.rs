@@ -68,7 +68,7 @@ pub(crate) struct SessionsResponse {
 ///
 /// Requires a user session; API keys are rejected. Lists active sessions only.
 #[utoipa::path(
-    get, path = "/api/auth/sessions", operation_id = "auth_list_sessions", tag = "auth", params(Page),
+    get, path = "/api/auth/sessions", operation_id = "listSessions", tag = "auth", params(Page),
     responses((status = 200, body = SessionsResponse)),
 )]
 pub(crate) async fn list(
@@ -94,7 +94,7 @@ pub(crate) async fn list(
 ///
 /// Requires a user session. The access tokens of the ended session are rejected from the next request on.
 #[utoipa::path(
-    delete, path = "/api/auth/sessions/{session_id}", operation_id = "auth_end_session", tag = "auth", params(("session_id" = Uuid, Path)),
+    delete, path = "/api/auth/sessions/{session_id}", operation_id = "endSession", tag = "auth", params(("session_id" = Uuid, Path)),
     responses((status = 204, description = "The session has ended.")),
 )]
 pub(crate) async fn end(
@@ -118,7 +118,7 @@ pub(crate) async fn end(
 ///
 /// Requires a user session. Ends all sessions of the caller, including this one. API keys keep working.
 #[utoipa::path(
-    post, path = "/api/auth/logout-all", operation_id = "auth_logout_all", tag = "auth",
+    post, path = "/api/auth/logout-all", operation_id = "endAllSessions", tag = "auth",
     responses((status = 200, body = SessionsEndedResponse)),
 )]
 pub(crate) async fn end_all(

@@ -19,7 +19,7 @@ use crate::quotas::limits::{
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "administration_show_collection_limits",
+    get, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "getCollectionLimitsAsAdmin",
     tag = "administration", params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
@@ -39,8 +39,7 @@ pub(crate) async fn show_for_collection(
 /// Requires a superuser. Replaces all limits. Limits below the current usage delete nothing; they only
 /// reject further additions.
 #[utoipa::path(
-    put, path = "/api/v2/admin/collections/{collection_id}/limits",
-    operation_id = "administration_set_collection_limits", tag = "administration",
+    put, path = "/api/v2/admin/collections/{collection_id}/limits", operation_id = "setCollectionLimits", tag = "administration",
     params(("collection_id" = Uuid, Path)), request_body = CollectionLimitsBody,
     responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
@@ -76,7 +75,7 @@ pub(crate) async fn set_for_collection(
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_show_user_limits",
+    get, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "getUserLimits",
     tag = "administration", params(("user_id" = i64, Path)),
     responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]
@@ -94,7 +93,7 @@ pub(crate) async fn show_for_user(
 /// Requires a superuser. Replaces all limits. Limits below the current usage delete nothing; they only
 /// reject further additions.
 #[utoipa::path(
-    put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "administration_set_user_limits",
+    put, path = "/api/v2/admin/users/{user_id}/limits", operation_id = "setUserLimits",
     tag = "administration", params(("user_id" = i64, Path)), request_body = UserLimitsBody,
     responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "Version of the limits, for `If-Match`.")))),
 )]

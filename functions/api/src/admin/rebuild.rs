@@ -49,7 +49,7 @@ pub(crate) struct QueuedRebuild {
 /// once all points are present; until then, searches use the old one. A document whose staged vectors
 /// cannot be read ends as `failed`, and retrying it indexes it again. Costs one write of every point.
 #[utoipa::path(
-    post, path = "/api/v2/admin/rebuild", operation_id = "administration_rebuild_indexes", tag = "administration", request_body = RebuildRequest,
+    post, path = "/api/v2/admin/rebuild", operation_id = "rebuildIndexes", tag = "administration", request_body = RebuildRequest,
     responses((status = 202, body = RebuildResponse)),
 )]
 pub(crate) async fn rebuild(

@@ -88,7 +88,7 @@ pub(crate) struct SourceGrantsResponse {
 /// Requires a superuser. Without a grant, no source reads anything on the server's side, not even one of a
 /// superuser.
 #[utoipa::path(
-    post, path = "/api/v2/admin/source-grants", tag = "administration", request_body = GrantSourceRequest,
+    post, path = "/api/v2/admin/source-grants", operation_id = "createSourceGrant", tag = "administration", request_body = GrantSourceRequest,
     responses((status = 201, body = SourceGrantResponse)),
 )]
 pub(crate) async fn grant_source(
@@ -123,7 +123,7 @@ pub(crate) async fn grant_source(
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/source-grants", tag = "administration", params(Page),
+    get, path = "/api/v2/admin/source-grants", operation_id = "listSourceGrants", tag = "administration", params(Page),
     responses((status = 200, body = SourceGrantsResponse)),
 )]
 pub(crate) async fn list_source_grants(
@@ -145,7 +145,7 @@ pub(crate) async fn list_source_grants(
 /// Requires a superuser. Sources that no other grant covers fail with the reason when they are read next. Documents
 /// that were indexed stay; remove the source to delete them.
 #[utoipa::path(
-    delete, path = "/api/v2/admin/source-grants/{grant_id}", tag = "administration",
+    delete, path = "/api/v2/admin/source-grants/{grant_id}", operation_id = "revokeSourceGrant", tag = "administration",
     params(("grant_id" = Uuid, Path)),
     responses((status = 204, description = "The grant was revoked.")),
 )]

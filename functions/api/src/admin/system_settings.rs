@@ -61,7 +61,7 @@ impl Editable {
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/system-settings", operation_id = "administration_show_settings", tag = "administration",
+    get, path = "/api/v2/system-settings", operation_id = "getSystemSettings", tag = "administration",
     responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
@@ -76,7 +76,7 @@ pub(crate) async fn show(
 ///
 /// Requires a superuser. Takes effect with the next request.
 #[utoipa::path(
-    patch, path = "/api/v2/system-settings", operation_id = "administration_update_settings",
+    patch, path = "/api/v2/system-settings", operation_id = "updateSystemSettings",
     tag = "administration", request_body = UpdateSystemSettingsRequest,
     responses((status = 200, body = SystemSettingsResponse, headers(("ETag" = String, description = "Version of the settings, for `If-Match`.")))),
 )]

@@ -108,7 +108,7 @@ impl<'a> Editable<'a> {
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/users", operation_id = "administration_list_users", tag = "administration", params(ListUsersQuery, Page),
+    get, path = "/api/v2/admin/users", operation_id = "listUsers", tag = "administration", params(ListUsersQuery, Page),
     responses((status = 200, body = UsersResponse)),
 )]
 pub(crate) async fn list(
@@ -137,7 +137,7 @@ pub(crate) async fn list(
 /// Requires a superuser. Works while registration is closed. Pass the password on to the user and have them
 /// change it.
 #[utoipa::path(
-    post, path = "/api/v2/admin/users", operation_id = "administration_create_user", tag = "administration", request_body = CreateUserRequest,
+    post, path = "/api/v2/admin/users", operation_id = "createUser", tag = "administration", request_body = CreateUserRequest,
     responses((status = 201, body = UserResponse)),
 )]
 pub(crate) async fn create(
@@ -178,7 +178,7 @@ pub(crate) async fn create(
 ///
 /// Requires a superuser.
 #[utoipa::path(
-    get, path = "/api/v2/admin/users/{user_id}", operation_id = "administration_show_user", tag = "administration", params(("user_id" = i64, Path)),
+    get, path = "/api/v2/admin/users/{user_id}", operation_id = "getUser", tag = "administration", params(("user_id" = i64, Path)),
     responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
 )]
 pub(crate) async fn show(
@@ -195,7 +195,7 @@ pub(crate) async fn show(
 /// Requires a superuser. Deactivation ends the account's sessions and disables its API keys from the next
 /// request on. The last active superuser can be neither deactivated nor demoted.
 #[utoipa::path(
-    patch, path = "/api/v2/admin/users/{user_id}", operation_id = "administration_update_user", tag = "administration",
+    patch, path = "/api/v2/admin/users/{user_id}", operation_id = "updateUser", tag = "administration",
     params(("user_id" = i64, Path)),
     request_body = UpdateUserRequest,
     responses((status = 200, body = UserResponse, headers(("ETag" = String, description = "Version of the account, for `If-Match`.")))),
@@ -250,7 +250,7 @@ pub(crate) async fn update(
 /// Requires a superuser. Ends all sessions of the account. Pass the password on to the user and have them
 /// change it.
 #[utoipa::path(
-    put, path = "/api/v2/admin/users/{user_id}/password", operation_id = "administration_set_user_password", tag = "administration",
+    put, path = "/api/v2/admin/users/{user_id}/password", operation_id = "setUserPassword", tag = "administration",
     params(("user_id" = i64, Path)), request_body = SetPasswordRequest,
     responses((status = 200, body = SessionsEndedResponse)),
 )]

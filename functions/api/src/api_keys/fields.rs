@@ -31,7 +31,7 @@ pub(crate) struct CreateApiKeyRequest {
     /// Highest access level of the key: `read`, `write` (also change documents and sources) or `admin`
     /// (everything its user may do except sharing collections and managing accounts and API keys); default
     /// `read`.
-    #[schema(schema_with = words::optional_key_scope, default = "read")]
+    #[schema(value_type = Option<words::ApiKeyScope>, default = "read")]
     pub scope: Option<String>,
     /// Restricts the key to these collections: 1 to 100 that the caller can read; default no restriction.
     #[schema(value_type = Option<Vec<Uuid>>, min_items = 1, max_items = 100)]
@@ -48,7 +48,7 @@ pub(crate) struct UpdateApiKeyRequest {
     /// `false` revokes the key, `true` reactivates it.
     pub is_active: Option<bool>,
     /// Highest access level of the key: `read`, `write` or `admin`.
-    #[schema(schema_with = words::optional_key_scope)]
+    #[schema(value_type = Option<words::ApiKeyScope>)]
     pub scope: Option<String>,
     /// Restricts the key to these collections, 1 to 100 that the caller can read; `null` removes the
     /// restriction.
@@ -79,7 +79,7 @@ pub(crate) struct ApiKeyResponse {
     #[schema(value_type = Option<Object>)]
     permissions: Option<()>,
     /// Highest access level of the key.
-    #[schema(schema_with = words::key_scope)]
+    #[schema(value_type = words::ApiKeyScope)]
     scope: AccessLevel,
     /// The collections that the key is restricted to; `null` if unrestricted.
     #[schema(value_type = Option<Vec<Uuid>>)]

@@ -153,7 +153,7 @@ pub(crate) struct AuditLogResponse {
 /// Requires `admin` access to the collection. IP addresses and user agents are those of the caller's own
 /// changes only; superusers see all of them in `GET /api/v2/audit-log`.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/audit-log", tag = "audit",
+    get, path = "/api/v2/collections/{collection_id}/audit-log", operation_id = "listCollectionAuditLog", tag = "audit",
     params(("collection_id" = Uuid, Path), ListCollectionAuditQuery),
     responses((status = 200, body = AuditLogResponse)),
 )]
@@ -184,7 +184,7 @@ pub(crate) async fn list_of_collection(
 ///
 /// Requires a superuser. Covers the whole installation.
 #[utoipa::path(
-    get, path = "/api/v2/audit-log", tag = "audit", params(ListAuditQuery),
+    get, path = "/api/v2/audit-log", operation_id = "listAuditLog", tag = "audit", params(ListAuditQuery),
     responses((status = 200, body = AuditLogResponse)),
 )]
 pub(crate) async fn list(

@@ -15,6 +15,7 @@ use super::settings::{RequestedSizes, StrategyFields, check_sizes, check_strateg
 use super::split::{ChunkedText, Text, check_size, chunk_all};
 use super::statistics::{ChunkStatistics, PreviewChunk};
 use crate::State;
+use crate::openapi::words;
 
 /// A text, and the strategies to compare.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -68,6 +69,7 @@ pub(crate) struct CompareResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComparisonResponse {
     /// Name of the strategy.
+    #[schema(value_type = words::ChunkingStrategy)]
     strategy: &'static str,
     /// The strategy's parameters, defaults included.
     #[schema(value_type = Object)]
@@ -87,7 +89,7 @@ pub(crate) struct ComparisonResponse {
 /// Chunks the text by each strategy as `POST /api/v2/chunking/preview` does, and returns the statistics
 /// side by side.
 #[utoipa::path(
-    post, path = "/api/v2/chunking/compare", operation_id = "chunking_compare", tag = "chunking",
+    post, path = "/api/v2/chunking/compare", operation_id = "compareChunkingStrategies", tag = "chunking",
     request_body = CompareRequest,
     responses((status = 200, body = CompareResponse)),
 )]

@@ -26,7 +26,7 @@ pub(crate) struct PreviewRequest {
     file_name: Option<String>,
     /// A strategy, see `GET /api/v2/chunking/strategies`.
     #[serde(alias = "chunking_strategy")]
-    #[schema(schema_with = words::optional_chunking_strategy, default = "hybrid")]
+    #[schema(value_type = Option<words::ChunkingStrategy>, default = "hybrid")]
     strategy: Option<String>,
     /// The strategy's parameters, see `GET /api/v2/chunking/strategies`.
     #[serde(alias = "chunking_config")]
@@ -55,6 +55,7 @@ pub(crate) struct PreviewRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewResponse {
     /// Name of the strategy.
+    #[schema(value_type = words::ChunkingStrategy)]
     strategy: &'static str,
     /// The strategy's parameters, defaults included.
     #[schema(value_type = Object)]
@@ -80,7 +81,7 @@ pub(crate) struct PreviewResponse {
 /// Chunks the text exactly as indexing a file with it would, with the model's own tokenizer. Nothing is
 /// stored or embedded.
 #[utoipa::path(
-    post, path = "/api/v2/chunking/preview", operation_id = "chunking_preview", tag = "chunking",
+    post, path = "/api/v2/chunking/preview", operation_id = "previewChunks", tag = "chunking",
     request_body = PreviewRequest,
     responses((status = 200, body = PreviewResponse)),
 )]

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::settings::{RequestedSizes, check_sizes};
 use crate::State;
+use crate::openapi::words;
 
 /// A chunking strategy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,8 +44,9 @@ pub(crate) struct StrategyResponse {
 pub(crate) struct ParameterResponse {
     /// Name of the parameter.
     name: &'static str,
-    /// `integer`, `number` or `boolean`.
+    /// Type of its values.
     #[serde(rename = "type")]
+    #[schema(value_type = words::ParameterType)]
     parameter_type: &'static str,
     /// Minimum value, for numbers.
     minimum: Option<f64>,
@@ -74,7 +76,7 @@ pub(crate) struct StrategiesResponse {
 ///
 /// Returns every strategy with its parameters, their bounds and defaults.
 #[utoipa::path(
-    get, path = "/api/v2/chunking/strategies", operation_id = "chunking_list_strategies", tag = "chunking",
+    get, path = "/api/v2/chunking/strategies", operation_id = "listChunkingStrategies", tag = "chunking",
     responses((status = 200, body = StrategiesResponse)),
 )]
 pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<StrategiesResponse>, ApiError> {
@@ -89,8 +91,10 @@ pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Json<Strategies
 }
 
 /// Show a chunking strategy
+///
+/// Returns its parameters with their bounds and defaults.
 #[utoipa::path(
-    get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "chunking_show_strategy", tag = "chunking",
+    get, path = "/api/v2/chunking/strategies/{strategy_id}", operation_id = "getChunkingStrategy", tag = "chunking",
     params(("strategy_id" = String, Path, description = "The strategy's name.", example = "markdown")),
     responses((status = 200, body = StrategyResponse)),
 )]

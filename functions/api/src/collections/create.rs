@@ -35,7 +35,7 @@ pub(crate) struct CreateCollectionRequest {
     /// One of the models that `GET /api/v2/system/info` lists; the default is the installation's.
     embedding_model: Option<String>,
     /// Data type of the stored vectors.
-    #[schema(schema_with = words::optional_quantization, default = "float16")]
+    #[schema(value_type = Option<words::Quantization>, default = "float16")]
     quantization: Option<String>,
     /// Tokens per chunk, from 16 to the model's limit; default 1000 or the model's limit, whichever is
     /// smaller.
@@ -45,7 +45,7 @@ pub(crate) struct CreateCollectionRequest {
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
     /// How documents are split; see `GET /api/v2/chunking/strategies`.
-    #[schema(schema_with = words::optional_chunking_strategy, default = "hybrid")]
+    #[schema(value_type = Option<words::ChunkingStrategy>, default = "hybrid")]
     chunking_strategy: Option<String>,
     /// The strategy's parameters; see `GET /api/v2/chunking/strategies`. Others are refused.
     #[schema(value_type = Option<Object>)]
@@ -64,7 +64,7 @@ pub(crate) struct CreateCollectionRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: sources are read when they are added; `continuous`: also on a schedule.
-    #[schema(schema_with = fields::optional_sync_mode, default = "one_time")]
+    #[schema(value_type = Option<words::SyncMode>, default = "one_time")]
     sync_mode: Option<String>,
     /// Minutes between two runs; required for a continuous collection.
     #[schema(minimum = 15, maximum = 525_600)]
@@ -92,7 +92,7 @@ pub(crate) struct CreateCollectionRequest {
 /// It accepts uploads and sources at once; they are indexed after the operation
 /// `initial_operation_id` has set it up.
 #[utoipa::path(
-    post, path = "/api/v2/collections", tag = "collections", request_body = CreateCollectionRequest,
+    post, path = "/api/v2/collections", operation_id = "createCollection", tag = "collections", request_body = CreateCollectionRequest,
     responses((status = 201, body = CollectionResponse)),
 )]
 pub(crate) async fn create(

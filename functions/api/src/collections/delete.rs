@@ -16,7 +16,7 @@ use crate::State;
 /// It disappears at once; an operation deletes its vectors and files, and then the collection with
 /// itself. `Location` is that operation's URL.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    delete, path = "/api/v2/collections/{collection_id}", operation_id = "deleteCollection", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses((status = 204, description = "Deleted.", headers(("Location" = String, description = "The operation that deletes vectors and files.")))),
 )]

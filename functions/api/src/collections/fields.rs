@@ -7,9 +7,6 @@ use db::collections::Collections;
 use domain::{ErrorKind, refuse_invisible, to_nfc};
 use lambda::http::{ApiError, FieldErrors};
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::Object;
-
-use crate::openapi::words;
 
 /// Characters that have another meaning in file systems and URLs.
 const FORBIDDEN_IN_NAMES: [char; 9] = ['/', '\\', '*', '?', '<', '>', ':', '"', '|'];
@@ -19,19 +16,10 @@ pub(crate) const ONE_TIME: &str = "one_time";
 const CONTINUOUS: &str = "continuous";
 /// The most bytes of a collection's metadata as JSON: every check of access reads it, and the audit log keeps it.
 const MAX_METADATA_BYTES: usize = 16 * 1024;
-const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
+/// Whether sources are read once or also on a schedule.
+pub(crate) const SYNC_MODES: [&str; 2] = [ONE_TIME, CONTINUOUS];
 /// 15 minutes to a year.
 const SYNC_INTERVAL_MINUTES: RangeInclusive<i64> = 15..=525_600;
-
-/// The schema of a sync mode.
-pub(crate) fn sync_mode() -> Object {
-    words::one_of(SYNC_MODES)
-}
-
-/// The schema of a sync mode that can be null.
-pub(crate) fn optional_sync_mode() -> Object {
-    words::one_of_or_null(SYNC_MODES)
-}
 
 /// Checks a name and returns it as it is stored: without surrounding white space, in Normalization Form C.
 pub(super) fn check_name(errors: &mut FieldErrors, name: &str) -> String {

@@ -17,6 +17,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
+use crate::openapi::words;
 use crate::operations::response::OperationResponse;
 
 /// Documents of one response unless the request says otherwise.
@@ -77,9 +78,8 @@ pub(crate) struct CheckedResponse {
 /// A difference between what a store holds and what it should hold.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DiscrepancyResponse {
-    /// What is wrong: `missing_points`, `orphaned_points`, `missing_objects`, `orphaned_objects`,
-    /// `missing_artifact_row`, `counter`, `open_items`, `unexplained_items`, `uncounted_items`,
-    /// `stalled_document`, `unexplained_document` or `empty_document`.
+    /// What is wrong.
+    #[schema(value_type = words::DiscrepancyKind)]
     kind: &'static str,
     /// The document, if it is about one. It may not exist.
     #[schema(value_type = Option<Uuid>)]
@@ -122,7 +122,7 @@ impl CheckedResponse {
 /// nothing. A response covers at most `limit` documents; continue with `next_cursor` until it is null. What
 /// an operation is working on is left out and counted in `in_progress`.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/integrity", tag = "collections",
+    get, path = "/api/v2/collections/{collection_id}/integrity", operation_id = "checkIntegrity", tag = "collections",
     params(("collection_id" = Uuid, Path), IntegrityQuery),
     responses((status = 200, body = IntegrityResponse)),
 )]
@@ -188,7 +188,7 @@ pub(crate) async fn check(
 /// owner are deleted; counters are counted. Searches answer meanwhile. A pending repair is returned instead
 /// of a second one. It reads everything that the check reads, and embeds only what is indexed again.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/integrity/repair", tag = "collections",
+    post, path = "/api/v2/collections/{collection_id}/integrity/repair", operation_id = "startRepair", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses((status = 202, body = OperationResponse)),
 )]

@@ -30,13 +30,13 @@ pub(crate) struct ListCollectionsQuery {
     #[param(max_length = 255)]
     search: Option<String>,
     /// Only collections with this status.
-    #[param(schema_with = words::collection_status)]
+    #[param(schema_with = words::CollectionStatus::inline)]
     status: Option<String>,
     /// The field to sort by.
-    #[param(schema_with = words::collection_sort, default = "created_at")]
+    #[param(schema_with = words::CollectionSort::inline, default = "created_at")]
     sort_by: Option<String>,
     /// Sort order; default `asc` for names, `desc` for the other fields.
-    #[param(schema_with = words::sort_order)]
+    #[param(schema_with = words::SortOrder::inline)]
     sort_order: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct CollectionsResponse {
 ///
 /// Without their `metadata`, which `GET /api/v2/collections/{collection_id}` returns.
 #[utoipa::path(
-    get, path = "/api/v2/collections", tag = "collections", params(ListCollectionsQuery, Page),
+    get, path = "/api/v2/collections", operation_id = "listCollections", tag = "collections", params(ListCollectionsQuery, Page),
     responses((status = 200, body = CollectionsResponse)),
 )]
 pub(crate) async fn list(

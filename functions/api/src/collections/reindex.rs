@@ -28,7 +28,7 @@ pub(crate) struct ReindexRequest {
     /// One of the models that `GET /api/v2/system/info` lists.
     embedding_model: Option<String>,
     /// Data type of the stored vectors.
-    #[schema(schema_with = words::optional_quantization)]
+    #[schema(value_type = Option<words::Quantization>)]
     quantization: Option<String>,
     /// Tokens per chunk, from 16 to the model's limit. If absent and the current size exceeds the limit
     /// of a new model, 1000 or that limit, whichever is smaller.
@@ -39,7 +39,7 @@ pub(crate) struct ReindexRequest {
     #[schema(minimum = 0)]
     chunk_overlap: Option<i64>,
     /// How documents are split; see `GET /api/v2/chunking/strategies`.
-    #[schema(schema_with = words::optional_chunking_strategy)]
+    #[schema(value_type = Option<words::ChunkingStrategy>)]
     chunking_strategy: Option<String>,
     /// All parameters of the strategy; another strategy starts with its defaults.
     #[schema(value_type = Option<Object>)]
@@ -68,7 +68,7 @@ pub(crate) struct ReindexRequest {
 /// indexed, the operation fails, names it, and changes nothing. Uploads that arrive meanwhile are
 /// indexed afterwards, into the new index.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/reindex", operation_id = "collections_reindex", tag = "collections",
+    post, path = "/api/v2/collections/{collection_id}/reindex", operation_id = "startReindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     request_body = Option<ReindexRequest>,
     responses((status = 202, body = OperationResponse)),
@@ -113,7 +113,7 @@ pub(crate) async fn start(
 /// swapped at once. Refused if documents were indexed since that the old index lacks; documents that
 /// were deleted since stay deleted.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/reindex/rollback", operation_id = "collections_roll_back_reindex", tag = "collections",
+    post, path = "/api/v2/collections/{collection_id}/reindex/rollback", operation_id = "rollBackReindex", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionResponse)),
 )]

@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::fields;
 use crate::openapi::words;
 use crate::redaction;
 
@@ -34,13 +33,14 @@ pub(crate) struct CollectionResponse {
     /// Name of the embedding model.
     embedding_model: String,
     /// Quantization of the vectors.
-    #[schema(schema_with = words::quantization)]
+    #[schema(value_type = words::Quantization)]
     quantization: Quantization,
     /// Maximum chunk size in tokens.
     chunk_size: u32,
     /// Overlap of consecutive chunks in tokens.
     chunk_overlap: u32,
     /// Name of the chunking strategy.
+    #[schema(value_type = words::ChunkingStrategy)]
     chunking_strategy: String,
     /// Parameters of the chunking strategy.
     #[schema(value_type = Object)]
@@ -56,7 +56,7 @@ pub(crate) struct CollectionResponse {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
     /// State of the collection.
-    #[schema(schema_with = words::collection_status)]
+    #[schema(value_type = words::CollectionStatus)]
     status: CollectionStatus,
     /// Explanation of the state, if any.
     status_message: Option<String>,
@@ -69,7 +69,7 @@ pub(crate) struct CollectionResponse {
     /// Documents that failed.
     error_count: i64,
     /// Whether sources are read once or continuously.
-    #[schema(schema_with = fields::sync_mode)]
+    #[schema(value_type = words::SyncMode)]
     sync_mode: String,
     /// Interval between sync runs in minutes, for `continuous`.
     sync_interval_minutes: Option<i32>,
@@ -82,7 +82,7 @@ pub(crate) struct CollectionResponse {
     /// When the last completed sync run ended; `null` before that.
     sync_last_run_completed_at: Option<DateTime<Utc>>,
     /// Status of the last sync run; `null` before the first one.
-    #[schema(schema_with = words::optional_sync_run_status)]
+    #[schema(value_type = Option<words::SyncRunStatus>)]
     sync_last_run_status: Option<SyncRunStatus>,
     /// Errors of the last run by source; only for callers with write access.
     sync_last_error: Option<String>,
@@ -91,7 +91,7 @@ pub(crate) struct CollectionResponse {
     /// When the collection was last changed.
     updated_at: DateTime<Utc>,
     /// The caller's access level.
-    #[schema(schema_with = words::access)]
+    #[schema(value_type = words::AccessLevel)]
     access: AccessLevel,
     /// The operation that sets it up; only in the response to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]

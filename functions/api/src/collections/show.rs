@@ -9,8 +9,10 @@ use super::response::{CollectionResponse, answer};
 use crate::State;
 
 /// Show a collection
+///
+/// Returns its settings, its status and its counts, and the caller's access to it.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    get, path = "/api/v2/collections/{collection_id}", operation_id = "getCollection", tag = "collections",
     params(("collection_id" = Uuid, Path)),
     responses((
         status = 200, body = CollectionResponse,

@@ -15,6 +15,7 @@ use super::response::{CollectionResponse, answer, editable};
 use crate::State;
 use crate::audit::{self, Change};
 use crate::nullable::nullable;
+use crate::openapi::words;
 
 /// Fields to change; absent fields keep their values. The model, quantization and chunk settings belong
 /// to the index and are changed by a reindex.
@@ -34,7 +35,7 @@ pub(crate) struct UpdateCollectionRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// `one_time`: sources are read when they are added; `continuous`: also on a schedule.
-    #[schema(schema_with = fields::optional_sync_mode)]
+    #[schema(value_type = Option<words::SyncMode>)]
     sync_mode: Option<String>,
     /// Minutes between two runs. Kept while the mode is `one_time`; `null` removes it.
     #[serde(default, deserialize_with = "nullable")]
@@ -46,7 +47,7 @@ pub(crate) struct UpdateCollectionRequest {
 ///
 /// Absent fields keep their values; `PATCH` does the same.
 #[utoipa::path(
-    put, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    put, path = "/api/v2/collections/{collection_id}", operation_id = "updateCollectionByPut", tag = "collections",
     params(("collection_id" = Uuid, Path)), request_body = UpdateCollectionRequest,
     responses((
             status = 200, body = CollectionResponse,
@@ -100,7 +101,7 @@ pub(crate) async fn update(
 ///
 /// The same as `PUT`.
 #[utoipa::path(
-    patch, path = "/api/v2/collections/{collection_id}", tag = "collections",
+    patch, path = "/api/v2/collections/{collection_id}", operation_id = "updateCollection", tag = "collections",
     params(("collection_id" = Uuid, Path)), request_body = UpdateCollectionRequest,
     responses((
             status = 200, body = CollectionResponse,

@@ -45,7 +45,7 @@ pub(crate) struct DeleteDocumentByUriQuery {
 ///
 /// A document that was pushed exists when it is staged, some seconds after the push.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/by-uri", operation_id = "documents_show_by_uri", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents/by-uri", operation_id = "getDocumentByUri", tag = "documents",
     params(("collection_id" = Uuid, Path), DocumentByUriQuery),
     responses((status = 200, body = DocumentResponse)),
 )]
@@ -67,7 +67,7 @@ pub(crate) async fn show(
 /// As `DELETE /api/v2/collections/{collection_id}/documents/{document_id}`. A document that was pushed and is still on its
 /// way does not arrive.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/documents/by-uri", operation_id = "documents_delete_by_uri", tag = "documents",
+    delete, path = "/api/v2/collections/{collection_id}/documents/by-uri", operation_id = "deleteDocumentByUri", tag = "documents",
     params(("collection_id" = Uuid, Path), DeleteDocumentByUriQuery),
     responses(
         (status = 202, description = "The document is being purged.", headers(("Location" = String, description = "The operation that deletes the vectors."))),

@@ -137,7 +137,7 @@ pub(crate) struct ChunksResponse {
 /// Chunks of deleted documents and of replaced generations are never listed. While a document is being
 /// indexed, a page may be shorter than `per_page`.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/chunks", tag = "chunks",
+    get, path = "/api/v2/collections/{collection_id}/chunks", operation_id = "listChunks", tag = "chunks",
     params(("collection_id" = Uuid, Path), ListChunksQuery, Page),
     responses((status = 200, body = ChunksResponse)),
 )]
@@ -186,8 +186,10 @@ pub(crate) async fn list(
 }
 
 /// Show a chunk
+///
+/// Returns its text, its place in the document and the document's name.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/chunks/{chunk_id}", tag = "chunks",
+    get, path = "/api/v2/collections/{collection_id}/chunks/{chunk_id}", operation_id = "getChunk", tag = "chunks",
     params(("collection_id" = Uuid, Path), ("chunk_id" = Uuid, Path)),
     responses((status = 200, body = ChunkResponse)),
 )]
@@ -215,7 +217,7 @@ pub(crate) async fn show(
 ///
 /// The same as `GET /api/v2/collections/{collection_id}/chunks`.
 #[utoipa::path(
-    get, path = "/api/v2/chunking/collections/{collection_id}/chunks", operation_id = "chunks_list_of_chunking",
+    get, path = "/api/v2/chunking/collections/{collection_id}/chunks", operation_id = "listChunkingChunks",
     tag = "chunks", params(("collection_id" = Uuid, Path), ListChunksQuery, Page),
     responses((status = 200, body = ChunksResponse)),
 )]
@@ -232,7 +234,7 @@ pub(crate) async fn list_of_chunking(
 ///
 /// The same as `GET /api/v2/collections/{collection_id}/chunks/{chunk_id}`.
 #[utoipa::path(
-    get, path = "/api/v2/chunking/collections/{collection_id}/chunks/{chunk_id}", operation_id = "chunks_show_of_chunking",
+    get, path = "/api/v2/chunking/collections/{collection_id}/chunks/{chunk_id}", operation_id = "getChunkingChunk",
     tag = "chunks", params(("collection_id" = Uuid, Path), ("chunk_id" = Uuid, Path)),
     responses((status = 200, body = ChunkResponse)),
 )]

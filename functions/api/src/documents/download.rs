@@ -38,7 +38,7 @@ pub(crate) struct DocumentContent(Vec<u8>);
 /// Returns the bytes as they were indexed. Documents of more than about 4 MiB, the most that a function can return, are
 /// redirected to a presigned URL that is valid for five minutes; follow it without the `Authorization` header.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/content", operation_id = "downloadDocument", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses(
         (

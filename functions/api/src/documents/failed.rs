@@ -33,8 +33,10 @@ pub(crate) struct FailedCountResponse {
 }
 
 /// Count a collection's failed documents
+///
+/// Counts them by the category of their errors.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/failed/count", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents/failed/count", operation_id = "countFailedDocuments", tag = "documents",
     params(("collection_id" = Uuid, Path), CountFailedQuery),
     responses((status = 200, body = FailedCountResponse)),
 )]

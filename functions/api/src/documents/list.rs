@@ -19,7 +19,7 @@ use crate::openapi::words;
 pub(crate) struct ListDocumentsQuery {
     /// Only documents with this status. Without it, deleted documents are left out; `deleted` requires write
     /// access.
-    #[param(schema_with = words::document_status)]
+    #[param(schema_with = words::DocumentStatus::inline)]
     status: Option<String>,
     /// Only documents of this source.
     source_id: Option<i64>,
@@ -30,10 +30,10 @@ pub(crate) struct ListDocumentsQuery {
     #[param(max_length = 255)]
     search: Option<String>,
     /// What decides the order.
-    #[param(schema_with = words::document_sort, default = "created_at")]
+    #[param(schema_with = words::DocumentSort::inline, default = "created_at")]
     sort_by: Option<String>,
     /// Which way it goes.
-    #[param(schema_with = words::sort_order, default = "asc")]
+    #[param(schema_with = words::SortOrder::inline, default = "asc")]
     sort_order: Option<String>,
 }
 
@@ -51,8 +51,10 @@ pub(crate) struct DocumentsResponse {
 }
 
 /// List a collection's documents
+///
+/// Returns one page, without deleted documents unless `status` asks for them.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents", operation_id = "listDocuments", tag = "documents",
     params(("collection_id" = Uuid, Path), ListDocumentsQuery, Page),
     responses((status = 200, body = DocumentsResponse)),
 )]

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::{metadata, pushed};
 use crate::State;
 use crate::audit::{self, Change};
+use crate::openapi::words;
 use crate::quotas::enforce;
 
 /// The most bytes of a document's content in one request.
@@ -52,7 +53,9 @@ pub(crate) struct PushDocumentRequest {
     /// its URI if that is such an address.
     #[schema(max_length = 2048)]
     url: Option<String>,
-    #[schema(schema_with = metadata::optional_schema)]
+    /// Metadata of the document, for `attributes` in a search's `metadata_filter`. If it is left out, an existing document
+    /// keeps its metadata.
+    #[schema(value_type = Option<words::MetadataSchema>)]
     metadata: Option<Map<String, Value>>,
     /// Name of the source that the document belongs to, 1 to 64 characters; created on first use.
     #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$", default = "push")]
@@ -88,7 +91,7 @@ pub(crate) struct PushedDocumentResponse {
 /// `POST /api/v2/collections/{collection_id}/uploads`, with the same `uri`. What is left out of title, URL and metadata
 /// stays as it is.
 #[utoipa::path(
-    put, path = "/api/v2/collections/{collection_id}/documents/by-uri", tag = "documents",
+    put, path = "/api/v2/collections/{collection_id}/documents/by-uri", operation_id = "pushDocument", tag = "documents",
     params(("collection_id" = Uuid, Path)), request_body = PushDocumentRequest,
     responses((
         status = 202, body = PushedDocumentResponse,

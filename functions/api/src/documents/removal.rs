@@ -42,7 +42,7 @@ pub(crate) struct DeleteDocumentQuery {
 /// Documents with the same bytes stay. Reading its source again does not restore it; restoring or
 /// uploading it does.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
+    delete, path = "/api/v2/collections/{collection_id}/documents/{document_id}", operation_id = "deleteDocument", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path), DeleteDocumentQuery),
     responses(
         (status = 202, description = "The document is being purged.", headers(("Location" = String, description = "The operation that deletes the vectors."))),
@@ -144,7 +144,7 @@ pub(super) fn location(operation_id: Option<OperationId>) -> (HeaderName, Header
 /// A document that was gone from its source is kept from now on, as
 /// a document without a source.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", tag = "documents",
+    post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/restore", operation_id = "restoreDocument", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses((status = 202, body = OperationResponse)),
 )]

@@ -9,7 +9,6 @@ use domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::metadata;
 use crate::openapi::words;
 use crate::redaction;
 
@@ -48,12 +47,12 @@ pub(crate) struct DocumentResponse {
     /// SHA-256 of the bytes in hex; null before they were read.
     content_hash: Option<String>,
     /// State of the document.
-    #[schema(schema_with = words::document_status)]
+    #[schema(value_type = words::DocumentStatus)]
     status: DocumentStatus,
     /// The reason if it failed or was skipped; only for callers with write access.
     error_message: Option<String>,
     /// Category of the failure, for failed documents.
-    #[schema(schema_with = words::error_category)]
+    #[schema(value_type = Option<words::ErrorCategory>)]
     error_category: Option<ErrorCategory>,
     /// Number of chunks.
     chunk_count: i32,
@@ -71,7 +70,8 @@ pub(crate) struct DocumentResponse {
     is_stale: bool,
     /// What was lost or guessed while the searchable version was read.
     warnings: Vec<WarningResponse>,
-    #[schema(schema_with = metadata::schema)]
+    /// Metadata from its upload; searches filter by it with `attributes` in `metadata_filter`.
+    #[schema(value_type = words::MetadataSchema)]
     metadata: DocumentMetadata,
     /// When the document was first seen.
     created_at: DateTime<Utc>,

@@ -44,7 +44,7 @@ pub(crate) struct RetryQuery {
 /// Indexes a document that failed or whose operation was cancelled. Its staged bytes are used if there are
 /// any; otherwise its source is read. A document whose staged bytes could not be read is refused, unless `force` is set.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/retry", tag = "documents",
+    post, path = "/api/v2/collections/{collection_id}/documents/{document_id}/retry", operation_id = "retryDocument", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path), RetryQuery),
     responses((status = 200, body = RetryResponse)),
 )]
@@ -85,7 +85,7 @@ pub(crate) async fn retry(
 /// Their staged bytes are used if there are any; otherwise their sources are read. Documents whose staged bytes could
 /// not be read are left out, unless `force` is set. Without documents to retry, no operation is started.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/documents/retry-failed", tag = "documents",
+    post, path = "/api/v2/collections/{collection_id}/documents/retry-failed", operation_id = "retryFailedDocuments", tag = "documents",
     params(("collection_id" = Uuid, Path), RetryQuery),
     responses((status = 200, body = RetryResponse)),
 )]

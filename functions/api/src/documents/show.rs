@@ -14,7 +14,7 @@ use crate::State;
 ///
 /// A deleted document is shown to callers with write access only.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}", operation_id = "getDocument", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path)),
     responses((status = 200, body = DocumentResponse)),
 )]

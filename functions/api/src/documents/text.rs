@@ -45,7 +45,7 @@ pub(crate) struct TextResponse {
 /// The text that was extracted from the document, decoded and without markup: offsets of chunks count in it, not in
 /// the bytes of `/content`. At most 512 KiB at once; continue with `next_offset` as `start_offset`.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/text", tag = "documents",
+    get, path = "/api/v2/collections/{collection_id}/documents/{document_id}/text", operation_id = "getDocumentText", tag = "documents",
     params(("collection_id" = Uuid, Path), ("document_id" = Uuid, Path), TextQuery),
     responses((status = 200, body = TextResponse)),
 )]

@@ -43,7 +43,7 @@ pub(crate) struct McpProfileResponse {
     /// Whether the profile is offered to assistants.
     enabled: bool,
     /// `search_type` of the searches.
-    #[schema(schema_with = words::search_type)]
+    #[schema(value_type = words::SearchType)]
     search_type: String,
     /// Number of results per search, 1 to 100.
     result_count: i32,
@@ -54,7 +54,7 @@ pub(crate) struct McpProfileResponse {
     /// Weight of the dense vectors against the sparse ones, 0 to 1; `null` for the default of search.
     hybrid_alpha: Option<f64>,
     /// Which vectors are searched.
-    #[schema(schema_with = words::search_mode)]
+    #[schema(value_type = words::SearchMode)]
     search_mode: String,
     /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
     rrf_k: Option<i32>,
@@ -156,7 +156,7 @@ pub(crate) struct McpProfilesResponse {
 /// Requires the scope `write`, of a key that is not limited to some collections, and read access to the
 /// collections.
 #[utoipa::path(
-    post, path = "/api/v2/mcp/profiles", tag = "mcp", request_body = CreateMcpProfileRequest,
+    post, path = "/api/v2/mcp/profiles", operation_id = "createMcpProfile", tag = "mcp", request_body = CreateMcpProfileRequest,
     responses((status = 201, body = McpProfileResponse)),
 )]
 pub(crate) async fn create_profile(
@@ -185,8 +185,10 @@ pub(crate) async fn create_profile(
 }
 
 /// List the caller's MCP profiles
+///
+/// Returns one page.
 #[utoipa::path(
-    get, path = "/api/v2/mcp/profiles", tag = "mcp", params(ListMcpProfilesQuery, Page),
+    get, path = "/api/v2/mcp/profiles", operation_id = "listMcpProfiles", tag = "mcp", params(ListMcpProfilesQuery, Page),
     responses((status = 200, body = McpProfilesResponse)),
 )]
 pub(crate) async fn list_profiles(
@@ -208,8 +210,10 @@ pub(crate) async fn list_profiles(
 }
 
 /// Show an MCP profile
+///
+/// Returns its collections and its defaults of searches.
 #[utoipa::path(
-    get, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
+    get, path = "/api/v2/mcp/profiles/{profile_id}", operation_id = "getMcpProfile", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses((
             status = 200, body = McpProfileResponse,
             headers(("ETag" = String, description = "Version of the profile, for `If-Match`.")),
@@ -231,7 +235,7 @@ pub(crate) async fn show_profile(
 /// collections of the request. Absent fields stay
 /// unchanged.
 #[utoipa::path(
-    put, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp",
+    put, path = "/api/v2/mcp/profiles/{profile_id}", operation_id = "updateMcpProfile", tag = "mcp",
     params(("profile_id" = Uuid, Path)), request_body = UpdateMcpProfileRequest,
     responses((
             status = 200, body = McpProfileResponse,
@@ -274,7 +278,7 @@ pub(crate) async fn update_profile(
 ///
 /// Requires the scope `write`, of a key that is not limited to some collections.
 #[utoipa::path(
-    delete, path = "/api/v2/mcp/profiles/{profile_id}", tag = "mcp", params(("profile_id" = Uuid, Path)),
+    delete, path = "/api/v2/mcp/profiles/{profile_id}", operation_id = "deleteMcpProfile", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses((status = 204, description = "The profile was deleted.")),
 )]
 pub(crate) async fn delete_profile(
@@ -298,7 +302,7 @@ pub(crate) async fn delete_profile(
 ///
 /// Returns the settings to paste into an AI assistant. Replace the placeholder by an API key.
 #[utoipa::path(
-    get, path = "/api/v2/mcp/profiles/{profile_id}/config", tag = "mcp", params(("profile_id" = Uuid, Path)),
+    get, path = "/api/v2/mcp/profiles/{profile_id}/config", operation_id = "getMcpClientConfig", tag = "mcp", params(("profile_id" = Uuid, Path)),
     responses((status = 200, body = McpConfigResponse)),
 )]
 pub(crate) async fn show_profile_config(

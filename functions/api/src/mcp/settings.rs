@@ -31,7 +31,7 @@ pub(crate) struct CreateMcpProfileRequest {
     /// Whether the profile is offered to assistants; default `true`.
     enabled: Option<bool>,
     /// `search_type` of the searches; default `semantic`.
-    #[schema(schema_with = words::optional_search_type)]
+    #[schema(value_type = Option<words::SearchType>)]
     search_type: Option<SearchType>,
     /// Number of results per search, 1 to 100; default 10.
     #[schema(minimum = 1, maximum = 100)]
@@ -45,7 +45,7 @@ pub(crate) struct CreateMcpProfileRequest {
     #[schema(minimum = 0, maximum = 1)]
     hybrid_alpha: Option<f64>,
     /// Which vectors to search; default `dense`.
-    #[schema(schema_with = words::optional_search_mode)]
+    #[schema(value_type = Option<words::SearchMode>)]
     search_mode: Option<SearchMode>,
     /// Constant k of reciprocal rank fusion, 1 to 1000; default that of search.
     #[schema(minimum = 1, maximum = 1000)]
@@ -71,7 +71,7 @@ pub(crate) struct UpdateMcpProfileRequest {
     /// Whether the profile is offered to assistants.
     enabled: Option<bool>,
     /// `search_type` of the searches.
-    #[schema(schema_with = words::optional_search_type)]
+    #[schema(value_type = Option<words::SearchType>)]
     search_type: Option<SearchType>,
     /// Number of results per search, 1 to 100.
     #[schema(minimum = 1, maximum = 100)]
@@ -87,7 +87,7 @@ pub(crate) struct UpdateMcpProfileRequest {
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
     hybrid_alpha: Option<Option<f64>>,
     /// Which vectors to search.
-    #[schema(schema_with = words::optional_search_mode)]
+    #[schema(value_type = Option<words::SearchMode>)]
     search_mode: Option<SearchMode>,
     /// Constant k of reciprocal rank fusion, 1 to 1000; `null` for the default of search.
     #[serde(default, deserialize_with = "nullable")]

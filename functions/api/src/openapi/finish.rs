@@ -1,4 +1,4 @@
-//! Completion of the generated OpenAPI document: unique operation ids, descriptions, examples.
+//! Completion of the generated OpenAPI document: descriptions and examples.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ const PROBLEM: &str = "application/problem+json";
 /// Deeper than any schema; stops the recursion in recursive schemas.
 const MAX_DEPTH: usize = 12;
 
-/// Makes operation ids unique, and adds missing descriptions and examples.
+/// Adds missing descriptions and examples.
 pub(super) fn finish(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
     let schemas = Schemas(&schemas);
@@ -24,13 +24,6 @@ pub(super) fn finish(document: &mut Value) {
 }
 
 fn finish_operation(operation: &mut Value, schemas: &Schemas<'_>) {
-    // Function names such as `list` repeat across resources.
-    let tag = operation.pointer("/tags/0").and_then(Value::as_str).unwrap_or_default().replace('-', "_");
-    if let Some(Value::String(name)) = operation.get_mut("operationId")
-        && !name.starts_with(&tag)
-    {
-        *name = format!("{tag}_{name}");
-    }
     if let Some(Value::Array(parameters)) = operation.get_mut("parameters") {
         parameters.iter_mut().for_each(finish_parameter);
     }

@@ -20,7 +20,7 @@ use crate::operations::response::OperationResponse;
 /// next document: indexed documents stay, the others end as `cancelled`, and so does the operation.
 /// Repeating the request changes nothing.
 #[utoipa::path(
-    post, path = "/api/v2/operations/{operation_id}/cancel", operation_id = "operations_cancel_by_post", tag = "operations",
+    post, path = "/api/v2/operations/{operation_id}/cancel", operation_id = "cancelOperationByPost", tag = "operations",
     params(("operation_id" = Uuid, Path)),
     responses((status = 200, body = OperationResponse)),
 )]
@@ -37,7 +37,7 @@ pub(crate) async fn cancel(
 ///
 /// The same as `POST /api/v2/operations/{operation_id}/cancel`.
 #[utoipa::path(
-    delete, path = "/api/v2/operations/{operation_id}", operation_id = "operations_cancel", tag = "operations",
+    delete, path = "/api/v2/operations/{operation_id}", operation_id = "cancelOperation", tag = "operations",
     params(("operation_id" = Uuid, Path)),
     responses((status = 200, body = OperationResponse)),
 )]

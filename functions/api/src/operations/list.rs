@@ -70,7 +70,7 @@ pub(crate) struct OperationsResponse {
 ///
 /// Those that the caller started, of collections that the caller has access to.
 #[utoipa::path(
-    get, path = "/api/v2/operations", tag = "operations", params(ListOperationsQuery, Page),
+    get, path = "/api/v2/operations", operation_id = "listOperations", tag = "operations", params(ListOperationsQuery, Page),
     responses((status = 200, body = OperationsResponse)),
 )]
 pub(crate) async fn list(
@@ -109,7 +109,7 @@ async fn access_by_collection(
 ///
 /// The response body is a plain list; the header `x-total-count` has the total.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/operations", tag = "operations",
+    get, path = "/api/v2/collections/{collection_id}/operations", operation_id = "listCollectionOperations", tag = "operations",
     params(("collection_id" = Uuid, Path), ListOperationsQuery, Page),
     responses((status = 200, body = Vec<OperationResponse>, headers(("x-total-count" = i64, description = "Total number of operations.")))),
 )]

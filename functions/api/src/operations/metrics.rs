@@ -20,6 +20,7 @@ pub(crate) struct MetricResponse {
     /// Name of the metric. Stages run concurrently: the duration of each is from its first document to
     /// its last.
     name: String,
+    /// The measured value, in `unit`.
     value: f64,
     /// `seconds`, `documents`, `chunks` or `bytes`.
     unit: String,
@@ -48,7 +49,7 @@ pub(crate) struct MetricsResponse {
 /// Numbers of documents, chunks and bytes, and the durations of waiting, listing, reading, chunking and
 /// embedding. Empty until the operation has ended.
 #[utoipa::path(
-    get, path = "/api/v2/operations/{operation_id}/metrics", tag = "operations",
+    get, path = "/api/v2/operations/{operation_id}/metrics", operation_id = "listOperationMetrics", tag = "operations",
     params(("operation_id" = Uuid, Path), Page),
     responses((status = 200, body = MetricsResponse)),
 )]

@@ -28,10 +28,10 @@ pub(crate) struct OperationResponse {
     source_id: Option<SourceId>,
     /// Type of the operation.
     #[serde(rename = "type")]
-    #[schema(schema_with = words::operation_type)]
+    #[schema(value_type = words::OperationType)]
     operation_type: OperationType,
     /// State of the operation.
-    #[schema(schema_with = words::operation_status)]
+    #[schema(value_type = words::OperationStatus)]
     status: OperationStatus,
     /// Its settings; the location of its source only for callers with write access.
     #[schema(value_type = Object)]
@@ -39,15 +39,15 @@ pub(crate) struct OperationResponse {
     /// Why it failed; only for callers with write access.
     error_message: Option<String>,
     /// Category of the failure, for failed operations.
-    #[schema(schema_with = words::error_category)]
+    #[schema(value_type = Option<words::ErrorCategory>)]
     error_category: Option<ErrorCategory>,
     /// What an open operation, or some of its documents, waits for; `null` while it progresses. `another_operation`: an
     /// older one of the collection. `retry`: another attempt after an unexpected error. The others are unavailable, and
     /// what needs them is tried again by itself.
-    #[schema(schema_with = words::waiting_for)]
+    #[schema(value_type = Option<words::WaitingFor>)]
     waiting_for: Option<WaitingFor>,
     /// The last error after which it is tried again, while it waits for something.
-    #[schema(schema_with = words::transient_error)]
+    #[schema(value_type = Option<words::TransientError>)]
     last_transient_error: Option<TransientError>,
     /// When it is tried again, while it waits after an error.
     next_attempt_at: Option<DateTime<Utc>>,

@@ -35,7 +35,7 @@ pub(crate) struct ShowOperationQuery {
 /// With `wait_seconds` it long-polls for a change. The operation that deletes a collection is deleted
 /// with it: 404 then means that it has ended.
 #[utoipa::path(
-    get, path = "/api/v2/operations/{operation_id}", tag = "operations",
+    get, path = "/api/v2/operations/{operation_id}", operation_id = "getOperation", tag = "operations",
     params(("operation_id" = Uuid, Path), ShowOperationQuery),
     responses((status = 200, body = OperationResponse)),
 )]

@@ -19,10 +19,10 @@ pub(crate) struct CollectionDefaults {
     /// Embedding model; `null` for the installation's default.
     embedding_model: Option<String>,
     /// Quantization of the vectors.
-    #[schema(schema_with = words::quantization)]
+    #[schema(value_type = words::Quantization)]
     quantization: Quantization,
     /// Chunking strategy.
-    #[schema(schema_with = words::chunking_strategy)]
+    #[schema(value_type = words::ChunkingStrategy)]
     chunking_strategy: String,
     /// Maximum chunk size in tokens; `null` for the model's default.
     chunk_size: Option<u32>,
@@ -31,7 +31,7 @@ pub(crate) struct CollectionDefaults {
     /// Whether to index sparse vectors.
     enable_sparse: bool,
     /// Type of the sparse vectors.
-    #[schema(schema_with = words::sparse_type)]
+    #[schema(value_type = words::SparseType)]
     sparse_type: SparseType,
     /// Whether searches combine dense and sparse vectors.
     enable_hybrid: bool,
@@ -60,10 +60,10 @@ pub(crate) struct CollectionDefaultsChanges {
     #[schema(value_type = Option<String>)]
     embedding_model: Option<Option<String>>,
     /// Quantization of the vectors.
-    #[schema(schema_with = words::optional_quantization)]
+    #[schema(value_type = Option<words::Quantization>)]
     quantization: Option<Quantization>,
     /// A strategy listed by `GET /api/v2/chunking/strategies`.
-    #[schema(schema_with = words::optional_chunking_strategy)]
+    #[schema(value_type = Option<words::ChunkingStrategy>)]
     chunking_strategy: Option<String>,
     /// Maximum chunk size in tokens, 16 to the model's maximum; `null` for the model's default.
     #[serde(default, deserialize_with = "nullable")]
@@ -76,7 +76,7 @@ pub(crate) struct CollectionDefaultsChanges {
     /// Whether to index sparse vectors.
     enable_sparse: Option<bool>,
     /// Type of the sparse vectors.
-    #[schema(schema_with = words::optional_sparse_type)]
+    #[schema(value_type = Option<words::SparseType>)]
     sparse_type: Option<SparseType>,
     /// Whether searches combine dense and sparse vectors.
     enable_hybrid: Option<bool>,

@@ -15,7 +15,7 @@ pub(crate) struct SearchPreferences {
     /// Number of results, 1 to 250.
     top_k: i64,
     /// Which vectors to search.
-    #[schema(schema_with = words::search_mode)]
+    #[schema(value_type = words::SearchMode)]
     mode: SearchMode,
     /// Whether to rerank results with a cross-encoder.
     use_reranker: bool,
@@ -26,7 +26,7 @@ pub(crate) struct SearchPreferences {
     /// Whether to expand queries with HyDE (hypothetical document embeddings).
     use_hyde: bool,
     /// Quality tier of the language model for HyDE.
-    #[schema(schema_with = words::quality_tier)]
+    #[schema(value_type = words::QualityTier)]
     hyde_quality_tier: QualityTier,
     /// Timeout of the language model for HyDE in seconds, 3 to 180.
     hyde_timeout_seconds: i64,
@@ -54,7 +54,7 @@ pub(crate) struct SearchChanges {
     #[schema(minimum = 1, maximum = 250, example = 20)]
     top_k: Option<i64>,
     /// Which vectors to search.
-    #[schema(schema_with = words::optional_search_mode)]
+    #[schema(value_type = Option<words::SearchMode>)]
     mode: Option<SearchMode>,
     /// Whether to rerank results with a cross-encoder.
     use_reranker: Option<bool>,
@@ -68,7 +68,7 @@ pub(crate) struct SearchChanges {
     /// Whether to expand queries with HyDE (hypothetical document embeddings).
     use_hyde: Option<bool>,
     /// Quality tier of the language model for HyDE.
-    #[schema(schema_with = words::optional_quality_tier)]
+    #[schema(value_type = Option<words::QualityTier>)]
     hyde_quality_tier: Option<QualityTier>,
     /// Timeout of the language model for HyDE in seconds.
     #[schema(minimum = 3, maximum = 180)]

@@ -37,7 +37,7 @@ pub(crate) struct BeginPushRunRequest {
 /// time. A client that was interrupted goes on with the run, of which everything that was named counts. A run that is not
 /// ended within seven days has no effect.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/push-runs", tag = "push-runs",
+    post, path = "/api/v2/collections/{collection_id}/push-runs", operation_id = "beginPushRun", tag = "push-runs",
     params(("collection_id" = Uuid, Path)), request_body = BeginPushRunRequest,
     responses((status = 201, body = PushRunResponse)),
 )]

@@ -16,8 +16,10 @@ use crate::audit::{self, Change};
 use crate::documents::removal::start_removal;
 
 /// Show a push run
+///
+/// Returns its status and how many documents it has named.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}", tag = "push-runs",
+    get, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}", operation_id = "getPushRun", tag = "push-runs",
     params(("collection_id" = Uuid, Path), ("push_run_id" = Uuid, Path)),
     responses((status = 200, body = PushRunResponse)),
 )]
@@ -35,7 +37,7 @@ pub(crate) async fn show(
 /// once, and its vectors by the operation of the response; or it is kept and marked as stale, if the source's `on_missing`
 /// is `keep`. What was pushed and is still on its way counts as named. The request can be repeated.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}/end", tag = "push-runs",
+    post, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}/end", operation_id = "endPushRun", tag = "push-runs",
     params(("collection_id" = Uuid, Path), ("push_run_id" = Uuid, Path)),
     responses((status = 202, body = PushRunResponse)),
 )]

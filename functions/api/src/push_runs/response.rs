@@ -18,7 +18,7 @@ pub(crate) struct PushRunResponse {
     /// Name of its source.
     source: String,
     /// Status of the run.
-    #[schema(schema_with = words::push_run_status)]
+    #[schema(value_type = words::PushRunStatus)]
     status: PushRunStatus,
     /// Number of documents that it has named; 0 if it had no effect.
     named: i64,

@@ -36,7 +36,7 @@ pub(crate) struct SeenDocumentsResponse {
 /// They count as named by the run, as if they were pushed again. The response lists those that the collection does not have
 /// from this source, because they were never pushed or were deleted since: push them.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}/seen", tag = "push-runs",
+    post, path = "/api/v2/collections/{collection_id}/push-runs/{push_run_id}/seen", operation_id = "nameUnchangedDocuments", tag = "push-runs",
     params(("collection_id" = Uuid, Path), ("push_run_id" = Uuid, Path)), request_body = SeenDocumentsRequest,
     responses((status = 200, body = SeenDocumentsResponse)),
 )]

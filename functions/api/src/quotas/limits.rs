@@ -131,8 +131,10 @@ pub(crate) struct UserLimitsResponse {
 }
 
 /// Show a collection's limits and usage
+///
+/// Returns each quota with how much of it is used.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/limits", operation_id = "limits_show_of_collection", tag = "limits",
+    get, path = "/api/v2/collections/{collection_id}/limits", operation_id = "getCollectionLimits", tag = "limits",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = CollectionLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
 )]
@@ -144,8 +146,10 @@ pub(crate) async fn show_of_collection(
 }
 
 /// Show the caller's own limits and usage
+///
+/// Returns each quota of the account with how much of it is used.
 #[utoipa::path(
-    get, path = "/api/v2/limits", operation_id = "limits_show", tag = "limits",
+    get, path = "/api/v2/limits", operation_id = "getOwnLimits", tag = "limits",
     responses((status = 200, body = UserLimitsResponse, headers(("ETag" = String, description = "The limits' version.")))),
 )]
 pub(crate) async fn show(

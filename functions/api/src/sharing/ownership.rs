@@ -97,7 +97,7 @@ pub(crate) struct OwnerResponse {
 /// Requires a user session of the owner. Nothing changes until the recipient accepts, within 14 days. A
 /// collection has one open offer; another one replaces it.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/owner", tag = "sharing",
+    post, path = "/api/v2/collections/{collection_id}/owner", operation_id = "offerCollection", tag = "sharing",
     params(("collection_id" = Uuid, Path)), request_body = OfferOwnershipRequest,
     responses((status = 201, body = OwnershipOfferResponse)),
 )]
@@ -139,7 +139,7 @@ pub(crate) async fn offer(
 ///
 /// Requires a user session of the owner.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/owner/offer", tag = "sharing",
+    get, path = "/api/v2/collections/{collection_id}/owner/offer", operation_id = "getOwnershipOffer", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = OwnershipOfferResponse)),
 )]
@@ -156,7 +156,7 @@ pub(crate) async fn show_offer(
 ///
 /// Requires a user session of the owner.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/owner/offer", tag = "sharing",
+    delete, path = "/api/v2/collections/{collection_id}/owner/offer", operation_id = "withdrawOwnershipOffer", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
     responses((status = 204, description = "The offer was withdrawn.")),
 )]
@@ -181,7 +181,7 @@ pub(crate) async fn withdraw(
 ///
 /// Requires a user session. The open offers of collections that other users offer to transfer to the caller.
 #[utoipa::path(
-    get, path = "/api/v2/ownership-offers", tag = "sharing", params(Page),
+    get, path = "/api/v2/ownership-offers", operation_id = "listOwnershipOffers", tag = "sharing", params(Page),
     responses((status = 200, body = OwnershipOffersResponse)),
 )]
 pub(crate) async fn list_offers(
@@ -207,7 +207,7 @@ pub(crate) async fn list_offers(
 /// Requires a user session of the recipient. The collection counts against the recipient's quotas from now on;
 /// the previous owner keeps `admin` access, which the new owner can revoke.
 #[utoipa::path(
-    post, path = "/api/v2/ownership-offers/{offer_id}/accept", tag = "sharing",
+    post, path = "/api/v2/ownership-offers/{offer_id}/accept", operation_id = "acceptOwnershipOffer", tag = "sharing",
     params(("offer_id" = Uuid, Path)),
     responses((status = 200, body = OwnerResponse)),
 )]
@@ -254,7 +254,7 @@ pub(crate) async fn accept(
 ///
 /// Requires a user session of the recipient.
 #[utoipa::path(
-    post, path = "/api/v2/ownership-offers/{offer_id}/decline", tag = "sharing",
+    post, path = "/api/v2/ownership-offers/{offer_id}/decline", operation_id = "declineOwnershipOffer", tag = "sharing",
     params(("offer_id" = Uuid, Path)),
     responses((status = 204, description = "The offer was declined.")),
 )]

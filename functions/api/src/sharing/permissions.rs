@@ -35,7 +35,7 @@ pub(crate) struct GrantRequest {
     api_key_id: Option<ApiKeyId>,
     /// `read`: search, show documents and operations. `write`: also change documents and sources.
     /// `admin`: also share the collection and change its settings.
-    #[schema(schema_with = words::permission)]
+    #[schema(value_type = words::Permission)]
     permission: String,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct PermissionResponse {
     /// The user or API key.
     grantee: GranteeResponse,
     /// The granted access level.
-    #[schema(schema_with = words::permission)]
+    #[schema(value_type = words::Permission)]
     permission: Permission,
     /// When the permission was first granted.
     created_at: DateTime<Utc>,
@@ -111,7 +111,7 @@ pub(crate) struct OwnAccessResponse {
     collection_id: CollectionId,
     /// The caller's access level, from ownership, permissions and `is_public`, limited by the scope of the
     /// API key.
-    #[schema(schema_with = words::access)]
+    #[schema(value_type = words::AccessLevel)]
     access: AccessLevel,
     /// Whether every signed-in user can read the collection.
     is_public: bool,
@@ -123,7 +123,7 @@ pub(crate) struct OwnAccessResponse {
 ///
 /// Requires `admin` access to the collection.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "sharing_list_permissions", tag = "sharing",
+    get, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "listPermissions", tag = "sharing",
     params(("collection_id" = Uuid, Path), Page),
     responses((status = 200, body = PermissionsResponse)),
 )]
@@ -150,7 +150,7 @@ pub(crate) async fn list(
 /// Requires a user session with `admin` access to the collection; only the owner can grant `admin` or change it. Replaces the
 /// grantee's previous permission.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "sharing_grant_permission", tag = "sharing",
+    post, path = "/api/v2/collections/{collection_id}/permissions", operation_id = "grantPermission", tag = "sharing",
     params(("collection_id" = Uuid, Path)), request_body = GrantRequest,
     responses(
         (status = 201, body = PermissionResponse, description = "The permission was granted."),
@@ -190,7 +190,7 @@ pub(crate) async fn grant(
 ///
 /// Requires a user session with `admin` access to the collection; only the owner can revoke `admin` of others.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", operation_id = "sharing_revoke_permission", tag = "sharing",
+    delete, path = "/api/v2/collections/{collection_id}/permissions/{permission_id}", operation_id = "revokePermission", tag = "sharing",
     params(("collection_id" = Uuid, Path), ("permission_id" = i64, Path)),
     responses((status = 204, description = "The permission was revoked.")),
 )]
@@ -219,7 +219,7 @@ pub(crate) async fn revoke(
 ///
 /// Requires `read` access to the collection.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/permissions/me", operation_id = "sharing_show_own_permission", tag = "sharing",
+    get, path = "/api/v2/collections/{collection_id}/permissions/me", operation_id = "getOwnPermission", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
     responses((status = 200, body = OwnAccessResponse)),
 )]
@@ -244,7 +244,7 @@ pub(crate) async fn show_own(
 /// Requires `read` access to the collection. Revokes the permission of the user, or that of the API key if
 /// one sends the request. Succeeds without a permission, too.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/permissions/me", tag = "sharing",
+    delete, path = "/api/v2/collections/{collection_id}/permissions/me", operation_id = "leaveCollection", tag = "sharing",
     params(("collection_id" = Uuid, Path)),
     responses((status = 204, description = "The caller has no permission for the collection.")),
 )]

@@ -21,7 +21,7 @@ use crate::operations::response::OperationResponse;
 /// Starts the operation that indexes it. A source that the collection already has is read again with
 /// the settings of this request; unchanged documents are not indexed again.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
+    post, path = "/api/v2/collections/{collection_id}/sources", operation_id = "addSource", tag = "sources",
     params(("collection_id" = Uuid, Path)), request_body = AddSourceRequest,
     responses((status = 202, body = OperationResponse)),
 )]

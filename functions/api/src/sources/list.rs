@@ -24,8 +24,10 @@ pub(crate) struct SourcesResponse {
 }
 
 /// List a collection's sources
+///
+/// Returns one page, with the results of their last runs.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
+    get, path = "/api/v2/collections/{collection_id}/sources", operation_id = "listSources", tag = "sources",
     params(("collection_id" = Uuid, Path), OffsetPage),
     responses((status = 200, body = SourcesResponse)),
 )]
@@ -45,8 +47,10 @@ pub(crate) async fn list(
 }
 
 /// Show a source
+///
+/// Returns its settings, except secrets, and the result of its last run.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
+    get, path = "/api/v2/collections/{collection_id}/sources/{source_id}", operation_id = "getSource", tag = "sources",
     params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
     responses((
         status = 200, body = SourceResponse,

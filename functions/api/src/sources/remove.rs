@@ -30,7 +30,7 @@ pub(crate) struct RemoveSourceQuery {
 /// a deleted one, it is indexed instead. The documents can be restored one by one. Repeating the request
 /// returns the same operation.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
+    delete, path = "/api/v2/collections/{collection_id}/sources/{source_id}", operation_id = "removeSource", tag = "sources",
     params(("collection_id" = Uuid, Path), ("source_id" = i64, Path)),
     responses((status = 202, body = OperationResponse)),
 )]
@@ -48,7 +48,7 @@ pub(crate) async fn remove(
 ///
 /// The same as `DELETE /api/v2/collections/{collection_id}/sources/{source_id}`.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/sources", tag = "sources",
+    delete, path = "/api/v2/collections/{collection_id}/sources", operation_id = "removeSourceByPath", tag = "sources",
     params(("collection_id" = Uuid, Path), RemoveSourceQuery),
     responses((status = 202, body = OperationResponse)),
 )]

@@ -17,7 +17,7 @@ use crate::openapi::words;
 #[schema(example = json!({"source_type": "s3", "source_config": {"bucket": "manuals", "prefix": "guides/"}}))]
 pub(crate) struct AddSourceRequest {
     /// A connector, see `GET /api/v2/connectors`.
-    #[schema(schema_with = words::optional_connector_type)]
+    #[schema(value_type = Option<words::ConnectorType>)]
     source_type: Option<String>,
     /// The connector's settings, see `GET /api/v2/connectors`.
     #[schema(value_type = Option<Object>)]

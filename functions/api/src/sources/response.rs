@@ -20,7 +20,7 @@ pub(crate) struct SourceResponse {
     #[schema(value_type = Uuid)]
     collection_id: CollectionId,
     /// Type of the source.
-    #[schema(schema_with = words::source_type)]
+    #[schema(value_type = words::SourceKind)]
     source_type: SourceType,
     /// Identifies it within the collection: a path, or a bucket with a prefix.
     source_path: String,
@@ -36,6 +36,7 @@ pub(crate) struct SourceResponse {
     /// When the last completed run ended; `null` before that.
     last_run_completed_at: Option<DateTime<Utc>>,
     /// Status of the last run; `null` before the first one.
+    #[schema(value_type = Option<words::SyncRunStatus>)]
     last_run_status: Option<String>,
     /// Error of the last run, if it failed.
     last_error: Option<String>,

@@ -35,7 +35,7 @@ pub(crate) struct TestSourceRequest {
     /// the request names a type.
     source_id: Option<i64>,
     /// A connector, see `GET /api/v2/connectors`.
-    #[schema(schema_with = words::optional_connector_type)]
+    #[schema(value_type = Option<words::ConnectorType>)]
     source_type: Option<String>,
     /// The connector's settings.
     #[schema(value_type = Option<Object>)]
@@ -82,7 +82,7 @@ pub(crate) struct ListedDocumentResponse {
 /// Reaches the source, signs in and lists its first ten documents, like a run would. Stores nothing. A source that cannot
 /// be read is no error of this request: `ok` is false, and `error` says why.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/sources/test", tag = "sources",
+    post, path = "/api/v2/collections/{collection_id}/sources/test", operation_id = "testSource", tag = "sources",
     params(("collection_id" = Uuid, Path)), request_body = TestSourceRequest,
     responses((status = 200, body = TestSourceResponse)),
 )]

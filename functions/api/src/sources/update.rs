@@ -38,7 +38,7 @@ pub(crate) struct UpdateSourceRequest {
 /// change too, unless another source of the collection has them. New settings need a grant of the caller, by which
 /// the source is read from then on.
 #[utoipa::path(
-    patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", tag = "sources",
+    patch, path = "/api/v2/collections/{collection_id}/sources/{source_id}", operation_id = "updateSource", tag = "sources",
     params(
         ("collection_id" = Uuid, Path), ("source_id" = i64, Path),
     ),

@@ -29,7 +29,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 ///
 /// Needs no credentials. An HTML page that renders `/api/openapi.json` and can send requests.
 #[utoipa::path(
-    get, path = "/api/docs", operation_id = "system_show_docs", tag = "system",
+    get, path = "/api/docs", operation_id = "getApiReference", tag = "system",
     responses((status = 200, description = "The HTML page.", content_type = "text/html", body = String)),
 )]
 pub(crate) async fn page() -> Response {

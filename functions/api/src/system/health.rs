@@ -16,11 +16,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::State;
+use crate::openapi::words;
 
 /// Confirmation that the function runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthResponse {
     /// Always `healthy`.
+    #[schema(value_type = words::HealthStatus)]
     status: &'static str,
 }
 
@@ -28,6 +30,7 @@ pub(crate) struct HealthResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadyResponse {
     /// Always `ready`.
+    #[schema(value_type = words::ReadyStatus)]
     status: &'static str,
     /// The reachable dependencies.
     components: Vec<&'static str>,
@@ -37,6 +40,7 @@ pub(crate) struct ReadyResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SystemStatusResponse {
     /// `healthy`, or `degraded` if a dependency is unreachable.
+    #[schema(value_type = words::SystemStatus)]
     status: &'static str,
     /// Status of each dependency.
     components: ComponentsResponse,
@@ -56,7 +60,8 @@ pub(crate) struct ComponentsResponse {
 /// Status of a dependency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ComponentResponse {
-    /// `up` or `down`.
+    /// Whether it answers.
+    #[schema(value_type = words::ComponentState)]
     state: &'static str,
     /// Latency of the check in milliseconds, or the time until it failed.
     milliseconds: f64,
@@ -111,7 +116,7 @@ pub(crate) struct LimitsResponse {
 /// Check that the function runs
 ///
 /// Needs no credentials. Contacts no dependency.
-#[utoipa::path(get, path = "/health", operation_id = "system_show_health", tag = "system", responses((status = 200, body = HealthResponse)))]
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "system", responses((status = 200, body = HealthResponse)))]
 pub(crate) async fn health() -> Json<HealthResponse> {
     Json(HealthResponse { status: "healthy" })
 }
@@ -121,7 +126,7 @@ pub(crate) async fn health() -> Json<HealthResponse> {
 /// Needs no credentials. Contacts PostgreSQL, S3 and Qdrant, at most every five seconds: in between, it answers from the
 /// last result.
 #[utoipa::path(
-    get, path = "/readyz", operation_id = "system_show_readiness", tag = "system",
+    get, path = "/readyz", operation_id = "getReadiness", tag = "system",
     responses((status = 200, body = ReadyResponse)),
 )]
 pub(crate) async fn ready(
@@ -141,7 +146,7 @@ pub(crate) async fn ready(
 ///
 /// Needs no credentials. The same as `GET /health`.
 #[utoipa::path(
-    get, path = "/api/v2/system/health", operation_id = "system_show_api_health", tag = "system",
+    get, path = "/api/v2/system/health", operation_id = "getApiHealth", tag = "system",
     responses((status = 200, body = HealthResponse)),
 )]
 pub(crate) async fn api_health() -> Json<HealthResponse> {
@@ -152,7 +157,7 @@ pub(crate) async fn api_health() -> Json<HealthResponse> {
 ///
 /// Contacts PostgreSQL, S3 and Qdrant.
 #[utoipa::path(
-    get, path = "/api/v2/system/status", operation_id = "system_show_status", tag = "system",
+    get, path = "/api/v2/system/status", operation_id = "getSystemStatus", tag = "system",
     responses((status = 200, body = SystemStatusResponse)),
 )]
 pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemStatusResponse> {
@@ -174,7 +179,7 @@ pub(crate) async fn system_status(Shared(state): Shared<State>) -> Json<SystemSt
 ///
 /// Needs no credentials.
 #[utoipa::path(
-    get, path = "/api/v2/system/info", operation_id = "system_show_info", tag = "system",
+    get, path = "/api/v2/system/info", operation_id = "getSystemInfo", tag = "system",
     responses((status = 200, body = SystemInfoResponse)),
 )]
 pub(crate) async fn system_info(Shared(state): Shared<State>) -> Result<Json<SystemInfoResponse>, ApiError> {

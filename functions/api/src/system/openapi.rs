@@ -13,7 +13,7 @@ use crate::openapi;
 ///
 /// Needs no credentials. OpenAPI 3.1, generated from the code; covers the search function, too.
 #[utoipa::path(
-    get, path = "/api/openapi.json", operation_id = "system_show_openapi", tag = "system",
+    get, path = "/api/openapi.json", operation_id = "getOpenApiDocument", tag = "system",
     responses((status = 200, description = "The OpenAPI document.", body = Object)),
 )]
 pub(crate) async fn describe(Extension(generated): Extension<Arc<OpenApi>>) -> Result<Json<Value>, ApiError> {

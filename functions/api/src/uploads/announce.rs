@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::audit::{self, Change};
 use crate::documents::{metadata, pushed};
+use crate::openapi::words;
 use crate::quotas::enforce;
 
 /// Files per request at most.
@@ -65,7 +66,9 @@ pub(crate) struct AnnouncedFile {
     /// SHA-256 of its bytes in hex; the presigned URL accepts only those bytes.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: Option<String>,
-    #[schema(schema_with = metadata::optional_schema)]
+    /// Metadata of the document, for `attributes` in a search's `metadata_filter`. If it is left out, an existing document
+    /// keeps its metadata.
+    #[schema(value_type = Option<words::MetadataSchema>)]
     metadata: Option<Map<String, Value>>,
     /// Makes it a pushed document with this URI, as `PUT /api/v2/collections/{collection_id}/documents/by-uri` does for
     /// small ones.
@@ -112,7 +115,7 @@ pub(crate) struct AnnouncedUploadResponse {
 /// after it arrived. A user has at most 1,000 open announcements, and no more bytes in them than the user's storage
 /// quota.
 #[utoipa::path(
-    post, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    post, path = "/api/v2/collections/{collection_id}/uploads", operation_id = "announceUploads", tag = "uploads",
     params(("collection_id" = Uuid, Path)), request_body = AnnounceUploadsRequest,
     responses((status = 201, body = AnnouncedUploadsResponse)),
 )]

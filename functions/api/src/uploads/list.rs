@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::State;
-use crate::documents::metadata;
 use crate::openapi::words;
 use crate::redaction;
 
@@ -30,7 +29,8 @@ pub(crate) struct UploadResponse {
     size: i64,
     /// Announced media type.
     content_type: String,
-    #[schema(schema_with = metadata::optional_schema)]
+    /// Metadata that was announced for the document.
+    #[schema(value_type = Option<words::MetadataSchema>)]
     metadata: Option<DocumentMetadata>,
     /// URI of the document if it was pushed; only for callers with write access.
     uri: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct UploadResponse {
     /// Where people open the original, if that was said.
     url: Option<String>,
     /// State of the upload.
-    #[schema(schema_with = words::upload_status)]
+    #[schema(value_type = words::UploadStatus)]
     status: UploadStatus,
     /// The status in words, with what to do next.
     message: String,
@@ -114,7 +114,7 @@ fn explain(upload: &Upload) -> String {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUploadsQuery {
     /// Only uploads with this status.
-    #[param(schema_with = words::upload_status)]
+    #[param(schema_with = words::UploadStatus::inline)]
     status: Option<String>,
 }
 
@@ -132,8 +132,10 @@ pub(crate) struct UploadsResponse {
 }
 
 /// List a collection's uploads
+///
+/// Returns one page, in the order of their announcement.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/uploads", tag = "uploads",
+    get, path = "/api/v2/collections/{collection_id}/uploads", operation_id = "listUploads", tag = "uploads",
     params(("collection_id" = Uuid, Path), ListUploadsQuery, Page),
     responses((status = 200, body = UploadsResponse)),
 )]
@@ -157,8 +159,10 @@ pub(crate) async fn list(
 }
 
 /// Show an upload
+///
+/// Returns what has become of it, and the operation that indexes it.
 #[utoipa::path(
-    get, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", tag = "uploads",
+    get, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", operation_id = "getUpload", tag = "uploads",
     params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)),
     responses((status = 200, body = UploadResponse)),
 )]

@@ -15,7 +15,7 @@ use crate::audit::{self, Change};
 /// Its bytes no longer count against quotas, and a file that arrives later is deleted. Can be repeated; has no effect
 /// on an upload that was refused or has expired. A file that has arrived is deleted with its document.
 #[utoipa::path(
-    delete, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", tag = "uploads",
+    delete, path = "/api/v2/collections/{collection_id}/uploads/{upload_id}", operation_id = "withdrawUpload", tag = "uploads",
     params(("collection_id" = Uuid, Path), ("upload_id" = Uuid, Path)),
     responses((status = 204, description = "Nothing will arrive for this upload.")),
 )]

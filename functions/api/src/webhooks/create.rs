@@ -30,7 +30,7 @@ const MAX_WEBHOOKS: i64 = 20;
 /// response contains the secret, which cannot be shown again. An account can have up to 20 webhooks. Requests follow
 /// Standard Webhooks; see docs/webhooks.md.
 #[utoipa::path(
-    post, path = "/api/v2/webhooks", tag = "webhooks", request_body = CreateWebhookRequest,
+    post, path = "/api/v2/webhooks", operation_id = "createWebhook", tag = "webhooks", request_body = CreateWebhookRequest,
     responses((status = 201, body = WebhookSecretResponse)),
 )]
 pub(crate) async fn create(

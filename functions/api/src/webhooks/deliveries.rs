@@ -33,7 +33,7 @@ pub(crate) struct ListDeliveriesQuery {
 ///
 /// Deliveries are kept for 30 days.
 #[utoipa::path(
-    get, path = "/api/v2/webhooks/{webhook_id}/deliveries", tag = "webhooks",
+    get, path = "/api/v2/webhooks/{webhook_id}/deliveries", operation_id = "listWebhookDeliveries", tag = "webhooks",
     params(("webhook_id" = Uuid, Path), ListDeliveriesQuery, Page),
     responses((status = 200, body = WebhookDeliveriesResponse)),
 )]
@@ -67,7 +67,7 @@ pub(crate) async fn list(
 /// Requires the scope `admin`, of a key that is not limited to some collections. Sends a delivery that has ended once more,
 /// with the same `webhook-id`, also if it was delivered.
 #[utoipa::path(
-    post, path = "/api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", tag = "webhooks",
+    post, path = "/api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", operation_id = "redeliverWebhookDelivery", tag = "webhooks",
     params(("webhook_id" = Uuid, Path), ("delivery_id" = Uuid, Path)),
     responses((status = 202, body = WebhookDeliveryResponse)),
 )]

@@ -26,7 +26,7 @@ pub(crate) struct CreateWebhookRequest {
     #[schema(max_length = 2000)]
     pub url: String,
     /// The events to be told of, each once.
-    #[schema(schema_with = words::subscribed_events)]
+    #[schema(value_type = Vec<words::SubscribedEvent>, min_items = 1)]
     pub events: Vec<WebhookEvent>,
     /// A collection that the caller administers, whose events it is told of; default all collections that the caller owns,
     /// also later ones.
@@ -47,7 +47,7 @@ pub(crate) struct UpdateWebhookRequest {
     #[schema(max_length = 2000)]
     url: Option<String>,
     /// The events to be told of, each once. Replaces the previous ones.
-    #[schema(schema_with = words::subscribed_events)]
+    #[schema(value_type = Option<Vec<words::SubscribedEvent>>, min_items = 1)]
     events: Option<Vec<WebhookEvent>>,
     /// A note, at most 1000 characters.
     #[schema(max_length = 1000)]

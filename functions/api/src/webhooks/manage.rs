@@ -29,8 +29,10 @@ pub(crate) struct ListWebhooksQuery {
 }
 
 /// List the caller's webhooks
+///
+/// Newest first; secrets are not shown.
 #[utoipa::path(
-    get, path = "/api/v2/webhooks", tag = "webhooks", params(ListWebhooksQuery, Page),
+    get, path = "/api/v2/webhooks", operation_id = "listWebhooks", tag = "webhooks", params(ListWebhooksQuery, Page),
     responses((status = 200, body = WebhooksResponse)),
 )]
 pub(crate) async fn list(
@@ -56,8 +58,10 @@ pub(crate) async fn list(
 }
 
 /// Show a webhook
+///
+/// Also says how its latest deliveries went, and why it was disabled, if it was.
 #[utoipa::path(
-    get, path = "/api/v2/webhooks/{webhook_id}", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
+    get, path = "/api/v2/webhooks/{webhook_id}", operation_id = "getWebhook", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
     responses((
         status = 200, body = WebhookResponse,
         headers(("ETag" = String, description = "Version of the webhook, for `If-Match`.")),
@@ -76,7 +80,7 @@ pub(crate) async fn show(
 ///
 /// Requires the scope `admin`, of a key that is not limited to some collections. Disabling cancels what is still to be sent.
 #[utoipa::path(
-    patch, path = "/api/v2/webhooks/{webhook_id}", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
+    patch, path = "/api/v2/webhooks/{webhook_id}", operation_id = "updateWebhook", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
     request_body = UpdateWebhookRequest,
     responses((
         status = 200, body = WebhookResponse,
@@ -115,7 +119,7 @@ pub(crate) async fn update(
 ///
 /// Requires the scope `admin`, of a key that is not limited to some collections. Its deliveries are deleted with it.
 #[utoipa::path(
-    delete, path = "/api/v2/webhooks/{webhook_id}", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
+    delete, path = "/api/v2/webhooks/{webhook_id}", operation_id = "deleteWebhook", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
     responses((status = 204, description = "The webhook was deleted.")),
 )]
 pub(crate) async fn delete(

@@ -23,7 +23,7 @@ pub(crate) struct WebhookResponse {
     /// A note.
     description: String,
     /// The events that it is told of.
-    #[schema(schema_with = words::webhook_events)]
+    #[schema(value_type = Vec<words::SubscribedEvent>)]
     events: Vec<WebhookEvent>,
     /// Whether requests are sent.
     enabled: bool,
@@ -91,13 +91,13 @@ pub(crate) struct WebhookDeliveryResponse {
     #[schema(value_type = Uuid)]
     id: WebhookDeliveryId,
     /// The event.
-    #[schema(schema_with = words::webhook_event)]
+    #[schema(value_type = words::WebhookEvent)]
     event: WebhookEvent,
     /// The body that is sent: `type`, `timestamp` and `data`.
     #[schema(value_type = Object)]
     payload: Value,
     /// Whether it was delivered.
-    #[schema(schema_with = words::webhook_delivery_state)]
+    #[schema(value_type = words::WebhookDeliveryState)]
     state: WebhookDeliveryState,
     /// Number of attempts.
     attempts: i32,

@@ -24,7 +24,7 @@ const DEFAULT_OVERLAP_SECONDS: i64 = 86_400;
 /// Requires the scope `admin`, of a key that is not limited to some collections. The response contains the new secret,
 /// which cannot be shown again. Until the overlap ends, requests have two signatures: of the new secret and of the one before.
 #[utoipa::path(
-    post, path = "/api/v2/webhooks/{webhook_id}/rotate-secret", tag = "webhooks",
+    post, path = "/api/v2/webhooks/{webhook_id}/rotate-secret", operation_id = "rotateWebhookSecret", tag = "webhooks",
     params(("webhook_id" = Uuid, Path)), request_body = Option<RotateSecretRequest>,
     responses((status = 201, body = WebhookSecretResponse)),
 )]

@@ -21,7 +21,7 @@ use crate::audit::{self, Change};
 /// Requires the scope `admin`, of a key that is not limited to some collections. Sends the event `ping`, as any other: with a
 /// signature, retries and an entry in the list of deliveries, which has the outcome.
 #[utoipa::path(
-    post, path = "/api/v2/webhooks/{webhook_id}/test", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
+    post, path = "/api/v2/webhooks/{webhook_id}/test", operation_id = "testWebhook", tag = "webhooks", params(("webhook_id" = Uuid, Path)),
     responses((status = 202, body = WebhookTestResponse)),
 )]
 pub(crate) async fn send_test(

@@ -1,6 +1,7 @@
 //! The OpenAPI document is complete and matches the running API.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ async fn every_declared_route_exists_and_requires_credentials_as_declared(pool: 
     for (path, method, operation) in operations {
         let is_public = operation["x-access"] == "public";
         assert!(operation["x-access"].is_string(), "{method} {path} does not declare its access rule");
-        assert_eq!(operation["security"].is_null(), is_public, "{method} {path}");
+        assert_eq!(operation["security"] == json!([]), is_public, "{method} {path}");
         assert!(is_public || operation["responses"]["401"].is_object(), "{method} {path}");
         let uri = fill_path(&path, &operation);
         assert!(!uri.contains('{'), "{uri}");
@@ -80,6 +81,22 @@ async fn the_document_has_exactly_the_known_routes(pool: PgPool) {
     assert_eq!(differs(&listed, known), [""; 0], "new routes; add them to routes.txt");
 }
 
+/// Changes of the API are seen in the changes of `openapi.json`, which linters and generators of clients read.
+#[test]
+fn the_committed_document_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let generated = serde_json::to_string_pretty(&api::openapi().unwrap()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{} is out of date; run UPDATE_OPENAPI=1 cargo test -p search, then -p api openapi",
+        path.display()
+    );
+}
+
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn every_operation_has_unique_id_descriptions_and_examples(pool: PgPool) {
     let api = Api::new(pool);
@@ -99,11 +116,13 @@ async fn every_operation_has_unique_id_descriptions_and_examples(pool: PgPool) {
             };
             let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
             require(is_text(&operation["summary"]), "has no summary");
+            require(is_text(&operation["description"]), "has no description");
             require(tags.contains(&&operation["tags"][0]), "has an undeclared tag");
             let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
-            let is_plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-            require(is_plain, "has an operationId that is not an identifier");
-            require(names.insert(name), "shares its operationId; rename the handler");
+            let is_camel_case = name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name.chars().all(|letter| letter.is_ascii_alphanumeric());
+            require(is_camel_case, "has no operationId in camelCase, such as startReindex");
+            require(names.insert(name), "shares its operationId with another operation");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let is_described = is_text(&parameter["description"]);
                 require(is_described, &format!("does not describe the parameter {}", parameter["name"]));
@@ -157,20 +176,46 @@ async fn generators_can_make_a_client_of_the_document(pool: PgPool) {
         ("SourceResponse", "source_type"),
         ("McpProfileResponse", "search_mode"),
     ] {
-        let words = &schemas[name]["properties"][field]["enum"];
-        assert!(words.is_array(), "{name}.{field}: {}", schemas[name]["properties"][field]);
+        // A schema of its own, so that there is one type of it.
+        let mut schema = &schemas[name]["properties"][field];
+        schema = schema["oneOf"].as_array().map_or(schema, |choices| &choices[0]);
+        let words = schema["$ref"].as_str().and_then(|words| document.pointer(words.trim_start_matches('#')));
+        assert!(words.is_some_and(|words| words["enum"].is_array()), "{name}.{field}: {schema}");
     }
-    let value = &schemas["AnnouncedFile"]["properties"]["metadata"]["additionalProperties"]["oneOf"];
+    let value = &schemas["DocumentMetadata"]["additionalProperties"]["oneOf"];
     let types: Vec<&Value> = value.as_array().unwrap().iter().map(|one| &one["type"]).collect();
     assert_eq!(types, ["string", "integer", "boolean"]);
 
-    // The name of an operation says what it does: <tag>_<verb>, and the object where the tag does not name it.
+    // An operation is named by its verb and its object.
     let id = |path: &str, method: &str| document["paths"][path][method]["operationId"].clone();
-    assert_eq!(id("/api/v2/collections/{collection_id}/reindex", "post"), "collections_reindex");
-    assert_eq!(id("/api/v2/operations/{operation_id}", "delete"), "operations_cancel");
-    assert_eq!(id("/api/auth/sessions/{session_id}", "delete"), "auth_end_session");
-    assert_eq!(id("/api/auth/sessions", "get"), "auth_list_sessions");
-    assert_eq!(id("/api/v2/collections/{collection_id}/sync/runs", "get"), "sync_list_runs");
+    assert_eq!(id("/api/v2/collections/{collection_id}/reindex", "post"), "startReindex");
+    assert_eq!(id("/api/v2/operations/{operation_id}", "delete"), "cancelOperation");
+    assert_eq!(id("/api/auth/sessions/{session_id}", "delete"), "endSession");
+    assert_eq!(id("/api/auth/sessions", "get"), "listSessions");
+    assert_eq!(id("/api/v2/collections/{collection_id}/sync/runs", "get"), "listSyncRuns");
+    assert_eq!(id("/api/v2/search", "post"), "searchCollections");
+}
+
+/// Every field says what it contains, or its schema does.
+#[test]
+fn every_field_is_described() {
+    let document = api::openapi().unwrap();
+    let mut silent = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            let referred =
+                std::iter::once(property).chain(property["oneOf"].as_array().into_iter().flatten());
+            let mut described = referred.flat_map(|schema| {
+                let target =
+                    schema["$ref"].as_str().and_then(|to| document.pointer(to.trim_start_matches('#')));
+                [Some(schema), target].into_iter().flatten()
+            });
+            if !described.any(|schema| schema["description"].is_string()) {
+                silent.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "without description: {}", silent.join(", "));
 }
 
 /// The places of schemas of objects that a generator takes for objects without any property.
