@@ -38,3 +38,16 @@ start_stack() {
 exec_module() {
   exec "$root/.venv/bin/python" -m "$@"
 }
+
+# Installs the packages of a lock file in a virtual environment of their own, unless they are there.
+install_locked() {
+  local lock="$1" folder="$2" wanted
+  wanted="$(sha256sum <"$root/$lock")"
+  if [[ "$(cat "$folder/.installed-from" 2>/dev/null)" != "$wanted" ]]; then
+    echo "installing $lock in ${folder#"$root/"}"
+    "$root/.venv/bin/python" -m venv --clear "$folder"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes \
+      --only-binary :all: -r "$root/$lock"
+    echo "$wanted" >"$folder/.installed-from"
+  fi
+}

@@ -30,7 +30,7 @@ pub(crate) struct ListWebhooksQuery {
 
 /// List the caller's webhooks
 ///
-/// Newest first; secrets are not shown.
+/// Oldest first. Secrets are not shown.
 #[utoipa::path(
     get, path = "/api/v2/webhooks", operation_id = "listWebhooks", tag = "webhooks", params(ListWebhooksQuery, Page),
     responses((status = 200, body = WebhooksResponse)),
