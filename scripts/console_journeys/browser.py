@@ -42,6 +42,8 @@ class Console:
 
     def check(self, view: str) -> None:
         """Checks the view with axe-core in light and dark, for a desktop and for a phone; takes screenshots."""
+        if view in self.views:
+            return
         self.views.append(view)
         for size, name in ((PHONE, "phone"), (DESKTOP, "desktop")):
             self.page.set_viewport_size(size)

@@ -48,14 +48,7 @@ def register(console: Console) -> str:
 def journey(console: Console) -> None:
     page = console.page
     user = register(console)
-    page.get_by_role("link", name="Make your first collection").click()
-    console.heading_has_focus("New collection")
-    page.get_by_label("Name").fill("Handbook")
-    page.get_by_label("Description").fill("How things are done here")
-    console.check("new collection")
-    page.get_by_role("button", name="Create collection").click()
-    console.heading_has_focus("Handbook")
-
+    new_collection(console, "Handbook")
     upload(console)
     console.check("documents")
 
@@ -74,6 +67,18 @@ def journey(console: Console) -> None:
     console.heading_has_focus("Sign in")
 
 
+def new_collection(console: Console, name: str) -> None:
+    """Makes the first collection of a user."""
+    page = console.page
+    page.get_by_role("link", name="Make your first collection").click()
+    console.heading_has_focus("New collection")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Description").fill("How things are done here")
+    console.check("new collection")
+    page.get_by_role("button", name="Create collection").click()
+    console.heading_has_focus(name)
+
+
 def upload(console: Console) -> None:
     """Uploads a folder and a broken file; each ends with its state, and the broken one with a reason."""
     page = console.page
@@ -88,6 +93,9 @@ def upload(console: Console) -> None:
         page.get_by_label("Files to upload").set_input_files(broken)
         done = page.get_by_text("4 files done, 1 failed")
         expect(done).to_be_visible(timeout=INDEXING_MS)
+    status = page.get_by_role("region", name="Status")
+    expect(status).to_contain_text("degraded", timeout=INDEXING_MS)
+    expect(status.get_by_role("definition").nth(1)).to_have_text("4")
     files = page.get_by_role("list", name="Files and their states").get_by_role("listitem")
     expect(files.first).to_contain_text("report.pdf")
     expect(files.first).to_contain_text("the PDF is damaged")

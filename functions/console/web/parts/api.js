@@ -106,7 +106,8 @@ async function send(method, path, { body, query, token, signal, raw } = {}) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   // Creating twice is prevented by the key, so a request may be repeated whatever it does.
   if (method === "POST" && token) headers["Idempotency-Key"] = crypto.randomUUID?.() ?? randomKey();
-  const request = { method, headers, signal, referrerPolicy: "no-referrer" };
+  // Not from the cache: the ETag of a resource is that of its editable fields, so a state that changed would not be seen.
+  const request = { method, headers, signal, cache: "no-store", referrerPolicy: "no-referrer" };
   if (body !== undefined) request.body = JSON.stringify(body);
   for (let attempt = 1; ; attempt += 1) {
     let response;
