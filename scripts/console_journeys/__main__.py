@@ -11,21 +11,20 @@ from pathlib import Path
 from playwright.sync_api import Error
 
 from command_line import run
-from console_journeys import newcomer
+from console_journeys import newcomer, owner
 from console_journeys.browser import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "docs" / "console"
-JOURNEYS = {"newcomer": newcomer.journey}
+JOURNEYS = {"newcomer": newcomer.journey, "owner": owner.journey}
 
 
 def main() -> bool:
     parser = argparse.ArgumentParser(prog="scripts/console-journeys", add_help=False)
-    parser.add_argument("--url")
     parser.add_argument("--screenshots", action="store_true")
     options = parser.parse_args()
     # With the slash: the URLs of the page are relative to it.
-    url = (options.url or os.environ["API_URL"]).rstrip("/") + "/"
+    url = os.environ["API_URL"].rstrip("/") + "/"
     seconds, views, problems = {}, 0, []
     for name, journey in JOURNEYS.items():
         with opened(url, SCREENSHOTS if options.screenshots else None) as console:

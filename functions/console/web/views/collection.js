@@ -5,9 +5,13 @@ import { bytes, integer } from "../parts/format.js";
 import { useLoad } from "../parts/load.js";
 import { to } from "../parts/route.js";
 import { Heading, Loaded, State } from "../parts/ui.js";
+import { Audit } from "./audit.js";
 import { Documents } from "./documents.js";
 import { Operations } from "./operations.js";
 import { Settings } from "./settings.js";
+import { Sharing } from "./sharing.js";
+import { Sources } from "./sources.js";
+import { Usage } from "./usage.js";
 
 const LEVELS = ["read", "write", "admin", "owner"];
 export const may = ({ access }, level) => LEVELS.indexOf(access) >= LEVELS.indexOf(level);
@@ -15,8 +19,12 @@ export const may = ({ access }, level) => LEVELS.indexOf(access) >= LEVELS.index
 // Path, name, the access that it needs, and the view.
 const TABS = [
   ["documents", "Documents", "read", Documents],
+  ["sources", "Sources", "write", Sources],
   ["operations", "Operations", "read", Operations],
+  ["sharing", "Sharing", "admin", Sharing],
   ["settings", "Settings", "admin", Settings],
+  ["usage", "Usage", "read", Usage],
+  ["audit", "Audit log", "admin", Audit],
 ];
 
 export function Collection({ id, tab = "documents", query, user }) {

@@ -9,9 +9,13 @@ import { may } from "./collection.js";
 export function Settings({ collection, reload }) {
   return html`
     <${General} collection=${collection} reload=${reload} />
-    <${Reindex} collection=${collection} reload=${reload} />
+    <${Reindex} key=${version(collection)} collection=${collection} reload=${reload} />
     ${may(collection, "owner") && html`<${Delete} collection=${collection} />`}`;
 }
+
+/** The form begins anew with the settings of another index. */
+const version = ({ embedding_model, quantization, chunk_size, chunk_overlap, chunking_strategy, contextualize, ocr }) =>
+  [embedding_model, quantization, chunk_size, chunk_overlap, chunking_strategy, contextualize, ocr].join();
 
 function General({ collection, reload }) {
   const { name, description, is_public } = collection;
