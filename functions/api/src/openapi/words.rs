@@ -3,7 +3,7 @@
 use access::word_schemas;
 use chunking::STRATEGIES;
 use connectors::Connector;
-use domain::{SourceType, WebhookEvent};
+use domain::SourceType;
 
 pub(crate) use access::one_of;
 pub(crate) use access::words::*;
@@ -26,7 +26,7 @@ word_schemas! {
     SystemStatus, "`degraded` if a dependency is unreachable.": ["healthy", "degraded"];
     HealthStatus, "The function runs.": ["healthy"];
     ReadyStatus, "All dependencies are reachable.": ["ready"];
-    SubscribedEvent, "An event that a webhook can subscribe to.": WebhookEvent::subscribable().map(WebhookEvent::as_str);
+    SubscribedEvent, "An event that a webhook can subscribe to.": domain::WebhookEvent::subscribable().map(domain::WebhookEvent::as_str);
     TokenType, "The scheme of the `Authorization` header.": ["bearer"];
 }
 
