@@ -307,7 +307,7 @@ pub struct NewSource {
     /// Name or id of the collection
     #[arg(short, long)]
     pub collection: String,
-    /// A setting of the type, such as url=https://example.org/docs.git; can be repeated
+    /// A setting of the type, such as branch=main; can be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<Setting>,
     /// A secret of the type (token, password, ssh_key), asked for or read from standard input
