@@ -11,12 +11,15 @@ from pathlib import Path
 from playwright.sync_api import Error
 
 from command_line import run
-from console_journeys import newcomer, owner
+from console_journeys import administrator, newcomer, owner, programs
 from console_journeys.browser import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "docs" / "console"
-JOURNEYS = {"newcomer": newcomer.journey, "owner": owner.journey}
+JOURNEYS = {
+    "newcomer": newcomer.journey, "owner": owner.journey, "programs": programs.journey,
+    "administrator": administrator.journey,
+}
 
 
 def main() -> bool:

@@ -4,9 +4,12 @@ import { get, isSignedIn, onSession, signOut } from "./parts/api.js";
 import { useAction, useLoad } from "./parts/load.js";
 import { to, useRoute } from "./parts/route.js";
 import { Heading, Problem } from "./parts/ui.js";
+import { Administration } from "./views/administration.js";
 import { Collection } from "./views/collection.js";
 import { Collections } from "./views/collections.js";
 import { Document } from "./views/document.js";
+import { Keys } from "./views/keys.js";
+import { Mcp } from "./views/mcp.js";
 import { NewCollection } from "./views/new_collection.js";
 import { Search } from "./views/search.js";
 import { SignIn } from "./views/sign_in.js";
@@ -21,11 +24,15 @@ function viewAt([section = "collections", id, part, detail], { query, user }) {
     return html`<${Document} key=${detail} collection=${id} id=${detail} query=${query} />`;
   }
   if (section === "collections") return html`<${Collection} key=${id} id=${id} tab=${part} query=${query} user=${user} />`;
+  if (section === "keys") return html`<${Keys} key="keys" />`;
+  if (section === "assistants") return html`<${Mcp} key="assistants" />`;
+  if (section === "administration" && user.is_superuser) return html`<${Administration} key="administration" tab=${id} user=${user} />`;
   if (section === "search") return html`<${Search} key="search" query=${query} />`;
   return html`<${Heading} title="No such page" /><p><a href=${to("collections")}>Your collections</a></p>`;
 }
 
-const SECTIONS = [["collections", "Collections"], ["search", "Search"]];
+const SECTIONS = [["collections", "Collections"], ["search", "Search"], ["keys", "API keys"], ["assistants", "Assistants"]];
+const ADMINISTRATION = ["administration", "Administration"];
 
 function Bar({ user, current }) {
   const [leave, , error] = useAction(signOut);
@@ -34,7 +41,7 @@ function Bar({ user, current }) {
     <header class="bar">
       <a class="brand" href=${to("collections")}><img src=${ICON} width="26" height="26" alt="" />Semantik</a>
       <nav aria-label="Sections">
-        ${SECTIONS.map(([section, name]) => html`
+        ${[...SECTIONS, ...(user?.is_superuser ? [ADMINISTRATION] : [])].map(([section, name]) => html`
           <a href=${to(section)} aria-current=${section === current ? "page" : undefined}>${name}</a>`)}
       </nav>
       <span class="quiet">${user?.username}</span>
