@@ -123,6 +123,7 @@ impl Bench {
             recognize: None,
             chunk: Some(stack.chunk_queue_url.clone()),
             embed: Some(stack.embed_queue_url.clone()),
+            notify: None,
             sweep: None,
         };
         let jobs = BatchJobs::new(&sdk, &stack.embed_job_queue, &stack.embed_job_definition);

@@ -156,8 +156,7 @@ async fn a_receiver_is_told_of_operations_and_failed_documents() {
     let texts: String = receiver.requests().iter().map(|request| request.event().to_string()).collect();
     assert!(!texts.contains("follows the Moon"), "the text of a document");
 
-    let root = std::env::var("DIRECTORY_ROOT").unwrap();
-    let missing = format!("{root}/{}", unique("missing"));
+    let missing = format!("{}/{}", Stack::from_env().directory_root, unique("missing"));
     let add = format!("/api/v2/collections/{collection}/sources");
     user.post(&add, &json!({ "source_path": missing })).await.expect(202);
     let source = receiver.wait_for_event("source.failed").await;
@@ -194,7 +193,7 @@ async fn what_fails_is_sent_again_with_the_same_id_until_the_receiver_is_gone() 
     assert_eq!(receiver.requests().len(), 4, "nothing is sent to a disabled webhook");
 }
 
-/// Figures for docs/benchmarks.md.
+/// Prints figures: requests by their number for each delivery, and seconds.
 #[tokio::test]
 #[ignore = "takes minutes; run it with --ignored --nocapture"]
 async fn a_thousand_deliveries_reach_a_receiver_that_fails_three_of_ten() {
@@ -238,7 +237,7 @@ async fn a_thousand_deliveries_reach_a_receiver_that_fails_three_of_ten() {
     let disabled_at = receiver.requests().len();
     tokio::time::sleep(Duration::from_secs(30)).await;
     let later = receiver.requests().len() - disabled_at;
-    println!(
+    eprintln!(
         "{}",
         json!({
             "deliveries": DELIVERIES, "requests": requests.len(), "attempts": by_number,

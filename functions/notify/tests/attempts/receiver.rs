@@ -1,4 +1,4 @@
-//! Attempts against a real HTTP server and a real PostgreSQL.
+//! Attempts, and what they mean for the delivery and its webhook.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
