@@ -28,6 +28,7 @@ mod large_responses;
 mod limits;
 mod links;
 mod mail_sources;
+mod mcp;
 mod model_bucket;
 mod names;
 mod ocr;

@@ -305,3 +305,49 @@ async fn a_v2_client_stays_signed_in_and_signs_out() {
     let (status, _) = anonymous.request(Method::POST, "/api/auth/refresh", Some(last)).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }
+
+/// What Semantik's own MCP server (v0.8.2) asks for when an assistant calls each of its tools.
+#[tokio::test]
+async fn semantiks_mcp_server_reads_what_its_tools_need() {
+    let stack = Stack::from_env();
+    let anonymous = Client::new(&stack.api_url);
+    let (client, _) = sign_in(&anonymous).await;
+    let id = collection(&client).await;
+    let base = format!("/api/v2/collections/{id}");
+    let started = client.post(&format!("{base}/sources"), json!({ "source_path": folder(&stack) })).await;
+    client.poll(text(&started, "id")).await;
+    for (name, enabled) in [("handbook", true), ("draft", false)] {
+        let new = json!({ "name": name, "collection_ids": [id], "enabled": enabled, "result_count": 1 });
+        client.post("/api/v2/mcp/profiles", new).await;
+    }
+    let key = client.post("/api/v2/api-keys", json!({ "name": "assistant", "scope": "read" })).await;
+    let server = anonymous.with_token(text(&key, "api_key"));
+
+    // Its list of tools: one for each enabled profile.
+    let listed = server.get("/api/v2/mcp/profiles?enabled=true").await;
+    let profiles = rows(&listed, "profiles");
+    assert_eq!((profiles.len(), text(&profiles[0], "name")), (1, "handbook"), "{listed}");
+    let profile = &profiles[0];
+    has(profile, "description enabled search_type use_reranker score_threshold search_mode rrf_k use_hyde");
+    assert_eq!(rows(profile, "collections")[0]["id"], id.as_str());
+
+    // search_handbook, with the settings of the profile.
+    let question = json!({
+        "collection_uuids": [profile["collections"][0]["id"]], "query": "why does the sea rise",
+        "k": profile["result_count"], "search_type": profile["search_type"], "search_mode": profile["search_mode"],
+        "rrf_k": 60, "use_reranker": profile["use_reranker"], "use_hyde": profile["use_hyde"],
+        "score_threshold": 0.0, "include_content": true,
+    });
+    let found = server.post("/api/v2/search", question).await;
+    let hit = &found["results"][0];
+    assert_eq!((&found["total_results"], text(hit, "file_name")), (&json!(1), "tides.txt"), "{found}");
+
+    // list_documents, get_document, get_document_content and get_chunk.
+    let documents = server.get(&format!("{base}/documents?page=1&per_page=50&status=completed")).await;
+    assert_eq!(rows(&documents, "documents").len(), 2);
+    let one = format!("{base}/documents/{}", text(hit, "document_id"));
+    assert_eq!(server.get(&one).await["file_name"], "tides.txt");
+    assert!(server.content(&format!("{one}/content")).await.starts_with(b"The tide rises"));
+    let chunk = format!("/api/v2/chunking/collections/{id}/chunks/{}", text(hit, "chunk_id"));
+    assert_eq!(server.get(&chunk).await["content"], hit["text"]);
+}

@@ -18,6 +18,8 @@ pub struct Config {
     pub db: DbConfig,
     /// `QDRANT_URL`, `QDRANT_SECRET_ARN` (optional).
     pub vectors: VectorsConfig,
+    /// `STAGING_BUCKET`: the bucket of the documents' text.
+    pub staging_bucket: String,
     /// `TOKEN_SECRET_ARN`: verifies access tokens. Else `JWT_SECRET`.
     pub token_secret: SecretSource,
     /// `MODELS_DIR`: folders that contain model folders; default `$LAMBDA_TASK_ROOT/models`.
@@ -53,6 +55,7 @@ impl Config {
             db: DbConfig::new(env::database()?).with_connections(env::database_connections()?),
             vectors,
             token_secret: env::secret("TOKEN_SECRET_ARN", "JWT_SECRET")?,
+            staging_bucket: env::required("STAGING_BUCKET")?,
             models_dirs: env::models_dirs(),
             reranker: reranker(models_url.as_deref())?,
             models_url,

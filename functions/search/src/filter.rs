@@ -59,9 +59,9 @@ pub enum OneOrMany<T> {
 }
 
 impl MetadataFilter {
-    /// Validates the filter and converts it to Qdrant's terms.
-    pub(crate) fn check(self, errors: &mut FieldErrors) -> ChunkFilter {
-        let mut check = Check(errors);
+    /// Validates the filter, a field with this name, and converts it to Qdrant's terms.
+    pub(crate) fn check(self, name: &str, errors: &mut FieldErrors) -> ChunkFilter {
+        let mut check = Check { name, errors };
         let ids = check.values("document_id", self.document_id);
         let paths = check.values("path_prefix", self.path_prefix);
         // Points that were written before names were normalised may have either form.
@@ -75,15 +75,19 @@ impl MetadataFilter {
             path_prefixes: paths.iter().flat_map(|path| normal_forms(path.trim_end_matches('/'))).collect(),
             created_from: self.created_from,
             created_before: self.created_before,
+            excluded_document_ids: Vec::new(),
         };
         if filter.path_prefixes.iter().any(String::is_empty) {
-            errors.add("metadata_filter.path_prefix", "empty path; a folder or a file allowed, got \"\"");
+            errors.add(format!("{name}.path_prefix"), "empty path; a folder or a file allowed, got \"\"");
         }
         filter
     }
 }
 
-struct Check<'e>(&'e mut FieldErrors);
+struct Check<'e> {
+    name: &'e str,
+    errors: &'e mut FieldErrors,
+}
 
 impl Check<'_> {
     fn values<T>(&mut self, field: &str, values: Option<OneOrMany<T>>) -> Vec<T> {
@@ -92,40 +96,37 @@ impl Check<'_> {
             Some(OneOrMany::One(value)) => vec![value],
             Some(OneOrMany::Many(values)) => values,
         };
-        self.count(&format!("metadata_filter.{field}"), values.len());
+        let field = format!("{}.{field}", self.name);
+        self.errors.count(&field, values.len(), 1..=MAX_VALUES);
         values
     }
 
     fn attributes(&mut self, given: Map<String, Value>) -> BTreeMap<String, Vec<MetadataValue>> {
-        const FIELD: &str = "metadata_filter.attributes";
+        let field = format!("{}.attributes", self.name);
         if given.len() > DocumentMetadata::MAX_ENTRIES {
-            self.0.add(FIELD, MetadataError::TooMany { got: given.len() }.to_string());
+            self.errors.add(field.as_str(), MetadataError::TooMany { got: given.len() }.to_string());
         }
         let mut attributes = BTreeMap::new();
         for (key, values) in given {
             if !is_metadata_key(&key) {
-                self.0.add(FIELD, MetadataError::Key { key }.to_string());
+                self.errors.add(field.as_str(), MetadataError::Key { key }.to_string());
                 continue;
             }
             let values = match values {
                 Value::Array(values) => values,
                 value => vec![value],
             };
-            self.count(&format!("{FIELD}.{key}"), values.len());
+            self.errors.count(&format!("{field}.{key}"), values.len(), 1..=MAX_VALUES);
             let mut wanted = Vec::with_capacity(values.len());
             for value in &values {
                 match MetadataValue::parse(&key, value) {
                     Ok(value) => wanted.push(value),
-                    Err(error) => self.0.add(FIELD, error.to_string()),
+                    Err(error) => self.errors.add(field.as_str(), error.to_string()),
                 }
             }
             attributes.insert(key, wanted);
         }
         attributes
-    }
-
-    fn count(&mut self, field: &str, values: usize) {
-        self.0.count(field, values, 1..=MAX_VALUES);
     }
 }
 

@@ -15,6 +15,7 @@ use lambda::metric::{self, Metric};
 use serde_json::Value;
 
 use crate::context::{find_neighbours, neighbours_of, parent_of};
+use crate::example::embedding_of;
 use crate::find::{Encoded, Found, find, millis_since};
 use crate::highlight::highlight;
 use crate::merge::ScoreType;
@@ -72,7 +73,7 @@ pub(crate) async fn search_single(
 const ATTEMPTS: usize = 3;
 
 /// Searches one index of each collection, even if a reindex or rollback swaps indexes meanwhile.
-async fn answer(
+pub(crate) async fn answer(
     state: &State,
     caller: &Caller,
     ReceivedAt(started): ReceivedAt,
@@ -105,9 +106,13 @@ async fn attempt(
     timings.postgres_ms += millis_since(lookup_started);
 
     let embedding_started = Instant::now();
-    let query = match plan.needs_vector() {
-        true => embed(state, &collections, &search.query).await?,
-        false => EncodedQuery::default(),
+    let query = match (search.example, plan.needs_vector()) {
+        (Some(example), _) => match embedding_of(state, &collections, example).await? {
+            Some(query) => query,
+            None => return Ok(None),
+        },
+        (None, true) => embed(state, &collections, &search.query).await?,
+        (None, false) => EncodedQuery::default(),
     };
     timings.embedding_ms += millis_since(embedding_started);
 

@@ -1,7 +1,8 @@
 //! Searches collections by embeddings, terms, or both.
 //!
-//! *Triggered by* `POST /api/v2/search` and `POST /api/v2/search/single`.
-//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, models in its package and their bucket.
+//! *Triggered by* `POST /api/v2/search`, `POST /api/v2/search/single`, and by MCP clients: `POST /mcp`.
+//! *Reads* users, collections and documents in PostgreSQL, points in Qdrant, models in its package and their bucket, and
+//! for MCP clients the text of documents in the staging bucket.
 //! *Writes* nothing.
 //! *Safe to repeat because* it is read-only.
 //! *Retries when* never: the caller decides. A collection that cannot be searched is listed beside the
@@ -10,10 +11,12 @@
 mod collapse;
 mod config;
 mod context;
+mod example;
 mod filter;
 mod find;
 mod handler;
 mod highlight;
+mod mcp;
 mod merge;
 mod openapi;
 mod plan;

@@ -11,7 +11,7 @@ use crate::schemas::ResultGroup;
 /// A search over one or more collections.
 ///
 /// The defaults of absent fields are the caller's preferences, else those given here.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 pub struct SearchRequest {
     /// The collections to search, 1 to 10. The caller needs read access to each.
     #[serde(default)]

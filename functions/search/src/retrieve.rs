@@ -44,7 +44,7 @@ pub(crate) struct Retrieved<'a> {
 /// What the embedding of a query depends on: the model, and the quantization that selects its graph.
 pub(crate) type Encoder<'a> = (&'a str, Quantization);
 
-fn encoder(collection: &Collection) -> Encoder<'_> {
+pub(crate) fn encoder(collection: &Collection) -> Encoder<'_> {
     (collection.settings.embedding_model.as_str(), collection.settings.quantization)
 }
 

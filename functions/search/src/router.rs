@@ -6,8 +6,7 @@ use domain::AccessLevel::Read;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::State;
-use crate::handler;
+use crate::{State, handler, mcp};
 
 /// Builds the router of the search function, with the access that each route requires.
 pub fn router(state: State) -> Router {
@@ -25,4 +24,5 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(Route::requires(Access::Collections(Read)).handles(routes!(handler::search)))
         .routes(Route::requires(Access::Collections(Read)).handles(routes!(handler::search_single)))
+        .merge(mcp::routes())
 }

@@ -1,6 +1,6 @@
 //! A search after validation.
 
-use domain::{CollectionId, SearchMode, SearchType};
+use domain::{CollectionId, DocumentId, SearchMode, SearchType};
 use lambda::http::{ApiError, FieldErrors};
 use vectors::ChunkFilter;
 
@@ -26,6 +26,8 @@ pub(crate) struct SearchQuery {
     /// The collections in the order of the request, without duplicates.
     pub(crate) collections: Vec<CollectionId>,
     pub(crate) query: String,
+    /// What to compare with in place of the query.
+    pub(crate) example: Option<Example>,
     pub(crate) limit: Option<u32>,
     pub(crate) offset: u32,
     pub(crate) mode: Option<SearchMode>,
@@ -41,6 +43,14 @@ pub(crate) struct SearchQuery {
     pub(crate) surroundings: Surroundings,
     pub(crate) use_reranker: Option<bool>,
     pub(crate) warnings: Vec<String>,
+}
+
+/// An indexed chunk or document that results are similar to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Example {
+    pub(crate) document_id: DocumentId,
+    /// The chunk; `None` for the whole document.
+    pub(crate) chunk_index: Option<u32>,
 }
 
 /// The context to return with each result.
@@ -92,11 +102,15 @@ impl SearchQuery {
         }
         let is_grouped = request.group_by.is_some() || request.group_size.is_some();
         let warnings = warnings(&request);
-        let filter = request.metadata_filter.map(|filter| filter.check(&mut errors)).unwrap_or_default();
+        let filter = request
+            .metadata_filter
+            .map(|filter| filter.check("metadata_filter", &mut errors))
+            .unwrap_or_default();
         errors.finish()?;
         Ok(Self {
             collections,
             query,
+            example: None,
             limit: request.k,
             offset: request.offset.unwrap_or(0),
             mode: mode.or(mode_of_type),
@@ -114,6 +128,34 @@ impl SearchQuery {
             use_reranker: request.use_reranker,
             warnings,
         })
+    }
+}
+
+impl SearchQuery {
+    /// Searches a collection for chunks of other documents that are similar to an example.
+    pub(crate) fn similar_to(example: Example, collection: CollectionId, limit: u32) -> Self {
+        Self {
+            collections: vec![collection],
+            query: String::new(),
+            example: Some(example),
+            limit: Some(limit),
+            offset: 0,
+            mode: Some(SearchMode::Dense),
+            search_type: SearchType::Semantic,
+            rank_constant: None,
+            // That of the caller's preferences is meant for queries.
+            score_threshold: Some(0.0),
+            filter: ChunkFilter {
+                excluded_document_ids: vec![example.document_id],
+                ..ChunkFilter::default()
+            },
+            group_size: None,
+            collapses: true,
+            highlight: false,
+            surroundings: Surroundings { reach: 0, parent: false },
+            use_reranker: Some(false),
+            warnings: Vec::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use access::RateLimits;
+use artifacts::ArtifactStore;
 use auth::AccessTokens;
 use db::Db;
 use embedding::{EmbedderOptions, Embedders};
@@ -21,6 +22,8 @@ pub struct State {
     pub tokens: AccessTokens,
     /// The Qdrant client.
     pub vectors: VectorDatabase,
+    /// The staging bucket, for the text of documents.
+    pub artifacts: ArtifactStore,
     /// The embedding models, for queries.
     pub queries: Arc<QueryVectors>,
     /// The reranker, if one is configured.
@@ -37,11 +40,12 @@ impl State {
     ///
     /// # Errors
     /// Names the setting or file that is invalid.
-    pub fn open(config: &Config) -> Result<Self, lambda::Error> {
+    pub async fn open(config: &Config) -> Result<Self, lambda::Error> {
         let options = EmbedderOptions::sized_to(config.processors);
         Ok(Self {
             db: Db::connect(&config.db)?,
             tokens: AccessTokens::open(&config.token_secret)?,
+            artifacts: ArtifactStore::new(&aws::sdk_config().await, &config.staging_bucket),
             vectors: VectorDatabase::connect(&config.vectors)?,
             queries: Arc::new(QueryVectors::new(Embedders::open(
                 ModelRegistry::open_all(&config.models_dirs, config.models_url.as_deref())?,

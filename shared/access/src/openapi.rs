@@ -163,8 +163,14 @@ fn declare_operation(route: &Route, operation: &mut Operation) {
         operation.parameters.get_or_insert_default().push(RefOr::T(header));
     }
     for (status, description) in problems(route, operation) {
-        let problem = RefOr::T(problem(status, &description));
-        operation.responses.responses.insert(status.as_u16().to_string(), problem);
+        let problem = problem(status, &description);
+        match operation.responses.responses.get_mut(status.as_str()) {
+            // The handler has another body for it, too.
+            Some(RefOr::T(response)) => response.content.extend(problem.content),
+            _ => {
+                operation.responses.responses.insert(status.as_str().to_owned(), RefOr::T(problem));
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod problem;
 mod proxies;
 mod query;
 mod received;
+mod request_site;
 
 use axum::Router;
 use axum::body::Body;
@@ -25,7 +26,7 @@ pub use client::ClientInfo;
 pub use config::HttpConfig;
 pub use cors::{CorsOrigins, InvalidOrigin};
 pub use etag::{ETag, IfMatch};
-pub use extract::{ApiJson, ApiOptionalJson, ApiPath, MAX_BODY_BYTES};
+pub use extract::{ApiJson, ApiOptionalJson, ApiPath, MAX_BODY_BYTES, read_object};
 pub use field_errors::FieldErrors;
 pub use middleware::wrap;
 pub use payload::{MAX_PAYLOAD_BYTES, is_transferred_as_text, least_payload_bytes, payload_bytes};
@@ -33,6 +34,7 @@ pub use problem::{ApiError, FieldError, Problem};
 pub use proxies::{InvalidDigest, OriginVerifyDigests, TrustedProxies};
 pub use query::{ApiQuery, ListQuery, OffsetPage, Page, Paging, non_empty, refuse_unknown};
 pub use received::ReceivedAt;
+pub use request_site::RequestSite;
 
 /// Decodes an HTTP API event (payload format 2.0) to the request that a router receives, as [`run`] does: for
 /// tests with recorded events.

@@ -14,6 +14,8 @@ use crate::payload::ATTRIBUTES;
 pub struct ChunkFilter {
     /// Ids of documents.
     pub document_ids: Vec<DocumentId>,
+    /// Ids of documents whose chunks are left out.
+    pub excluded_document_ids: Vec<DocumentId>,
     /// Ids of sources.
     pub source_ids: Vec<i64>,
     /// Media types of documents.
@@ -32,10 +34,13 @@ pub struct ChunkFilter {
 
 impl ChunkFilter {
     pub(crate) fn to_filter(&self) -> Option<Filter> {
+        let of_documents = |ids: &[DocumentId]| {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            Condition::matches("document_id", ids)
+        };
         let mut conditions = Vec::new();
         if !self.document_ids.is_empty() {
-            let ids: Vec<String> = self.document_ids.iter().map(ToString::to_string).collect();
-            conditions.push(Condition::matches("document_id", ids));
+            conditions.push(of_documents(&self.document_ids));
         }
         if !self.source_ids.is_empty() {
             conditions.push(Condition::matches("source_id", self.source_ids.clone()));
@@ -61,7 +66,14 @@ impl ChunkFilter {
             };
             conditions.push(Condition::datetime_range("metadata.created_at", range));
         }
-        (!conditions.is_empty()).then(|| Filter::must(conditions))
+        let excluded =
+            (!self.excluded_document_ids.is_empty()).then(|| of_documents(&self.excluded_document_ids));
+        let excluded = Vec::from_iter(excluded);
+        (!conditions.is_empty() || !excluded.is_empty()).then(|| Filter {
+            must: conditions,
+            must_not: excluded,
+            ..Filter::default()
+        })
     }
 }
 

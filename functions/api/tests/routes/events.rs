@@ -19,10 +19,12 @@ async fn recorded_events_reach_their_routes(pool: PgPool) {
     assert_eq!(registered["username"], "ada");
 
     let mut search = request(include_str!("../../../../events/search.json"));
-    let grace = api.sign_up("grace").await;
-    search
-        .headers_mut()
-        .insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {grace}")).unwrap());
+    let grace = HeaderValue::from_str(&format!("Bearer {}", api.sign_up("grace").await)).unwrap();
+    search.headers_mut().insert(header::AUTHORIZATION, grace.clone());
     // Decoded and authenticated; its collection does not exist here.
     api.send_request(search).await.problem(404);
+    let mut mcp = request(include_str!("../../../../events/mcp.json"));
+    mcp.headers_mut().insert(header::AUTHORIZATION, grace);
+    let answer = api.send_request(mcp).await.expect(200);
+    assert_eq!(answer["result"]["isError"], true, "she has no collections: {answer}");
 }

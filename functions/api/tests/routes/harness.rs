@@ -151,6 +151,7 @@ impl Api {
         let search = search::State {
             db: self.state.db.clone(),
             tokens: self.state.tokens.clone(),
+            artifacts: self.state.artifacts.clone(),
             vectors: self.state.vectors.clone(),
             queries: Arc::new(search::QueryVectors::new(
                 Embedders::open(ModelRegistry::open(&models).unwrap(), &runtime, EmbedderOptions::default())

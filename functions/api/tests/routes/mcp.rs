@@ -170,6 +170,13 @@ async fn client_configuration_has_the_api_url_and_a_key_placeholder(pool: PgPool
         "SEMANTIK_AUTH_TOKEN": "<your API key, smtk_...>",
         "SEMANTIK_WEBUI_URL": "https://api.example.org"
       },
+      "http": {
+        "headers": {
+          "Authorization": "Bearer <your API key, smtk_...>"
+        },
+        "type": "http",
+        "url": "https://api.example.org/mcp/notes"
+      },
       "mcpServers": {
         "semantik-notes": {
           "args": [
@@ -237,4 +244,5 @@ async fn client_configuration_names_the_configured_url(pool: PgPool) {
     let made = api.post(PROFILES, &ada, json!({ "name": "notes", "collection_ids": ids })).await.expect(201);
     let config = api.get(&format!("{PROFILES}/{}/config", text(&made["id"])), &ada).await.expect(200);
     assert_eq!(config["env"]["SEMANTIK_WEBUI_URL"], "https://example.org/semantik");
+    assert_eq!(config["http"]["url"], "https://example.org/semantik/mcp/notes");
 }

@@ -80,12 +80,17 @@ impl<'c> McpProfiles<'c> {
         )
         .fetch_one(&mut *self.connection)
         .await?;
-        Ok(Page { items: self.select(user_id, None, enabled, limit, offset).await?, total })
+        Ok(Page { items: self.select(user_id, None, None, enabled, limit, offset).await?, total })
     }
 
     /// Returns a user's profile with this ID.
     pub async fn find(&mut self, user_id: UserId, id: McpProfileId) -> Result<Option<McpProfile>, DbError> {
-        Ok(self.select(user_id, Some(id), None, 1, 0).await?.pop())
+        Ok(self.select(user_id, Some(id), None, None, 1, 0).await?.pop())
+    }
+
+    /// Returns a user's profile with this name, if it is enabled.
+    pub async fn find_enabled(&mut self, user_id: UserId, name: &str) -> Result<Option<McpProfile>, DbError> {
+        Ok(self.select(user_id, None, Some(name), Some(true), 1, 0).await?.pop())
     }
 
     /// Locks a user's profile until the transaction ends and returns it.
@@ -187,6 +192,7 @@ impl<'c> McpProfiles<'c> {
         &mut self,
         user_id: UserId,
         only: Option<McpProfileId>,
+        name: Option<&str>,
         enabled: Option<bool>,
         limit: i64,
         offset: i64,
@@ -202,12 +208,14 @@ impl<'c> McpProfiles<'c> {
                 ) AS "collection_ids!"
             FROM mcp_profiles
             WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($5::boolean IS NULL OR enabled = $5)
+                AND ($6::text IS NULL OR name = $6)
             ORDER BY name LIMIT $3 OFFSET $4"#,
             user_id.0,
             only.map(|id| id.0),
             limit,
             offset,
             enabled,
+            name,
         )
         .fetch_all(&mut *self.connection)
         .await?;

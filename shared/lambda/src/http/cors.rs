@@ -59,6 +59,14 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 }
 
 impl CorsOrigins {
+    /// Returns whether pages of this origin, as browsers send it, may call the API.
+    pub fn allow(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(origins) => origins.contains(origin),
+        }
+    }
+
     /// Answers preflight requests of every route, and adds the headers that let pages read the responses.
     pub(crate) fn layer(&self) -> CorsLayer {
         let origins = match self {
@@ -74,6 +82,9 @@ impl CorsOrigins {
                 header::IF_MATCH,
                 header::IF_NONE_MATCH,
                 HeaderName::from_static("idempotency-key"),
+                HeaderName::from_static("mcp-protocol-version"),
+                HeaderName::from_static("mcp-method"),
+                HeaderName::from_static("mcp-name"),
             ])
             .expose_headers([
                 HeaderName::from_static("x-request-id"),

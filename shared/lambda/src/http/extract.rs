@@ -66,6 +66,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     }
 }
 
+/// Reads a JSON object that is a part of a request body, with the checks of [`ApiJson`].
+///
+/// # Errors
+/// Returns `Invalid` with every unknown field, and the first field that is missing or of a wrong type.
+pub fn read_object<T: DeserializeOwned>(object: Value) -> Result<T, ApiError> {
+    read_body(object).map_err(FieldErrors::into_error)
+}
+
 fn reject_body(rejection: &JsonRejection) -> ApiError {
     match rejection {
         JsonRejection::MissingJsonContentType(_) => ApiError::new(

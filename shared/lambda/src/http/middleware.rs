@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::time::Instant;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use domain::{Dependency, ErrorKind};
+use axum::{Extension, Router};
+use domain::ErrorKind;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -19,7 +19,7 @@ use super::payload::bound_payload;
 use super::problem::{ApiError, PendingProblem};
 use super::proxies::{TrustedProxies, require_proxy};
 use super::received::ReceivedAt;
-use crate::metric::{self, Metric};
+use crate::metric;
 use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,6 +34,7 @@ pub fn wrap(router: Router, config: &HttpConfig) -> Router {
         .layer(from_fn(bound_payload))
         .layer(from_fn(refuse_encoded_body))
         .layer(config.cors_origins.layer())
+        .layer(Extension(config.cors_origins.clone()))
         .layer(from_fn_with_state(config.proxies.clone(), require_proxy))
         .layer(from_fn_with_state(config.proxies.clone(), observe))
 }
@@ -81,13 +82,7 @@ fn write_problem(mut response: Response, request_id: &str) -> Response {
     let Some(error) = error else {
         return response;
     };
-    if let Some(dependency) = error.dependency() {
-        metric::add_of(Metric::DependencyErrors, &[dependency.as_str()], 1);
-    }
-    if let Some(cause) = error.cause() {
-        let dependency = error.dependency().map(Dependency::as_str);
-        tracing::error!(error = cause, dependency, "request failed");
-    }
+    error.record();
     // Keeps the headers that inner layers added, such as those of CORS.
     let mut answer = error.into_problem_response(request_id);
     for (name, value) in response.headers() {

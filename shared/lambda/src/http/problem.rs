@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error_chain;
+use crate::metric::{self, Metric};
 
 /// The seconds after which a client may retry a request that failed since a backend was unavailable.
 const RETRY_SECONDS: u8 = 5;
@@ -179,12 +180,20 @@ impl ApiError {
         self.parts.status
     }
 
-    pub(super) fn dependency(&self) -> Option<Dependency> {
-        self.parts.dependency
-    }
-
+    #[cfg(test)]
     pub(super) fn cause(&self) -> Option<&str> {
         self.parts.cause.as_deref()
+    }
+
+    /// Logs the internal cause and counts the unavailable backend, once for each error that a client gets.
+    pub fn record(&self) {
+        let dependency = self.parts.dependency.map(Dependency::as_str);
+        if let Some(dependency) = dependency {
+            metric::add_of(Metric::DependencyErrors, &[dependency], 1);
+        }
+        if let Some(cause) = &self.parts.cause {
+            tracing::error!(error = cause, dependency, "request failed");
+        }
     }
 
     /// Writes the problem document.

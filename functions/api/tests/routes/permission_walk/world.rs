@@ -415,6 +415,7 @@ impl World {
             "profile_id" => own.profile.to_string(),
             "webhook_id" => own.webhook.to_string(),
             "delivery_id" => own.delivery.to_string(),
+            "profile" => "own".to_owned(),
             "offer_id" => own.offer.to_string(),
             "grant_id" => self.grant.to_string(),
             // The account that superusers administer.
