@@ -1,0 +1,1 @@
+"""Official clients of the Model Context Protocol, against the deployed API."""
