@@ -41,7 +41,8 @@ async fn an_assistant_finds_reads_and_compares_documents() {
 
     let key = json!({ "name": "assistant", "scope": "read" });
     let key = user.post("/api/v2/api-keys", &key).await.expect(201);
-    let assistant = TestUser { access_token: key["api_key"].as_str().unwrap().to_owned(), ..user.clone() };
+    let mut assistant = user.clone();
+    assistant.access_token = key["api_key"].as_str().unwrap().to_owned();
 
     let listed = call(&assistant, "/mcp", "list_collections", json!({})).await;
     assert_eq!(listed["total"], 2, "{listed}");

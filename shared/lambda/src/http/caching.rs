@@ -28,7 +28,10 @@ impl Caching {
         }
     }
 
-    /// Adds `Cache-Control` unless the handler did, and answers 304 if the client has this version.
+    /// Adds `Cache-Control` unless the handler did, and answers 304 if the client has this version of a file.
+    ///
+    /// Not of a resource in JSON: its version is that of the fields that can be changed, for `If-Match`, and others, such as
+    /// status and counts, change without it.
     ///
     /// Responses to requests that change something may carry tokens, keys or presigned URLs: no cache stores them.
     /// What a signed-in user reads is stored by that user's client only, and checked before each use.
@@ -44,7 +47,8 @@ impl Caching {
             let value = HeaderValue::from_static(directives);
             response.headers_mut().entry(header::CACHE_CONTROL).or_insert(value);
         }
-        if self.is_safe && response.status() == StatusCode::OK && self.has(response.headers()) {
+        let is_file = self.is_safe && response.status() == StatusCode::OK && !is_json(response.headers());
+        if is_file && self.has(response.headers()) {
             return not_modified(response);
         }
         response
@@ -60,6 +64,10 @@ impl Caching {
             .flat_map(|value| value.split(','))
             .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(current))
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
 /// Removes the content, and the headers that describe it.
@@ -88,7 +96,7 @@ mod tests {
     }
 
     fn versioned() -> Response {
-        ([(header::ETAG, "\"v1\""), (header::CONTENT_TYPE, "application/json")], "{}").into_response()
+        ([(header::ETAG, "\"v1\""), (header::CONTENT_TYPE, "text/plain")], "text").into_response()
     }
 
     #[test]
@@ -122,5 +130,8 @@ mod tests {
         }
         let changed = apply(Method::PUT, &[("if-none-match", "\"v1\"")], versioned());
         assert_eq!(changed.status(), 200);
+        let resource = ([(header::ETAG, "\"v1\""), (header::CONTENT_TYPE, "application/json")], "{}");
+        let resource = apply(Method::GET, &[("if-none-match", "\"v1\"")], resource.into_response());
+        assert_eq!(resource.status(), 200, "fields change that the version does not name");
     }
 }
