@@ -23,7 +23,7 @@ async fn recorded_events_reach_their_routes(pool: PgPool) {
     search.headers_mut().insert(header::AUTHORIZATION, grace.clone());
     // Decoded and authenticated; its collection does not exist here.
     api.send_request(search).await.problem(404);
-    let mut mcp = request(include_str!("../../../../events/mcp.json"));
+    let mut mcp = request(include_str!("../../../../events/search-mcp.json"));
     mcp.headers_mut().insert(header::AUTHORIZATION, grace);
     let answer = api.send_request(mcp).await.expect(200);
     assert_eq!(answer["result"]["isError"], true, "she has no collections: {answer}");
