@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
-use testkit::{Stack, TestUser};
+use testkit::{Stack, TestUser, http_client};
 
 use crate::command_line::binary;
 
@@ -34,7 +34,7 @@ struct Proxy {
 
 impl Proxy {
     async fn start() -> (Self, String) {
-        let proxy = Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), ..Self::default() };
+        let proxy = Self { http: http_client().no_proxy().build().unwrap(), ..Self::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(forward).with_state(proxy.clone());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::redirect::Policy;
-use testkit::{Stack, TestUser, Upload};
+use testkit::{Stack, TestUser, Upload, http_client};
 
 #[tokio::test]
 async fn a_text_that_grows_beyond_the_limit_when_it_is_encoded_is_redirected() {
@@ -17,7 +17,7 @@ async fn a_text_that_grows_beyond_the_limit_when_it_is_encoded_is_redirected() {
     let documents = user.upload(&collection, &[file]).await;
     let id = documents[0]["id"].as_str().unwrap();
     let path = format!("/api/v2/collections/{collection}/documents/{id}/content");
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let client = http_client().redirect(Policy::none()).build().unwrap();
     let url = format!("{}{path}", stack.api_url);
     let response = client.get(url).bearer_auth(&user.access_token).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);

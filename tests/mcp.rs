@@ -115,8 +115,9 @@ async fn long_document(assistant: &TestUser, collection: &str) {
 /// A profile limits tools to its collections. Its configuration leads to the endpoint.
 async fn profile(user: &TestUser, assistant: &TestUser, collection: &str) {
     let name = unique("kitchen").to_lowercase();
-    let body =
-        json!({ "name": name, "collection_ids": [collection], "search_mode": "sparse", "result_count": 1 });
+    let body = json!({
+        "name": name, "collection_ids": [collection], "search_mode": "sparse", "result_count": 1, "use_reranker": false,
+    });
     let profile = user.post("/api/v2/mcp/profiles", &body).await.expect(201);
     let config = format!("/api/v2/mcp/profiles/{}/config", profile["id"].as_str().unwrap());
     let config = user.get(&config).await.expect(200);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Stack, unique};
+use testkit::{Stack, http_client, unique};
 
 const PASSWORD: &str = "four unrelated words";
 
@@ -21,7 +21,7 @@ struct Client {
 
 impl Client {
     fn new(base: &str) -> Self {
-        Self { http: reqwest::Client::new(), base: base.to_owned(), token: String::new() }
+        Self { http: http_client().build().unwrap(), base: base.to_owned(), token: String::new() }
     }
 
     /// Returns a client of the same base URL with another token.

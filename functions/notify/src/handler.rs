@@ -23,7 +23,7 @@ const LEASE: Duration = Duration::from_secs(300);
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
 /// A webhook that has failed for this long is disabled.
-const PATIENCE: TimeDelta = TimeDelta::days(3);
+const DISABLED_AFTER: TimeDelta = TimeDelta::days(3);
 
 /// Makes the attempt that a message is about, unless it was made before.
 ///
@@ -155,13 +155,13 @@ async fn disable_if_failing(
     failing_since: Option<DateTime<Utc>>,
     reason: &str,
 ) -> Result<(), StageError> {
-    let Some(since) = failing_since.filter(|since| *since < Utc::now() - PATIENCE) else {
+    let Some(since) = failing_since.filter(|since| *since < Utc::now() - DISABLED_AFTER) else {
         return Ok(());
     };
     let reason = format!(
         "no delivery succeeded since {}, in {} days; the last error: {reason}",
         since.format("%Y-%m-%d %H:%MZ"),
-        PATIENCE.num_days()
+        DISABLED_AFTER.num_days()
     );
     disable(state, attempt.webhook_id, &reason).await
 }

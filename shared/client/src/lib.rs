@@ -19,7 +19,7 @@ pub use credentials::{Credentials, Session, SessionStore};
 pub use error::{ClientError, FieldError, Problem};
 pub use reqwest::{Body, Method, StatusCode, header};
 pub use retry::RetryPolicy;
-pub use transport::{Request, Response, Transport};
+pub use transport::{Request, Response, Transport, install_cryptography};
 pub use types::{
     AnnouncedUpload, ApiKey, Collection, Document, Entries, FileAnnouncement, Integrity, Operation, Progress,
     PushedDocument, SearchRequest, SearchResponse, SearchResult, Source, SourceTest, StateCounts, Upload,

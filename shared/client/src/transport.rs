@@ -85,8 +85,7 @@ impl Transport {
                 "the URL of the API is not usable; an http or https URL without user and query allowed, got {base_url:?}"
             )));
         };
-        // Another part of the program may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_cryptography();
         let http = reqwest::Client::builder()
             .user_agent(concat!("semantik-client/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -201,4 +200,10 @@ impl Transport {
             Err(_) => Err(unexpected(format!("status {} without a problem document", response.status))),
         }
     }
+}
+
+/// Makes ring the cryptography of TLS in this process, which reqwest needs before its first client.
+pub fn install_cryptography() {
+    // Fails if another part of the program has done so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{Stack, unique};
 
+/// Returns a builder of an HTTP client that knows nothing of the API.
+pub fn http_client() -> reqwest::ClientBuilder {
+    client::install_cryptography();
+    reqwest::Client::builder()
+}
+
 /// An HTTP response with its body.
 #[derive(Debug, Clone)]
 pub struct Response {

@@ -12,7 +12,7 @@ mod git_server;
 mod stack;
 mod web_server;
 
-pub use client::{Response, TestUser, Upload};
+pub use client::{Response, TestUser, Upload, http_client};
 pub use dovecot::{DOVECOT_PASSWORD, DOVECOT_USER, Dovecot};
 pub use git_repository::{GitChange, GitRepository};
 pub use git_server::{GitFault, GitServer, run_git_backend};

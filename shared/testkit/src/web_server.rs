@@ -78,8 +78,9 @@ impl WebServer {
     }
 
     async fn wait_until_it_answers(&self) {
+        let http = crate::http_client().build().expect("an HTTP client can be made");
         for _ in 0..500 {
-            if reqwest::get(format!("{}{PROBE}", self.url)).await.is_ok() {
+            if http.get(format!("{}{PROBE}", self.url)).send().await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

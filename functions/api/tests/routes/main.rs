@@ -31,6 +31,7 @@ mod harness;
 mod lock_order;
 #[cfg(test)]
 mod mcp;
+#[cfg(test)]
 mod mcp_endpoint;
 #[cfg(test)]
 mod names;

@@ -41,13 +41,17 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 }
 
 fn jsonrpc() -> Object {
-    access::one_of(["2.0"])
+    let mut version = access::one_of(["2.0"]);
+    version.description = Some("The version of JSON-RPC.".to_owned());
+    version
 }
 
 fn id() -> Schema {
     let number =
         ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(i64::MIN)).maximum(Some(i64::MAX));
-    Schema::OneOf(OneOfBuilder::new().item(Object::with_type(Type::String)).item(number).build())
+    let text = Object::with_type(Type::String);
+    let description = "Identifies the request in its response; absent in a notification.";
+    Schema::OneOf(OneOfBuilder::new().item(text).item(number).description(Some(description)).build())
 }
 
 impl McpMessage {

@@ -207,6 +207,16 @@ const ROWS: &str = "
         now() - CASE s.source_type WHEN 'upload' THEN interval '6 days' ELSE interval '8 days' END
     FROM users, collection_sources s;
     INSERT INTO push_run_documents (run_id, uri) SELECT id, 'crm:1' FROM push_runs WHERE status = 'open';
+    INSERT INTO webhooks (id, user_id, url, events)
+    SELECT gen_random_uuid(), id, 'https://hooks.example.org', '{operation.completed}' FROM users;
+    INSERT INTO webhook_deliveries (id, webhook_id, event_type, payload, state, created_at)
+    SELECT gen_random_uuid(), webhooks.id, 'operation.completed', '{}', 'delivered',
+        now() - CASE n WHEN 0 THEN interval '29 days' ELSE interval '31 days' END
+    FROM webhooks, generate_series(0, 3) n;
+    INSERT INTO webhook_secrets (webhook_id, ciphertext, key_id) SELECT id, '\\x00', 'key' FROM webhooks;
+    INSERT INTO webhook_secrets (webhook_id, ciphertext, key_id, expires_at)
+    SELECT id, '\\x00', 'key', now() + CASE n WHEN 0 THEN interval '1 minute' ELSE interval '-1 second' END
+    FROM webhooks, generate_series(0, 2) n;
     INSERT INTO collection_audit_log (collection_id, collection_name, operation_id, action)
     SELECT collection_id, 'notes', id, 'operation_completed' FROM operations;";
 
@@ -222,7 +232,7 @@ async fn rows_past_their_retention_period_are_deleted_and_no_others(pool: PgPool
         json!({
             "idempotency_keys": 2500, "refresh_tokens": 3, "login_attempts": 3, "request_throttles": 3,
             "uploads": 4, "operation_items": 2100, "operations": 3, "sync_runs": 3,
-            "push_runs": 3,
+            "push_runs": 3, "webhook_deliveries": 3, "webhook_secrets": 2,
         })
     );
     for (table, left) in [
@@ -238,6 +248,8 @@ async fn rows_past_their_retention_period_are_deleted_and_no_others(pool: PgPool
         ("collection_sync_runs", 1),
         ("push_runs", 4),
         ("push_runs WHERE status = 'open'", 1),
+        ("webhook_deliveries", 1),
+        ("webhook_secrets", 2),
         ("push_runs WHERE status = 'expired' AND ended_at IS NOT NULL", 2),
         ("push_run_documents", 1),
         ("collection_audit_log", 5),

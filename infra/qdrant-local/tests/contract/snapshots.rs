@@ -29,8 +29,8 @@ async fn upload(server: &Server, name: &str, snapshot: &[u8], checksum: &str) ->
         "{}/collections/{name}/snapshots/upload?wait=true&priority=snapshot&checksum={checksum}",
         server.http_url()
     );
-    let request =
-        reqwest::Client::new().post(url).header("content-type", "multipart/form-data; boundary=edge");
+    let http = testkit::http_client().build().unwrap();
+    let request = http.post(url).header("content-type", "multipart/form-data; boundary=edge");
     let answer = request.body(body).send().await.unwrap();
     (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
 }
@@ -40,7 +40,7 @@ async fn a_snapshot_moves_a_collection_to_another_server() {
     let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (first, second) = (Server::start(here.path()), Server::start(there.path()));
     fill(&first, "notes", 300).await;
-    let http = reqwest::Client::new();
+    let http = testkit::http_client().build().unwrap();
     let snapshots = format!("{}/collections/notes/snapshots", first.http_url());
     let made = http.post(&snapshots).send().await.unwrap().bytes().await.unwrap();
     let made: Value = serde_json::from_slice(&made).unwrap();
