@@ -26,7 +26,7 @@ CHOSEN = (
 # README.md and the demo contain the demo's queries word for word, and would be the best hits of each. Samples and
 # tests are about anything.
 EXCLUDED = ("README.md", "scripts/demo", "scripts/semantik/*", "*/tests/*", "*/tests.rs", "*_test.py", "*/samples/*")
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 128 * 1024
 
 
 def files(root: Path) -> list[File]:

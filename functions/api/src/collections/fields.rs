@@ -58,6 +58,12 @@ pub(super) fn check_object(errors: &mut FieldErrors, field: &str, object: &Map<S
     if has_nul(object) {
         errors.add(field, "contains a NUL character; every other character is allowed");
     }
+    if object.values().any(has_unreadable_number) {
+        errors.add(
+            field,
+            format!("contains a number that is too large; -{MAX_NUMBER:e} to {MAX_NUMBER:e} allowed"),
+        );
+    }
 }
 
 /// Checks the mode, and the interval, which a continuous collection needs.
@@ -88,6 +94,18 @@ pub(super) fn explain(error: DbError, name: &str, is_owner: bool) -> ApiError {
 }
 
 /// Returns whether a text in the object has a NUL character, which PostgreSQL cannot store.
+/// The largest number. PostgreSQL returns larger ones with all their digits, which are then read as out of range.
+const MAX_NUMBER: f64 = 1e300;
+
+fn has_unreadable_number(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() > MAX_NUMBER),
+        Value::Array(items) => items.iter().any(has_unreadable_number),
+        Value::Object(object) => object.values().any(has_unreadable_number),
+        _ => false,
+    }
+}
+
 fn has_nul(object: &Map<String, Value>) -> bool {
     fn value_has_nul(value: &Value) -> bool {
         match value {

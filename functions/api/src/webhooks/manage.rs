@@ -98,8 +98,9 @@ pub(crate) async fn update(
     let user_id = caller.principal.user_id;
     let mut tx = state.db.begin().await?;
     let before = lock(&mut tx, user_id, id).await?;
-    if_match.check(&ETag::of(&editable(&before))?)?;
+    // Before the version: what is wrong with the request stays wrong.
     let mut after = request.apply_to(&before, &state.egress).await?;
+    if_match.check(&ETag::of(&editable(&before))?)?;
     if after != before {
         tx.webhooks().update(&after).await?;
         if !after.enabled {

@@ -102,6 +102,7 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
         json!({ "name": "a/b", "chunking_strategy": "cut", "sync_mode": "continuous" }),
         json!({ "name": "  " }),
         json!({ "name": "c", "metadata": { "a": ["\u{0}"] } }),
+        json!({ "name": "c", "metadata": { "a": [{ "b": f64::MAX }] } }),
     ] {
         details.push(create(body).await.problem(422));
     }
@@ -112,6 +113,7 @@ async fn invalid_settings_are_refused_with_the_field(pool: PgPool) {
     name: contains a character that is not allowed; all but / \ * ? < > : " | and control characters allowed, got '/'; sync_interval_minutes: is missing; a continuous collection needs 15 to 525600 minutes; chunking_strategy: unknown value; recursive or fixed or markdown or code or semantic or hierarchical or hybrid allowed, got "cut"
     name: wrong length; 1 to 255 characters allowed, got 0
     metadata: contains a NUL character; every other character is allowed
+    metadata: contains a number that is too large; -1e300 to 1e300 allowed
     "#);
     assert_eq!(api.select("SELECT count(*)::text FROM collections").await, "0");
 }

@@ -93,7 +93,9 @@ async fn answer(
 
 /// Checks the form of a message and its headers.
 fn checked(headers: &HeaderMap, message: &McpMessage) -> Result<Revision, RpcError> {
-    let is_id = |id: &Value| id.is_string() || id.is_i64() || id.is_u64();
+    // JSON has one kind of number: 2.0 is an integer, too.
+    let is_integer = |id: &Value| id.as_f64().is_some_and(|number| number.fract() == 0.0);
+    let is_id = |id: &Value| id.is_string() || is_integer(id);
     if message.jsonrpc != "2.0" {
         let got = &message.jsonrpc;
         return Err(RpcError::new(

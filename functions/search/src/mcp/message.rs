@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::schema::{Object, OneOfBuilder, Schema, Type};
 
 /// A JSON-RPC 2.0 message of an MCP client.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,9 +47,7 @@ fn jsonrpc() -> Object {
 }
 
 fn id() -> Schema {
-    let number =
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(i64::MIN)).maximum(Some(i64::MAX));
-    let text = Object::with_type(Type::String);
+    let (text, number) = (Object::with_type(Type::String), Object::with_type(Type::Integer));
     let description = "Identifies the request in its response; absent in a notification.";
     Schema::OneOf(OneOfBuilder::new().item(text).item(number).description(Some(description)).build())
 }
