@@ -83,7 +83,7 @@ pub(crate) fn frame() -> OpenApi {
         (name = "chunks", description = "The indexed passages of documents."),
         (name = "operations", description = "Background changes of collections, and their progress."),
         (name = "search", description = "Search by meaning and by words."),
-        (name = "webhooks", description = "URLs that are told of events by signed requests."),
+        (name = "webhooks", description = "URLs that are notified of events by signed requests."),
         (name = "mcp", description = "Search profiles for AI assistants (Model Context Protocol)."),
         (name = "system", description = "Health, status and version of the installation."),
     )

@@ -1,4 +1,4 @@
-//! Webhooks, by which accounts are told of events: `/api/v2/webhooks`.
+//! Webhooks, by which accounts are notified of events: `/api/v2/webhooks`.
 
 mod create;
 mod deliveries;

@@ -18,7 +18,7 @@ pub struct Config {
     pub extract_queue_url: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
-    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are notified of the end of an operation.
     pub notify_queue_url: String,
     /// `MODELS_DIR`: directories of model folders; default `$LAMBDA_TASK_ROOT/models`.
     pub models_dirs: Vec<PathBuf>,

@@ -27,7 +27,7 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
-    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are notified of the end of an operation.
     pub notify_queue_url: String,
     /// `EMBED_QUEUE_URL`: receives batches that are handed back; the job drains it.
     pub embed_queue_url: String,

@@ -17,7 +17,7 @@ pub struct Config {
     pub chunk_queue_url: String,
     /// `SCAN_QUEUE_URL`: receives a collection's next operation.
     pub scan_queue_url: String,
-    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are notified of the end of an operation.
     pub notify_queue_url: String,
     /// `RECOGNIZE_QUEUE_URL`: receives documents that may need OCR, of collections where it is on; unset or empty where
     /// OCR is not deployed, and in the recognize function.

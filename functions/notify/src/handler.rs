@@ -67,7 +67,7 @@ pub async fn handle(state: Arc<State>, message: AttemptDelivery, _: Delivery) ->
     Ok(())
 }
 
-/// Returns why the webhook's owner may not be told of the event any more.
+/// Returns why the webhook's owner may not be notified of the event any more.
 async fn lost_access(state: &State, attempt: &Attempt) -> Result<Option<&'static str>, StageError> {
     let mut connection = state.db.connection().await?;
     let Some(collection_id) = attempt.collection_id else {

@@ -25,7 +25,7 @@ pub struct Config {
     pub staging_bucket: String,
     /// `SCAN_QUEUE_URL`: receives items to stage, and work that another invocation continues.
     pub scan_queue_url: String,
-    /// `NOTIFY_QUEUE_URL`: receives what webhooks are told of the end of an operation.
+    /// `NOTIFY_QUEUE_URL`: receives what webhooks are notified of the end of an operation.
     pub notify_queue_url: String,
     /// `CHUNK_QUEUE_URL`: receives one message per staged document.
     pub chunk_queue_url: String,

@@ -79,7 +79,7 @@ domain_schemas! {
     UploadStatus, "Status of an upload.";
     WaitingFor, "What an operation waits for.";
     WebhookDeliveryState, "State of a delivery to a webhook.";
-    WebhookEvent, "What a webhook is told of; `ping` is a test.";
+    WebhookEvent, "What a webhook is notified of; `ping` is a test.";
 }
 
 word_schemas! {

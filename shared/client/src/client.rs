@@ -111,7 +111,7 @@ impl Client {
         let mut failed = 0;
         loop {
             let result = self.transport.send(request, token.as_deref()).await;
-            let asked = match &result {
+            let retry_after = match &result {
                 Ok(response) if response.status == StatusCode::UNAUTHORIZED && !was_renewed => {
                     // Ended early, such as by a sign-out elsewhere, or the clock is wrong.
                     was_renewed = true;
@@ -129,7 +129,7 @@ impl Client {
                 _ => return result,
             };
             failed += 1;
-            let Some(pause) = self.retry.pause(failed, asked) else {
+            let Some(pause) = self.retry.pause(failed, retry_after) else {
                 return result;
             };
             tokio::time::sleep(pause).await;
@@ -251,7 +251,7 @@ impl Client {
         loop {
             let headers = upload.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let result = self.transport.put(&upload.url, headers, size, body().await?).await;
-            let asked = match result {
+            let retry_after = match result {
                 // 412: an earlier attempt has arrived and its response was lost. Nothing else writes this key.
                 Ok(Response { status, .. })
                     if status.is_success() || (status == StatusCode::PRECONDITION_FAILED && failed > 0) =>
@@ -266,7 +266,7 @@ impl Client {
                 Err(error) => return Err(error),
             };
             failed += 1;
-            let Some(pause) = self.retry.pause(failed, asked) else {
+            let Some(pause) = self.retry.pause(failed, retry_after) else {
                 return Err(match result {
                     Ok(response) => storage_error(&upload.name, &response),
                     Err(error) => error,

@@ -16,7 +16,7 @@ pub struct RetryPolicy {
     /// The longest pause that the client chooses itself.
     pub last_pause: Duration,
     /// The longest pause that a server may ask for by `Retry-After`; it fails the request if that is longer.
-    pub patience: Duration,
+    pub longest_pause: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -25,7 +25,7 @@ impl Default for RetryPolicy {
             attempts: 8,
             first_pause: Duration::from_millis(250),
             last_pause: Duration::from_secs(20),
-            patience: Duration::from_secs(120),
+            longest_pause: Duration::from_secs(120),
         }
     }
 }
@@ -36,17 +36,17 @@ impl RetryPolicy {
         matches!(status.as_u16(), 429 | 502 | 503 | 504)
     }
 
-    /// Returns the pause before the next attempt, or `None` if there is none. `asked` is the pause that the server
+    /// Returns the pause before the next attempt, or `None` if there is none. `retry_after` is the pause that the server
     /// named.
     ///
     /// Without one, the pause is random up to a bound that doubles (full jitter), so that parallel requests which
     /// failed together do not come back together.
-    pub fn pause(&self, failed_attempts: u32, asked: Option<Duration>) -> Option<Duration> {
+    pub fn pause(&self, failed_attempts: u32, retry_after: Option<Duration>) -> Option<Duration> {
         if failed_attempts > self.attempts {
             return None;
         }
-        if let Some(asked) = asked {
-            return (asked <= self.patience).then_some(asked);
+        if let Some(retry_after) = retry_after {
+            return (retry_after <= self.longest_pause).then_some(retry_after);
         }
         let doubled = self.first_pause.saturating_mul(1 << failed_attempts.saturating_sub(1).min(16));
         let bound = doubled.min(self.last_pause);

@@ -80,7 +80,7 @@ fn quick() -> RetryPolicy {
         attempts: 3,
         first_pause: Duration::from_millis(1),
         last_pause: Duration::from_millis(2),
-        patience: Duration::from_secs(5),
+        longest_pause: Duration::from_secs(5),
     }
 }
 

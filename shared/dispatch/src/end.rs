@@ -34,7 +34,7 @@ pub async fn end_operation(db: &Db, queues: &Queues, operation_id: OperationId) 
 }
 
 /// Dispatches the oldest pending operation of a collection in which none is running. Call it when an operation has ended: it
-/// also sends what webhooks are told of that.
+/// also sends what webhooks are notified of that.
 pub async fn start_next(db: &Db, queues: &Queues, collection_id: CollectionId) -> Result<(), StageError> {
     let next = db.connection().await?.operations().next_pending(collection_id).await?;
     dispatch(db, queues, next.as_slice()).await?;

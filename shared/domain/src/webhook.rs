@@ -1,4 +1,4 @@
-//! Webhooks: the events that accounts are told of, and the states of deliveries.
+//! Webhooks: the events that accounts are notified of, and the states of deliveries.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::ParseStatusError;
 use crate::status::labels;
 
 labels!(
-    /// An event that webhooks are told of.
+    /// An event that webhooks are notified of.
     WebhookEvent, "event" {
         /// An operation ended; some of its documents may have failed.
         OperationCompleted = "operation.completed",

@@ -25,10 +25,10 @@ pub(crate) struct CreateWebhookRequest {
     /// installation, and not lead into internal networks.
     #[schema(max_length = 2000)]
     pub url: String,
-    /// The events to be told of, each once.
+    /// The events to be notified of, each once.
     #[schema(value_type = Vec<words::SubscribedEvent>, min_items = 1)]
     pub events: Vec<WebhookEvent>,
-    /// A collection that the caller administers, whose events it is told of; default all collections that the caller owns,
+    /// A collection that the caller administers, whose events it is notified of; default all collections that the caller owns,
     /// also later ones.
     #[schema(value_type = Option<Uuid>)]
     pub collection_id: Option<CollectionId>,
@@ -46,7 +46,7 @@ pub(crate) struct UpdateWebhookRequest {
     /// The URL that requests are sent to.
     #[schema(max_length = 2000)]
     url: Option<String>,
-    /// The events to be told of, each once. Replaces the previous ones.
+    /// The events to be notified of, each once. Replaces the previous ones.
     #[schema(value_type = Option<Vec<words::SubscribedEvent>>, min_items = 1)]
     events: Option<Vec<WebhookEvent>>,
     /// A note, at most 1000 characters.

@@ -9,20 +9,20 @@ use utoipa::ToSchema;
 
 use crate::openapi::words;
 
-/// A webhook: a URL that is told of events by signed POST requests.
+/// A webhook: a URL that is notified of events by signed POST requests.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookResponse {
     /// Identifies the webhook.
     #[schema(value_type = Uuid)]
     id: WebhookId,
-    /// The collection whose events it is told of; `null` for all collections that the caller owns.
+    /// The collection whose events it is notified of; `null` for all collections that the caller owns.
     #[schema(value_type = Option<Uuid>)]
     collection_id: Option<CollectionId>,
     /// The URL that requests are sent to.
     url: String,
     /// A note.
     description: String,
-    /// The events that it is told of.
+    /// The events that it is notified of.
     #[schema(value_type = Vec<words::SubscribedEvent>)]
     events: Vec<WebhookEvent>,
     /// Whether requests are sent.

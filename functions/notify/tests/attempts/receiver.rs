@@ -350,7 +350,7 @@ async fn an_owner_without_access_is_told_nothing(pool: PgPool) {
     world.attempt(world.event().await, 0).await;
     assert_eq!(receiver.requests().len(), 1, "admin access suffices for a webhook of the collection");
 
-    // One of the account is told of what the account owns.
+    // One of the account is notified of what the account owns.
     world.sql("UPDATE webhooks SET collection_id = NULL").await;
     let id = world.event().await;
     world.attempt(id, 0).await;

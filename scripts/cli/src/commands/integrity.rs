@@ -77,10 +77,10 @@ fn print(found: &Found, output: Output) -> Outcome {
     let checked: Vec<String> =
         found.checked.iter().map(|(what, number)| format!("{number} {what}")).collect();
     let number = found.mismatches.values().sum::<u64>();
-    let verdict = if number == 0 {
+    let summary = if number == 0 {
         "everything agrees".to_owned()
     } else {
         format!("{number} discrepancies; --repair repairs them")
     };
-    Ok(output.line(format!("{verdict} ({} checked)", checked.join(", ")))?)
+    Ok(output.line(format!("{summary} ({} checked)", checked.join(", ")))?)
 }

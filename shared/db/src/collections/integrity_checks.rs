@@ -58,7 +58,7 @@ impl<'c> IntegrityChecks<'c> {
         Ok(due.collect())
     }
 
-    /// Records a check of this many documents, unless the collection was deleted meanwhile. Webhooks are told of
+    /// Records a check of this many documents, unless the collection was deleted meanwhile. Webhooks are notified of
     /// mismatches: call it in a transaction.
     pub async fn record(
         &mut self,

@@ -14,13 +14,13 @@ pub struct Webhook {
     pub id: WebhookId,
     /// The account that it belongs to.
     pub user_id: UserId,
-    /// The collection whose events it is told of; `None` for all collections that the account owns.
+    /// The collection whose events it is notified of; `None` for all collections that the account owns.
     pub collection_id: Option<CollectionId>,
     /// Where events are sent.
     pub url: String,
     /// A note of its owner.
     pub description: String,
-    /// The events that it is told of.
+    /// The events that it is notified of.
     pub events: Vec<WebhookEvent>,
     /// Whether events are sent.
     pub enabled: bool,
@@ -45,13 +45,13 @@ pub struct NewWebhook<'a> {
     pub id: WebhookId,
     /// The account that it belongs to.
     pub user_id: UserId,
-    /// The collection whose events it is told of.
+    /// The collection whose events it is notified of.
     pub collection_id: Option<CollectionId>,
     /// Where events are sent.
     pub url: &'a str,
     /// A note of its owner.
     pub description: &'a str,
-    /// The events that it is told of.
+    /// The events that it is notified of.
     pub events: &'a [WebhookEvent],
     /// Whether events are sent.
     pub enabled: bool,
@@ -60,7 +60,7 @@ pub struct NewWebhook<'a> {
 /// What is recorded of a webhook that was disabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisabledWebhook {
-    /// The collection whose events it was told of.
+    /// The collection whose events it was notified of.
     pub collection_id: Option<CollectionId>,
     /// Its name.
     pub collection_name: Option<String>,
