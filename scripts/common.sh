@@ -51,3 +51,16 @@ install_locked() {
     echo "$wanted" >"$folder/.installed-from"
   fi
 }
+
+# Installs the packages of a lock file, without what they depend on, in a folder, unless they are there.
+install_in_folder() {
+  local lock="$1" folder="$2" wanted
+  wanted="$(sha256sum <"$root/$lock")"
+  if [[ "$(cat "$folder/.installed-from" 2>/dev/null)" != "$wanted" ]]; then
+    echo "installing $lock in ${folder#"$root/"}"
+    rm -rf "$folder"
+    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes \
+      --only-binary :all: --target "$folder" -r "$root/$lock"
+    echo "$wanted" >"$folder/.installed-from"
+  fi
+}

